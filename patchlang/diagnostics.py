@@ -1,0 +1,100 @@
+"""Findings as data: what is wrong, where, and what to do about it.
+
+A user's mistake is never an exception that crosses a module's border undecided: stages collect
+:class:`Diagnostic` values; :class:`PatchError` carries one out of a deep call to the stage that collects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from .source import Span
+
+
+class Severity(Enum):
+    """How much a finding weighs: an ``ERROR`` stops the work, a ``WARNING`` and ``ADVICE`` do not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    ADVICE = "advice"
+
+
+class Rule(NamedTuple):
+    """A kind of finding. ``id`` is stable (``PL`` and three digits), ``slug`` its readable name."""
+
+    id: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. ``help`` says what to write instead, ``related`` are other places that belong to it."""
+
+    rule: Rule
+    message: str
+    span: Span | None = None
+    help: str | None = None
+    severity: Severity = Severity.ERROR
+    patch: str | None = None
+    related: tuple[tuple[Span, str], ...] = ()
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
+
+    def __str__(self) -> str:
+        """``file:line:column: error[PL201 bad-xpath] message``, on one line."""
+        where = f"{self.span}: " if self.span else ""
+        patch = f" (patch {self.patch})" if self.patch else ""
+        return f"{where}{self.severity.value}[{self.rule.id} {self.rule.slug}] {self.message}{patch}"
+
+
+class PatchError(Exception):
+    """Carries one diagnostic to the stage that collects it."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
+
+
+def fail(rule: Rule, message: str, span: Span | None = None, help: str | None = None) -> PatchError:
+    """The exception for one error, to be raised by the caller."""
+    return PatchError(Diagnostic(rule, message, span, help))
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Sorted by file, place, rule and message; those without a place come first."""
+
+    def key(d: Diagnostic) -> tuple[str, int, str, str]:
+        return (d.span.source.name if d.span else "", d.span.start if d.span else -1, d.rule.id, d.message)
+
+    return tuple(sorted(diagnostics, key=key))
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    return any(d.is_error for d in diagnostics)
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``name``, or None where none is near enough to be a typing slip."""
+    from difflib import get_close_matches
+
+    candidates = list(known)
+    by_lower = {c.lower(): c for c in candidates}
+    if name.lower() in by_lower:
+        return by_lower[name.lower()]
+    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str], what: str = "known") -> str:
+    """A help line for an unknown name: the nearest one, else all there are."""
+    candidates = sorted(known)
+    near = closest(name, candidates)
+    if near is not None:
+        return f"did you mean `{near}`?"
+    shown = ", ".join(candidates[:20]) + (", …" if len(candidates) > 20 else "")
+    return f"{what}: {shown}" if candidates else f"{what}: none"

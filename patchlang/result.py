@@ -1,0 +1,85 @@
+"""What a run gives back: the new bytes, what each edit matched and changed, and the findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from .diagnostics import Diagnostic
+from .source import Span
+
+
+class State(Enum):
+    """How a document ended."""
+
+    APPLIED = "applied"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+
+
+@dataclass(slots=True)
+class EditTrace:
+    """One edit over all its items. ``places`` are the paths of the nodes it matched, the first few of them."""
+
+    label: str
+    span: Span
+    matched: int = 0
+    changed: int = 0
+    skipped: int = 0
+    reason: str | None = None
+    places: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DocumentTrace:
+    """One document. ``reason`` says why it was skipped or ignored; it holds no value of the VMI or the input."""
+
+    name: str
+    span: Span
+    priority: int
+    state: State = State.APPLIED
+    reason: str | None = None
+    edits: list[EditTrace] = field(default_factory=list)
+
+    @property
+    def matched(self) -> int:
+        return sum(e.matched for e in self.edits)
+
+    @property
+    def changed(self) -> int:
+        return sum(e.changed for e in self.edits)
+
+    @property
+    def skipped(self) -> int:
+        return sum(e.skipped for e in self.edits)
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run is just now; the caller that gives up waiting for it can say so."""
+
+    document: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one run on a domain. ``data`` is None where a diagnostic is an error: nothing is half-applied."""
+
+    data: bytes | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    trace: tuple[DocumentTrace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CloudInitOutcome:
+    """The result of one run on cloud-init data.
+
+    ``data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
+    ``CloudInitNoCloudSource``; both say the same. Both are None where a diagnostic is an error.
+    """
+
+    data: bytes | None
+    no_cloud_source: bytes | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    trace: tuple[DocumentTrace, ...] = ()

@@ -1,0 +1,228 @@
+"""YAML text to a tree of nodes that know their place; nothing is constructed, scalars stay text as written.
+
+The parser is PyYAML's binding to libyaml (events only). Refused with a position: duplicate keys, merge keys,
+explicit tags, keys that are not scalars, and trees beyond the limits below (a file is hostile until it is read).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+
+from . import rules
+from .diagnostics import fail
+from .source import SourceFile, Span
+
+MAX_DEPTH = 40
+MAX_NODES = 50_000
+MAX_ALIASES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A scalar as text. ``plain`` where it is written without quotes or block marks."""
+
+    text: str
+    plain: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    items: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys are unique by their text and in the order they are written."""
+
+    entries: tuple[tuple[Scalar, Node], ...]
+    span: Span
+
+    def get(self, key: str) -> Node | None:
+        return next((value for name, value in self.entries if name.text == key), None)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def describe(node: Node) -> str:
+    """The node's kind in words, for messages."""
+    match node:
+        case Scalar():
+            return "a scalar"
+        case Sequence():
+            return "a list"
+        case Mapping():
+            return "a map"
+
+
+def parse(source: SourceFile) -> list[Node]:
+    """The documents of a file, empty ones left out.
+
+    Raises PatchError (PL003, PL005, PL006, PL007) at the first fault.
+    """
+    try:
+        return list(_Composer(source).documents())
+    except yaml.MarkedYAMLError as e:
+        mark = e.problem_mark or e.context_mark
+        at = min(mark.index, len(source.text)) if mark else 0
+        problem = " ".join(filter(None, (e.problem, e.context))) or "not YAML"
+        raise fail(rules.BAD_YAML, f"not YAML: {problem}", Span(source, at, at), _hint(source, at)) from None
+    except yaml.YAMLError as e:
+        at = getattr(e, "position", 0)
+        reason = getattr(e, "reason", None) or str(e)
+        raise fail(rules.BAD_YAML, f"not YAML: {reason}", Span(source, at, at)) from None
+
+
+def _hint(source: SourceFile, at: int) -> str | None:
+    if "\t" in source.line(source.position(at).line):
+        return "YAML is indented with spaces, never with tabs"
+    return None
+
+
+class _Composer:
+    def __init__(self, source: SourceFile) -> None:
+        self.source = source
+        self.events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=yaml.CSafeLoader)
+        self.anchors: dict[str, Node] = {}
+        self.nodes = 0
+        self.aliases = 0
+
+    def documents(self) -> Iterator[Node]:
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.anchors.clear()
+                node = self.node(next(self.events), 0)
+                if not (isinstance(node, Scalar) and node.plain and node.text == ""):
+                    yield node
+
+    def span(self, start: yaml.Event, end: yaml.Event | None = None) -> Span:
+        return Span(self.source, start.start_mark.index, (end or start).end_mark.index)
+
+    def node(self, event: yaml.Event, depth: int) -> Node:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or depth > MAX_DEPTH:
+            what = f"more than {MAX_NODES} nodes" if self.nodes > MAX_NODES else f"nested deeper than {MAX_DEPTH}"
+            raise fail(rules.YAML_LIMIT, f"the file is {what}", self.span(event), "split it into several patch files")
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event)
+        if getattr(event, "tag", None) not in (None, "!"):
+            raise fail(
+                rules.YAML_FEATURE, f"tags such as `{event.tag}` have no meaning here", self.span(event),
+                "leave the tag out; quote the value if it is text",
+            )
+        match event:
+            case yaml.ScalarEvent():
+                node: Node = Scalar(event.value, event.style is None, self.span(event))
+            case yaml.SequenceStartEvent():
+                node = self.sequence(event, depth)
+            case _:
+                node = self.mapping(event, depth)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def alias(self, event: yaml.Event) -> Node:
+        self.aliases += 1
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            raise fail(rules.BAD_YAML, f"no anchor `&{event.anchor}` stands before this alias", self.span(event))
+        self.nodes += _size(node)
+        if self.aliases > MAX_ALIASES or self.nodes > MAX_NODES:
+            raise fail(rules.YAML_LIMIT, f"more than {MAX_ALIASES} aliases or {MAX_NODES} nodes behind them",
+                       self.span(event), "write the values out")
+        return node
+
+    def sequence(self, start: yaml.Event, depth: int) -> Sequence:
+        items: list[Node] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.node(event, depth + 1))
+        return Sequence(tuple(items), self.span(start, event))
+
+    def mapping(self, start: yaml.Event, depth: int) -> Mapping:
+        entries: list[tuple[Scalar, Node]] = []
+        seen: dict[str, Scalar] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self.node(event, depth + 1)
+            if not isinstance(key, Scalar):
+                raise fail(rules.BAD_YAML, f"a key must be a scalar, not {describe(key)}", key.span)
+            if key.plain and key.text == "<<":
+                raise fail(rules.YAML_FEATURE, "merge keys (`<<`) are not supported", key.span, "write the keys out")
+            if key.text in seen:
+                first = seen[key.text].span.begin.line
+                raise fail(rules.DUPLICATE_KEY, f"key `{key.text}` is here twice (first in line {first})", key.span,
+                           "keep one of them; YAML would silently take the last")
+            seen[key.text] = key
+            entries.append((key, self.node(next(self.events), depth + 1)))
+        return Mapping(tuple(entries), self.span(start, event))
+
+
+def _size(node: Node) -> int:
+    match node:
+        case Scalar():
+            return 1
+        case Sequence():
+            return 1 + sum(_size(item) for item in node.items)
+        case Mapping():
+            return 1 + sum(1 + _size(value) for _, value in node.entries)
+
+
+def nodes_under(node: Node) -> Iterator[Node]:
+    """The node and all below it, in document order."""
+    yield node
+    match node:
+        case Sequence():
+            for item in node.items:
+                yield from nodes_under(item)
+        case Mapping():
+            for _, value in node.entries:
+                yield from nodes_under(value)
+        case Scalar():
+            pass
+
+
+def inside(scalar: Scalar, start: int, end: int | None = None) -> Span:
+    """The place in the file of the characters ``start`` to ``end`` of a scalar's text (end of text by default).
+
+    The written form is walked along with the text, over quotes, escapes and folded lines.
+    """
+    source = scalar.span.source
+    raw = source.text[scalar.span.start : scalar.span.end]
+    offsets = _offsets(scalar.text, raw)
+    last = len(scalar.text)
+    begin = offsets[min(start, last)]
+    finish = offsets[min(end if end is not None else last, last)]
+    return Span(source, scalar.span.start + begin, scalar.span.start + max(begin, finish))
+
+
+def _offsets(text: str, raw: str) -> list[int]:
+    """For each character of ``text``, and its end, the offset in ``raw`` where it is written."""
+    at = 0
+    quote = raw[:1] if raw[:1] in ("'", '"') else ""
+    if quote:
+        at = 1
+    elif raw[:1] in ("|", ">"):
+        at = raw.find("\n") + 1
+    offsets: list[int] = []
+    for char in text:
+        while at < len(raw) and raw[at] != char and raw[at] in " \t\r\n":
+            at += 1
+        offsets.append(min(at, len(raw)))
+        if quote == '"' and raw[at : at + 1] == "\\":
+            at += {"x": 4, "u": 6, "U": 10}.get(raw[at + 1 : at + 2], 2)
+            while raw[at : at + 2] == "\\\n":
+                at += 2
+        elif quote == "'" and raw[at : at + 2] == "''":
+            at += 2
+        elif char == " " and raw[at : at + 1] in ("\r", "\n"):
+            at += 1
+        elif at < len(raw) and raw[at] == char:
+            at += 1
+    offsets.append(min(at, len(raw)))
+    return offsets
+
+

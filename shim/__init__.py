@@ -1,0 +1,1 @@
+"""The hook sidecar: KubeVirt's gRPC contract around the patch engine."""
