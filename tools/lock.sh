@@ -1,0 +1,25 @@
+#!/bin/sh
+# Makes requirements/*.txt anew: pinned, with the hashes of every file of each release. Called by `make lock`.
+# Releases already locked stay; with UPGRADE set the newest are taken. Needs Python's venv module and a package index.
+set -eu
+cd "$(dirname "$0")/.."
+
+tool=$(mktemp -d)
+trap 'rm -rf "$tool"' EXIT
+"${PYTHON:-python3}" -m venv "$tool"
+"$tool/bin/python" -m pip install --quiet --require-hashes --requirement requirements/lock.txt
+
+# lock NAME SOURCE...: requirements/NAME.txt. colorama is left out: pytest and click use it on Windows only.
+lock() {
+  name=$1
+  shift
+  "$tool/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-emit-package colorama --custom-compile-command "make lock" \
+    ${UPGRADE:+--upgrade} --output-file "requirements/$name.txt" "$@"
+}
+
+lock runtime pyproject.toml
+lock build requirements/build.in
+lock dev pyproject.toml requirements/build.in requirements/dev.in \
+  --constraints requirements/runtime.txt --constraints requirements/build.txt
+lock lock requirements/lock.in
