@@ -1,0 +1,86 @@
+# `make demo` and `make test` need nothing but Python (3.11 or newer, with its venv module) and make.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PYTEST_ARGS ?=
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ENGINE ?= $(firstword $(foreach engine,podman docker buildah,$(if $(shell command -v $(engine) 2>/dev/null),$(engine))))
+IMAGE ?= patchlang:$(VERSION)
+IMAGE_ARGS ?=
+
+PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --quiet
+
+## demo: start the sidecar with an example patch, call it as virt-launcher does, show the diff
+.PHONY: demo
+demo: setup
+	@$(BIN)/python examples/demo.py
+
+## test: all checks, as CI runs them: lint, types, contracts, unit
+.PHONY: test
+test: lint types contracts unit
+
+## lint: ruff
+.PHONY: lint
+lint: setup
+	$(BIN)/ruff check
+
+## types: mypy --strict
+.PHONY: types
+types: setup
+	$(BIN)/mypy
+
+## contracts: which module may import which (import-linter)
+.PHONY: contracts
+contracts: setup
+	$(BIN)/lint-imports --no-logo
+
+## unit: pytest; choose with PYTEST_ARGS, e.g. PYTEST_ARGS="tests/repo -x"
+.PHONY: unit
+unit: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+## setup: the virtual environment $(VENV), made anew only where a lock changed
+.PHONY: setup
+setup: $(VENV)/.installed
+
+$(VENV)/.locked: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, e.g. make PYTHON=python3.12")'
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PIP) --require-hashes --only-binary :all: --requirement requirements/dev.txt
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+## lock: make requirements/*.txt anew; UPGRADE=1 takes the newest releases
+.PHONY: lock
+lock:
+	PYTHON=$(PYTHON) UPGRADE=$(UPGRADE) tools/lock.sh
+
+## stubs: generate shim/stubs from proto/
+.PHONY: stubs
+stubs: setup
+	$(BIN)/python tools/generate_stubs.py
+
+## image: build $(IMAGE) with podman, docker or buildah (ENGINE); IMAGE_ARGS go to the build
+.PHONY: image
+image:
+	@test -n "$(ENGINE)" || { echo "make image needs podman, docker or buildah" >&2; exit 1; }
+	$(ENGINE) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) $(IMAGE_ARGS) .
+
+## clean: remove what the targets above made
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	find patchlang shim tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
