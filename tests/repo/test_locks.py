@@ -1,0 +1,65 @@
+"""The locks: complete, hashed, in step with pyproject.toml, and every package explained."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("runtime", "build", "dev", "lock")
+PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)( ; .+)?((?: --hash=sha256:[0-9a-f]{64})+)")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package → release. Fails on any line that is not a pin with hashes."""
+    text = (ROOT / f"requirements/{name}.txt").read_text().replace("\\\n", "")
+    lines = [re.sub(r"\s+", " ", line) for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    found = [(line, PIN.fullmatch(line)) for line in lines]
+    assert [line for line, match in found if not match] == [], f"requirements/{name}.txt: not a pin with hashes"
+    return {canonicalize_name(match[1]): match[2] for _, match in found if match}
+
+
+def wanted(name: str) -> list[Requirement]:
+    lines = (ROOT / f"requirements/{name}.in").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def project() -> list[Requirement]:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return [Requirement(text) for text in data["project"]["dependencies"]]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_lock_is_pinned_with_hashes(name: str) -> None:
+    assert pins(name)
+
+
+@pytest.mark.parametrize(("name", "requirements"), [("runtime", project()), *((n, wanted(n)) for n in LOCKS[1:])])
+def test_what_is_asked_for_is_locked(name: str, requirements: list[Requirement]) -> None:
+    locked = pins(name)
+    stale = [str(r) for r in requirements if locked.get(canonicalize_name(r.name), "") not in r.specifier]
+    assert stale == [], f"requirements/{name}.txt is stale: make lock"
+
+
+@pytest.mark.parametrize("name", ["runtime", "build"])
+def test_checks_run_on_the_releases_that_ship(name: str) -> None:
+    assert pins(name).items() <= pins("dev").items()
+
+
+def test_the_build_backend_is_the_locked_one() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert data["build-system"]["requires"] == [str(r) for r in wanted("build")]
+
+
+def test_every_locked_package_is_explained() -> None:
+    text = (ROOT / "docs/dependencies.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:3] == "| `"]
+    explained = {canonicalize_name(row[0].strip("`")): row[1:] for row in rows}
+    locked = {package for name in LOCKS for package in pins(name)}
+    assert explained.keys() == locked, "docs/dependencies.md and the locks differ"
+    assert [name for name, cells in explained.items() if len(cells) != 4 or not all(cells)] == [], "why, licence, size"

@@ -1,0 +1,52 @@
+"""What ``pip install .`` brings: both commands, the types, the licence, and nothing else of the tree."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Built from a copy: setuptools leaves its scratch files in the tree it builds."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in ("LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, tree)
+    for name in ("patchlang", "shim", "tests"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-index", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", "dist", "."], cwd=tree, check=True, timeout=120)
+    return zipfile.ZipFile(next(tree.glob("dist/*.whl")))
+
+
+def test_modules_and_types_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    sources = {
+        str(path.relative_to(ROOT))
+        for package in ("patchlang", "shim")
+        for path in ROOT.joinpath(package).rglob("*")
+        if path.suffix in (".py", ".pyi") or path.name == "py.typed"
+    }
+    assert inside == sources
+    assert {"patchlang/py.typed", "shim/py.typed"} <= inside
+
+
+def test_both_commands(wheel: zipfile.ZipFile) -> None:
+    name = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    lines = set(wheel.read(name).decode().split("\n"))
+    assert {"patchlang = patchlang.cli:main", "sidecar-shim = shim.__main__:main"} <= lines
+
+
+def test_metadata(wheel: zipfile.ZipFile) -> None:
+    metadata = message_from_bytes(wheel.read(next(n for n in wheel.namelist() if n.endswith("METADATA"))))
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
