@@ -1,0 +1,157 @@
+"""Plain data as JSON and PyYAML's safe loader give it: kinds in words, equality, size, a form for CEL.
+
+Maps are dicts, lists are lists; everything else is a scalar (text, numbers, booleans, null, and what YAML 1.1 adds:
+dates, times, bytes, sets). Data is never changed in place by this package; it may share parts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+MAX_NODES = 50_000
+MAX_TEXT = 1 << 20
+MAX_DEPTH = 100
+
+
+class TooBigError(Exception):
+    """Data beyond the limits of this module; the message says which one."""
+
+
+def kind(value: Any) -> str:
+    """The kind of a value in words, without the value itself: ``a map``, ``a list``, ``text`` …"""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case dict():
+            return "a map"
+        case list():
+            return "a list"
+        case datetime.date():
+            return "a date"
+        case bytes():
+            return "binary data"
+        case _:
+            return f"a YAML {type(value).__name__}"
+
+
+def scalar_text(value: Any) -> str | None:
+    """A scalar as text, the way JSON writes it; None for a map, a list or what has no text."""
+    match value:
+        case str():
+            return value
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case datetime.date():
+            return value.isoformat()
+        case _:
+            return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Equality of RFC 6902 section 4.6: numbers by value, everything else by kind and content, maps without order."""
+    if _is_number(a) and _is_number(b):
+        return bool(a == b)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        return len(a) == len(b) and all(key in b and equal(value, b[key]) for key, value in a.items())
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return bool(a == b)
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Equality down to the types: 1, 1.0 and true are three values, of keys as well; maps without order."""
+    return a is b or freeze(a) == freeze(b)
+
+
+def freeze(value: Any) -> Any:
+    """A hashable stand-in: two values have equal stand-ins where they are :func:`identical`."""
+    match value:
+        case dict():
+            return dict, frozenset((freeze(key), freeze(item)) for key, item in value.items())
+        case list() | tuple():
+            return type(value), tuple(freeze(item) for item in value)
+        case set():
+            return set, frozenset(freeze(item) for item in value)
+        case float():
+            return float, repr(value)
+        case datetime.datetime():
+            return type(value), value.isoformat()
+        case _:
+            return type(value), value
+
+
+def check_size(value: Any) -> None:
+    """Raises TooBigError where a value has too many nodes, too much text or too deep a nesting.
+
+    Parts that are shared count each time: it is the written size that matters, and 22 doubling copies share nearly
+    everything. The walk ends at the limit.
+    """
+    text = 0
+    for nodes, (item, depth) in enumerate(_walk(value), 1):
+        if isinstance(item, (str, bytes)):
+            text += len(item)
+        if nodes > MAX_NODES:
+            raise TooBigError(f"more than {MAX_NODES} values")
+        if text > MAX_TEXT:
+            raise TooBigError(f"more than {MAX_TEXT} characters of text")
+        if depth > MAX_DEPTH:
+            raise TooBigError(f"nested deeper than {MAX_DEPTH}")
+
+
+def _walk(value: Any) -> Iterator[tuple[Any, int]]:
+    pending = [(value, 0)]
+    while pending:
+        item, depth = pending.pop()
+        yield item, depth
+        if isinstance(item, dict):
+            for key, member in item.items():
+                pending += ((key, depth + 1), (member, depth + 1))
+        elif isinstance(item, (list, tuple, set)):
+            pending += ((member, depth + 1) for member in item)
+
+
+def plain(value: Any) -> Any:
+    """The value with JSON's types alone, for CEL: dates as text, bytes as base64, keys as text, sets as lists."""
+    match value:
+        case dict():
+            return {key_text(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case set():
+            return sorted((plain(item) for item in value), key=repr)
+        case bytes():
+            return b64encode(value).decode()
+        case datetime.date():
+            return value.isoformat()
+        case float() if not math.isfinite(value):
+            return repr(value)
+        case _:
+            return value
+
+
+def key_text(key: Any) -> str:
+    """A map's key as text: YAML also has numbers, booleans and dates as keys."""
+    text = scalar_text(key)
+    return text if text is not None else repr(key)
