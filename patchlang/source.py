@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 
@@ -65,3 +66,20 @@ class Span:
     def __str__(self) -> str:
         begin = self.begin
         return f"{self.source.name}:{begin.line}:{begin.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text written in a file; ``locate(start, end)`` gives the place of some of its characters.
+
+    The subclasses in :mod:`patchlang.model` say in which notation the text is written.
+    """
+
+    text: str
+    locate: Callable[[int, int | None], Span] = field(compare=False, repr=False)
+
+    def span(self, start: int = 0, end: int | None = None) -> Span:
+        return self.locate(start, end)
+
+    def __str__(self) -> str:
+        return self.text

@@ -101,7 +101,10 @@ class _Composer:
                     yield node
 
     def span(self, start: yaml.Event, end: yaml.Event | None = None) -> Span:
-        return Span(self.source, start.start_mark.index, (end or start).end_mark.index)
+        first, last = start.start_mark, (end or start).end_mark
+        assert first is not None, "the parser marks every event"
+        assert last is not None, "the parser marks every event"
+        return Span(self.source, first.index, last.index)
 
     def node(self, event: yaml.Event, depth: int) -> Node:
         self.nodes += 1
@@ -110,14 +113,15 @@ class _Composer:
             raise fail(rules.YAML_LIMIT, f"the file is {what}", self.span(event), "split it into several patch files")
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event)
-        if getattr(event, "tag", None) not in (None, "!"):
+        assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "libyaml gives nothing else here"
+        if event.tag not in (None, "!"):
             raise fail(
                 rules.YAML_FEATURE, f"tags such as `{event.tag}` have no meaning here", self.span(event),
                 "leave the tag out; quote the value if it is text",
             )
         match event:
             case yaml.ScalarEvent():
-                node: Node = Scalar(event.value, event.style is None, self.span(event))
+                node: Node = Scalar(event.value, not event.style, self.span(event))
             case yaml.SequenceStartEvent():
                 node = self.sequence(event, depth)
             case _:
@@ -126,9 +130,9 @@ class _Composer:
             self.anchors[event.anchor] = node
         return node
 
-    def alias(self, event: yaml.Event) -> Node:
+    def alias(self, event: yaml.AliasEvent) -> Node:
         self.aliases += 1
-        node = self.anchors.get(event.anchor)
+        node = self.anchors.get(event.anchor or "")
         if node is None:
             raise fail(rules.BAD_YAML, f"no anchor `&{event.anchor}` stands before this alias", self.span(event))
         self.nodes += _size(node)

@@ -1,0 +1,168 @@
+"""The functions that CEL gets from us. Their errors name no value: it may be a secret of the VMI."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from cel_expr_python import cel
+
+from .diagnostics import PatchError
+
+if TYPE_CHECKING:
+    from .expressions import Bindings
+
+# put before `.map` and `.filter`, see celsyntax.guard_macros; users cannot declare functions, so it never collides
+GUARD = "list__"
+MAX_RANGE = 10_000
+
+SIGNATURES = {
+    "parseJSON": "parseJSON(text): the JSON value in a text",
+    "quantity": "quantity(text): a Kubernetes quantity such as 512Mi as a whole number, rounded up",
+    "capture": "capture(text, re): RE2; the whole match, then its groups; [] without a match",
+    "xpath": "xpath(text): a list of texts for nodes, else a text, number or boolean",
+    "range": "range(n): [0, 1, … n-1]",
+    "keys": "keys(map): its keys, sorted",
+    "flatten": "flatten(list): lists inside it opened, one level",
+}
+
+_now = threading.local()
+
+
+@contextmanager
+def evaluating(bindings: Bindings) -> Iterator[None]:
+    """Within it, ``xpath`` asks these bindings. Nests: a query may itself need a variable."""
+    before = getattr(_now, "bindings", None)
+    _now.bindings = bindings
+    try:
+        yield
+    finally:
+        _now.bindings = before
+
+
+def _xpath(query: str) -> Any:
+    try:
+        return _now.bindings.xpath(query)
+    except PatchError as e:
+        raise ValueError(f"xpath: {e.diagnostic.message}") from None
+
+
+def _parse_json(text: str) -> Any:
+    def refuse(word: str) -> Any:
+        raise ValueError(f"parseJSON: {word} is not JSON")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as e:
+        raise ValueError(f"parseJSON: not JSON at line {e.lineno}, column {e.colno} of the text: {e.msg}") from None
+    except RecursionError:
+        raise ValueError("parseJSON: nested too deep") from None
+
+
+# k8s.io/apimachinery/pkg/api/resource/suffix.go
+_SUFFIXES = {
+    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(10**3), "M": Decimal(10**6),
+    "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18), "Ki": Decimal(2**10),
+    "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
+}  # fmt: skip
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)")
+
+
+def _quantity(value: str) -> int:
+    found = _QUANTITY.fullmatch(value) if len(value) <= 64 else None
+    if not found:
+        raise ValueError("quantity: not a Kubernetes quantity; write 512Mi, 2G, 100m or 1e3")
+    number = Decimal(found[1] + (found[2] or "")) * _SUFFIXES[found[3] or ""]
+    whole = int(number.to_integral_value(ROUND_CEILING))
+    if not -(2**63) <= whole < 2**63:
+        raise ValueError("quantity: beyond 64 bits")
+    return whole
+
+
+def _range(count: int) -> list[int]:
+    if not 0 <= count <= MAX_RANGE:
+        raise ValueError(f"range: takes 0 to {MAX_RANGE}")
+    return list(range(count))
+
+
+def _keys(mapping: dict[Any, Any]) -> list[Any]:
+    if not all(isinstance(k, str) for k in mapping):
+        raise ValueError("keys: the keys of the map are not all texts")
+    return sorted(mapping)
+
+
+def _flatten(items: list[Any]) -> list[Any]:
+    return [inner for item in items for inner in (item if isinstance(item, list) else [item])]
+
+
+def _capture(text: str, pattern: str) -> list[str]:
+    if len(pattern) > 1000:
+        raise ValueError("capture: the regular expression is longer than 1000 characters")
+    groups = _capturing_groups(pattern)
+    whole = _extract(text, _only_group(pattern, groups, None))
+    if whole is None:
+        return []
+    return [whole, *(_extract(text, _only_group(pattern, groups, at)) or "" for at in groups)]
+
+
+@lru_cache(maxsize=1)
+def _extractor() -> cel.Expression:
+    config = cel.NewEnvConfigFromYaml("extensions: [{name: optional}, {name: regex}]")
+    env = cel.NewEnv(config=config, variables={"text": cel.Type.STRING, "pattern": cel.Type.STRING})
+    return env.compile("regex.extract(text, pattern).hasValue() ? [regex.extract(text, pattern).value()] : []")
+
+
+def _extract(text: str, pattern: str) -> str | None:
+    """RE2's first match of a pattern with at most one group, by CEL's own regex extension."""
+    value = _extractor().eval(data={"text": text, "pattern": pattern})
+    if value.type().name() == "ERROR":
+        raise ValueError("capture: the regular expression is not valid RE2")
+    found: list[str] = value.plain_value()
+    return found[0] if found else None
+
+
+_REGEX_PIECE = re.compile(r"\\Q.*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\((?:\?(?:P?<\w+>)?)?", re.DOTALL)
+
+
+def _capturing_groups(pattern: str) -> list[int]:
+    """The offsets of the parentheses that capture, in RE2's syntax."""
+    pieces = ((m.start(), m.group()) for m in _REGEX_PIECE.finditer(pattern))
+    return [at for at, piece in pieces if piece == "(" or (piece.startswith("(?") and piece.endswith(">"))]
+
+
+def _only_group(pattern: str, groups: list[int], keep: int | None) -> str:
+    """The pattern with every capturing group but the one at offset ``keep`` made non-capturing."""
+    for at in reversed(groups):
+        if at != keep:
+            named = re.match(r"\(\?P?<\w+>", pattern[at:])
+            pattern = f"{pattern[:at]}(?:{pattern[at + (named.end() if named else 1) :]}"
+    return pattern
+
+
+def _declare(name: str, *overloads: cel.Overload) -> cel.FunctionDecl:
+    return cel.FunctionDecl(name, list(overloads))
+
+
+_T = cel.Type
+_LIST = _T.List(_T.DYN)
+FUNCTIONS: dict[str, cel.FunctionDecl] = {
+    "parseJSON": _declare("parseJSON", cel.Overload("parseJSON", _T.DYN, [_T.STRING], impl=_parse_json)),
+    "quantity": _declare(
+        "quantity",
+        cel.Overload("quantity_text", _T.INT, [_T.STRING], impl=_quantity),
+        cel.Overload("quantity_number", _T.INT, [_T.INT], impl=lambda number: number),
+    ),
+    "capture": _declare(
+        "capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=_capture)),
+    "xpath": _declare("xpath", cel.Overload("xpath", _T.DYN, [_T.STRING], impl=_xpath)),
+    "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_range)),
+    "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_keys)),
+    "flatten": _declare("flatten", cel.Overload("flatten", _LIST, [_LIST], impl=_flatten)),
+    GUARD: _declare(GUARD, cel.Overload(GUARD, _LIST, [_LIST], is_member=True, impl=lambda items: items)),
+}

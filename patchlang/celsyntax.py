@@ -1,0 +1,111 @@
+"""CEL text to tokens: as much of the lexis as templates and static checks need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Token(NamedTuple):
+    """``kind`` is ``string``, ``name``, ``number``, ``comment`` or ``symbol``."""
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+_RAW = r"(?:[rR][bB]?|[bB][rR])"
+_COOKED = r"[bB]?"
+
+
+def _string(prefix: str, body: str) -> str:
+    triple_double, triple_single, double, single = (
+        rf'"""(?:{body}|(?!"""){{any}})*?"""',
+        rf"'''(?:{body}|(?!'''){{any}})*?'''",
+        rf'"(?:{body}|[^"\\\r\n])*"',
+        rf"'(?:{body}|[^'\\\r\n])*'",
+    )
+    return rf"{prefix}(?:{triple_double}|{triple_single}|{double}|{single})"
+
+
+_TOKEN = re.compile(
+    r"(?P<string>"
+    + _string(_RAW, r"\\").replace("{any}", r"[\s\S]")
+    + "|"
+    + _string(_COOKED, r"\\[\s\S]").replace("{any}", r"[^\\]")
+    + r")|(?P<comment>//[^\n]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9A-Za-z_]*(?:\.[0-9]+)?)|(?P<symbol>\S)"
+)
+
+
+def tokens(text: str, start: int = 0) -> Iterator[Token]:
+    """The tokens of ``text`` from ``start`` on; a quote that is never closed comes as a symbol."""
+    for found in _TOKEN.finditer(text, start):
+        yield Token(str(found.lastgroup), found.group(), found.start())
+
+
+def closing_bracket(text: str, start: int) -> int | None:
+    """The offset of the ``]`` that balances a ``[`` just before ``start``; None where there is none.
+
+    Brackets in strings and comments do not count.
+    """
+    depth = 1
+    for token in tokens(text, start):
+        if token.kind == "symbol" and token.text in "[]":
+            depth += 1 if token.text == "[" else -1
+            if depth == 0:
+                return token.start
+    return None
+
+
+class Chain(NamedTuple):
+    """A name with the members selected from it by plain dots: ``vmi.metadata.name``."""
+
+    names: tuple[Token, ...]
+
+    @property
+    def root(self) -> Token:
+        return self.names[0]
+
+
+def chains(text: str) -> Iterator[Chain]:
+    """Every root name of an expression with its dotted members; a name that is called ends its chain and is left out."""
+    found = [t for t in tokens(text) if t.kind != "comment"]
+    at = 0
+    while at < len(found):
+        token = found[at]
+        after_dot = at > 0 and found[at - 1].text in (".", "?") and found[max(at - 1, 0)].kind == "symbol" and (
+            found[at - 1].text == "." or (at > 1 and found[at - 2].text == "."))
+        if token.kind != "name" or after_dot:
+            at += 1
+            continue
+        names = [token]
+        while at + 2 < len(found) and found[at + 1].text == "." and found[at + 2].kind == "name":
+            names.append(found[at + 2])
+            at += 2
+        at += 1
+        if at < len(found) and found[at].text == "(":
+            names.pop()
+        if names:
+            yield Chain(tuple(names))
+
+
+# CEL maps have no order: these macros may be used on lists only, see expressions.py
+_ORDERED_MACROS = frozenset({"map", "filter"})
+
+
+def guard_macros(text: str, guard: str) -> tuple[str, list[int]]:
+    """The text with ``.GUARD()`` put before each ``.map(`` and ``.filter(``, and the offsets where it was put."""
+    found = [t for t in tokens(text) if t.kind != "comment"]
+    places = [
+        dot.start
+        for dot, name, paren in zip(found, found[1:], found[2:], strict=False)
+        if dot.text == "." and name.kind == "name" and name.text in _ORDERED_MACROS and paren.text == "("
+    ]
+    for at in reversed(places):
+        text = f"{text[:at]}.{guard}(){text[at:]}"
+    return text, places

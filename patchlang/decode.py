@@ -1,0 +1,316 @@
+"""Node tree to model, driven by the model's own field types; every shape error of a file is collected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
+from functools import cache, partial
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from . import model, rules
+from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from .source import Span, Text
+from .yamltree import Mapping, Node, Scalar, Sequence, describe, inside
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CEL_WORDS = frozenset(
+    "as break const continue else false for function if import in let loop null package namespace return true var "
+    "void while".split()
+)
+_TAKEN_NAMES = frozenset({"item", "index", "node", "vmi", "variables", "cloudInit"})
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_RANGE = re.compile(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
+_AMBIGUOUS = re.compile(
+    r"on|off|yes|no|true|false|null|~|[-+]?0[0-7_]+|[-+]?0x[0-9a-f_]+|0o[0-7]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+"
+    r"(\.[0-9_]*)?|[-+]?[0-9][0-9_]*|[-+]?[0-9][0-9_]*\.[0-9_]*(e[-+]?[0-9]+)?|[-+]?\.[0-9][0-9_]*(e[-+][0-9]+)?|[-+]?\.inf"
+    r"|\.nan|=|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?",
+    re.IGNORECASE,
+)
+
+
+def yaml_key(field: Field[Any]) -> str:
+    """The YAML key of a model field: its own, else its Python name in camel case."""
+    head, *tail = field.name.split("_")
+    return str(field.metadata.get("key", head + "".join(part.capitalize() for part in tail)))
+
+
+@cache
+def model_fields(cls: Any) -> dict[str, tuple[Field[Any], Any]]:
+    """YAML key → (dataclass field, its type), in order, without ``span``, which is the place and not a key."""
+    hints = get_type_hints(cls)
+    return {yaml_key(f): (f, hints[f.name]) for f in fields(cls) if f.name != "span"}
+
+
+def is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
+    """One document of a patch file. The patch is None where a diagnostic says why."""
+    decoder = _Decoder()
+    try:
+        decoder.check_kind(root)
+        patch: model.Patch = decoder.record(model.Patch, root, also=("apiVersion", "kind"))
+        decoder.check_names(patch)
+    except _Invalid:
+        return None, decoder.found
+    except PatchError as e:
+        return None, [*decoder.found, e.diagnostic]
+    return (None if decoder.found else patch), decoder.found
+
+
+class _Invalid(Exception):
+    """The value is unusable and its errors are already collected."""
+
+
+class _Decoder:
+    def __init__(self) -> None:
+        self.found: list[Diagnostic] = []
+
+    def collect(self, work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except PatchError as e:
+            self.found.append(e.diagnostic)
+        except _Invalid:
+            pass
+        return None
+
+    def check_kind(self, root: Node) -> None:
+        example = f"a patch document starts with `apiVersion: {model.API_VERSION}` and `kind: Patch`"
+        if not isinstance(root, Mapping):
+            raise fail(rules.UNKNOWN_KIND, f"a patch document is a map, this is {describe(root)}", root.span, example)
+        version, kind = root.get("apiVersion"), root.get("kind")
+        if version is None and kind is None:
+            raise fail(rules.UNKNOWN_KIND, "not a patch document: `apiVersion` and `kind` are missing", root.span, example)
+        for name, node, wanted in (("kind", kind, "Patch"), ("apiVersion", version, model.API_VERSION)):
+            if not isinstance(node, Scalar):
+                raise fail(rules.UNKNOWN_KIND, f"`{name}` is missing", node.span if node else root.span, example)
+            if node.text != wanted:
+                hint = example
+                if node.text == "ConfigMap":
+                    hint = "give the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
+                raise fail(rules.UNKNOWN_KIND, f"`{name}: {node.text}` is not known here", node.span, hint)
+
+    def record(self, cls: type[T], node: Node, also: Iterable[str] = ()) -> T:
+        """A dataclass from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
+        if not isinstance(node, Mapping):
+            raise fail(rules.WRONG_TYPE, f"a map is needed here, not {describe(node)}", node.span, _keys_help(cls))
+        known = model_fields(cls)
+        values: dict[str, Any] = {}
+        errors = len(self.found)
+        for name, child in node.entries:
+            if name.text in known:
+                field, hint = known[name.text]
+                values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
+            elif name.text not in also:
+                allowed = [*also, *known]
+                self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span,
+                                             did_you_mean(name.text, allowed, "keys here")))
+        missing = [k for k, (f, _) in known.items() if is_required(f) and f.name not in values]
+        if missing:
+            words = " and ".join(f"`{k}`" for k in missing)
+            verb = "is" if len(missing) == 1 else "are"
+            self.found.append(Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls)))
+        if len(self.found) > errors:
+            raise _Invalid
+        if any(f.name == "span" for f in fields(cls)):  # type: ignore[arg-type]
+            values["span"] = node.span
+        return cls(**values)
+
+    def value(self, hint: Any, node: Node, what: str) -> Any:
+        """A value of the given model type."""
+        options = [o for o in get_args(hint) if o is not NoneType] if get_origin(hint) in (Union, UnionType) else [hint]
+        if set(options) == set(get_args(model.Value)):
+            return self.json_value(node)
+        if len(options) > 1:
+            options = [o for o in options if (get_origin(o) is tuple) == isinstance(node, Sequence)]
+        return self.single(options[0], node, what)
+
+    def single(self, hint: Any, node: Node, what: str) -> Any:
+        if get_origin(hint) is tuple:
+            return self.collection(get_args(hint)[0], node, what)
+        if hint in (model.DomainEdit, model.CloudInitEdit):
+            return self.edit(node, model.DOMAIN_OPS if hint is model.DomainEdit else model.CLOUD_INIT_OPS)
+        if is_dataclass(hint) and hint is not model.Expect and not issubclass(hint, Text):  # type: ignore[arg-type]
+            return self.record(hint, node)  # type: ignore[arg-type]
+        if not isinstance(node, Scalar):
+            raise fail(rules.WRONG_TYPE, f"{what} must be {_wanted(hint)}, not {describe(node)}", node.span)
+        return _scalar(hint, node, what)
+
+    def collection(self, item: Any, node: Node, what: str) -> tuple[Any, ...]:
+        if get_origin(item) is tuple and get_args(item)[-1] is not Ellipsis:
+            name_type, value_type = get_args(item)
+            return self.pairs(name_type, value_type, node, what)
+        if isinstance(node, Scalar) and issubclass(item, Text):
+            return (_scalar(item, node, what),)
+        if not isinstance(node, Sequence):
+            raise fail(rules.WRONG_TYPE, f"{what} must be a list, not {describe(node)}", node.span,
+                       "start each entry with `- `")
+        return self.all(partial(self.single, item, child, f"an entry of {what}") for child in node.items)
+
+    def pairs(self, name_type: Any, value_type: Any, node: Node, what: str) -> tuple[Any, ...]:
+        if not isinstance(node, Mapping):
+            raise fail(rules.WRONG_TYPE, f"{what} must be a map, not {describe(node)}", node.span)
+
+        def pair(name: Scalar, child: Node) -> tuple[Any, Any]:
+            return _scalar(name_type, name, "a key"), self.value(value_type, child, f"`{name.text}`")
+
+        return self.all(partial(pair, name, child) for name, child in node.entries)
+
+    def all(self, work: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
+        errors = len(self.found)
+        values = tuple(self.collect(one) for one in work)
+        if len(self.found) > errors:
+            raise _Invalid
+        return values
+
+    def edit(self, node: Node, ops: dict[str, Any]) -> Any:
+        if not isinstance(node, Mapping):
+            raise fail(rules.WRONG_TYPE, f"an edit is a map with `op`, not {describe(node)}", node.span)
+        op = node.get("op")
+        if not isinstance(op, Scalar):
+            raise fail(rules.MISSING_KEY, "`op` is missing", op.span if op else _start_of(node), "ops: " + ", ".join(ops))
+        if op.text not in ops:
+            raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, did_you_mean(op.text, ops, "ops"))
+        edit = self.record(ops[op.text], node, also=("op",))
+        _check_combination(edit)
+        return edit
+
+    def json_value(self, node: Node) -> model.Value:
+        match node:
+            case Scalar():
+                return _json_scalar(node)
+            case Sequence():
+                return model.ListValue(self.all(partial(self.json_value, child) for child in node.items), node.span)
+            case Mapping():
+                for name, _ in node.entries:
+                    if "$[" in name.text:
+                        self.found.append(Diagnostic(
+                            rules.BAD_TEMPLATE, "a key cannot be computed", name.span,
+                            "compute the whole map: `value: \"$[ {...} ]\"`, or put the key into the path"))
+                entries = self.all(
+                    partial(lambda n, c: (n.text, self.json_value(c)), name, child) for name, child in node.entries)
+                return model.MapValue(entries, node.span)
+
+    def check_names(self, patch: model.Patch) -> None:
+        name = patch.metadata.name
+        if not _NAME.fullmatch(name.text):
+            self.found.append(Diagnostic(
+                rules.BAD_VALUE, "the name must be 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both "
+                "ends", name.span()))
+        seen: set[str] = set()
+        for variable in patch.spec.variables:
+            text, span = variable.name.text, variable.name.span()
+            if not _IDENTIFIER.fullmatch(text) or text in _CEL_WORDS or text in _TAKEN_NAMES:
+                self.found.append(Diagnostic(
+                    rules.BAD_VALUE, "a variable's name is letters, digits and `_`, and none of CEL's or our own words", span,
+                    "taken: " + ", ".join(sorted(_TAKEN_NAMES))))
+            elif text in seen:
+                self.found.append(Diagnostic(rules.DUPLICATE_NAME, f"variable `{text}` is defined twice", span))
+            seen.add(text)
+
+
+def _check_combination(edit: model.Edit) -> None:
+    match edit:
+        case model.Test(path=None, expression=None) | model.JsonTest(path=None, expression=None):
+            raise fail(rules.MISSING_KEY, "`test` needs a `path` or an `expression`", edit.span)
+        case model.Test(path=model.XPath(), expression=model.Expression()) | model.JsonTest(
+                path=model.Pointer(), expression=model.Expression()):
+            raise fail(rules.KEY_CONFLICT, "`test` takes a `path` or an `expression`, not both", edit.span, "write two tests")
+        case model.Test(expression=model.Expression()) if edit.expect or edit.unless:
+            raise fail(rules.KEY_CONFLICT, "`expect` and `unless` go with `path`, not with `expression`", edit.span)
+        case model.JsonTest(path=model.Pointer(), value=None):
+            raise fail(rules.MISSING_KEY, "`test` with a `path` needs a `value`", edit.span)
+        case model.JsonTest(path=None) if edit.value or edit.expect or edit.unless:
+            raise fail(rules.KEY_CONFLICT, "`value`, `expect` and `unless` go with `path`, not with `expression`", edit.span)
+        case model.QemuArgs(args=(), env=()):
+            raise fail(rules.MISSING_KEY, "`qemuArgs` needs `args` or `env`", edit.span)
+        case model.QemuArgs() if edit.expect or edit.unless:
+            raise fail(rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span)
+        case model.Ensure(within=None) if edit.expect or edit.unless:
+            raise fail(rules.KEY_CONFLICT, "in `ensure`, `expect` and `unless` go with `in`", edit.span,
+                       "add `in`, or use `when` with `xpath(...)`")
+        case model.AddPart() if edit.part or edit.unless or edit.expect:
+            raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
+        case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):
+            raise fail(rules.KEY_CONFLICT, "`addPart` works on `userData`", edit.span)
+        case model.CloudInitEdit() if edit.part and edit.target is not model.Target.USER_DATA:
+            raise fail(rules.KEY_CONFLICT, "`part` goes with `target: userData`", edit.span)
+        case _:
+            pass
+
+
+def _start_of(node: Mapping) -> Span:
+    return node.entries[0][0].span if node.entries else node.span
+
+
+def _keys_help(cls: type) -> str:
+    return "keys here: " + ", ".join(model_fields(cls))
+
+
+def _wanted(hint: Any) -> str:
+    if hint is bool:
+        return "true or false"
+    if hint is int:
+        return "a whole number"
+    return "a count such as 1, \"0..1\" or \"1+\"" if hint is model.Expect else "text"
+
+
+def _scalar(hint: Any, node: Scalar, what: str) -> Any:
+    text = node.text
+    if hint is bool:
+        if node.plain and text in ("true", "false"):
+            return text == "true"
+    elif hint is int:
+        if node.plain and _INTEGER.fullmatch(text) and len(text) < 10:
+            return int(text)
+    elif hint is model.Expect:
+        return _expect(node)
+    elif issubclass(hint, Enum):
+        if text in (values := [member.value for member in hint]):
+            return hint(text)
+        raise fail(rules.BAD_VALUE, f"{what} cannot be `{text}`", node.span, did_you_mean(text, values, "values"))
+    else:
+        if text == "" and (node.plain or hint not in (model.Template, model.Pointer, model.Fragment)):
+            what_to_do = "write '' for the empty text" if hint in (model.Template, model.Pointer) else None
+            raise fail(rules.BAD_VALUE, f"{what} is empty", node.span, what_to_do)
+        return hint(text, partial(inside, node))
+    raise fail(rules.WRONG_TYPE, f"{what} must be {_wanted(hint)}", node.span)
+
+
+def _expect(node: Scalar) -> model.Expect:
+    found = _RANGE.fullmatch(node.text)
+    if found:
+        low = int(found[1])
+        high = None if found[2] == "+" else int(found[3]) if found[3] else low
+        if high is None or high >= low:
+            return model.Expect(low, high)
+    raise fail(rules.BAD_VALUE, f"`{node.text}` is not a count", node.span, "write 3, \"0..1\", \"1+\", \"0+\" or \"2..4\"")
+
+
+def _json_scalar(node: Scalar) -> model.Constant | model.Template:
+    text = node.text
+    if "$[" in text:
+        return model.Template(text, partial(inside, node))
+    if not node.plain:
+        return model.Constant(text, node.span)
+    if text in ("true", "false", "null"):
+        return model.Constant({"true": True, "false": False, "null": None}[text], node.span)
+    if _INTEGER.fullmatch(text) and len(text) <= 300:
+        return model.Constant(int(text), node.span)
+    if _NUMBER.fullmatch(text) and len(text) <= 300:
+        return model.Constant(float(text), node.span)
+    if text == "":
+        raise fail(rules.AMBIGUOUS_SCALAR, "the value is empty", node.span, "write null, or '' for the empty text")
+    if _AMBIGUOUS.fullmatch(text):
+        raise fail(rules.AMBIGUOUS_SCALAR, f"unquoted `{text}` is read differently by different YAML readers", node.span,
+                   f"write '{text}' for text, or true, false, null or a decimal number")
+    return model.Constant(text, node.span)

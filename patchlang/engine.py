@@ -1,0 +1,152 @@
+"""Runs a program on an input: pure, atomic, and telling of every edit what it matched and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
+
+from . import domainxml, rules
+from .compile import CompiledDocument, CompiledEdit, Program
+from .diagnostics import Diagnostic, PatchError, Severity
+from .domainxml import DomainTree
+from .inputs import parse_vmi
+from .model import FailurePolicy
+from .result import DocumentTrace, EditTrace, Outcome, Progress, State
+from .scope import Scope
+from .source import SourceFile, Span, Text
+from .xpath import Query, to_cel
+
+MAX_ITEMS = 10_000
+
+class Undoable(Protocol):
+    """What a run works on: a domain tree, or cloud-init data."""
+
+    def mark(self) -> Any:
+        """A point to come back to."""
+
+    def rollback(self, mark: Any) -> None:
+        """Undo all that came after the mark."""
+
+
+def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progress | None = None) -> Outcome:
+    """Apply the domain edits of a program.
+
+    ``domain`` is libvirt domain XML (UTF-8), ``vmi`` the VMI as JSON. Every failure is a diagnostic in the outcome:
+    PL4xx from the patches, PL5xx from the input.
+    """
+    trace: list[DocumentTrace] = []
+    try:
+        vmi_data = parse_vmi(vmi)
+        tree = domainxml.parse(domain)
+        run = Run(program, tree, lambda d: d.domain, partial(_domain_scope, tree, vmi_data), trace, progress)
+        warnings = run.all()
+        return Outcome(tree.result(), tuple(warnings), tuple(trace))
+    except PatchError as e:
+        return Outcome(None, (e.diagnostic,), tuple(trace))
+
+
+def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocument) -> Scope:
+    queries: dict[tuple[str, bool], Query] = {}
+    scope = Scope(vmi)
+
+    def query(text: str, context: Any) -> Any:
+        key = (text, context is None)
+        if key not in queries:
+            source = SourceFile("xpath()", text)
+            located = Text(text, lambda start, end: Span(source, start, len(text) if end is None else end))
+            queries[key] = Query(located, document.namespaces, document.xpath_names, document=context is None)
+        return to_cel(queries[key].evaluate(tree.document, scope, context))
+
+    scope.query = query
+    return scope
+
+
+class Run:
+    """One pass of a program's documents over a state that can be rolled back."""
+
+    def __init__(self, program: Program, state: Undoable, edits_of: Callable[[CompiledDocument], Sequence[CompiledEdit[Any]]],
+                 new_scope: Callable[[CompiledDocument], Scope], trace: list[DocumentTrace], progress: Progress | None) -> None:
+        self.program = program
+        self.state = state
+        self.edits_of = edits_of
+        self.new_scope = new_scope
+        self.trace = trace
+        self.progress = progress or Progress()
+
+    def all(self) -> list[Diagnostic]:
+        """Run every document; the warnings of those that were ignored. Raises PatchError at the first failure."""
+        warnings: list[Diagnostic] = []
+        for document in self.program.documents:
+            if not self.edits_of(document):
+                continue
+            self.progress.document, self.progress.span = document.name, document.span
+            trace = DocumentTrace(document.name, document.span, document.priority)
+            self.trace.append(trace)
+            mark = self.state.mark()
+            try:
+                self.document(document, trace)
+            except PatchError as e:
+                cause = _belonging(e.diagnostic, document.name, document.span)
+                if document.failure_policy is not FailurePolicy.IGNORE:
+                    raise PatchError(cause) from None
+                self.state.rollback(mark)
+                trace.state, trace.reason = State.IGNORED, str(cause)
+                warnings.append(Diagnostic(
+                    rules.IGNORED, f"undone and left out, as `failurePolicy: Ignore` says: {cause.message}", cause.span, cause.help,
+                    Severity.WARNING, document.name))
+        return warnings
+
+    def document(self, document: CompiledDocument, trace: DocumentTrace) -> None:
+        scope = self.new_scope(document)
+        for name, expression in document.variables:
+            try:
+                scope.variables[name] = expression.evaluate(scope)
+            except PatchError as e:
+                scope.failures[name] = e.diagnostic
+        if document.when is not None and not _condition(document.when.evaluate(scope), document.when):
+            trace.state, trace.reason = State.SKIPPED, "`when` is false"
+            return
+        for edit in self.edits_of(document):
+            self.progress.span = edit.span
+            edit_trace = EditTrace(edit.label, edit.span)
+            trace.edits.append(edit_trace)
+            try:
+                self.edit(edit, scope, edit_trace)
+            except PatchError as e:
+                edit_trace.reason = e.diagnostic.message
+                raise PatchError(_belonging(e.diagnostic, document.name, edit.span)) from None
+
+    def edit(self, edit: CompiledEdit[Any], scope: Scope, trace: EditTrace) -> None:
+        items: list[dict[str, Any]] = [{}]
+        if edit.for_each is not None:
+            values = edit.for_each.evaluate(scope)
+            if not isinstance(values, list):
+                raise edit.for_each.error(rules.WRONG_RESULT, "`forEach` needs a list")
+            if len(values) > MAX_ITEMS:
+                raise edit.for_each.error(rules.LIMIT, f"`forEach` goes over at most {MAX_ITEMS} items")
+            items = [{"item": value, "index": index} for index, value in enumerate(values)]
+            if not items:
+                trace.reason = "`forEach` is empty"
+        for loop in items:
+            scope.loop = loop
+            if edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
+                trace.skipped += 1
+                trace.reason = "`when` is false"
+                continue
+            effect = edit.op.apply(self.state, scope)
+            trace.matched += effect.matched
+            trace.changed += effect.changed
+            trace.places += effect.places
+        scope.loop = {}
+
+
+def _condition(value: Any, expression: Any) -> bool:
+    if not isinstance(value, bool):
+        raise expression.error(rules.WRONG_RESULT, "`when` needs a boolean", "compare with `==`, or test with `in`")
+    return value
+
+
+def _belonging(diagnostic: Diagnostic, patch: str, span: Span) -> Diagnostic:
+    return replace(diagnostic, patch=diagnostic.patch or patch, span=diagnostic.span or span)

@@ -1,0 +1,297 @@
+"""CEL: compiled once against the names an expression may use, evaluated against a run's values.
+
+This module imports ``cel_expr_python`` and is itself imported only when a document has an expression. The library is
+the C++ CEL with its ``strings``, ``math`` and ``optional`` extensions; our own functions are in
+:mod:`patchlang.celfunctions`. CEL maps have no order, so ``.map`` and ``.filter`` are guarded to take lists only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from cel_expr_python import cel
+
+from . import rules
+from .celfunctions import FUNCTIONS, GUARD, SIGNATURES, evaluating
+from .celsyntax import chains, guard_macros
+from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
+from .source import Span, Text
+
+MAX_SOURCE = 4096
+
+_EXTENSIONS = cel.NewEnvConfigFromYaml("extensions: [{name: optional}, {name: strings}, {name: math}]")
+_TYPES: dict[str, cel.Type] = {
+    "bool": cel.Type.BOOL,
+    "double": cel.Type.DOUBLE,
+    "dyn": cel.Type.DYN,
+    "int": cel.Type.INT,
+    "list": cel.Type.List(cel.Type.DYN),
+    "map": cel.Type.Map(cel.Type.DYN, cel.Type.DYN),
+    "null_type": cel.Type.NULL,
+    "string": cel.Type.STRING,
+    "uint": cel.Type.UINT,
+}
+_JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+# objects whose members we know: a wrong member is found before anything runs
+MEMBERS: dict[str, frozenset[str]] = {
+    "vmi": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
+    "vmi.metadata": frozenset(
+        "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation labels "
+        "managedFields name namespace ownerReferences resourceVersion selfLink uid".split()
+    ),
+    "node": frozenset({"attributes", "index", "name", "text"}),
+    "cloudInit": frozenset({"dataSource", "metaData", "networkData", "userData"}),
+    "cloudInit.userData": frozenset({"format", "jinja", "parts", "text", "value"}),
+    "cloudInit.networkData": frozenset({"text", "value", "version"}),
+}
+_WHERE = {
+    "item": "`item` and `index` are bound by `forEach`, and this edit has none",
+    "index": "`item` and `index` are bound by `forEach`, and this edit has none",
+    "node": "`node` is there only in values that belong to a matched node of the domain",
+    "cloudInit": "`cloudInit` is there only in cloud-init edits, and in the `when` and `variables` of a patch without "
+    "domain edits",
+    "xpath": "`xpath` is there only in domain edits, and in the `when` and `variables` of a patch without cloud-init edits",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an expression may use besides ``vmi``. ``variables`` are name and type, the type as CEL calls it."""
+
+    variables: tuple[tuple[str, str], ...] = ()
+    item: bool = False
+    node: bool = False
+    xpath: bool = False
+    cloud_init: bool = False
+
+
+class Bindings(Protocol):
+    """The values of one evaluation."""
+
+    def cel_value(self, name: str) -> Any:
+        """The value of ``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
+
+    def failure(self, variable: str) -> Diagnostic | None:
+        """Why the variable has no value."""
+
+    def xpath(self, query: str) -> Any:
+        """The value of CEL's ``xpath(query)``; PatchError where it has none."""
+
+
+class Compiled:
+    """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known."""
+
+    def __init__(self, source: Text, program: cel.Expression, env: cel.Env, inputs: tuple[str, ...], kind: str) -> None:
+        self.source = source
+        self.kind = kind
+        self._program = program
+        self._env = env
+        self._inputs = inputs
+
+    def evaluate(self, bindings: Bindings) -> Any:
+        """The value as Python data. Raises PatchError (PL403, PL409)."""
+        data: dict[str, Any] = {}
+        for name in self._inputs:
+            try:
+                data[name] = bindings.cel_value(name)
+            except LookupError:
+                continue
+        with evaluating(bindings):
+            try:
+                value = self._program.eval(data=data)
+                failed = value.type().name() == "ERROR"
+                # CEL's opaque optional calls itself an error, too, but has no value to convert
+                result = value.value() if failed else value.plain_value()
+            except (TypeError, SystemError):
+                raise self.error(
+                    rules.WRONG_RESULT, "the result is an optional",
+                    "add `.orValue(...)` to say what to take where there is no value") from None
+            except (RuntimeError, ValueError, OverflowError, UnicodeError) as e:
+                raise self._failed(str(e), bindings) from None
+        if failed:
+            raise self._failed(str(result), bindings)
+        return self._plain(result)
+
+    def error(self, rule: Rule, message: str, help: str | None = None) -> PatchError:
+        return fail(rule, message, self.source.span(), help)
+
+    def _failed(self, raw: str, bindings: Bindings) -> PatchError:
+        unbound = re.search(r'No value with name "variables\.(\w+)"', raw)
+        cause = bindings.failure(unbound[1]) if unbound else None
+        if unbound and cause:
+            error = self.error(rules.EVALUATION, f"variable `{unbound[1]}` has no value: {cause.message}", cause.help)
+            return _related(error, cause)
+        message, help = _explain(raw)
+        return self.error(rules.EVALUATION, message, help)
+
+    def _plain(self, value: Any) -> Any:
+        """JSON's types only, maps with sorted keys."""
+        match value:
+            case bool() | int() | float() | str() | None:
+                return value
+            case list():
+                return [self._plain(v) for v in value]
+            case dict():
+                if not all(isinstance(k, str) for k in value):
+                    raise self.error(rules.WRONG_RESULT, "the keys of a map must be text", "use `string(...)`")
+                return {k: self._plain(value[k]) for k in sorted(value)}
+            case _:
+                raise self.error(rules.WRONG_RESULT, f"the result is of type {type(value).__name__}, which has no place here",
+                                 "use `string(...)`")
+
+
+def _related(error: PatchError, cause: Diagnostic) -> PatchError:
+    from dataclasses import replace
+
+    related = ((cause.span, "the variable is computed here"),) if cause.span else ()
+    return PatchError(replace(error.diagnostic, related=related))
+
+
+def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compiled:
+    """Compile one expression; ``want`` is the type it must have (``bool``, ``list``), ``dyn`` for any.
+
+    Raises PatchError (PL202, PL206) with the place inside the expression.
+    """
+    if len(source.text) > MAX_SOURCE:
+        raise fail(rules.BAD_EXPRESSION, f"the expression is longer than {MAX_SOURCE} characters", source.span())
+    inputs = tuple(_inputs(source, names))
+    env = _environment(names)
+    text, guards = guard_macros(source.text, GUARD)
+    try:
+        program = env.compile(text)
+    except (RuntimeError, UnicodeError) as e:
+        raise _static_error(source, text, guards, str(e), names) from None
+    kind = str(program.return_type().name()).split("<")[0].lower()
+    kind = {"null": "null_type", "any": "dyn"}.get(kind, kind)
+    if kind.startswith("optional"):
+        raise fail(rules.BAD_EXPRESSION, "the result is an optional", source.span(),
+                   "add `.orValue(...)` to say what to take where there is no value")
+    if kind not in _TYPES:
+        raise fail(rules.BAD_EXPRESSION, f"the result is of CEL's type `{kind}`, which has no place here", source.span(),
+                   "use `string(...)`")
+    if want not in ("dyn", kind) and kind != "dyn":
+        raise fail(rules.BAD_EXPRESSION, f"this must be a {want}, the expression gives a {kind}", source.span())
+    return Compiled(source, program, env, inputs, kind)
+
+
+@lru_cache(maxsize=64)
+def _environment(names: Names) -> cel.Env:
+    declared: dict[str, cel.Type] = {"vmi": _JSON_OBJECT}
+    declared |= {f"variables.{name}": _TYPES[kind] for name, kind in names.variables}
+    if names.item:
+        declared |= {"item": cel.Type.DYN, "index": cel.Type.INT}
+    if names.node:
+        declared["node"] = _JSON_OBJECT
+    if names.cloud_init:
+        declared["cloudInit"] = _JSON_OBJECT
+    functions = [f for name, f in FUNCTIONS.items() if name != "xpath" or names.xpath]
+    return cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
+
+
+def _inputs(source: Text, names: Names) -> Iterator[str]:
+    """The values the expression reads; members that a known object does not have are errors."""
+    seen: set[str] = set()
+    for chain in chains(source.text):
+        path = chain.root.text
+        name = path
+        if path == "variables" and len(chain.names) > 1:
+            name = f"variables.{chain.names[1].text}"
+        elif path not in ("vmi", "item", "index", "node", "cloudInit"):
+            continue
+        elif not re.search(rf"\(\s*{path}\s*,", source.text):
+            _check_members(source, chain)
+        if name not in seen:
+            seen.add(name)
+            yield name
+
+
+def _check_members(source: Text, chain: Any) -> None:
+    path = chain.root.text
+    for member in chain.names[1:]:
+        known = MEMBERS.get(path)
+        if known is None:
+            return
+        if member.text not in known:
+            raise fail(rules.UNKNOWN_NAME, f"`{path}` has no `{member.text}`", source.span(member.start, member.end),
+                       did_you_mean(member.text, known, "there are"))
+        path = f"{path}.{member.text}"
+
+
+_LOCATED = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+
+
+def _static_error(source: Text, text: str, guards: list[int], raw: str, names: Names) -> PatchError:
+    found = sorted((int(line), int(column), message) for line, column, message in _LOCATED.findall(raw))
+    if not found:
+        return fail(rules.BAD_EXPRESSION, _quiet(raw), source.span())
+    line, column, message = found[0]
+    if undeclared := [f for f in found if f[2].startswith("undeclared reference")]:
+        line, column, message = undeclared[0]
+    lines = text.split("\n")
+    guarded = sum(len(part) + 1 for part in lines[: line - 1]) + column - 1
+    inserted = len(GUARD) + 3
+    offset = guarded - inserted * sum(1 for i, at in enumerate(guards) if at + inserted * (i + 1) <= guarded)
+    offset = max(0, min(offset, len(source.text)))
+    span = source.span(offset, min(offset + 1, len(source.text)))
+    if unknown := re.match(r"undeclared reference to '([^']*)'", message):
+        name = unknown[1]
+        span = _span_of_name(source, name, offset)
+        name = name if name.startswith("variables.") else name.split(".")[0]
+        if name.startswith("variables."):
+            known = [n for n, _ in names.variables]
+            return fail(rules.UNKNOWN_NAME, f"there is no variable `{name[10:]}` here", span,
+                        did_you_mean(name[10:], known, "variables"))
+        if name in _WHERE:
+            return fail(rules.UNKNOWN_NAME, _WHERE[name], span)
+        roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
+        return fail(rules.UNKNOWN_NAME, f"`{name}` is not known here", span, did_you_mean(name, roots, "there are"))
+    if GUARD in message:
+        return fail(rules.BAD_EXPRESSION, "`.map` and `.filter` over a map would have no order", span,
+                    "use `keys(m).map(k, ... m[k] ...)`, which is sorted")
+    message = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
+    return fail(rules.BAD_EXPRESSION, _shorten(message), span)
+
+
+def _span_of_name(source: Text, name: str, offset: int) -> Span:
+    """CEL points at the dot or the parenthesis behind a name; this is the name."""
+    last = name.rsplit(".", 1)[-1] if name.startswith("variables.") else name.split(".")[0]
+    start = source.text.rfind(last, 0, offset + len(last) + 1)
+    return source.span(start, start + len(last)) if start >= 0 else source.span(offset, offset + 1)
+
+
+def _shorten(message: str) -> str:
+    """Without ANTLR's list of what it would have liked."""
+    return message.split(" expecting ")[0]
+
+
+def _explain(raw: str) -> tuple[str, str | None]:
+    """A run-time error of CEL in words; texts that may come from the VMI or the input are left out."""
+    if missing := re.search(r'Key not found in map : "(.*)"', raw, re.DOTALL):
+        key = missing[1]
+        return (f"there is no key `{key}`",
+                f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it")
+    if f"(map).{GUARD}" in raw:
+        return ("`.map` and `.filter` over a map would have no order", "use `keys(m).map(k, ... m[k] ...)`, which is sorted")
+    if GUARD in raw:
+        return "`.map` and `.filter` need a list", None
+    if types := re.search(r"No matching overloads found : (.*)", raw):
+        function = types[1].replace("<jump_condition>", "a condition that is no boolean")
+        return f"the types do not fit: {function}", "convert with `int(...)`, `string(...)` or `double(...)`"
+    if unbound := re.search(r'No value with name "([\w.]+)"', raw):
+        return f"`{unbound[1]}` has no value here", None
+    if "Iteration budget exceeded" in raw:
+        return "the expression loops too often", "nest fewer `map`, `filter`, `exists` and `all`"
+    if re.search("invalid regular expression", raw):
+        return "the regular expression is not valid RE2", None
+    return _quiet(raw), None
+
+
+def _quiet(raw: str) -> str:
+    text = re.sub(r"^[A-Z_]+: |\[[A-Z_]+\]$", "", raw.split("\n")[0]).strip()
+    return re.sub(r"\"[^\"]*\"|'[^']*'", "…", text) or "the expression cannot be evaluated"
+
+

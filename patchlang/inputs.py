@@ -1,0 +1,63 @@
+"""What comes from KubeVirt besides the domain: the VMI, checked on every call."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import rules
+from .diagnostics import Diagnostic, PatchError, fail
+
+
+def parse_vmi(vmi: bytes) -> dict[str, Any]:
+    """The VMI as KubeVirt sends it: a JSON object. ``metadata.annotations`` and ``.labels`` are always maps in it.
+
+    Raises PatchError (PL504); its message holds no value of the VMI.
+    """
+    try:
+        data = json.loads(vmi.decode(), parse_constant=_no_constant)
+    except UnicodeDecodeError as e:
+        raise fail(rules.BAD_VMI, f"the VMI is not UTF-8 (byte {e.start})") from None
+    except json.JSONDecodeError as e:
+        raise fail(rules.BAD_VMI, f"the VMI is not JSON: {e.msg} at line {e.lineno}, column {e.colno}") from None
+    except (ValueError, RecursionError) as e:
+        message = "nested too deep" if isinstance(e, RecursionError) else str(e)
+        raise fail(rules.BAD_VMI, f"the VMI is not JSON: {message}") from None
+    if not isinstance(data, dict):
+        raise fail(rules.BAD_VMI, "the VMI is not a JSON object")
+    metadata = data.setdefault("metadata", {})
+    if metadata is None:
+        metadata = data["metadata"] = {}
+    if not isinstance(metadata, dict):
+        raise fail(rules.BAD_VMI, "`metadata` of the VMI is not an object")
+    for name in ("annotations", "labels"):
+        value = metadata.get(name)
+        if value is None:
+            metadata[name] = {}
+        elif not isinstance(value, dict):
+            raise fail(rules.BAD_VMI, f"`metadata.{name}` of the VMI is not an object")
+    return data
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+def check_vmi(vmi: bytes) -> Diagnostic | None:
+    """What is wrong with a VMI, None where nothing is."""
+    try:
+        parse_vmi(vmi)
+    except PatchError as e:
+        return e.diagnostic
+    return None
+
+
+def check_domain(domain: bytes) -> Diagnostic | None:
+    """What is wrong with a domain: not UTF-8, not well-formed, a DOCTYPE, another root; None where nothing is."""
+    from . import domainxml
+
+    try:
+        domainxml.parse(domain)
+    except PatchError as e:
+        return e.diagnostic
+    return None

@@ -1,0 +1,126 @@
+"""Patch files from disk to a program: found, read, decoded, compiled; all errors of all files in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import model, rules, yamltree
+from .compile import Program, compile_program
+from .decode import decode
+from .diagnostics import Diagnostic, PatchError, fail, has_errors, in_order
+from .source import SourceFile, Span
+
+MAX_FILE_BYTES = 256 * 1024
+_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """``files`` are the patch files found; ``program`` is None where there is none, or a diagnostic is an error."""
+
+    files: tuple[Path, ...]
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def find_patch_files(paths: Sequence[Path], *, required: bool) -> tuple[list[Path], list[Diagnostic]]:
+    """The patch files that the paths name: files as they are, of folders their ``*.yaml`` and ``*.yml`` in name order.
+
+    Hidden entries are passed over, and with them a ConfigMap volume's ``..data``. A path that does not exist is an error
+    (PL001) if ``required``.
+    """
+    found: list[Path] = []
+    errors: list[Diagnostic] = []
+    for path in paths:
+        try:
+            if path.is_dir():
+                found += sorted(p for p in path.iterdir() if _is_patch_file(p))
+            elif path.exists():
+                found.append(path)
+            elif required or path.is_symlink():
+                errors.append(_unreadable(path, "does not exist"))
+        except OSError as e:
+            errors.append(_unreadable(path, e.strerror or str(e)))
+    return list(dict.fromkeys(found)), errors
+
+
+def _is_patch_file(path: Path) -> bool:
+    return path.suffix in _ENDINGS and not path.name.startswith(".") and not path.is_dir()
+
+
+def _unreadable(path: Path, reason: str) -> Diagnostic:
+    return Diagnostic(rules.UNREADABLE, f"`{path}` cannot be read: {reason}", None, "check the path and its permissions")
+
+
+def read_source(path: Path) -> SourceFile:
+    """A file as text. Raises PatchError (PL001, PL002, PL004)."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as e:
+        raise PatchError(_unreadable(path, e.strerror or str(e))) from None
+    return source_of(str(path), data)
+
+
+def source_of(name: str, data: bytes) -> SourceFile:
+    """Bytes as source text; a byte order mark is dropped. Raises PatchError (PL002, PL004)."""
+    start = Span(SourceFile(name, ""), 0, 0)
+    if len(data) > MAX_FILE_BYTES:
+        raise fail(rules.FILE_TOO_BIG, f"the file is larger than {MAX_FILE_BYTES // 1024} KiB", start,
+                   "split it into several patch files")
+    try:
+        return SourceFile(name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as e:
+        before = SourceFile(name, data[: e.start].decode("utf-8", "replace"))
+        at = len(before.text)
+        raise fail(rules.NOT_UTF8, f"the file is not UTF-8 (byte {e.start})", Span(before, at, at),
+                   "save it as UTF-8") from None
+
+
+def load(files: Sequence[Path]) -> Loaded:
+    """Read and compile patch files."""
+    sources: list[SourceFile] = []
+    found: list[Diagnostic] = []
+    for path in files:
+        try:
+            sources.append(read_source(path))
+        except PatchError as e:
+            found.append(e.diagnostic)
+    program, diagnostics = load_sources(sources, found)
+    return Loaded(tuple(files), program, diagnostics)
+
+
+def load_sources(sources: Sequence[SourceFile], found: Sequence[Diagnostic] = ()) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+    """Compile patch texts; ``found`` are errors known already. The program is None where there is an error or no patch."""
+    patches: list[model.Patch] = []
+    diagnostics = list(found)
+    for source in sorted(sources, key=lambda s: (s.name.rsplit("/", 1)[-1], s.name)):
+        decoded, wrong = decode_source(source)
+        patches += decoded
+        diagnostics += wrong
+    program, errors = compile_program(patches)
+    diagnostics += errors
+    if not sources or has_errors(diagnostics):
+        program = None
+    return program, in_order(diagnostics)
+
+
+def decode_source(source: SourceFile) -> tuple[list[model.Patch], list[Diagnostic]]:
+    """The patches of one file and what is wrong with it."""
+    try:
+        roots = yamltree.parse(source)
+    except PatchError as e:
+        return [], [e.diagnostic]
+    if not roots:
+        return [], [Diagnostic(rules.NO_DOCUMENT, "the file holds no patch document", Span(source, 0, 0),
+                               f"start with `apiVersion: {model.API_VERSION}` and `kind: Patch`")]
+    patches: list[model.Patch] = []
+    errors: list[Diagnostic] = []
+    for root in roots:
+        patch, wrong = decode(root)
+        errors += wrong
+        if patch is not None:
+            patches.append(patch)
+    return patches, errors

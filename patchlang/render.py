@@ -1,0 +1,54 @@
+"""Diagnostics for a terminal: place, rule, the source line with a caret, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .diagnostics import Diagnostic, Severity
+from .source import Span
+
+_COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.ADVICE: "36"}
+_WIDTH = 160
+
+
+def printable(text: str) -> str:
+    """Without anything that a terminal would obey: control characters and bidirectional marks are escaped."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+                   for c in text.replace("\t", " "))
+
+
+def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
+    """The text form of diagnostics, each with its source line and help, a line feed at the end."""
+    return "".join(f"{block}\n" for d in diagnostics for block in _block(d, colour))
+
+
+def _block(d: Diagnostic, colour: bool) -> Iterable[str]:
+    place = f"{printable(str(d.span))}: " if d.span else ""
+    head = f"{d.severity.value}[{d.rule.id} {d.rule.slug}]"
+    patch = f" (patch {d.patch})" if d.patch else ""
+    yield f"{place}{_paint(head, _COLOURS[d.severity], colour)} {printable(d.message)}{patch}"
+    if d.span:
+        yield from _excerpt(d.span, colour)
+    for span, text in d.related:
+        yield f"  {printable(str(span))}: {printable(text)}"
+    if d.help:
+        yield f"  {_paint('help:', '32', colour)} {printable(d.help)}"
+
+
+def _excerpt(span: Span, colour: bool) -> Iterable[str]:
+    begin, finish = span.begin, span.finish
+    line = span.source.line(begin.line)
+    if not line.strip():
+        return
+    last = finish.column if finish.line == begin.line else len(line) + 1
+    cut = max(0, min(begin.column - 1 - _WIDTH // 2, len(line) - _WIDTH))
+    shown = printable(line[cut : cut + _WIDTH])
+    gutter = str(begin.line)
+    before = len(printable(line[cut : begin.column - 1]))
+    length = max(1, min(len(printable(line[begin.column - 1 : last - 1])), len(shown) - before))
+    yield f"  {gutter} | {shown}"
+    yield f"  {' ' * len(gutter)} | {' ' * before}{_paint('^' * length, '31', colour)}"
+
+
+def _paint(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text

@@ -1,0 +1,106 @@
+"""The op ``merge``: elements of a fragment merged into what is there, list entries told apart by keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lxml import etree
+
+from . import rules
+from .diagnostics import fail
+from .domainxml import DomainTree
+from .editor import Editor
+from .fragment import FragmentProgram
+from .mergekeys import MERGE_KEYS, Key
+from .model import Position
+from .scope import Scope
+from .teach import ambiguous
+from .xmlops import Effect, Targets, at_each
+from .xpath import match_path, string_value
+
+
+@dataclass(frozen=True, slots=True)
+class MergeOp:
+    """``keys`` override the built-in table, by element name or ``parent/name``."""
+
+    targets: Targets
+    fragment: FragmentProgram
+    keys: Mapping[str, tuple[Key, ...]]
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        span = self.targets.selector.source.span()
+        effect, edit = Effect(), Editor(tree, span, self.allow)
+        matches = self.targets.find(tree, scope, effect)
+        for match in matches:
+            if not match.is_element:
+                raise fail(rules.WRONG_NODE, f"`merge` works on elements, the path selects {match_path(match)}", span)
+        for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
+            changes = [self._merge(edit, match.element, node) for node in nodes if isinstance(node.tag, str)]
+            effect.changed += any(changes)
+        return effect
+
+    def _merge(self, edit: Editor, parent: etree._Element, fragment: etree._Element) -> bool:
+        target = self._counterpart(edit, parent, fragment)
+        if target is None:
+            new = deepcopy(fragment)
+            new.tail = None
+            edit.insert([new], parent, Position.APPEND)
+            return True
+        changed = False
+        span = self.fragment.source.span()
+        for name, value in fragment.attrib.items():
+            changed |= edit.set_attribute(target, str(name), str(value), span)
+        children = [c for c in fragment if isinstance(c.tag, str)]
+        if not children and (fragment.text or "").strip():
+            changed |= edit.set_text(target, fragment.text or "", span)
+        for child in children:
+            changed |= self._merge(edit, target, child)
+        return changed
+
+    def _counterpart(self, edit: Editor, parent: etree._Element, fragment: etree._Element) -> etree._Element | None:
+        """The child of ``parent`` that the fragment element stands for; None where there is none."""
+        tag = str(fragment.tag)
+        children = list(parent.iterchildren(tag))
+        keys = self._keys(parent, tag)
+        if keys is None:
+            found = children
+        else:
+            key = next((k for k in keys if all(_value(fragment, path) is not None for path in k)), None)
+            if key is None:
+                names = " or ".join(" and ".join(f"`{path}`" for path in k) for k in keys)
+                raise fail(rules.AMBIGUOUS, f"`{_local(tag)}` in the fragment lacks the key that tells its like apart: {names}",
+                           self.fragment.source.span(), "add it, or say with `keys` what tells them apart")
+            wanted = [_value(fragment, path) for path in key]
+            found = [c for c in children if [_value(c, path) for path in key] == wanted]
+        if len(found) > 1:
+            raise fail(rules.AMBIGUOUS, ambiguous(_local(tag), found), edit.span,
+                       f"say with `keys: {{{_local(tag)}: …}}` what tells them apart")
+        return found[0] if found else None
+
+    def _keys(self, parent: etree._Element, tag: str) -> tuple[Key, ...] | None:
+        qualified = f"{_local(parent.tag)}/{tag}"
+        for table in (self.keys, MERGE_KEYS):
+            for name in (qualified, tag):
+                if name in table:
+                    return table[name]
+        return None
+
+
+def _local(tag: object) -> str:
+    return str(tag).rsplit("}", 1)[-1]
+
+
+@lru_cache(maxsize=256)
+def _evaluator(path: str) -> etree.XPath:
+    return etree.XPath(path, regexp=False)
+
+
+def _value(element: etree._Element, path: str) -> str | None:
+    found = _evaluator(path)(element)
+    if isinstance(found, list):
+        return string_value(found[0]) if found else None
+    return str(found)

@@ -1,0 +1,301 @@
+"""XPath as the engine uses it: checked once, evaluated by lxml, its results as matches that can be edited."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from lxml import etree
+
+from . import rules
+from .diagnostics import PatchError, did_you_mean, fail
+from .source import Text
+from .xpathsyntax import (
+    Binary,
+    Call,
+    Expr,
+    Path,
+    Step,
+    VariableRef,
+    XPathSyntaxError,
+    degree,
+    document_relative,
+    parse,
+    result_kind,
+    walk,
+)
+
+MAX_DEGREE = 3
+
+Namespaces = Mapping[str, str]
+
+
+class Match(NamedTuple):
+    """A node that a path selected: an element; with ``attribute`` (Clark name) that attribute of it; with ``text``
+    the text before its first child (``text``) or behind it (``tail``)."""
+
+    element: etree._Element
+    attribute: str | None = None
+    text: str | None = None
+
+    @property
+    def is_element(self) -> bool:
+        return self.attribute is None and self.text is None
+
+    @property
+    def context(self) -> etree._Element:
+        """The element at which ``unless`` and ``xpath()`` start: itself, or the one that holds the attribute or text."""
+        if self.text == "tail":
+            parent = self.element.getparent()
+            return self.element if parent is None else parent
+        return self.element
+
+
+class XPathValues(Protocol):
+    """Values of ``$NAME`` in XPath."""
+
+    def xpath_value(self, name: str) -> Any:
+        """Text, number or boolean. Raises PatchError-free LookupError with a message where there is none."""
+
+
+class Query:
+    """A checked and compiled XPath expression.
+
+    At ``document`` a relative path starts there; else it starts at the node given to :meth:`evaluate`.
+    """
+
+    def __init__(self, source: Text, namespaces: Namespaces, known: frozenset[str], *, document: bool = True,
+                 text: str | None = None) -> None:
+        """``known`` are the names of variables, ``NAME.*`` standing for any member. Raises PatchError (PL201 … PL209)."""
+        self.source = source
+        self.namespaces = namespaces
+        self.text = source.text if text is None else text
+        self._document = document
+        try:
+            self.tree = parse(self.text)
+        except XPathSyntaxError as e:
+            raise fail(rules.BAD_XPATH, f"not XPath 1.0: {e.message}", self._span(e.offset, e.offset + 1), e.help) from None
+        self._check(known)
+        self.variables = tuple(sorted({v.name for v in walk(self.tree) if isinstance(v, VariableRef)}))
+        self._positions = frozenset(p.name for p in _predicates(self.tree) if isinstance(p, VariableRef))
+        self._evaluator = self._compile(self.text, self.tree)
+        if not self.variables:
+            self._probe()
+
+    def evaluate(self, tree: etree._ElementTree, values: XPathValues, context: etree._Element | None = None) -> Any:
+        """lxml's result. Raises PatchError (PL403)."""
+        return self.run(self._evaluator, tree, values, context)
+
+    def run(self, evaluator: etree.XPath, tree: etree._ElementTree, values: XPathValues,
+            context: etree._Element | None = None) -> Any:
+        bound: dict[str, Any] = {}
+        for name in self.variables:
+            try:
+                bound[name] = values.xpath_value(name)
+            except LookupError as e:
+                raise fail(rules.EVALUATION, str(e.args[0]), self._span_of(name)) from None
+            if name in self._positions and isinstance(bound[name], str):
+                raise fail(
+                    rules.EVALUATION, f"`[${name}]` is a text, which as a predicate is true for every node",
+                    self._span_of(name), f"write `[. = ${name}]` to compare, or compute `${name}` with `int(...)`")
+        try:
+            return evaluator(tree if context is None else context, **bound)
+        except (etree.XPathError, ValueError, MemoryError) as e:
+            raise fail(rules.EVALUATION, f"the path cannot be evaluated: {e}", self.source.span()) from None
+
+    def prefix(self, text: str) -> etree.XPath:
+        """Another path in the same dialect: a part of this one, for error messages and ``set``."""
+        return self._compile(text, parse(text))
+
+    def _compile(self, text: str, tree: Expr) -> etree.XPath:
+        if self._document:
+            text = document_relative(text, tree)
+        try:
+            return etree.XPath(text, namespaces=dict(self.namespaces), regexp=False)
+        except etree.XPathSyntaxError as e:
+            raise fail(rules.BAD_XPATH, f"not XPath 1.0: {e}", self.source.span()) from None
+
+    def _probe(self) -> None:
+        try:
+            self._evaluator(etree.fromstring(b"<domain/>"))
+        except etree.XPathError as e:
+            raise fail(rules.BAD_XPATH, f"the expression does not fit together: {e}", self.source.span()) from None
+
+    def _check(self, known: frozenset[str]) -> None:
+        for expr in walk(self.tree):
+            match expr:
+                case VariableRef(name=name):
+                    root, dot, _ = name.partition(".")
+                    if name not in known and not (dot and f"{root}.*" in known):
+                        names = sorted(k for k in known if not k.endswith("*"))
+                        raise fail(rules.UNKNOWN_NAME, f"there is no variable `${name}` here",
+                                   self._span(expr.start, expr.end), did_you_mean(name, names, "variables"))
+                case Step(test=test) if ":" in test:
+                    prefix = test.split(":")[0]
+                    if prefix not in self.namespaces:
+                        raise fail(rules.UNKNOWN_PREFIX, f"the prefix `{prefix}` is not declared",
+                                   self._span(expr.start, expr.end),
+                                   "declare it in `spec.namespaces`; there are: " + ", ".join(sorted(self.namespaces)))
+                case Call(name="id" | "lang"):
+                    raise fail(rules.BAD_XPATH, f"`{expr.name}()` has no meaning in a domain", self._span(expr.start, expr.end))
+                case _:
+                    pass
+        if (grade := degree(self.tree)) > MAX_DEGREE:
+            raise fail(
+                rules.COSTLY_XPATH, f"searches of the whole document are nested {grade} deep; at most {MAX_DEGREE} are allowed",
+                self.source.span(), "write the path from the root without `//` in predicates, or put an inner search into a "
+                "variable")
+
+    def _span(self, start: int, end: int) -> Any:
+        return self.source.span() if self.text is not self.source.text else self.source.span(start, end)
+
+    def _span_of(self, variable: str) -> Any:
+        refs = (e for e in walk(self.tree) if isinstance(e, VariableRef) and e.name == variable)
+        ref = next(refs)
+        return self._span(ref.start, ref.end)
+
+
+def _predicates(tree: Expr) -> Iterator[Expr]:
+    for expr in walk(tree):
+        match expr:
+            case Step(predicates=predicates):
+                yield from predicates
+            case Path(filters=filters):
+                yield from filters
+            case _:
+                pass
+
+
+class Selector(Query):
+    """A path that selects nodes: ``path``, ``in``, ``from``."""
+
+    def __init__(self, source: Text, namespaces: Namespaces, known: frozenset[str], *, document: bool = True) -> None:
+        super().__init__(source, namespaces, known, document=document)
+        kind = result_kind(self.tree)
+        if kind not in ("nodes", "any"):
+            raise fail(rules.BAD_XPATH, f"a path must select nodes, this gives a {kind}", source.span())
+
+    def select(self, tree: etree._ElementTree, values: XPathValues, context: etree._Element | None = None) -> list[Match]:
+        """The nodes in document order. Raises PatchError (PL402, PL403)."""
+        return self.matches(self.evaluate(tree, values, context))
+
+    def matches(self, result: Any) -> list[Match]:
+        if not isinstance(result, list):
+            raise fail(rules.WRONG_NODE, "a path must select nodes", self.source.span())
+        return [self._match(node) for node in result]
+
+    def _match(self, node: Any) -> Match:
+        if isinstance(node, etree._Element) and isinstance(node.tag, str):
+            return Match(node)
+        if getattr(node, "is_attribute", False):
+            return Match(node.getparent(), attribute=node.attrname)
+        if getattr(node, "is_text", False):
+            return Match(node.getparent(), text="text")
+        if getattr(node, "is_tail", False):
+            return Match(node.getparent(), text="tail")
+        raise fail(rules.WRONG_NODE, "the path selects a comment, a processing instruction or the document itself",
+                   self.source.span(), "select elements, attributes or text")
+
+    def paths(self) -> tuple[Path, ...]:
+        """The location paths whose union this is; empty where it is built otherwise."""
+        found: list[Path] = []
+        pending = [self.tree]
+        while pending:
+            match pending.pop():
+                case Binary(operator="|", left=left, right=right):
+                    pending += [right, left]
+                case Path(base=None) as path:
+                    found.append(path)
+                case _:
+                    return ()
+        return tuple(found)
+
+
+class AttributeSelector:
+    """The path of ``set`` that ends in ``@name``: it counts the elements before it, so that a missing attribute is made."""
+
+    def __init__(self, selector: Selector, step: Step) -> None:
+        self._selector = selector
+        self._elements = selector.prefix(selector.text[: step.start].rstrip().removesuffix("/"))
+        self._name = clark_name(step.test, selector.namespaces)
+
+    def select(self, tree: etree._ElementTree, values: XPathValues) -> list[Match]:
+        found = self._selector.matches(self._selector.run(self._elements, tree, values))
+        return [Match(m.element, attribute=self._name) for m in found if m.is_element]
+
+
+def attribute_selector(selector: Selector) -> AttributeSelector | None:
+    """For ``…/@name`` without predicates; None for any other path."""
+    paths = selector.paths()
+    if len(paths) != 1 or len(paths[0].steps) < 2:
+        return None
+    *before, last = paths[0].steps
+    if last.axis != "attribute" or last.predicates or last.test.endswith(("*", ")")) or before[-1].abbreviated:
+        return None
+    return AttributeSelector(selector, last)
+
+
+def clark_name(name: str, namespaces: Namespaces) -> str:
+    """``prefix:local`` in Clark notation; an unprefixed name has no namespace. KeyError for an unknown prefix."""
+    prefix, colon, local = name.partition(":")
+    if not colon:
+        return name
+    if prefix == "xml":
+        return f"{{http://www.w3.org/XML/1998/namespace}}{local}"
+    return f"{{{namespaces[prefix]}}}{local}"
+
+
+def to_cel(result: Any, source: Text | None = None) -> Any:
+    """What CEL's ``xpath()`` gives for lxml's result. Raises PatchError (PL403) for NaN and infinities."""
+    match result:
+        case bool() | str():
+            return result if isinstance(result, bool) else str(result)
+        case float():
+            if result.is_integer():
+                return int(result)
+            if result != result or result in (float("inf"), float("-inf")):
+                raise _nan(source)
+            return result
+        case list():
+            return [string_value(node) for node in result]
+        case _:
+            raise _nan(source)
+
+
+def _nan(source: Text | None) -> PatchError:
+    return fail(rules.EVALUATION, "the result is not a number (NaN)", source.span() if source else None)
+
+
+def string_value(node: Any) -> str:
+    """The string value of a node (XPath 1.0 section 5)."""
+    if isinstance(node, etree._Element):
+        if isinstance(node.tag, str):
+            return "".join(map(str, node.itertext(etree.Element)))
+        return node.text or ""
+    return str(node)
+
+
+def node_path(element: etree._Element, namespaces: Namespaces | None = None) -> str:
+    """The path of an element for messages: ``/domain/devices/disk[2]``, with prefixes where they are known."""
+    steps: list[str] = []
+    node: etree._Element | None = element
+    while node is not None:
+        tag = node.tag
+        if isinstance(tag, str):
+            name = etree.QName(node).localname if tag.startswith("{") else tag
+            shown = f"{node.prefix}:{name}" if tag.startswith("{") and node.prefix else name
+            before = sum(1 for _ in node.itersiblings(tag, preceding=True))
+            alone = before == 0 and next(node.itersiblings(tag), None) is None
+            steps.append(shown if alone else f"{shown}[{before + 1}]")
+        node = node.getparent()
+    return "/" + "/".join(reversed(steps))
+
+
+def match_path(match: Match) -> str:
+    """As :func:`node_path`, for any match."""
+    path = node_path(match.context if match.text else match.element)
+    if match.attribute is not None:
+        return f"{path}/@{match.attribute.rsplit('}', 1)[-1]}"
+    return f"{path}/text()" if match.text else path
