@@ -52,7 +52,10 @@ class BuildDialect:
 
 
 def parse_build_path(source: Text, dialect: BuildDialect, text: str | None = None) -> BuildPath:
-    """Read a constructive path; ``text`` is what the template ``source`` came to. Raises PatchError (PL206, PL207, PL209)."""
+    """Read a constructive path; ``text`` is what the template ``source`` came to.
+
+    Raises PatchError (PL206, PL207, PL209).
+    """
     return _Reader(source, source.text if text is None else text, dialect).read()
 
 
@@ -82,8 +85,12 @@ class _Reader:
     def step(self, step: Step) -> BuildStep:
         if step.axis != "child" or step.test.endswith(("*", ")")):
             what = "`//`" if step.abbreviated else f"`{self.text[step.start : step.head_end]}`"
-            raise self.error(f"{what} cannot be made; each step must name one element", step.start, step.end,
-                             "select the nodes with `in`, and name in `path` what is to be made below them")
+            raise self.error(
+                f"{what} cannot be made; each step must name one element",
+                step.start,
+                step.end,
+                "select the nodes with `in`, and name in `path` what is to be made below them",
+            )
         conditions = tuple(c for p in step.predicates for c in self.conditions(p))
         return BuildStep(self.clark(step.test, step), step.test, conditions)
 
@@ -94,7 +101,10 @@ class _Reader:
                 yield from self.conditions(right)
             case Path(base=Expr() as inner, steps=(), filters=()):
                 yield from self.conditions(inner)
-            case Binary(operator="=", left=Path() as path, right=value) | Binary(operator="=", left=value, right=Path() as path):
+            case (
+                Binary(operator="=", left=Path() as path, right=value)
+                | Binary(operator="=", left=value, right=Path() as path)
+            ):
                 yield self.condition(path, value)
             case _:
                 raise self.not_buildable(expr)
@@ -117,8 +127,12 @@ class _Reader:
                 root, dot, _ = name.partition(".")
                 if name not in self.dialect.variables and not (dot and f"{root}.*" in self.dialect.variables):
                     known = sorted(v for v in self.dialect.variables if not v.endswith("*"))
-                    raise fail(rules.UNKNOWN_NAME, f"there is no variable `${name}` here", self.span(value.start, value.end),
-                               did_you_mean(name, known, "variables"))
+                    raise fail(
+                        rules.UNKNOWN_NAME,
+                        f"there is no variable `${name}` here",
+                        self.span(value.start, value.end),
+                        did_you_mean(name, known, "variables"),
+                    )
                 return Condition(attribute, variable=name)
             case _:
                 raise self.not_buildable(value)
@@ -127,12 +141,20 @@ class _Reader:
         try:
             return clark_name(name, self.dialect.namespaces)
         except KeyError:
-            raise fail(rules.UNKNOWN_PREFIX, f"the prefix `{name.split(':')[0]}` is not declared",
-                       self.span(step.start, step.end), "declare it in `spec.namespaces`") from None
+            raise fail(
+                rules.UNKNOWN_PREFIX,
+                f"the prefix `{name.split(':')[0]}` is not declared",
+                self.span(step.start, step.end),
+                "declare it in `spec.namespaces`",
+            ) from None
 
     def not_buildable(self, expr: Expr) -> PatchError:
-        return self.error("this predicate cannot be made", expr.start, expr.end,
-                          "use `[@attribute='value']` or `[.='text']`, joined by `and`; select others with `in`")
+        return self.error(
+            "this predicate cannot be made",
+            expr.start,
+            expr.end,
+            "use `[@attribute='value']` or `[.='text']`, joined by `and`; select others with `in`",
+        )
 
     def error(self, message: str, start: int, end: int, help: str | None = None) -> PatchError:
         return fail(rules.BAD_ENSURE_PATH, message, self.span(start, end), help)

@@ -67,7 +67,8 @@ def _parse_json(text: str) -> Any:
 
 # k8s.io/apimachinery/pkg/api/resource/suffix.go
 _SUFFIXES = {
-    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(10**3), "M": Decimal(10**6),
+    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(10**3),
+    "M": Decimal(10**6),
     "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18), "Ki": Decimal(2**10),
     "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
 }  # fmt: skip
@@ -127,7 +128,9 @@ def _extract(text: str, pattern: str) -> str | None:
     return found[0] if found else None
 
 
-_REGEX_PIECE = re.compile(r"\\Q.*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\((?:\?(?:P?<\w+>)?)?", re.DOTALL)
+_REGEX_PIECE = re.compile(
+    r"\\Q.*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\((?:\?(?:P?<\w+>)?)?", re.DOTALL
+)
 
 
 def _capturing_groups(pattern: str) -> list[int]:
@@ -158,8 +161,7 @@ FUNCTIONS: dict[str, cel.FunctionDecl] = {
         cel.Overload("quantity_text", _T.INT, [_T.STRING], impl=_quantity),
         cel.Overload("quantity_number", _T.INT, [_T.INT], impl=lambda number: number),
     ),
-    "capture": _declare(
-        "capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=_capture)),
+    "capture": _declare("capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=_capture)),
     "xpath": _declare("xpath", cel.Overload("xpath", _T.DYN, [_T.STRING], impl=_xpath)),
     "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_range)),
     "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_keys)),

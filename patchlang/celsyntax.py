@@ -38,7 +38,8 @@ _TOKEN = re.compile(
     + _string(_RAW, r"\\").replace("{any}", r"[\s\S]")
     + "|"
     + _string(_COOKED, r"\\[\s\S]").replace("{any}", r"[^\\]")
-    + r")|(?P<comment>//[^\n]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9A-Za-z_]*(?:\.[0-9]+)?)|(?P<symbol>\S)"
+    + r")|(?P<comment>//[^\n]*)"
+    + r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9A-Za-z_]*(?:\.[0-9]+)?)|(?P<symbol>\S)"
 )
 
 
@@ -73,13 +74,17 @@ class Chain(NamedTuple):
 
 
 def chains(text: str) -> Iterator[Chain]:
-    """Every root name of an expression with its dotted members; a name that is called ends its chain and is left out."""
+    """Every root name of an expression with its dotted members; a called name ends its chain and is left out."""
     found = [t for t in tokens(text) if t.kind != "comment"]
     at = 0
     while at < len(found):
         token = found[at]
-        after_dot = at > 0 and found[at - 1].text in (".", "?") and found[max(at - 1, 0)].kind == "symbol" and (
-            found[at - 1].text == "." or (at > 1 and found[at - 2].text == "."))
+        after_dot = (
+            at > 0
+            and found[at - 1].text in (".", "?")
+            and found[max(at - 1, 0)].kind == "symbol"
+            and (found[at - 1].text == "." or (at > 1 and found[at - 2].text == "."))
+        )
         if token.kind != "name" or after_dot:
             at += 1
             continue

@@ -15,6 +15,7 @@ import click
 
 from . import __version__
 from .diagnostics import Diagnostic, PatchError, has_errors
+from .inputs import read_vmi
 from .load import MAX_FILE_BYTES, Loaded, find_patch_files, load, load_sources, source_of
 from .render import render
 from .result import DocumentTrace
@@ -50,17 +51,35 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("-p", "--patches", "patches", multiple=True, required=True, type=click.Path(path_type=Path),
-              help="A patch file, or a folder of them; repeatable. `-` is standard input.")
+@click.option(
+    "-p",
+    "--patches",
+    "patches",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A patch file, or a folder of them; repeatable. `-` is standard input.",
+)
 @click.option("--domain", type=click.Path(path_type=Path), help="The domain XML to patch; `-` is standard input.")
-@click.option("--cloud-init", "cloud_init", type=click.Path(path_type=Path),
-              help="The cloud-init data (KubeVirt's CloudInitData as JSON) to patch; `-` is standard input.")
+@click.option(
+    "--cloud-init",
+    "cloud_init",
+    type=click.Path(path_type=Path),
+    help="The cloud-init data (KubeVirt's CloudInitData as JSON) to patch; `-` is standard input.",
+)
 @click.option("--vmi", type=click.Path(path_type=Path), help="The VMI, as YAML or JSON. Default: an empty one.")
 @click.option("--diff", is_flag=True, help="Show a unified diff instead of the result.")
 @click.option("--trace", is_flag=True, help="Show on standard error what each edit matched and changed, in order.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result to this file.")
-def apply(patches: Sequence[Path], domain: Path | None, cloud_init: Path | None, vmi: Path | None, diff: bool, trace: bool,
-          output: Path | None) -> None:
+def apply(
+    patches: Sequence[Path],
+    domain: Path | None,
+    cloud_init: Path | None,
+    vmi: Path | None,
+    diff: bool,
+    trace: bool,
+    output: Path | None,
+) -> None:
     """Apply patches to a domain or to cloud-init data, offline.
 
     The result is the same, byte for byte, as that of the sidecar.
@@ -77,7 +96,11 @@ def apply(patches: Sequence[Path], domain: Path | None, cloud_init: Path | None,
         _report(loaded.diagnostics)
         raise click.exceptions.Exit(FINDINGS)
     before = _read(source)
-    vmi_json = _vmi(vmi) if vmi else b"{}"
+    try:
+        vmi_json = read_vmi(_read(vmi)) if vmi else b"{}"
+    except PatchError as e:
+        _report([e.diagnostic])
+        raise click.exceptions.Exit(FINDINGS) from None
     from . import engine
 
     if domain is not None:
@@ -95,7 +118,7 @@ def apply(patches: Sequence[Path], domain: Path | None, cloud_init: Path | None,
     if output is not None:
         output.write_bytes(result)
     else:
-        stream = click.get_binary_stream("stdout")
+        stream = sys.stdout.buffer
         if diff and _colour(sys.stdout):
             result = _coloured(result)
         stream.write(result)
@@ -127,7 +150,7 @@ def _load(paths: Sequence[Path]) -> Loaded:
         return Loaded(loaded.files, None if errors else loaded.program, (*errors, *loaded.diagnostics))
     sources, found = [], list(errors)
     try:
-        sources.append(source_of("<stdin>", click.get_binary_stream("stdin").read(MAX_FILE_BYTES + 1)))
+        sources.append(source_of("<stdin>", sys.stdin.buffer.read(MAX_FILE_BYTES + 1)))
     except PatchError as e:
         found.append(e.diagnostic)
     from .load import read_source
@@ -142,42 +165,7 @@ def _load(paths: Sequence[Path]) -> Loaded:
 
 
 def _read(path: Path) -> bytes:
-    return click.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
-
-
-def _vmi(path: Path) -> bytes:
-    """A VMI as JSON; YAML is read, too."""
-    import json
-
-    import yaml
-
-    data = _read(path)
-    try:
-        json.loads(data)
-    except ValueError:
-        pass
-    else:
-        return data
-    try:
-        value = yaml.load(data, Loader=_timestamp_free_loader())
-        return json.dumps(value).encode()
-    except (yaml.YAMLError, TypeError, ValueError) as e:
-        mark = getattr(e, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise click.UsageError(f"{place}: the VMI is neither JSON nor YAML") from None
-
-
-def _timestamp_free_loader() -> type:
-    import yaml
-
-    class Loader(yaml.CSafeLoader):
-        """Timestamps stay text, as they are in the JSON that KubeVirt sends."""
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in Loader.yaml_implicit_resolvers.items()
-    }
-    return Loader
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
 
 
 def _report(diagnostics: Iterable[Diagnostic]) -> None:
@@ -217,7 +205,9 @@ def _trace_lines(traces: Iterable[DocumentTrace]) -> Iterable[str]:
         reason = f": {document.reason}" if document.reason else ""
         yield f"{document.name} (priority {document.priority}, {document.span}) {document.state.value}{reason}\n"
         for edit in document.edits:
-            counts = f"matched {edit.matched}, changed {edit.changed}" + (f", skipped {edit.skipped}" if edit.skipped else "")
+            counts = f"matched {edit.matched}, changed {edit.changed}" + (
+                f", skipped {edit.skipped}" if edit.skipped else ""
+            )
             places = f": {', '.join(edit.places[:5])}" if edit.places else ""
             reason = f" ({edit.reason})" if edit.reason else ""
             yield f"  {edit.span.begin.line}: {edit.label}: {counts}{reason}{places}\n"

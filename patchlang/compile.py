@@ -91,8 +91,14 @@ def compile_program(patches: Iterable[model.Patch]) -> tuple[Program | None, tup
         name = patch.metadata.name
         if name.text in first:
             place = first[name.text].metadata.name.span()
-            found.append(Diagnostic(rules.DUPLICATE_NAME, f"two patches are called `{name.text}`", name.span(),
-                                    f"the other is at {place}; names are unique in a set"))
+            found.append(
+                Diagnostic(
+                    rules.DUPLICATE_NAME,
+                    f"two patches are called `{name.text}`",
+                    name.span(),
+                    f"the other is at {place}; names are unique in a set",
+                )
+            )
         first.setdefault(name.text, patch)
         compiler = _DocumentCompiler(patch)
         document = compiler.compile()
@@ -136,15 +142,25 @@ class _DocumentCompiler:
         domain = [self.collect(lambda e=e, i=i: self.domain_edit(e, i)) for i, e in enumerate(spec.domain)]  # type: ignore[misc]
         cloud_init = [self.collect(lambda e=e, i=i: self.cloud_init_edit(e, i)) for i, e in enumerate(spec.cloud_init)]  # type: ignore[misc]
         return CompiledDocument(
-            self.patch.metadata.name.text, self.patch.span, spec.priority, spec.failure_policy, tuple(variables), when,
-            self.namespaces, self.xpath_names(loop=True), tuple(e for e in domain if e), tuple(e for e in cloud_init if e),
+            self.patch.metadata.name.text,
+            self.patch.span,
+            spec.priority,
+            spec.failure_policy,
+            tuple(variables),
+            when,
+            self.namespaces,
+            self.xpath_names(loop=True),
+            tuple(e for e in domain if e),
+            tuple(e for e in cloud_init if e),
         )
 
     def declare_namespaces(self) -> None:
         for prefix, uri in self.patch.spec.namespaces:
             built_in = BUILT_IN_NAMESPACES.get(prefix.text)
             if prefix.text in ("xml", "xmlns") or (built_in and built_in != uri.text):
-                raise fail(rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix")
+                raise fail(
+                    rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix"
+                )
             try:
                 clark_name(f"{prefix.text}:x", {prefix.text: uri.text})
                 parse(f"{prefix.text}:x")
@@ -234,7 +250,9 @@ class _DomainOps:
         unless = None
         if self.edit.unless:
             unless = Query(self.edit.unless, self.document.namespaces, self.known, document=False)
-        return Targets(selector, self.edit.expect or default, unless, attribute_selector(selector) if attribute else None)
+        return Targets(
+            selector, self.edit.expect or default, unless, attribute_selector(selector) if attribute else None
+        )
 
     def compiler(self, *, node: bool) -> Callable[[Text], Compiled]:
         names = None
@@ -278,9 +296,18 @@ class _DomainOps:
         except XPathSyntaxError:
             raise fail(rules.BAD_VALUE, f"`{name.text}` is not a name", name.span()) from None
         except KeyError:
-            raise fail(rules.UNKNOWN_PREFIX, f"the prefix of `{name.text}` is not declared", name.span(),
-                       "declare it in `spec.namespaces`") from None
-        if not isinstance(tree, Path) or len(tree.steps) != 1 or tree.steps[0].test != name.text or name.text.endswith("*"):
+            raise fail(
+                rules.UNKNOWN_PREFIX,
+                f"the prefix of `{name.text}` is not declared",
+                name.span(),
+                "declare it in `spec.namespaces`",
+            ) from None
+        if (
+            not isinstance(tree, Path)
+            or len(tree.steps) != 1
+            or tree.steps[0].test != name.text
+            or name.text.endswith("*")
+        ):
             raise fail(rules.BAD_VALUE, f"`{name.text}` is not a name", name.span())
         return clark
 
@@ -289,7 +316,9 @@ class _DomainOps:
         if isinstance(edit.args, model.Template):
             args = self.template(edit.args, node=False)
             if not args.is_one_expression:
-                raise fail(rules.WRONG_TYPE, "`args` must be a list, or exactly one `$[ ]` that gives one", edit.args.span())
+                raise fail(
+                    rules.WRONG_TYPE, "`args` must be a list, or exactly one `$[ ]` that gives one", edit.args.span()
+                )
         else:
             args = tuple(self.template(arg, node=False) for arg in edit.args)
         env = tuple((name.text, self.template(value, node=False)) for name, value in edit.env)

@@ -59,14 +59,14 @@ def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
         decoder.check_kind(root)
         patch: model.Patch = decoder.record(model.Patch, root, also=("apiVersion", "kind"))
         decoder.check_names(patch)
-    except _Invalid:
+    except _InvalidError:
         return None, decoder.found
     except PatchError as e:
         return None, [*decoder.found, e.diagnostic]
     return (None if decoder.found else patch), decoder.found
 
 
-class _Invalid(Exception):
+class _InvalidError(Exception):
     """The value is unusable and its errors are already collected."""
 
 
@@ -79,7 +79,7 @@ class _Decoder:
             return work()
         except PatchError as e:
             self.found.append(e.diagnostic)
-        except _Invalid:
+        except _InvalidError:
             pass
         return None
 
@@ -89,7 +89,9 @@ class _Decoder:
             raise fail(rules.UNKNOWN_KIND, f"a patch document is a map, this is {describe(root)}", root.span, example)
         version, kind = root.get("apiVersion"), root.get("kind")
         if version is None and kind is None:
-            raise fail(rules.UNKNOWN_KIND, "not a patch document: `apiVersion` and `kind` are missing", root.span, example)
+            raise fail(
+                rules.UNKNOWN_KIND, "not a patch document: `apiVersion` and `kind` are missing", root.span, example
+            )
         for name, node, wanted in (("kind", kind, "Patch"), ("apiVersion", version, model.API_VERSION)):
             if not isinstance(node, Scalar):
                 raise fail(rules.UNKNOWN_KIND, f"`{name}` is missing", node.span if node else root.span, example)
@@ -103,7 +105,7 @@ class _Decoder:
         """A dataclass from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
         if not isinstance(node, Mapping):
             raise fail(rules.WRONG_TYPE, f"a map is needed here, not {describe(node)}", node.span, _keys_help(cls))
-        known = model_fields(cls)
+        known = model_fields(cls)  # type: ignore[arg-type]  # a class is hashable, mypy does not see it of type[T]
         values: dict[str, Any] = {}
         errors = len(self.found)
         for name, child in node.entries:
@@ -112,15 +114,23 @@ class _Decoder:
                 values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
             elif name.text not in also:
                 allowed = [*also, *known]
-                self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span,
-                                             did_you_mean(name.text, allowed, "keys here")))
+                self.found.append(
+                    Diagnostic(
+                        rules.UNKNOWN_KEY,
+                        f"unknown key `{name.text}`",
+                        name.span,
+                        did_you_mean(name.text, allowed, "keys here"),
+                    )
+                )
         missing = [k for k, (f, _) in known.items() if is_required(f) and f.name not in values]
         if missing:
             words = " and ".join(f"`{k}`" for k in missing)
             verb = "is" if len(missing) == 1 else "are"
-            self.found.append(Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls)))
+            self.found.append(
+                Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls))
+            )
         if len(self.found) > errors:
-            raise _Invalid
+            raise _InvalidError
         if any(f.name == "span" for f in fields(cls)):  # type: ignore[arg-type]
             values["span"] = node.span
         return cls(**values)
@@ -152,8 +162,12 @@ class _Decoder:
         if isinstance(node, Scalar) and issubclass(item, Text):
             return (_scalar(item, node, what),)
         if not isinstance(node, Sequence):
-            raise fail(rules.WRONG_TYPE, f"{what} must be a list, not {describe(node)}", node.span,
-                       "start each entry with `- `")
+            raise fail(
+                rules.WRONG_TYPE,
+                f"{what} must be a list, not {describe(node)}",
+                node.span,
+                "start each entry with `- `",
+            )
         return self.all(partial(self.single, item, child, f"an entry of {what}") for child in node.items)
 
     def pairs(self, name_type: Any, value_type: Any, node: Node, what: str) -> tuple[Any, ...]:
@@ -169,7 +183,7 @@ class _Decoder:
         errors = len(self.found)
         values = tuple(self.collect(one) for one in work)
         if len(self.found) > errors:
-            raise _Invalid
+            raise _InvalidError
         return values
 
     def edit(self, node: Node, ops: dict[str, Any]) -> Any:
@@ -177,7 +191,9 @@ class _Decoder:
             raise fail(rules.WRONG_TYPE, f"an edit is a map with `op`, not {describe(node)}", node.span)
         op = node.get("op")
         if not isinstance(op, Scalar):
-            raise fail(rules.MISSING_KEY, "`op` is missing", op.span if op else _start_of(node), "ops: " + ", ".join(ops))
+            raise fail(
+                rules.MISSING_KEY, "`op` is missing", op.span if op else _start_of(node), "ops: " + ", ".join(ops)
+            )
         if op.text not in ops:
             raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, did_you_mean(op.text, ops, "ops"))
         edit = self.record(ops[op.text], node, also=("op",))
@@ -193,26 +209,41 @@ class _Decoder:
             case Mapping():
                 for name, _ in node.entries:
                     if "$[" in name.text:
-                        self.found.append(Diagnostic(
-                            rules.BAD_TEMPLATE, "a key cannot be computed", name.span,
-                            "compute the whole map: `value: \"$[ {...} ]\"`, or put the key into the path"))
+                        self.found.append(
+                            Diagnostic(
+                                rules.BAD_TEMPLATE,
+                                "a key cannot be computed",
+                                name.span,
+                                'compute the whole map: `value: "$[ {...} ]"`, or put the key into the path',
+                            )
+                        )
                 entries = self.all(
-                    partial(lambda n, c: (n.text, self.json_value(c)), name, child) for name, child in node.entries)
+                    partial(lambda n, c: (n.text, self.json_value(c)), name, child) for name, child in node.entries
+                )
                 return model.MapValue(entries, node.span)
 
     def check_names(self, patch: model.Patch) -> None:
         name = patch.metadata.name
         if not _NAME.fullmatch(name.text):
-            self.found.append(Diagnostic(
-                rules.BAD_VALUE, "the name must be 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both "
-                "ends", name.span()))
+            self.found.append(
+                Diagnostic(
+                    rules.BAD_VALUE,
+                    "the name must be 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both ends",
+                    name.span(),
+                )
+            )
         seen: set[str] = set()
         for variable in patch.spec.variables:
             text, span = variable.name.text, variable.name.span()
             if not _IDENTIFIER.fullmatch(text) or text in _CEL_WORDS or text in _TAKEN_NAMES:
-                self.found.append(Diagnostic(
-                    rules.BAD_VALUE, "a variable's name is letters, digits and `_`, and none of CEL's or our own words", span,
-                    "taken: " + ", ".join(sorted(_TAKEN_NAMES))))
+                self.found.append(
+                    Diagnostic(
+                        rules.BAD_VALUE,
+                        "a variable's name is letters, digits and `_`, and none of CEL's or our own words",
+                        span,
+                        "taken: " + ", ".join(sorted(_TAKEN_NAMES)),
+                    )
+                )
             elif text in seen:
                 self.found.append(Diagnostic(rules.DUPLICATE_NAME, f"variable `{text}` is defined twice", span))
             seen.add(text)
@@ -222,22 +253,34 @@ def _check_combination(edit: model.Edit) -> None:
     match edit:
         case model.Test(path=None, expression=None) | model.JsonTest(path=None, expression=None):
             raise fail(rules.MISSING_KEY, "`test` needs a `path` or an `expression`", edit.span)
-        case model.Test(path=model.XPath(), expression=model.Expression()) | model.JsonTest(
-                path=model.Pointer(), expression=model.Expression()):
-            raise fail(rules.KEY_CONFLICT, "`test` takes a `path` or an `expression`, not both", edit.span, "write two tests")
+        case (
+            model.Test(path=model.XPath(), expression=model.Expression())
+            | model.JsonTest(path=model.Pointer(), expression=model.Expression())
+        ):
+            raise fail(
+                rules.KEY_CONFLICT, "`test` takes a `path` or an `expression`, not both", edit.span, "write two tests"
+            )
         case model.Test(expression=model.Expression()) if edit.expect or edit.unless:
             raise fail(rules.KEY_CONFLICT, "`expect` and `unless` go with `path`, not with `expression`", edit.span)
         case model.JsonTest(path=model.Pointer(), value=None):
             raise fail(rules.MISSING_KEY, "`test` with a `path` needs a `value`", edit.span)
         case model.JsonTest(path=None) if edit.value or edit.expect or edit.unless:
-            raise fail(rules.KEY_CONFLICT, "`value`, `expect` and `unless` go with `path`, not with `expression`", edit.span)
+            raise fail(
+                rules.KEY_CONFLICT, "`value`, `expect` and `unless` go with `path`, not with `expression`", edit.span
+            )
         case model.QemuArgs(args=(), env=()):
             raise fail(rules.MISSING_KEY, "`qemuArgs` needs `args` or `env`", edit.span)
         case model.QemuArgs() if edit.expect or edit.unless:
-            raise fail(rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span)
+            raise fail(
+                rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span
+            )
         case model.Ensure(within=None) if edit.expect or edit.unless:
-            raise fail(rules.KEY_CONFLICT, "in `ensure`, `expect` and `unless` go with `in`", edit.span,
-                       "add `in`, or use `when` with `xpath(...)`")
+            raise fail(
+                rules.KEY_CONFLICT,
+                "in `ensure`, `expect` and `unless` go with `in`",
+                edit.span,
+                "add `in`, or use `when` with `xpath(...)`",
+            )
         case model.AddPart() if edit.part or edit.unless or edit.expect:
             raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
         case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):
@@ -261,7 +304,7 @@ def _wanted(hint: Any) -> str:
         return "true or false"
     if hint is int:
         return "a whole number"
-    return "a count such as 1, \"0..1\" or \"1+\"" if hint is model.Expect else "text"
+    return 'a count such as 1, "0..1" or "1+"' if hint is model.Expect else "text"
 
 
 def _scalar(hint: Any, node: Scalar, what: str) -> Any:
@@ -293,7 +336,7 @@ def _expect(node: Scalar) -> model.Expect:
         high = None if found[2] == "+" else int(found[3]) if found[3] else low
         if high is None or high >= low:
             return model.Expect(low, high)
-    raise fail(rules.BAD_VALUE, f"`{node.text}` is not a count", node.span, "write 3, \"0..1\", \"1+\", \"0+\" or \"2..4\"")
+    raise fail(rules.BAD_VALUE, f"`{node.text}` is not a count", node.span, 'write 3, "0..1", "1+", "0+" or "2..4"')
 
 
 def _json_scalar(node: Scalar) -> model.Constant | model.Template:
@@ -311,6 +354,10 @@ def _json_scalar(node: Scalar) -> model.Constant | model.Template:
     if text == "":
         raise fail(rules.AMBIGUOUS_SCALAR, "the value is empty", node.span, "write null, or '' for the empty text")
     if _AMBIGUOUS.fullmatch(text):
-        raise fail(rules.AMBIGUOUS_SCALAR, f"unquoted `{text}` is read differently by different YAML readers", node.span,
-                   f"write '{text}' for text, or true, false, null or a decimal number")
+        raise fail(
+            rules.AMBIGUOUS_SCALAR,
+            f"unquoted `{text}` is read differently by different YAML readers",
+            node.span,
+            f"write '{text}' for text, or true, false, null or a decimal number",
+        )
     return model.Constant(text, node.span)

@@ -50,7 +50,9 @@ def _parse_root(data: bytes) -> Element:
     except etree.XMLSyntaxError as e:
         line, column = e.position
         message = str(e.msg).split(", line ")[0]
-        raise fail(rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}") from None
+        raise fail(
+            rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}"
+        ) from None
     if root.tag != "domain":
         raise fail(rules.WRONG_ROOT, f"the root of the domain XML is `{_printable(root.tag)}`, not `domain`")
     return root
@@ -63,17 +65,17 @@ def _printable(tag: object) -> str:
 def _has_doctype(data: bytes) -> bool:
     """Not merely the word in a comment or a text; nothing of the declaration itself is read."""
 
-    class Found(Exception):
+    class FoundError(Exception):
         pass
 
     def stop(*_: object) -> None:
-        raise Found
+        raise FoundError
 
     reader = expat.ParserCreate("UTF-8")
     reader.StartDoctypeDeclHandler = stop
     try:
         reader.Parse(data, True)
-    except Found:
+    except FoundError:
         return True
     except expat.ExpatError:
         pass
@@ -216,7 +218,7 @@ class DomainTree:
         return True
 
     def insert(self, nodes: Iterable[Element], anchor: Element, position: Position) -> None:
-        """Put new nodes, which have no parent or one outside the tree, at ``anchor``; they are indented like siblings."""
+        """Put new nodes, which have no parent in the tree, at ``anchor``; they are indented like siblings."""
         inside = position in (Position.APPEND, Position.PREPEND)
         parent = anchor if inside else anchor.getparent()
         assert parent is not None, "the root has no siblings"

@@ -46,8 +46,12 @@ class Editor:
         if name == to:
             return False
         if to in element.attrib:
-            raise fail(rules.AMBIGUOUS, f"{node_path(element)} has both attributes, `{name}` and `{to}`", self.span,
-                       "remove one of them first")
+            raise fail(
+                rules.AMBIGUOUS,
+                f"{node_path(element)} has both attributes, `{name}` and `{to}`",
+                self.span,
+                "remove one of them first",
+            )
         self._keep_alias(element, name)
         return self.tree.rename_attribute(element, name, to)
 
@@ -63,8 +67,12 @@ class Editor:
     def set_text(self, element: etree._Element, text: str, span: Span) -> bool:
         self.check_text(text, span)
         if any(isinstance(child.tag, str) for child in element):
-            raise fail(rules.NOT_TEXT, f"{node_path(element)} has element children, its text is not set", self.span,
-                       "select the element whose text is meant, or use `replace`")
+            raise fail(
+                rules.NOT_TEXT,
+                f"{node_path(element)} has element children, its text is not set",
+                self.span,
+                "select the element whose text is meant, or use `replace`",
+            )
         if (element.text or "") != text:
             self._keep_names(element)
         return self.tree.set_text(element, text)
@@ -76,7 +84,9 @@ class Editor:
     def insert(self, nodes: Sequence[etree._Element], anchor: etree._Element, position: Position) -> None:
         parent = anchor if position in (Position.APPEND, Position.PREPEND) else anchor.getparent()
         if parent is None:
-            raise fail(rules.WRONG_NODE, "nothing can stand beside the root", self.span, "use `position: append` or `prepend`")
+            raise fail(
+                rules.WRONG_NODE, "nothing can stand beside the root", self.span, "use `position: append` or `prepend`"
+            )
         if parent is self.tree.root and not self.allow_protected:
             for node in nodes:
                 if node.tag in _NAMES and parent.find(str(node.tag)) is not None:
@@ -120,5 +130,6 @@ class Editor:
             raise self._protected(f"{node_path(element)} is protected", _WHY_NAMES)
 
     def _protected(self, message: str, why: str) -> PatchError:
-        return fail(rules.PROTECTED, f"{message}; {why}", self.span,
-                    "if you are sure, add `allowProtected: true` to the edit")
+        return fail(
+            rules.PROTECTED, f"{message}; {why}", self.span, "if you are sure, add `allowProtected: true` to the edit"
+        )

@@ -20,6 +20,7 @@ from .xpath import Query, to_cel
 
 MAX_ITEMS = 10_000
 
+
 class Undoable(Protocol):
     """What a run works on: a domain tree, or cloud-init data."""
 
@@ -66,8 +67,15 @@ def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocum
 class Run:
     """One pass of a program's documents over a state that can be rolled back."""
 
-    def __init__(self, program: Program, state: Undoable, edits_of: Callable[[CompiledDocument], Sequence[CompiledEdit[Any]]],
-                 new_scope: Callable[[CompiledDocument], Scope], trace: list[DocumentTrace], progress: Progress | None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        state: Undoable,
+        edits_of: Callable[[CompiledDocument], Sequence[CompiledEdit[Any]]],
+        new_scope: Callable[[CompiledDocument], Scope],
+        trace: list[DocumentTrace],
+        progress: Progress | None,
+    ) -> None:
         self.program = program
         self.state = state
         self.edits_of = edits_of
@@ -90,12 +98,20 @@ class Run:
             except PatchError as e:
                 cause = _belonging(e.diagnostic, document.name, document.span)
                 if document.failure_policy is not FailurePolicy.IGNORE:
+                    trace.state, trace.reason = State.FAILED, cause.message
                     raise PatchError(cause) from None
                 self.state.rollback(mark)
-                trace.state, trace.reason = State.IGNORED, str(cause)
-                warnings.append(Diagnostic(
-                    rules.IGNORED, f"undone and left out, as `failurePolicy: Ignore` says: {cause.message}", cause.span, cause.help,
-                    Severity.WARNING, document.name))
+                trace.state, trace.reason = State.IGNORED, cause.message
+                warnings.append(
+                    Diagnostic(
+                        rules.IGNORED,
+                        f"undone and left out, as `failurePolicy: Ignore` says: {cause.message}",
+                        cause.span,
+                        cause.help,
+                        Severity.WARNING,
+                        document.name,
+                    )
+                )
         return warnings
 
     def document(self, document: CompiledDocument, trace: DocumentTrace) -> None:
@@ -115,7 +131,7 @@ class Run:
             try:
                 self.edit(edit, scope, edit_trace)
             except PatchError as e:
-                edit_trace.reason = e.diagnostic.message
+                edit_trace.reason = "failed"
                 raise PatchError(_belonging(e.diagnostic, document.name, edit.span)) from None
 
     def edit(self, edit: CompiledEdit[Any], scope: Scope, trace: EditTrace) -> None:

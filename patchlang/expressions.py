@@ -40,8 +40,8 @@ _JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 MEMBERS: dict[str, frozenset[str]] = {
     "vmi": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
     "vmi.metadata": frozenset(
-        "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation labels "
-        "managedFields name namespace ownerReferences resourceVersion selfLink uid".split()
+        "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation "
+        "labels managedFields name namespace ownerReferences resourceVersion selfLink uid".split()
     ),
     "node": frozenset({"attributes", "index", "name", "text"}),
     "cloudInit": frozenset({"dataSource", "metaData", "networkData", "userData"}),
@@ -54,7 +54,8 @@ _WHERE = {
     "node": "`node` is there only in values that belong to a matched node of the domain",
     "cloudInit": "`cloudInit` is there only in cloud-init edits, and in the `when` and `variables` of a patch without "
     "domain edits",
-    "xpath": "`xpath` is there only in domain edits, and in the `when` and `variables` of a patch without cloud-init edits",
+    "xpath": "`xpath` is there only in domain edits, and in the `when` and `variables` of a patch without cloud-init "
+    "edits",
 }
 
 
@@ -73,7 +74,7 @@ class Bindings(Protocol):
     """The values of one evaluation."""
 
     def cel_value(self, name: str) -> Any:
-        """The value of ``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
+        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
 
     def failure(self, variable: str) -> Diagnostic | None:
         """Why the variable has no value."""
@@ -108,8 +109,10 @@ class Compiled:
                 result = value.value() if failed else value.plain_value()
             except (TypeError, SystemError):
                 raise self.error(
-                    rules.WRONG_RESULT, "the result is an optional",
-                    "add `.orValue(...)` to say what to take where there is no value") from None
+                    rules.WRONG_RESULT,
+                    "the result is an optional",
+                    "add `.orValue(...)` to say what to take where there is no value",
+                ) from None
             except (RuntimeError, ValueError, OverflowError, UnicodeError) as e:
                 raise self._failed(str(e), bindings) from None
         if failed:
@@ -140,8 +143,11 @@ class Compiled:
                     raise self.error(rules.WRONG_RESULT, "the keys of a map must be text", "use `string(...)`")
                 return {k: self._plain(value[k]) for k in sorted(value)}
             case _:
-                raise self.error(rules.WRONG_RESULT, f"the result is of type {type(value).__name__}, which has no place here",
-                                 "use `string(...)`")
+                raise self.error(
+                    rules.WRONG_RESULT,
+                    f"the result is of type {type(value).__name__}, which has no place here",
+                    "use `string(...)`",
+                )
 
 
 def _related(error: PatchError, cause: Diagnostic) -> PatchError:
@@ -168,11 +174,19 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     kind = str(program.return_type().name()).split("<")[0].lower()
     kind = {"null": "null_type", "any": "dyn"}.get(kind, kind)
     if kind.startswith("optional"):
-        raise fail(rules.BAD_EXPRESSION, "the result is an optional", source.span(),
-                   "add `.orValue(...)` to say what to take where there is no value")
+        raise fail(
+            rules.BAD_EXPRESSION,
+            "the result is an optional",
+            source.span(),
+            "add `.orValue(...)` to say what to take where there is no value",
+        )
     if kind not in _TYPES:
-        raise fail(rules.BAD_EXPRESSION, f"the result is of CEL's type `{kind}`, which has no place here", source.span(),
-                   "use `string(...)`")
+        raise fail(
+            rules.BAD_EXPRESSION,
+            f"the result is of CEL's type `{kind}`, which has no place here",
+            source.span(),
+            "use `string(...)`",
+        )
     if want not in ("dyn", kind) and kind != "dyn":
         raise fail(rules.BAD_EXPRESSION, f"this must be a {want}, the expression gives a {kind}", source.span())
     return Compiled(source, program, env, inputs, kind)
@@ -216,8 +230,12 @@ def _check_members(source: Text, chain: Any) -> None:
         if known is None:
             return
         if member.text not in known:
-            raise fail(rules.UNKNOWN_NAME, f"`{path}` has no `{member.text}`", source.span(member.start, member.end),
-                       did_you_mean(member.text, known, "there are"))
+            raise fail(
+                rules.UNKNOWN_NAME,
+                f"`{path}` has no `{member.text}`",
+                source.span(member.start, member.end),
+                did_you_mean(member.text, known, "there are"),
+            )
         path = f"{path}.{member.text}"
 
 
@@ -243,15 +261,23 @@ def _static_error(source: Text, text: str, guards: list[int], raw: str, names: N
         name = name if name.startswith("variables.") else name.split(".")[0]
         if name.startswith("variables."):
             known = [n for n, _ in names.variables]
-            return fail(rules.UNKNOWN_NAME, f"there is no variable `{name[10:]}` here", span,
-                        did_you_mean(name[10:], known, "variables"))
+            return fail(
+                rules.UNKNOWN_NAME,
+                f"there is no variable `{name[10:]}` here",
+                span,
+                did_you_mean(name[10:], known, "variables"),
+            )
         if name in _WHERE:
             return fail(rules.UNKNOWN_NAME, _WHERE[name], span)
         roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
         return fail(rules.UNKNOWN_NAME, f"`{name}` is not known here", span, did_you_mean(name, roots, "there are"))
     if GUARD in message:
-        return fail(rules.BAD_EXPRESSION, "`.map` and `.filter` over a map would have no order", span,
-                    "use `keys(m).map(k, ... m[k] ...)`, which is sorted")
+        return fail(
+            rules.BAD_EXPRESSION,
+            "`.map` and `.filter` over a map would have no order",
+            span,
+            "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
+        )
     message = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
     return fail(rules.BAD_EXPRESSION, _shorten(message), span)
 
@@ -272,10 +298,15 @@ def _explain(raw: str) -> tuple[str, str | None]:
     """A run-time error of CEL in words; texts that may come from the VMI or the input are left out."""
     if missing := re.search(r'Key not found in map : "(.*)"', raw, re.DOTALL):
         key = missing[1]
-        return (f"there is no key `{key}`",
-                f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it")
+        return (
+            f"there is no key `{key}`",
+            f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it",
+        )
     if f"(map).{GUARD}" in raw:
-        return ("`.map` and `.filter` over a map would have no order", "use `keys(m).map(k, ... m[k] ...)`, which is sorted")
+        return (
+            "`.map` and `.filter` over a map would have no order",
+            "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
+        )
     if GUARD in raw:
         return "`.map` and `.filter` need a list", None
     if types := re.search(r"No matching overloads found : (.*)", raw):
@@ -293,5 +324,3 @@ def _explain(raw: str) -> tuple[str, str | None]:
 def _quiet(raw: str) -> str:
     text = re.sub(r"^[A-Z_]+: |\[[A-Z_]+\]$", "", raw.split("\n")[0]).strip()
     return re.sub(r"\"[^\"]*\"|'[^']*'", "…", text) or "the expression cannot be evaluated"
-
-

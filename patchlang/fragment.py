@@ -113,8 +113,12 @@ def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error:
     at = min(there + offset - here, len(source.text))
     span = source.span(at, min(at + 1, len(source.text)))
     if prefix := re.match(r"Namespace prefix (\S+)", message):
-        return fail(rules.UNKNOWN_PREFIX, f"the prefix `{prefix[1]}` is not declared", span,
-                    "declare it in `spec.namespaces` or on the element")
+        return fail(
+            rules.UNKNOWN_PREFIX,
+            f"the prefix `{prefix[1]}` is not declared",
+            span,
+            "declare it in `spec.namespaces` or on the element",
+        )
     if _MARK in message or re.search(rf"<[^>\"']*{_MARK}[0-9]+{_MARK}[^>\"']*>", text):
         return fail(rules.BAD_FRAGMENT, "`$[ ]` may stand in attribute values and in text, not in names", span)
     if "fragment" in message:
@@ -125,8 +129,12 @@ def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error:
 def _check_top(source: Text, root: etree._Element) -> None:
     texts = [root.text, *(child.tail for child in root)]
     if any((text or "").strip() for text in texts):
-        raise fail(rules.BAD_FRAGMENT, "text stands beside the elements of the fragment", source.span(),
-                   "put it into an element; the text of an element is changed with `set`")
+        raise fail(
+            rules.BAD_FRAGMENT,
+            "text stands beside the elements of the fragment",
+            source.span(),
+            "put it into an element; the text of an element is changed with `set`",
+        )
     if not any(isinstance(child.tag, str) for child in root):
         raise fail(rules.BAD_FRAGMENT, "the fragment holds no element", source.span())
 

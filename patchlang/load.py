@@ -28,8 +28,8 @@ class Loaded:
 def find_patch_files(paths: Sequence[Path], *, required: bool) -> tuple[list[Path], list[Diagnostic]]:
     """The patch files that the paths name: files as they are, of folders their ``*.yaml`` and ``*.yml`` in name order.
 
-    Hidden entries are passed over, and with them a ConfigMap volume's ``..data``. A path that does not exist is an error
-    (PL001) if ``required``.
+    Hidden entries are passed over, and with them a ConfigMap volume's ``..data``. A path that does not exist is an
+    error (PL001) if ``required``.
     """
     found: list[Path] = []
     errors: list[Diagnostic] = []
@@ -51,7 +51,9 @@ def _is_patch_file(path: Path) -> bool:
 
 
 def _unreadable(path: Path, reason: str) -> Diagnostic:
-    return Diagnostic(rules.UNREADABLE, f"`{path}` cannot be read: {reason}", None, "check the path and its permissions")
+    return Diagnostic(
+        rules.UNREADABLE, f"`{path}` cannot be read: {reason}", None, "check the path and its permissions"
+    )
 
 
 def read_source(path: Path) -> SourceFile:
@@ -68,15 +70,20 @@ def source_of(name: str, data: bytes) -> SourceFile:
     """Bytes as source text; a byte order mark is dropped. Raises PatchError (PL002, PL004)."""
     start = Span(SourceFile(name, ""), 0, 0)
     if len(data) > MAX_FILE_BYTES:
-        raise fail(rules.FILE_TOO_BIG, f"the file is larger than {MAX_FILE_BYTES // 1024} KiB", start,
-                   "split it into several patch files")
+        raise fail(
+            rules.FILE_TOO_BIG,
+            f"the file is larger than {MAX_FILE_BYTES // 1024} KiB",
+            start,
+            "split it into several patch files",
+        )
     try:
         return SourceFile(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as e:
         before = SourceFile(name, data[: e.start].decode("utf-8", "replace"))
         at = len(before.text)
-        raise fail(rules.NOT_UTF8, f"the file is not UTF-8 (byte {e.start})", Span(before, at, at),
-                   "save it as UTF-8") from None
+        raise fail(
+            rules.NOT_UTF8, f"the file is not UTF-8 (byte {e.start})", Span(before, at, at), "save it as UTF-8"
+        ) from None
 
 
 def load(files: Sequence[Path]) -> Loaded:
@@ -92,8 +99,10 @@ def load(files: Sequence[Path]) -> Loaded:
     return Loaded(tuple(files), program, diagnostics)
 
 
-def load_sources(sources: Sequence[SourceFile], found: Sequence[Diagnostic] = ()) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Compile patch texts; ``found`` are errors known already. The program is None where there is an error or no patch."""
+def load_sources(
+    sources: Sequence[SourceFile], found: Sequence[Diagnostic] = ()
+) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+    """Compile patch texts; ``found`` are errors known already. No program where there is an error or no patch."""
     patches: list[model.Patch] = []
     diagnostics = list(found)
     for source in sorted(sources, key=lambda s: (s.name.rsplit("/", 1)[-1], s.name)):
@@ -114,8 +123,14 @@ def decode_source(source: SourceFile) -> tuple[list[model.Patch], list[Diagnosti
     except PatchError as e:
         return [], [e.diagnostic]
     if not roots:
-        return [], [Diagnostic(rules.NO_DOCUMENT, "the file holds no patch document", Span(source, 0, 0),
-                               f"start with `apiVersion: {model.API_VERSION}` and `kind: Patch`")]
+        return [], [
+            Diagnostic(
+                rules.NO_DOCUMENT,
+                "the file holds no patch document",
+                Span(source, 0, 0),
+                f"start with `apiVersion: {model.API_VERSION}` and `kind: Patch`",
+            )
+        ]
     patches: list[model.Patch] = []
     errors: list[Diagnostic] = []
     for root in roots:

@@ -13,8 +13,10 @@ _WIDTH = 160
 
 def printable(text: str) -> str:
     """Without anything that a terminal would obey: control characters and bidirectional marks are escaped."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
-                   for c in text.replace("\t", " "))
+    return "".join(
+        c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+        for c in text.replace("\t", " ")
+    )
 
 
 def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:

@@ -15,6 +15,7 @@ class State(Enum):
     APPLIED = "applied"
     SKIPPED = "skipped"
     IGNORED = "ignored"
+    FAILED = "failed"
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class EditTrace:
 
 @dataclass(slots=True)
 class DocumentTrace:
-    """One document. ``reason`` says why it was skipped or ignored; it holds no value of the VMI or the input."""
+    """One document. ``reason`` says why it was skipped, ignored or failed; it holds no value of the VMI or the input."""
 
     name: str
     span: Span

@@ -1,4 +1,7 @@
-"""Every kind of finding, by stage: PL0xx YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input."""
+"""Every kind of finding, by stage.
+
+PL0xx YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input.
+"""
 
 from .diagnostics import Rule
 

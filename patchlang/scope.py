@@ -17,8 +17,8 @@ _SIMPLE = (str, int, float, bool)
 class Scope:
     """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
 
-    ``query`` computes CEL's ``xpath(text)`` at ``context`` (None: the document), ``facts`` are ``node`` and ``cloudInit``
-    where they are bound.
+    ``query`` computes CEL's ``xpath(text)`` at ``context`` (None: the document), ``facts`` are ``node`` and
+    ``cloudInit`` where they are bound.
     """
 
     vmi: dict[str, Any]
@@ -62,7 +62,11 @@ class Scope:
                 raise LookupError(f"`{root}` has no member `{member}`; it has: {', '.join(sorted(holder)) or 'none'}")
             value = holder[member]
         if not isinstance(value, _SIMPLE):
-            hint = f"; its members are there as {', '.join(f'${name}.{k}' for k in value)}" if isinstance(value, dict) else ""
+            hint = (
+                f"; its members are there as {', '.join(f'${name}.{k}' for k in value)}"
+                if isinstance(value, dict)
+                else ""
+            )
             raise LookupError(f"`${name}` is {_kind(value)}; XPath takes texts, numbers and booleans{hint}")
         return value
 

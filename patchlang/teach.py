@@ -2,142 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, closest, fail
 from .model import Expect
-from .xpath import Match, Selector, XPathValues, match_path, node_path, string_value
+from .xpath import Match, Selector, XPathValues, match_path, string_value
 from .xpathsyntax import Binary, Expr, Literal, Path, Step, VariableRef
 
-_SHOWN = 8
+_PLACES = 8
+_NAMES = 24
 _MAX_TEXT = 60
 
 
-def count_error(selector: Selector, expect: Expect, found: list[Match], tree: etree._ElementTree,
-                values: XPathValues) -> PatchError:
+def count_error(
+    selector: Selector, expect: Expect, found: list[Match], tree: etree._ElementTree, values: XPathValues
+) -> PatchError:
     """PL401 for a path that matched another number of nodes than ``expect`` allows."""
     span = selector.source.span()
     if found:
         nodes = "node" if len(found) == 1 else "nodes"
-        places = ", ".join(_place(m) for m in found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
-        many = expect.high is not None and len(found) > expect.high
-        advice = "narrow the path with a predicate, or say with `expect` how many may match" if many else ""
-        return fail(rules.MATCH_COUNT, f"the path matches {len(found)} {nodes}, {expect} expected: {places}", span, advice or None)
-    reached = "; ".join(filter(None, (_explain(path, selector, tree, values) for path in selector.paths())))
-    return fail(rules.MATCH_COUNT, f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else ""), span,
-                'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing')
+        message = f"the path matches {len(found)} {nodes}, {expect} expected: {_places(found)}"
+        too_many = expect.high is not None and len(found) > expect.high
+        help = "narrow the path with a predicate, or say with `expect` how many may match" if too_many else None
+        return fail(rules.MATCH_COUNT, message, span, help)
+    explained = [_Explanation(selector, path, tree, values).text() for path in selector.paths()]
+    reached = "; ".join(filter(None, explained))
+    message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
+    help = 'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing'
+    return fail(rules.MATCH_COUNT, message, span, help)
 
 
-def _place(match: Match) -> str:
-    line = match.element.sourceline
-    return f"{match_path(match)} (line {line})" if line else match_path(match)
+def ambiguous(written: str, candidates: list[etree._Element]) -> str:
+    """Several elements where one is needed, with their places."""
+    return f"{len(candidates)} elements `{written}` are there: {_places([Match(e) for e in candidates])}"
 
 
-def _explain(path: Path, selector: Selector, tree: etree._ElementTree, values: XPathValues) -> str:
-    """How far the path matched and what there is where it stopped."""
+def _places(matches: list[Match]) -> str:
+    more = ", …" if len(matches) > _PLACES else ""
+    return ", ".join(match_path(m) + _line(m.element) for m in matches[:_PLACES]) + more
 
-    def run(text: str) -> list[Match]:
-        result = selector.run(selector.prefix(text), tree, values)
-        return [Match(n) for n in result if isinstance(n, etree._Element) and isinstance(n.tag, str)]
 
-    parents: list[Match] | None
-    for count in range(len(path.steps) - 1, -1, -1):
-        failed = path.steps[count]
-        if failed.abbreviated:
-            continue
-        if count == 0:
-            parents = [] if not path.absolute else None
-        elif path.steps[count - 1].abbreviated:
-            head = selector.text[path.start : path.steps[count - 1].start] or "/"
-            parents = run(f"{head.rstrip('/') or ''}//*" if head != "/" else "//*")
+def _line(element: etree._Element) -> str:
+    return f" (line {element.sourceline})" if element.sourceline else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Explanation:
+    """How far one location path matched, and what there is where it stopped."""
+
+    selector: Selector
+    path: Path
+    tree: etree._ElementTree
+    values: XPathValues
+
+    def text(self) -> str:
+        for number in range(len(self.path.steps) - 1, 0, -1):
+            step, before = self.path.steps[number], self.path.steps[number - 1]
+            if step.abbreviated:
+                continue
+            parents = self.select(before.end if not before.abbreviated else before.start, anywhere=before.abbreviated)
+            if parents:
+                reached = self.written(before.start if before.abbreviated else before.end)
+                return self.at_step(step, reached, parents, anywhere=before.abbreviated)
+        return f"the root of the domain is `{self.tree.getroot().tag}`"
+
+    def written(self, end: int) -> str:
+        return self.selector.text[self.path.start : end]
+
+    def select(self, end: int, *, anywhere: bool = False) -> list[Match]:
+        """The elements that the path selects up to an offset, or all elements below them."""
+        prefix = self.written(end) + ("//*" if anywhere else "")
+        found = self.selector.run(self.selector.prefix(prefix), self.tree, self.values)
+        return [Match(n) for n in found if isinstance(n, etree._Element) and isinstance(n.tag, str)]
+
+    def at_step(self, step: Step, reached: str, parents: list[Match], *, anywhere: bool) -> str:
+        if not anywhere:
+            line = _line(parents[0].element) if len(parents) == 1 else ""
+            where = f"`{reached}` matches{line}, but has no {{}}"
         else:
-            parents = run(selector.text[path.start : path.steps[count - 1].end])
-        if parents == []:
-            continue
-        prefix = selector.text[path.start : path.steps[count - 1].end] if count else "the document"
-        return _at_step(selector, failed, prefix.rstrip("/") or "/", parents, run, path, values, tree)
-    return ""
+            where = f"below `{reached}` is no {{}}" if reached else "the domain has no {}"
+        if step.axis == "attribute":
+            names = {f"@{_local(name)}" for m in parents for name in m.element.attrib}
+            return _missing(where, f"attribute `@{step.test}`", f"@{step.test}", names)
+        if step.axis != "child" or step.test.endswith(")"):
+            return where.replace("{}", f"`{self.selector.text[step.start : step.end]}`")
+        if step.predicates and (bare := self.select(step.head_end)):
+            return self.at_predicate(step, bare)
+        names = {_shown(child) for m in parents for child in m.element if isinstance(child.tag, str)}
+        return _missing(where, f"element `{step.test}`", step.test, names)
 
+    def at_predicate(self, step: Step, bare: list[Match]) -> str:
+        """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
+        count = "there is 1" if len(bare) == 1 else f"there are {len(bare)}"
+        text = f"{count} `{step.test}`, none with `{self.selector.text[step.head_end : step.end]}`"
+        for path, wanted in self.equalities(step):
+            if present := self.present(path, bare):
+                near = closest(wanted, present) if wanted else None
+                listed = ", ".join(present[:_NAMES]) + (", …" if len(present) > _NAMES else "")
+                return f"{text}; `{path}` is: {listed}" + (
+                    f"; did you mean `{near}`?" if near and near != wanted else ""
+                )
+        return text
 
-def _at_step(selector: Selector, step: Step, prefix: str, parents: list[Match] | None,
-             run: Callable[[str], list[Match]], path: Path, values: XPathValues, tree: etree._ElementTree) -> str:
-    if parents is None:
-        return f"the root of the document is `{tree.getroot().tag}`"
-    reached = f"`{prefix}` matches"
-    if len(parents) == 1 and prefix != "/":
-        line = parents[0].element.sourceline
-        reached += f" (line {line})" if line else ""
-    if step.axis == "attribute":
-        return _missing(reached, "@" + step.test, "attribute", {f"@{_local(n)}" for m in parents for n in m.element.attrib})
-    if step.axis != "child" or step.test.endswith(")"):
-        return f"{reached}, but no `{selector.text[step.start : step.end]}` from there"
-    if step.predicates:
-        bare = run(selector.text[path.start : step.head_end])
-        if bare:
-            return _at_predicate(selector, step, bare, values)
-    names = {_shown(c) for m in parents for c in m.element if isinstance(c.tag, str)}
-    return _missing(reached, step.test, "element", names)
+    def equalities(self, step: Step) -> Iterator[tuple[str, str | None]]:
+        """The relative paths that the predicates compare, and with which text where that is known."""
+        pending: list[Expr] = list(step.predicates)
+        while pending:
+            match pending.pop(0):
+                case Binary(operator="and" | "or", left=left, right=right):
+                    pending += [left, right]
+                case (
+                    Binary(operator="=", left=Path(absolute=False, base=None) as path, right=value)
+                    | Binary(operator="=", left=value, right=Path(absolute=False, base=None) as path)
+                ):
+                    yield self.selector.text[path.start : path.end], self.wanted(value)
+                case _:
+                    pass
 
-
-def _missing(reached: str, name: str, kind: str, names: set[str]) -> str:
-    near = closest(name, names)
-    hint = f", did you mean `{near}`?" if near and near != name else ""
-    if hint or not names:
-        return f"{reached}, but has no {kind} `{name}` there{hint}"
-    listed = ", ".join(sorted(names)[:_SHOWN * 3])
-    return f"{reached}, but has no {kind} `{name}` there; it has {listed}"
-
-
-def _at_predicate(selector: Selector, step: Step, bare: list[Match], values: XPathValues) -> str:
-    """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
-    plural = "is 1" if len(bare) == 1 else f"are {len(bare)}"
-    text = f"there {plural} `{step.test}`, but none with `{selector.text[step.head_end : step.end]}`"
-    for path_text, wanted in _equalities(selector, step, values):
-        found = _values(selector, path_text, bare)
-        if found:
-            near = closest(wanted, found) if wanted else None
-            text += f"; `{path_text}` is {', '.join(found[:_SHOWN])}" + (", …" if len(found) > _SHOWN else "")
-            text += f"; did you mean `{near}`?" if near and near != wanted else ""
-            break
-    return text
-
-
-def _equalities(selector: Selector, step: Step, values: XPathValues) -> Iterator[tuple[str, str | None]]:
-    pending: list[Expr] = list(step.predicates)
-    while pending:
-        match pending.pop(0):
-            case Binary(operator="and" | "or", left=left, right=right):
-                pending += [left, right]
-            case Binary(operator="=", left=Path() as path, right=value) | Binary(operator="=", left=value, right=Path() as path):
-                if not path.absolute and path.base is None:
-                    yield selector.text[path.start : path.end], _wanted(value, values)
+    def wanted(self, value: Expr) -> str | None:
+        match value:
+            case Literal(value=text):
+                return text
+            case VariableRef(name=name):
+                return str(self.values.xpath_value(name))
             case _:
-                pass
+                return None
 
-
-def _wanted(value: Expr, values: XPathValues) -> str | None:
-    match value:
-        case Literal(value=text):
-            return text
-        case VariableRef(name=name):
-            return str(values.xpath_value(name))
-        case _:
-            return None
-
-
-def _values(selector: Selector, path: str, nodes: list[Match]) -> list[str]:
-    """The values of a relative path at some nodes, each once, in document order."""
-    try:
-        evaluator = etree.XPath(path, namespaces=dict(selector.namespaces), regexp=False)
+    def present(self, path: str, nodes: list[Match]) -> list[str]:
+        """The values of a relative path at some nodes, each once, in document order."""
+        if "$" in path:
+            return []
+        evaluator = etree.XPath(path, namespaces=dict(self.selector.namespaces), regexp=False)
         results = [evaluator(m.element) for m in nodes]
-        found = [v for result in results if isinstance(result, list) for v in result]
-    except etree.XPathError:
-        return []
-    texts = (" ".join(string_value(v).split())[:_MAX_TEXT] for v in found)
-    return list(dict.fromkeys(t for t in texts if t))
+        found = [value for result in results if isinstance(result, list) for value in result]
+        texts = (" ".join(string_value(value).split())[:_MAX_TEXT] for value in found)
+        return list(dict.fromkeys(text for text in texts if text))
+
+
+def _missing(where: str, what: str, name: str, names: set[str]) -> str:
+    near = closest(name, names)
+    if near and near != name:
+        return f"{where.replace('{}', what)}; did you mean `{near}`?"
+    listed = ", ".join(sorted(names)[:_NAMES]) + (", …" if len(names) > _NAMES else "")
+    return where.replace("{}", what) + (f"; there are: {listed}" if names else "")
 
 
 def _shown(element: etree._Element) -> str:
@@ -147,9 +158,3 @@ def _shown(element: etree._Element) -> str:
 
 def _local(name: object) -> str:
     return str(name).rsplit("}", 1)[-1]
-
-
-def ambiguous(selector_text: str, candidates: list[etree._Element]) -> str:
-    """Several elements where one is needed, with their places."""
-    places = ", ".join(f"{node_path(e)} (line {e.sourceline})" if e.sourceline else node_path(e) for e in candidates[:_SHOWN])
-    return f"{len(candidates)} elements `{selector_text}` are there: {places}"

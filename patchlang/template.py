@@ -51,8 +51,12 @@ def pieces(source: Text) -> Iterator[Literal | Computed]:
             yield Literal(literal, literal_at)
         end = closing_bracket(text, found.end())
         if end is None:
-            raise fail(rules.BAD_TEMPLATE, "the `]` that ends `$[` is missing", source.span(found.start(), found.end()),
-                       "write `$$[` for a plain `$[`")
+            raise fail(
+                rules.BAD_TEMPLATE,
+                "the `]` that ends `$[` is missing",
+                source.span(found.start(), found.end()),
+                "write `$$[` for a plain `$[`",
+            )
         if not text[found.end() : end].strip():
             raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", source.span(found.start(), end + 1))
         yield Computed(part_of(source, found.end(), end), found.start())
@@ -96,7 +100,8 @@ class TemplateProgram:
         Raises PatchError (PL403, PL409).
         """
         return "".join(
-            part if isinstance(part, str) else as_text(part.evaluate(bindings), part, booleans=booleans) for part in self.parts
+            part if isinstance(part, str) else as_text(part.evaluate(bindings), part, booleans=booleans)
+            for part in self.parts
         )
 
     def value(self, bindings: Bindings) -> Any:
@@ -121,7 +126,9 @@ def as_text(value: Any, origin: Compiled, *, booleans: bool = False) -> str:
         case bool():
             if booleans:
                 return "true" if value else "false"
-            raise _no_text(origin, "a boolean", "libvirt has its own words: write `cond ? 'yes' : 'no'` or what it wants here")
+            raise _no_text(
+                origin, "a boolean", "libvirt has its own words: write `cond ? 'yes' : 'no'` or what it wants here"
+            )
         case int():
             return str(value)
         case float():

@@ -72,13 +72,21 @@ class MergeOp:
             key = next((k for k in keys if all(_value(fragment, path) is not None for path in k)), None)
             if key is None:
                 names = " or ".join(" and ".join(f"`{path}`" for path in k) for k in keys)
-                raise fail(rules.AMBIGUOUS, f"`{_local(tag)}` in the fragment lacks the key that tells its like apart: {names}",
-                           self.fragment.source.span(), "add it, or say with `keys` what tells them apart")
+                raise fail(
+                    rules.AMBIGUOUS,
+                    f"`{_local(tag)}` in the fragment lacks the key that tells its like apart: {names}",
+                    self.fragment.source.span(),
+                    "add it, or say with `keys` what tells them apart",
+                )
             wanted = [_value(fragment, path) for path in key]
             found = [c for c in children if [_value(c, path) for path in key] == wanted]
         if len(found) > 1:
-            raise fail(rules.AMBIGUOUS, ambiguous(_local(tag), found), edit.span,
-                       f"say with `keys: {{{_local(tag)}: …}}` what tells them apart")
+            raise fail(
+                rules.AMBIGUOUS,
+                ambiguous(_local(tag), found),
+                edit.span,
+                f"say with `keys: {{{_local(tag)}: …}}` what tells them apart",
+            )
         return found[0] if found else None
 
     def _keys(self, parent: etree._Element, tag: str) -> tuple[Key, ...] | None:

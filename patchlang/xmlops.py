@@ -145,8 +145,12 @@ def _set(edit: Editor, match: Match, text: str, span: Span) -> bool:
     if match.attribute is not None:
         return edit.set_attribute(match.element, match.attribute, text, span)
     if match.text is not None:
-        raise fail(rules.WRONG_NODE, "`set` takes an element or an attribute, the path selects a text node", edit.span,
-                   "leave out `/text()`: the text of the element is set")
+        raise fail(
+            rules.WRONG_NODE,
+            "`set` takes an element or an attribute, the path selects a text node",
+            edit.span,
+            "leave out `/text()`: the text of the element is set",
+        )
     return edit.set_text(match.element, text, span)
 
 
@@ -181,21 +185,30 @@ class EnsureOp:
             check_build_path(self.source, path, self.within is not None, self.value is not None)
         return path
 
-    def _walk(self, edit: Editor, start: etree._Element, path: BuildPath, text: str | None, scope: Scope,
-              effect: Effect) -> bool:
+    def _walk(
+        self, edit: Editor, start: etree._Element, path: BuildPath, text: str | None, scope: Scope, effect: Effect
+    ) -> bool:
         changed = False
         node = start
         steps = path.steps
         if self.within is None:
             root, *steps = path.steps  # type: ignore[assignment]
             if root.tag != start.tag or not _fits(start, root, scope):
-                raise fail(rules.MATCH_COUNT, f"the path starts with `{root.written}`, the document with `domain`", edit.span,
-                           "a domain has one root, which is not made")
+                raise fail(
+                    rules.MATCH_COUNT,
+                    f"the path starts with `{root.written}`, the document with `domain`",
+                    edit.span,
+                    "a domain has one root, which is not made",
+                )
         for step in steps:
             found = [c for c in node.iterchildren(step.tag) if _fits(c, step, scope)]
             if len(found) > 1:
-                raise fail(rules.AMBIGUOUS, ambiguous(step.written, found), edit.span,
-                           f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`")
+                raise fail(
+                    rules.AMBIGUOUS,
+                    ambiguous(step.written, found),
+                    edit.span,
+                    f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`",
+                )
             if found:
                 node = found[0]
             else:
@@ -229,8 +242,12 @@ class EnsureOp:
 def check_build_path(source: Text, path: BuildPath, within: bool, has_value: bool) -> None:
     """What the shape of an ``ensure`` demands of its path. Raises PatchError (PL207)."""
     if within and path.absolute:
-        raise fail(rules.BAD_ENSURE_PATH, "with `in`, the path starts at the nodes that `in` selects", source.span(),
-                   f"write it without the leading `/`: `{source.text.lstrip('/')}`")
+        raise fail(
+            rules.BAD_ENSURE_PATH,
+            "with `in`, the path starts at the nodes that `in` selects",
+            source.span(),
+            f"write it without the leading `/`: `{source.text.lstrip('/')}`",
+        )
     if not within and not path.steps:
         raise fail(rules.BAD_ENSURE_PATH, "the path names no element", source.span(), "start with `/domain`")
     if path.attribute is not None and not has_value:
@@ -311,7 +328,9 @@ class RelocateOp:
         for node in nodes:
             inside = self.position in (Position.APPEND, Position.PREPEND)
             if not self.copies and (node in anchor.iterancestors() or (inside and node is anchor)):
-                raise fail(rules.WRONG_NODE, f"an element cannot be moved into itself: {match_path(Match(node))}", edit.span)
+                raise fail(
+                    rules.WRONG_NODE, f"an element cannot be moved into itself: {match_path(Match(node))}", edit.span
+                )
         position = self.position
         for node in nodes:
             if node is anchor and not self.copies:
@@ -341,7 +360,9 @@ class RenameOp:
             if match.attribute is not None:
                 effect.changed += edit.rename_attribute(match.element, match.attribute, self.to)
             elif match.text is not None:
-                raise fail(rules.WRONG_NODE, "`rename` takes elements and attributes, the path selects a text node", edit.span)
+                raise fail(
+                    rules.WRONG_NODE, "`rename` takes elements and attributes, the path selects a text node", edit.span
+                )
             else:
                 effect.changed += edit.rename(match.element, self.to)
         return effect
@@ -377,7 +398,9 @@ class QemuArgsOp:
         value, [origin] = self.args.value(scope), self.args.parts
         assert not isinstance(origin, str)
         if not isinstance(value, list):
-            raise origin.error(rules.WRONG_RESULT, "`args` needs a list", "write `[...]`, or one `$[ ]` that gives a list")
+            raise origin.error(
+                rules.WRONG_RESULT, "`args` needs a list", "write `[...]`, or one `$[ ]` that gives a list"
+            )
         return [as_text(item, origin) for item in value]
 
     def _add_arguments(self, edit: Editor, line: etree._Element, args: list[str]) -> bool:
@@ -399,7 +422,8 @@ class QemuArgsOp:
     def _set_variable(self, edit: Editor, line: etree._Element, name: str, value: str) -> bool:
         found = [e for e in line.iterchildren(_qemu("env")) if e.get("name") == name]
         if found:
-            return any([edit.set_attribute(e, "value", value, self.span) for e in found])
+            changes = [edit.set_attribute(e, "value", value, self.span) for e in found]
+            return any(changes)
         node = etree.Element(_qemu("env"), nsmap={"qemu": QEMU_NAMESPACE})
         node.set("name", name)
         node.set("value", value)

@@ -58,8 +58,9 @@ def scope_of(element: etree._Element) -> Scope:
     return dict(element.nsmap)
 
 
-def start_tag(element: etree._Element, scope: Scope, raw: bytes | None = None,
-              before: dict[str, str] | None = None) -> tuple[bytes, bytes, Scope]:
+def start_tag(
+    element: etree._Element, scope: Scope, raw: bytes | None = None, before: dict[str, str] | None = None
+) -> tuple[bytes, bytes, Scope]:
     """The qualified name of an element, its start tag and the prefixes bound in it; ``scope`` are those around it.
 
     ``raw`` is how the tag is written in the input, ``before`` its attributes there (None where they are unchanged):
@@ -105,7 +106,8 @@ def start_tag(element: etree._Element, scope: Scope, raw: bytes | None = None,
             qualified = _qualified(clark, bound, declare, scope_of(element), attribute=True)
             pieces.append(b' %s="%s"' % (qualified.encode(), escape_attribute(value)))
     declarations = [
-        b' xmlns%s="%s"' % (b":" + prefix.encode() if prefix else b"", escape_attribute(uri)) for prefix, uri in declare.items()
+        b' xmlns%s="%s"' % (b":" + prefix.encode() if prefix else b"", escape_attribute(uri))
+        for prefix, uri in declare.items()
     ]
     written_name = name.encode()
     return written_name, b"".join([b"<", written_name, *declarations, *pieces, ending]), {**bound, **declare}

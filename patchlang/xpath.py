@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from lxml import etree
@@ -46,7 +44,7 @@ class Match(NamedTuple):
 
     @property
     def context(self) -> etree._Element:
-        """The element at which ``unless`` and ``xpath()`` start: itself, or the one that holds the attribute or text."""
+        """Where ``unless`` and ``xpath()`` start: the element itself, or the one that holds the attribute or text."""
         if self.text == "tail":
             parent = self.element.getparent()
             return self.element if parent is None else parent
@@ -66,9 +64,16 @@ class Query:
     At ``document`` a relative path starts there; else it starts at the node given to :meth:`evaluate`.
     """
 
-    def __init__(self, source: Text, namespaces: Namespaces, known: frozenset[str], *, document: bool = True,
-                 text: str | None = None) -> None:
-        """``known`` are the names of variables, ``NAME.*`` standing for any member. Raises PatchError (PL201 … PL209)."""
+    def __init__(
+        self,
+        source: Text,
+        namespaces: Namespaces,
+        known: frozenset[str],
+        *,
+        document: bool = True,
+        text: str | None = None,
+    ) -> None:
+        """``known`` are the names of variables, ``NAME.*`` for any member. Raises PatchError (PL201 … PL209)."""
         self.source = source
         self.namespaces = namespaces
         self.text = source.text if text is None else text
@@ -76,7 +81,9 @@ class Query:
         try:
             self.tree = parse(self.text)
         except XPathSyntaxError as e:
-            raise fail(rules.BAD_XPATH, f"not XPath 1.0: {e.message}", self._span(e.offset, e.offset + 1), e.help) from None
+            raise fail(
+                rules.BAD_XPATH, f"not XPath 1.0: {e.message}", self._span(e.offset, e.offset + 1), e.help
+            ) from None
         self._check(known)
         self.variables = tuple(sorted({v.name for v in walk(self.tree) if isinstance(v, VariableRef)}))
         self._positions = frozenset(p.name for p in _predicates(self.tree) if isinstance(p, VariableRef))
@@ -88,8 +95,13 @@ class Query:
         """lxml's result. Raises PatchError (PL403)."""
         return self.run(self._evaluator, tree, values, context)
 
-    def run(self, evaluator: etree.XPath, tree: etree._ElementTree, values: XPathValues,
-            context: etree._Element | None = None) -> Any:
+    def run(
+        self,
+        evaluator: etree.XPath,
+        tree: etree._ElementTree,
+        values: XPathValues,
+        context: etree._Element | None = None,
+    ) -> Any:
         bound: dict[str, Any] = {}
         for name in self.variables:
             try:
@@ -98,8 +110,11 @@ class Query:
                 raise fail(rules.EVALUATION, str(e.args[0]), self._span_of(name)) from None
             if name in self._positions and isinstance(bound[name], str):
                 raise fail(
-                    rules.EVALUATION, f"`[${name}]` is a text, which as a predicate is true for every node",
-                    self._span_of(name), f"write `[. = ${name}]` to compare, or compute `${name}` with `int(...)`")
+                    rules.EVALUATION,
+                    f"`[${name}]` is a text, which as a predicate is true for every node",
+                    self._span_of(name),
+                    f"write `[. = ${name}]` to compare, or compute `${name}` with `int(...)`",
+                )
         try:
             return evaluator(tree if context is None else context, **bound)
         except (etree.XPathError, ValueError, MemoryError) as e:
@@ -130,23 +145,34 @@ class Query:
                     root, dot, _ = name.partition(".")
                     if name not in known and not (dot and f"{root}.*" in known):
                         names = sorted(k for k in known if not k.endswith("*"))
-                        raise fail(rules.UNKNOWN_NAME, f"there is no variable `${name}` here",
-                                   self._span(expr.start, expr.end), did_you_mean(name, names, "variables"))
+                        raise fail(
+                            rules.UNKNOWN_NAME,
+                            f"there is no variable `${name}` here",
+                            self._span(expr.start, expr.end),
+                            did_you_mean(name, names, "variables"),
+                        )
                 case Step(test=test) if ":" in test:
                     prefix = test.split(":")[0]
                     if prefix not in self.namespaces:
-                        raise fail(rules.UNKNOWN_PREFIX, f"the prefix `{prefix}` is not declared",
-                                   self._span(expr.start, expr.end),
-                                   "declare it in `spec.namespaces`; there are: " + ", ".join(sorted(self.namespaces)))
+                        raise fail(
+                            rules.UNKNOWN_PREFIX,
+                            f"the prefix `{prefix}` is not declared",
+                            self._span(expr.start, expr.end),
+                            "declare it in `spec.namespaces`; there are: " + ", ".join(sorted(self.namespaces)),
+                        )
                 case Call(name="id" | "lang"):
-                    raise fail(rules.BAD_XPATH, f"`{expr.name}()` has no meaning in a domain", self._span(expr.start, expr.end))
+                    raise fail(
+                        rules.BAD_XPATH, f"`{expr.name}()` has no meaning in a domain", self._span(expr.start, expr.end)
+                    )
                 case _:
                     pass
         if (grade := degree(self.tree)) > MAX_DEGREE:
             raise fail(
-                rules.COSTLY_XPATH, f"searches of the whole document are nested {grade} deep; at most {MAX_DEGREE} are allowed",
-                self.source.span(), "write the path from the root without `//` in predicates, or put an inner search into a "
-                "variable")
+                rules.COSTLY_XPATH,
+                f"searches of the whole document are nested {grade} deep; at most {MAX_DEGREE} are allowed",
+                self.source.span(),
+                "write the path from the root without `//` in predicates, or put an inner search into a variable",
+            )
 
     def _span(self, start: int, end: int) -> Any:
         return self.source.span() if self.text is not self.source.text else self.source.span(start, end)
@@ -177,7 +203,9 @@ class Selector(Query):
         if kind not in ("nodes", "any"):
             raise fail(rules.BAD_XPATH, f"a path must select nodes, this gives a {kind}", source.span())
 
-    def select(self, tree: etree._ElementTree, values: XPathValues, context: etree._Element | None = None) -> list[Match]:
+    def select(
+        self, tree: etree._ElementTree, values: XPathValues, context: etree._Element | None = None
+    ) -> list[Match]:
         """The nodes in document order. Raises PatchError (PL402, PL403)."""
         return self.matches(self.evaluate(tree, values, context))
 
@@ -195,8 +223,12 @@ class Selector(Query):
             return Match(node.getparent(), text="text")
         if getattr(node, "is_tail", False):
             return Match(node.getparent(), text="tail")
-        raise fail(rules.WRONG_NODE, "the path selects a comment, a processing instruction or the document itself",
-                   self.source.span(), "select elements, attributes or text")
+        raise fail(
+            rules.WRONG_NODE,
+            "the path selects a comment, a processing instruction or the document itself",
+            self.source.span(),
+            "select elements, attributes or text",
+        )
 
     def paths(self) -> tuple[Path, ...]:
         """The location paths whose union this is; empty where it is built otherwise."""
@@ -214,7 +246,7 @@ class Selector(Query):
 
 
 class AttributeSelector:
-    """The path of ``set`` that ends in ``@name``: it counts the elements before it, so that a missing attribute is made."""
+    """A path of ``set`` that ends in ``@name``: counts the elements before it, so that a missing attribute is made."""
 
     def __init__(self, selector: Selector, step: Step) -> None:
         self._selector = selector

@@ -13,8 +13,8 @@ MAX_LENGTH = 4096
 MAX_NESTING = 30
 
 AXES = frozenset(
-    "ancestor ancestor-or-self attribute child descendant descendant-or-self following following-sibling namespace parent "
-    "preceding preceding-sibling self".split()
+    "ancestor ancestor-or-self attribute child descendant descendant-or-self following following-sibling namespace "
+    "parent preceding preceding-sibling self".split()
 )
 NODE_TYPES = frozenset({"comment", "text", "processing-instruction", "node"})
 # name → (least arguments, most arguments or None, kind of result)
@@ -33,8 +33,10 @@ _WIDE_AXES = frozenset({
     "preceding-sibling",
 })  # fmt: skip
 
-_NCNAME = r"[A-Za-z_\u00b7\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\ufffd]" \
+_NCNAME = (
+    r"[A-Za-z_\u00b7\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\ufffd]"
     r"[-\w.\u00b7]*"
+)
 _TOKEN = re.compile(
     rf"(?P<space>[ \t\r\n]+)|(?P<literal>\"[^\"]*\"|'[^']*')|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
     rf"|(?P<variable>\${_NCNAME}(?::{_NCNAME})?)|(?P<symbol>::|//|\.\.|!=|<=|>=|[()\[\].@,/|+\-=<>*$])"
@@ -255,9 +257,10 @@ class _Parser:
             if kind != "space":
                 token = _Token(kind, found.group(), at, found.end())
                 # section 3.7: after an operand, `*` and the operator names are operators
-                operand_before = previous is not None and not (
-                    previous.kind == "operator" or previous.text in ("@", "::", "(", "[", ",") and previous.kind == "symbol"
+                opening = (
+                    previous is not None and previous.kind == "symbol" and previous.text in ("@", "::", "(", "[", ",")
                 )
+                operand_before = previous is not None and previous.kind != "operator" and not opening
                 operators = ("/", "//", "|", "+", "-", "=", "!=", "<", "<=", ">", ">=")
                 starred = token.text == "*" and kind == "symbol" and operand_before
                 named = kind == "name" and token.text in _OPERATOR_NAMES and operand_before
@@ -391,8 +394,9 @@ class _Parser:
         if name.text not in FUNCTIONS:
             from .diagnostics import did_you_mean
 
-            raise XPathSyntaxError(f"XPath 1.0 has no function `{name.text}`", name.start,
-                                   did_you_mean(name.text, FUNCTIONS, "functions"))
+            raise XPathSyntaxError(
+                f"XPath 1.0 has no function `{name.text}`", name.start, did_you_mean(name.text, FUNCTIONS, "functions")
+            )
         self._take("(")
         args: list[Expr] = []
         if not self._is(")"):
@@ -429,7 +433,9 @@ class _Parser:
             if start.text not in AXES:
                 from .diagnostics import did_you_mean
 
-                raise XPathSyntaxError(f"there is no axis `{start.text}`", start.start, did_you_mean(start.text, AXES, "axes"))
+                raise XPathSyntaxError(
+                    f"there is no axis `{start.text}`", start.start, did_you_mean(start.text, AXES, "axes")
+                )
             axis = start.text
             self._next()
             self._next()

@@ -116,7 +116,9 @@ class _Composer:
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "libyaml gives nothing else here"
         if event.tag not in (None, "!"):
             raise fail(
-                rules.YAML_FEATURE, f"tags such as `{event.tag}` have no meaning here", self.span(event),
+                rules.YAML_FEATURE,
+                f"tags such as `{event.tag}` have no meaning here",
+                self.span(event),
                 "leave the tag out; quote the value if it is text",
             )
         match event:
@@ -137,8 +139,12 @@ class _Composer:
             raise fail(rules.BAD_YAML, f"no anchor `&{event.anchor}` stands before this alias", self.span(event))
         self.nodes += _size(node)
         if self.aliases > MAX_ALIASES or self.nodes > MAX_NODES:
-            raise fail(rules.YAML_LIMIT, f"more than {MAX_ALIASES} aliases or {MAX_NODES} nodes behind them",
-                       self.span(event), "write the values out")
+            raise fail(
+                rules.YAML_LIMIT,
+                f"more than {MAX_ALIASES} aliases or {MAX_NODES} nodes behind them",
+                self.span(event),
+                "write the values out",
+            )
         return node
 
     def sequence(self, start: yaml.Event, depth: int) -> Sequence:
@@ -158,8 +164,12 @@ class _Composer:
                 raise fail(rules.YAML_FEATURE, "merge keys (`<<`) are not supported", key.span, "write the keys out")
             if key.text in seen:
                 first = seen[key.text].span.begin.line
-                raise fail(rules.DUPLICATE_KEY, f"key `{key.text}` is here twice (first in line {first})", key.span,
-                           "keep one of them; YAML would silently take the last")
+                raise fail(
+                    rules.DUPLICATE_KEY,
+                    f"key `{key.text}` is here twice (first in line {first})",
+                    key.span,
+                    "keep one of them; YAML would silently take the last",
+                )
             seen[key.text] = key
             entries.append((key, self.node(next(self.events), depth + 1)))
         return Mapping(tuple(entries), self.span(start, event))
@@ -222,11 +232,7 @@ def _offsets(text: str, raw: str) -> list[int]:
                 at += 2
         elif quote == "'" and raw[at : at + 2] == "''":
             at += 2
-        elif char == " " and raw[at : at + 1] in ("\r", "\n"):
-            at += 1
-        elif at < len(raw) and raw[at] == char:
+        elif at < len(raw) and (raw[at] == char or (char == " " and raw[at] in "\r\n")):
             at += 1
     offsets.append(min(at, len(raw)))
     return offsets
-
-
