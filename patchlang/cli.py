@@ -26,9 +26,7 @@ FINDINGS, USAGE, ENVIRONMENT = 1, 2, 3
 def main() -> None:
     """Entry point of the command."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as e:
-        sys.exit(e.exit_code)
+        sys.exit(cli.main(standalone_mode=False))
     except click.Abort:
         sys.exit(130)
     except click.ClickException as e:

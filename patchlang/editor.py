@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -15,6 +15,8 @@ from .source import Span
 from .xmltext import unusable_character
 from .xpath import node_path
 
+Place = Callable[[], Span]
+
 _NAMES = ("name", "uuid")
 _WHY_NAMES = "KubeVirt finds the domain by its name and uuid"
 _WHY_ALIASES = "KubeVirt finds its devices by their `ua-` aliases"
@@ -22,18 +24,25 @@ _WHY_ALIASES = "KubeVirt finds its devices by their `ua-` aliases"
 
 @dataclass(slots=True)
 class Editor:
-    """Changes ``tree`` for the edit at ``span``. Every method raises PatchError (PL402, PL405, PL406, PL407)."""
+    """Changes ``tree`` for the edit at ``place``. Every method raises PatchError (PL402, PL405, PL406, PL407).
+
+    Places are computed when an error needs them: a span inside a scalar is a walk over its text.
+    """
 
     tree: DomainTree
-    span: Span
+    place: Place
     allow_protected: bool
 
-    def check_text(self, text: str, span: Span) -> None:
-        if bad := unusable_character(text):
-            raise fail(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry", span)
+    @property
+    def span(self) -> Span:
+        return self.place()
 
-    def set_attribute(self, element: etree._Element, name: str, value: str, span: Span) -> bool:
-        self.check_text(value, span)
+    def check_text(self, text: str, place: Place) -> None:
+        if bad := unusable_character(text):
+            raise fail(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry", place())
+
+    def set_attribute(self, element: etree._Element, name: str, value: str, place: Place) -> bool:
+        self.check_text(value, place)
         if element.get(name) != value:
             self._keep_alias(element, name)
         return self.tree.set_attribute(element, name, value)
@@ -64,8 +73,8 @@ class Editor:
         self._keep_names(element)
         return self.tree.rename(element, tag)
 
-    def set_text(self, element: etree._Element, text: str, span: Span) -> bool:
-        self.check_text(text, span)
+    def set_text(self, element: etree._Element, text: str, place: Place) -> bool:
+        self.check_text(text, place)
         if any(isinstance(child.tag, str) for child in element):
             raise fail(
                 rules.NOT_TEXT,

@@ -32,12 +32,13 @@ class MergeOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        span = self.targets.selector.source.span()
-        effect, edit = Effect(), Editor(tree, span, self.allow)
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
         matches = self.targets.find(tree, scope, effect)
         for match in matches:
             if not match.is_element:
-                raise fail(rules.WRONG_NODE, f"`merge` works on elements, the path selects {match_path(match)}", span)
+                raise fail(
+                    rules.WRONG_NODE, f"`merge` works on elements, the path selects {match_path(match)}", edit.span
+                )
         for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
             changes = [self._merge(edit, match.element, node) for node in nodes if isinstance(node.tag, str)]
             effect.changed += any(changes)
@@ -51,12 +52,12 @@ class MergeOp:
             edit.insert([new], parent, Position.APPEND)
             return True
         changed = False
-        span = self.fragment.source.span()
+        place = self.fragment.source.span
         for name, value in fragment.attrib.items():
-            changed |= edit.set_attribute(target, str(name), str(value), span)
+            changed |= edit.set_attribute(target, str(name), str(value), place)
         children = [c for c in fragment if isinstance(c.tag, str)]
         if not children and (fragment.text or "").strip():
-            changed |= edit.set_text(target, fragment.text or "", span)
+            changed |= edit.set_text(target, fragment.text or "", place)
         for child in children:
             changed |= self._merge(edit, target, child)
         return changed

@@ -14,7 +14,7 @@ from . import rules
 from .buildpath import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
 from .diagnostics import PatchError, fail
 from .domainxml import DomainTree
-from .editor import Editor
+from .editor import Editor, Place
 from .fragment import FragmentProgram
 from .model import Expect, Position
 from .scope import Scope
@@ -103,10 +103,12 @@ def at_each(matches: Iterable[Match], scope: Scope, compute: Callable[[], T]) ->
     return values
 
 
-def _only_elements(matches: list[Match], span: Span, op: str) -> list[etree._Element]:
+def _only_elements(matches: list[Match], source: Text, op: str) -> list[etree._Element]:
     for match in matches:
         if not match.is_element:
-            raise fail(rules.WRONG_NODE, f"`{op}` works on elements, the path selects {match_path(match)}", span)
+            raise fail(
+                rules.WRONG_NODE, f"`{op}` works on elements, the path selects {match_path(match)}", source.span()
+            )
     return [m.element for m in matches]
 
 
@@ -118,9 +120,9 @@ class AddOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span(), self.allow)
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
         matches = self.targets.find(tree, scope, effect)
-        _only_elements(matches, edit.span, "add")
+        _only_elements(matches, self.targets.selector.source, "add")
         for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
             edit.insert(nodes, match.element, self.position)
             effect.changed += 1
@@ -134,16 +136,16 @@ class SetOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span(), self.allow)
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
         matches = self.targets.find(tree, scope, effect)
         for match, text in at_each(matches, scope, lambda: self.value.text(scope)):
-            effect.changed += _set(edit, match, text, self.value.source.span())
+            effect.changed += _set(edit, match, text, self.value.source.span)
         return effect
 
 
-def _set(edit: Editor, match: Match, text: str, span: Span) -> bool:
+def _set(edit: Editor, match: Match, text: str, place: Place) -> bool:
     if match.attribute is not None:
-        return edit.set_attribute(match.element, match.attribute, text, span)
+        return edit.set_attribute(match.element, match.attribute, text, place)
     if match.text is not None:
         raise fail(
             rules.WRONG_NODE,
@@ -151,7 +153,7 @@ def _set(edit: Editor, match: Match, text: str, span: Span) -> bool:
             edit.span,
             "leave out `/text()`: the text of the element is set",
         )
-    return edit.set_text(match.element, text, span)
+    return edit.set_text(match.element, text, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +166,12 @@ class EnsureOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.source.span(), self.allow)
+        effect, edit = Effect(), Editor(tree, self.source.span, self.allow)
         if self.within is None:
             matches = [Match(tree.root)]
         else:
             matches = self.within.find(tree, scope, effect)
-            _only_elements(matches, self.within.selector.source.span(), "ensure")
+            _only_elements(matches, self.within.selector.source, "ensure")
 
         def compute() -> tuple[BuildPath, str | None]:
             return self._path(scope), self.value.text(scope) if self.value else None
@@ -219,8 +221,8 @@ class EnsureOp:
         if text is None:
             return changed
         target = Match(node, attribute=path.attribute)
-        span = self.value.source.span() if self.value else edit.span
-        return _set(edit, target, text, span) or changed
+        place = self.value.source.span if self.value else edit.place
+        return _set(edit, target, text, place) or changed
 
     def _make(self, edit: Editor, parent: etree._Element, step: BuildStep, scope: Scope) -> etree._Element:
         prefix = step.written.split(":")[0] if step.tag.startswith("{") else None
@@ -228,7 +230,7 @@ class EnsureOp:
         node = etree.Element(step.tag, nsmap=nsmap)
         for condition in step.conditions:
             value = _wanted(condition, scope)
-            edit.check_text(value, edit.span)
+            edit.check_text(value, edit.place)
             if condition.attribute is None:
                 node.text = value
             else:
@@ -280,9 +282,9 @@ class ReplaceOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span(), self.allow)
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
         matches = self.targets.find(tree, scope, effect)
-        _only_elements(matches, edit.span, "replace")
+        _only_elements(matches, self.targets.selector.source, "replace")
         for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
             if edit.is_attached(match.element):
                 edit.replace(match.element, nodes)
@@ -296,7 +298,7 @@ class RemoveOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span(), self.allow)
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
         for match in reversed(self.targets.find(tree, scope, effect)):
             if match.attribute is not None:
                 effect.changed += edit.remove_attribute(match.element, match.attribute)
@@ -320,11 +322,11 @@ class RelocateOp:
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         op = "copy" if self.copies else "move"
-        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span(), self.allow)
-        nodes = _only_elements(self.source.find(tree, scope, effect), self.source.selector.source.span(), op)
+        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span, self.allow)
+        nodes = _only_elements(self.source.find(tree, scope, effect), self.source.selector.source, op)
         if not nodes:
             return effect
-        [anchor] = _only_elements(self.destination.find(tree, scope, Effect()), edit.span, op)
+        [anchor] = _only_elements(self.destination.find(tree, scope, Effect()), self.destination.selector.source, op)
         for node in nodes:
             inside = self.position in (Position.APPEND, Position.PREPEND)
             if not self.copies and (node in anchor.iterancestors() or (inside and node is anchor)):
@@ -355,7 +357,7 @@ class RenameOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span(), self.allow)
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
         for match in self.targets.find(tree, scope, effect):
             if match.attribute is not None:
                 effect.changed += edit.rename_attribute(match.element, match.attribute, self.to)
@@ -376,10 +378,10 @@ class QemuArgsOp:
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.span, self.allow)
+        effect, edit = Effect(), Editor(tree, lambda: self.span, self.allow)
         args, env = self._arguments(scope), [(name, value.text(scope)) for name, value in self.env]
         for text in [*args, *(value for _, value in env)]:
-            edit.check_text(text, self.span)
+            edit.check_text(text, edit.place)
         if not args and not env:
             return effect
         line = tree.root.find(_qemu("commandline"))
@@ -422,7 +424,7 @@ class QemuArgsOp:
     def _set_variable(self, edit: Editor, line: etree._Element, name: str, value: str) -> bool:
         found = [e for e in line.iterchildren(_qemu("env")) if e.get("name") == name]
         if found:
-            changes = [edit.set_attribute(e, "value", value, self.span) for e in found]
+            changes = [edit.set_attribute(e, "value", value, edit.place) for e in found]
             return any(changes)
         node = etree.Element(_qemu("env"), nsmap={"qemu": QEMU_NAMESPACE})
         node.set("name", name)
