@@ -1,0 +1,258 @@
+"""Real hooks: every case of corpus/cases.yaml, patched by the file of examples/corpus that bears its name.
+
+A run is judged on the first result, on a second run over that result, and on the boot as virt-launcher plays it. The
+header of cases.yaml tells the format.
+"""
+
+from __future__ import annotations
+
+import copy
+import email
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import yaml
+from jsonpointer import JsonPointerException, resolve_pointer
+from lxml import etree
+
+from patchlang import engine
+from patchlang.compile import Program
+from patchlang.load import load
+from patchlang.render import render
+
+CORPUS = Path(__file__).parent / "corpus"
+PATCHES = Path(__file__).parents[1] / "examples" / "corpus"
+NAMESPACES = {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
+MODELINE = "# yaml-language-server: $schema=../../patchlang/patch.schema.json"
+
+# cases whose second run on their own result may change it, each with the reason
+NOT_IDEMPOTENT: dict[str, str] = {}
+
+Assertion: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One case or variant: what goes in and what must hold of what comes out."""
+
+    case: str
+    name: str
+    domain: bool
+    data: bytes
+    vmi: bytes
+    expect: tuple[Assertion, ...]
+    unchanged: bool
+    refused: bool
+
+
+@cache
+def cases() -> list[dict[str, Any]]:
+    loaded: list[dict[str, Any]] = yaml.load((CORPUS / "cases.yaml").read_text(), yaml.CSafeLoader)
+    return loaded
+
+
+def runs() -> Iterator[Run]:
+    for case in cases():
+        for variant in ({}, *case.get("variants", ())):
+            given = {**case, **variant}
+            vmi = json.loads((CORPUS / given["vmi"]).read_text())
+            for kind in ("annotations", "labels"):
+                metadata = vmi.setdefault("metadata", {})
+                metadata[kind] = {**(metadata.get(kind) or {}), **given.get(kind, {})}
+            for pointer, value in {**case.get("vmi_set", {}), **variant.get("vmi_set", {})}.items():
+                put(vmi, pointer, value)
+            data = (CORPUS / given["base"]).read_bytes()
+            if given.get("input_set"):
+                cloud_init = json.loads(data)
+                for pointer, value in given["input_set"].items():
+                    put(cloud_init, pointer, value)
+                data = json.dumps(cloud_init).encode()
+            yield Run(
+                case=case["id"],
+                name=variant.get("name", "main"),
+                domain=case["hook"] == "onDefineDomain",
+                data=data,
+                vmi=json.dumps(vmi).encode(),
+                expect=tuple(given["expect"]),
+                unchanged=bool(variant.get("unchanged")),
+                refused=bool(variant.get("error")),
+            )
+
+
+def put(document: Any, pointer: str, value: Any) -> None:
+    """Set a value; maps that are missing on the way, or null, are made."""
+    *parents, last = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+    for token in parents:
+        if isinstance(document, dict) and document.get(token) is None:
+            document[token] = {}
+        document = document[int(token) if isinstance(document, list) else token]
+    if isinstance(document, list) and last == "-":
+        document.append(value)
+    else:
+        document[int(last) if isinstance(document, list) else last] = value
+
+
+# -- applying ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def program(case: str) -> Program:
+    path = PATCHES / f"{case}.yaml"
+    if not path.is_file():
+        pytest.skip(f"no patch in examples/corpus, see {test_every_case_has_its_patch.__name__}")
+    loaded = load([path])
+    assert loaded.program is not None, f"{case}: does not load\n{render(loaded.diagnostics)}"
+    return loaded.program
+
+
+def attempt(run: Run, data: bytes) -> tuple[bytes | None, str]:
+    """The result of the run's patch on ``data`` and what it said."""
+    if run.domain:
+        outcome = engine.patch_domain(program(run.case), data, run.vmi)
+        return outcome.data, render(outcome.diagnostics)
+    patched = engine.patch_cloud_init(program(run.case), data, b"", run.vmi)
+    return patched.data, render(patched.diagnostics)
+
+
+def apply(run: Run, data: bytes, stage: str) -> bytes:
+    """The result, which must be well-formed and as the case expects."""
+    result, said = attempt(run, data)
+    assert result is not None, f"{stage} fails:\n{said}"
+    holds = in_domain(result) if run.domain else in_cloud_init(result)
+    faults = [f"{assertion}: {fault}" for assertion in run.expect if (fault := judge(assertion, holds))]
+    assert not faults, f"{stage}:\n" + "\n".join(faults) + f"\n{result.decode()}"
+    return result
+
+
+def second_definition(first_input: bytes, first_result: bytes) -> bytes:
+    """What virt-launcher sends in run 2 of a boot: our devices, all else as before any edit.
+
+    Interfaces stand first among the devices, and are those of the input, too.
+    """
+    domain = etree.fromstring(first_input)
+    devices, patched = domain.find("devices"), etree.fromstring(first_result).find("devices")
+    if devices is not None and patched is not None:
+        interfaces = [node for node in devices if node.tag == "interface"]
+        devices[:] = [*interfaces, *(copy.deepcopy(node) for node in patched if node.tag != "interface")]
+    return etree.tostring(domain, method="c14n")  # in which no tag closes itself, as in Go's
+
+
+# -- judging -----------------------------------------------------------------------------------------------------------
+
+Lookup: TypeAlias = Callable[[Assertion], Any]
+
+
+def in_domain(result: bytes) -> Lookup:
+    root = etree.fromstring(result)
+    assert root.tag == "domain"
+
+    def look(assertion: Assertion) -> Any:
+        if "raw_contains" in assertion:
+            return result.decode()
+        value = root.xpath(assertion["xpath"], namespaces=NAMESPACES)
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return look
+
+
+def in_cloud_init(result: bytes) -> Lookup:
+    data = json.loads(result)
+
+    def look(assertion: Assertion) -> Any:
+        if "pointer" in assertion:
+            return resolve_pointer(data, assertion["pointer"])
+        text = data["NetworkData" if "networkdata" in assertion else "UserData"]
+        if "part" in assertion:
+            parts = [p for p in email.message_from_string(text).walk() if p.get_content_type() == assertion["part"]]
+            payload = parts[assertion.get("index", 0)].get_payload(decode=True)
+            assert isinstance(payload, bytes)
+            text = payload.decode()
+        pointer = assertion.get("userdata", assertion.get("networkdata"))
+        return text if pointer is None else resolve_pointer(text_keys(yaml.safe_load(text)), pointer)
+
+    return look
+
+
+def text_keys(value: Any) -> Any:
+    """YAML data with all keys as text, for JSON pointers to name them."""
+    if isinstance(value, dict):
+        return {str(key): text_keys(inner) for key, inner in value.items()}
+    return [text_keys(inner) for inner in value] if isinstance(value, list) else value
+
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "equals": lambda value, wanted: json.dumps(value, default=repr) == json.dumps(wanted),
+    "contains": lambda value, wanted: wanted in value,
+    "not_contains": lambda value, wanted: wanted not in value,
+    "starts_with": lambda value, wanted: value.startswith(wanted),
+    "length": lambda value, wanted: len(value) == wanted,
+    "raw_contains": lambda value, wanted: wanted in value,
+}
+PLACES = {"xpath", "raw_contains", "pointer", "userdata", "networkdata", "part", "index"}
+
+
+def judge(assertion: Assertion, look: Lookup) -> str | None:
+    """What is wrong; None where the assertion holds."""
+    assert set(assertion) <= {*PLACES, *OPERATORS, "absent"}, f"unknown key in {assertion}"
+    try:
+        value = look(assertion)
+    except (JsonPointerException, IndexError, KeyError, TypeError, yaml.YAMLError) as e:
+        return None if assertion.get("absent") else f"{type(e).__name__}: {e}"
+    if assertion.get("absent"):
+        return f"is there: {value!r}"
+    operators = [name for name in OPERATORS if name in assertion]
+    assert operators, f"{assertion} asserts nothing"
+    failed = [name for name in operators if not OPERATORS[name](value, assertion[name])]
+    return f"is {value!r}" if failed else None
+
+
+# -- tests -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", [pytest.param(run, id=f"{run.case}[{run.name}]") for run in runs()])
+def test_case(run: Run) -> None:
+    program(run.case)
+    if not run.domain and not hasattr(engine, "patch_cloud_init"):
+        pytest.skip("cloud-init is not there yet")
+    if run.refused:
+        result, said = attempt(run, run.data)
+        assert result is None, "must be refused"
+        assert "error[PL" in said
+    elif run.unchanged:
+        result, said = attempt(run, run.data)
+        assert result == run.data, said or "must stay as it is, byte for byte"
+    else:
+        first = apply(run, run.data, "the first run")
+        second = apply(run, first, "a second run on the result")
+        if run.case not in NOT_IDEMPOTENT:
+            assert second == first
+        if run.domain:
+            again = apply(run, second_definition(run.data, first), "run 2 of a boot")
+            last = apply(run, again, "run 3 of a boot")
+            if run.case not in NOT_IDEMPOTENT:
+                assert last == again
+
+
+def test_every_case_has_its_patch() -> None:
+    there = {path.stem for path in PATCHES.glob("*.yaml")}
+    assert there <= {case["id"] for case in cases()}
+    wanted = {
+        case["id"]
+        for case in cases()
+        if not case.get("stretch") and (case["hook"] == "onDefineDomain" or hasattr(engine, "patch_cloud_init"))
+    }
+    assert wanted - there == set()
+
+
+@pytest.mark.parametrize("path", sorted(PATCHES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_patch_names_its_schema_and_says_what_it_does(path: Path) -> None:
+    modeline, comment, first, *_ = path.read_text().splitlines()
+    assert modeline == MODELINE
+    assert comment.startswith("# ")
+    assert comment.endswith(".")
+    assert first == "apiVersion: patchlang/v1"
