@@ -24,7 +24,7 @@ COPY --from=build /opt/patchlang /opt/patchlang
 #    list of Debian packages (/var/lib/dpkg/status) stays for scanners.
 # 3. Bytecode, the standard library's too: bases ship without, and compiling at each start costs more than starting.
 #    The unchecked kind stays good whatever the file times; who edits a source here must compile it.
-# 4. Both commands start.
+# 4. Both commands start, and the sidecar has all it imports.
 RUN ln -sf /opt/patchlang/bin/patchlang /opt/patchlang/bin/sidecar-shim /usr/local/bin/ \
  && { test -e /usr/bin/python3 || ln -s "$(command -v python3)" /usr/bin/python3; } \
  && stdlib="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
@@ -37,6 +37,7 @@ RUN ln -sf /opt/patchlang/bin/patchlang /opt/patchlang/bin/sidecar-shim /usr/loc
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
  && find /opt/patchlang "$stdlib" -name __pycache__ -prune -exec rm -rf {} + \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/patchlang/lib "$stdlib" \
+ && /opt/patchlang/bin/python3 -c 'import shim.server' \
  && sidecar-shim --help >/dev/null && patchlang --help >/dev/null
 
 FROM scratch
