@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import copy
 import email
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -247,6 +251,34 @@ def test_every_case_has_its_patch() -> None:
         if not case.get("stretch") and (case["hook"] == "onDefineDomain" or hasattr(engine, "patch_cloud_init"))
     }
     assert wanted - there == set()
+
+
+def fingerprint() -> str:
+    """Of all results and all that was said."""
+    digest = hashlib.sha256()
+    for run in runs():
+        if (PATCHES / f"{run.case}.yaml").is_file() and (run.domain or hasattr(engine, "patch_cloud_init")):
+            result, said = attempt(run, run.data)
+            digest.update((result or b"") + said.encode())
+    return digest.hexdigest()
+
+
+def test_every_process_gives_the_same_bytes() -> None:
+    """Whatever the order in which it keeps maps and sets: Python's follows a seed, CEL's the place in memory."""
+    code = f"import test_corpus; print(test_corpus.{fingerprint.__name__}())"
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed)},
+        )
+        for seed in range(10)
+    ]
+    said = {process.communicate()[0] for process in processes}
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize("path", sorted(PATCHES.glob("*.yaml")), ids=lambda path: path.stem)
