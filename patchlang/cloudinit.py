@@ -1,0 +1,282 @@
+"""KubeVirt's cloud-init data: opened from what virt-launcher sends, edited, closed to what virt-launcher takes.
+
+``CloudInitData`` is a JSON record with two texts in it, user data and network data, which mean data of their own. A
+:class:`CloudInit` is one state of all of it; an edit gives a new one, so whoever keeps the old one can go back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import jsontext, rules, userdata
+from .data import TooBigError, identical, kind, plain
+from .diagnostics import Diagnostic, PatchError, Severity, fail
+from .model import Target
+from .userdata import Opened, Selector
+
+MAX_EDITS = 10_000
+MAX_ANSWER = (4 << 20) - (64 << 10)
+
+_TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
+_META = ("NoCloudMetaData", "ConfigDriveMetaData")
+_SOURCES = {"noCloud": "NoCloudMetaData", "configDrive": "ConfigDriveMetaData"}
+
+# the fields of KubeVirt's Go structs (pkg/cloud-init): what is not in them is lost on the way to the guest
+_FIELDS: dict[str, dict[str, type]] = {
+    "": {"DataSource": str, "NoCloudMetaData": dict, "ConfigDriveMetaData": dict, "UserData": str, "NetworkData": str,
+         "DevicesData": list, "VolumeName": str},
+    "NoCloudMetaData": {"instance-type": str, "instance-id": str, "local-hostname": str, "public-keys": dict},
+    "ConfigDriveMetaData": {"instance_type": str, "instance_id": str, "local_hostname": str, "hostname": str,
+                            "uuid": str, "devices": list, "public_keys": dict},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The target that is being edited: edits in a row on one target are written into its text once, at the end."""
+
+    target: Target
+    part: Selector | None
+    opened: Opened
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CloudInit:
+    """A state of the cloud-init data. ``text`` and ``legacy`` are the input, for the bytes that stay."""
+
+    text: str | None
+    legacy: str | None
+    original: dict[str, Any]
+    record: dict[str, Any]
+    edits: int = 0
+    warnings: tuple[str, ...] = ()
+    _view: _View | None = field(default=None, repr=False)
+
+    def value(self, target: Target, part: Selector | None = None) -> Any:
+        """What a target means: plain data, which belongs to this state and is not to be changed.
+
+        Raises PatchError (user-data-format, limit-reached, match-count for ``part``).
+        """
+        return self._viewed(target, part)._current().value
+
+    def with_value(self, target: Target, value: Any, part: Selector | None = None) -> CloudInit:
+        """The state with another value at a target. Raises as :meth:`value`, and where the target cannot hold it."""
+        state = self._viewed(target, part)._counted()
+        view = state._current()
+        if target not in _TEXTS and not isinstance(value, dict):
+            raise fail(rules.OPERATION, f"{target.value} must stay a map; this edit makes it {kind(value)}")
+        state = replace(state, _view=replace(view, value=value))
+        return state._flushed() if view.opened.eager or target not in _TEXTS else state
+
+    def with_part(self, content_type: str, filename: str, content: str) -> CloudInit:
+        """The state with that part in its user data (``addPart``). Raises PatchError (user-data-format)."""
+        state = self._flushed()._counted()
+        text = userdata.add_part(state._text(Target.USER_DATA), content_type, filename, content)
+        return state._with_field("UserData", text)
+
+    def facts(self) -> dict[str, Any]:
+        """CEL's variable ``cloudInit``, in JSON's types. What cannot be parsed is absent."""
+        from .cloudfacts import network_data_facts, user_data_facts
+
+        state = self._flushed()
+        source = state.record.get("DataSource")
+        facts: dict[str, Any] = {
+            "dataSource": source if isinstance(source, str) else "noCloud",
+            "userData": user_data_facts(state._text(Target.USER_DATA)),
+            "networkData": network_data_facts(state._text(Target.NETWORK_DATA)),
+        }
+        if (meta := state._meta_field()) is not None:
+            facts["metaData"] = plain(state.record[meta])
+        return facts
+
+    def close(self) -> Closed:
+        """The answer to virt-launcher.
+
+        Raises PatchError where virt-launcher could not use what the edits made (unusable-result); data that nothing
+        has changed goes back as it came, with a warning.
+        """
+        state = self._flushed()
+        changed = not identical(state.original, state.record)
+        notes = tuple(Diagnostic(rules.FORMAT, text, severity=Severity.WARNING) for text in state.warnings)
+        try:
+            notes += tuple(_usable(state.record, state.text is None))
+        except PatchError as e:
+            if changed:
+                raise
+            notes += (replace(e.diagnostic, severity=Severity.WARNING),)
+        if state.text is not None:
+            data = jsontext.rewrite(state.text, state.record, go=True)
+        else:
+            data = jsontext.write(state.record, go=True)
+        legacy = _legacy_text(state.legacy, state.record)
+        result = Closed(data.encode(), legacy.encode(), notes)
+        if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
+            raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
+        return result
+
+    def _current(self) -> _View:
+        assert self._view is not None
+        return self._view
+
+    def _viewed(self, target: Target, part: Selector | None) -> CloudInit:
+        """The state with that target open."""
+        if self._view and (self._view.target, self._view.part) == (target, part):
+            return self
+        if part is not None and target is not Target.USER_DATA:
+            raise fail(rules.OPERATION, f"`part` picks a part of user data; the target is {target.value}")
+        state = self._flushed()
+        opened = state._open(target, part)
+        known = (*state.warnings, *(text for text in opened.warnings if text not in state.warnings))
+        return replace(state, warnings=known, _view=_View(target, part, opened, opened.value))
+
+    def _open(self, target: Target, part: Selector | None) -> Opened:
+        if target is Target.USER_DATA:
+            return userdata.open_user_data(self._text(target), part)
+        if target is Target.NETWORK_DATA:
+            return userdata.open_network_data(self._text(target), json_when_empty=self._is_config_drive())
+        if target is Target.CLOUD_INIT_DATA:
+            return Opened(self.record, lambda new: "")
+        meta = self._meta_field()
+        if meta is None:
+            raise fail(rules.OPERATION, "there is no meta data: virt-launcher sent neither NoCloudMetaData nor "
+                                        "ConfigDriveMetaData")
+        return Opened(self.record[meta], lambda new: "")
+
+    def _flushed(self) -> CloudInit:
+        """The state with the open target's value written into the record."""
+        view = self._view
+        if view is None:
+            return self
+        if identical(view.value, view.opened.value):
+            return replace(self, _view=None)
+        if view.target in _TEXTS:
+            return self._with_field(_TEXTS[view.target], view.opened.write(view.value))
+        if view.target is Target.CLOUD_INIT_DATA:
+            return replace(self, record=view.value, _view=None)
+        return self._with_field(str(self._meta_field()), view.value)
+
+    def _with_field(self, name: str, value: Any) -> CloudInit:
+        if self.record.get(name) == value:
+            return replace(self, _view=None)
+        return replace(self, record={**self.record, name: value}, _view=None)
+
+    def _counted(self) -> CloudInit:
+        if self.edits == MAX_EDITS:
+            raise fail(rules.LIMIT, f"more than {MAX_EDITS} edits of cloud-init data in one run", None,
+                       "compute the whole list in one expression, and write it by one edit")
+        return replace(self, edits=self.edits + 1)
+
+    def _text(self, target: Target) -> str:
+        value = self.record.get(_TEXTS[target])
+        if value is not None and not isinstance(value, str):
+            raise fail(rules.OPERATION, f"{_TEXTS[target]} is {kind(value)}, not text")
+        return value or ""
+
+    def _is_config_drive(self) -> bool:
+        return self.record.get("DataSource") == "configDrive"
+
+    def _meta_field(self) -> str | None:
+        own = _SOURCES.get(str(self.record.get("DataSource")), "")
+        return next((name for name in (own, *_META) if isinstance(self.record.get(name), dict)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The JSON of ``CloudInitData`` and of ``CloudInitNoCloudSource``, which say the same, and warnings."""
+
+    data: bytes
+    no_cloud_source: bytes
+    warnings: tuple[Diagnostic, ...]
+
+
+def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
+    """The state that a request holds: ``CloudInitData`` where it is there, else the older ``CloudInitNoCloudSource``.
+
+    Raises PatchError (bad-cloud-init-data, input-too-big).
+    """
+    text, record = _record(data, "CloudInitData")
+    try:
+        legacy, source = _record(no_cloud_source, "CloudInitNoCloudSource")
+    except PatchError:
+        if record is None:
+            raise
+        legacy, source = None, None
+    if record is not None:
+        return CloudInit(text, legacy, record, record)
+    if source is None:
+        raise fail(rules.BAD_CLOUD_INIT, "there is no cloud-init data: neither CloudInitData nor CloudInitNoCloudSource "
+                                         "holds anything")
+    record = {"DataSource": "noCloud", "NoCloudMetaData": None, "ConfigDriveMetaData": None,
+              "UserData": source.get("userData") or "", "NetworkData": source.get("networkData") or "",
+              "DevicesData": None, "VolumeName": ""}
+    return CloudInit(None, legacy, record, record)
+
+
+def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
+    """The text and the map of a JSON record; None for nothing and null."""
+    try:
+        text = data.decode()
+        value = jsontext.read(text) if text.strip() else None
+    except UnicodeDecodeError:
+        raise fail(rules.BAD_CLOUD_INIT, f"{what} is not UTF-8") from None
+    except jsontext.JsonError as e:
+        raise fail(rules.BAD_CLOUD_INIT, f"{what} is not JSON: {e}") from None
+    except TooBigError as e:
+        raise fail(rules.INPUT_TOO_BIG, f"{what} is too big: {e}") from None
+    if value is None:
+        return None, None
+    if not isinstance(value, dict):
+        raise fail(rules.BAD_CLOUD_INIT, f"{what} is {kind(value)}, not a map")
+    return text, value
+
+
+def _legacy_text(legacy: str | None, record: dict[str, Any]) -> str:
+    source = jsontext.read(legacy) if legacy is not None else {}
+    wanted = dict(source)
+    for name, own in (("userData", "UserData"), ("networkData", "NetworkData")):
+        value = record.get(own) or ""
+        if value or name in source:
+            wanted[name] = value
+    return jsontext.write(wanted, go=True) if legacy is None else jsontext.rewrite(legacy, wanted, go=True)
+
+
+def _usable(record: dict[str, Any], legacy_only: bool) -> Iterator[Diagnostic]:
+    """Raises PatchError for what virt-launcher fails on; yields warnings for what it loses."""
+    for place, fields in _FIELDS.items():
+        found = record if place == "" else record.get(place)
+        if isinstance(found, dict):
+            yield from _fields_usable(found, fields, place)
+    if record.get("DataSource") not in _SOURCES:
+        raise _unusable("DataSource must be `noCloud` or `configDrive`")
+    if not record.get("UserData") and not record.get("NetworkData"):
+        raise _unusable("UserData and NetworkData are both empty, and virt-launcher needs one of them")
+    has_meta = any(record.get(name) is not None for name in _META)
+    if legacy_only or (record.get("UserData") and has_meta):
+        return
+    lost = "the host name, the instance id, SSH keys and the volume's name" if has_meta else "all meta data"
+    why = "UserData is empty" if has_meta else "NoCloudMetaData and ConfigDriveMetaData are both null"
+    raise _unusable(f"{why}: virt-launcher then takes the two texts alone, and {lost} are lost",
+                    "give the VM user data, if only the line `#cloud-config`" if has_meta else None)
+
+
+def _fields_usable(found: dict[str, Any], fields: dict[str, type], place: str) -> Iterator[Diagnostic]:
+    by_lower = {name.lower(): name for name in fields}
+    for name, value in found.items():
+        path = f"{place}.{name}" if place else name
+        known = by_lower.get(name.lower())
+        if known is None:
+            yield Diagnostic(rules.UNUSABLE_RESULT, f"virt-launcher knows no field `{path}` and drops it",
+                             help="the fields are: " + ", ".join(fields), severity=Severity.WARNING)
+        elif known != name and known in found:
+            raise _unusable(f"`{path}` stands beside `{known}`: Go reads both as the same field", f"write `{known}`")
+        elif value is not None and not isinstance(value, fields[known]):
+            raise _unusable(f"`{path}` is {kind(value)}, and virt-launcher reads {kind(fields[known]())} there")
+        elif isinstance(value, dict) and place and not all(isinstance(item, str) for item in value.values()):
+            raise _unusable(f"`{path}` holds something other than text, and virt-launcher reads only text there")
+
+
+def _unusable(message: str, help: str | None = None) -> PatchError:
+    return fail(rules.UNUSABLE_RESULT, f"virt-launcher cannot use the result: {message}", None, help)

@@ -1,0 +1,174 @@
+"""YAML 1.1 as cloud-init reads it (PyYAML's safe loader), with the place of every node.
+
+The pure Python loader is used on purpose: cloud-init uses it, and libyaml differs from it in corners, such as tabs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from .data import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
+from .textnodes import MERGE, Child, Kind, Node
+
+MAX_YAML_NODES = 20_000
+
+_TAG = "tag:yaml.org,2002:"
+_BLOCK_HEADER = re.compile(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
+_TO_DASH = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|[!&][^ \t\r\n]+)*(?=-)")
+
+
+class YamlError(ValueError):
+    """Text that cloud-init cannot read as YAML; the message says where and why, without values of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML text, its root (None where it has none), what it means, and what its reader may not see at once.
+
+    ``duplicates`` are keys that stand more than once in a map, with the lines (from 1) of those that do not count.
+    """
+
+    text: str
+    root: Node | None
+    value: Any
+    duplicates: tuple[tuple[int, str], ...] = ()
+
+
+def read(text: str) -> Document:
+    """Reads a text of one document. Raises YamlError, TooBigError."""
+    if len(text) > MAX_TEXT:
+        raise TooBigError(f"more than {MAX_TEXT} characters of text")
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        value = None if root is None else loader.construct_document(root)
+        check_size(value)
+        node = loader.finished()
+        return Document(text, node, value, tuple(_duplicates(text, node)))
+    except yaml.MarkedYAMLError as e:
+        mark = e.problem_mark or e.context_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise YamlError(f"{e.problem or e.context or 'not YAML'}{where}") from None
+    except yaml.reader.ReaderError as e:
+        line = text.count("\n", 0, e.position) + 1
+        raise YamlError(f"line {line} has a control character that YAML does not allow") from None
+    except RecursionError:
+        raise TooBigError(f"nested deeper than {MAX_DEPTH}") from None
+    except TooBigError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
+        raise YamlError("a plain value looks like a number, a date or binary data, but is none") from None
+
+
+def _duplicates(text: str, root: Node | None) -> Iterator[tuple[int, str]]:
+    for node in root.below() if root else ():
+        last = {child.name: child for child in node.children if node.kind is Kind.MAP}
+        for child in node.children:
+            if node.kind is Kind.MAP and child.name is not MERGE and last[child.name] is not child:
+                yield text.count("\n", 0, child.start) + 1, str(child.name)
+
+
+class _Loader(yaml.SafeLoader):
+    """Builds our nodes beside PyYAML's: one list of finished children for each node that is being composed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.count = 0
+        self.open: list[list[tuple[yaml.Node, Node]]] = [[]]
+        self.anchored: dict[int, Node] = {}
+        self.composing: list[str] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
+        base: Any = super()
+        event: Any = base.peek_event()
+        self.count += 1
+        if self.count > MAX_YAML_NODES or len(self.open) > MAX_DEPTH:
+            raise TooBigError(f"more than {MAX_YAML_NODES} YAML nodes, or nested deeper than {MAX_DEPTH}")
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias:
+            if event.anchor in self.composing:
+                raise yaml.composer.ComposerError(None, None, "an alias stands inside of what it stands for",
+                                                  event.start_mark)
+            theirs = base.compose_node(parent, index)
+            node = Node(Kind.ALIAS, event.start_mark.index, event.end_mark.index, target=self.anchored[id(theirs)])
+        else:
+            self.open.append([])
+            self.composing.append(event.anchor)
+            theirs = base.compose_node(parent, index)
+            self.composing.pop()
+            node = self.anchored[id(theirs)] = self.node(event, theirs, self.open.pop())
+        self.open[-1].append((theirs, node))
+        return theirs
+
+    def node(self, event: Any, theirs: Any, parts: list[tuple[yaml.Node, Node]]) -> Node:
+        node = Node(Kind.SCALAR, event.start_mark.index, theirs.end_mark.index)
+        if isinstance(theirs, yaml.ScalarNode):
+            node.style = theirs.style
+            if node.style in ("|", ">"):
+                node.end = self.block_scalar_end(node)
+            return node
+        node.flow = bool(theirs.flow_style)
+        node.kind = Kind.LIST if isinstance(theirs, yaml.SequenceNode) else Kind.MAP
+        if node.kind is Kind.LIST:
+            node.children = [Child(value.start, value.end, None, None, value) for _, value in parts]
+        else:
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            node.children = [Child(key.start, max(key.end, value.end), key, name, value)
+                             for (name, key), (_, value) in pairs]
+        if not node.flow and node.children:
+            self.block_extent(node)
+        if theirs.tag not in (_TAG + "seq", _TAG + "map"):
+            node.kind = Kind.SCALAR
+        return node
+
+    def block_extent(self, node: Node) -> None:
+        """A block collection ends where its last line ends, comment included; its elements begin at their dashes."""
+        if node.kind is Kind.LIST:
+            at = node.start
+            for child in node.children:
+                dash = _TO_DASH.match(self.text, at)
+                child.start = dash.end() if dash else at
+                at = child.value.end if child.value.end > child.start else child.start + 1
+                child.end = max(child.end, child.start + 1)
+        end = self.text.find("\n", node.children[-1].end)
+        end = len(self.text) if end < 0 else end
+        node.end = end - (self.text[end - 1 : end] == "\r")
+
+    def block_scalar_end(self, node: Node) -> int:
+        """Where the last line of a block scalar ends; blank lines behind it are part of it where `+` keeps them."""
+        text, end = self.text, node.end
+        header = _BLOCK_HEADER.match(text, node.start)
+        if not (header and header[1]):
+            last = node.start + len(text[node.start : end].rstrip(" \t\r\n"))
+            line_end = text.find("\n", last, end)
+            end = end if line_end < 0 else line_end + 1
+        if text[end - 1 : end] == "\n":
+            end -= 2 if text[end - 2 : end - 1] == "\r" else 1
+        return end
+
+    def finished(self) -> Node | None:
+        """Our root, once PyYAML has constructed: only then it has settled what the keys are."""
+        roots = self.open[0]
+        if not roots:
+            return None
+        for node in roots[0][1].below():
+            for child in node.children:
+                if child.key is not None:
+                    child.name = self.key(child.name)
+        return roots[0][1]
+
+    def key(self, theirs: yaml.Node) -> Any:
+        return MERGE if theirs.tag == _TAG + "merge" else self.construct_object(theirs, deep=True)
+
+
+def _text(loader: _Loader, node: Any) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor(_TAG + "python/unicode", _text)
