@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from . import rules
 from .diagnostics import PatchError, did_you_mean, fail
 from .source import Span, Text
-from .xpath import Namespaces, clark_name
+from .xpath import Namespaces, new_name
 from .xpathsyntax import Binary, Expr, Literal, Number, Path, Step, VariableRef, XPathSyntaxError, parse
 
 
@@ -139,7 +139,9 @@ class _Reader:
 
     def clark(self, name: str, step: Step) -> str:
         try:
-            return clark_name(name, self.dialect.namespaces)
+            return new_name(name, self.dialect.namespaces, attribute=step.axis == "attribute")
+        except ValueError as e:
+            raise self.error(f"`{name}` cannot be made: {e}", step.start, step.end) from None
         except KeyError:
             raise fail(
                 rules.UNKNOWN_PREFIX,

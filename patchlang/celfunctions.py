@@ -18,8 +18,6 @@ from .diagnostics import PatchError
 if TYPE_CHECKING:
     from .expressions import Bindings
 
-# put before `.map` and `.filter`, see celsyntax.guard_macros; users cannot declare functions, so it never collides
-GUARD = "list__"
 MAX_RANGE = 10_000
 
 SIGNATURES = {
@@ -166,5 +164,4 @@ FUNCTIONS: dict[str, cel.FunctionDecl] = {
     "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_range)),
     "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_keys)),
     "flatten": _declare("flatten", cel.Overload("flatten", _LIST, [_LIST], impl=_flatten)),
-    GUARD: _declare(GUARD, cel.Overload(GUARD, _LIST, [_LIST], is_member=True, impl=lambda items: items)),
 }

@@ -99,18 +99,80 @@ def chains(text: str) -> Iterator[Chain]:
             yield Chain(tuple(names))
 
 
-# CEL maps have no order: these macros may be used on lists only, see expressions.py
+# CEL maps have no order: these macros may be used on lists only
 _ORDERED_MACROS = frozenset({"map", "filter"})
+_CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
-def guard_macros(text: str, guard: str) -> tuple[str, list[int]]:
-    """The text with ``.GUARD()`` put before each ``.map(`` and ``.filter(``, and the offsets where it was put."""
+class Insertion(NamedTuple):
+    """Text put into an expression at an offset of the original."""
+
+    at: int
+    text: str
+
+
+def guard_macros(text: str) -> tuple[str, tuple[Insertion, ...]]:
+    """The text with ``x.map(`` and ``x.filter(`` as ``(x + []).map(``, which is an error where ``x`` is a map.
+
+    The insertions come in the order of their places.
+    """
     found = [t for t in tokens(text) if t.kind != "comment"]
-    places = [
-        dot.start
-        for dot, name, paren in zip(found, found[1:], found[2:], strict=False)
-        if dot.text == "." and name.kind == "name" and name.text in _ORDERED_MACROS and paren.text == "("
-    ]
-    for at in reversed(places):
-        text = f"{text[:at]}.{guard}(){text[at:]}"
-    return text, places
+    insertions: list[Insertion] = []
+    for number in range(1, len(found) - 2):
+        dot, name, paren = found[number : number + 3]
+        if dot.text == "." and name.text in _ORDERED_MACROS and name.kind == "name" and paren.text == "(":
+            insertions.append(Insertion(found[_operand_start(found, number - 1)].start, "("))
+            insertions.append(Insertion(dot.start, " + [])"))
+    insertions.sort(key=lambda i: i.at)
+    for insertion in reversed(insertions):
+        text = f"{text[: insertion.at]}{insertion.text}{text[insertion.at :]}"
+    return text, tuple(insertions)
+
+
+def original_offset(offset: int, insertions: tuple[Insertion, ...]) -> int:
+    """The offset in the original of one in the guarded text."""
+    shift = 0
+    for insertion in insertions:
+        start = insertion.at + shift
+        if offset < start:
+            break
+        if offset < start + len(insertion.text):
+            return insertion.at
+        shift += len(insertion.text)
+    return offset - shift
+
+
+def _operand_start(found: list[Token], last: int) -> int:
+    """The number of the token at which the operand begins that ends with token ``last``: ``a.b[c].d(e)`` as a whole."""
+    at = last
+    while True:
+        if found[at].kind == "symbol" and found[at].text in _CLOSERS:
+            at = _opening(found, at)
+            before = found[at - 1] if at else None
+            if found[at].text in "([" and before is not None and _ends_operand(before):
+                at -= 1
+                continue
+        if at > 1 and found[at - 1].text == "?" and found[at - 2].text == ".":
+            at -= 1
+        if at > 1 and found[at - 1].text == ".":
+            at -= 2
+            continue
+        return at
+
+
+def _ends_operand(token: Token) -> bool:
+    """Can a call or an index follow this token?"""
+    if token.kind == "symbol":
+        return token.text in _CLOSERS
+    return token.kind == "string" or (token.kind == "name" and token.text != "in")
+
+
+def _opening(found: list[Token], closer: int) -> int:
+    """The number of the token that opens what token ``closer`` closes; the first token where nothing does."""
+    depth = 0
+    for at in range(closer, -1, -1):
+        if found[at].kind == "symbol":
+            depth += (found[at].text in _CLOSERS) - (found[at].text in "([{")
+            if depth == 0:
+                return at
+    return 0

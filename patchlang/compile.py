@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,8 +16,9 @@ from .source import Span, Text
 from .template import TemplateProgram, compile_template
 from .xmlmerge import MergeOp
 from .xmlops import QEMU_NAMESPACE, DomainOp, Targets
-from .xpath import Query, Selector, attribute_selector, clark_name
-from .xpathsyntax import Path, XPathSyntaxError, parse
+from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE
+from .xpath import Query, Selector, attribute_selector, new_name
+from .xpathsyntax import NCNAME, Path
 
 if TYPE_CHECKING:
     from .cloudops import CloudInitOp
@@ -161,11 +163,10 @@ class _DocumentCompiler:
                 raise fail(
                     rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix"
                 )
-            try:
-                clark_name(f"{prefix.text}:x", {prefix.text: uri.text})
-                parse(f"{prefix.text}:x")
-            except (XPathSyntaxError, KeyError):
-                raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span()) from None
+            if not re.fullmatch(NCNAME, prefix.text):
+                raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())
+            if uri.text in (XML_NAMESPACE, XMLNS_NAMESPACE) or re.search(r"[\s<>\"{}|\\^`]|[^\x21-\ufffd]", uri.text):
+                raise fail(rules.BAD_VALUE, "this is not the URI of a namespace that can be used", uri.span())
             self.namespaces[prefix.text] = uri.text
 
     # -- names ---------------------------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ class _DomainOps:
                 destination = Targets(Selector(edit.path, self.document.namespaces, self.known), _ONE)
                 return xmlops.RelocateOp(self.targets(edit.source), destination, edit.position, copies, allow)
             case model.Rename():
-                return xmlops.RenameOp(self.targets(edit.path), self.qualified(edit.to), allow)
+                return self.renaming(edit)
             case model.QemuArgs():
                 return self.qemu_args(edit)
             case model.Test():
@@ -289,27 +290,20 @@ class _DomainOps:
                 raise fail(rules.BAD_XPATH, "a key is a path relative to the element, such as `@name`", path.span())
         return tuple(path.text for path in paths)
 
-    def qualified(self, name: model.QName) -> str:
+    def renaming(self, edit: model.Rename) -> DomainOp:
+        """Whether it names an element or an attribute is known when the path has matched; both names must do."""
+        name = edit.to
         try:
-            tree = parse(name.text)
-            clark = clark_name(name.text, self.document.namespaces)
-        except XPathSyntaxError:
-            raise fail(rules.BAD_VALUE, f"`{name.text}` is not a name", name.span()) from None
+            element, attribute = (
+                new_name(name.text, self.document.namespaces, attribute=is_attribute) for is_attribute in (False, True)
+            )
+        except ValueError as e:
+            raise fail(rules.BAD_VALUE, f"`{name.text}` cannot be a name here: {e}", name.span()) from None
         except KeyError:
-            raise fail(
-                rules.UNKNOWN_PREFIX,
-                f"the prefix of `{name.text}` is not declared",
-                name.span(),
-                "declare it in `spec.namespaces`",
-            ) from None
-        if (
-            not isinstance(tree, Path)
-            or len(tree.steps) != 1
-            or tree.steps[0].test != name.text
-            or name.text.endswith("*")
-        ):
-            raise fail(rules.BAD_VALUE, f"`{name.text}` is not a name", name.span())
-        return clark
+            message = f"the prefix of `{name.text}` is not declared"
+            raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
+        assert element == attribute, "only what may be made differs"
+        return xmlops.RenameOp(self.targets(edit.path), element, edit.allow_protected)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
         args: tuple[TemplateProgram, ...] | TemplateProgram = ()

@@ -23,7 +23,7 @@ _CEL_WORDS = frozenset(
     "as break const continue else false for function if import in let loop null package namespace return true var "
     "void while".split()
 )
-_TAKEN_NAMES = frozenset({"item", "index", "node", "vmi", "variables", "cloudInit"})
+_TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _RANGE = re.compile(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
@@ -94,7 +94,8 @@ class _Decoder:
             )
         for name, node, wanted in (("kind", kind, "Patch"), ("apiVersion", version, model.API_VERSION)):
             if not isinstance(node, Scalar):
-                raise fail(rules.UNKNOWN_KIND, f"`{name}` is missing", node.span if node else root.span, example)
+                message = f"`{name}` is {describe(node)}" if node else f"`{name}` is missing"
+                raise fail(rules.UNKNOWN_KIND, message, node.span if node else root.span, example)
             if node.text != wanted:
                 hint = example
                 if node.text == "ConfigMap":
@@ -191,9 +192,8 @@ class _Decoder:
             raise fail(rules.WRONG_TYPE, f"an edit is a map with `op`, not {describe(node)}", node.span)
         op = node.get("op")
         if not isinstance(op, Scalar):
-            raise fail(
-                rules.MISSING_KEY, "`op` is missing", op.span if op else _start_of(node), "ops: " + ", ".join(ops)
-            )
+            message = f"`op` is {describe(op)}" if op else "`op` is missing"
+            raise fail(rules.MISSING_KEY, message, op.span if op else _start_of(node), "ops: " + ", ".join(ops))
         if op.text not in ops:
             raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, did_you_mean(op.text, ops, "ops"))
         edit = self.record(ops[op.text], node, also=("op",))

@@ -71,6 +71,8 @@ class Editor:
             raise fail(rules.WRONG_NODE, "the root stays `domain`", self.span)
         self._keep_alias(element, "name")
         self._keep_names(element)
+        if tag in _NAMES and element.getparent() is self.tree.root:
+            self._keep_single(tag)
         return self.tree.rename(element, tag)
 
     def set_text(self, element: etree._Element, text: str, place: Place) -> bool:
@@ -96,10 +98,11 @@ class Editor:
             raise fail(
                 rules.WRONG_NODE, "nothing can stand beside the root", self.span, "use `position: append` or `prepend`"
             )
-        if parent is self.tree.root and not self.allow_protected:
+        self._keep_names(parent)
+        if parent is self.tree.root:
             for node in nodes:
-                if node.tag in _NAMES and parent.find(str(node.tag)) is not None:
-                    raise self._protected(f"a second `{node.tag}` cannot be put into the domain", _WHY_NAMES)
+                if node.tag in _NAMES:
+                    self._keep_single(str(node.tag))
         self.tree.insert(nodes, anchor, position)
 
     def remove(self, element: etree._Element) -> None:
@@ -111,10 +114,6 @@ class Editor:
         if element is self.tree.root or not (element.tag == "alias" and same_alias):
             self._keep_in_place(element)
         self.tree.replace(element, nodes)
-
-    def uproot(self, element: etree._Element) -> None:
-        self._keep_in_place(element)
-        self.tree.uproot(element)
 
     def is_attached(self, element: etree._Element) -> bool:
         """False for an element that an earlier change of the same edit took out with what is around it."""
@@ -137,6 +136,10 @@ class Editor:
             return
         if element.getparent() is self.tree.root:
             raise self._protected(f"{node_path(element)} is protected", _WHY_NAMES)
+
+    def _keep_single(self, tag: str) -> None:
+        if not self.allow_protected and self.tree.root.find(tag) is not None:
+            raise self._protected(f"a second `{tag}` cannot be put into the domain", _WHY_NAMES)
 
     def _protected(self, message: str, why: str) -> PatchError:
         return fail(

@@ -51,6 +51,7 @@ def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progr
 def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocument) -> Scope:
     queries: dict[tuple[str, bool], Query] = {}
     scope = Scope(vmi)
+    tree.preferred |= {uri: prefix for prefix, uri in document.namespaces.items()}
 
     def query(text: str, context: Any) -> Any:
         key = (text, context is None)

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from cel_expr_python import cel
 
 from . import rules
-from .celfunctions import FUNCTIONS, GUARD, SIGNATURES, evaluating
-from .celsyntax import chains, guard_macros
+from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
+from .celsyntax import Insertion, chains, guard_macros, original_offset
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from .source import Span, Text
 
@@ -166,11 +166,11 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         raise fail(rules.BAD_EXPRESSION, f"the expression is longer than {MAX_SOURCE} characters", source.span())
     inputs = tuple(_inputs(source, names))
     env = _environment(names)
-    text, guards = guard_macros(source.text, GUARD)
+    text, insertions = guard_macros(source.text)
     try:
         program = env.compile(text)
     except (RuntimeError, UnicodeError) as e:
-        raise _static_error(source, text, guards, str(e), names) from None
+        raise _static_error(source, text, insertions, str(e), names) from None
     kind = str(program.return_type().name()).split("<")[0].lower()
     kind = {"null": "null_type", "any": "dyn"}.get(kind, kind)
     if kind.startswith("optional"):
@@ -239,47 +239,49 @@ def _check_members(source: Text, chain: Any) -> None:
         path = f"{path}.{member.text}"
 
 
+# the guard of celsyntax.guard_macros, applied to a map
+_OVER_MAP = re.compile(r"'_\+_' applied to '\(map\(|No matching overloads found : _\+_\(map, list\)")
+_NO_ORDER = "`.map` and `.filter` over a map would have no order"
+_USE_KEYS = "use `keys(m).map(k, ... m[k] ...)`, which is sorted"
 _LOCATED = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 
 
-def _static_error(source: Text, text: str, guards: list[int], raw: str, names: Names) -> PatchError:
+def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
     found = sorted((int(line), int(column), message) for line, column, message in _LOCATED.findall(raw))
     if not found:
         return fail(rules.BAD_EXPRESSION, _quiet(raw), source.span())
-    line, column, message = found[0]
-    if undeclared := [f for f in found if f[2].startswith("undeclared reference")]:
-        line, column, message = undeclared[0]
-    lines = text.split("\n")
-    guarded = sum(len(part) + 1 for part in lines[: line - 1]) + column - 1
-    inserted = len(GUARD) + 3
-    offset = guarded - inserted * sum(1 for i, at in enumerate(guards) if at + inserted * (i + 1) <= guarded)
-    offset = max(0, min(offset, len(source.text)))
+    over_map = [f for f in found if _OVER_MAP.search(f[2])]
+    undeclared = [f for f in found if f[2].startswith("undeclared reference")]
+    line, column, message = (over_map or undeclared or found)[0]
+    guarded = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
+    offset = max(0, min(original_offset(guarded, insertions), len(source.text)))
     span = source.span(offset, min(offset + 1, len(source.text)))
+    if over_map:
+        return fail(rules.BAD_EXPRESSION, _NO_ORDER, span, _USE_KEYS)
     if unknown := re.match(r"undeclared reference to '([^']*)'", message):
-        name = unknown[1]
-        span = _span_of_name(source, name, offset)
-        name = name if name.startswith("variables.") else name.split(".")[0]
-        if name.startswith("variables."):
-            known = [n for n, _ in names.variables]
-            return fail(
-                rules.UNKNOWN_NAME,
-                f"there is no variable `{name[10:]}` here",
-                span,
-                did_you_mean(name[10:], known, "variables"),
-            )
-        if name in _WHERE:
-            return fail(rules.UNKNOWN_NAME, _WHERE[name], span)
-        roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
-        return fail(rules.UNKNOWN_NAME, f"`{name}` is not known here", span, did_you_mean(name, roots, "there are"))
-    if GUARD in message:
+        return _unknown_name(source, unknown[1], offset, names)
+    if message.startswith("Syntax error: token recognition error") and source.text[offset : offset + 1] in ("'", '"'):
         return fail(
             rules.BAD_EXPRESSION,
-            "`.map` and `.filter` over a map would have no order",
+            "the text that begins here is not closed on its line",
             span,
-            "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
+            "close it, or write it in triple quotes; YAML's `>-` keeps the line breaks around deeper lines",
         )
     message = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
-    return fail(rules.BAD_EXPRESSION, _shorten(message), span)
+    return fail(rules.BAD_EXPRESSION, " ".join(message.split(" expecting ")[0].split()), span)
+
+
+def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchError:
+    span = _span_of_name(source, name, offset)
+    root, _, member = name.partition(".")
+    if root == "variables" and member:
+        known = [n for n, _ in names.variables]
+        message = f"there is no variable `{member}` here"
+        return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
+    if root in _WHERE:
+        return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
+    roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
+    return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, did_you_mean(root, roots, "there are"))
 
 
 def _span_of_name(source: Text, name: str, offset: int) -> Span:
@@ -287,11 +289,6 @@ def _span_of_name(source: Text, name: str, offset: int) -> Span:
     last = name.rsplit(".", 1)[-1] if name.startswith("variables.") else name.split(".")[0]
     start = source.text.rfind(last, 0, offset + len(last) + 1)
     return source.span(start, start + len(last)) if start >= 0 else source.span(offset, offset + 1)
-
-
-def _shorten(message: str) -> str:
-    """Without ANTLR's list of what it would have liked."""
-    return message.split(" expecting ")[0]
 
 
 def _explain(raw: str) -> tuple[str, str | None]:
@@ -302,16 +299,13 @@ def _explain(raw: str) -> tuple[str, str | None]:
             f"there is no key `{key}`",
             f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it",
         )
-    if f"(map).{GUARD}" in raw:
-        return (
-            "`.map` and `.filter` over a map would have no order",
-            "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
-        )
-    if GUARD in raw:
-        return "`.map` and `.filter` need a list", None
+    if _OVER_MAP.search(raw):
+        return _NO_ORDER, _USE_KEYS
     if types := re.search(r"No matching overloads found : (.*)", raw):
         function = types[1].replace("<jump_condition>", "a condition that is no boolean")
         return f"the types do not fit: {function}", "convert with `int(...)`, `string(...)` or `double(...)`"
+    if "Unimplemented type: 17" in raw:
+        return "an optional stands where a plain value is needed", "end it with `.orValue(...)`"
     if unbound := re.search(r'No value with name "([\w.]+)"', raw):
         return f"`{unbound[1]}` has no value here", None
     if "Iteration budget exceeded" in raw:

@@ -14,7 +14,7 @@ from . import rules
 from .diagnostics import PatchError, fail
 from .source import Text
 from .template import Compiler, Computed, Literal, as_text, pieces
-from .xmltext import escape_attribute, unusable_character
+from .xmltext import attributes_of, escape_attribute, unusable_character
 
 if TYPE_CHECKING:
     from .expressions import Bindings, Compiled
@@ -26,10 +26,11 @@ _HOLE = re.compile(f"{_MARK}([0-9]+){_MARK}")
 
 @dataclass(frozen=True, slots=True)
 class _Hole:
-    """A text, tail or attribute of the node at ``ordinal`` that is put together from parts."""
+    """The text, the tail or (with its name) an attribute of the node at ``ordinal``, put together from parts."""
 
     ordinal: int
     place: str
+    attribute: str
     parts: tuple[str | Compiled, ...]
 
 
@@ -62,7 +63,7 @@ class FragmentProgram:
         elif hole.place == "tail":
             node.tail = text
         else:
-            node.set(hole.place, text)
+            node.set(hole.attribute, text)
 
 
 def compile_fragment(source: Text, namespaces: dict[str, str], compiler: Compiler) -> FragmentProgram:
@@ -76,6 +77,8 @@ def compile_fragment(source: Text, namespaces: dict[str, str], compiler: Compile
     compiled = [compiler(e) for e in expressions]
     _check_top(source, root)
     _drop_layout(root)
+    for node in root.iter():
+        node.sourceline = 0  # type: ignore[assignment]  # it has no line in the input; the stubs are wrong
     return FragmentProgram(source, root, tuple(_holes(source, root, compiled)))
 
 
@@ -108,7 +111,7 @@ def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error:
     lines = text.split("\n")
     offset = sum(len(part) + 1 for part in lines[: max(line - 2, 0)]) + max(column - 1, 0)
     offset = max(0, min(offset, len(text)))
-    message = str(error.msg).split(", line ")[0]
+    message = re.sub(r" line \d+", "", str(error.msg).split(", line ")[0]).strip()
     here, there = max((p for p in places if p[0] <= offset), default=(0, 0))
     at = min(there + offset - here, len(source.text))
     span = source.span(at, min(at + 1, len(source.text)))
@@ -119,7 +122,7 @@ def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error:
             span,
             "declare it in `spec.namespaces` or on the element",
         )
-    if _MARK in message or re.search(rf"<[^>\"']*{_MARK}[0-9]+{_MARK}[^>\"']*>", text):
+    if _MARK in message or re.search(rf"<[^<>\"']*{_MARK}", text):
         return fail(rules.BAD_FRAGMENT, "`$[ ]` may stand in attribute values and in text, not in names", span)
     if "fragment" in message:
         message = "a tag is not closed, or closed twice"
@@ -152,13 +155,13 @@ def _drop_layout(element: etree._Element) -> None:
 
 def _holes(source: Text, root: etree._Element, compiled: list[Compiled]) -> Iterator[_Hole]:
     for ordinal, node in enumerate(root.iter()):
-        named = [("text", node.text), ("tail", node.tail)]
+        named = [("text", "", node.text), ("tail", "", node.tail)]
         if isinstance(node.tag, str):
-            named += [(str(name), str(value)) for name, value in node.attrib.items()]
-        for place, text in named:
+            named += [("attribute", name, value) for name, value in attributes_of(node).items()]
+        for place, attribute, text in named:
             if text and _MARK in text:
                 if place == "text" and not isinstance(node.tag, str):
                     raise fail(rules.BAD_FRAGMENT, "`$[ ]` in a comment is not computed", source.span())
                 split = _HOLE.split(text)
                 parts = [part if i % 2 == 0 else compiled[int(part)] for i, part in enumerate(split)]
-                yield _Hole(ordinal, place, tuple(p for p in parts if p != ""))
+                yield _Hole(ordinal, place, attribute, tuple(p for p in parts if p != ""))

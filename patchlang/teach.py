@@ -64,6 +64,8 @@ class _Explanation:
             step, before = self.path.steps[number], self.path.steps[number - 1]
             if step.abbreviated:
                 continue
+            if before.axis == "attribute":
+                return f"below the attribute `{self.written(before.end)}` there is nothing"
             parents = self.select(before.end if not before.abbreviated else before.start, anywhere=before.abbreviated)
             if parents:
                 reached = self.written(before.start if before.abbreviated else before.end)

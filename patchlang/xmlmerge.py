@@ -40,9 +40,42 @@ class MergeOp:
                     rules.WRONG_NODE, f"`merge` works on elements, the path selects {match_path(match)}", edit.span
                 )
         for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
+            self.check(match.element, nodes)
             changes = [self._merge(edit, match.element, node) for node in nodes if isinstance(node.tag, str)]
             effect.changed += any(changes)
         return effect
+
+    def check(self, parent: etree._Element | None, siblings: list[etree._Element]) -> None:
+        """Siblings of one name in the fragment must be told apart, else the next run could not tell them apart either.
+
+        Raises PatchError (PL408).
+        """
+        seen: set[tuple[str, tuple[str | None, ...]]] = set()
+        for node in siblings:
+            if not isinstance(node.tag, str):
+                continue
+            key = self._key(parent, node)
+            identity = (node.tag, tuple(_value(node, path) for path in key))
+            if identity in seen:
+                told = f" with this {' and '.join(f'`{path}`' for path in key)}" if key else ""
+                message = f"`{_local(node.tag)}`{told} stands twice in the fragment"
+                help = f"say with `keys: {{{_local(node.tag)}: …}}` what tells them apart, or use `add`"
+                raise fail(rules.AMBIGUOUS, message, self.fragment.source.span(), help)
+            seen.add(identity)
+            self.check(node, list(node))
+
+    def _key(self, parent: etree._Element | None, node: etree._Element) -> Key:
+        """The paths that tell the node apart from its like; empty where there is only one of its name."""
+        keys = self._keys(parent, str(node.tag))
+        if keys is None:
+            return ()
+        key = next((k for k in keys if all(_value(node, path) is not None for path in k)), None)
+        if key is None:
+            names = " or ".join(" and ".join(f"`{path}`" for path in k) for k in keys)
+            message = f"`{_local(node.tag)}` in the fragment lacks the key that tells its like apart: {names}"
+            help = "add it, or say with `keys` what tells them apart"
+            raise fail(rules.AMBIGUOUS, message, self.fragment.source.span(), help)
+        return key
 
     def _merge(self, edit: Editor, parent: etree._Element, fragment: etree._Element) -> bool:
         target = self._counterpart(edit, parent, fragment)
@@ -65,22 +98,9 @@ class MergeOp:
     def _counterpart(self, edit: Editor, parent: etree._Element, fragment: etree._Element) -> etree._Element | None:
         """The child of ``parent`` that the fragment element stands for; None where there is none."""
         tag = str(fragment.tag)
-        children = list(parent.iterchildren(tag))
-        keys = self._keys(parent, tag)
-        if keys is None:
-            found = children
-        else:
-            key = next((k for k in keys if all(_value(fragment, path) is not None for path in k)), None)
-            if key is None:
-                names = " or ".join(" and ".join(f"`{path}`" for path in k) for k in keys)
-                raise fail(
-                    rules.AMBIGUOUS,
-                    f"`{_local(tag)}` in the fragment lacks the key that tells its like apart: {names}",
-                    self.fragment.source.span(),
-                    "add it, or say with `keys` what tells them apart",
-                )
-            wanted = [_value(fragment, path) for path in key]
-            found = [c for c in children if [_value(c, path) for path in key] == wanted]
+        key = self._key(parent, fragment)
+        wanted = [_value(fragment, path) for path in key]
+        found = [c for c in parent.iterchildren(tag) if [_value(c, path) for path in key] == wanted]
         if len(found) > 1:
             raise fail(
                 rules.AMBIGUOUS,
@@ -90,10 +110,10 @@ class MergeOp:
             )
         return found[0] if found else None
 
-    def _keys(self, parent: etree._Element, tag: str) -> tuple[Key, ...] | None:
-        qualified = f"{_local(parent.tag)}/{tag}"
+    def _keys(self, parent: etree._Element | None, tag: str) -> tuple[Key, ...] | None:
+        names = [tag] if parent is None else [f"{_local(parent.tag)}/{tag}", tag]
         for table in (self.keys, MERGE_KEYS):
-            for name in (qualified, tag):
+            for name in names:
                 if name in table:
                     return table[name]
         return None

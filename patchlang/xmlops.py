@@ -193,6 +193,7 @@ class EnsureOp:
         changed = False
         node = start
         steps = path.steps
+        walked: list[tuple[etree._Element, BuildStep]] = []
         if self.within is None:
             root, *steps = path.steps  # type: ignore[assignment]
             if root.tag != start.tag or not _fits(start, root, scope):
@@ -216,13 +217,23 @@ class EnsureOp:
             else:
                 node = self._make(edit, node, step, scope)
                 changed = True
+            walked.append((node, step))
         if self.within is None:
             effect.note([Match(node, attribute=path.attribute)])
         if text is None:
             return changed
         target = Match(node, attribute=path.attribute)
         place = self.value.source.span if self.value else edit.place
-        return _set(edit, target, text, place) or changed
+        changed = _set(edit, target, text, place) or changed
+        for element, step in walked:
+            if not _fits(element, step, scope):
+                message = (
+                    f"with this value `{step.written}` does not fit its predicate, and the next run would make another"
+                )
+                raise fail(
+                    rules.BAD_ENSURE_PATH, message, place(), "leave the predicate out, or make it one that stays true"
+                )
+        return changed
 
     def _make(self, edit: Editor, parent: etree._Element, step: BuildStep, scope: Scope) -> etree._Element:
         prefix = step.written.split(":")[0] if step.tag.startswith("{") else None
@@ -341,9 +352,11 @@ class RelocateOp:
             if self.copies:
                 placed = deepcopy(node)
                 placed.tail = None
+                for copied in placed.iter():
+                    copied.sourceline = 0  # type: ignore[assignment]  # as in a fragment
             else:
                 placed = node
-                edit.uproot(node)
+                edit.remove(node)
             edit.insert([placed], anchor, position)
             anchor, position = placed, Position.AFTER
             effect.changed += 1

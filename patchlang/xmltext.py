@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lxml import etree
 
-_TAG_NAME = re.compile(rb"<([^\s/>]+)")
-_ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
+XMLNS_NAMESPACE = "http://www.w3.org/2000/xmlns/"
 
+_TAG_NAME = re.compile(rb"<([^\s/>]+)")
+_ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MADE_BY_LXML = re.compile(r"ns[0-9]+")
+_REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+
+# prefix (None: the default) → namespace; "" is no namespace
 Scope = dict[str | None, str]
 
 
@@ -38,6 +46,14 @@ def escape_attribute(text: str) -> bytes:
     return text.replace("\t", "&#x9;").replace("\n", "&#xA;").replace("\r", "&#xD;").encode()
 
 
+def _unescape(raw: bytes) -> str:
+    def character(found: re.Match[str]) -> str:
+        hexadecimal, decimal, name = found.groups()
+        return chr(int(hexadecimal, 16)) if hexadecimal else chr(int(decimal)) if decimal else _NAMED[name]
+
+    return _REFERENCE.sub(character, raw.decode())
+
+
 def new_chunk(text: str) -> Chunk:
     return Chunk(text, escape_text(text))
 
@@ -53,92 +69,157 @@ def attributes_of(element: etree._Element) -> dict[str, str]:
     return {str(name): str(value) for name, value in element.attrib.items()}
 
 
-def scope_of(element: etree._Element) -> Scope:
-    """The prefixes bound at an element."""
-    return dict(element.nsmap)
+def declarations(raw: bytes) -> Scope:
+    """The namespace declarations in a start tag as written."""
+    if b"xmlns" not in raw:
+        return {}
+    named = ((token[1].decode(), token) for token in _tokens(raw))
+    return {name[6:] or None: _unescape(_value(token)) for name, token in named if _declares(name)}
 
 
-def start_tag(
-    element: etree._Element, scope: Scope, raw: bytes | None = None, before: dict[str, str] | None = None
-) -> tuple[bytes, bytes, Scope]:
-    """The qualified name of an element, its start tag and the prefixes bound in it; ``scope`` are those around it.
-
-    ``raw`` is how the tag is written in the input, ``before`` its attributes there (None where they are unchanged):
-    what did not change keeps its bytes, new attributes go last.
-    """
-    if raw is not None and before is None:
-        found = _TAG_NAME.match(raw)
-        assert found is not None
-        return found[1], raw, scope_of(element)
-    bound: Scope = dict(scope)
-    pieces: list[bytes] = []
-    written: set[str] = set()
-    ending = b">"
-    if raw is not None and before is not None:
-        tag_name = _TAG_NAME.match(raw)
-        assert tag_name is not None
-        at = tag_name.end()
-        tokens = list(_ATTRIBUTE.finditer(raw, at))
-        for token in tokens:
-            name = token[1].decode()
-            if name == "xmlns" or name.startswith("xmlns:"):
-                bound[name[6:] or None] = scope_of(element).get(name[6:] or None, "")
-        for token in tokens:
-            name = token[1].decode()
-            at = token.end()
-            if name == "xmlns" or name.startswith("xmlns:"):
-                pieces.append(token[0])
-                continue
-            clark = _clark(name, bound)
-            value = element.get(clark)
-            written.add(clark)
-            if value is not None:
-                changed = before.get(clark) != value
-                pieces.append(b' %s="%s"' % (token[1], escape_attribute(value)) if changed else token[0])
-        ending = raw[at:]
-    declare: Scope = {}
-    for prefix, uri in scope_of(element).items() if raw is None else ():
-        if bound.get(prefix) != uri and (prefix is not None or element.prefix is None):
-            declare[prefix] = uri
-    name = _qualified(element.tag, bound, declare, scope_of(element), attribute=False)
-    for clark, value in attributes_of(element).items():
-        if clark not in written:
-            qualified = _qualified(clark, bound, declare, scope_of(element), attribute=True)
-            pieces.append(b' %s="%s"' % (qualified.encode(), escape_attribute(value)))
-    declarations = [
-        b' xmlns%s="%s"' % (b":" + prefix.encode() if prefix else b"", escape_attribute(uri))
-        for prefix, uri in declare.items()
-    ]
-    written_name = name.encode()
-    return written_name, b"".join([b"<", written_name, *declarations, *pieces, ending]), {**bound, **declare}
+def _tokens(raw: bytes) -> list[re.Match[bytes]]:
+    found = _TAG_NAME.match(raw)
+    return list(_ATTRIBUTE.finditer(raw, found.end() if found else 0))
 
 
-def _clark(name: str, bound: Scope) -> str:
-    prefix, colon, local = name.partition(":")
-    if not colon:
-        return name
-    uri = XML_NAMESPACE if prefix == "xml" else bound.get(prefix, "")
-    return f"{{{uri}}}{local}"
+def _value(token: re.Match[bytes]) -> bytes:
+    return token[2] if token[2] is not None else token[3]
 
 
-def _qualified(clark: str, bound: Scope, declare: Scope, nsmap: Scope, *, attribute: bool) -> str:
-    """The name with a prefix that is bound here; one is declared where none is."""
+def _declares(name: str) -> bool:
+    return name == "xmlns" or name.startswith("xmlns:")
+
+
+def _split(clark: str) -> tuple[str, str]:
+    """Namespace and local name; no namespace is ``""``."""
     if not clark.startswith("{"):
-        if not attribute and {**bound, **declare}.get(None):
-            declare[None] = ""
-        return clark
+        return "", clark
     uri, local = clark[1:].split("}", 1)
-    if uri == XML_NAMESPACE:
-        return f"xml:{local}"
-    visible = {**bound, **declare}
-    for prefix, known in visible.items():
-        if known == uri and (prefix is not None or not attribute):
-            return f"{prefix}:{local}" if prefix else local
-    prefix = next((p for p, known in nsmap.items() if known == uri and p is not None), None)
-    if prefix is None or visible.get(prefix) not in (None, uri):
+    return uri, local
+
+
+@dataclass
+class StartTag:
+    """The start tag of an element, written where ``scope`` is bound around it.
+
+    An element of the input has ``raw``, its tag as written, ``meant``, the prefixes bound around it there, and
+    ``before``, its attributes there: what did not change keeps its bytes, new attributes go last. ``preferred`` are
+    prefixes by namespace for names that need a new declaration.
+    """
+
+    element: etree._Element
+    scope: Scope
+    preferred: Mapping[str, str]
+    raw: bytes | None = None
+    meant: Scope = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
+    name: str = field(init=False)
+    bound: Scope = field(init=False)
+    _declare: Scope = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bound = dict(self.scope)
+
+    def write(self) -> bytes:
+        """The tag; then ``name`` is the qualified name and ``bound`` what is bound inside."""
+        uri, local = _split(str(self.element.tag))
+        tokens = _tokens(self.raw) if self.raw else []
+        declared = declarations(self.raw) if self.raw else self._own_declarations()
+        if not uri:
+            declared.pop(None, None)
+        self.bound.update(declared)
+        if not uri and self.bound.get(None):
+            self._bind(None, "")
+        self.name = self._qualified(uri, local, self._written_prefix(), attribute=False)
+        pieces = self._old_attributes(tokens, declared)
+        written = {clark for clark, _ in pieces}
+        new = [(clark, value) for clark, value in attributes_of(self.element).items() if clark not in written]
+        added = [self._attribute(clark, value) for clark, value in new]
+        if not self.raw:
+            self._declare = {**declared, **self._declare}
+        xmlns = [
+            b' xmlns%s="%s"' % (f":{prefix}".encode() if prefix else b"", escape_attribute(value))
+            for prefix, value in self._declare.items()
+        ]
+        ending = self.raw[tokens[-1].end() if tokens else len(self._raw_name()) + 1 :] if self.raw else b">"
+        return b"".join([b"<", self.name.encode(), *xmlns, *(piece for _, piece in pieces), *added, ending])
+
+    def _raw_name(self) -> bytes:
+        found = _TAG_NAME.match(self.raw or b"")
+        return found[1] if found else b""
+
+    def _written_prefix(self) -> str | None:
+        if self.raw:
+            prefix, colon, _ = self._raw_name().decode().partition(":")
+            return prefix if colon else None
+        return self.element.prefix
+
+    def _own_declarations(self) -> Scope:
+        """What a new element declares, as far as it is not bound around it."""
+        parent = self.element.getparent()
+        inherited = {} if parent is None else parent.nsmap
+        return {
+            prefix: uri
+            for prefix, uri in self.element.nsmap.items()
+            if inherited.get(prefix) != uri
+            and self.scope.get(prefix) != uri
+            and not _MADE_BY_LXML.fullmatch(prefix or "")
+        }
+
+    def _old_attributes(self, tokens: list[re.Match[bytes]], declared: Scope) -> list[tuple[str, bytes]]:
+        """Clark name and bytes of what is kept of the tag as written, declarations under their own names."""
+        pieces: list[tuple[str, bytes]] = []
+        meant = {**self.meant, **declarations(self.raw or b"")}
+        for token in tokens:
+            name = token[1].decode()
+            if _declares(name):
+                if (name[6:] or None) in declared:
+                    pieces.append((name, token[0]))
+                continue
+            prefix, colon, local = name.partition(":")
+            uri = XML_NAMESPACE if prefix == "xml" else meant.get(prefix, "") if colon else ""
+            clark = f"{{{uri}}}{local}" if uri else name
+            value = self.element.get(clark)
+            if value is None:
+                continue
+            same_name = not uri or prefix == "xml" or self.bound.get(prefix) == uri
+            unchanged = same_name and self.before.get(clark) == value
+            pieces.append(
+                (clark, token[0] if unchanged else self._attribute(clark, value, name if same_name else None))
+            )
+        return pieces
+
+    def _attribute(self, clark: str, value: str, name: str | None = None) -> bytes:
+        if name is None:
+            uri, local = _split(clark)
+            name = self._qualified(uri, local, None, attribute=True) if uri else local
+        return b' %s="%s"' % (name.encode(), escape_attribute(value))
+
+    def _qualified(self, uri: str, local: str, written: str | None, *, attribute: bool) -> str:
+        """The name with a prefix that is bound here to its namespace; one is declared where none is."""
+        if uri == XML_NAMESPACE:
+            return f"xml:{local}"
+        if not attribute and self.bound.get(written, "") == uri:
+            return f"{written}:{local}" if written else local
+        for prefix, known in self.bound.items():
+            if known == uri and (prefix is not None or not attribute):
+                return f"{prefix}:{local}" if prefix else local
+        prefix = self._new_prefix(uri, written, attribute=attribute)
+        self._bind(prefix, uri)
+        return f"{prefix}:{local}" if prefix else local
+
+    def _new_prefix(self, uri: str, written: str | None, *, attribute: bool) -> str | None:
+        free = [p for p in (self.preferred.get(uri), self.element.prefix) if p and not self.bound.get(p)]
+        named = [p for p in free if not _MADE_BY_LXML.fullmatch(p)]
+        if named:
+            return named[0]
+        if not attribute and written is None and None not in self._declare:
+            return None
         number = 0
-        while f"ns{number}" in visible:
+        while f"ns{number}" in self.bound:
             number += 1
-        prefix = f"ns{number}"
-    declare[prefix] = uri
-    return f"{prefix}:{local}"
+        return f"ns{number}"
+
+    def _bind(self, prefix: str | None, uri: str) -> None:
+        self._declare[prefix] = uri
+        self.bound[prefix] = uri

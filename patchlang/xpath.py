@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -10,7 +11,9 @@ from lxml import etree
 from . import rules
 from .diagnostics import PatchError, did_you_mean, fail
 from .source import Text
+from .xmltext import XML_NAMESPACE
 from .xpathsyntax import (
+    NCNAME,
     Binary,
     Call,
     Expr,
@@ -151,9 +154,16 @@ class Query:
                             self._span(expr.start, expr.end),
                             did_you_mean(name, names, "variables"),
                         )
+                case Step(axis="attribute", test=test) if test == "xmlns" or test.startswith("xmlns:"):
+                    raise fail(
+                        rules.BAD_XPATH,
+                        "a namespace declaration is no attribute",
+                        self._span(expr.start, expr.end),
+                        "declare prefixes in `spec.namespaces`",
+                    )
                 case Step(test=test) if ":" in test:
                     prefix = test.split(":")[0]
-                    if prefix not in self.namespaces:
+                    if prefix not in self.namespaces and prefix != "xml":
                         raise fail(
                             rules.UNKNOWN_PREFIX,
                             f"the prefix `{prefix}` is not declared",
@@ -274,9 +284,23 @@ def clark_name(name: str, namespaces: Namespaces) -> str:
     prefix, colon, local = name.partition(":")
     if not colon:
         return name
-    if prefix == "xml":
-        return f"{{http://www.w3.org/XML/1998/namespace}}{local}"
-    return f"{{{namespaces[prefix]}}}{local}"
+    return f"{{{XML_NAMESPACE if prefix == 'xml' else namespaces[prefix]}}}{local}"
+
+
+def new_name(name: str, namespaces: Namespaces, *, attribute: bool) -> str:
+    """As :func:`clark_name`, for a name that is to be made.
+
+    KeyError for an unknown prefix, ValueError for what is no name of XML or would be a namespace declaration.
+    """
+    if not re.fullmatch(NCNAME + f"(:{NCNAME})?", name):
+        raise ValueError("this is no name of XML")
+    if attribute and name.split(":")[0] == "xmlns":
+        raise ValueError("a namespace declaration is no attribute")
+    clark = clark_name(name, namespaces)
+    probe = etree.Element("probe" if attribute else clark)
+    if attribute:
+        probe.set(clark, "")
+    return clark
 
 
 def to_cel(result: Any, source: Text | None = None) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 MAX_LENGTH = 4096
 MAX_NESTING = 30
+MAX_TOKENS = 600
 
 AXES = frozenset(
     "ancestor ancestor-or-self attribute child descendant descendant-or-self following following-sibling namespace "
@@ -33,14 +34,16 @@ _WIDE_AXES = frozenset({
     "preceding-sibling",
 })  # fmt: skip
 
-_NCNAME = (
-    r"[A-Za-z_\u00b7\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\ufffd]"
-    r"[-\w.\u00b7]*"
+# XML 1.0 (fifth edition) productions 4 and 4a, without the colon
+_NAME_START = (
+    r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef"
+    r"\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
 )
+NCNAME = rf"[{_NAME_START}][{_NAME_START}.0-9\u00b7\u0300-\u036f\u203f\u2040-]*"
 _TOKEN = re.compile(
     rf"(?P<space>[ \t\r\n]+)|(?P<literal>\"[^\"]*\"|'[^']*')|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-    rf"|(?P<variable>\${_NCNAME}(?::{_NCNAME})?)|(?P<symbol>::|//|\.\.|!=|<=|>=|[()\[\].@,/|+\-=<>*$])"
-    rf"|(?P<name>{_NCNAME}(?::(?!:)(?:{_NCNAME}|\*))?)"
+    rf"|(?P<variable>\${NCNAME}(?::{NCNAME})?)|(?P<symbol>::|//|\.\.|!=|<=|>=|[()\[\].@,/|+\-=<>*$])"
+    rf"|(?P<name>{NCNAME}(?::(?!:)(?:{NCNAME}|\*))?)"
 )
 
 
@@ -239,6 +242,8 @@ class _Parser:
 
     def parse(self) -> Expr:
         self.tokens = list(self._tokenize())
+        if len(self.tokens) > MAX_TOKENS:
+            raise XPathSyntaxError(f"the expression has more than {MAX_TOKENS} parts", self.tokens[MAX_TOKENS].start)
         expr = self._level(0)
         if self._peek().kind != "end":
             raise self._unexpected()

@@ -73,7 +73,8 @@ def parse(source: SourceFile) -> list[Node]:
         problem = " ".join(filter(None, (e.problem, e.context))) or "not YAML"
         raise fail(rules.BAD_YAML, f"not YAML: {problem}", Span(source, at, at), _hint(source, at)) from None
     except yaml.YAMLError as e:
-        at = getattr(e, "position", 0)
+        before = source.text.encode()[: getattr(e, "position", 0)]  # libyaml counts bytes
+        at = len(before.decode(errors="ignore"))
         reason = getattr(e, "reason", None) or str(e)
         raise fail(rules.BAD_YAML, f"not YAML: {reason}", Span(source, at, at)) from None
 
@@ -88,7 +89,7 @@ class _Composer:
     def __init__(self, source: SourceFile) -> None:
         self.source = source
         self.events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=yaml.CSafeLoader)
-        self.anchors: dict[str, Node] = {}
+        self.anchors: dict[str, tuple[Node, int, int]] = {}
         self.nodes = 0
         self.aliases = 0
 
@@ -112,7 +113,7 @@ class _Composer:
             what = f"more than {MAX_NODES} nodes" if self.nodes > MAX_NODES else f"nested deeper than {MAX_DEPTH}"
             raise fail(rules.YAML_LIMIT, f"the file is {what}", self.span(event), "split it into several patch files")
         if isinstance(event, yaml.AliasEvent):
-            return self.alias(event)
+            return self.alias(event, depth)
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "libyaml gives nothing else here"
         if event.tag not in (None, "!"):
             raise fail(
@@ -129,19 +130,20 @@ class _Composer:
             case _:
                 node = self.mapping(event, depth)
         if event.anchor is not None:
-            self.anchors[event.anchor] = node
+            self.anchors[event.anchor] = (node, *_extent(node))
         return node
 
-    def alias(self, event: yaml.AliasEvent) -> Node:
+    def alias(self, event: yaml.AliasEvent, depth: int) -> Node:
         self.aliases += 1
-        node = self.anchors.get(event.anchor or "")
-        if node is None:
+        anchored = self.anchors.get(event.anchor or "")
+        if anchored is None:
             raise fail(rules.BAD_YAML, f"no anchor `&{event.anchor}` stands before this alias", self.span(event))
-        self.nodes += _size(node)
-        if self.aliases > MAX_ALIASES or self.nodes > MAX_NODES:
+        node, size, height = anchored
+        self.nodes += size
+        if self.aliases > MAX_ALIASES or self.nodes > MAX_NODES or depth + height > MAX_DEPTH:
             raise fail(
                 rules.YAML_LIMIT,
-                f"more than {MAX_ALIASES} aliases or {MAX_NODES} nodes behind them",
+                f"more than {MAX_ALIASES} aliases, or with them more than {MAX_NODES} nodes or {MAX_DEPTH} levels",
                 self.span(event),
                 "write the values out",
             )
@@ -175,28 +177,16 @@ class _Composer:
         return Mapping(tuple(entries), self.span(start, event))
 
 
-def _size(node: Node) -> int:
+def _extent(node: Node) -> tuple[int, int]:
+    """How many nodes there are in a node, itself included, and how many levels below it."""
     match node:
         case Scalar():
-            return 1
+            return 1, 0
         case Sequence():
-            return 1 + sum(_size(item) for item in node.items)
+            inner = [_extent(item) for item in node.items]
         case Mapping():
-            return 1 + sum(1 + _size(value) for _, value in node.entries)
-
-
-def nodes_under(node: Node) -> Iterator[Node]:
-    """The node and all below it, in document order."""
-    yield node
-    match node:
-        case Sequence():
-            for item in node.items:
-                yield from nodes_under(item)
-        case Mapping():
-            for _, value in node.entries:
-                yield from nodes_under(value)
-        case Scalar():
-            pass
+            inner = [(size + 1, height) for size, height in (_extent(value) for _, value in node.entries)]
+    return 1 + sum(size for size, _ in inner), max((height + 1 for _, height in inner), default=0)
 
 
 def inside(scalar: Scalar, start: int, end: int | None = None) -> Span:
