@@ -102,7 +102,7 @@ def compile_program(patches: Iterable[model.Patch]) -> tuple[Program | None, tup
                 )
             )
         first.setdefault(name.text, patch)
-        compiler = _DocumentCompiler(patch)
+        compiler = DocumentCompiler(patch)
         document = compiler.compile()
         found += compiler.found
         documents.append(document)
@@ -112,7 +112,9 @@ def compile_program(patches: Iterable[model.Patch]) -> tuple[Program | None, tup
     return Program(tuple(documents)), ()
 
 
-class _DocumentCompiler:
+class DocumentCompiler:
+    """Compiles one patch; what is wrong with it is in ``found``."""
+
     def __init__(self, patch: model.Patch) -> None:
         self.patch = patch
         self.found: list[Diagnostic] = []
@@ -212,7 +214,7 @@ class _DocumentCompiler:
 class _DomainOps:
     """Compiles the op of one domain edit."""
 
-    def __init__(self, document: _DocumentCompiler, edit: model.DomainEdit) -> None:
+    def __init__(self, document: DocumentCompiler, edit: model.DomainEdit) -> None:
         self.document = document
         self.edit = edit
         self.loop = edit.for_each is not None

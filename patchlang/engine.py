@@ -13,7 +13,7 @@ from .diagnostics import Diagnostic, PatchError, Severity
 from .domainxml import DomainTree
 from .inputs import parse_vmi
 from .model import FailurePolicy
-from .result import DocumentTrace, EditTrace, Outcome, Progress, State
+from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
 from .scope import Scope
 from .source import SourceFile, Span, Text
 from .xpath import Query, to_cel
@@ -46,6 +46,32 @@ def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progr
         return Outcome(tree.result(), tuple(warnings), tuple(trace))
     except PatchError as e:
         return Outcome(None, (e.diagnostic,), tuple(trace))
+
+
+def patch_cloud_init(
+    program: Program, cloud_init_data: bytes, no_cloud_source: bytes, vmi: bytes, *, progress: Progress | None = None
+) -> CloudInitOutcome:
+    """Apply the cloud-init edits of a program.
+
+    ``cloud_init_data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
+    ``CloudInitNoCloudSource``; either may be empty. The outcome has both, and virt-launcher can use them.
+    """
+    from .cloudinit import open_cloud_init
+    from .cloudops import CloudInitState
+
+    trace: list[DocumentTrace] = []
+    try:
+        vmi_data = parse_vmi(vmi)
+        state = CloudInitState(open_cloud_init(cloud_init_data, no_cloud_source))
+
+        def new_scope(_document: CompiledDocument) -> Scope:
+            return Scope(vmi_data, facts={"cloudInit": state.facts})
+
+        warnings = Run(program, state, lambda d: d.cloud_init, new_scope, trace, progress).all()
+        closed = state.current.close()
+        return CloudInitOutcome(closed.data, closed.no_cloud_source, (*warnings, *closed.warnings), tuple(trace))
+    except PatchError as e:
+        return CloudInitOutcome(None, None, (e.diagnostic,), tuple(trace))
 
 
 def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocument) -> Scope:

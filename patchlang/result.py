@@ -19,6 +19,15 @@ class State(Enum):
 
 
 @dataclass(slots=True)
+class Effect:
+    """What one application of an op did: nodes matched, nodes changed, the paths of the first few."""
+
+    matched: int = 0
+    changed: int = 0
+    places: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class EditTrace:
     """One edit over all its items. ``places`` are the paths of the nodes it matched, the first few of them."""
 
@@ -33,7 +42,7 @@ class EditTrace:
 
 @dataclass(slots=True)
 class DocumentTrace:
-    """One document. ``reason`` says why it was skipped, ignored or failed; it holds no value of the VMI or the input."""
+    """One document. ``reason`` says why it was skipped, ignored or failed, without any value of the VMI or the input."""
 
     name: str
     span: Span

@@ -144,3 +144,12 @@ def as_text(value: Any, origin: Compiled, *, booleans: bool = False) -> str:
 
 def _no_text(origin: Compiled, kind: str, help: str) -> PatchError:
     return origin.error(rules.WRONG_RESULT, f"the result is {kind}, which is no text", help)
+
+
+def check_true(expression: Compiled, bindings: Bindings) -> None:
+    """Raises PatchError (PL404) unless the expression is true."""
+    value = expression.evaluate(bindings)
+    if not isinstance(value, bool):
+        raise expression.error(rules.WRONG_RESULT, "the expression must give a boolean")
+    if not value:
+        raise expression.error(rules.TEST_FAILED, f"the test is false: `{expression.source.text}`")

@@ -16,9 +16,10 @@ from .editor import Editor
 from .fragment import FragmentProgram
 from .mergekeys import MERGE_KEYS, Key
 from .model import Position
+from .result import Effect
 from .scope import Scope
 from .teach import ambiguous
-from .xmlops import Effect, Targets, at_each
+from .xmlops import Targets, at_each
 from .xpath import match_path, string_value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -17,10 +17,11 @@ from .domainxml import DomainTree
 from .editor import Editor, Place
 from .fragment import FragmentProgram
 from .model import Expect, Position
+from .result import Effect
 from .scope import Scope
 from .source import Span, Text
 from .teach import ambiguous, count_error
-from .template import TemplateProgram, as_text
+from .template import TemplateProgram, as_text, check_true
 from .xpath import AttributeSelector, Match, Query, Selector, match_path, string_value
 
 if TYPE_CHECKING:
@@ -32,17 +33,9 @@ QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 _PLACES = 5
 
 
-@dataclass(slots=True)
-class Effect:
-    """What one application of an op did: nodes matched, nodes changed, the paths of the first few."""
-
-    matched: int = 0
-    changed: int = 0
-    places: list[str] = field(default_factory=list)
-
-    def note(self, matches: Sequence[Match]) -> None:
-        self.matched += len(matches)
-        self.places += [match_path(m) for m in matches[: _PLACES - len(self.places)]]
+def _note(effect: Effect, matches: Sequence[Match]) -> None:
+    effect.matched += len(matches)
+    effect.places += [match_path(m) for m in matches[: _PLACES - len(effect.places)]]
 
 
 class DomainOp(Protocol):
@@ -66,7 +59,7 @@ class Targets:
         found = (self.attribute or self.selector).select(tree.document, scope)
         if not self.expect.allows(len(found)):
             raise count_error(self.selector, self.expect, found, tree.document, scope)
-        effect.note(found)
+        _note(effect, found)
         if self.unless is None:
             return found
         unless = self.unless
@@ -219,7 +212,7 @@ class EnsureOp:
                 changed = True
             walked.append((node, step))
         if self.within is None:
-            effect.note([Match(node, attribute=path.attribute)])
+            _note(effect, [Match(node, attribute=path.attribute)])
         if text is None:
             return changed
         target = Match(node, attribute=path.attribute)
@@ -401,7 +394,7 @@ class QemuArgsOp:
         if line is None:
             line = etree.Element(_qemu("commandline"), nsmap={"qemu": QEMU_NAMESPACE})
             edit.insert([line], tree.root, Position.APPEND)
-        effect.note([Match(line)])
+        _note(effect, [Match(line)])
         effect.changed += self._add_arguments(edit, line, args)
         for name, value in env:
             effect.changed += self._set_variable(edit, line, name, value)
@@ -469,12 +462,3 @@ class TestOp:
                 raise
             raise fail(rules.TEST_FAILED, self.message.text(scope), self.span, e.diagnostic.message) from None
         return effect
-
-
-def check_true(expression: Compiled, scope: Scope) -> None:
-    """Raises PatchError (PL404) unless the expression is true."""
-    value = expression.evaluate(scope)
-    if not isinstance(value, bool):
-        raise expression.error(rules.WRONG_RESULT, "the expression must give a boolean")
-    if not value:
-        raise expression.error(rules.TEST_FAILED, f"the test is false: `{expression.source.text}`")

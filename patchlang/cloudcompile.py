@@ -1,0 +1,118 @@
+"""Compiles the op of one cloud-init edit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import cloudops, model, pointer
+from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram
+from .diagnostics import fail
+from .pointer import PointerError
+from .source import Text
+from .template import Literal, TemplateProgram, compile_template, pieces
+from .userdata import Selector
+
+if TYPE_CHECKING:
+    from .compile import DocumentCompiler
+    from .expressions import Compiled
+    from .scope import Scope
+
+_ONE = model.Expect(1, 1)
+
+
+class CloudInitOps:
+    """Compiles cloud-init edits of one document. Every method raises PatchError (PL2xx)."""
+
+    def __init__(self, document: DocumentCompiler, edit: model.CloudInitEdit) -> None:
+        self.document = document
+        self.edit = edit
+
+    def compile(self) -> CloudInitOp:
+        edit = self.edit
+        match edit:
+            case model.JsonAdd():
+                return self.operation(edit.path, cloudops.add(self.value(edit.value), edit.position))
+            case model.JsonRemove():
+                return self.operation(edit.path, cloudops.remove, _ONE)
+            case model.JsonReplace():
+                return self.operation(edit.path, cloudops.replace(self.value(edit.value)), _ONE)
+            case model.JsonMove() | model.JsonCopy():
+                to = self.pointer(edit.path)
+                change = cloudops.move(to) if isinstance(edit, model.JsonMove) else cloudops.copy(to)
+                return self.operation(edit.source, change, _ONE, to)
+            case model.JsonMerge():
+                return self.operation(edit.path, cloudops.merge(self.value(edit.value)))
+            case model.JsonEnsure():
+                return self.operation(edit.path, cloudops.ensure(self.value(edit.value)))
+            case model.JsonTest():
+                return self.test(edit)
+            case model.AddPart():
+                return AddPartOp(edit.content_type.text, edit.filename.text, self.template(edit.content))
+        raise AssertionError(f"no compiler for {type(edit).__name__}")
+
+    def operation(
+        self, path: model.Pointer, change: Change, default: model.Expect | None = None, to: PointerProgram | None = None
+    ) -> DataOp:
+        edit = self.edit
+        counted = self.pointer(path)
+        part = Selector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
+        unless = self.pointer(edit.unless) if edit.unless else None
+        place = Place(edit.target, part, counted, edit.expect or default, unless)
+        return DataOp(place, change, [counted, to] if to else [counted])
+
+    def test(self, edit: model.JsonTest) -> CloudInitOp:
+        data = expression = None
+        if edit.path is not None and edit.value is not None:
+            data = self.operation(edit.path, cloudops.test(self.value(edit.value)), _ONE)
+        if edit.expression is not None:
+            names = self.document.names(item=edit.for_each is not None, cloud_init=True)
+            expression = self.document.expression(edit.expression, names, "bool")
+        return TestOp(data, expression, self.template(edit.message) if edit.message else None, edit.span)
+
+    def expression(self, source: Text) -> Compiled:
+        names = self.document.names(item=self.edit.for_each is not None, cloud_init=True)
+        return self.document.expression(model.Expression(source.text, source.locate), names)
+
+    def template(self, source: model.Template) -> TemplateProgram:
+        return compile_template(source, self.expression)
+
+    def pointer(self, source: model.Pointer) -> PointerProgram:
+        text = ""
+        expressions: list[Compiled] = []
+        places: list[int] = []
+        for piece in pieces(source):
+            if isinstance(piece, Literal):
+                places += range(piece.at, piece.at + len(piece.text))
+                text += piece.text
+            else:
+                places.append(piece.at)
+                text += pointer.HOLE
+                expressions.append(self.expression(piece.expression))
+        places.append(len(source.text))
+        try:
+            parsed = pointer.parse(text)
+        except PointerError as e:
+            span = source.span(places[min(e.start, len(places) - 1)], places[min(e.end, len(places) - 1)])
+            raise fail(e.rule, e.message, span, e.help) from None
+        return PointerProgram(source, parsed, tuple(expressions), tuple(places))
+
+    def value(self, value: model.Value) -> ValueProgram:
+        match value:
+            case model.Constant(data=data):
+                return ValueProgram(lambda _scope: data)
+            case model.Template():
+                return ValueProgram(self.template(value).value)
+            case model.ListValue(items=items):
+                built = [self.value(item) for item in items]
+                return ValueProgram(lambda scope: [item.build(scope) for item in built])
+            case model.MapValue(entries=entries):
+                members = [(key, self.value(item)) for key, item in entries]
+
+                def build(scope: Scope) -> Any:
+                    return {key: item.build(scope) for key, item in members}
+
+                return ValueProgram(build)
+
+
+def _text(name: model.Name | None) -> str | None:
+    return name.text if name else None

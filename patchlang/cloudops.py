@@ -1,0 +1,240 @@
+"""The ops on cloud-init data: each a compiled form that applies itself to the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import jsonops, pointer, rules
+from .cloudinit import CloudInit
+from .data import identical
+from .diagnostics import PatchError, fail
+from .model import Expect, ListPosition, Target
+from .pointer import Pointer, PointerError
+from .result import Effect
+from .source import Span, Text
+from .template import TemplateProgram, as_text, check_true
+from .userdata import Selector
+
+if TYPE_CHECKING:
+    from .expressions import Compiled
+    from .scope import Scope
+
+
+class CloudInitState:
+    """The cloud-init data of a run; it is replaced by each edit, so a mark is what it was."""
+
+    def __init__(self, current: CloudInit) -> None:
+        self.current = current
+        self._facts: tuple[CloudInit, dict[str, Any]] | None = None
+
+    def mark(self) -> CloudInit:
+        return self.current
+
+    def rollback(self, mark: CloudInit) -> None:
+        self.current = mark
+
+    def facts(self) -> dict[str, Any]:
+        """CEL's ``cloudInit`` at this moment."""
+        if self._facts is None or self._facts[0] is not self.current:
+            self._facts = (self.current, self.current.facts())
+        return self._facts[1]
+
+
+class CloudInitOp(Protocol):
+    """A compiled op."""
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        """Change the state. Raises PatchError (PL4xx)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointerProgram:
+    """A compiled pointer: parsed with holes where expressions stand, which fill them as data.
+
+    ``places`` gives for each offset of the parsed text the one in the source.
+    """
+
+    source: Text
+    parsed: Pointer
+    expressions: tuple[Compiled, ...]
+    places: tuple[int, ...]
+
+    def fill(self, scope: Scope) -> Pointer:
+        """The pointer with its values. Raises PatchError (PL403, PL409)."""
+        return self.parsed.fill([as_text(e.evaluate(scope), e, booleans=True) for e in self.expressions])
+
+    def error(self, e: PointerError) -> PatchError:
+        return fail(e.rule, e.message, self.span(e.start, e.end), e.help)
+
+    def span(self, start: int, end: int) -> Span:
+        return self.source.span(
+            self.places[min(start, len(self.places) - 1)], self.places[min(end, len(self.places) - 1)]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ValueProgram:
+    """A compiled value: ``build`` gives it as plain data."""
+
+    build: Callable[[Scope], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts."""
+
+    target: Target
+    part: Selector | None
+    counted: PointerProgram
+    expect: Expect | None
+    unless: PointerProgram | None
+
+    def open(self, state: CloudInitState, scope: Scope, effect: Effect) -> tuple[Any, Pointer] | None:
+        """The target's data and the pointer that counts; None where there is nothing to do."""
+        data = state.current.value(self.target, self.part)
+        path = self.counted.fill(scope)
+        count = int(self._exists(data, path, self.counted))
+        effect.matched += count
+        if count:
+            effect.places.append(f"{self.target.value}{path}")
+        if self.expect is not None and not self.expect.allows(count):
+            raise self._mismatch(data, path, count)
+        if self.unless is not None and self._exists(data, self.unless.fill(scope), self.unless):
+            return None
+        return data, path
+
+    def may_be_missing(self, effect: Effect) -> bool:
+        """Nothing is there, and that is as expected."""
+        return effect.matched == 0 and self.expect is not None and self.expect.allows(0)
+
+    def _exists(self, data: Any, path: Pointer, program: PointerProgram) -> bool:
+        try:
+            return pointer.exists(data, path)
+        except PointerError as e:
+            if e.rule is rules.AMBIGUOUS:
+                raise program.error(e) from None
+            return False
+
+    def _mismatch(self, data: Any, path: Pointer, count: int) -> PatchError:
+        if count:
+            span = self.counted.source.span()
+            return fail(rules.MATCH_COUNT, f"`{path}` is there, {self.expect} expected", span)
+        try:
+            pointer.resolve(data, path)
+        except PointerError as e:
+            message = f"the pointer names nothing, {self.expect} expected: {e.message}"
+            help = e.help or 'if it may be missing, say `expect: "0..1"`'
+            return fail(rules.MATCH_COUNT, message, self.counted.span(e.start, e.end), help)
+        raise AssertionError("the pointer names something after all")
+
+
+# what an op does to the data at its place: (data, pointer that counts, scope) → data
+Change = Callable[[Any, Pointer, "Scope"], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DataOp:
+    """All ops that turn a target's data into other data.
+
+    ``pointers`` are all that the change follows, so that an error finds the source of the one that failed.
+    """
+
+    place: Place
+    change: Change
+    pointers: Sequence[PointerProgram]
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        effect = Effect()
+        opened = self.place.open(state, scope, effect)
+        if opened is None or self.place.may_be_missing(effect):
+            return effect
+        before, path = opened
+        try:
+            after = self.change(before, path, scope)
+        except PointerError as e:
+            raise self._origin(e).error(e) from None
+        if after is not before and not identical(before, after):
+            state.current = state.current.with_value(self.place.target, after, self.place.part)
+            effect.changed = 1
+        return effect
+
+    def _origin(self, error: PointerError) -> PointerProgram:
+        texts = (p for p in self.pointers if error.pointer is not None and p.parsed.text == error.pointer.text)
+        return next(texts, self.place.counted)
+
+
+def add(value: ValueProgram, position: ListPosition | None) -> Change:
+    return lambda data, path, scope: jsonops.add(data, path, value.build(scope), position)
+
+
+def remove(data: Any, path: Pointer, _scope: Scope) -> Any:
+    return jsonops.remove(data, path)
+
+
+def replace(value: ValueProgram) -> Change:
+    return lambda data, path, scope: jsonops.replace(data, path, value.build(scope))
+
+
+def move(to: PointerProgram) -> Change:
+    return lambda data, source, scope: jsonops.move(data, source, to.fill(scope))
+
+
+def copy(to: PointerProgram) -> Change:
+    return lambda data, source, scope: jsonops.copy(data, source, to.fill(scope))
+
+
+def merge(value: ValueProgram) -> Change:
+    return lambda data, path, scope: jsonops.merge(data, path, value.build(scope))
+
+
+def ensure(value: ValueProgram) -> Change:
+    return lambda data, path, scope: jsonops.ensure(data, path, value.build(scope))
+
+
+def test(value: ValueProgram) -> Change:
+    def check(data: Any, path: Pointer, scope: Scope) -> Any:
+        jsonops.test(data, path, value.build(scope))
+        return data
+
+    return check
+
+
+@dataclass(frozen=True, slots=True)
+class TestOp:
+    """``test``: a pointer with its value, or an expression."""
+
+    data: DataOp | None
+    expression: Compiled | None
+    message: TemplateProgram | None
+    span: Span
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        effect = Effect()
+        try:
+            if self.data is not None:
+                effect = self.data.apply(state, scope)
+            elif self.expression is not None:
+                check_true(self.expression, scope)
+        except PatchError as e:
+            if self.message is None or e.diagnostic.rule not in (rules.MATCH_COUNT, rules.TEST_FAILED, rules.OPERATION):
+                raise
+            message = self.message.text(scope, booleans=True)
+            raise fail(rules.TEST_FAILED, message, self.span, e.diagnostic.message) from None
+        return effect
+
+
+@dataclass(frozen=True, slots=True)
+class AddPartOp:
+    content_type: str
+    filename: str
+    content: TemplateProgram
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        before = state.current
+        text = self.content.text(scope, booleans=True)
+        after = before.with_part(self.content_type, self.filename, text)
+        changed = after.record.get("UserData") != before.record.get("UserData")
+        state.current = after
+        return Effect(matched=1, changed=int(changed), places=[f"userData part `{self.filename}`"])
