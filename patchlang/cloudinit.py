@@ -207,8 +207,8 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
     if record is not None:
         return CloudInit(text, legacy, record, record)
     if source is None:
-        raise fail(rules.BAD_CLOUD_INIT, "there is no cloud-init data: neither CloudInitData nor CloudInitNoCloudSource "
-                                         "holds anything")
+        raise fail(rules.BAD_CLOUD_INIT, "the request holds no cloud-init data, neither CloudInitData nor "
+                                         "CloudInitNoCloudSource")
     record = {"DataSource": "noCloud", "NoCloudMetaData": None, "ConfigDriveMetaData": None,
               "UserData": source.get("userData") or "", "NetworkData": source.get("networkData") or "",
               "DevicesData": None, "VolumeName": ""}

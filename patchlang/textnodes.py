@@ -95,10 +95,12 @@ def _plan_list(old: list[Any], new: list[Any]) -> list[Step]:
 
 
 def _akin(a: Any, b: Any) -> bool:
-    """Whether one map looks like the edited other: they share a member."""
-    if not (isinstance(a, dict) and isinstance(b, dict)):
-        return False
-    return any(key in b and identical(value, b[key]) for key, value in a.items())
+    """Whether one collection looks like the edited other: maps that share a member, lists with the same beginning."""
+    if isinstance(a, list) and isinstance(b, list):
+        return bool(a and b) and identical(a[0], b[0])
+    if isinstance(a, dict) and isinstance(b, dict):
+        return any(key in b and identical(value, b[key]) for key, value in a.items())
+    return False
 
 
 def _plan_map(node: Node, old: dict[Any, Any], new: dict[Any, Any]) -> list[Step]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_AS_TEXT = "to change it as text, `replace` /UserData of the target cloudInitData"
+_USER_DATA, _NETWORK_DATA = "user data", "network data"
 _HEADER = "#cloud-config\n"
 _SNIFFED = 4096
 
@@ -126,7 +126,7 @@ def open_user_data(text: str, part: Selector | None = None) -> Opened:
     if found.name == "multipart":
         raise _refused("user data is multipart: its parts are edited one by one",
                        f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}")
-    inner = open_content(wrapped.text, found, "user data")
+    inner = open_content(wrapped.text, found, _USER_DATA)
     return Opened(inner.value, lambda new: wrapped.close(inner.write(new)), inner.warnings, inner.eager)
 
 
@@ -138,7 +138,7 @@ def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
         raise _refused(f"network data cannot be opened: {e}") from None
     inner = wrapped.text
     if not inner.strip() and json_when_empty:
-        return Opened({}, lambda new: jsontext.write(_checked(new, "network data", dict), indent="  ", colon=": "))
+        return Opened({}, lambda new: jsontext.write(_checked(new, _NETWORK_DATA, dict), indent="  ", colon=": "))
     if inner.lstrip()[:1] == "{":
         try:
             value = jsontext.read(inner)
@@ -146,8 +146,8 @@ def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
             pass
         else:
             return Opened(value, lambda new: wrapped.close(
-                jsontext.rewrite(inner, _checked(new, "network data", dict))))
-    opened = _open_yaml(inner, "network data", dict)
+                jsontext.rewrite(inner, _checked(new, _NETWORK_DATA, dict))))
+    opened = _open_yaml(inner, _NETWORK_DATA, dict)
     return Opened(opened.value, lambda new: wrapped.close(opened.write(new)), opened.warnings)
 
 
@@ -179,7 +179,7 @@ def open_content(text: str, found: Format, what: str) -> Opened:
             opened = _open_yaml(text, what, list)
         case _:
             raise _refused(f"{what} is {_named(text, found)}, not YAML: there is nothing in it that a path could name",
-                           _AS_TEXT)
+                           _as_text(what))
     if not found.jinja:
         return opened
 
@@ -195,12 +195,12 @@ def _open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened
     try:
         document = read(text if text.strip() else text + when_empty)
     except YamlError as e:
-        raise _refused(f"{what} is not YAML that cloud-init could read: {e}", _AS_TEXT) from None
+        raise _refused(f"{what} is not YAML that cloud-init could read: {e}", _as_text(what)) from None
     except TooBigError as e:
         raise fail(rules.LIMIT, f"{what} is too big to edit: {e}") from None
     value = root() if document.value is None else document.value
     if not isinstance(value, root):
-        raise _refused(f"{what} is {kind(value)}; cloud-init wants {kind(root())}", _AS_TEXT)
+        raise _refused(f"{what} is {kind(value)}; cloud-init wants {kind(root())}", _as_text(what))
     warnings = tuple(f"key `{name}` in line {line} of {what} has no effect: it stands again below, and the last counts"
                      for line, name in document.duplicates)
 
@@ -229,11 +229,21 @@ def _check_template(text: str, what: str) -> None:
     for number, line in enumerate(text.split("\n"), 1):
         if number > 1 and (found := _STATEMENT.search(line)):
             raise _refused(f"{what} is a Jinja template with `{found[0]}` in line {number}: what it says is known only "
-                           "when the guest renders it", _AS_TEXT)
+                           "when the guest renders it", _as_text(what))
+
+
+def _as_text(what: str) -> str:
+    """What to do about a text that cannot be edited as data."""
+    if what.startswith("the part"):
+        return "`addPart` with its type and filename gives it new content"
+    field = "NetworkData" if what == _NETWORK_DATA else "UserData"
+    return f"to change it as text, `replace` /{field} of the target cloudInitData"
 
 
 def _named(text: str, found: Format) -> str:
     """A format in words, and why it is not what it may look like."""
+    if found.content_type == "text/cloud-config-jsonp":
+        return "a JSON patch for cloud-init"
     if found.name == "unknown":
         if text.startswith("\ufeff"):
             return "text that begins with a byte order mark, which hides its first line from cloud-init"

@@ -172,7 +172,6 @@ class _BlockWriter(FlowWriter):
         kids, steps = node.children, plan(node, old, new)
         if not steps:
             raise Clumsy
-        self.mark_end(kids[0])
         self.drop(node, steps)
         column = _column(self.text, kids[0].start)
         comments = self.orphaned_comments(kids, {step.child for step in steps})
@@ -224,6 +223,9 @@ class _BlockWriter(FlowWriter):
             if step.value is KEEP and self.touched(child.value):
                 raise Clumsy
             return self.text[child.start : child.end] + tail
+        if child.key is not None and child.start < child.key.start:
+            self.dropped.append((child.start, child.end))
+            return self.joined(member(step.name, step.value, self.layout), column) + tail
         mark = self.mark_end(child)
         prefix = scalar(step.name) + ":" if renamed else self.text[child.start : mark]
         placed = self.in_place(child.value, before, step.value)

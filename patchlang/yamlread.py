@@ -19,7 +19,8 @@ MAX_YAML_NODES = 20_000
 
 _TAG = "tag:yaml.org,2002:"
 _BLOCK_HEADER = re.compile(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
-_TO_DASH = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|[!&][^ \t\r\n]+)*(?=-)")
+_TO_DASH = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
+_TO_QUESTION_MARK = re.compile(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
 
 
 class YamlError(ValueError):
@@ -128,14 +129,15 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def block_extent(self, node: Node) -> None:
-        """A block collection ends where its last line ends, comment included; its elements begin at their dashes."""
-        if node.kind is Kind.LIST:
-            at = node.start
-            for child in node.children:
-                dash = _TO_DASH.match(self.text, at)
-                child.start = dash.end() if dash else at
-                at = child.value.end if child.value.end > child.start else child.start + 1
-                child.end = max(child.end, child.start + 1)
+        """A block collection ends where its last line ends, comment included.
+
+        Its elements begin at their dashes, entries with a complex key at the question mark.
+        """
+        at, mark = node.start, _TO_DASH if node.kind is Kind.LIST else _TO_QUESTION_MARK
+        for child in node.children:
+            if found := mark.match(self.text, at):
+                child.start = min(found.end(), child.start)
+            at = child.end = max(child.end, child.start + 1)
         end = self.text.find("\n", node.children[-1].end)
         end = len(self.text) if end < 0 else end
         node.end = end - (self.text[end - 1 : end] == "\r")

@@ -15,8 +15,10 @@ _ENDLESS = 1 << 30
 _SHORT = 100
 _BREAKS = re.compile("[\n\r\x85\u2028\u2029]")
 _LITERAL = re.compile("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
-_OTHER_IN_YAML_12 = re.compile(
-    r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[yYnN]|[-+]?\.(inf|nan)",
+# text that another reader than PyYAML takes for something else: YAML 1.2, or a looser notion of base 60
+_OTHER_ELSEWHERE = re.compile(
+    r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-f]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)(e[-+]?[0-9]+)?|[yn]|[-+]?\.(inf|nan)"
+    r"|[-+]?[0-9]+(:[0-9]+)+",
     re.IGNORECASE,
 )
 
@@ -36,7 +38,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    style = '"' if _BREAKS.search(text) else "'" if _OTHER_IN_YAML_12.fullmatch(text) else None
+    style = '"' if _BREAKS.search(text) else "'" if _OTHER_ELSEWHERE.fullmatch(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -56,7 +58,7 @@ def scalar(value: Any, style: str | None = None) -> str:
         text = str(yaml.dump(value, Dumper=_Dumper)).removesuffix("\n").removesuffix("\n...")
         return flow(value) if "\n" in text else text
     if style not in ("'", '"') or (style == "'" and _BREAKS.search(value)):
-        style = '"' if _BREAKS.search(value) else "'" if _OTHER_IN_YAML_12.fullmatch(value) else None
+        style = '"' if _BREAKS.search(value) else "'" if _OTHER_ELSEWHERE.fullmatch(value) else None
     node = yaml.ScalarNode("tag:yaml.org,2002:str", value, style=style)
     text = str(yaml.serialize(node, Dumper=_Dumper, width=_ENDLESS, allow_unicode=True))
     return text.removesuffix("\n").removesuffix("\n...")
