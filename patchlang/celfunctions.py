@@ -18,7 +18,9 @@ from .diagnostics import PatchError
 if TYPE_CHECKING:
     from .expressions import Bindings
 
-MAX_RANGE = 10_000
+MAX_RANGE = 1000
+# CEL builds the outcome of `map` and `filter` by copying it for every entry: n entries cost about 16 n² bytes
+MAX_SQUARED = 1_500_000
 
 SIGNATURES = {
     "parseJSON": "parseJSON(text): the JSON value in a text",
@@ -34,21 +36,31 @@ _now = threading.local()
 
 
 @contextmanager
-def evaluating(bindings: Bindings) -> Iterator[None]:
-    """Within it, ``xpath`` asks these bindings. Nests: a query may itself need a variable."""
-    before = getattr(_now, "bindings", None)
-    _now.bindings = bindings
+def evaluating(bindings: Bindings, source: str) -> Iterator[None]:
+    """Within it, ``xpath`` asks these bindings for the expression ``source``, and the budget of loops is fresh."""
+    before = getattr(_now, "state", None)
+    _now.state = [bindings, source, 0]
     try:
         yield
     finally:
-        _now.bindings = before
+        _now.state = before
 
 
 def _xpath(query: str) -> Any:
+    bindings, source, _ = _now.state
     try:
-        return _now.bindings.xpath(query)
+        return bindings.xpath(query)
     except PatchError as e:
-        raise ValueError(f"xpath: {e.diagnostic.message}") from None
+        # a query that is computed may hold a secret, and so may what is said of it
+        detail = e.diagnostic.message if query in source else f"the computed path is refused ({e.diagnostic.rule.slug})"
+        raise ValueError(f"xpath: {detail}") from None
+
+
+def _budget(size: int) -> bool:
+    _now.state[2] += size * size
+    if _now.state[2] > MAX_SQUARED:
+        raise ValueError(f"map, filter: too many entries, about {int(MAX_SQUARED**0.5)} are possible in one expression")
+    return True
 
 
 def _parse_json(text: str) -> Any:
@@ -164,4 +176,5 @@ FUNCTIONS: dict[str, cel.FunctionDecl] = {
     "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_range)),
     "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_keys)),
     "flatten": _declare("flatten", cel.Overload("flatten", _LIST, [_LIST], impl=_flatten)),
+    "budget__": _declare("budget__", cel.Overload("budget__", _T.BOOL, [_T.INT], impl=_budget)),
 }

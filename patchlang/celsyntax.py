@@ -112,17 +112,18 @@ class Insertion(NamedTuple):
 
 
 def guard_macros(text: str) -> tuple[str, tuple[Insertion, ...]]:
-    """The text with ``x.map(`` and ``x.filter(`` as ``(x + []).map(``, which is an error where ``x`` is a map.
+    """The text with ``x.map(`` and ``x.filter(`` guarded: an error where ``x`` is a map, or too long a list.
 
-    The insertions come in the order of their places.
+    ``x + []`` is defined for lists only, and ``budget__`` is told the size of the list: CEL builds the outcome of these
+    macros by copying it for every entry. The insertions come in the order of their places.
     """
     found = [t for t in tokens(text) if t.kind != "comment"]
     insertions: list[Insertion] = []
     for number in range(1, len(found) - 2):
         dot, name, paren = found[number : number + 3]
         if dot.text == "." and name.text in _ORDERED_MACROS and name.kind == "name" and paren.text == "(":
-            insertions.append(Insertion(found[_operand_start(found, number - 1)].start, "("))
-            insertions.append(Insertion(dot.start, " + [])"))
+            insertions.append(Insertion(found[_operand_start(found, number - 1)].start, "cel.bind(list__, "))
+            insertions.append(Insertion(dot.start, " + [], budget__(size(list__)) ? list__ : list__)"))
     insertions.sort(key=lambda i: i.at)
     for insertion in reversed(insertions):
         text = f"{text[: insertion.at]}{insertion.text}{text[insertion.at :]}"

@@ -20,6 +20,7 @@ from .xmlsplice import Changes, Element, Splicer, content_of, same_as_before
 from .xmltext import Chunk, attributes_of, escape_text, new_chunk, trailing_indent
 
 MAX_NODES = 200_000
+MAX_WRITTEN = 4 << 20
 _XML_SPACE = " \t\r\n"
 
 
@@ -102,6 +103,7 @@ class DomainTree:
         self._element_only: dict[Element, bool] = {}
         self._indent_unit: str | None = None
         self._grown = 0
+        self._written = 0
 
     # -- what edits do -------------------------------------------------------------------------------------------
 
@@ -109,6 +111,7 @@ class DomainTree:
         """``name`` in Clark notation. False where the attribute had this value."""
         if element.get(name) == value:
             return False
+        self._account(value)
         self._touch_start(element)
         element.set(name, value)
         return True
@@ -142,6 +145,7 @@ class DomainTree:
         children = list(element)
         if "".join([element.text or "", *(child.tail or "" for child in children)]) == text:
             return False
+        self._account(text)
         self._touch_content(element)
         self._element_only.pop(element, None)
         self._set_chunks(element, False, (new_chunk(text),) if text else ())
@@ -171,9 +175,9 @@ class DomainTree:
         if inside and (edge := _edge_child(parent, first=position is Position.PREPEND)) is not None:
             anchor, position = edge, Position.BEFORE if position is Position.PREPEND else Position.AFTER
         for node in nodes:
-            self._grown += sum(1 for _ in node.iter())
-            if self._grown > MAX_NODES:
-                raise fail(rules.LIMIT, f"the patches insert more than {MAX_NODES} nodes")
+            for inner in node.iter():
+                self._grown += 1
+                self._account(inner.text or "", *(str(value) for value in inner.attrib.values()))
             self._insert_one(node, anchor, position, parent)
             anchor, position = node, Position.AFTER
 
@@ -200,6 +204,13 @@ class DomainTree:
         self.insert(nodes, node, Position.AFTER)
         self._set_chunks(node, True, ())  # the white space that parted it from the new nodes
         self._detach(node, parent)
+
+    def _account(self, *texts: str) -> None:
+        """Bounds what patches write: a few edits that double a text would fill the memory."""
+        self._written += sum(map(len, texts))
+        if self._grown > MAX_NODES or self._written > MAX_WRITTEN:
+            what = f"{MAX_NODES} nodes" if self._grown > MAX_NODES else f"{MAX_WRITTEN >> 20} MiB of text"
+            raise fail(rules.LIMIT, f"the patches write more than {what}")
 
     # -- undoing -------------------------------------------------------------------------------------------------
 

@@ -178,7 +178,13 @@ class Run:
                 trace.skipped += 1
                 trace.reason = "`when` is false"
                 continue
-            effect = edit.op.apply(self.state, scope)
+            try:
+                effect = edit.op.apply(self.state, scope)
+            except PatchError as e:
+                if edit.for_each is None:
+                    raise
+                number = f"item {loop['index'] + 1} of {len(items)}"
+                raise PatchError(replace(e.diagnostic, message=f"{number}: {e.diagnostic.message}")) from None
             trace.matched += effect.matched
             trace.changed += effect.changed
             trace.places += effect.places

@@ -1,7 +1,7 @@
 """CEL: compiled once against the names an expression may use, evaluated against a run's values.
 
 This module imports ``cel_expr_python`` and is itself imported only when a document has an expression. The library is
-the C++ CEL with its ``strings``, ``math`` and ``optional`` extensions; our own functions are in
+the C++ CEL with its ``strings``, ``math``, ``optional`` and ``bindings`` extensions; our own functions are in
 :mod:`patchlang.celfunctions`. CEL maps have no order, so ``.map`` and ``.filter`` are guarded to take lists only.
 """
 
@@ -16,14 +16,18 @@ from typing import Any, Protocol
 from cel_expr_python import cel
 
 from . import rules
+from .celerrors import LOCATED, OVER_MAP, explain, explain_static, quiet
 from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
 from .celsyntax import Insertion, chains, guard_macros, original_offset
+from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from .source import Span, Text
 
 MAX_SOURCE = 4096
 
-_EXTENSIONS = cel.NewEnvConfigFromYaml("extensions: [{name: optional}, {name: strings}, {name: math}]")
+_EXTENSIONS = cel.NewEnvConfigFromYaml(
+    "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}]"
+)
 _TYPES: dict[str, cel.Type] = {
     "bool": cel.Type.BOOL,
     "double": cel.Type.DOUBLE,
@@ -35,6 +39,8 @@ _TYPES: dict[str, cel.Type] = {
     "string": cel.Type.STRING,
     "uint": cel.Type.UINT,
 }
+# where these mix a value of unknown type with another, CEL takes the type of the other
+_GUESSED = re.compile(r"\?|\boptional\b|\borValue\b")
 _JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 # objects whose members we know: a wrong member is found before anything runs
 MEMBERS: dict[str, frozenset[str]] = {
@@ -101,7 +107,7 @@ class Compiled:
                 data[name] = bindings.cel_value(name)
             except LookupError:
                 continue
-        with evaluating(bindings):
+        with evaluating(bindings, self.source.text):
             try:
                 value = self._program.eval(data=data)
                 failed = value.type().name() == "ERROR"
@@ -117,6 +123,10 @@ class Compiled:
                 raise self._failed(str(e), bindings) from None
         if failed:
             raise self._failed(str(result), bindings)
+        try:
+            check_size(result)
+        except TooBigError as e:
+            raise self.error(rules.LIMIT, f"the result is too big: {e}") from None
         return self._plain(result)
 
     def error(self, rule: Rule, message: str, help: str | None = None) -> PatchError:
@@ -128,7 +138,7 @@ class Compiled:
         if unbound and cause:
             error = self.error(rules.EVALUATION, f"variable `{unbound[1]}` has no value: {cause.message}", cause.help)
             return _related(error, cause)
-        message, help = _explain(raw)
+        message, help = explain(raw, self.source.text)
         return self.error(rules.EVALUATION, message, help)
 
     def _plain(self, value: Any) -> Any:
@@ -188,7 +198,11 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
             "use `string(...)`",
         )
     if want not in ("dyn", kind) and kind != "dyn":
-        raise fail(rules.BAD_EXPRESSION, f"this must be a {want}, the expression gives a {kind}", source.span())
+        message = f"this must be a {want}, the expression gives a {kind}"
+        help = {"bool": "compare with `==`, or test with `in`", "list": "of a map, take `keys(...)`"}.get(want)
+        raise fail(rules.BAD_EXPRESSION, message, source.span(), help)
+    if kind == "null_type" or _GUESSED.search(source.text):
+        kind = "dyn"
     return Compiled(source, program, env, inputs, kind)
 
 
@@ -239,36 +253,20 @@ def _check_members(source: Text, chain: Any) -> None:
         path = f"{path}.{member.text}"
 
 
-# the guard of celsyntax.guard_macros, applied to a map
-_OVER_MAP = re.compile(r"'_\+_' applied to '\(map\(|No matching overloads found : _\+_\(map, list\)")
-_NO_ORDER = "`.map` and `.filter` over a map would have no order"
-_USE_KEYS = "use `keys(m).map(k, ... m[k] ...)`, which is sorted"
-_LOCATED = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
-
-
 def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
-    found = sorted((int(line), int(column), message) for line, column, message in _LOCATED.findall(raw))
+    found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
     if not found:
-        return fail(rules.BAD_EXPRESSION, _quiet(raw), source.span())
-    over_map = [f for f in found if _OVER_MAP.search(f[2])]
+        return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
+    over_map = [f for f in found if OVER_MAP.search(f[2])]
     undeclared = [f for f in found if f[2].startswith("undeclared reference")]
     line, column, message = (over_map or undeclared or found)[0]
     guarded = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
     offset = max(0, min(original_offset(guarded, insertions), len(source.text)))
     span = source.span(offset, min(offset + 1, len(source.text)))
-    if over_map:
-        return fail(rules.BAD_EXPRESSION, _NO_ORDER, span, _USE_KEYS)
     if unknown := re.match(r"undeclared reference to '([^']*)'", message):
         return _unknown_name(source, unknown[1], offset, names)
-    if message.startswith("Syntax error: token recognition error") and source.text[offset : offset + 1] in ("'", '"'):
-        return fail(
-            rules.BAD_EXPRESSION,
-            "the text that begins here is not closed on its line",
-            span,
-            "close it, or write it in triple quotes; YAML's `>-` keeps the line breaks around deeper lines",
-        )
-    message = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
-    return fail(rules.BAD_EXPRESSION, " ".join(message.split(" expecting ")[0].split()), span)
+    words, help = explain_static(message, source.text, offset)
+    return fail(rules.BAD_EXPRESSION, words, span, help)
 
 
 def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchError:
@@ -280,6 +278,14 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
         return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
     if root in _WHERE:
         return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
+    known = [n for n, _ in names.variables]
+    if root == "variables":
+        listed = ", ".join(f"`variables.{n}`" for n in known) or "none"
+        return fail(rules.UNKNOWN_NAME, "`variables` alone is no value", span, f"there are: {listed}")
+    if root in known:
+        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
+    if root == "get":
+        return fail(rules.UNKNOWN_NAME, "maps have no `get`", span, "write `m[?'key'].orValue('...')`")
     roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
     return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, did_you_mean(root, roots, "there are"))
 
@@ -289,32 +295,3 @@ def _span_of_name(source: Text, name: str, offset: int) -> Span:
     last = name.rsplit(".", 1)[-1] if name.startswith("variables.") else name.split(".")[0]
     start = source.text.rfind(last, 0, offset + len(last) + 1)
     return source.span(start, start + len(last)) if start >= 0 else source.span(offset, offset + 1)
-
-
-def _explain(raw: str) -> tuple[str, str | None]:
-    """A run-time error of CEL in words; texts that may come from the VMI or the input are left out."""
-    if missing := re.search(r'Key not found in map : "(.*)"', raw, re.DOTALL):
-        key = missing[1]
-        return (
-            f"there is no key `{key}`",
-            f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it",
-        )
-    if _OVER_MAP.search(raw):
-        return _NO_ORDER, _USE_KEYS
-    if types := re.search(r"No matching overloads found : (.*)", raw):
-        function = types[1].replace("<jump_condition>", "a condition that is no boolean")
-        return f"the types do not fit: {function}", "convert with `int(...)`, `string(...)` or `double(...)`"
-    if "Unimplemented type: 17" in raw:
-        return "an optional stands where a plain value is needed", "end it with `.orValue(...)`"
-    if unbound := re.search(r'No value with name "([\w.]+)"', raw):
-        return f"`{unbound[1]}` has no value here", None
-    if "Iteration budget exceeded" in raw:
-        return "the expression loops too often", "nest fewer `map`, `filter`, `exists` and `all`"
-    if re.search("invalid regular expression", raw):
-        return "the regular expression is not valid RE2", None
-    return _quiet(raw), None
-
-
-def _quiet(raw: str) -> str:
-    text = re.sub(r"^[A-Z_]+: |\[[A-Z_]+\]$", "", raw.split("\n")[0]).strip()
-    return re.sub(r"\"[^\"]*\"|'[^']*'", "…", text) or "the expression cannot be evaluated"

@@ -15,9 +15,13 @@ def parse_vmi(vmi: bytes) -> dict[str, Any]:
     Raises PatchError (PL504); its message holds no value of the VMI.
     """
     try:
-        data = json.loads(vmi.decode(), parse_constant=_no_constant)
+        data = json.loads(vmi.decode(), parse_constant=_no_constant, parse_int=_integer)
+        if b"\\u" in vmi:
+            json.dumps(data, ensure_ascii=False).encode()
     except UnicodeDecodeError as e:
         raise fail(rules.BAD_VMI, f"the VMI is not UTF-8 (byte {e.start})") from None
+    except UnicodeEncodeError:
+        raise fail(rules.BAD_VMI, "the VMI is not JSON: half of a surrogate pair stands alone") from None
     except json.JSONDecodeError as e:
         raise fail(rules.BAD_VMI, f"the VMI is not JSON: {e.msg} at line {e.lineno}, column {e.colno}") from None
     except (ValueError, RecursionError) as e:
@@ -48,7 +52,7 @@ def read_vmi(text: bytes) -> bytes:
 
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     else:
         return text
@@ -69,6 +73,12 @@ def _text_timestamps() -> Any:
         for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }
     return type("TextTimestamps", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": resolvers})
+
+
+def _integer(digits: str) -> int | float:
+    """What CEL can hold: beyond 64 bits a number is a double."""
+    value = float(digits)
+    return int(digits) if abs(value) < 2**63 else value
 
 
 def _no_constant(word: str) -> Any:

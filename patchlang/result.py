@@ -42,7 +42,7 @@ class EditTrace:
 
 @dataclass(slots=True)
 class DocumentTrace:
-    """One document. ``reason`` says why it was skipped, ignored or failed, without any value of the VMI or the input."""
+    """One document. ``reason`` says why it was skipped, ignored or failed; it holds no value of the VMI or input."""
 
     name: str
     span: Span

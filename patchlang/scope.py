@@ -55,7 +55,9 @@ class Scope:
             value = values[name]
         else:
             root, _, member = name.partition(".")
-            holder = values.get(root)
+            if root not in values:
+                raise LookupError(f"there is no `${root}` here")
+            holder = values[root]
             if not isinstance(holder, dict):
                 raise LookupError(f"`${name}`: `{root}` is {_kind(holder)}, not a map")
             if member not in holder:

@@ -33,6 +33,8 @@ def count_error(
     reached = "; ".join(filter(None, explained))
     message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
     help = 'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing'
+    if any("the root of the domain is" in text for text in explained):
+        help = f"a path starts with `/domain`: write `/domain/{selector.text.lstrip('/')}`"
     return fail(rules.MATCH_COUNT, message, span, help)
 
 
@@ -94,8 +96,15 @@ class _Explanation:
             return where.replace("{}", f"`{self.selector.text[step.start : step.end]}`")
         if step.predicates and (bare := self.select(step.head_end)):
             return self.at_predicate(step, bare)
-        names = {_shown(child) for m in parents for child in m.element if isinstance(child.tag, str)}
-        return _missing(where, f"element `{step.test}`", step.test, names)
+        children = [child for m in parents for child in m.element if isinstance(child.tag, str)]
+        if ":" not in step.test and (uri := _namespace_of(step.test, children)):
+            prefix = next((p for p, known in self.selector.namespaces.items() if known == uri), None)
+            written = f"write `{prefix}:{step.test}`" if prefix else "give it a prefix in `spec.namespaces`"
+            return (
+                where.replace("{}", f"element `{step.test}` without a namespace")
+                + f"; there is one in {uri}: {written}"
+            )
+        return _missing(where, f"element `{step.test}`", step.test, {_shown(child) for child in children})
 
     def at_predicate(self, step: Step, bare: list[Match]) -> str:
         """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
@@ -151,6 +160,12 @@ def _missing(where: str, what: str, name: str, names: set[str]) -> str:
         return f"{where.replace('{}', what)}; did you mean `{near}`?"
     listed = ", ".join(sorted(names)[:_NAMES]) + (", …" if len(names) > _NAMES else "")
     return where.replace("{}", what) + (f"; there are: {listed}" if names else "")
+
+
+def _namespace_of(name: str, elements: list[etree._Element]) -> str | None:
+    """The namespace of an element with that local name, where none has the name without a namespace."""
+    found = [str(e.tag) for e in elements if _local(e.tag) == name]
+    return found[0][1:].split("}")[0] if found and name not in found else None
 
 
 def _shown(element: etree._Element) -> str:

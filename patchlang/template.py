@@ -139,7 +139,8 @@ def as_text(value: Any, origin: Compiled, *, booleans: bool = False) -> str:
             raise _no_text(origin, "null", "test for it with `when`, or use `? :`")
         case _:
             kind = "a list" if isinstance(value, list) else "a map"
-            raise _no_text(origin, kind, "join a list with `.join(',')`")
+            first = "for one text write `xpath('string(...)')`, or " if origin.source.text.startswith("xpath(") else ""
+            raise _no_text(origin, kind, f"{first}join a list with `.join(',')`")
 
 
 def _no_text(origin: Compiled, kind: str, help: str) -> PatchError:

@@ -28,7 +28,7 @@ from .xpathsyntax import (
     walk,
 )
 
-MAX_DEGREE = 3
+MAX_DEGREE = 2
 
 Namespaces = Mapping[str, str]
 
@@ -81,6 +81,9 @@ class Query:
         self.namespaces = namespaces
         self.text = source.text if text is None else text
         self._document = document
+        if (at := self.text.find("$[")) >= 0:
+            message = "XPath is no template: `$[ ]` is not computed here"
+            raise fail(rules.BAD_XPATH, message, self._span(at, at + 2), "write a variable as `$NAME`")
         try:
             self.tree = parse(self.text)
         except XPathSyntaxError as e:
@@ -161,6 +164,10 @@ class Query:
                         self._span(expr.start, expr.end),
                         "declare prefixes in `spec.namespaces`",
                     )
+                case Step(test=test) if test.partition(".")[0] in ("variables", "item") and "." in test:
+                    name = test.removeprefix("variables.")
+                    message = f"`{test}` is CEL's way; here it is the name of an element"
+                    raise fail(rules.BAD_XPATH, message, self._span(expr.start, expr.end), f"write `${name}`")
                 case Step(test=test) if ":" in test:
                     prefix = test.split(":")[0]
                     if prefix not in self.namespaces and prefix != "xml":

@@ -6,6 +6,7 @@ explicit tags, keys that are not scalars, and trees beyond the limits below (a f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,10 +69,12 @@ def parse(source: SourceFile) -> list[Node]:
     try:
         return list(_Composer(source).documents())
     except yaml.MarkedYAMLError as e:
-        mark = e.problem_mark or e.context_mark
-        at = min(mark.index, len(source.text)) if mark else 0
+        marks = [min(mark.index, len(source.text)) for mark in (e.context_mark, e.problem_mark) if mark]
+        at = marks[-1] if marks else 0
         problem = " ".join(filter(None, (e.problem, e.context))) or "not YAML"
-        raise fail(rules.BAD_YAML, f"not YAML: {problem}", Span(source, at, at), _hint(source, at)) from None
+        raise fail(
+            rules.BAD_YAML, f"not YAML: {problem}", Span(source, at, at), _hint(source, _before(source, at), at)
+        ) from None
     except yaml.YAMLError as e:
         before = source.text.encode()[: getattr(e, "position", 0)]  # libyaml counts bytes
         at = len(before.decode(errors="ignore"))
@@ -79,9 +82,26 @@ def parse(source: SourceFile) -> list[Node]:
         raise fail(rules.BAD_YAML, f"not YAML: {reason}", Span(source, at, at)) from None
 
 
-def _hint(source: SourceFile, at: int) -> str | None:
-    if "\t" in source.line(source.position(at).line):
+def _before(source: SourceFile, at: int) -> int:
+    """The last character before ``at`` that is no white space: libyaml often points into the line behind a fault."""
+    return max(0, len(source.text[:at].rstrip()) - 1)
+
+
+_QUOTED_START = re.compile(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
+
+
+def _hint(source: SourceFile, first: int, last: int) -> str | None:
+    """What is probably wrong in the lines between two offsets."""
+    numbers = range(source.position(first).line, source.position(last).line + 1)
+    lines = [source.line(number) for number in numbers]
+    if any("\t" in line[: len(line) - len(line.lstrip())] for line in lines):
         return "YAML is indented with spaces, never with tabs"
+    if any("$[" in line for line in lines):
+        return (
+            "put a value with `$[ ]` in quotes: YAML reads `: `, ` #`, and in `{ }` also `,`, `[` and `]`, as its own"
+        )
+    if any(_QUOTED_START.search(line) for line in lines):
+        return "a value that begins with a quote must be quoted as a whole: `when: \"'x' in vmi.metadata.annotations\"`"
     return None
 
 
