@@ -1,0 +1,139 @@
+"""Where the sidecar listens: the name of its socket, and that nothing else is in its place.
+
+virt-launcher takes every entry of the folder that is no folder for a sidecar's socket, remembers sockets by their
+file name alone, and dials anew for each call (pkg/hooks/manager.go). So the name must differ from container to
+container and be the same after a restart, and no other file may ever lie there.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from .text import one_line
+
+MAX_PATH = 107
+"""Bytes of a socket's path (sun_path of Linux, without the closing NUL)."""
+
+
+class SocketError(Exception):
+    """The socket cannot be there; the text says why and names the path."""
+
+
+def hook_socket(directory: Path, container: str | None) -> Path:
+    """The path for the container named ``container``; a random name where KubeVirt did not say (CONTAINER_NAME)."""
+    if container is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", container):
+        raise SocketError(f"CONTAINER_NAME `{one_line(container)[:80]}` is not the name of a container")
+    return directory / f"shim-{container or os.urandom(4).hex()}.sock"
+
+
+def address(path: Path) -> str:
+    """``path`` as gRPC wants it, which reads the address as a URI."""
+    return "unix:" + quote(os.path.abspath(path), safe="/")
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """While open, no other shim takes ``path``, and it is free: what a dead process left there is removed.
+
+    Raises SocketError where the folder cannot be used, where something answers at the path, and where something that
+    is not a socket is there. gRPC would replace all of it without a word.
+    """
+    directory = path.parent
+    if len(os.fsencode(os.path.abspath(path))) > MAX_PATH:
+        raise SocketError(f"the path {path} is longer than the {MAX_PATH} bytes that a socket's path may have")
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise SocketError(f"the socket folder {directory} does not exist") from None
+    except NotADirectoryError:
+        raise SocketError(f"the socket folder {directory} is not a folder") from None
+    except OSError as error:
+        raise SocketError(f"the socket folder {directory} cannot be opened: {error.strerror}") from None
+    try:
+        _lock(descriptor)
+        if not os.access(directory, os.W_OK | os.X_OK) or os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+            raise SocketError(f"the socket folder {directory} is not writable for user {os.geteuid()}")
+        _clear(path)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Locks the folder itself, since a lock file would be taken for a socket; after 2 s without, goes on."""
+    for _ in range(40):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:
+            return
+        else:
+            return
+
+
+def _clear(path: Path) -> None:
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SocketError(f"{path} cannot be looked at: {error.strerror}") from None
+    if not stat.S_ISSOCK(mode):
+        raise SocketError(f"at the socket's path {path} there is {_kind(mode)}, which is left alone")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(os.fspath(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            pass
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EPROTOTYPE):
+                raise SocketError(f"the socket at {path} cannot be tried: {error.strerror}") from None
+            raise SocketError(f"another process listens at {path}, but does not answer") from None
+        else:
+            raise SocketError(f"another process listens at {path}")
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SocketError(f"the dead socket at {path} cannot be removed: {error.strerror}") from None
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFREG: "a regular file",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFIFO: "a pipe",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells the socket now at ``path`` from a later one there."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISSOCK(status.st_mode) else None
+
+
+def remove(path: Path, mine: tuple[int, int] | None) -> None:
+    """Removes the socket at ``path`` if it is still the one that ``mine`` says."""
+    if mine is not None and identity(path) == mine:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            return

@@ -1,0 +1,113 @@
+"""Decides what serves the hooks: patch files, else executables, else nothing.
+
+Executables run only where no patch file exists at all. A patch file that cannot be loaded is an error to answer with,
+never a reason to run something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+
+from patchlang.compile import Program
+from patchlang.diagnostics import Diagnostic, has_errors
+from patchlang.load import find_patch_files, load
+
+from .backends import Backend, Broken, Executables, Nothing, Patches
+from .config import DEFAULT_PATCHES, Config
+from .executables import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found, Kind, look_up
+from .log import log
+from .status import CallError, describe, from_diagnostics, internal
+from .text import one_line
+
+
+def find(config: Config, environment: Mapping[str, str]) -> Backend:
+    """What shall answer. Logs what was found, every diagnostic, and what is passed over. Raises nothing."""
+    try:
+        return _find(config, environment)
+    except Exception as error:
+        return Broken(internal(error, "loading the patches"))
+
+
+def _find(config: Config, environment: Mapping[str, str]) -> Backend:
+    at_hooks = [look_up(hook, environment.get("PATH", "")) for hook in (ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO)]
+    hooks = [found for found in at_hooks if found is not None]
+    named = bool(config.patches)
+    files, problems = find_patch_files(config.patches or (DEFAULT_PATCHES,), required=named)
+    files = _with_hook_files(files, hooks)
+    if files or problems:
+        return _patches(files, problems, hooks)
+    programs = [found for found in hooks if found.kind is not Kind.PATCH]
+    looked_at = ", ".join(str(path) for path in config.patches or (DEFAULT_PATCHES,))
+    log.info("%s", one_line(f"no patch file (looked at {looked_at})"))
+    if config.no_fallback:
+        for found in programs:
+            log.warning("%s", one_line(f"{found.path} is not run: --no-fallback"))
+        return Nothing()
+    return _executables(programs, environment)
+
+
+def _with_hook_files(files: Sequence[Path], hooks: Sequence[Found]) -> list[Path]:
+    """``files`` and the patch files at the executables' places that are not among them yet."""
+    found = list(files)
+    known = {path.resolve() for path in found}
+    for hook in hooks:
+        if hook.kind is Kind.PATCH and hook.path.resolve() not in known:
+            log.info("%s", one_line(f"{hook.path} is no program (no #! line, no binary): read as a patch file"))
+            known.add(hook.path.resolve())
+            found.append(hook.path)
+    return found
+
+
+def _patches(files: Sequence[Path], problems: Sequence[Diagnostic], hooks: Sequence[Found]) -> Backend:
+    for hook in hooks:
+        if hook.kind is not Kind.PATCH:
+            log.warning("%s", one_line(f"{hook.path} is not run, since there are patch files"))
+    loaded = load(files)
+    at_hooks = {str(hook.path) for hook in hooks if hook.kind is Kind.PATCH}
+    diagnostics = [_explained(d, at_hooks) for d in (*problems, *loaded.diagnostics)]
+    for diagnostic in diagnostics:
+        say = log.error if diagnostic.is_error else log.warning
+        say("%s", one_line(describe(diagnostic)))
+    if has_errors(diagnostics):
+        log.error("the patches cannot be loaded: every callback will be answered with the first error")
+        return Broken(from_diagnostics(diagnostics))
+    if loaded.program is None:
+        raise AssertionError("neither a program nor an error")
+    log.info("%s", one_line(f"patches: {', '.join(loaded.program.names)} (from {', '.join(map(str, files))})"))
+    return Patches(loaded.program, lambda: _again(files))
+
+
+def _again(files: Sequence[Path]) -> Program | None:
+    """The program compiled anew from the same files, None where that does not work any more."""
+    try:
+        return load(files).program
+    except Exception as error:
+        internal(error, "loading the patches again")
+        return None
+
+
+def _explained(diagnostic: Diagnostic, at_hooks: set[str]) -> Diagnostic:
+    """Says why a file was read as a patch, in case its author meant a script and forgot the first line."""
+    if diagnostic.span is None or diagnostic.span.source.name not in at_hooks:
+        return diagnostic
+    why = "the file is read as a patch because it has no `#!` line"
+    return replace(diagnostic, help=f"{diagnostic.help}; {why}" if diagnostic.help else why)
+
+
+def _executables(programs: Sequence[Found], environment: Mapping[str, str]) -> Backend:
+    unusable = [found for found in programs if found.kind is Kind.UNUSABLE]
+    for found in unusable:
+        log.error("%s", one_line(f"{found.hook}: {found.problem}"))
+    if unusable:
+        text = "; ".join(f"{found.hook}: {found.problem}" for found in unusable)
+        return Broken(CallError(grpc.StatusCode.FAILED_PRECONDITION, text))
+    if not programs:
+        log.warning("no executable either: nothing will be changed")
+        return Nothing()
+    for found in programs:
+        log.info("%s", one_line(f"{found.hook}: {found.path} will be run"))
+    return Executables({found.hook: found for found in programs}, environment)

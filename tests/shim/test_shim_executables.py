@@ -1,0 +1,471 @@
+"""Hook executables: the same files as with KubeVirt's own sidecar-shim, run unchanged; and all that may go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+import virtlauncher
+from samples import CLOUD_INIT, CLOUD_INIT_VALUE, DOMAIN, ENTRY, VMI, patched
+from shimprocess import Shim
+
+from shim.stubs import v1alpha2_pb2, v1alpha2_pb2_grpc
+
+SLOWRUN = Path(__file__).with_name("slowrun.py")
+
+HANGING = "#!/bin/sh\necho started >&2\nsleep 300\n"
+
+SED = f"""\
+#!/bin/sh
+# onDefineDomain --vmi JSON --domain XML
+domain=$4
+entry='{ENTRY}'
+printf '%s' "$domain" | sed "s|<baseBoard></baseBoard>|<baseBoard>$entry</baseBoard>|"
+"""
+
+PYTHON = """\
+#!/usr/bin/env python3
+import argparse, json, sys
+import xml.etree.ElementTree as ET
+
+options = argparse.ArgumentParser()
+options.add_argument("--vmi")
+options.add_argument("--domain")
+given = options.parse_args()
+json.loads(given.vmi)
+root = ET.fromstring(given.domain)
+board = root.find("sysinfo/baseBoard")
+entry = ET.SubElement(board, "entry", name="manufacturer")
+entry.text = "Radical Edward"
+print("done", file=sys.stderr)
+sys.stdout.write(ET.tostring(root, encoding="unicode"))
+"""
+
+COMPILED = r"""
+#include <stdio.h>
+#include <string.h>
+
+int main(int argc, char **argv) {
+    const char *domain = 0, *empty = "<baseBoard></baseBoard>", *at;
+    for (int i = 1; i + 1 < argc; i++)
+        if (!strcmp(argv[i], "--domain")) domain = argv[i + 1];
+    if (!domain || !(at = strstr(domain, empty))) return 1;
+    printf("%.*s<baseBoard>%s</baseBoard>%s", (int)(at - domain), domain,
+           "<entry name=\"manufacturer\">Radical Edward</entry>", at + strlen(empty));
+    return 0;
+}
+"""
+
+CLOUD_INIT_SCRIPT = """\
+#!/usr/bin/env python3
+import json, sys
+data = json.loads(sys.argv[sys.argv.index("--cloud-init") + 1])
+vmi = json.loads(sys.argv[sys.argv.index("--vmi") + 1])
+data["UserData"] += "fqdn: " + vmi["metadata"]["name"] + "\\n"
+data["NetworkData"] = "version: 2\\n"
+print(json.dumps(data))
+"""
+
+
+def refused(shim: Shim, domain: bytes = DOMAIN, vmi: bytes = VMI) -> grpc.RpcError:
+    """The error of OnDefineDomain; the sidecar must live on."""
+    path = shim.launcher().only.path
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.define_domain(path, "v1alpha2", domain, vmi)
+    assert virtlauncher.ask_info(path).name == "shim"
+    assert len(caught.value.details().encode()) < 1024
+    assert caught.value.details().isprintable()
+    return caught.value
+
+
+def failed(shim: Shim, domain: bytes = DOMAIN, vmi: bytes = VMI) -> str:
+    """The text of OnDefineDomain's FAILED_PRECONDITION."""
+    error = refused(shim, domain, vmi)
+    assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    return str(error.details())
+
+
+def test_a_shell_script(shim: Shim) -> None:
+    shim.executable("onDefineDomain", SED)
+    launcher = shim.start().launcher()
+    assert launcher.only.hook_points == ("OnDefineDomain",)
+    assert launcher.on_define_domain(DOMAIN, VMI) == patched(DOMAIN)
+    assert all(ENTRY.encode() in result for result in launcher.boot(DOMAIN, VMI))
+    assert "Executing onDefineDomain" in shim.messages
+
+
+def test_a_python_script(shim: Shim) -> None:
+    shim.executable("onDefineDomain", PYTHON)
+    assert ENTRY.encode() in shim.start().launcher().on_define_domain(DOMAIN, VMI)
+    assert "onDefineDomain: done" in shim.messages
+
+
+def test_a_compiled_program(shim: Shim) -> None:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    source = shim.folder / "hook.c"
+    source.write_text(COMPILED)
+    subprocess.run([compiler, "-o", str(shim.bin / "onDefineDomain"), str(source)], check=True)
+    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == patched(DOMAIN)
+
+
+@pytest.mark.parametrize("version", ["v1alpha2", "v1alpha3"])
+def test_cloud_init(shim: Shim, version: str) -> None:
+    shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
+    launcher = shim.start(version=version).launcher()
+    assert launcher.only.hook_points[0] == "PreCloudInitIso"
+    data = launcher.pre_cloud_init_iso(CLOUD_INIT, VMI)
+    expected = {"UserData": CLOUD_INIT_VALUE["UserData"] + "fqdn: web-01\n", "NetworkData": "version: 2\n"}
+    assert data == {**CLOUD_INIT_VALUE, **expected}
+    result = virtlauncher.pre_cloud_init(launcher.only.path, version, CLOUD_INIT, VMI)
+    assert json.loads(result.cloudInitNoCloudSource) == {
+        "userData": expected["UserData"],
+        "networkData": expected["NetworkData"],
+    }
+
+
+def test_v1alpha1_has_no_call_for_cloud_init(shim: Shim) -> None:
+    shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
+    assert shim.start(version="v1alpha1").launcher().only.hook_points == ()
+    assert any("cloud-init data will not be changed" in m for m in shim.messages)
+
+
+def test_the_arguments_are_the_originals(shim: Shim) -> None:
+    dump = shim.folder / "arguments"
+    shim.executable("onDefineDomain", f'#!/bin/sh\nprintf "%s\\n" "$#" "$1" "$2" "$3" > {dump}\nprintf %s "$4"\n')
+    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
+    assert dump.read_text() == f"4\n--vmi\n{VMI.decode()}\n--domain\n"
+
+
+def test_it_gets_no_input_and_the_sidecars_environment(shim: Shim) -> None:
+    script = '#!/bin/sh\ncat >&2\necho "<domain>$MARK ${GRPC_VERBOSITY-unset}</domain>"\n'
+    shim.executable("onDefineDomain", script)
+    launcher = shim.start(environment={"MARK": "seen"}).launcher()
+    assert launcher.on_define_domain(DOMAIN, VMI) == b"<domain>seen unset</domain>\n"
+
+
+def test_non_zero_exit(shim: Shim) -> None:
+    script = "#!/bin/sh\nfor i in $(seq 1000); do echo line $i >&2; done\necho disk vdz is missing >&2\nexit 3\n"
+    shim.executable("onDefineDomain", script)
+    shim.start()
+    text = failed(shim)
+    assert "ended with exit status 3" in text
+    assert text.endswith("line 999 | line 1000 | disk vdz is missing")
+    assert "onDefineDomain: line 1" in shim.messages
+    assert "onDefineDomain: disk vdz is missing" in shim.messages
+
+
+def test_end_by_signal(shim: Shim) -> None:
+    shim.executable("onDefineDomain", "#!/bin/sh\nkill -SEGV $$\n")
+    shim.start()
+    assert "was ended by signal 11; it wrote nothing to standard error" in failed(shim)
+
+
+def test_a_program_that_hangs(shim: Shim) -> None:
+    children = shim.folder / "children"
+    shim.executable("onDefineDomain", f"#!/bin/sh\necho waiting >&2\nsleep 300 & echo $! > {children}\nwait\n")
+    shim.start(program=SLOWRUN)
+    for _ in range(2):
+        assert "was not done after 1 s and was killed; its standard error ends: waiting" in failed(shim)
+        assert is_gone(int(children.read_text()))
+
+
+def test_a_caller_with_less_patience(shim: Shim) -> None:
+    """The run is ended before the caller gives up, so that the caller gets to know why; a queued one has less left."""
+    shim.executable("onDefineDomain", HANGING)
+    shim.start().launcher()
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, VMI, seconds=2)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "was not done after 1.8 s and was killed" in caught.value.details()
+
+
+def test_a_caller_that_is_gone(shim: Shim) -> None:
+    shim.executable("onDefineDomain", HANGING)
+    shim.start(program=SLOWRUN).launcher()
+    with virtlauncher.dial(shim.socket) as channel:
+        stub = v1alpha2_pb2_grpc.CallbacksStub(channel)
+        pending = stub.OnDefineDomain.future(v1alpha2_pb2.OnDefineDomainParams(domainXML=DOMAIN, vmi=VMI))  # type: ignore[attr-defined]
+        shim.wait_for("onDefineDomain: started")
+        pending.cancel()
+    shim.executable("onDefineDomain", SED)
+    assert virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, VMI) == patched(DOMAIN)
+
+
+def test_a_child_that_keeps_the_output_open(shim: Shim) -> None:
+    children = shim.folder / "children"
+    shim.executable("onDefineDomain", f'#!/bin/sh\nsleep 300 & echo $! > {children}\nprintf %s "$4"\n')
+    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
+    assert any("a child of it keeps its output open" in m for m in shim.messages)
+    assert is_gone(int(children.read_text()))
+
+
+def test_a_child_in_a_session_of_its_own_does_not_hold_us_up(shim: Shim) -> None:
+    children = shim.folder / "children"
+    script = f"#!/bin/sh\nsetsid sh -c 'echo $$ > {children}; exec sleep 300' &\nprintf %s \"$4\"\n"
+    shim.executable("onDefineDomain", script)
+    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
+    os.kill(int(children.read_text()), signal.SIGKILL)
+
+
+def test_a_background_child_without_our_output_may_stay(shim: Shim) -> None:
+    children = shim.folder / "children"
+    script = f'#!/bin/sh\nsleep 300 >/dev/null 2>&1 & echo $! > {children}\nprintf %s "$4"\n'
+    shim.executable("onDefineDomain", script)
+    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
+    os.kill(int(children.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_the_sidecars_end_is_that_of_its_group(shim: Shim, number: signal.Signals) -> None:
+    import threading
+
+    children = shim.folder / "children"
+    script = f"#!/bin/sh\ntrap '' TERM HUP\nsleep 300 & echo $$ $! > {children}\necho up >&2\nwait\nwait\n"
+    shim.executable("onDefineDomain", script)
+    launcher = shim.start().launcher()
+    errors: list[grpc.RpcError] = []
+
+    def call() -> None:
+        with pytest.raises(grpc.RpcError) as caught:
+            launcher.on_define_domain(DOMAIN, VMI)
+        errors.append(caught.value)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    shim.wait_for("onDefineDomain: up")
+    assert shim.signal(number) == 0
+    thread.join()
+    assert errors[0].code() is grpc.StatusCode.UNAVAILABLE
+    assert "the sidecar is being stopped" in errors[0].details()
+    assert all(is_gone(int(pid)) for pid in children.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("", "is not a domain"),
+        ("hello", "is not a domain"),
+        ("<domain>", "is not a domain"),
+        ("<network></network>", "is not a domain"),
+        ("note: <domain></domain>", "is not a domain"),
+        ("<domain></domain> done", "is not a domain"),
+        ("<!DOCTYPE domain><domain></domain>", "is not a domain"),
+        (r"<domain>\377</domain>", "is not UTF-8 (byte 8)"),
+    ],
+)
+def test_garbage(shim: Shim, printed: str, said: str) -> None:
+    shim.executable("onDefineDomain", f"#!/bin/sh\nprintf '{printed}'\n")
+    shim.start()
+    text = failed(shim)
+    assert f"what onDefineDomain ({shim.bin}/onDefineDomain) printed" in text
+    assert said in text
+
+
+def test_output_without_end(shim: Shim) -> None:
+    shim.executable("onDefineDomain", "#!/bin/sh\nexec cat /dev/zero\n")
+    shim.start()
+    assert "printed more than 4194304 bytes and was killed" in failed(shim)
+
+
+def test_standard_error_without_end(shim: Shim) -> None:
+    """A long line, many lines, no line end: drained, bounded in the log, no hindrance."""
+    script = (
+        "#!/bin/sh\nhead -c 10000000 /dev/zero | tr '\\0' x >&2\necho >&2\n"
+        "head -c 10000000 /dev/zero | tr '\\0' '\\n' >&2\nyes noise | head -c 3000000 >&2\n"
+        'printf %s "last words" >&2\nprintf %s "$4"\n'
+    )
+    shim.executable("onDefineDomain", script)
+    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
+    assert len(shim.text) < 20_000_000
+    assert any("the rest of its standard error is not logged" in m for m in shim.messages)
+    assert any(m.endswith("(line cut)") for m in shim.messages)
+
+
+def test_odd_standard_error(shim: Shim) -> None:
+    shim.executable(
+        "onDefineDomain",
+        r"""#!/bin/sh
+printf 'red \033[31m\000 \377\rand\n\n\tend' >&2
+exit 1
+""",
+    )
+    shim.start()
+    assert failed(shim).endswith(r"its standard error ends: red \x1b[31m\x00 � | and | end")
+    assert "onDefineDomain: \tend" in shim.messages
+
+
+@pytest.mark.parametrize("what", ["domain", "vmi"])
+def test_an_argument_that_is_too_long(shim: Shim, what: str) -> None:
+    shim.executable("onDefineDomain", SED)
+    shim.start()
+    domain, vmi = DOMAIN, VMI
+    if what == "domain":
+        domain = DOMAIN.replace(b"</domain>", b" " * (131_072 - len(DOMAIN)) + b"</domain>")
+    else:
+        vmi = VMI + b" " * (131_072 - len(VMI))
+    error = refused(shim, domain, vmi)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert f"--{what} would be 131072 bytes long" in error.details()
+    assert "131071" in error.details()
+    longest = DOMAIN.replace(b"</domain>", b" " * (131_071 - len(DOMAIN)) + b"</domain>")
+    assert virtlauncher.define_domain(shim.socket, "v1alpha2", longest, VMI) == patched(longest)
+
+
+def test_a_nul_in_an_argument(shim: Shim) -> None:
+    shim.executable("onDefineDomain", SED)
+    shim.start()
+    error = refused(shim, b"<domain>\0</domain>")
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("vmi", [b"", b"no", b"[]", b"\xff"])
+def test_the_vmi_is_checked(shim: Shim, vmi: bytes) -> None:
+    shim.executable("onDefineDomain", SED)
+    shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
+    shim.start()
+    assert refused(shim, vmi=vmi).code() is grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.pre_cloud_init(shim.socket, "v1alpha2", CLOUD_INIT, vmi)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Executing" not in shim.text
+
+
+def test_cloud_init_data_is_checked(shim: Shim) -> None:
+    shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
+    shim.start().launcher()
+    for data in (b"", b"no", b"[]", b"null"):
+        with pytest.raises(grpc.RpcError) as caught:
+            virtlauncher.pre_cloud_init(shim.socket, "v1alpha2", data, VMI)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "PL505" in caught.value.details()
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("", "is not JSON (there is nothing)"),
+        ("null", "is not a JSON object"),
+        ("[]", "is not a JSON object"),
+        ("{} {}", "is not JSON (line 1, column 4)"),
+        ("{'a': 1}", "is not JSON"),
+        ('{"UserData": NaN}', "is not JSON"),
+        ("{}", "has no DataSource"),
+        ('{"DataSource":"noCloud"}', "has no UserData"),
+        ('{"DataSource":"noCloud","UserData":"","NoCloudMetaData":{}}', "has no UserData"),
+        ('{"DataSource":"noCloud","UserData":5,"NoCloudMetaData":{}}', "has a UserData that is not a text"),
+        ('{"DataSource":"noCloud","UserData":"x"}', "has neither NoCloudMetaData nor ConfigDriveMetaData"),
+        ('{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":null}', "has neither"),
+        (
+            '{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":"y"}',
+            "has a NoCloudMetaData that is not an object",
+        ),
+        ('{"DataSource":"floppy","UserData":"x","NoCloudMetaData":{}}', "has no DataSource that is"),
+        ('{"userData":"x","networkData":"y"}', "has no DataSource"),
+    ],
+)
+def test_a_cloud_init_result_that_virt_launcher_cannot_use(shim: Shim, printed: str, said: str) -> None:
+    (shim.folder / "printed").write_text(printed)
+    shim.executable("preCloudInitIso", f"#!/bin/sh\ncat {shim.folder}/printed\n")
+    shim.start().launcher()
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.pre_cloud_init(shim.socket, "v1alpha2", CLOUD_INIT, VMI)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert f"what preCloudInitIso ({shim.bin}/preCloudInitIso) printed {said}" in caught.value.details()
+
+
+def test_names_in_any_case_are_taken_as_go_takes_them(shim: Shim) -> None:
+    printed = '{"datasource":"configDrive","USERDATA":"x","UserData":null,"ConfigDriveMetadata":{"uuid":"1"}}'
+    (shim.folder / "printed").write_text(printed)
+    shim.executable("preCloudInitIso", f"#!/bin/sh\ncat {shim.folder}/printed\n")
+    shim.start().launcher()
+    result = virtlauncher.pre_cloud_init(shim.socket, "v1alpha2", CLOUD_INIT, VMI)
+    assert result.cloudInitData == printed.encode()
+    assert result.cloudInitNoCloudSource == b'{"userData":"x"}'
+
+
+@pytest.mark.parametrize("content", ["#!/bin/sh\ncat\n", b"\x7fELF\x02"], ids=["script", "binary"])
+def test_not_executable(shim: Shim, content: str | bytes) -> None:
+    """Present but not executable: the original passes it over, and the VM starts without its hook."""
+    path = shim.executable("onDefineDomain", content, mode=0o644)
+    launcher = shim.start().launcher()
+    assert launcher.only.hook_points == ("OnDefineDomain",)
+    assert f"{path} is there but not executable" in failed(shim)
+
+
+def test_not_executable_for_cloud_init(shim: Shim) -> None:
+    """It is said where it is heard: PreCloudInitIso may not be called at all."""
+    path = shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT, mode=0o644)
+    assert shim.start().launcher().only.hook_points == ("OnDefineDomain",)
+    assert f"preCloudInitIso: {path} is there but not executable" in failed(shim)
+
+
+def test_not_a_file(shim: Shim) -> None:
+    os.mkfifo(shim.bin / "onDefineDomain")
+    shim.start()
+    assert "is not a regular file" in failed(shim)
+
+
+def test_a_folder_is_passed_over(shim: Shim) -> None:
+    (shim.bin / "onDefineDomain").mkdir()
+    assert shim.start().launcher().only.hook_points == ()
+
+
+def test_gone_since_the_start(shim: Shim) -> None:
+    path = shim.executable("onDefineDomain", SED)
+    shim.start().launcher()
+    path.unlink()
+    assert "cannot be started: No such file or directory" in failed(shim)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("#!/no/such/interpreter -x\n", "its interpreter `/no/such/interpreter` does not exist"),
+        (
+            "#!/bin/sh\r\ncat\r\n",
+            "its interpreter `/bin/sh` with a carriage return does not exist",
+        ),
+        (b"\x7fELF\x02\x01\x01" + bytes(100), "it is not a program for this machine"),
+    ],
+)
+def test_what_the_kernel_cannot_run(shim: Shim, content: str | bytes, said: str) -> None:
+    shim.executable("onDefineDomain", content)
+    shim.start()
+    assert f"cannot be started: {said}" in failed(shim)
+
+
+def test_many_calls_leave_nothing_behind(shim: Shim) -> None:
+    shim.executable("onDefineDomain", SED)
+    launcher = shim.start().launcher()
+    assert shim.process is not None
+    descriptors = Path(f"/proc/{shim.process.pid}/fd")
+    launcher.on_define_domain(DOMAIN, VMI)
+    before = len(list(descriptors.iterdir()))
+    for _ in range(30):
+        launcher.on_define_domain(DOMAIN, VMI)
+    assert len(list(descriptors.iterdir())) <= before + 2
+    children = Path(f"/proc/{shim.process.pid}/task/{shim.process.pid}/children").read_text().split()
+    assert children == []
+
+
+def is_gone(pid: int) -> bool:
+    """Whether the process ends; as a zombie of somebody else it counts as gone."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
