@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,7 +36,7 @@ _FIELDS: dict[str, dict[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The target that is being edited: edits in a row on one target are written into its text once, at the end."""
+    """The text that is being edited: edits in a row on one text are written into it once, at the end."""
 
     target: Target
     part: Selector | None
@@ -52,28 +53,39 @@ class CloudInit:
     original: dict[str, Any]
     record: dict[str, Any]
     edits: int = 0
-    warnings: tuple[str, ...] = ()
     _view: _View | None = field(default=None, repr=False)
+    _opened: dict[tuple[Target, Selector | None], tuple[str, Opened]] = field(default_factory=dict, repr=False)
+    _facts: dict[Target, tuple[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
 
     def value(self, target: Target, part: Selector | None = None) -> Any:
         """What a target means: plain data, which belongs to this state and is not to be changed.
 
-        Raises PatchError (user-data-format, limit-reached, match-count for ``part``).
+        Raises PatchError (user-data-format, limit-reached, operation-failed, match-count for ``part``).
         """
-        return self._viewed(target, part)._current().value
+        if part is not None and target is not Target.USER_DATA:
+            raise fail(rules.OPERATION, f"`part` picks a part of user data; the target is {target.value}")
+        if target in _TEXTS:
+            return self._viewed(target, part).value
+        state = self._flushed()
+        return state.record if target is Target.CLOUD_INIT_DATA else state.record[state._meta()]
 
     def with_value(self, target: Target, value: Any, part: Selector | None = None) -> CloudInit:
         """The state with another value at a target. Raises as :meth:`value`, and where the target cannot hold it."""
-        state = self._viewed(target, part)._counted()
-        view = state._current()
-        if target not in _TEXTS and not isinstance(value, dict):
+        state = self._counted()
+        if target in _TEXTS:
+            view = state._viewed(target, part)
+            state = state if state._view is view else state._flushed()
+            state = replace(state, _view=replace(view, value=value))
+            return state._flushed() if view.opened.eager else state
+        if not isinstance(value, dict):
             raise fail(rules.OPERATION, f"{target.value} must stay a map; this edit makes it {kind(value)}")
-        state = replace(state, _view=replace(view, value=value))
-        return state._flushed() if view.opened.eager or target not in _TEXTS else state
+        state = state._flushed()
+        return replace(state, record=value) if target is Target.CLOUD_INIT_DATA else \
+            state._with_field(state._meta(), value)
 
     def with_part(self, content_type: str, filename: str, content: str) -> CloudInit:
         """The state with that part in its user data (``addPart``). Raises PatchError (user-data-format)."""
-        state = self._flushed()._counted()
+        state = self._counted()._flushed()
         text = userdata.add_part(state._text(Target.USER_DATA), content_type, filename, content)
         return state._with_field("UserData", text)
 
@@ -85,11 +97,11 @@ class CloudInit:
         source = state.record.get("DataSource")
         facts: dict[str, Any] = {
             "dataSource": source if isinstance(source, str) else "noCloud",
-            "userData": user_data_facts(state._text(Target.USER_DATA)),
-            "networkData": network_data_facts(state._text(Target.NETWORK_DATA)),
+            "userData": state._facts_of(Target.USER_DATA, user_data_facts),
+            "networkData": state._facts_of(Target.NETWORK_DATA, network_data_facts),
         }
-        if (meta := state._meta_field()) is not None:
-            facts["metaData"] = plain(state.record[meta])
+        with suppress(PatchError):
+            facts["metaData"] = plain(state.record[state._meta()])
         return facts
 
     def close(self) -> Closed:
@@ -100,7 +112,8 @@ class CloudInit:
         """
         state = self._flushed()
         changed = not identical(state.original, state.record)
-        notes = tuple(Diagnostic(rules.FORMAT, text, severity=Severity.WARNING) for text in state.warnings)
+        notes = tuple(Diagnostic(rules.FORMAT, text, severity=Severity.WARNING)
+                      for _, opened in self._opened.values() for text in opened.warnings)
         try:
             notes += tuple(_usable(state.record, state.text is None))
         except PatchError as e:
@@ -117,50 +130,37 @@ class CloudInit:
             raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
         return result
 
-    def _current(self) -> _View:
-        assert self._view is not None
-        return self._view
-
-    def _viewed(self, target: Target, part: Selector | None) -> CloudInit:
-        """The state with that target open."""
+    def _viewed(self, target: Target, part: Selector | None) -> _View:
+        """The view of a text: the one that is being edited, else a new one."""
         if self._view and (self._view.target, self._view.part) == (target, part):
-            return self
-        if part is not None and target is not Target.USER_DATA:
-            raise fail(rules.OPERATION, f"`part` picks a part of user data; the target is {target.value}")
+            return self._view
         state = self._flushed()
-        opened = state._open(target, part)
-        known = (*state.warnings, *(text for text in opened.warnings if text not in state.warnings))
-        return replace(state, warnings=known, _view=_View(target, part, opened, opened.value))
-
-    def _open(self, target: Target, part: Selector | None) -> Opened:
-        if target is Target.USER_DATA:
-            return userdata.open_user_data(self._text(target), part)
-        if target is Target.NETWORK_DATA:
-            return userdata.open_network_data(self._text(target), json_when_empty=self._is_config_drive())
-        if target is Target.CLOUD_INIT_DATA:
-            return Opened(self.record, lambda new: "")
-        meta = self._meta_field()
-        if meta is None:
-            raise fail(rules.OPERATION, "there is no meta data: virt-launcher sent neither NoCloudMetaData nor "
-                                        "ConfigDriveMetaData")
-        return Opened(self.record[meta], lambda new: "")
+        text = state._text(target)
+        known, opened = self._opened.get((target, part), (None, None))
+        if opened is None or known != text:
+            if target is Target.USER_DATA:
+                opened = userdata.open_user_data(text, part)
+            else:
+                opened = userdata.open_network_data(text, json_when_empty=state._is_config_drive())
+            self._opened[target, part] = text, opened
+        return _View(target, part, opened, opened.value)
 
     def _flushed(self) -> CloudInit:
-        """The state with the open target's value written into the record."""
+        """The state with the value of the text that is being edited written into the text."""
         view = self._view
         if view is None:
             return self
         if identical(view.value, view.opened.value):
             return replace(self, _view=None)
-        if view.target in _TEXTS:
-            return self._with_field(_TEXTS[view.target], view.opened.write(view.value))
-        if view.target is Target.CLOUD_INIT_DATA:
-            return replace(self, record=view.value, _view=None)
-        return self._with_field(str(self._meta_field()), view.value)
+        return self._with_field(_TEXTS[view.target], view.opened.write(view.value))
+
+    def _facts_of(self, target: Target, facts_of: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+        text = self._text(target)
+        if target not in self._facts or self._facts[target][0] != text:
+            self._facts[target] = text, facts_of(text)
+        return self._facts[target][1]
 
     def _with_field(self, name: str, value: Any) -> CloudInit:
-        if self.record.get(name) == value:
-            return replace(self, _view=None)
         return replace(self, record={**self.record, name: value}, _view=None)
 
     def _counted(self) -> CloudInit:
@@ -178,9 +178,14 @@ class CloudInit:
     def _is_config_drive(self) -> bool:
         return self.record.get("DataSource") == "configDrive"
 
-    def _meta_field(self) -> str | None:
+    def _meta(self) -> str:
+        """The field of the meta data that is set."""
         own = _SOURCES.get(str(self.record.get("DataSource")), "")
-        return next((name for name in (own, *_META) if isinstance(self.record.get(name), dict)), None)
+        for name in (own, *_META):
+            if isinstance(self.record.get(name), dict):
+                return name
+        raise fail(rules.OPERATION, "there is no meta data: virt-launcher sent neither NoCloudMetaData nor "
+                                    "ConfigDriveMetaData")
 
 
 @dataclass(frozen=True, slots=True)

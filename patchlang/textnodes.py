@@ -7,7 +7,8 @@ differ. Everything else is copied from the old text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from enum import Enum
@@ -55,9 +56,11 @@ class Node:
             yield from child.value.below()
 
 
-class Clumsy(Exception):  # noqa: N818
+class InPlaceError(Exception):
     """A node that cannot be changed in place; it is written anew."""
 
+
+_MUCH = 100_000
 
 KEEP = object()
 MERGE = object()
@@ -80,9 +83,9 @@ def plan(node: Node, old: Any, new: Any) -> list[Step]:
 def _plan_list(old: list[Any], new: list[Any]) -> list[Step]:
     before, after = [freeze(item) for item in old], [freeze(item) for item in new]
     steps: list[Step] = []
-    for tag, i, i_end, j, j_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag == "equal" or (tag == "replace" and i_end - i == j_end - j):
-            steps += (Step(i + n, None, new[j + n]) for n in range(j_end - j))
+    for tag, i, i_end, j, j_end in _differences(before, after):
+        if tag == "equal" or (tag == "replace" and (i_end - i == j_end - j or (i_end - i) * (j_end - j) > _MUCH)):
+            steps += (Step(i + n if i + n < i_end else None, None, new[j + n]) for n in range(j_end - j))
         elif tag == "replace":
             rest = list(range(i, i_end))
             for n in range(j, j_end):
@@ -92,6 +95,21 @@ def _plan_list(old: list[Any], new: list[Any]) -> list[Step]:
         else:
             steps += (Step(None, None, new[n]) for n in range(j, j_end))
     return steps
+
+
+def _differences(before: list[Any], after: list[Any]) -> Iterator[tuple[str, int, int, int, int]]:
+    """Opcodes as :mod:`difflib` gives them; it sees only what lies between the equal ends, since it takes time."""
+    short = min(len(before), len(after))
+    head = next((n for n in range(short) if before[n] != after[n]), short)
+    tail = next((n for n in range(short - head) if before[-1 - n] != after[-1 - n]), short - head)
+    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
+    yield "equal", 0, head, 0, head
+    if len(old) * len(new) > _MUCH:
+        yield "replace", head, head + len(old), head, head + len(new)
+    else:
+        for tag, i, i_end, j, j_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            yield tag, head + i, head + i_end, head + j, head + j_end
+    yield "equal", len(before) - tail, len(before), len(after) - tail, len(after)
 
 
 def _akin(a: Any, b: Any) -> bool:
@@ -108,7 +126,7 @@ def _plan_map(node: Node, old: dict[Any, Any], new: dict[Any, Any]) -> list[Step
     own = {child.name: i for i, child in enumerate(node.children) if child.name is not MERGE}
     inherited = old.keys() - own.keys()
     if any(key not in new for key in inherited):
-        raise Clumsy
+        raise InPlaceError
     added = _runs(new, lambda key: key in own, lambda key: key not in inherited or not identical(old[key], new[key]))
     gone = _runs({child.name: None for child in node.children}, lambda key: key in new, lambda key: key is not MERGE)
     steps: list[Step] = []
@@ -149,16 +167,16 @@ def _runs(keys: dict[Any, Any], stays: Any, counts: Any) -> dict[Any, list[Any]]
 class FlowWriter:
     """Renders nodes of one text for a new value. A subclass says how values are written.
 
-    ``dropped`` collects the spans whose old text is gone; ``expand`` are aliases that must be written out.
+    ``expand`` are aliases that must be written out; ``dropped`` collects the spans whose old text is gone.
     """
 
     separator = ", "
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, expand: Iterable[Node] = ()) -> None:
         self.text = text
         self.break_ = "\r\n" if 2 * text.count("\r\n") > text.count("\n") else "\n"
         self.dropped: list[tuple[int, int]] = []
-        self.expand: set[Node] = set()
+        self.expand = sorted(node.start for node in expand)
 
     def written(self, value: Any, indent: str | None, like: Node | None = None) -> str:
         """A value as flow text; over several lines, the later ones at ``indent``, where that is not None."""
@@ -175,7 +193,7 @@ class FlowWriter:
         if node.flow and self.same_collection(node, old, new) and node.children and new:
             try:
                 return self.flow(node, old, new)
-            except Clumsy:
+            except InPlaceError:
                 pass
         return self.anew(node, new)
 
@@ -184,7 +202,9 @@ class FlowWriter:
         return self.written(new, self.line_indent(node.start), node)
 
     def touched(self, node: Node) -> bool:
-        return any(node.start <= alias.start < node.end for alias in self.expand)
+        """Whether an alias inside of the node must be written out."""
+        first = bisect_left(self.expand, node.start)
+        return first < len(self.expand) and self.expand[first] < node.end
 
     @staticmethod
     def same_collection(node: Node, old: Any, new: Any) -> bool:
@@ -200,7 +220,7 @@ class FlowWriter:
         """A flow collection with some of its entries changed, added or removed, separated as they are."""
         kids = node.children
         if self.text[node.start : node.start + 1] not in ("[", "{"):
-            raise Clumsy
+            raise InPlaceError
         gap, steps = self.gap(node), plan(node, old, new)
         result = [self.text[node.start : kids[0].start]]
         for n, step in enumerate(steps):
@@ -222,7 +242,7 @@ class FlowWriter:
     def flow_child(self, child: Child, old: Any, step: Step) -> str:
         if step.value is KEEP:
             if self.touched(child.value):
-                raise Clumsy
+                raise InPlaceError
             return self.text[child.start : child.end]
         if child.key is None:
             return self.render(child.value, old[step.child], step.value)

@@ -8,11 +8,12 @@ not (an alias shares what was changed, a style cannot hold a value), larger node
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from .data import TooBigError, identical
-from .textnodes import KEEP, Child, Clumsy, FlowWriter, Kind, Node, Step, plan
+from .textnodes import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
 from .yamlread import Document, YamlError, read
 from .yamlwrite import Layout, block, element, flow, member, scalar, shifted
 
@@ -84,8 +85,7 @@ def _rendered(document: Document, layout: Layout, depth: int, new: Any) -> str:
     body = writer.root(root, document.value, new)
     orphans = {node for node in root.below() if node.target and writer.lost(node.target) and not writer.lost(node)}
     if orphans:
-        opened = _BlockWriter(text, layout, _DEPTHS[0])
-        opened.expand = orphans
+        opened = _BlockWriter(text, layout, _DEPTHS[0], orphans)
         body = opened.root(root, document.value, document.value)
         return _rendered(read(text[: root.start] + body + text[root.end :]), layout, depth, new)
     return text[: root.start] + body + text[root.end :]
@@ -130,8 +130,8 @@ def _has_break(value: Any) -> bool:
 class _BlockWriter(FlowWriter):
     """Renders block collections entry by entry, whole lines; flow collections inside of them as its base does."""
 
-    def __init__(self, text: str, layout: Layout, depth: int) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, layout: Layout, depth: int, expand: Iterable[Node] = ()) -> None:
+        super().__init__(text, expand)
         self.layout, self.depth, self.level = layout, depth, 0
 
     def lost(self, node: Node) -> bool:
@@ -162,7 +162,7 @@ class _BlockWriter(FlowWriter):
         self.level += 1
         try:
             return self.flow(node, old, new) if node.flow else self.block(node, old, new)
-        except Clumsy:
+        except InPlaceError:
             return None
         finally:
             self.level -= 1
@@ -171,7 +171,7 @@ class _BlockWriter(FlowWriter):
         """A block collection. Comments above an entry that goes stay, with the entry that follows."""
         kids, steps = node.children, plan(node, old, new)
         if not steps:
-            raise Clumsy
+            raise InPlaceError
         self.drop(node, steps)
         column = _column(self.text, kids[0].start)
         comments = self.orphaned_comments(kids, {step.child for step in steps})
@@ -221,7 +221,7 @@ class _BlockWriter(FlowWriter):
         renamed = child.key is not None and not identical(step.name, child.name)
         if step.value is KEEP or (not renamed and identical(before, step.value) and not self.touched(child.value)):
             if step.value is KEEP and self.touched(child.value):
-                raise Clumsy
+                raise InPlaceError
             return self.text[child.start : child.end] + tail
         if child.key is not None and child.start < child.key.start:
             self.dropped.append((child.start, child.end))
@@ -239,7 +239,7 @@ class _BlockWriter(FlowWriter):
             return child.start + 1
         colon = _COLON.match(self.text, child.key.end)
         if colon is None:
-            raise Clumsy
+            raise InPlaceError
         return colon.end()
 
     def value_anew(self, child: Child, mark: int, new: Any, tail: str, column: int) -> str:
