@@ -190,7 +190,8 @@ def _keyed(made: Any, token: Match, path: Pointer, depth: int, present: dict[Any
 
 
 def _unstable(path: Pointer, depth: int) -> PointerError:
-    return path.error(depth, f"the value's own key differs from `{path.token_text(depth)}`: the next run would append it",
+    written = path.token_text(depth)
+    return path.error(depth, f"the value's own key differs from `{written}`: the next run would append it",
                       "leave the key out of the value, or make both equal")
 
 
