@@ -221,15 +221,17 @@ def judge(assertion: Assertion, look: Lookup) -> str | None:
 @pytest.mark.parametrize("run", [pytest.param(run, id=f"{run.case}[{run.name}]") for run in runs()])
 def test_case(run: Run) -> None:
     program(run.case)
-    if not run.domain and not hasattr(engine, "patch_cloud_init"):
-        pytest.skip("cloud-init is not there yet")
     if run.refused:
         result, said = attempt(run, run.data)
         assert result is None, "must be refused"
         assert "error[PL" in said
     elif run.unchanged:
         result, said = attempt(run, run.data)
-        assert result == run.data, said or "must stay as it is, byte for byte"
+        assert result is not None, said
+        if run.domain:
+            assert result == run.data, "must stay as it is, byte for byte"
+        else:
+            assert json.loads(result) == json.loads(run.data)
     else:
         first = apply(run, run.data, "the first run")
         second = apply(run, first, "a second run on the result")
@@ -242,22 +244,27 @@ def test_case(run: Run) -> None:
                 assert last == again
 
 
-def test_every_case_has_its_patch() -> None:
-    there = {path.stem for path in PATCHES.glob("*.yaml")}
-    assert there <= {case["id"] for case in cases()}
-    wanted = {
-        case["id"]
-        for case in cases()
-        if not case.get("stretch") and (case["hook"] == "onDefineDomain" or hasattr(engine, "patch_cloud_init"))
-    }
-    assert wanted - there == set()
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "onDefineDomain",
+        pytest.param("preCloudInitIso", marks=pytest.mark.xfail(strict=True, reason="they are still to be written")),
+    ],
+)
+def test_every_case_has_its_patch(hook: str) -> None:
+    wanted = {case["id"] for case in cases() if case["hook"] == hook and not case.get("stretch")}
+    assert wanted - {path.stem for path in PATCHES.glob("*.yaml")} == set()
+
+
+def test_every_patch_has_its_case() -> None:
+    assert {path.stem for path in PATCHES.glob("*.yaml")} <= {case["id"] for case in cases()}
 
 
 def fingerprint() -> str:
     """Of all results and all that was said."""
     digest = hashlib.sha256()
     for run in runs():
-        if (PATCHES / f"{run.case}.yaml").is_file() and (run.domain or hasattr(engine, "patch_cloud_init")):
+        if (PATCHES / f"{run.case}.yaml").is_file():
             result, said = attempt(run, run.data)
             digest.update((result or b"") + said.encode())
     return digest.hexdigest()
