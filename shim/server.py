@@ -6,6 +6,7 @@ the VM (pkg/hooks/manager.go): so the socket comes last, when nothing is left to
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,8 @@ def run(config: Config, stop: Stop, environment: Mapping[str, str], limits: Limi
     log.info("patchlang %s: sidecar-shim starts (version %s)", __version__, config.version or "none, plugin only")
     backend = sources.find(config, environment)
     server = _build(config, backend, stop, limits or Limits())
+    gc.collect()
+    gc.freeze()  # what is here now stays; the collection after each call need not look at it
     try:
         bound = _bind(server, config, stop, environment)
     except SocketError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -100,6 +101,9 @@ class Callbacks:
             failure = error
         except Exception as error:
             failure = internal(error, call)
+        finally:
+            # A run's documents hang in cycles; waiting calls would pile them up beyond the container's memory.
+            gc.collect()
         return _refuse(context, call, failure)
 
 

@@ -54,7 +54,9 @@ def dial(path: Path) -> Iterator[grpc.Channel]:
             probe.connect(str(path))
         except OSError as error:
             raise ConnectionError(f"nobody answers at {path}: {error}") from None
-    with grpc.insecure_channel(address(path), options=(("grpc.use_local_subchannel_pool", 1),)) as channel:
+    # grpc-go takes the path for the name of the host.
+    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.default_authority", str(path)))
+    with grpc.insecure_channel(address(path), options=options) as channel:
         yield channel
 
 
