@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LATE = {"cel_expr_python", "ruamel"}  # loaded when a patch needs them
+LATE = {"cel_expr_python"}  # loaded when a patch has an expression
 COMMAND_LINE = {"click", "patchlang.cli", "patchlang.lint", "patchlang.render", "patchlang.schema"}
 TRANSPORT = {"google.protobuf", "grpc", "shim"}
 HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog", "typer", "unittest"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +14,14 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("runtime", "build", "dev", "lock")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)( ; .+)?((?: --hash=sha256:[0-9a-f]{64})+)")
+
+# Packages whose module has another name.
+MODULES = {
+    "grpcio": "grpc",
+    "grpcio-tools": "grpc_tools",
+    "protobuf": "google.protobuf",
+    "pyyaml": "yaml",
+}
 
 
 def pins(name: str) -> dict[str, str]:
@@ -63,3 +72,25 @@ def test_every_locked_package_is_explained() -> None:
     locked = {package for name in LOCKS for package in pins(name)}
     assert explained.keys() == locked, "docs/dependencies.md and the locks differ"
     assert [name for name, cells in explained.items() if len(cells) != 4 or not all(cells)] == [], "why, licence, size"
+
+
+def imported(*folders: str) -> set[str]:
+    """The packages, by name in a lock, whose modules the Python files under ``folders`` import."""
+    modules = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(f"{node.module}.{node.names[0].name}")
+    known = {name: MODULES.get(name, name.replace("-", "_")) for name in pins("dev")}
+    return {name for name, module in known.items() if any(f"{m}.".startswith(f"{module}.") for m in modules)}
+
+
+def test_the_library_imports_what_pyproject_names_and_nothing_else() -> None:
+    assert imported("patchlang", "shim") == {canonicalize_name(r.name) for r in project()}
+
+
+def test_checks_import_what_is_asked_for() -> None:
+    direct = {canonicalize_name(r.name) for r in [*project(), *wanted("dev")]}
+    assert imported("tests", "tools", "examples") <= direct
