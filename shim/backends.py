@@ -82,7 +82,7 @@ class Patches:
         except GivenUpError:
             # lxml locks a compiled XPath while it is evaluated: the thread that goes on holds those of its program.
             self._program = self._renew() or self._program
-            message = f"the run was not done after {seconds:.3g} s and was given up"
+            message = f"the run was not done after {seconds:.2g} s and was given up"
             late = Diagnostic(rules.DEADLINE, message, progress.span, patch=progress.document)
             raise from_diagnostics([late]) from None
 

@@ -128,7 +128,7 @@ class Runner:
             output, left_behind = self._drain(process, said, time.monotonic() + seconds)
             said.close()
             if output is None:
-                raise ProgramError(f"was not done after {seconds:.3g} s and was killed; {said.last_words}")
+                raise ProgramError(f"was not done after {seconds:.2g} s and was killed; {said.last_words}")
         finally:
             said.close()
             self._finish(process, kill=left_behind)
