@@ -53,7 +53,10 @@ def is_required(field: Field[Any]) -> bool:
 
 
 def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
-    """One document of a patch file. The patch is None where a diagnostic says why."""
+    """One document of a patch file, with its errors.
+
+    Where it has errors the patch holds what could be read, for further checks; it is None where that is too little.
+    """
     decoder = _Decoder()
     try:
         decoder.check_kind(root)
@@ -63,7 +66,12 @@ def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
         return None, decoder.found
     except PatchError as e:
         return None, [*decoder.found, e.diagnostic]
-    return (None if decoder.found else patch), decoder.found
+    return patch, decoder.found
+
+
+# what can be checked further without the parts that could not be read; and parts without which that would mislead
+_PARTIAL = (model.Patch, model.Spec)
+_ESSENTIAL = frozenset({"metadata", "spec", "variables", "namespaces"})
 
 
 class _InvalidError(Exception):
@@ -130,8 +138,14 @@ class _Decoder:
             self.found.append(
                 Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls))
             )
-        if len(self.found) > errors:
+        broken = {name for name, value in values.items() if value is None}
+        if (
+            missing
+            or (broken and (cls not in _PARTIAL or broken & _ESSENTIAL))
+            or (len(self.found) > errors and cls not in _PARTIAL)
+        ):
             raise _InvalidError
+        values = {name: value for name, value in values.items() if name not in broken}
         if any(f.name == "span" for f in fields(cls)):  # type: ignore[arg-type]
             values["span"] = node.span
         return cls(**values)
@@ -169,6 +183,8 @@ class _Decoder:
                 node.span,
                 "start each entry with `- `",
             )
+        if item in (model.DomainEdit, model.CloudInitEdit):
+            return self.edits(item, node, what)
         return self.all(partial(self.single, item, child, f"an entry of {what}") for child in node.items)
 
     def pairs(self, name_type: Any, value_type: Any, node: Node, what: str) -> tuple[Any, ...]:
@@ -186,6 +202,11 @@ class _Decoder:
         if len(self.found) > errors:
             raise _InvalidError
         return values
+
+    def edits(self, item: Any, node: Sequence, what: str) -> tuple[Any, ...]:
+        """Those that can be read; the others are collected, and what else is wrong is found in the same go."""
+        found = (self.collect(partial(self.single, item, child, f"an entry of {what}")) for child in node.items)
+        return tuple(edit for edit in found if edit is not None)
 
     def edit(self, node: Node, ops: dict[str, Any]) -> Any:
         if not isinstance(node, Mapping):

@@ -172,7 +172,8 @@ class DomainTree:
         parent = anchor if inside else anchor.getparent()
         assert parent is not None, "the root has no siblings"
         self._touch_content(parent)
-        if inside and (edge := _edge_child(parent, first=position is Position.PREPEND)) is not None:
+        edge = _edge_child(parent, first=position is Position.PREPEND) if inside else None
+        if edge is not None and self._is_element_only(parent):
             anchor, position = edge, Position.BEFORE if position is Position.PREPEND else Position.AFTER
         for node in nodes:
             for inner in node.iter():
@@ -299,7 +300,11 @@ class DomainTree:
                 anchor.addnext(node)
             case Position.BEFORE:
                 anchor.addprevious(node)
-            case _:
+            case Position.PREPEND:
+                text, anchor.text = anchor.text, None
+                anchor.insert(0, node)
+                anchor.text = text
+            case Position.APPEND:
                 anchor.append(node)
 
         def undo() -> None:
@@ -344,7 +349,7 @@ class DomainTree:
                 self._attach(node, anchor, position)
                 self._set_chunks(node, True, space)
             case _:
-                # the parent has no child yet
+                # the parent has no child yet, or text of its own
                 text = self._get_chunks(parent, False)
                 self._attach(node, parent, position)
                 if indent is not None:

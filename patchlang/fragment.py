@@ -124,6 +124,10 @@ def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error:
         )
     if _MARK in message or re.search(rf"<[^<>\"']*{_MARK}", text):
         return fail(rules.BAD_FRAGMENT, "`$[ ]` may stand in attribute values and in text, not in names", span)
+    if "EntityRef" in message or "Entity" in message:
+        return fail(
+            rules.BAD_FRAGMENT, "a `&` stands alone, or names an entity that is not there", span, "write `&amp;`"
+        )
     if "fragment" in message:
         message = "a tag is not closed, or closed twice"
     return fail(rules.BAD_FRAGMENT, f"not well-formed XML: {message}", span)

@@ -203,7 +203,7 @@ class EnsureOp:
                     rules.AMBIGUOUS,
                     ambiguous(step.written, found),
                     edit.span,
-                    f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`",
+                    f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`",
                 )
             if found:
                 node = found[0]

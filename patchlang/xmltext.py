@@ -131,10 +131,7 @@ class StartTag:
         if not uri and self.bound.get(None):
             self._bind(None, "")
         self.name = self._qualified(uri, local, self._written_prefix(), attribute=False)
-        pieces = self._old_attributes(tokens, declared)
-        written = {clark for clark, _ in pieces}
-        new = [(clark, value) for clark, value in attributes_of(self.element).items() if clark not in written]
-        added = [self._attribute(clark, value) for clark, value in new]
+        pieces = self._attributes(tokens, declared)
         if not self.raw:
             self._declare = {**declared, **self._declare}
         xmlns = [
@@ -142,7 +139,7 @@ class StartTag:
             for prefix, value in self._declare.items()
         ]
         ending = self.raw[tokens[-1].end() if tokens else len(self._raw_name()) + 1 :] if self.raw else b">"
-        return b"".join([b"<", self.name.encode(), *xmlns, *(piece for _, piece in pieces), *added, ending])
+        return b"".join([b"<", self.name.encode(), *xmlns, *pieces, ending])
 
     def _raw_name(self) -> bytes:
         found = _TAG_NAME.match(self.raw or b"")
@@ -166,33 +163,39 @@ class StartTag:
             and not _MADE_BY_LXML.fullmatch(prefix or "")
         }
 
-    def _old_attributes(self, tokens: list[re.Match[bytes]], declared: Scope) -> list[tuple[str, bytes]]:
-        """Clark name and bytes of what is kept of the tag as written, declarations under their own names."""
-        pieces: list[tuple[str, bytes]] = []
+    def _attributes(self, tokens: list[re.Match[bytes]], declared: Scope) -> list[bytes]:
+        """The attributes in their order, as written where they did not change; declarations stay at their neighbour."""
         meant = {**self.meant, **declarations(self.raw or b"")}
+        written: dict[str, re.Match[bytes]] = {}
+        before: dict[str, list[bytes]] = {}
+        waiting: list[bytes] = []
+        values = attributes_of(self.element)
         for token in tokens:
             name = token[1].decode()
             if _declares(name):
-                if (name[6:] or None) in declared:
-                    pieces.append((name, token[0]))
+                waiting += [token[0]] if (name[6:] or None) in declared else []
                 continue
             prefix, colon, local = name.partition(":")
             uri = XML_NAMESPACE if prefix == "xml" else meant.get(prefix, "") if colon else ""
             clark = f"{{{uri}}}{local}" if uri else name
-            value = self.element.get(clark)
-            if value is None:
-                continue
-            same_name = not uri or prefix == "xml" or self.bound.get(prefix) == uri
-            unchanged = same_name and self.before.get(clark) == value
-            pieces.append(
-                (clark, token[0] if unchanged else self._attribute(clark, value, name if same_name else None))
-            )
-        return pieces
+            written[clark] = token
+            if clark in values:
+                before[clark], waiting = waiting, []
+        pieces: list[bytes] = []
+        for clark, value in values.items():
+            pieces += before.get(clark, [])
+            pieces.append(self._attribute(clark, value, written.get(clark)))
+        return pieces + waiting
 
-    def _attribute(self, clark: str, value: str, name: str | None = None) -> bytes:
-        if name is None:
-            uri, local = _split(clark)
-            name = self._qualified(uri, local, None, attribute=True) if uri else local
+    def _attribute(self, clark: str, value: str, token: re.Match[bytes] | None) -> bytes:
+        uri, local = _split(clark)
+        if token is not None:
+            prefix = token[1].decode().rpartition(":")[0]
+            if not uri or uri == XML_NAMESPACE or self.bound.get(prefix) == uri:
+                if self.before.get(clark) == value:
+                    return token[0]
+                return b' %s="%s"' % (token[1], escape_attribute(value))
+        name = self._qualified(uri, local, None, attribute=True) if uri else local
         return b' %s="%s"' % (name.encode(), escape_attribute(value))
 
     def _qualified(self, uri: str, local: str, written: str | None, *, attribute: bool) -> str:
@@ -209,7 +212,8 @@ class StartTag:
         return f"{prefix}:{local}" if prefix else local
 
     def _new_prefix(self, uri: str, written: str | None, *, attribute: bool) -> str | None:
-        free = [p for p in (self.preferred.get(uri), self.element.prefix) if p and not self.bound.get(p)]
+        taken = self._declare if self.raw is None else self.bound
+        free = [p for p in (self.preferred.get(uri), self.element.prefix) if p and not taken.get(p)]
         named = [p for p in free if not _MADE_BY_LXML.fullmatch(p)]
         if named:
             return named[0]
