@@ -26,7 +26,7 @@ FINDINGS, USAGE, ENVIRONMENT = 1, 2, 3
 def main() -> None:
     """Entry point of the command."""
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(prog_name="patchlang", standalone_mode=False))
     except click.Abort:
         sys.exit(130)
     except click.ClickException as e:
