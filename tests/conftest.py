@@ -1,0 +1,26 @@
+"""Options and profiles of the whole test suite."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# `pytest --hypothesis-profile=long` looks harder; CI draws the same examples each time
+settings.register_profile("short", deadline=None, derandomize="CI" in os.environ, print_blob=True)
+settings.register_profile("long", deadline=None, max_examples=5000, print_blob=True)
+settings.load_profile("short")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite-cases",
+        action="store_true",
+        help="write the expected files under tests/cases anew, to be read before they are committed",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--rewrite-cases") and os.environ.get("CI"):
+        raise pytest.UsageError("--rewrite-cases is not for CI: what a case expects is decided by a person")

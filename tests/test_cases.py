@@ -1,0 +1,255 @@
+"""The cases under tests/cases: what patches do, what is refused in which words, what the command line answers.
+
+``tests/cases/README.md`` says what is in a case's folder.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from lxml import etree
+
+from patchlang import cli, engine, model, rules
+from patchlang.decode import model_fields
+from patchlang.diagnostics import Diagnostic, Rule
+from patchlang.inputs import read_vmi
+from patchlang.load import decode_source, load, read_source
+from patchlang.render import render
+
+CASES = Path(__file__).parent / "cases"
+OPS: dict[str, Any] = dict(model.DOMAIN_OPS)
+# rules that no domain, patch file or command line brings about (they belong to cloud-init and to the sidecar), and one
+# whose case would be too big a file: see test_limits.py
+ELSEWHERE = {
+    rules.AMBIGUOUS_SCALAR, rules.BAD_CLOUD_INIT, rules.BAD_POINTER, rules.DEADLINE, rules.FILE_TOO_BIG, rules.FORMAT,
+    rules.INPUT_TOO_BIG, rules.OPERATION, rules.UNUSABLE_RESULT,
+}  # fmt: skip
+
+
+def folders(kind: str) -> list[Path]:
+    return sorted(path for path in (CASES / kind).iterdir() if path.is_dir())
+
+
+def name(case: Path) -> str:
+    return case.name
+
+
+class Golden:
+    """Compares with the files of a case, or writes them anew. A file that is missing stands for nothing."""
+
+    def __init__(self, rewrite: bool) -> None:
+        self.rewrite = rewrite
+
+    def check(self, file: Path, actual: bytes) -> None:
+        if self.rewrite:
+            if actual:
+                file.write_bytes(actual)
+            else:
+                file.unlink(missing_ok=True)
+            return
+        expected = file.read_bytes() if file.exists() else b""
+        if actual != expected:
+            assert actual.decode(errors="backslashreplace") == expected.decode(errors="backslashreplace")
+        assert actual == expected
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    return Golden(bool(request.config.getoption("--rewrite-cases")))
+
+
+class Finished(NamedTuple):
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+def patchlang(
+    args: list[str], capture: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, stdin: bytes = b""
+) -> Finished:
+    """Run the command in this process."""
+    monkeypatch.setattr(sys, "argv", ["patchlang", *args])
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+    monkeypatch.setenv("COLUMNS", "100")
+    capture.readouterr()
+    status = 0
+    try:
+        cli.main()
+    except SystemExit as e:
+        status = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
+    out, err = capture.readouterr()
+    return Finished(status, out, err)
+
+
+# -- apply ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", folders("apply"), ids=name)
+def test_apply(
+    case: Path, golden: Golden, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(case)
+    files = patch_files()
+    loaded = load(files)
+    assert render(loaded.diagnostics) == ""
+    assert loaded.program is not None
+    domain, vmi = Path("domain.xml").read_bytes(), vmi_of_case()
+
+    outcome = engine.patch_domain(loaded.program, domain, vmi)
+    assert outcome.data is not None, render(outcome.diagnostics)
+    etree.fromstring(outcome.data)
+    golden.check(case / "expected.xml", outcome.data)
+    golden.check(case / "warnings.txt", render(outcome.diagnostics).encode())
+    if (case / "trace.txt").exists():
+        options = [arg for file in files for arg in ("-p", str(file))]
+        vmis = [arg for file in vmi_files() for arg in ("--vmi", str(file))]
+        args = ["apply", *options, "--domain", "domain.xml", *vmis, "--trace"]
+        run = patchlang(args, capsysbinary, monkeypatch)
+        assert (run.status, run.stdout) == (0, outcome.data)
+        golden.check(case / "trace.txt", run.stderr)
+
+    again = engine.patch_domain(loaded.program, outcome.data, vmi)
+    if (case / "not-idempotent").exists():
+        assert again.data != outcome.data, "the case is idempotent: remove the file `not-idempotent`"
+    else:
+        assert again.data is not None, render(again.diagnostics)
+        assert again.data.decode() == outcome.data.decode()
+
+
+def patch_files() -> list[Path]:
+    return sorted(Path().glob("patch*.yaml"))
+
+
+def vmi_files() -> list[Path]:
+    return sorted(Path().glob("vmi.*"))
+
+
+def vmi_of_case() -> bytes:
+    files = vmi_files()
+    if not files:
+        return b"{}"
+    data = files[0].read_bytes()
+    return data if files[0].suffix == ".json" else read_vmi(data)
+
+
+# -- reject --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", folders("reject"), ids=name)
+def test_reject(case: Path, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(case)
+    diagnostics = diagnostics_of_case()
+    assert any(d.is_error for d in diagnostics)
+    golden.check(case / "expected.txt", render(diagnostics).encode())
+
+
+def diagnostics_of_case() -> tuple[Diagnostic, ...]:
+    loaded = load(patch_files())
+    if loaded.program is None:
+        return loaded.diagnostics
+    outcome = engine.patch_domain(loaded.program, Path("domain.xml").read_bytes(), vmi_of_case())
+    assert outcome.data is None
+    return outcome.diagnostics
+
+
+# -- the command line ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", folders("cli"), ids=name)
+def test_cli(
+    case: Path,
+    golden: Golden,
+    tmp_path: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"cmd", "stdin", "stdout", "stderr", "status", "written"}
+    work = tmp_path / "work"
+    shutil.copytree(case, work, ignore=lambda folder, names: given & set(names) if folder == str(case) else set())
+    monkeypatch.chdir(work)
+    stdin = (case / "stdin").read_bytes() if (case / "stdin").exists() else b""
+    before = {p.relative_to(work) for p in work.rglob("*")}
+    run = patchlang(shlex.split((case / "cmd").read_text()), capsysbinary, monkeypatch, stdin)
+    golden.check(case / "stdout", run.stdout)
+    golden.check(case / "stderr", run.stderr)
+    golden.check(case / "status", b"" if run.status == 0 else b"%d\n" % run.status)
+    for path in {p.relative_to(work) for p in work.rglob("*")} - before:
+        (case / "written").mkdir(exist_ok=True)
+        golden.check(case / "written" / path, (work / path).read_bytes())
+    expected = {p.name for p in (case / "written").glob("*")}
+    assert {p for p in expected if not (work / p).exists()} == set()
+
+
+# -- the cases as a whole ------------------------------------------------------------------------------------------
+
+
+def test_every_rule_has_a_case() -> None:
+    shown = "".join(
+        file.read_text(errors="replace")
+        for pattern in ("reject/*/expected.txt", "apply/*/warnings.txt", "cli/*/stderr")
+        for file in CASES.glob(pattern)
+    )
+    seen = set(re.findall(r"\[(PL[0-9]{3}) ", shown))
+    all_rules = {value for value in vars(rules).values() if isinstance(value, Rule)}
+    advice = {rule for rule in all_rules if rule.id.startswith("PL3")}
+    wanted = {rule.id for rule in all_rules - ELSEWHERE - advice}
+    assert wanted - seen == set()
+
+
+def test_every_field_of_every_op_has_a_case() -> None:
+    """An edit counts with every key that differs from the default."""
+    edits = [edit for patch in applied_patches() for edit in patch.spec.domain]
+    wanted = {(op, key) for op, cls in OPS.items() for key in model_fields(cls)}
+    # no path, no nodes to count; decode refuses them
+    wanted -= {("qemuArgs", "expect"), ("qemuArgs", "unless")}
+    # it changes nothing
+    wanted -= {("test", "allowProtected")}
+    seen = {
+        (op, key)
+        for op, cls in OPS.items()
+        for edit in edits
+        if isinstance(edit, cls)
+        for key, (field, _) in model_fields(cls).items()
+        if field.default is MISSING or getattr(edit, field.name) != field.default
+    }
+    assert wanted - seen == set()
+
+
+def test_every_field_of_a_spec_and_every_position_has_a_case() -> None:
+    specs = [patch.spec for patch in applied_patches()]
+    unused = {
+        key
+        for key, (field, _) in model_fields(model.Spec).items()
+        if not any(getattr(spec, field.name) != field.default for spec in specs)
+    }
+    assert unused - {"cloudInit"} == set()
+    placed = [
+        (type(edit), edit.position)
+        for spec in specs
+        for edit in spec.domain
+        if isinstance(edit, (model.Add, model.Move, model.Copy))
+    ]
+    wanted = {(op, position) for op in (model.Add, model.Move, model.Copy) for position in model.Position}
+    assert wanted - set(placed) == set()
+
+
+def applied_patches() -> list[model.Patch]:
+    return [patch for file in CASES.glob("apply/*/patch*.yaml") for patch in decode_source(read_source(file))[0]]
+
+
+def test_rewriting_is_refused_in_ci() -> None:
+    command = [sys.executable, "-m", "pytest", "--rewrite-cases", "--collect-only", str(CASES.parent / "test_cases.py")]
+    environment = {**os.environ, "CI": "true"}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "not for CI" in run.stdout + run.stderr
