@@ -32,7 +32,7 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
     ("is greater than <string>.size()", "a position lies behind the end of the text", "test its `size()` first"),
     ("index out of range", "a position lies outside the text", "test its `size()` first"),
 )  # fmt: skip
-_OURS = re.compile(r"\b(capture|flatten|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
+_OURS = re.compile(r"\b(capture|flatten|hex|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
 
 
 def explain(raw: str, source: str) -> tuple[str, str | None]:

@@ -26,7 +26,8 @@ SIGNATURES = {
     "parseJSON": "parseJSON(text): the JSON value in a text",
     "quantity": "quantity(text): a Kubernetes quantity such as 512Mi as a whole number, rounded up",
     "capture": "capture(text, re): RE2; the whole match, then its groups; [] without a match",
-    "xpath": "xpath(text): a list of texts for nodes, else a text, number or boolean",
+    "xpath": "xpath(text) or xpath(text, {name: value}): a list of texts for nodes, else a text, number or boolean",
+    "hex": "hex(n, digits): a number in lower-case hexadecimal digits, at least so many, without 0x",
     "range": "range(n): [0, 1, … n-1]",
     "keys": "keys(map): its keys, sorted",
     "flatten": "flatten(list): lists inside it opened, one level",
@@ -46,10 +47,10 @@ def evaluating(bindings: Bindings, source: str) -> Iterator[None]:
         _now.state = before
 
 
-def _xpath(query: str) -> Any:
+def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
     bindings, source, _ = _now.state
     try:
-        return bindings.xpath(query)
+        return bindings.xpath(query, values or {})
     except PatchError as e:
         # a query that is computed may hold a secret, and so may what is said of it
         detail = e.diagnostic.message if query in source else f"the computed path is refused ({e.diagnostic.rule.slug})"
@@ -100,6 +101,12 @@ def _range(count: int) -> list[int]:
     if not 0 <= count <= MAX_RANGE:
         raise ValueError(f"range: takes 0 to {MAX_RANGE}")
     return list(range(count))
+
+
+def _hex(number: int, digits: int) -> str:
+    if number < 0 or not 0 <= digits <= 16:
+        raise ValueError("hex: takes a number from 0 and up to 16 digits")
+    return f"{number:0{digits}x}"
 
 
 def _keys(mapping: dict[Any, Any]) -> list[Any]:
@@ -172,7 +179,12 @@ FUNCTIONS: dict[str, cel.FunctionDecl] = {
         cel.Overload("quantity_number", _T.INT, [_T.INT], impl=lambda number: number),
     ),
     "capture": _declare("capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=_capture)),
-    "xpath": _declare("xpath", cel.Overload("xpath", _T.DYN, [_T.STRING], impl=_xpath)),
+    "xpath": _declare(
+        "xpath",
+        cel.Overload("xpath_text", _T.DYN, [_T.STRING], impl=_xpath),
+        cel.Overload("xpath_values", _T.DYN, [_T.STRING, _T.Map(_T.STRING, _T.DYN)], impl=_xpath),
+    ),
+    "hex": _declare("hex", cel.Overload("hex", _T.STRING, [_T.INT, _T.INT], impl=_hex)),
     "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_range)),
     "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_keys)),
     "flatten": _declare("flatten", cel.Overload("flatten", _LIST, [_LIST], impl=_flatten)),

@@ -214,7 +214,8 @@ class _Decoder:
         op = node.get("op")
         if not isinstance(op, Scalar):
             message = f"`op` is {describe(op)}" if op else "`op` is missing"
-            raise fail(rules.MISSING_KEY, message, op.span if op else _start_of(node), "ops: " + ", ".join(ops))
+            rule = rules.WRONG_TYPE if op else rules.MISSING_KEY
+            raise fail(rule, message, op.span if op else _start_of(node), "ops: " + ", ".join(ops))
         if op.text not in ops:
             raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, did_you_mean(op.text, ops, "ops"))
         edit = self.record(ops[op.text], node, also=("op",))

@@ -363,14 +363,13 @@ class DomainTree:
         """Line break and indentation of the children of ``parent``; None where white space would be content."""
         if not self._is_element_only(parent):
             return None
-        if _edge_child(parent, first=True) is None:
+        first = _edge_child(parent, first=True)
+        if first is None:
             own = self._own_indent(parent)
             return None if own is None else own + self._unit()
-        indent = trailing_indent(parent.text)
-        if indent is None:
-            *inner, _ = [child.tail for child in parent]
-            indent = next(filter(None, map(trailing_indent, inner)), None)
-        return indent
+        if "\n" not in (parent.text or "") and first.getnext() is not None:
+            return trailing_indent(first.tail)  # a comment, say, stands behind the start tag
+        return trailing_indent(parent.text)
 
     def _own_indent(self, element: Element) -> str | None:
         parent = element.getparent()

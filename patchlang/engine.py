@@ -75,17 +75,18 @@ def patch_cloud_init(
 
 
 def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocument) -> Scope:
-    queries: dict[tuple[str, bool], Query] = {}
+    queries: dict[tuple[object, ...], Query] = {}
     scope = Scope(vmi)
     tree.preferred |= {uri: prefix for prefix, uri in document.namespaces.items()}
 
-    def query(text: str, context: Any) -> Any:
-        key = (text, context is None)
+    def query(text: str, context: Any, values: dict[str, Any]) -> Any:
+        key = (text, context is None, *sorted(values))
         if key not in queries:
             source = SourceFile("xpath()", text)
             located = Text(text, lambda start, end: Span(source, start, len(text) if end is None else end))
-            queries[key] = Query(located, document.namespaces, document.xpath_names, document=context is None)
-        return to_cel(queries[key].evaluate(tree.document, scope, context))
+            known = document.xpath_names | values.keys() | {f"{name}.*" for name in values}
+            queries[key] = Query(located, document.namespaces, known, document=context is None)
+        return to_cel(queries[key].evaluate(tree.document, scope.with_values(values), context))
 
     scope.query = query
     return scope
@@ -124,7 +125,7 @@ class Run:
                 self.document(document, trace)
             except PatchError as e:
                 cause = _belonging(e.diagnostic, document.name, document.span)
-                if document.failure_policy is not FailurePolicy.IGNORE:
+                if document.failure_policy is not FailurePolicy.IGNORE or _is_of_input(cause):
                     trace.state, trace.reason = State.FAILED, cause.message
                     raise PatchError(cause) from None
                 self.state.rollback(mark)
@@ -197,5 +198,11 @@ def _condition(value: Any, expression: Any) -> bool:
     return value
 
 
+def _is_of_input(diagnostic: Diagnostic) -> bool:
+    return diagnostic.rule.id.startswith("PL5")
+
+
 def _belonging(diagnostic: Diagnostic, patch: str, span: Span) -> Diagnostic:
+    if _is_of_input(diagnostic):
+        return diagnostic
     return replace(diagnostic, patch=diagnostic.patch or patch, span=diagnostic.span or span)

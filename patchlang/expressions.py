@@ -21,6 +21,7 @@ from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
 from .celsyntax import Insertion, chains, guard_macros, original_offset
 from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
+from .scope import without_value
 from .source import Span, Text
 
 MAX_SOURCE = 4096
@@ -85,8 +86,8 @@ class Bindings(Protocol):
     def failure(self, variable: str) -> Diagnostic | None:
         """Why the variable has no value."""
 
-    def xpath(self, query: str) -> Any:
-        """The value of CEL's ``xpath(query)``; PatchError where it has none."""
+    def xpath(self, query: str, values: dict[str, Any]) -> Any:
+        """The value of CEL's ``xpath(query, values)``; PatchError where it has none."""
 
 
 class Compiled:
@@ -136,7 +137,7 @@ class Compiled:
         unbound = re.search(r'No value with name "variables\.(\w+)"', raw)
         cause = bindings.failure(unbound[1]) if unbound else None
         if unbound and cause:
-            error = self.error(rules.EVALUATION, f"variable `{unbound[1]}` has no value: {cause.message}", cause.help)
+            error = self.error(rules.EVALUATION, without_value(unbound[1], cause), cause.help)
             return _related(error, cause)
         message, help = explain(raw, self.source.text)
         return self.error(rules.EVALUATION, message, help)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import rules
@@ -26,7 +26,7 @@ class Scope:
     failures: dict[str, Diagnostic] = field(default_factory=dict)
     loop: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Callable[[], Any]] = field(default_factory=dict)
-    query: Callable[[str, Any], Any] | None = None
+    query: Callable[[str, Any, dict[str, Any]], Any] | None = None
     context: Any = None
 
     def cel_value(self, name: str) -> Any:
@@ -41,36 +41,42 @@ class Scope:
     def failure(self, variable: str) -> Diagnostic | None:
         return self.failures.get(variable)
 
-    def xpath(self, query: str) -> Any:
+    def xpath(self, query: str, values: dict[str, Any]) -> Any:
+        """CEL's ``xpath(query, values)``: the values are there as ``$name`` besides what the document has."""
         if self.query is None:
             raise fail(rules.EVALUATION, "`xpath` has no domain to look at here")
-        return self.query(query, self.context)
+        return self.query(query, self.context, values)
 
     def xpath_value(self, name: str) -> Any:
-        """The text, number or boolean of ``$name``. LookupError with the reason where there is none."""
-        if name in self.failures:
-            raise LookupError(f"variable `{name}` has no value: {self.failures[name].message}")
+        """The text, number or boolean of ``$name``.
+
+        LookupError with the reason, and the diagnostic of the variable that failed or None, where there is none.
+        """
+        root, _, member = name.partition(".")
+        if cause := self.failures.get(name) or self.failures.get(root):
+            raise LookupError(without_value(name if name in self.failures else root, cause), cause)
         values = {**self.variables, **self.loop}
         if name in values:
             value = values[name]
+        elif root not in values:
+            raise LookupError(f"there is no `${root}` here", None)
         else:
-            root, _, member = name.partition(".")
-            if root not in values:
-                raise LookupError(f"there is no `${root}` here")
             holder = values[root]
             if not isinstance(holder, dict):
-                raise LookupError(f"`${name}`: `{root}` is {_kind(holder)}, not a map")
+                raise LookupError(f"`${name}`: `{root}` is {_kind(holder)}, not a map", None)
             if member not in holder:
-                raise LookupError(f"`{root}` has no member `{member}`; it has: {', '.join(sorted(holder)) or 'none'}")
+                has = ", ".join(sorted(holder)) or "none"
+                raise LookupError(f"`{root}` has no member `{member}`; it has: {has}", None)
             value = holder[member]
         if not isinstance(value, _SIMPLE):
-            hint = (
-                f"; its members are there as {', '.join(f'${name}.{k}' for k in value)}"
-                if isinstance(value, dict)
-                else ""
-            )
-            raise LookupError(f"`${name}` is {_kind(value)}; XPath takes texts, numbers and booleans{hint}")
+            members = ", ".join(f"${name}.{k}" for k in value) if isinstance(value, dict) else ""
+            hint = f"; its members are there as {members}" if members else ""
+            raise LookupError(f"`${name}` is {_kind(value)}; XPath takes texts, numbers and booleans{hint}", None)
         return value
+
+    def with_values(self, values: dict[str, Any]) -> Scope:
+        """This scope with more values for XPath."""
+        return replace(self, loop={**self.loop, **values}) if values else self
 
     @contextmanager
     def at(self, context: Any, node: Callable[[], dict[str, Any]]) -> Iterator[None]:
@@ -82,6 +88,15 @@ class Scope:
         finally:
             self.context = before
             del self.facts["node"]
+
+
+def without_value(variable: str, cause: Diagnostic) -> str:
+    """Why a variable has no value; of a chain of them, the first cause."""
+    return (
+        cause.message
+        if cause.message.startswith("variable `")
+        else f"variable `{variable}` has no value: {cause.message}"
+    )
 
 
 def _kind(value: object) -> str:

@@ -22,7 +22,7 @@ from .scope import Scope
 from .source import Span, Text
 from .teach import ambiguous, count_error
 from .template import TemplateProgram, as_text, check_true
-from .xpath import AttributeSelector, Match, Query, Selector, match_path, string_value
+from .xpath import AttributeSelector, Match, Query, Selector, match_path, no_value, string_value
 
 if TYPE_CHECKING:
     from .expressions import Compiled
@@ -266,7 +266,7 @@ def _wanted(condition: Condition, scope: Scope) -> str:
     try:
         value = scope.xpath_value(condition.variable)
     except LookupError as e:
-        raise fail(rules.EVALUATION, str(e.args[0])) from None
+        raise no_value(e, None) from None
     if isinstance(value, bool):
         raise fail(rules.EVALUATION, f"`${condition.variable}` is a boolean, which is no text")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -338,6 +338,7 @@ class RelocateOp:
                     rules.WRONG_NODE, f"an element cannot be moved into itself: {match_path(Match(node))}", edit.span
                 )
         position = self.position
+        from_source = Editor(tree, self.source.selector.source.span, self.allow)
         for node in nodes:
             if node is anchor and not self.copies:
                 position = Position.AFTER
@@ -349,7 +350,7 @@ class RelocateOp:
                     copied.sourceline = 0  # type: ignore[assignment]  # as in a fragment
             else:
                 placed = node
-                edit.remove(node)
+                from_source.remove(node)
             edit.insert([placed], anchor, position)
             anchor, position = placed, Position.AFTER
             effect.changed += 1

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 from lxml import etree
 
 from . import rules
-from .diagnostics import PatchError, did_you_mean, fail
-from .source import Text
-from .xmltext import XML_NAMESPACE
+from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from .source import Span, Text
+from .xmltext import XML_NAMESPACE, unusable_character
 from .xpathsyntax import (
     NCNAME,
     Binary,
@@ -58,7 +58,7 @@ class XPathValues(Protocol):
     """Values of ``$NAME`` in XPath."""
 
     def xpath_value(self, name: str) -> Any:
-        """Text, number or boolean. Raises PatchError-free LookupError with a message where there is none."""
+        """Text, number or boolean; LookupError with a message and the diagnostic behind it (or None) without."""
 
 
 class Query:
@@ -113,7 +113,10 @@ class Query:
             try:
                 bound[name] = values.xpath_value(name)
             except LookupError as e:
-                raise fail(rules.EVALUATION, str(e.args[0]), self._span_of(name)) from None
+                raise no_value(e, self._span_of(name)) from None
+            if isinstance(bound[name], str) and (bad := unusable_character(bound[name])):
+                message = f"`${name}` holds {bad}, which XML cannot carry"
+                raise fail(rules.UNUSABLE_TEXT, message, self._span_of(name))
             if name in self._positions and isinstance(bound[name], str):
                 raise fail(
                     rules.EVALUATION,
@@ -177,6 +180,11 @@ class Query:
                             self._span(expr.start, expr.end),
                             "declare it in `spec.namespaces`; there are: " + ", ".join(sorted(self.namespaces)),
                         )
+                case Call(name="count" | "sum") if result_kind(expr.args[0]) not in ("nodes", "any"):
+                    message = f"`{expr.name}()` takes nodes, not a {result_kind(expr.args[0])}"
+                    raise fail(rules.BAD_XPATH, message, self._span(expr.args[0].start, expr.args[0].end))
+                case Binary(operator="|") if {result_kind(expr.left), result_kind(expr.right)} - {"nodes", "any"}:
+                    raise fail(rules.BAD_XPATH, "`|` joins nodes", self._span(expr.start, expr.end))
                 case Call(name="id" | "lang"):
                     raise fail(
                         rules.BAD_XPATH, f"`{expr.name}()` has no meaning in a domain", self._span(expr.start, expr.end)
@@ -191,13 +199,20 @@ class Query:
                 "write the path from the root without `//` in predicates, or put an inner search into a variable",
             )
 
-    def _span(self, start: int, end: int) -> Any:
+    def _span(self, start: int, end: int) -> Span:
         return self.source.span() if self.text is not self.source.text else self.source.span(start, end)
 
-    def _span_of(self, variable: str) -> Any:
+    def _span_of(self, variable: str) -> Span:
         refs = (e for e in walk(self.tree) if isinstance(e, VariableRef) and e.name == variable)
         ref = next(refs)
         return self._span(ref.start, ref.end)
+
+
+def no_value(error: LookupError, span: Span | None) -> PatchError:
+    """The error for a ``$name`` without a value, as :meth:`XPathValues.xpath_value` raises it."""
+    message, cause = error.args
+    related = ((cause.span, "the variable is computed here"),) if cause and cause.span else ()
+    return PatchError(Diagnostic(rules.EVALUATION, message, span, cause.help if cause else None, related=related))
 
 
 def _predicates(tree: Expr) -> Iterator[Expr]:
