@@ -1,0 +1,65 @@
+"""What the commands share: exit status, reading patches and inputs, reporting."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from ..diagnostics import Diagnostic, PatchError
+from ..load import MAX_FILE_BYTES, Loaded, find_patch_files, load_sources, read_source, source_of
+from ..render import render
+from ..source import SourceFile
+
+FINDINGS, USAGE, ENVIRONMENT = 1, 2, 3
+STDIN = Path("-")
+
+
+class Failed(click.exceptions.Exit):
+    """Ends a command with a status; what is wrong has been said."""
+
+    def __init__(self, status: int = FINDINGS) -> None:
+        super().__init__(status)
+
+
+def load_patches(paths: Sequence[Path]) -> Loaded:
+    """The patches that the paths name; ``-`` is standard input."""
+    files, errors = find_patch_files([p for p in paths if p != STDIN], required=True)
+    sources: list[SourceFile] = []
+    for path in [*files, *(p for p in paths if p == STDIN)]:
+        try:
+            sources.append(source_of("<stdin>", read_stdin(MAX_FILE_BYTES + 1)) if path == STDIN else read_source(path))
+        except PatchError as e:
+            errors.append(e.diagnostic)
+    program, diagnostics = load_sources(sources, errors)
+    return Loaded((*files, *(p for p in paths if p == STDIN)), program, diagnostics)
+
+
+def read_stdin(limit: int = -1) -> bytes:
+    return sys.stdin.buffer.read(limit)
+
+
+def read_input(path: Path) -> bytes:
+    """A file's bytes; ``-`` is standard input."""
+    return read_stdin() if path == STDIN else path.read_bytes()
+
+
+def no_patch_file(paths: Iterable[Path]) -> click.UsageError:
+    return click.UsageError("no patch file found in " + ", ".join(map(str, paths)))
+
+
+def report(diagnostics: Iterable[Diagnostic]) -> None:
+    """Diagnostics to standard error."""
+    text = render(diagnostics, colour=wants_colour(sys.stderr))
+    if text:
+        click.echo(text, err=True, nl=False, color=True)
+
+
+def wants_colour(stream: object) -> bool:
+    """Only on a terminal, and never with ``NO_COLOR`` (no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(getattr(stream, "isatty", lambda: False)())
