@@ -61,6 +61,8 @@ class StandardError:
     def take(self, data: bytes) -> None:
         self._tail += data
         del self._tail[: -2 * MAX_TAIL]
+        if self._logged > MAX_LOGGED:
+            return
         for piece in data.splitlines(keepends=True):
             room = MAX_LINE - len(self._line)
             self._cut = self._cut or len(piece.rstrip(b"\r\n")) > room
@@ -74,9 +76,11 @@ class StandardError:
 
     def _emit(self) -> None:
         text = self._line.rstrip(b"\r\n").decode("utf-8", "replace") + (" … (line cut)" if self._cut else "")
-        if self._logged <= MAX_LOGGED and text:
-            self._logged += len(self._line) + 100  # about what the rest of a log line takes
-            log.info("%s: %s", self.name, text)
+        if self._logged <= MAX_LOGGED:
+            self._logged += len(self._line)
+            if text:
+                self._logged += 100  # about what the rest of a log line takes
+                log.info("%s: %s", self.name, text)
             if self._logged > MAX_LOGGED:
                 log.warning("%s: the rest of its standard error is not logged", self.name)
         self._line.clear()

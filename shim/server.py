@@ -10,7 +10,6 @@ import gc
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -81,11 +80,11 @@ def _bind(
         paths.append(sockets.hook_socket(config.socket_dir, environment.get("CONTAINER_NAME") or None))
     if config.plugin_socket is not None:
         paths.append(config.plugin_socket)
-    if len({os.path.abspath(path) for path in paths}) < len(paths):
-        raise SocketError(f"--plugin-socket is the hook socket itself, {paths[0]}")
-    with ExitStack() as claims:
-        for path in paths:
-            claims.enter_context(sockets.claimed(path))
+    if len({os.path.realpath(path.parent) for path in paths}) < len(paths):
+        raise SocketError(
+            f"--plugin-socket must not be in {paths[0].parent}: virt-launcher takes each file there for one more sidecar"
+        )
+    with sockets.claimed(paths):
         stop.serving()
         bound: list[tuple[Path, tuple[int, int] | None]] = []
         for path in paths:

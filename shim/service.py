@@ -108,8 +108,11 @@ class Callbacks:
 
 
 def _seconds(limit: float, remaining: float | None) -> float:
-    """Time for the run: less than the caller waits, so that the caller gets to know which patch was late."""
-    if remaining is None:
+    """Time for the run: less than the caller waits, so that the caller gets to know which patch was late.
+
+    gRPC takes ``remaining`` from the wall clock, but ends a call that is really late: 0 means that the clock was set.
+    """
+    if remaining is None or remaining <= 0:
         return limit
     return min(limit, remaining - min(2.0, remaining / 10))
 

@@ -14,8 +14,8 @@ import re
 import socket
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -42,31 +42,35 @@ def address(path: Path) -> str:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[None]:
-    """While open, no other shim takes ``path``, and it is free: what a dead process left there is removed.
+def claimed(paths: Sequence[Path]) -> Iterator[None]:
+    """While open, no other shim takes the paths, and they are free: what a dead process left there is removed.
 
-    Raises SocketError where the folder cannot be used, where something answers at the path, and where something that
-    is not a socket is there. gRPC would replace all of it without a word.
+    Raises SocketError where a folder cannot be used, where something answers at a path, and where something that is
+    not a socket is there. gRPC would replace all of it without a word.
     """
-    directory = path.parent
-    if len(os.fsencode(os.path.abspath(path))) > MAX_PATH:
-        raise SocketError(f"the path {path} is longer than the {MAX_PATH} bytes that a socket's path may have")
+    with ExitStack() as locks:
+        for directory in dict.fromkeys(path.parent for path in paths):
+            descriptor = _open(directory)
+            locks.callback(os.close, descriptor)
+            _lock(descriptor)
+            if not os.access(directory, os.W_OK | os.X_OK) or os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+                raise SocketError(f"the socket folder {directory} is not writable for user {os.geteuid()}")
+        for path in paths:
+            if len(os.fsencode(os.path.abspath(path))) > MAX_PATH:
+                raise SocketError(f"the path {path} is longer than the {MAX_PATH} bytes that a socket's path may have")
+            _clear(path)
+        yield
+
+
+def _open(directory: Path) -> int:
     try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise SocketError(f"the socket folder {directory} does not exist") from None
     except NotADirectoryError:
         raise SocketError(f"the socket folder {directory} is not a folder") from None
     except OSError as error:
         raise SocketError(f"the socket folder {directory} cannot be opened: {error.strerror}") from None
-    try:
-        _lock(descriptor)
-        if not os.access(directory, os.W_OK | os.X_OK) or os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
-            raise SocketError(f"the socket folder {directory} is not writable for user {os.geteuid()}")
-        _clear(path)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:

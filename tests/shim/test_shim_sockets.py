@@ -138,10 +138,12 @@ def test_a_container_name_that_is_none(shim: Shim, name: str) -> None:
     assert len(shim.lines) == len(shim.text.splitlines())
 
 
-def test_the_same_path_for_both(shim: Shim) -> None:
-    shim.start("--plugin-socket", str(shim.socket))
+@pytest.mark.parametrize("name", ["shim-hook-sidecar-0.sock", "plugin.sock"])
+def test_both_sockets_in_one_folder(shim: Shim, name: str) -> None:
+    shim.start("--plugin-socket", str(shim.hooks / name))
     assert shim.end() == 1
-    assert "--plugin-socket is the hook socket itself" in shim.text
+    assert f"--plugin-socket must not be in {shim.hooks}" in shim.text
+    assert list(shim.hooks.iterdir()) == []
 
 
 def test_a_successors_socket_is_not_removed(shim: Shim) -> None:
