@@ -82,7 +82,7 @@ def _bind(
         paths.append(config.plugin_socket)
     if len({os.path.realpath(path.parent) for path in paths}) < len(paths):
         raise SocketError(
-            f"--plugin-socket must not be in {paths[0].parent}: virt-launcher takes each file there for one more sidecar"
+            f"--plugin-socket must not be in {paths[0].parent}: virt-launcher takes each file there for a sidecar"
         )
     with sockets.claimed(paths):
         stop.serving()
