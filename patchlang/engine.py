@@ -75,21 +75,32 @@ def patch_cloud_init(
 
 
 def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocument) -> Scope:
-    queries: dict[tuple[object, ...], Query] = {}
-    scope = Scope(vmi)
     tree.preferred |= {uri: prefix for prefix, uri in document.namespaces.items()}
+    return Scope(vmi, query=_DomainQueries(tree, document))
 
-    def query(text: str, context: Any, values: dict[str, Any]) -> Any:
-        key = (text, context is None, *sorted(values))
-        if key not in queries:
-            source = SourceFile("xpath()", text)
-            located = Text(text, lambda start, end: Span(source, start, len(text) if end is None else end))
-            known = document.xpath_names | values.keys() | {f"{name}.*" for name in values}
-            queries[key] = Query(located, document.namespaces, known, document=context is None)
-        return to_cel(queries[key].evaluate(tree.document, scope.with_values(values), context))
 
-    scope.query = query
-    return scope
+class _DomainQueries:
+    """CEL's ``xpath`` on a domain; the scope is handed in at each call, so that none of both holds the other."""
+
+    def __init__(self, tree: DomainTree, document: CompiledDocument) -> None:
+        self.tree = tree
+        self.document = document
+        self.compiled: dict[tuple[object, ...], Query] = {}
+
+    def __call__(self, scope: Scope, text: str, values: dict[str, Any]) -> Any:
+        at_document = scope.context is None
+        key = (text, at_document, *sorted(values))
+        query = self.compiled.get(key)
+        if query is None:
+            known = self.document.xpath_names | values.keys() | {f"{name}.*" for name in values}
+            query = Query(_text_of_query(text), self.document.namespaces, known, document=at_document)
+            self.compiled[key] = query
+        return to_cel(query.evaluate(self.tree.document, scope.with_values(values), scope.context))
+
+
+def _text_of_query(text: str) -> Text:
+    source = SourceFile("xpath()", text)
+    return Text(text, lambda start, end: Span(source, start, len(text) if end is None else end))
 
 
 class Run:

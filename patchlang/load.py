@@ -56,9 +56,14 @@ def _unreadable(path: Path, reason: str) -> Diagnostic:
     )
 
 
-def read_source(path: Path) -> SourceFile:
-    """A file as text. Raises PatchError (PL001, PL002, PL004)."""
+def read_source(path: Path, *, regular: bool = False) -> SourceFile:
+    """A file as text; with ``regular`` nothing else is opened, as a pipe would wait for a writer.
+
+    Raises PatchError (PL001, PL002, PL004).
+    """
     try:
+        if regular and not path.is_file():
+            raise PatchError(_unreadable(path, "not a regular file"))
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as e:
@@ -87,12 +92,12 @@ def source_of(name: str, data: bytes) -> SourceFile:
 
 
 def load(files: Sequence[Path]) -> Loaded:
-    """Read and compile patch files."""
+    """Read and compile patch files, which must be regular ones."""
     sources: list[SourceFile] = []
     found: list[Diagnostic] = []
     for path in files:
         try:
-            sources.append(read_source(path))
+            sources.append(read_source(path, regular=True))
         except PatchError as e:
             found.append(e.diagnostic)
     program, diagnostics = load_sources(sources, found)

@@ -17,8 +17,8 @@ _SIMPLE = (str, int, float, bool)
 class Scope:
     """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
 
-    ``query`` computes CEL's ``xpath(text)`` at ``context`` (None: the document), ``facts`` are ``node`` and
-    ``cloudInit`` where they are bound.
+    ``query(scope, text, values)`` computes CEL's ``xpath(text, values)`` at ``context`` (None: the document);
+    ``facts`` are ``node`` and ``cloudInit`` where they are bound.
     """
 
     vmi: dict[str, Any]
@@ -26,7 +26,7 @@ class Scope:
     failures: dict[str, Diagnostic] = field(default_factory=dict)
     loop: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Callable[[], Any]] = field(default_factory=dict)
-    query: Callable[[str, Any, dict[str, Any]], Any] | None = None
+    query: Callable[[Scope, str, dict[str, Any]], Any] | None = None
     context: Any = None
 
     def cel_value(self, name: str) -> Any:
@@ -45,7 +45,7 @@ class Scope:
         """CEL's ``xpath(query, values)``: the values are there as ``$name`` besides what the document has."""
         if self.query is None:
             raise fail(rules.EVALUATION, "`xpath` has no domain to look at here")
-        return self.query(query, self.context, values)
+        return self.query(self, query, values)
 
     def xpath_value(self, name: str) -> Any:
         """The text, number or boolean of ``$name``.
