@@ -13,7 +13,8 @@ from . import rules
 from .diagnostics import PatchError, did_you_mean, fail
 from .source import Span, Text
 from .xpath import Namespaces, new_name
-from .xpathsyntax import Binary, Expr, Literal, Number, Path, Step, VariableRef, XPathSyntaxError, parse
+from .xpathsyntax import XPathSyntaxError, parse
+from .xpathtree import Binary, Expr, Literal, Number, Path, Step, VariableRef
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,16 @@ from .buildpath import BuildDialect, parse_build_path
 from .diagnostics import Diagnostic, PatchError, fail, in_order
 from .fragment import FragmentProgram, compile_fragment
 from .mergekeys import Key
+from .qemuargs import QEMU_NAMESPACE, QemuArgsOp
 from .source import Span, Text
 from .template import TemplateProgram, compile_template
+from .xmlensure import EnsureOp, check_build_path
 from .xmlmerge import MergeOp
-from .xmlops import QEMU_NAMESPACE, DomainOp, Targets
+from .xmlops import DomainOp, Targets
 from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE
 from .xpath import Query, Selector, attribute_selector, new_name
-from .xpathsyntax import NCNAME, Path
+from .xpathsyntax import NCNAME
+from .xpathtree import Path
 
 if TYPE_CHECKING:
     from .cloudops import CloudInitOp
@@ -280,10 +283,10 @@ class _DomainOps:
         value = self.template(edit.value, node=within is not None) if edit.value else None
         constant = template.constant
         if constant is None:
-            return xmlops.EnsureOp(template, edit.path, dialect, within, value, edit.allow_protected)
+            return EnsureOp(template, edit.path, dialect, within, value, edit.allow_protected)
         path = parse_build_path(edit.path, dialect, constant)
-        xmlops.check_build_path(edit.path, path, within is not None, value is not None)
-        return xmlops.EnsureOp(path, edit.path, dialect, within, value, edit.allow_protected)
+        check_build_path(edit.path, path, within is not None, value is not None)
+        return EnsureOp(path, edit.path, dialect, within, value, edit.allow_protected)
 
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:
@@ -318,7 +321,7 @@ class _DomainOps:
         else:
             args = tuple(self.template(arg, node=False) for arg in edit.args)
         env = tuple((name.text, self.template(value, node=False)) for name, value in edit.env)
-        return xmlops.QemuArgsOp(args, env, edit.span, edit.allow_protected)
+        return QemuArgsOp(args, env, edit.span, edit.allow_protected)
 
     def test(self, edit: model.Test) -> DomainOp:
         targets = self.targets(edit.path) if edit.path else None

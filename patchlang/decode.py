@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from enum import Enum
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from . import model, rules
 from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from .scalars import described, json_scalar, scalar
 from .source import Span, Text
-from .yamltree import Mapping, Node, Scalar, Sequence, describe, inside
+from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
 T = TypeVar("T")
 
@@ -24,15 +24,6 @@ _CEL_WORDS = frozenset(
     "void while".split()
 )
 _TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_RANGE = re.compile(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
-_AMBIGUOUS = re.compile(
-    r"on|off|yes|no|true|false|null|~|[-+]?0[0-7_]+|[-+]?0x[0-9a-f_]+|0o[0-7]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+"
-    r"(\.[0-9_]*)?|[-+]?[0-9][0-9_]*|[-+]?[0-9][0-9_]*\.[0-9_]*(e[-+]?[0-9]+)?|[-+]?\.[0-9][0-9_]*(e[-+][0-9]+)?|[-+]?\.inf"
-    r"|\.nan|=|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?",
-    re.IGNORECASE,
-)
 
 
 def yaml_key(field: Field[Any]) -> str:
@@ -167,15 +158,15 @@ class _Decoder:
         if is_dataclass(hint) and hint is not model.Expect and not issubclass(hint, Text):  # type: ignore[arg-type]
             return self.record(hint, node)  # type: ignore[arg-type]
         if not isinstance(node, Scalar):
-            raise fail(rules.WRONG_TYPE, f"{what} must be {_wanted(hint)}, not {describe(node)}", node.span)
-        return _scalar(hint, node, what)
+            raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}, not {describe(node)}", node.span)
+        return scalar(hint, node, what)
 
     def collection(self, item: Any, node: Node, what: str) -> tuple[Any, ...]:
         if get_origin(item) is tuple and get_args(item)[-1] is not Ellipsis:
             name_type, value_type = get_args(item)
             return self.pairs(name_type, value_type, node, what)
         if isinstance(node, Scalar) and issubclass(item, Text):
-            return (_scalar(item, node, what),)
+            return (scalar(item, node, what),)
         if not isinstance(node, Sequence):
             raise fail(
                 rules.WRONG_TYPE,
@@ -192,7 +183,7 @@ class _Decoder:
             raise fail(rules.WRONG_TYPE, f"{what} must be a map, not {describe(node)}", node.span)
 
         def pair(name: Scalar, child: Node) -> tuple[Any, Any]:
-            return _scalar(name_type, name, "a key"), self.value(value_type, child, f"`{name.text}`")
+            return scalar(name_type, name, "a key"), self.value(value_type, child, f"`{name.text}`")
 
         return self.all(partial(pair, name, child) for name, child in node.entries)
 
@@ -225,7 +216,7 @@ class _Decoder:
     def json_value(self, node: Node) -> model.Value:
         match node:
             case Scalar():
-                return _json_scalar(node)
+                return json_scalar(node)
             case Sequence():
                 return model.ListValue(self.all(partial(self.json_value, child) for child in node.items), node.span)
             case Mapping():
@@ -319,67 +310,3 @@ def _start_of(node: Mapping) -> Span:
 
 def _keys_help(cls: type) -> str:
     return "keys here: " + ", ".join(model_fields(cls))
-
-
-def _wanted(hint: Any) -> str:
-    if hint is bool:
-        return "true or false"
-    if hint is int:
-        return "a whole number"
-    return 'a count such as 1, "0..1" or "1+"' if hint is model.Expect else "text"
-
-
-def _scalar(hint: Any, node: Scalar, what: str) -> Any:
-    text = node.text
-    if hint is bool:
-        if node.plain and text in ("true", "false"):
-            return text == "true"
-    elif hint is int:
-        if node.plain and _INTEGER.fullmatch(text) and len(text) < 10:
-            return int(text)
-    elif hint is model.Expect:
-        return _expect(node)
-    elif issubclass(hint, Enum):
-        if text in (values := [member.value for member in hint]):
-            return hint(text)
-        raise fail(rules.BAD_VALUE, f"{what} cannot be `{text}`", node.span, did_you_mean(text, values, "values"))
-    else:
-        if text == "" and (node.plain or hint not in (model.Template, model.Pointer, model.Fragment)):
-            what_to_do = "write '' for the empty text" if hint in (model.Template, model.Pointer) else None
-            raise fail(rules.BAD_VALUE, f"{what} is empty", node.span, what_to_do)
-        return hint(text, partial(inside, node))
-    raise fail(rules.WRONG_TYPE, f"{what} must be {_wanted(hint)}", node.span)
-
-
-def _expect(node: Scalar) -> model.Expect:
-    found = _RANGE.fullmatch(node.text)
-    if found:
-        low = int(found[1])
-        high = None if found[2] == "+" else int(found[3]) if found[3] else low
-        if high is None or high >= low:
-            return model.Expect(low, high)
-    raise fail(rules.BAD_VALUE, f"`{node.text}` is not a count", node.span, 'write 3, "0..1", "1+", "0+" or "2..4"')
-
-
-def _json_scalar(node: Scalar) -> model.Constant | model.Template:
-    text = node.text
-    if "$[" in text:
-        return model.Template(text, partial(inside, node))
-    if not node.plain:
-        return model.Constant(text, node.span)
-    if text in ("true", "false", "null"):
-        return model.Constant({"true": True, "false": False, "null": None}[text], node.span)
-    if _INTEGER.fullmatch(text) and len(text) <= 300:
-        return model.Constant(int(text), node.span)
-    if _NUMBER.fullmatch(text) and len(text) <= 300:
-        return model.Constant(float(text), node.span)
-    if text == "":
-        raise fail(rules.AMBIGUOUS_SCALAR, "the value is empty", node.span, "write null, or '' for the empty text")
-    if _AMBIGUOUS.fullmatch(text):
-        raise fail(
-            rules.AMBIGUOUS_SCALAR,
-            f"unquoted `{text}` is read differently by different YAML readers",
-            node.span,
-            f"write '{text}' for text, or true, false, null or a decimal number",
-        )
-    return model.Constant(text, node.span)

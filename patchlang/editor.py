@@ -12,8 +12,8 @@ from .diagnostics import PatchError, fail
 from .domainxml import DomainTree
 from .model import Position
 from .source import Span
+from .xmlmatch import node_path
 from .xmltext import unusable_character
-from .xpath import node_path
 
 Place = Callable[[], Span]
 

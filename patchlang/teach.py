@@ -10,8 +10,9 @@ from lxml import etree
 from . import rules
 from .diagnostics import PatchError, closest, fail
 from .model import Expect
-from .xpath import Match, Selector, XPathValues, match_path, string_value
-from .xpathsyntax import Binary, Expr, Literal, Path, Step, VariableRef
+from .xmlmatch import Match, match_path, string_value
+from .xpath import Selector, XPathValues
+from .xpathtree import Binary, Expr, Literal, Path, Step, VariableRef
 
 _PLACES = 8
 _NAMES = 24

@@ -19,8 +19,8 @@ from .model import Position
 from .result import Effect
 from .scope import Scope
 from .teach import ambiguous
+from .xmlmatch import match_path, string_value
 from .xmlops import Targets, at_each
-from .xpath import match_path, string_value
 
 
 @dataclass(frozen=True, slots=True)

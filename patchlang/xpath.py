@@ -4,54 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
 from .source import Span, Text
+from .xmlmatch import Match, string_value
 from .xmltext import XML_NAMESPACE, unusable_character
-from .xpathsyntax import (
-    NCNAME,
-    Binary,
-    Call,
-    Expr,
-    Path,
-    Step,
-    VariableRef,
-    XPathSyntaxError,
-    degree,
-    document_relative,
-    parse,
-    result_kind,
-    walk,
-)
+from .xpathsyntax import NCNAME, XPathSyntaxError, parse
+from .xpathtree import Binary, Call, Expr, Path, Step, VariableRef, degree, document_relative, result_kind, walk
 
 MAX_DEGREE = 2
 
 Namespaces = Mapping[str, str]
-
-
-class Match(NamedTuple):
-    """A node that a path selected: an element; with ``attribute`` (Clark name) that attribute of it; with ``text``
-    the text before its first child (``text``) or behind it (``tail``)."""
-
-    element: etree._Element
-    attribute: str | None = None
-    text: str | None = None
-
-    @property
-    def is_element(self) -> bool:
-        return self.attribute is None and self.text is None
-
-    @property
-    def context(self) -> etree._Element:
-        """Where ``unless`` and ``xpath()`` start: the element itself, or the one that holds the attribute or text."""
-        if self.text == "tail":
-            parent = self.element.getparent()
-            return self.element if parent is None else parent
-        return self.element
 
 
 class XPathValues(Protocol):
@@ -344,36 +311,3 @@ def to_cel(result: Any, source: Text | None = None) -> Any:
 
 def _nan(source: Text | None) -> PatchError:
     return fail(rules.EVALUATION, "the result is not a number (NaN)", source.span() if source else None)
-
-
-def string_value(node: Any) -> str:
-    """The string value of a node (XPath 1.0 section 5)."""
-    if isinstance(node, etree._Element):
-        if isinstance(node.tag, str):
-            return "".join(map(str, node.itertext(etree.Element)))
-        return node.text or ""
-    return str(node)
-
-
-def node_path(element: etree._Element, namespaces: Namespaces | None = None) -> str:
-    """The path of an element for messages: ``/domain/devices/disk[2]``, with prefixes where they are known."""
-    steps: list[str] = []
-    node: etree._Element | None = element
-    while node is not None:
-        tag = node.tag
-        if isinstance(tag, str):
-            name = etree.QName(node).localname if tag.startswith("{") else tag
-            shown = f"{node.prefix}:{name}" if tag.startswith("{") and node.prefix else name
-            before = sum(1 for _ in node.itersiblings(tag, preceding=True))
-            alone = before == 0 and next(node.itersiblings(tag), None) is None
-            steps.append(shown if alone else f"{shown}[{before + 1}]")
-        node = node.getparent()
-    return "/" + "/".join(reversed(steps))
-
-
-def match_path(match: Match) -> str:
-    """As :func:`node_path`, for any match."""
-    path = node_path(match.context if match.text else match.element)
-    if match.attribute is not None:
-        return f"{path}/@{match.attribute.rsplit('}', 1)[-1]}"
-    return f"{path}/text()" if match.text else path

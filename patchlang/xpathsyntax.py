@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .diagnostics import did_you_mean
+from .xpathtree import FUNCTIONS, Binary, Call, Expr, Literal, Negation, Number, Path, Step, VariableRef
+
 MAX_LENGTH = 4096
 MAX_NESTING = 30
 MAX_TOKENS = 600
@@ -18,23 +21,6 @@ AXES = frozenset(
     "parent preceding preceding-sibling self".split()
 )
 NODE_TYPES = frozenset({"comment", "text", "processing-instruction", "node"})
-# name → (least arguments, most arguments or None, kind of result)
-FUNCTIONS: dict[str, tuple[int, int | None, str]] = {
-    "last": (0, 0, "number"), "position": (0, 0, "number"), "count": (1, 1, "number"), "id": (1, 1, "nodes"),
-    "local-name": (0, 1, "text"), "namespace-uri": (0, 1, "text"), "name": (0, 1, "text"), "string": (0, 1, "text"),
-    "concat": (2, None, "text"), "starts-with": (2, 2, "boolean"), "contains": (2, 2, "boolean"),
-    "substring-before": (2, 2, "text"), "substring-after": (2, 2, "text"), "substring": (2, 3, "text"),
-    "string-length": (0, 1, "number"), "normalize-space": (0, 1, "text"), "translate": (3, 3, "text"),
-    "boolean": (1, 1, "boolean"), "not": (1, 1, "boolean"), "true": (0, 0, "boolean"), "false": (0, 0, "boolean"),
-    "lang": (1, 1, "boolean"), "number": (0, 1, "number"), "sum": (1, 1, "number"), "floor": (1, 1, "number"),
-    "ceiling": (1, 1, "number"), "round": (1, 1, "number"),
-}  # fmt: skip
-_BESIDE = frozenset({"following", "following-sibling", "preceding", "preceding-sibling"})
-_WIDE_AXES = frozenset({
-    "ancestor", "ancestor-or-self", "descendant", "descendant-or-self", "following", "following-sibling", "preceding",
-    "preceding-sibling",
-})  # fmt: skip
-
 # XML 1.0 (fifth edition) productions 4 and 4a, without the colon
 _NAME_START = (
     r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef"
@@ -56,167 +42,6 @@ class XPathSyntaxError(Exception):
         self.message = message
         self.offset = offset
         self.help = help
-
-
-@dataclass(frozen=True, slots=True)
-class Expr:
-    """A piece of an expression: the characters ``start`` to ``end`` of the text."""
-
-    start: int
-    end: int
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
-class Literal(Expr):
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Number(Expr):
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class VariableRef(Expr):
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Expr):
-    name: str
-    args: tuple[Expr, ...]
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.args
-
-
-@dataclass(frozen=True, slots=True)
-class Binary(Expr):
-    """``or and = != < <= > >= + - * div mod |``; ``operator`` is one of these."""
-
-    operator: str
-    left: Expr
-    right: Expr
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.left, self.right)
-
-
-@dataclass(frozen=True, slots=True)
-class Negation(Expr):
-    operand: Expr
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (self.operand,)
-
-
-@dataclass(frozen=True, slots=True)
-class Step(Expr):
-    """One step of a path. ``test`` is a name (``prefix:local``, ``*``) or a node type with ``()``.
-
-    ``abbreviated`` marks the step that ``//`` stands for.
-    """
-
-    axis: str
-    test: str
-    predicates: tuple[Expr, ...] = ()
-    abbreviated: bool = False
-    head_end: int = 0
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return self.predicates
-
-
-@dataclass(frozen=True, slots=True)
-class Path(Expr):
-    """A location path, or a filter expression (``base`` with ``filters``) and the steps behind it."""
-
-    absolute: bool
-    steps: tuple[Step, ...]
-    base: Expr | None = None
-    filters: tuple[Expr, ...] = ()
-
-    @property
-    def children(self) -> tuple[Expr, ...]:
-        return (*((self.base,) if self.base else ()), *self.filters, *self.steps)
-
-
-def walk(expr: Expr) -> Iterator[Expr]:
-    """The expression and all below it."""
-    yield expr
-    for child in expr.children:
-        yield from walk(child)
-
-
-def result_kind(expr: Expr) -> str:
-    """``nodes``, ``number``, ``text``, ``boolean``, or ``any`` for a variable."""
-    match expr:
-        case Path(base=None):
-            return "nodes"
-        case Path(steps=(), filters=(), base=Expr() as base):
-            return result_kind(base)
-        case Path() | Binary(operator="|"):
-            return "nodes"
-        case Call():
-            return FUNCTIONS[expr.name][2]
-        case Literal():
-            return "text"
-        case VariableRef():
-            return "any"
-        case Binary(operator="or" | "and" | "=" | "!=" | "<" | "<=" | ">" | ">="):
-            return "boolean"
-        case _:
-            return "number"
-
-
-def degree(expr: Expr) -> int:
-    """How evaluation grows with the number n of nodes: about n to this power.
-
-    A path that starts at the document or steps over a wide axis looks at n nodes, and its predicates are evaluated
-    for each of them. Two such paths side by side add, nested ones multiply; so does a step over siblings or over what
-    follows or precedes, for it starts at each of the nodes before it.
-    """
-    match expr:
-        case Path():
-            here = max(int(expr.absolute), degree(expr.base) if expr.base else 0)
-            highest = here + max((degree(e) for e in expr.filters), default=0)
-            for step in expr.steps:
-                if step.axis in _BESIDE:
-                    here += 1
-                elif step.axis in _WIDE_AXES:
-                    here = max(here, 1)
-                highest = max(highest, here + max((degree(p) for p in step.predicates), default=0))
-            return highest
-        case _:
-            return max((degree(c) for c in expr.children), default=0)
-
-
-def document_relative(text: str, expr: Expr) -> str:
-    """The text with each relative path outside predicates made to start at the document."""
-    starts = sorted(_relative_starts(expr), reverse=True)
-    for at in starts:
-        text = f"{text[:at]}/{text[at:]}"
-    return text
-
-
-def _relative_starts(expr: Expr) -> Iterator[int]:
-    match expr:
-        case Path(base=None):
-            if not expr.absolute:
-                yield expr.start
-        case Path(base=Expr() as base):
-            yield from _relative_starts(base)
-        case _:
-            for child in expr.children:
-                yield from _relative_starts(child)
 
 
 def parse(text: str) -> Expr:
@@ -404,8 +229,6 @@ class _Parser:
 
     def _call(self, name: _Token) -> Call:
         if name.text not in FUNCTIONS:
-            from .diagnostics import did_you_mean
-
             raise XPathSyntaxError(
                 f"XPath 1.0 has no function `{name.text}`", name.start, did_you_mean(name.text, FUNCTIONS, "functions")
             )
@@ -443,8 +266,6 @@ class _Parser:
             axis = "attribute"
         elif start.kind == "name" and self._peek(1).text == "::":
             if start.text not in AXES:
-                from .diagnostics import did_you_mean
-
                 raise XPathSyntaxError(
                     f"there is no axis `{start.text}`", start.start, did_you_mean(start.text, AXES, "axes")
                 )
