@@ -65,6 +65,7 @@ class _Reader:
         self.source = source
         self.text = text
         self.dialect = dialect
+        self.inside: Step | None = None
 
     def read(self) -> BuildPath:
         try:
@@ -90,8 +91,9 @@ class _Reader:
                 f"{what} cannot be made; each step must name one element",
                 step.start,
                 step.end,
-                "select the nodes with `in`, and name in `path` what is to be made below them",
+                self.apart(step),
             )
+        self.inside = step
         conditions = tuple(c for p in step.predicates for c in self.conditions(p))
         return BuildStep(self.clark(step.test, step), step.test, conditions)
 
@@ -156,8 +158,15 @@ class _Reader:
             "this predicate cannot be made",
             expr.start,
             expr.end,
-            "use `[@attribute='value']` or `[.='text']`, joined by `and`; select others with `in`",
+            f"use `[@attribute='value']` or `[.='text']`, joined by `and`; else {self.apart(self.inside)}",
         )
+
+    def apart(self, step: Step | None) -> str:
+        """The way to write a path of which a step cannot be made."""
+        rest = self.text[step.end :].lstrip("/") if step else ""
+        if step is None or not rest or step.abbreviated:
+            return "select the nodes with `in`, and name in `path` what is to be made below them"
+        return f"write `in: {self.text[: step.end]}` and `path: {rest}`"
 
     def error(self, message: str, start: int, end: int, help: str | None = None) -> PatchError:
         return fail(rules.BAD_ENSURE_PATH, message, self.span(start, end), help)

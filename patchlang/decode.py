@@ -113,7 +113,7 @@ class _Decoder:
                 field, hint = known[name.text]
                 values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
             elif name.text not in also:
-                allowed = [*also, *known]
+                allowed = [*also, *_own_first(cls)]
                 self.found.append(
                     Diagnostic(
                         rules.UNKNOWN_KEY,
@@ -308,5 +308,13 @@ def _start_of(node: Mapping) -> Span:
     return node.entries[0][0].span if node.entries else node.span
 
 
+def _own_first(cls: type) -> list[str]:
+    """The keys of a class, those that every edit has last."""
+    common = [
+        k for base in (model.DomainEdit, model.CloudInitEdit) if issubclass(cls, base) for k in model_fields(base)
+    ]
+    return [*(k for k in model_fields(cls) if k not in common), *common]
+
+
 def _keys_help(cls: type) -> str:
-    return "keys here: " + ", ".join(model_fields(cls))
+    return "keys here: " + ", ".join(_own_first(cls))

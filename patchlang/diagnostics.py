@@ -91,8 +91,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str], what: str = "known") -> str:
-    """A help line for an unknown name: the nearest one, else all there are."""
-    candidates = sorted(known)
+    """A help line for an unknown name: the nearest one, else all there are, in the order given."""
+    candidates = list(known) if isinstance(known, (list, tuple)) else sorted(known)
     near = closest(name, candidates)
     if near is not None:
         return f"did you mean `{near}`?"

@@ -178,7 +178,7 @@ class Run:
         if edit.for_each is not None:
             values = edit.for_each.evaluate(scope)
             if not isinstance(values, list):
-                raise edit.for_each.error(rules.WRONG_RESULT, "`forEach` needs a list")
+                raise edit.for_each.error(rules.WRONG_RESULT, "`forEach` needs a list", "of a map, take `keys(...)`")
             if len(values) > MAX_ITEMS:
                 raise edit.for_each.error(rules.LIMIT, f"`forEach` goes over at most {MAX_ITEMS} items")
             items = [{"item": value, "index": index} for index, value in enumerate(values)]

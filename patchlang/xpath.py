@@ -259,11 +259,13 @@ class AttributeSelector:
 
 def attribute_selector(selector: Selector) -> AttributeSelector | None:
     """For ``…/@name`` without predicates; None for any other path."""
-    paths = selector.paths()
-    if len(paths) != 1 or len(paths[0].steps) < 2:
+    tree = selector.tree
+    if not isinstance(tree, Path) or len(tree.steps) < (2 if tree.base is None else 1):
         return None
-    *before, last = paths[0].steps
-    if last.axis != "attribute" or last.predicates or last.test.endswith(("*", ")")) or before[-1].abbreviated:
+    last = tree.steps[-1]
+    if last.axis != "attribute" or last.predicates or last.test.endswith(("*", ")")):
+        return None
+    if len(tree.steps) > 1 and tree.steps[-2].abbreviated:
         return None
     return AttributeSelector(selector, last)
 
