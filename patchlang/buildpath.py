@@ -164,7 +164,7 @@ class _Reader:
     def apart(self, step: Step | None) -> str:
         """The way to write a path of which a step cannot be made."""
         rest = self.text[step.end :].lstrip("/") if step else ""
-        if step is None or not rest or step.abbreviated:
+        if step is None or not rest or step.axis != "child":
             return "select the nodes with `in`, and name in `path` what is to be made below them"
         return f"write `in: {self.text[: step.end]}` and `path: {rest}`"
 
