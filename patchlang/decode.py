@@ -17,13 +17,13 @@ from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CEL_WORDS = frozenset(
+NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+CEL_WORDS = frozenset(
     "as break const continue else false for function if import in let loop null package namespace return true var "
     "void while".split()
 )
-_TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
+TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
 
 
 def yaml_key(field: Field[Any]) -> str:
@@ -237,7 +237,7 @@ class _Decoder:
 
     def check_names(self, patch: model.Patch) -> None:
         name = patch.metadata.name
-        if not _NAME.fullmatch(name.text):
+        if not NAME.fullmatch(name.text):
             self.found.append(
                 Diagnostic(
                     rules.BAD_VALUE,
@@ -248,13 +248,13 @@ class _Decoder:
         seen: set[str] = set()
         for variable in patch.spec.variables:
             text, span = variable.name.text, variable.name.span()
-            if not _IDENTIFIER.fullmatch(text) or text in _CEL_WORDS or text in _TAKEN_NAMES:
+            if not IDENTIFIER.fullmatch(text) or text in CEL_WORDS or text in TAKEN_NAMES:
                 self.found.append(
                     Diagnostic(
                         rules.BAD_VALUE,
                         "a variable's name is letters, digits and `_`, and none of CEL's or our own words",
                         span,
-                        "taken: " + ", ".join(sorted(_TAKEN_NAMES)),
+                        "taken: " + ", ".join(sorted(TAKEN_NAMES)),
                     )
                 )
             elif text in seen:

@@ -13,7 +13,7 @@ from .yamltree import Scalar, inside
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_RANGE = re.compile(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
+COUNT = re.compile(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
 _AMBIGUOUS = re.compile(
     r"on|off|yes|no|true|false|null|~|[-+]?0[0-7_]+|[-+]?0x[0-9a-f_]+|0o[0-7]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+"
     r"(\.[0-9_]*)?|[-+]?[0-9][0-9_]*|[-+]?[0-9][0-9_]*\.[0-9_]*(e[-+]?[0-9]+)?|[-+]?\.[0-9][0-9_]*(e[-+][0-9]+)?|[-+]?\.inf"
@@ -58,7 +58,7 @@ def scalar(hint: Any, node: Scalar, what: str) -> Any:
 
 
 def _expect(node: Scalar) -> model.Expect:
-    found = _RANGE.fullmatch(node.text)
+    found = COUNT.fullmatch(node.text)
     if found:
         low = int(found[1])
         high = None if found[2] == "+" else int(found[3]) if found[3] else low
