@@ -39,7 +39,7 @@ def _find(config: Config, environment: Mapping[str, str]) -> Backend:
     files, problems = find_patch_files(config.patches or (DEFAULT_PATCHES,), required=named)
     files = _with_hook_files(files, hooks)
     if files or problems:
-        return _patches(files, problems, hooks)
+        return _patches(files, problems, hooks, config.version)
     programs = [found for found in hooks if found.kind is not Kind.PATCH]
     looked_at = ", ".join(str(path) for path in config.patches or (DEFAULT_PATCHES,))
     log.info("%s", one_line(f"no patch file (looked at {looked_at})"))
@@ -62,7 +62,9 @@ def _with_hook_files(files: Sequence[Path], hooks: Sequence[Found]) -> list[Path
     return found
 
 
-def _patches(files: Sequence[Path], problems: Sequence[Diagnostic], hooks: Sequence[Found]) -> Backend:
+def _patches(
+    files: Sequence[Path], problems: Sequence[Diagnostic], hooks: Sequence[Found], version: str | None
+) -> Backend:
     for hook in hooks:
         if hook.kind is not Kind.PATCH:
             log.warning("%s", one_line(f"{hook.path} is not run, since there are patch files"))
@@ -77,8 +79,19 @@ def _patches(files: Sequence[Path], problems: Sequence[Diagnostic], hooks: Seque
         return Broken(from_diagnostics(diagnostics))
     if loaded.program is None:
         raise AssertionError("neither a program nor an error")
+    if loaded.program.edits_cloud_init and version in (None, "v1alpha1"):
+        return _half_served(loaded.program, version)
     log.info("%s", one_line(f"patches: {', '.join(loaded.program.names)} (from {', '.join(map(str, files))})"))
     return Patches(loaded.program, lambda: _again(files))
+
+
+def _half_served(program: Program, version: str | None) -> Backend:
+    """Cloud-init edits that no call would ever apply: the VM would start half-patched."""
+    names = ", ".join(d.name for d in program.documents if d.cloud_init)
+    served = f"--version {version}" if version else "--plugin-socket alone"
+    text = f"{served} has no call for cloud-init data, which is edited by: {names}; use --version v1alpha3"
+    log.error("%s", one_line(text))
+    return Broken(CallError(grpc.StatusCode.FAILED_PRECONDITION, text))
 
 
 def _again(files: Sequence[Path]) -> Program | None:

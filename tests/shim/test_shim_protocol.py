@@ -36,7 +36,8 @@ def ends_in_an_error(call: Callable[..., object], *arguments: object) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_whole_life(shim: Shim, version: str) -> None:
     shim.patch(PATCH)
-    shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
+    if version != "v1alpha1":
+        shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
     launcher = shim.start(version=version).launcher()
     points = {"OnDefineDomain"}
     points |= {"PreCloudInitIso"} if version != "v1alpha1" else set()
@@ -63,6 +64,17 @@ def test_a_whole_life(shim: Shim, version: str) -> None:
     assert "Info method has been called" in shim.messages
     assert "OnDefineDomain method has been called" in shim.messages
     assert ("PreCloudInitIso method has been called" in shim.messages) == (version != "v1alpha1")
+
+
+def test_cloud_init_edits_that_no_call_would_apply_stop_the_start(shim: Shim) -> None:
+    shim.patch(PATCH)
+    shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
+    launcher = shim.start(version="v1alpha1").launcher()
+    assert launcher.only.hook_points == ("OnDefineDomain",)
+    with pytest.raises(grpc.RpcError) as caught:
+        launcher.on_define_domain(DOMAIN, VMI)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "--version v1alpha1 has no call for cloud-init data" in caught.value.details()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
