@@ -48,16 +48,26 @@ def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
 
     Where it has errors the patch holds what could be read, for further checks; it is None where that is too little.
     """
+    return decode_document(root, model.Patch, _check_variables)
+
+
+def decode_document(
+    root: Node, cls: type[T], check: Callable[[T], Iterable[Diagnostic]]
+) -> tuple[T | None, list[Diagnostic]]:
+    """One document of the kind that a class of the model is named after, with its errors.
+
+    ``check`` finds what is wrong with a document whose values are right one by one. None where that could not be read.
+    """
     decoder = _Decoder()
     try:
-        decoder.check_kind(root)
-        patch: model.Patch = decoder.record(model.Patch, root, also=("apiVersion", "kind"))
-        decoder.check_names(patch)
+        _check_kind(root, cls.__name__)
+        document = decoder.record(cls, root, also=("apiVersion", "kind"))
+        decoder.found += [*_check_name(document.metadata), *check(document)]  # type: ignore[attr-defined]
     except _InvalidError:
         return None, decoder.found
     except PatchError as e:
         return None, [*decoder.found, e.diagnostic]
-    return patch, decoder.found
+    return document, decoder.found
 
 
 # what can be checked further without the parts that could not be read; and parts without which that would mislead
@@ -81,25 +91,6 @@ class _Decoder:
         except _InvalidError:
             pass
         return None
-
-    def check_kind(self, root: Node) -> None:
-        example = f"a patch document starts with `apiVersion: {model.API_VERSION}` and `kind: Patch`"
-        if not isinstance(root, Mapping):
-            raise fail(rules.UNKNOWN_KIND, f"a patch document is a map, this is {describe(root)}", root.span, example)
-        version, kind = root.get("apiVersion"), root.get("kind")
-        if version is None and kind is None:
-            raise fail(
-                rules.UNKNOWN_KIND, "not a patch document: `apiVersion` and `kind` are missing", root.span, example
-            )
-        for name, node, wanted in (("kind", kind, "Patch"), ("apiVersion", version, model.API_VERSION)):
-            if not isinstance(node, Scalar):
-                message = f"`{name}` is {describe(node)}" if node else f"`{name}` is missing"
-                raise fail(rules.UNKNOWN_KIND, message, node.span if node else root.span, example)
-            if node.text != wanted:
-                hint = example
-                if node.text == "ConfigMap":
-                    hint = "give the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
-                raise fail(rules.UNKNOWN_KIND, f"`{name}: {node.text}` is not known here", node.span, hint)
 
     def record(self, cls: type[T], node: Node, also: Iterable[str] = ()) -> T:
         """A dataclass from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
@@ -146,17 +137,17 @@ class _Decoder:
         options = [o for o in get_args(hint) if o is not NoneType] if get_origin(hint) in (Union, UnionType) else [hint]
         if set(options) == set(get_args(model.Value)):
             return self.json_value(node)
-        if len(options) > 1:
-            options = [o for o in options if (get_origin(o) is tuple) == isinstance(node, Sequence)]
-        return self.single(options[0], node, what)
+        return self.single(_choose(options, node), node, what)
 
     def single(self, hint: Any, node: Node, what: str) -> Any:
         if get_origin(hint) is tuple:
             return self.collection(get_args(hint)[0], node, what)
         if hint in (model.DomainEdit, model.CloudInitEdit):
             return self.edit(node, model.DOMAIN_OPS if hint is model.DomainEdit else model.CLOUD_INIT_OPS)
-        if is_dataclass(hint) and hint is not model.Expect and not issubclass(hint, Text):  # type: ignore[arg-type]
-            return self.record(hint, node)  # type: ignore[arg-type]
+        if hint is model.MapValue and isinstance(node, Mapping):
+            return self.json_value(node)
+        if _is_record(hint):
+            return self.record(hint, node)
         if not isinstance(node, Scalar):
             raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}, not {describe(node)}", node.span)
         return scalar(hint, node, what)
@@ -165,7 +156,7 @@ class _Decoder:
         if get_origin(item) is tuple and get_args(item)[-1] is not Ellipsis:
             name_type, value_type = get_args(item)
             return self.pairs(name_type, value_type, node, what)
-        if isinstance(node, Scalar) and issubclass(item, Text):
+        if isinstance(node, Scalar) and isinstance(item, type) and issubclass(item, Text):
             return (scalar(item, node, what),)
         if not isinstance(node, Sequence):
             raise fail(
@@ -176,7 +167,7 @@ class _Decoder:
             )
         if item in (model.DomainEdit, model.CloudInitEdit):
             return self.edits(item, node, what)
-        return self.all(partial(self.single, item, child, f"an entry of {what}") for child in node.items)
+        return self.all(partial(self.value, item, child, f"an entry of {what}") for child in node.items)
 
     def pairs(self, name_type: Any, value_type: Any, node: Node, what: str) -> tuple[Any, ...]:
         if not isinstance(node, Mapping):
@@ -235,31 +226,71 @@ class _Decoder:
                 )
                 return model.MapValue(entries, node.span)
 
-    def check_names(self, patch: model.Patch) -> None:
-        name = patch.metadata.name
-        if not NAME.fullmatch(name.text):
-            self.found.append(
-                Diagnostic(
-                    rules.BAD_VALUE,
-                    "the name must be 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both ends",
-                    name.span(),
-                )
+
+def _is_record(hint: Any) -> bool:
+    return is_dataclass(hint) and hint is not model.Expect and not issubclass(hint, Text)  # type: ignore[arg-type]
+
+
+def _shape(hint: Any) -> type[Node]:
+    if get_origin(hint) is tuple:
+        return Sequence
+    return Mapping if _is_record(hint) else Scalar
+
+
+def _choose(options: list[Any], node: Node) -> Any:
+    """The member of a union that fits the node: by its shape, and of several records by their first key."""
+    fitting = [o for o in options if isinstance(node, _shape(o))] or options[-1:]
+    if len(fitting) == 1 or not isinstance(node, Mapping):
+        return fitting[0]
+    by_key = {next(iter(model_fields(o))): o for o in fitting}
+    for key, option in by_key.items():
+        if node.get(key) is not None:
+            return option
+    words = " or ".join(f"`{key}`" for key in by_key)
+    raise fail(rules.MISSING_KEY, f"{words} is needed", _start_of(node))
+
+
+def _check_kind(root: Node, wanted: str) -> None:
+    example = f"a patch document starts with `apiVersion: {model.API_VERSION}` and `kind: {wanted}`"
+    if not isinstance(root, Mapping):
+        raise fail(rules.UNKNOWN_KIND, f"a patch document is a map, this is {describe(root)}", root.span, example)
+    version, kind = root.get("apiVersion"), root.get("kind")
+    if version is None and kind is None:
+        raise fail(rules.UNKNOWN_KIND, "not a patch document: `apiVersion` and `kind` are missing", root.span, example)
+    for name, node, text in (("kind", kind, wanted), ("apiVersion", version, model.API_VERSION)):
+        if not isinstance(node, Scalar):
+            message = f"`{name}` is {describe(node)}" if node else f"`{name}` is missing"
+            raise fail(rules.UNKNOWN_KIND, message, node.span if node else root.span, example)
+        if node.text != text:
+            hint = example
+            if node.text == "ConfigMap":
+                hint = "give the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
+            raise fail(rules.UNKNOWN_KIND, f"`{name}: {node.text}` is not known here", node.span, hint)
+
+
+def _check_name(metadata: model.Metadata) -> Iterable[Diagnostic]:
+    if not NAME.fullmatch(metadata.name.text):
+        yield Diagnostic(
+            rules.BAD_VALUE,
+            "the name must be 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both ends",
+            metadata.name.span(),
+        )
+
+
+def _check_variables(patch: model.Patch) -> Iterable[Diagnostic]:
+    seen: set[str] = set()
+    for variable in patch.spec.variables:
+        text, span = variable.name.text, variable.name.span()
+        if not IDENTIFIER.fullmatch(text) or text in CEL_WORDS or text in TAKEN_NAMES:
+            yield Diagnostic(
+                rules.BAD_VALUE,
+                "a variable's name is letters, digits and `_`, and none of CEL's or our own words",
+                span,
+                "taken: " + ", ".join(sorted(TAKEN_NAMES)),
             )
-        seen: set[str] = set()
-        for variable in patch.spec.variables:
-            text, span = variable.name.text, variable.name.span()
-            if not IDENTIFIER.fullmatch(text) or text in CEL_WORDS or text in TAKEN_NAMES:
-                self.found.append(
-                    Diagnostic(
-                        rules.BAD_VALUE,
-                        "a variable's name is letters, digits and `_`, and none of CEL's or our own words",
-                        span,
-                        "taken: " + ", ".join(sorted(TAKEN_NAMES)),
-                    )
-                )
-            elif text in seen:
-                self.found.append(Diagnostic(rules.DUPLICATE_NAME, f"variable `{text}` is defined twice", span))
-            seen.add(text)
+        elif text in seen:
+            yield Diagnostic(rules.DUPLICATE_NAME, f"variable `{text}` is defined twice", span)
+        seen.add(text)
 
 
 def _check_combination(edit: model.Edit) -> None:

@@ -122,7 +122,7 @@ def load_sources(
 
 
 def decode_source(source: SourceFile) -> tuple[list[model.Patch], list[Diagnostic]]:
-    """The patches of one file and what is wrong with it."""
+    """The patches of one file and what is wrong with it; its tests (``kind: PatchTest``) are passed over."""
     try:
         roots = yamltree.parse(source)
     except PatchError as e:
@@ -139,8 +139,16 @@ def decode_source(source: SourceFile) -> tuple[list[model.Patch], list[Diagnosti
     patches: list[model.Patch] = []
     errors: list[Diagnostic] = []
     for root in roots:
+        if is_test(root):
+            continue
         patch, wrong = decode(root)
         errors += wrong
         if patch is not None:
             patches.append(patch)
     return patches, errors
+
+
+def is_test(root: yamltree.Node) -> bool:
+    """Whether a document is a test of patches and no patch."""
+    kind = root.get("kind") if isinstance(root, yamltree.Mapping) else None
+    return isinstance(kind, yamltree.Scalar) and kind.text == "PatchTest"

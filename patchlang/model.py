@@ -27,6 +27,12 @@ class Name(Text):
     __slots__ = ()
 
 
+class Literal(Text):
+    """Plain text that may be empty."""
+
+    __slots__ = ()
+
+
 class XPath(Text):
     """XPath 1.0."""
 

@@ -11,6 +11,7 @@ from . import model, rules
 from .diagnostics import did_you_mean, fail
 from .yamltree import Scalar, inside
 
+_MAY_BE_EMPTY = (model.Template, model.Pointer, model.Literal)
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 COUNT = re.compile(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
@@ -50,8 +51,8 @@ def scalar(hint: Any, node: Scalar, what: str) -> Any:
             return hint(text)
         raise fail(rules.BAD_VALUE, f"{what} cannot be `{text}`", node.span, did_you_mean(text, values, "values"))
     else:
-        if text == "" and (node.plain or hint not in (model.Template, model.Pointer, model.Fragment)):
-            what_to_do = "write '' for the empty text" if hint in (model.Template, model.Pointer) else None
+        if text == "" and (node.plain or hint not in (*_MAY_BE_EMPTY, model.Fragment)):
+            what_to_do = "write '' for the empty text" if hint in _MAY_BE_EMPTY else None
             raise fail(rules.BAD_VALUE, f"{what} is empty", node.span, what_to_do)
         return hint(text, partial(inside, node))
     raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}", node.span)
