@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from . import model, rules, yamltree
 from .decode import decode_document
-from .diagnostics import Diagnostic, PatchError, did_you_mean
+from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean
 from .load import is_test
 from .source import SourceFile
 from .testmodel import Case, PatchTest, PointerExpectation, XPathExpectation
@@ -21,11 +21,15 @@ def tests_of(source: SourceFile) -> tuple[list[PatchTest], list[Diagnostic]]:
     except PatchError as e:
         return [], [e.diagnostic]
     for root in roots:
-        test, wrong = decode_document(root, PatchTest, _check)
+        test, wrong = _decode(root)
         found += wrong
         if test is not None and not wrong:
             tests.append(test)
     return tests, found
+
+
+def _decode(root: yamltree.Node) -> tuple[PatchTest | None, list[Diagnostic]]:
+    return decode_document(root, PatchTest, _check)
 
 
 def _check(test: PatchTest) -> Iterator[Diagnostic]:
@@ -77,7 +81,7 @@ def _check_refusal(case: Case) -> Iterator[Diagnostic]:
         return
     if refusal.rule is None and refusal.message is None:
         yield Diagnostic(rules.MISSING_KEY, "`error` needs a `rule` or a `message`", case.name.span())
-    known = {value.id for value in vars(rules).values() if isinstance(value, rules.Rule)}
+    known = {value.id for value in vars(rules).values() if isinstance(value, Rule)}
     if (rule := refusal.rule) is not None and rule.text not in known:
         message = f"there is no rule `{rule.text}`"
         yield Diagnostic(rules.BAD_VALUE, message, rule.span(), did_you_mean(rule.text, known, "rules"))
