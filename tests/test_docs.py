@@ -681,6 +681,18 @@ def table_of_envelope(table: Block) -> None:
     assert first_codes(table) == ["apiVersion", "kind", "metadata.name", "spec"]
 
 
+def table_of_quotes(table: Block) -> None:
+    for row in rows(table):
+        [meant, *context], [written] = codes(row[0]), codes(row[1])
+        around = "{{key: {}}}" if context else "key: {}"
+        assert yaml.load(around.format(written), yaml.BaseLoader) == {"key": meant}
+        try:
+            bare = yaml.load(around.format(meant), yaml.BaseLoader)
+        except yaml.YAMLError:
+            continue
+        assert bare != {"key": meant}, f"{meant} needs no quotes"
+
+
 def table_of_edit_keys(table: Block) -> None:
     common = set(model_fields(model.DomainEdit))
     assert set(first_codes(table)) == {"op", *common}
@@ -778,6 +790,7 @@ def table_of_flags(table: Block) -> None:
 TABLES: dict[str, Callable[[Block], None]] = {
     "envelope": table_of_envelope,
     "spec": table_of_spec,
+    "quotes": table_of_quotes,
     "edit": table_of_edit_keys,
     "ops": table_of_ops,
     "namespaces": table_of_namespaces,
