@@ -22,7 +22,7 @@ def key(name: str, **default: Any) -> Any:
 
 
 class Name(Text):
-    """Plain text that is not interpreted."""
+    """Plain text."""
 
     __slots__ = ()
 
@@ -46,7 +46,7 @@ class Expression(Text):
 
 
 class Template(Text):
-    """Text in which ``$[ expr ]`` is computed."""
+    """Text; ``$[ expr ]`` in it is computed."""
 
     __slots__ = ()
 
@@ -175,7 +175,7 @@ class DomainEdit(Edit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Add(DomainEdit):
-    """RFC 5261 section 4.3: copies of the fragment at each matched node."""
+    """Puts a copy of the fragment at each matched node (RFC 5261 section 4.3)."""
 
     path: XPath
     xml: Fragment
@@ -184,7 +184,7 @@ class Add(DomainEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set(DomainEdit):
-    """The text of each matched element, or an attribute of it."""
+    """Sets the text of each matched element, or an attribute of it."""
 
     path: XPath
     value: Template
@@ -210,7 +210,7 @@ class Merge(DomainEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace(DomainEdit):
-    """RFC 5261 section 4.4: the fragment in place of each matched element."""
+    """Puts the fragment in place of each matched element (RFC 5261 section 4.4)."""
 
     path: XPath
     xml: Fragment
@@ -218,14 +218,14 @@ class Replace(DomainEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove(DomainEdit):
-    """RFC 5261 section 4.5: elements, attributes, text nodes."""
+    """Removes elements, attributes or text nodes (RFC 5261 section 4.5)."""
 
     path: XPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move(DomainEdit):
-    """The elements that ``from`` selects go to the one node of ``path``."""
+    """Moves the elements that ``from`` selects to the one element of ``path``."""
 
     source: XPath = key("from")
     path: XPath
@@ -234,7 +234,7 @@ class Move(DomainEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy(DomainEdit):
-    """Copies of the elements that ``from`` selects go to the one node of ``path``."""
+    """Copies the elements that ``from`` selects to the one element of ``path``."""
 
     source: XPath = key("from")
     path: XPath
@@ -251,7 +251,7 @@ class Rename(DomainEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QemuArgs(DomainEdit):
-    """Arguments on ``qemu:commandline``, as one contiguous run, once; environment variables by name."""
+    """Puts arguments on ``qemu:commandline``, as one run, once, and environment variables by name."""
 
     args: tuple[Template, ...] | Template = ()
     env: tuple[tuple[Name, Template], ...] = ()
@@ -301,7 +301,7 @@ class CloudInitEdit(Edit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonAdd(CloudInitEdit):
-    """RFC 6902 section 4.1; ``position`` inserts beside the list element that the path names."""
+    """Adds a value, or sets one that is there (RFC 6902 section 4.1)."""
 
     path: Pointer
     value: Value
@@ -310,14 +310,14 @@ class JsonAdd(CloudInitEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonRemove(CloudInitEdit):
-    """RFC 6902 section 4.2."""
+    """Removes a value (RFC 6902 section 4.2)."""
 
     path: Pointer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonReplace(CloudInitEdit):
-    """RFC 6902 section 4.3."""
+    """Replaces a value (RFC 6902 section 4.3)."""
 
     path: Pointer
     value: Value
@@ -325,7 +325,7 @@ class JsonReplace(CloudInitEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonMove(CloudInitEdit):
-    """RFC 6902 section 4.4."""
+    """Moves a value (RFC 6902 section 4.4)."""
 
     source: Pointer = key("from")
     path: Pointer
@@ -333,7 +333,7 @@ class JsonMove(CloudInitEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonCopy(CloudInitEdit):
-    """RFC 6902 section 4.5."""
+    """Copies a value (RFC 6902 section 4.5)."""
 
     source: Pointer = key("from")
     path: Pointer
@@ -341,7 +341,7 @@ class JsonCopy(CloudInitEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonTest(CloudInitEdit):
-    """RFC 6902 section 4.6, or an expression that must be true."""
+    """Fails the document unless the value is as given (RFC 6902 section 4.6), or the expression is true."""
 
     path: Pointer | None = None
     value: Value | None = None
@@ -351,7 +351,7 @@ class JsonTest(CloudInitEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonMerge(CloudInitEdit):
-    """RFC 7396 at the place that the path names."""
+    """Merges a value into the one that the path names (RFC 7396)."""
 
     path: Pointer
     value: Value
@@ -367,7 +367,7 @@ class JsonEnsure(CloudInitEdit):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddPart(CloudInitEdit):
-    """A part of multipart user data with this type, name and content."""
+    """Gives multipart user data a part with this type, name and content."""
 
     content_type: Name
     filename: Name
