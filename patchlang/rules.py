@@ -1,6 +1,7 @@
 """Every kind of finding, by stage.
 
-PL0xx YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input.
+PL0xx YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input,
+PL6xx tests.
 """
 
 from .diagnostics import Rule
@@ -67,3 +68,11 @@ WRONG_ROOT = Rule("PL503", "wrong-root")
 BAD_VMI = Rule("PL504", "bad-vmi")
 BAD_CLOUD_INIT = Rule("PL505", "bad-cloud-init-data")
 INPUT_TOO_BIG = Rule("PL506", "input-too-big")
+
+EXPECTATION = Rule("PL601", "expectation-failed")
+UNEXPECTED_ERROR = Rule("PL602", "unexpected-error")
+MISSING_ERROR = Rule("PL603", "missing-error")
+GOLDEN = Rule("PL604", "golden-differs")
+UNSTABLE = Rule("PL605", "unstable")
+CHANGED = Rule("PL606", "unexpected-change")
+UNFIRED = Rule("PL607", "unfired-edit")
