@@ -47,7 +47,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -65,7 +65,7 @@ from patchlang.decode import is_required, model_fields
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.domainxml import parse
 from patchlang.engine import patch_domain
-from patchlang.load import load_sources
+from patchlang.load import decode_source, load_sources
 from patchlang.render import render
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
@@ -612,7 +612,9 @@ class Values:
         scope = engine._domain_scope(tree, self.vmi, compiled.documents[0])
         scope.variables, scope.loop = dict(self.variables), dict(self.loop)
         if self.path is not None:
-            node = Match(tree.root.xpath(self.path)[0])
+            found = tree.root.xpath(self.path)[0]
+            attribute = getattr(found, "attrname", None)
+            node = Match(found.getparent() if attribute else found, attribute)
             scope.context = node.context
             scope.facts["node"] = lambda: facts_of(node, 0)
         return scope
@@ -889,6 +891,26 @@ def _anchors_in_order(text: str) -> list[str]:
     plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", plain, re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", h.replace("`", "").lower()).replace(" ", "-") for h in headings]
+
+
+def test_every_key_of_every_op_is_shown() -> None:
+    shown: dict[str, set[str]] = {}
+    for block in blocks("docs/language.md"):
+        if block.is_patch and not _fails_to_load(block):
+            patches, _ = decode_source(source(block.text))
+            for edit in (edit for patch in patches for edit in patch.spec.domain):
+                op = next(name for name, cls in model.DOMAIN_OPS.items() if type(edit) is cls)
+                keys = {key for key, (field, _) in model_fields(type(edit)).items() if _is_set(edit, field)}
+                shown.setdefault(op, set()).update(keys)
+    for op, cls in model.DOMAIN_OPS.items():
+        own = set(model_fields(cls)) - set(model_fields(model.DomainEdit))
+        assert own - shown.get(op, set()) == set(), op
+    common = set().union(*shown.values())
+    assert set(model_fields(model.DomainEdit)) - common == {"name"}
+
+
+def _is_set(edit: model.DomainEdit, field: Field[Any]) -> bool:
+    return is_required(field) or getattr(edit, field.name) != field.default
 
 
 def test_there_are_enough_idioms() -> None:
