@@ -15,6 +15,7 @@ import yaml
 from . import rules
 from .diagnostics import fail
 from .source import SourceFile, Span
+from .written import offsets
 
 MAX_DEPTH = 40
 MAX_NODES = 50_000
@@ -215,34 +216,8 @@ def inside(scalar: Scalar, start: int, end: int | None = None) -> Span:
     The written form is walked along with the text, over quotes, escapes and folded lines.
     """
     source = scalar.span.source
-    raw = source.text[scalar.span.start : scalar.span.end]
-    offsets = _offsets(scalar.text, raw)
+    places = offsets(scalar.text, source.text[scalar.span.start : scalar.span.end])
     last = len(scalar.text)
-    begin = offsets[min(start, last)]
-    finish = offsets[min(end if end is not None else last, last)]
+    begin = places[min(start, last)]
+    finish = places[min(end if end is not None else last, last)]
     return Span(source, scalar.span.start + begin, scalar.span.start + max(begin, finish))
-
-
-def _offsets(text: str, raw: str) -> list[int]:
-    """For each character of ``text``, and its end, the offset in ``raw`` where it is written."""
-    at = 0
-    quote = raw[:1] if raw[:1] in ("'", '"') else ""
-    if quote:
-        at = 1
-    elif raw[:1] in ("|", ">"):
-        at = raw.find("\n") + 1
-    offsets: list[int] = []
-    for char in text:
-        while at < len(raw) and raw[at] != char and raw[at] in " \t\r\n":
-            at += 1
-        offsets.append(min(at, len(raw)))
-        if quote == '"' and raw[at : at + 1] == "\\":
-            at += {"x": 4, "u": 6, "U": 10}.get(raw[at + 1 : at + 2], 2)
-            while raw[at : at + 2] == "\\\n":
-                at += 2
-        elif quote == "'" and raw[at : at + 2] == "''":
-            at += 2
-        elif at < len(raw) and (raw[at] == char or (char == " " and raw[at] in "\r\n")):
-            at += 1
-    offsets.append(min(at, len(raw)))
-    return offsets
