@@ -1,7 +1,7 @@
 """Every kind of finding, by stage.
 
 PL0xx YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input,
-PL6xx tests.
+PL6xx tests, PL7xx manifests, PL8xx comments that ignore findings.
 """
 
 from .diagnostics import Rule

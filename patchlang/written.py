@@ -11,7 +11,7 @@ _ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
 
 
 def offsets(text: str, raw: str) -> list[int]:
-    """For each character of ``text``, and its end, the offset in ``raw``, which holds the quotes or the block mark too."""
+    """For each character of ``text``, and its end, the offset in ``raw``, which has its quotes or block mark too."""
     match raw[:1]:
         case "|":
             return _literal(text, raw)
