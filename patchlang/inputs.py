@@ -43,38 +43,6 @@ def parse_vmi(vmi: bytes) -> dict[str, Any]:
     return data
 
 
-def read_vmi(text: bytes) -> bytes:
-    """A VMI from a file, YAML or JSON, as the JSON that :func:`parse_vmi` reads.
-
-    JSON passes as it is, faults included. Raises PatchError (PL504) for what is neither.
-    """
-    import yaml
-
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    else:
-        return text
-    try:
-        return json.dumps(yaml.load(text, Loader=_text_timestamps())).encode()  # noqa: S506 (made from the safe loader)
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as e:
-        mark = getattr(e, "problem_mark", None)
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise fail(rules.BAD_VMI, f"the VMI is neither JSON nor YAML{place}") from None
-
-
-def _text_timestamps() -> Any:
-    """PyYAML's safe loader, but timestamps stay the text that they are in KubeVirt's JSON."""
-    import yaml
-
-    resolvers = {
-        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-    }
-    return type("TextTimestamps", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": resolvers})
-
-
 def _integer(digits: str) -> int | float:
     """What CEL can hold: beyond 64 bits a number is a double."""
     value = float(digits)

@@ -22,7 +22,7 @@ from lxml import etree
 from patchlang import cli, engine, model, rules
 from patchlang.decode import model_fields
 from patchlang.diagnostics import Diagnostic, Rule
-from patchlang.inputs import read_vmi
+from patchlang.dumps import read_vmi
 from patchlang.load import decode_source, load, read_source
 from patchlang.render import render
 

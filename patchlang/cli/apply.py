@@ -10,7 +10,7 @@ import click
 
 from .. import engine
 from ..diagnostics import PatchError
-from ..inputs import read_vmi
+from ..dumps import read_vmi
 from ..result import DocumentTrace
 from .common import Failed, load_patches, no_patch_file, read_input, report, wants_colour
 
