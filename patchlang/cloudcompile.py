@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import cloudops, model, pointer
+from . import cloudops, model, pointer, rules
+from .cloudinit import Origin
 from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram
 from .diagnostics import fail
 from .pointer import PointerError
@@ -26,12 +28,14 @@ class CloudInitOps:
     def __init__(self, document: DocumentCompiler, edit: model.CloudInitEdit) -> None:
         self.document = document
         self.edit = edit
+        self.origin = Origin(edit.span, document.patch.metadata.name.text)
 
     def compile(self) -> CloudInitOp:
         edit = self.edit
         match edit:
             case model.JsonAdd():
-                return self.operation(edit.path, cloudops.add(self.value(edit.value), edit.position))
+                beside = _ONE if edit.position else None
+                return self.operation(edit.path, cloudops.add(self.value(edit.value), edit.position), beside)
             case model.JsonRemove():
                 return self.operation(edit.path, cloudops.remove, _ONE)
             case model.JsonReplace():
@@ -47,7 +51,7 @@ class CloudInitOps:
             case model.JsonTest():
                 return self.test(edit)
             case model.AddPart():
-                return AddPartOp(edit.content_type.text, edit.filename.text, self.template(edit.content))
+                return self.add_part(edit)
         raise AssertionError(f"no compiler for {type(edit).__name__}")
 
     def operation(
@@ -57,8 +61,8 @@ class CloudInitOps:
         counted = self.pointer(path)
         part = Selector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
         unless = self.pointer(edit.unless) if edit.unless else None
-        place = Place(edit.target, part, counted, edit.expect or default, unless)
-        return DataOp(place, change, [counted, to] if to else [counted])
+        place = Place(edit.target, part, counted, edit.expect or default, unless, makes=default is None)
+        return DataOp(place, change, [counted, to] if to else [counted], self.origin)
 
     def test(self, edit: model.JsonTest) -> CloudInitOp:
         data = expression = None
@@ -68,6 +72,19 @@ class CloudInitOps:
             names = self.document.names(item=edit.for_each is not None, cloud_init=True)
             expression = self.document.expression(edit.expression, names, "bool")
         return TestOp(data, expression, self.template(edit.message) if edit.message else None, edit.span)
+
+    def add_part(self, edit: model.AddPart) -> AddPartOp:
+        from . import mime
+
+        try:
+            mime.check_type(edit.content_type.text)
+        except mime.MimeError as e:
+            raise fail(rules.BAD_VALUE, str(e), edit.content_type.span()) from None
+        try:
+            mime.check_filename(edit.filename.text)
+        except mime.MimeError as e:
+            raise fail(rules.BAD_VALUE, str(e), edit.filename.span()) from None
+        return AddPartOp(edit.content_type, edit.filename, self.template(edit.content), self.origin)
 
     def expression(self, source: Text) -> Compiled:
         names = self.document.names(item=self.edit.for_each is not None, cloud_init=True)
@@ -82,7 +99,9 @@ class CloudInitOps:
         places: list[int] = []
         for piece in pieces(source):
             if isinstance(piece, Literal):
-                places += range(piece.at, piece.at + len(piece.text))
+                if pointer.HOLE in piece.text:
+                    raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
+                places += _places(source.text, piece)
                 text += piece.text
             else:
                 places.append(piece.at)
@@ -112,6 +131,16 @@ class CloudInitOps:
                     return {key: item.build(scope) for key, item in members}
 
                 return ValueProgram(build)
+
+
+def _places(source: str, literal: Literal) -> Iterator[int]:
+    """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
+    at = literal.at
+    for character in literal.text:
+        at += source.startswith("$$[", at)
+        assert source[at] == character
+        yield at
+        at += 1
 
 
 def _text(name: model.Name | None) -> str | None:

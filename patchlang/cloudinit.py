@@ -6,32 +6,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import jsontext, rules, userdata
+from . import jsontext, rules, usable, userdata
 from .data import TooBigError, identical, kind, plain
 from .diagnostics import Diagnostic, PatchError, Severity, fail
 from .model import Target
+from .source import Span
+from .usable import META, SOURCES
 from .userdata import Opened, Selector
 
 MAX_EDITS = 10_000
 MAX_ANSWER = (4 << 20) - (64 << 10)
 
 _TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
-_META = ("NoCloudMetaData", "ConfigDriveMetaData")
-_SOURCES = {"noCloud": "NoCloudMetaData", "configDrive": "ConfigDriveMetaData"}
 
-# the fields of KubeVirt's Go structs (pkg/cloud-init): what is not in them is lost on the way to the guest
-_FIELDS: dict[str, dict[str, type]] = {
-    "": {"DataSource": str, "NoCloudMetaData": dict, "ConfigDriveMetaData": dict, "UserData": str, "NetworkData": str,
-         "DevicesData": list, "VolumeName": str},
-    "NoCloudMetaData": {"instance-type": str, "instance-id": str, "local-hostname": str, "public-keys": dict},
-    "ConfigDriveMetaData": {"instance_type": str, "instance_id": str, "local_hostname": str, "hostname": str,
-                            "uuid": str, "devices": list, "public_keys": dict},
-}
+
+class Origin(NamedTuple):
+    """The edit that last changed a field: what is wrong with the field's text may show long after it."""
+
+    span: Span
+    patch: str
+
+    def of(self, diagnostic: Diagnostic) -> Diagnostic:
+        return replace(diagnostic, span=diagnostic.span or self.span, patch=diagnostic.patch or self.patch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class CloudInit:
     original: dict[str, Any]
     record: dict[str, Any]
     edits: int = 0
+    origins: dict[str, Origin] = field(default_factory=dict, repr=False)
     _view: _View | None = field(default=None, repr=False)
     _opened: dict[tuple[Target, Selector | None], tuple[str, Opened]] = field(default_factory=dict, repr=False)
     _facts: dict[Target, tuple[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
@@ -69,25 +71,34 @@ class CloudInit:
         state = self._flushed()
         return state.record if target is Target.CLOUD_INIT_DATA else state.record[state._meta()]
 
-    def with_value(self, target: Target, value: Any, part: Selector | None = None) -> CloudInit:
+    def with_value(
+        self, target: Target, value: Any, part: Selector | None = None, origin: Origin | None = None
+    ) -> CloudInit:
         """The state with another value at a target. Raises as :meth:`value`, and where the target cannot hold it."""
         state = self._counted()
         if target in _TEXTS:
             view = state._viewed(target, part)
+            view.opened.check(value)
             state = state if state._view is view else state._flushed()
-            state = replace(state, _view=replace(view, value=value))
+            state = replace(state, _view=replace(view, value=value))._from(origin, _TEXTS[target])
             return state._flushed() if view.opened.eager else state
         if not isinstance(value, dict):
             raise fail(rules.OPERATION, f"{target.value} must stay a map; this edit makes it {kind(value)}")
         state = state._flushed()
-        return replace(state, record=value) if target is Target.CLOUD_INIT_DATA else \
-            state._with_field(state._meta(), value)
+        if target is not Target.CLOUD_INIT_DATA:
+            return state._with_field(state._meta(), value)._from(origin, state._meta())
+        changed = (key for key in (*value, *state.record) if value.get(key) is not state.record.get(key))
+        return replace(state, record=value)._from(origin, *changed)
 
-    def with_part(self, content_type: str, filename: str, content: str) -> CloudInit:
-        """The state with that part in its user data (``addPart``). Raises PatchError (user-data-format)."""
-        state = self._counted()._flushed()
-        text = userdata.add_part(state._text(Target.USER_DATA), content_type, filename, content)
-        return state._with_field("UserData", text)
+    def with_part(self, content_type: str, filename: str, content: str, origin: Origin | None = None) -> CloudInit:
+        """The state with that part in its user data (``addPart``); the same where nothing changes.
+
+        Raises PatchError (user-data-format, match-count).
+        """
+        state = self._flushed()
+        before = state._text(Target.USER_DATA)
+        after = userdata.add_part(before, content_type, filename, content)
+        return self if after == before else state._counted()._with_field("UserData", after)._from(origin, "UserData")
 
     def facts(self) -> dict[str, Any]:
         """CEL's variable ``cloudInit``, in JSON's types. What cannot be parsed is absent."""
@@ -112,20 +123,22 @@ class CloudInit:
         """
         state = self._flushed()
         changed = not identical(state.original, state.record)
-        notes = tuple(Diagnostic(rules.FORMAT, text, severity=Severity.WARNING)
-                      for _, opened in self._opened.values() for text in opened.warnings)
-        try:
-            notes += tuple(_usable(state.record, state.text is None))
-        except PatchError as e:
-            if changed:
-                raise
-            notes += (replace(e.diagnostic, severity=Severity.WARNING),)
+        notes = [Diagnostic(rules.FORMAT, text, severity=Severity.WARNING)
+                 for _, opened in self._opened.values() for text in opened.warnings]
+        for fault in usable.faults(state.record, legacy_only=state.text is None):
+            found = next((self.origins[name].of(fault.diagnostic) for name in fault.fields if name in self.origins),
+                         fault.diagnostic)
+            if found.is_error and changed:
+                raise PatchError(found)
+            notes.append(replace(found, severity=Severity.WARNING))
+            if found.is_error:
+                break
         if state.text is not None:
             data = jsontext.rewrite(state.text, state.record, go=True)
         else:
             data = jsontext.write(state.record, go=True)
         legacy = _legacy_text(state.legacy, state.record)
-        result = Closed(data.encode(), legacy.encode(), notes)
+        result = Closed(data.encode(), legacy.encode(), tuple(notes))
         if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
             raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
         return result
@@ -152,7 +165,11 @@ class CloudInit:
             return self
         if identical(view.value, view.opened.value):
             return replace(self, _view=None)
-        return self._with_field(_TEXTS[view.target], view.opened.write(view.value))
+        name = _TEXTS[view.target]
+        try:
+            return self._with_field(name, view.opened.write(view.value))
+        except PatchError as e:
+            raise PatchError(self.origins[name].of(e.diagnostic)) if name in self.origins else e from None
 
     def _facts_of(self, target: Target, facts_of: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         text = self._text(target)
@@ -162,6 +179,9 @@ class CloudInit:
 
     def _with_field(self, name: str, value: Any) -> CloudInit:
         return replace(self, record={**self.record, name: value}, _view=None)
+
+    def _from(self, origin: Origin | None, *fields: str) -> CloudInit:
+        return replace(self, origins={**self.origins, **dict.fromkeys(fields, origin)}) if origin else self
 
     def _counted(self) -> CloudInit:
         if self.edits == MAX_EDITS:
@@ -180,8 +200,8 @@ class CloudInit:
 
     def _meta(self) -> str:
         """The field of the meta data that is set."""
-        own = _SOURCES.get(str(self.record.get("DataSource")), "")
-        for name in (own, *_META):
+        own = SOURCES.get(str(self.record.get("DataSource")), "")
+        for name in (own, *META):
             if isinstance(self.record.get(name), dict):
                 return name
         raise fail(rules.OPERATION, "there is no meta data: virt-launcher sent neither NoCloudMetaData nor "
@@ -246,42 +266,3 @@ def _legacy_text(legacy: str | None, record: dict[str, Any]) -> str:
         if value or name in source:
             wanted[name] = value
     return jsontext.write(wanted, go=True) if legacy is None else jsontext.rewrite(legacy, wanted, go=True)
-
-
-def _usable(record: dict[str, Any], legacy_only: bool) -> Iterator[Diagnostic]:
-    """Raises PatchError for what virt-launcher fails on; yields warnings for what it loses."""
-    for place, fields in _FIELDS.items():
-        found = record if place == "" else record.get(place)
-        if isinstance(found, dict):
-            yield from _fields_usable(found, fields, place)
-    if record.get("DataSource") not in _SOURCES:
-        raise _unusable("DataSource must be `noCloud` or `configDrive`")
-    if not record.get("UserData") and not record.get("NetworkData"):
-        raise _unusable("UserData and NetworkData are both empty, and virt-launcher needs one of them")
-    has_meta = any(record.get(name) is not None for name in _META)
-    if legacy_only or (record.get("UserData") and has_meta):
-        return
-    lost = "the host name, the instance id, SSH keys and the volume's name" if has_meta else "all meta data"
-    why = "UserData is empty" if has_meta else "NoCloudMetaData and ConfigDriveMetaData are both null"
-    raise _unusable(f"{why}: virt-launcher then takes the two texts alone, and {lost} are lost",
-                    "give the VM user data, if only the line `#cloud-config`" if has_meta else None)
-
-
-def _fields_usable(found: dict[str, Any], fields: dict[str, type], place: str) -> Iterator[Diagnostic]:
-    by_lower = {name.lower(): name for name in fields}
-    for name, value in found.items():
-        path = f"{place}.{name}" if place else name
-        known = by_lower.get(name.lower())
-        if known is None:
-            yield Diagnostic(rules.UNUSABLE_RESULT, f"virt-launcher knows no field `{path}` and drops it",
-                             help="the fields are: " + ", ".join(fields), severity=Severity.WARNING)
-        elif known != name and known in found:
-            raise _unusable(f"`{path}` stands beside `{known}`: Go reads both as the same field", f"write `{known}`")
-        elif value is not None and not isinstance(value, fields[known]):
-            raise _unusable(f"`{path}` is {kind(value)}, and virt-launcher reads {kind(fields[known]())} there")
-        elif isinstance(value, dict) and place and not all(isinstance(item, str) for item in value.values()):
-            raise _unusable(f"`{path}` holds something other than text, and virt-launcher reads only text there")
-
-
-def _unusable(message: str, help: str | None = None) -> PatchError:
-    return fail(rules.UNUSABLE_RESULT, f"virt-launcher cannot use the result: {message}", None, help)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import jsonops, pointer, rules
-from .cloudinit import CloudInit
+from .cloudinit import CloudInit, Origin
 from .data import identical
 from .diagnostics import PatchError, fail
-from .model import Expect, ListPosition, Target
+from .model import Expect, ListPosition, Name, Target
 from .pointer import Pointer, PointerError
 from .result import Effect
 from .source import Span, Text
@@ -81,20 +83,33 @@ class ValueProgram:
     build: Callable[[Scope], Any]
 
 
+@contextmanager
+def placed(span: Span) -> Iterator[None]:
+    """Errors about the data as a whole get the place in the patch that asked for it."""
+    try:
+        yield
+    except PatchError as e:
+        raise PatchError(dataclasses.replace(e.diagnostic, span=e.diagnostic.span or span)) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts."""
+    """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts.
+
+    ``makes``: the op makes what is missing there; else it has nothing to do where nothing is expected.
+    """
 
     target: Target
     part: Selector | None
     counted: PointerProgram
     expect: Expect | None
     unless: PointerProgram | None
+    makes: bool
 
     def open(self, state: CloudInitState, scope: Scope, effect: Effect) -> tuple[Any, Pointer] | None:
         """The target's data and the pointer that counts; None where there is nothing to do."""
-        data = state.current.value(self.target, self.part)
         path = self.counted.fill(scope)
+        data = state.current.value(self.target, self.part)
         count = int(self._exists(data, path, self.counted))
         effect.matched += count
         if count:
@@ -103,11 +118,7 @@ class Place:
             raise self._mismatch(data, path, count)
         if self.unless is not None and self._exists(data, self.unless.fill(scope), self.unless):
             return None
-        return data, path
-
-    def may_be_missing(self, effect: Effect) -> bool:
-        """Nothing is there, and that is as expected."""
-        return effect.matched == 0 and self.expect is not None and self.expect.allows(0)
+        return (data, path) if count or self.makes else None
 
     def _exists(self, data: Any, path: Pointer, program: PointerProgram) -> bool:
         try:
@@ -144,23 +155,25 @@ class DataOp:
     place: Place
     change: Change
     pointers: Sequence[PointerProgram]
+    origin: Origin
 
     def apply(self, state: CloudInitState, scope: Scope) -> Effect:
         effect = Effect()
-        opened = self.place.open(state, scope, effect)
-        if opened is None or self.place.may_be_missing(effect):
-            return effect
-        before, path = opened
-        try:
-            after = self.change(before, path, scope)
-        except PointerError as e:
-            raise self._origin(e).error(e) from None
-        if after is not before and not identical(before, after):
-            state.current = state.current.with_value(self.place.target, after, self.place.part)
-            effect.changed = 1
+        with placed(self.place.counted.source.span()):
+            opened = self.place.open(state, scope, effect)
+            if opened is None:
+                return effect
+            before, path = opened
+            try:
+                after = self.change(before, path, scope)
+            except PointerError as e:
+                raise self._followed(e).error(e) from None
+            if after is not before and not identical(before, after):
+                state.current = state.current.with_value(self.place.target, after, self.place.part, self.origin)
+                effect.changed = 1
         return effect
 
-    def _origin(self, error: PointerError) -> PointerProgram:
+    def _followed(self, error: PointerError) -> PointerProgram:
         texts = (p for p in self.pointers if error.pointer is not None and p.parsed.text == error.pointer.text)
         return next(texts, self.place.counted)
 
@@ -227,14 +240,17 @@ class TestOp:
 
 @dataclass(frozen=True, slots=True)
 class AddPartOp:
-    content_type: str
-    filename: str
+    """``addPart``: the part has that content after it."""
+
+    content_type: Name
+    filename: Name
     content: TemplateProgram
+    origin: Origin
 
     def apply(self, state: CloudInitState, scope: Scope) -> Effect:
         before = state.current
         text = self.content.text(scope, booleans=True)
-        after = before.with_part(self.content_type, self.filename, text)
-        changed = after.record.get("UserData") != before.record.get("UserData")
-        state.current = after
-        return Effect(matched=1, changed=int(changed), places=[f"userData part `{self.filename}`"])
+        with placed(self.content_type.span()):
+            state.current = before.with_part(self.content_type.text, self.filename.text, text, self.origin)
+        changed = int(state.current is not before)
+        return Effect(matched=1, changed=changed, places=[f"userData part {self.filename.text}"])

@@ -123,7 +123,7 @@ class Message:
 
     def fits(self, text: str) -> bool:
         """Whether text can stand in the message as it is: cloud-init reads ASCII alone there, and no boundary."""
-        return text.isascii() and not any("--" + boundary in text for boundary in self.boundaries)
+        return _is_plain(text) and not any("--" + boundary in text for boundary in self.boundaries)
 
     def in_base64(self, head: str) -> str:
         """The headers of a part, for base64 of UTF-8."""
@@ -162,16 +162,25 @@ def wrap(parts: list[tuple[str, str | None, str]]) -> str:
     while any("--" + boundary in text for _, _, text in parts):
         number += 1
         boundary = f"==patchlang={number}=="
-    body = "".join(_part(boundary, kind, name, text, "\n", plain=text.isascii()) for kind, name, text in parts)
+    body = "".join(_part(boundary, kind, name, text, "\n", plain=_is_plain(text)) for kind, name, text in parts)
     return f'Content-Type: multipart/mixed; boundary="{boundary}"\nMIME-Version: 1.0\n\n{body}--{boundary}--\n'
 
 
-def check_names(content_type: str, filename: str) -> None:
-    """Raises MimeError unless a new part can have this type and filename."""
+def check_type(content_type: str) -> None:
+    """Raises MimeError unless a new part can have this type."""
     if not _TYPE.fullmatch(content_type) or content_type.lower().startswith("multipart/"):
-        raise MimeError(f"`{content_type}` is no content type such as `text/cloud-config`")
+        raise MimeError(f"`{content_type}` is no type of a part, such as `text/cloud-config` or `text/x-shellscript`")
+
+
+def check_filename(filename: str) -> None:
+    """Raises MimeError unless a new part can have this filename."""
     if not filename or not filename.isascii() or not filename.isprintable():
         raise MimeError("the filename of a part is printable ASCII text, not empty")
+
+
+def _is_plain(text: str) -> bool:
+    """ASCII, and no carriage return at the end: with the line feed before a boundary it would be a line break."""
+    return text.isascii() and not text.endswith("\r")
 
 
 def _part(boundary: str, content_type: str, filename: str | None, text: str, break_: str, *, plain: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import jsontext, rules
@@ -73,11 +73,15 @@ class Selector:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a text means, and ``write``: the text for another value. ``eager``: a new value should be written at once,
-    since the text has rules that the value alone does not show."""
+    """What a text means, and ``write``: the text for another value.
+
+    ``check`` raises PatchError for a value that the text cannot hold whatever is done to it later. ``eager``: a new
+    value should be written at once, since the text has rules that the value alone does not show.
+    """
 
     value: Any
     write: Callable[[Any], str]
+    check: Callable[[Any], None]
     warnings: tuple[str, ...] = ()
     eager: bool = False
 
@@ -121,13 +125,12 @@ def open_user_data(text: str, part: Selector | None = None) -> Opened:
         message = read_message(wrapped.text)
         chosen = _pick(message, part)
         inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen))
-        return Opened(inner.value, lambda new: wrapped.close(message.with_text(chosen, inner.write(new))),
-                      inner.warnings, inner.eager)
+        return replace(inner, write=lambda new: wrapped.close(message.with_text(chosen, inner.write(new))))
     if found.name == "multipart":
         raise _refused("user data is multipart: its parts are edited one by one",
                        f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}")
     inner = open_content(wrapped.text, found, _USER_DATA)
-    return Opened(inner.value, lambda new: wrapped.close(inner.write(new)), inner.warnings, inner.eager)
+    return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
 
 
 def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
@@ -138,17 +141,42 @@ def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
         raise _refused(f"network data cannot be opened: {e}") from None
     inner = wrapped.text
     if not inner.strip() and json_when_empty:
-        return Opened({}, lambda new: jsontext.write(_checked(new, _NETWORK_DATA, dict), indent="  ", colon=": "))
-    if inner.lstrip()[:1] == "{":
-        try:
-            value = jsontext.read(inner)
-        except (jsontext.JsonError, TooBigError):
-            pass
-        else:
-            return Opened(value, lambda new: wrapped.close(
-                jsontext.rewrite(inner, _checked(new, _NETWORK_DATA, dict))))
-    opened = _open_yaml(inner, _NETWORK_DATA, dict)
-    return Opened(opened.value, lambda new: wrapped.close(opened.write(new)), opened.warnings)
+        opened = Opened({}, lambda new: jsontext.write(new, indent="  ", colon=": "), lambda _new: None)
+    elif (value := _json_map(inner)) is not None:
+        opened = Opened(value, lambda new: jsontext.rewrite(inner, new), lambda _new: None)
+    else:
+        opened = _open_yaml(inner, _NETWORK_DATA, dict)
+
+    def write(new: Any) -> str:
+        check(new)
+        return wrapped.close(opened.write(new))
+
+    def check(new: Any) -> None:
+        _check_kind(new, _NETWORK_DATA, dict)
+        _check_outer_key(opened.value, new)
+
+    return replace(opened, write=write, check=check)
+
+
+def _json_map(text: str) -> dict[str, Any] | None:
+    try:
+        value = jsontext.read(text) if text.lstrip().startswith("{") else None
+    except (jsontext.JsonError, TooBigError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _check_outer_key(old: dict[Any, Any], new: dict[Any, Any]) -> None:
+    """Raises PatchError where an edit sets keys beside the outer key ``network``: cloud-init then reads neither."""
+    if "network" not in new or len(new) == 1 or ("network" in old and len(old) > 1):
+        return
+    if "network" in old:
+        beside = next(key for key in new if key != "network")
+        raise _refused(f"network data has the outer key `network`, and this edit sets `{beside}` beside it",
+                       f"write `/network/{beside}…`, or take the outer key off in an edit before: "
+                       '`{op: move, target: networkData, from: /network, path: "", expect: "0..1"}`')
+    raise _refused("network data has no outer key `network`, and this edit sets one beside the keys there",
+                   "leave `/network` at the start of the path out")
 
 
 def _is_network(text: str) -> bool:
@@ -188,7 +216,7 @@ def open_content(text: str, found: Format, what: str) -> Opened:
         _check_template(result, f"{what} after this edit")
         return result
 
-    return Opened(opened.value, write, opened.warnings, eager=True)
+    return replace(opened, write=write, eager=True)
 
 
 def _open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
@@ -205,9 +233,13 @@ def _open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened
                      for line, name in document.duplicates)
 
     def write(new: Any) -> str:
-        return _rewritten(document, _checked(new, what, root), what) if new != root() or document.value else text
+        check(new)
+        return _rewritten(document, new, what) if new != root() or document.value else text
 
-    return Opened(value, write, warnings)
+    def check(new: Any) -> None:
+        _check_kind(new, what, root)
+
+    return Opened(value, write, check, warnings)
 
 
 def _rewritten(document: Document, new: Any, what: str) -> str:
@@ -219,10 +251,9 @@ def _rewritten(document: Document, new: Any, what: str) -> str:
         raise fail(rules.LIMIT, f"{what} grows beyond the limit: {e}") from None
 
 
-def _checked(new: Any, what: str, root: type) -> Any:
+def _check_kind(new: Any, what: str, root: type) -> None:
     if not isinstance(new, root):
         raise _refused(f"{what} must stay {kind(root())}; this edit makes it {kind(new)}")
-    return new
 
 
 def _check_template(text: str, what: str) -> None:
@@ -299,7 +330,6 @@ def add_part(text: str, content_type: str, filename: str, content: str) -> str:
     """
     from . import mime
 
-    guarded(lambda: mime.check_names(content_type, filename))
     wrapped = unwrapped(text)
     inner, found = wrapped.text, detect(wrapped.text)
     new = (content_type, filename, content)
