@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from .apply import apply
 from .common import ENVIRONMENT, USAGE
+from .schema import schema
 from .validate import validate
 
 
@@ -24,6 +25,7 @@ def cli() -> None:
 
 
 cli.add_command(apply)
+cli.add_command(schema)
 cli.add_command(validate)
 
 

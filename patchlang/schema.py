@@ -1,0 +1,263 @@
+"""JSON Schema of a kind of document, made from its dataclasses as the decoder is (draft-07, which editors know best).
+
+Leaves are spelled out, records are ``definitions`` by the name of their class, an edit is chosen by its ``op``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+from . import model, testmodel
+from .decode import CEL_WORDS, IDENTIFIER, NAME, TAKEN_NAMES, is_required, model_fields
+from .fieldhelp import field_help
+from .scalars import COUNT
+from .source import Text
+
+Schema = dict[str, Any]
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+KINDS: dict[str, type] = {"Patch": model.Patch, "PatchTest": testmodel.PatchTest}
+
+# in these an empty text means something
+_MAY_BE_EMPTY = (model.Pointer, model.Fragment)
+_OPS: dict[Any, dict[str, Any]] = {
+    model.DomainEdit: dict(model.DOMAIN_OPS),
+    model.CloudInitEdit: dict(model.CLOUD_INIT_OPS),
+}
+_USER_DATA = {"enum": [model.Target.USER_DATA.value]}
+_PART: dict[str, Any] = {"dependencies": {"part": {"required": ["target"], "properties": {"target": _USER_DATA}}}}
+# what a case with `error` may not expect besides
+_NO_OUTCOME: dict[str, Any] = {
+    "expect": {"maxItems": 0}, "unchanged": {"enum": [False]}, "idempotent": {"enum": [True]},
+}  # fmt: skip
+
+
+def _none_of(*keys: str) -> Schema:
+    return dict.fromkeys(keys, False)
+
+
+def _expectation(*checks: str) -> Schema:
+    """Of the keys of an expectation: at least one of ``checks``, or ``absent``, which excludes them."""
+    absent = {"required": ["absent"], "properties": {**_none_of(*checks), "absent": {"enum": [True]}}}
+    given = {"anyOf": [{"required": [key]} for key in checks], "properties": {"absent": {"enum": [False]}}}
+    return {"anyOf": [absent, given]}
+
+
+# what the decoder checks besides the types: of a key, and of keys together
+_OF_KEYS: dict[tuple[type, str], Schema] = {
+    (model.Metadata, "name"): {"pattern": f"^{NAME.pattern}$"},
+    (model.Variable, "name"): {
+        "type": "string",
+        "pattern": f"^{IDENTIFIER.pattern}$",
+        "not": {"enum": sorted(CEL_WORDS | TAKEN_NAMES)},
+    },
+}
+_OF_CLASSES: dict[type, Schema] = {
+    model.Ensure: {"dependencies": {"expect": ["in"], "unless": ["in"]}},
+    model.QemuArgs: {
+        "anyOf": [
+            {"required": ["args"], "properties": {"args": {"not": {"enum": [[]]}}}},
+            {"required": ["env"], "properties": {"env": {"not": {"enum": [{}]}}}},
+        ],
+        "properties": _none_of("expect", "unless"),
+    },
+    model.Test: {
+        "oneOf": [
+            {"required": ["path"]},
+            {"required": ["expression"], "properties": _none_of("expect", "unless")},
+        ]
+    },
+    model.JsonTest: {
+        "oneOf": [
+            {"required": ["path", "value"], "properties": _none_of("expression")},
+            {"required": ["expression"], "properties": _none_of("path", "value", "expect", "unless")},
+        ]
+    },
+    model.AddPart: {
+        "properties": {
+            **_none_of("part", "unless", "expect"),
+            "target": {"enum": [model.Target.CLOUD_INIT_DATA.value, model.Target.USER_DATA.value]},
+        }
+    },
+    model.CloudInitEdit: _PART,
+    testmodel.TestSpec: {"properties": {"cases": {"minItems": 1}}},
+    testmodel.Case: {
+        "anyOf": [
+            {"required": ["error"], "properties": {**_none_of("golden"), **_NO_OUTCOME}},
+            {"required": ["golden"], "properties": {**_none_of("error"), "unchanged": {"enum": [False]}}},
+            {"required": ["unchanged"], "properties": {**_none_of("error", "golden"), "unchanged": {"enum": [True]}}},
+            {"required": ["expect"], "properties": {**_none_of("error", "golden"), "expect": {"minItems": 1}}},
+        ]
+    },
+    testmodel.XPathExpectation: _expectation("equals", "contains", "matches", "count"),
+    testmodel.PointerExpectation: {**_expectation("equals", "contains", "matches"), **_PART},
+    testmodel.Refusal: {"minProperties": 1},
+}
+
+
+def schema_text(kind: str | None = None) -> str:
+    """The schema of one kind, of a file of any kinds without it; as it is shipped, with a line feed at its end."""
+    return _laid_out(schema_of({kind: KINDS[kind]} if kind else KINDS)) + "\n"
+
+
+def _laid_out(value: Any, indent: str = "") -> str:
+    """JSON with each list and map on one line where it fits there."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= 120 or not isinstance(value, dict | list):
+        return line
+    deeper = indent + "  "
+    if isinstance(value, list):
+        entries = [_laid_out(entry, deeper) for entry in value]
+    else:
+        entries = [f"{json.dumps(key)}: {_laid_out(entry, deeper)}" for key, entry in value.items()]
+    start, end = "[]" if isinstance(value, list) else "{}"
+    return start + ",".join(f"\n{deeper}{entry}" for entry in entries) + f"\n{indent}{end}"
+
+
+def schema_of(kinds: Mapping[str, type]) -> Schema:
+    """The schema of one document of any of these kinds, each with the dataclass of its body."""
+    writer = _Writer()
+    version = {"enum": [model.API_VERSION], "description": "The version of the language."}
+    cases = []
+    for kind, root in kinds.items():
+        writer.define(kind, root, {"apiVersion": version, "kind": {"enum": [kind]}})
+        cases.append(_if("kind", kind, kind))
+    return {
+        "$schema": DRAFT,
+        "title": "patchlang " + " or ".join(kinds),
+        "type": "object",
+        "required": ["apiVersion", "kind"],
+        "properties": {
+            "apiVersion": version,
+            "kind": {"enum": list(kinds), "description": "The kind of the document."},
+        },
+        "allOf": cases,
+        "definitions": dict(sorted(writer.definitions.items())),
+    }
+
+
+def _if(key: str, value: str, definition: str) -> Schema:
+    """Where ``key`` has the value, the definition holds. Editors offer its keys as soon as the value is there."""
+    return {
+        "if": {"required": [key], "properties": {key: {"enum": [value]}}},
+        "then": {"$ref": f"#/definitions/{definition}"},
+    }
+
+
+class _Writer:
+    """Collects the definitions that a schema refers to."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Schema] = {}
+
+    def record(self, cls: type, first: Schema | None = None) -> Schema:
+        """The schema of a dataclass; ``first`` are properties that stand before its own."""
+        known = model_fields(cls)
+        required = [*(first or ()), *(key for key, (field, _) in known.items() if is_required(field))]
+        # an op's own keys first, then those of every edit: what an editor offers comes in this order
+        inherited = {key for base in cls.__mro__[1:-1] if is_dataclass(base) for key in model_fields(base)}
+        order = sorted(known, key=lambda key: (key in inherited, key not in required))
+        properties = {**(first or {}), **{key: self.field(cls, key, *known[key]) for key in order}}
+        schema: Schema = {"type": "object", "description": _first_paragraph(cls), "properties": properties}
+        schema |= {"required": required} if required else {}
+        schema["additionalProperties"] = False
+        more = [_OF_CLASSES[base] for base in cls.__mro__ if base in _OF_CLASSES]
+        return {**schema, "allOf": more} if more else schema
+
+    def field(self, cls: type, key: str, field: Field[Any], hint: Any) -> Schema:
+        schema = self.value(hint)
+        if "$ref" in schema:
+            return schema  # draft-07 takes nothing beside it
+        help = field_help(cls, key)
+        schema = {**schema, "description": help} if help else schema
+        schema |= _OF_KEYS.get((cls, key), {})
+        default = field.default.value if isinstance(field.default, Enum) else field.default
+        return schema if default in (MISSING, None, ()) else {**schema, "default": default}
+
+    def value(self, hint: Any) -> Schema:
+        """The schema of what the decoder takes for a type of the model."""
+        options = _options(hint)
+        if set(options) == set(get_args(model.Value)):
+            return {}
+        schemas = [self.single(option) for option in options]
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+    def single(self, hint: Any) -> Schema:
+        if get_origin(hint) is tuple:
+            return self.collection(get_args(hint)[0])
+        if hint in _OPS:
+            return self.edit(hint)
+        if hint is model.MapValue:
+            return {"type": "object"}
+        if isinstance(hint, type) and is_dataclass(hint) and hint is not model.Expect and not issubclass(hint, Text):
+            self.define(hint.__name__, hint)
+            return {"$ref": f"#/definitions/{hint.__name__}"}
+        return _leaf(hint)
+
+    def collection(self, item: Any) -> Schema:
+        if get_origin(item) is tuple and get_args(item)[-1] is not Ellipsis:
+            return {
+                "type": "object",
+                "additionalProperties": self.value(get_args(item)[1]),
+                "propertyNames": {"minLength": 1},
+            }
+        items = {"type": "array", "items": self.value(item)}
+        one_is_enough = isinstance(item, type) and issubclass(item, Text)
+        return {"anyOf": [_leaf(item), items]} if one_is_enough else items
+
+    def edit(self, base: Any) -> Schema:
+        """The union of all ops, told apart by ``op``."""
+
+        if base.__name__ not in self.definitions:
+            ops = _OPS[base]
+            for op, cls in ops.items():
+                self.define(cls.__name__, cls, {"op": {"enum": [op]}})
+            described = {"enum": list(ops), "enumDescriptions": [_first_paragraph(cls) for cls in ops.values()]}
+            self.definitions[base.__name__] = {
+                "type": "object",
+                "description": _first_paragraph(base),
+                "required": ["op"],
+                "properties": {"op": {**described, "description": "What the edit does."}},
+                "allOf": [_if("op", op, cls.__name__) for op, cls in ops.items()],
+            }
+        return {"$ref": f"#/definitions/{base.__name__}"}
+
+    def define(self, name: str, cls: type, first: Schema | None = None) -> None:
+        if name not in self.definitions:
+            self.definitions[name] = self.record(cls, first)
+
+
+def _options(hint: Any) -> list[Any]:
+    """The types of a union, without None."""
+    return [o for o in get_args(hint) if o is not NoneType] if get_origin(hint) in (Union, UnionType) else [hint]
+
+
+def _leaf(hint: Any) -> Schema:
+    if hint is bool:
+        return {"type": "boolean"}
+    if hint is int:
+        return {"type": "integer"}
+    if hint is model.Expect:
+        return {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 999999},
+                {"type": "string", "pattern": f"^{COUNT.pattern}$"},
+            ]
+        }
+    if issubclass(hint, Enum):
+        return {"enum": [member.value for member in hint]}
+    # a scalar is its text, however it is written; a null is a value that was forgotten, or the text of a value
+    scalars = ["string", "number", "boolean"]
+    if issubclass(hint, model.Template | model.Literal):
+        return {"type": [*scalars, "null"]}
+    return {"type": scalars} if issubclass(hint, _MAY_BE_EMPTY) else {"type": scalars, "minLength": 1}
+
+
+def _first_paragraph(cls: type) -> str:
+    """The docstring's first paragraph as plain text."""
+    return " ".join((cls.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
