@@ -24,15 +24,12 @@ def user_data_facts(text: str) -> dict[str, Any]:
         with suppress(PatchError):
             facts["parts"] = _parts(inner)
         return facts
-    return facts | (_value(lambda: userdata.open_content(inner, found, "user data")) if found.name != "empty" else {})
+    return facts | _value(lambda: userdata.open_content(inner, found, "user data"))
 
 
 def network_data_facts(text: str) -> dict[str, Any]:
     """``text``, ``value``, and ``version``, which may stand under a key ``network``."""
-    facts: dict[str, Any] = {"text": text}
-    if not text.strip():
-        return facts
-    facts |= _value(lambda: userdata.open_network_data(text, json_when_empty=False))
+    facts = {"text": text} | _value(lambda: userdata.open_network_data(text, json_when_empty=False))
     value = facts.get("value", {})
     inner = value["network"] if isinstance(value.get("network"), dict) else value
     version = inner.get("version")

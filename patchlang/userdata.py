@@ -267,8 +267,10 @@ def _as_text(what: str) -> str:
     """What to do about a text that cannot be edited as data."""
     if what.startswith("the part"):
         return "`addPart` with its type and filename gives it new content"
-    field = "NetworkData" if what == _NETWORK_DATA else "UserData"
-    return f"to change it as text, `replace` /{field} of the target cloudInitData"
+    if what == _NETWORK_DATA:
+        return "to change it as text, `replace` /NetworkData of the target cloudInitData"
+    return ("to leave such user data alone, add `when: has(cloudInit.userData.value)`; to change it as text, `replace` "
+            "/UserData of the target cloudInitData; to put a cloud-config beside it, use `addPart`")
 
 
 def _named(text: str, found: Format) -> str:

@@ -311,7 +311,7 @@ def test_network_data_that_is_refused(text: str) -> None:
 def test_facts() -> None:
     assert user_data_facts(CONFIG) == {"format": "cloud-config", "jinja": False, "text": CONFIG,
                                        "value": {"hostname": "a", "packages": ["vim"]}}
-    assert user_data_facts("") == {"format": "empty", "jinja": False, "text": ""}
+    assert user_data_facts("") == {"format": "empty", "jinja": False, "text": "", "value": {}}
     assert user_data_facts(CONFIG + "x: [") == {"format": "cloud-config", "jinja": False, "text": CONFIG + "x: ["}
     assert user_data_facts(b64encode(b"#!/bin/sh\n").decode())["format"] == "script"
     assert user_data_facts(JINJA)["jinja"] is True
@@ -331,7 +331,7 @@ def test_facts_have_the_types_of_json() -> None:
 @pytest.mark.parametrize(
     ("text", "facts"),
     [
-        ("", {"text": ""}),
+        ("", {"text": "", "value": {}}),
         (V1, {"text": V1, "version": 1, "value": {"version": 1, "config": [{"type": "physical", "name": "eth0"}]}}),
         (V2, {"text": V2, "version": 2,
               "value": {"network": {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}}}),
