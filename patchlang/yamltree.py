@@ -20,6 +20,8 @@ from .written import offsets
 MAX_DEPTH = 40
 MAX_NODES = 50_000
 MAX_ALIASES = 50
+_MANIFEST_DEPTH = 100
+_MANIFEST_NODES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,15 @@ def describe(node: Node) -> str:
             return "a map"
 
 
-def parse(source: SourceFile) -> list[Node]:
+def parse(source: SourceFile, *, manifest: bool = False) -> list[Node]:
     """The documents of a file, empty ones left out.
+
+    A ``manifest`` is Kubernetes' and may be larger; tags in it are passed over, and merge keys taken as they are meant.
 
     Raises PatchError (PL003, PL005, PL006, PL007) at the first fault.
     """
     try:
-        return list(_Composer(source).documents())
+        return list(_Composer(source, manifest).documents())
     except yaml.MarkedYAMLError as e:
         marks = [min(mark.index, len(source.text)) for mark in (e.context_mark, e.problem_mark) if mark]
         at = marks[-1] if marks else 0
@@ -107,8 +111,10 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
 
 
 class _Composer:
-    def __init__(self, source: SourceFile) -> None:
+    def __init__(self, source: SourceFile, manifest: bool) -> None:
         self.source = source
+        self.manifest = manifest
+        self.max_nodes, self.max_depth = (_MANIFEST_NODES, _MANIFEST_DEPTH) if manifest else (MAX_NODES, MAX_DEPTH)
         self.events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=yaml.CSafeLoader)
         self.anchors: dict[str, tuple[Node, int, int]] = {}
         self.nodes = 0
@@ -130,13 +136,14 @@ class _Composer:
 
     def node(self, event: yaml.Event, depth: int) -> Node:
         self.nodes += 1
-        if self.nodes > MAX_NODES or depth > MAX_DEPTH:
-            what = f"more than {MAX_NODES} nodes" if self.nodes > MAX_NODES else f"nested deeper than {MAX_DEPTH}"
+        if self.nodes > self.max_nodes or depth > self.max_depth:
+            too_many = self.nodes > self.max_nodes
+            what = f"more than {self.max_nodes} nodes" if too_many else f"nested deeper than {self.max_depth}"
             raise fail(rules.YAML_LIMIT, f"the file is {what}", self.span(event), "split it into several patch files")
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, depth)
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "libyaml gives nothing else here"
-        if event.tag not in (None, "!"):
+        if event.tag not in (None, "!") and not self.manifest:
             raise fail(
                 rules.YAML_FEATURE,
                 f"tags such as `{event.tag}` have no meaning here",
@@ -161,10 +168,12 @@ class _Composer:
             raise fail(rules.BAD_YAML, f"no anchor `&{event.anchor}` stands before this alias", self.span(event))
         node, size, height = anchored
         self.nodes += size
-        if self.aliases > MAX_ALIASES or self.nodes > MAX_NODES or depth + height > MAX_DEPTH:
+        too_many = self.aliases > MAX_ALIASES and not self.manifest
+        if too_many or self.nodes > self.max_nodes or depth + height > self.max_depth:
+            limits = f"more than {self.max_nodes} nodes or {self.max_depth} levels"
             raise fail(
                 rules.YAML_LIMIT,
-                f"more than {MAX_ALIASES} aliases, or with them more than {MAX_NODES} nodes or {MAX_DEPTH} levels",
+                limits if self.manifest else f"more than {MAX_ALIASES} aliases, or with them {limits}",
                 self.span(event),
                 "write the values out",
             )
@@ -178,12 +187,16 @@ class _Composer:
 
     def mapping(self, start: yaml.Event, depth: int) -> Mapping:
         entries: list[tuple[Scalar, Node]] = []
+        merged: list[tuple[Scalar, Node]] = []
         seen: dict[str, Scalar] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.node(event, depth + 1)
             if not isinstance(key, Scalar):
                 raise fail(rules.BAD_YAML, f"a key must be a scalar, not {describe(key)}", key.span)
             if key.plain and key.text == "<<":
+                if self.manifest:
+                    merged += _merged(self.node(next(self.events), depth + 1))
+                    continue
                 raise fail(rules.YAML_FEATURE, "merge keys (`<<`) are not supported", key.span, "write the keys out")
             if key.text in seen:
                 first = seen[key.text].span.begin.line
@@ -195,7 +208,17 @@ class _Composer:
                 )
             seen[key.text] = key
             entries.append((key, self.node(next(self.events), depth + 1)))
+        for key, value in merged:
+            if key.text not in seen:
+                seen[key.text] = key
+                entries.append((key, value))
         return Mapping(tuple(entries), self.span(start, event))
+
+
+def _merged(value: Node) -> list[tuple[Scalar, Node]]:
+    """What a merge key brings: the entries of one map or of several, of which the first counts."""
+    maps = value.items if isinstance(value, Sequence) else (value,)
+    return [entry for one in maps if isinstance(one, Mapping) for entry in one.entries]
 
 
 def _extent(node: Node) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Kubernetes manifests that carry patches: ConfigMaps, and virtual machines whose annotation asks for hook sidecars."""

@@ -1,0 +1,111 @@
+"""The arguments of a sidecar, read as our shim reads them (``shim/config.py``; a test holds the two together)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .. import rules
+from ..diagnostics import Diagnostic, did_you_mean
+from ..source import Span
+from ..yamltree import Scalar
+
+LARGEST_DOMAIN = 4 * 1024 * 1024
+VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
+DEFAULT_PATCHES = "/etc/patchlang/patches.d"
+FLAGS = {
+    "version": True,
+    "patches": True,
+    "socket-dir": True,
+    "plugin-socket": True,
+    "no-fallback": False,
+    "max-domain-bytes": True,
+}
+"""The shim's flags, and whether each takes a value."""
+OURS = frozenset(FLAGS) - {"version"}
+"""Those that KubeVirt's own shim does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a sidecar is told. ``patches`` are the places where it looks for patch files; empty: the default one."""
+
+    patches: tuple[str, ...]
+    no_fallback: bool
+
+
+def names(args: Sequence[Scalar]) -> set[str]:
+    """The flags that are given, known or not."""
+    return {arg.text.lstrip("-").partition("=")[0] for arg in args if arg.text.startswith("-")}
+
+
+def read(args: Sequence[Scalar], sidecar: Span) -> tuple[Arguments, list[Diagnostic]]:
+    """The arguments, and what our shim would refuse in them (PL704, PL705); what is missing is shown at ``sidecar``."""
+    found: list[Diagnostic] = []
+    given: dict[str, list[Scalar]] = {}
+    for name, value, place in _pairs(args, found):
+        if name not in FLAGS:
+            help = did_you_mean(f"--{name}", [f"--{flag}" for flag in FLAGS], "flags")
+            found.append(_refused(f"our sidecar knows no flag `{place.text}`", place.span, help))
+        elif FLAGS[name] and (value is None or (value.text == "" and name != "version")):
+            found.append(_refused(f"`--{name}` needs a value", place.span, None))
+        elif value is not None and not FLAGS[name]:
+            found.append(_refused(f"`--{name}` takes no value", place.span, None))
+        else:
+            given.setdefault(name, []).append(value or place)
+    found += _version(given, args, sidecar)
+    found += _size(given)
+    return Arguments(tuple(path.text for path in given.get("patches", ())), "no-fallback" in given), found
+
+
+def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[str, Scalar | None, Scalar]]:
+    """Each flag, its value if it has one, and where it is written."""
+    at = 0
+    while at < len(args):
+        arg = args[at]
+        at += 1
+        if not arg.text.startswith("-") or arg.text == "-":
+            found.append(_refused(f"our sidecar takes flags only, not `{arg.text}`", arg.span, _split(arg)))
+            continue
+        name, equals, text = arg.text.lstrip("-").partition("=")
+        if " " in name:
+            found.append(_refused(f"`{arg.text}` is one argument, and no flag", arg.span, _split(arg)))
+        elif equals:
+            yield name, Scalar(text, False, arg.span), arg
+        elif FLAGS.get(name) and at < len(args) and not args[at].text.startswith("-"):
+            yield name, args[at], arg
+            at += 1
+        else:
+            yield name, None, arg
+
+
+def _split(arg: Scalar) -> str | None:
+    words = arg.text.split()
+    listed = ", ".join(f'"{word}"' for word in words)
+    return f"no shell splits it: write {listed}" if len(words) > 1 else None
+
+
+def _refused(message: str, place: Span, help: str | None) -> Diagnostic:
+    return Diagnostic(rules.SIDECAR_ARGUMENTS, message, place, help)
+
+
+def _version(given: dict[str, list[Scalar]], args: Sequence[Scalar], sidecar: Span) -> Iterator[Diagnostic]:
+    known = ", ".join(VERSIONS)
+    versions = given.get("version")
+    if versions is None:
+        if "version" in names(args) or ("plugin-socket" in given and "socket-dir" not in given):
+            return
+        message = "the sidecar is not told the version of KubeVirt's hook protocol, and ends at once"
+        place = args[0].span if args else sidecar
+        yield Diagnostic(rules.SIDECAR_VERSION, message, place, f'`"args": ["--version", "{VERSIONS[-1]}"]`')
+    elif versions[-1].text not in VERSIONS:
+        message = f"the sidecar does not know version `{versions[-1].text}`"
+        yield Diagnostic(
+            rules.SIDECAR_VERSION, message, versions[-1].span, did_you_mean(versions[-1].text, VERSIONS, known)
+        )
+
+
+def _size(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
+    for size in given.get("max-domain-bytes", ())[-1:]:
+        if not (size.text.isascii() and size.text.isdigit()) or not 1 <= int(size.text[:12]) <= LARGEST_DOMAIN:
+            yield _refused(f"`--max-domain-bytes` is a number of bytes, {LARGEST_DOMAIN} at most", size.span, None)

@@ -1,0 +1,125 @@
+"""ConfigMaps: their keys as texts with places, and what Kubernetes would refuse in them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .. import rules
+from ..diagnostics import Diagnostic
+from ..embedded import Embedded, encoded, text_of
+from ..source import Span
+from ..yamltree import Mapping, Node, Scalar, describe
+from .documents import at, word
+
+LARGEST = 1024 * 1024
+"""Bytes that the values of a ConfigMap may have together (Kubernetes' own limit)."""
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_PATCH = re.compile(r"^['\"]?(?:apiVersion['\"]?\s*:\s*['\"]?patchlang|kind['\"]?\s*:\s*['\"]?Patch\b)", re.MULTILINE)
+_JSON_PATCH = re.compile(r"\"apiVersion\"\s*:\s*\"patchlang")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key of a ConfigMap. ``content`` is its value, None where that is not text."""
+
+    key: Scalar
+    content: Embedded | None
+
+    @property
+    def is_patch(self) -> bool:
+        if self.content is None or self.is_program:
+            return False
+        text = self.content.text
+        return bool(_JSON_PATCH.search(text) if text.lstrip()[:1] == "{" else _PATCH.search(text))
+
+    @property
+    def is_program(self) -> bool:
+        """Whether the sidecar would run it, at the place of a hook executable."""
+        return self.content is None or self.content.text.startswith("#!")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMap:
+    """``namespace`` is empty where the manifest leaves it to kubectl. ``span`` is its name."""
+
+    name: str
+    namespace: str
+    span: Span
+    entries: tuple[Entry, ...]
+
+    def entry(self, key: str) -> Entry | None:
+        return next((entry for entry in self.entries if entry.key.text == key), None)
+
+
+def read(node: Mapping) -> tuple[ConfigMap, list[Diagnostic]]:
+    """A ConfigMap from its manifest, and what is wrong with it (PL701, PL715)."""
+    found: list[Diagnostic] = []
+    name = at(node, "metadata", "name")
+    entries: list[Entry] = []
+    size = 0
+    for field in ("data", "binaryData"):
+        for key, value in _values(node, field, found):
+            if any(entry.key.text == key.text for entry in entries):
+                message = f"key `{key.text}` is in `data` and in `binaryData`"
+                found.append(Diagnostic(rules.BAD_MANIFEST, message, key.span, "keep one of them"))
+                continue
+            entry, length = _text(key, value) if field == "data" else _bytes(key, value, found)
+            entries.append(entry)
+            size += length
+    place = name.span if isinstance(name, Scalar) else node.entries[0][0].span
+    if size > LARGEST:
+        found.append(
+            Diagnostic(
+                rules.CONFIG_MAP_TOO_BIG,
+                f"the values of this ConfigMap have {size:,} bytes together, Kubernetes takes {LARGEST:,}",
+                place,
+                "split it; one sidecar takes one key",
+            )
+        )
+    named = ConfigMap(word(node, "metadata", "name"), word(node, "metadata", "namespace"), place, tuple(entries))
+    return named, found
+
+
+def _values(node: Mapping, field: str, found: list[Diagnostic]) -> Iterator[tuple[Scalar, Scalar]]:
+    values = node.get(field)
+    if values is None or _is_null(values):
+        return
+    if not isinstance(values, Mapping):
+        message = f"`{field}` of a ConfigMap is a map, not {describe(values)}"
+        found.append(Diagnostic(rules.BAD_MANIFEST, message, values.span))
+        return
+    for key, value in values.entries:
+        if not _KEY.fullmatch(key.text):
+            message = f"`{key.text}` cannot be a key: letters, digits, `-`, `_` and `.` can stand in it"
+            found.append(Diagnostic(rules.BAD_MANIFEST, message, key.span))
+        if isinstance(value, Scalar):
+            yield key, value
+        else:
+            message = f"the value of a key is text, not {describe(value)}"
+            found.append(
+                Diagnostic(rules.BAD_MANIFEST, message, key.span, f"put it into a block scalar: `{key.text}: |`")
+            )
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.plain and node.text in ("", "~", "null")
+
+
+def _text(key: Scalar, value: Scalar) -> tuple[Entry, int]:
+    return Entry(key, text_of(value)), len(value.text.encode(errors="surrogatepass"))
+
+
+def _bytes(key: Scalar, value: Scalar, found: list[Diagnostic]) -> tuple[Entry, int]:
+    try:
+        data = base64.b64decode("".join(value.text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        found.append(Diagnostic(rules.BAD_MANIFEST, "a value in `binaryData` is base64, this is not", value.span))
+        return Entry(key, None), 0
+    try:
+        return Entry(key, encoded(data.decode("utf-8-sig"), key.span)), len(data)
+    except UnicodeDecodeError:
+        return Entry(key, None), len(data)

@@ -1,0 +1,183 @@
+"""Virtual machines against the ConfigMaps beside them: will the sidecars start, and find their patches?"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from .. import rules
+from ..diagnostics import Diagnostic, Rule, Severity, did_you_mean
+from ..source import Span
+from ..yamltree import Node, Scalar
+from . import arguments, pod, sidecars
+from .arguments import DEFAULT_PATCHES, Arguments
+from .configmaps import ConfigMap, Entry
+from .machines import Machine
+from .sidecars import Mount, Sidecar
+
+_PROGRAM_FOLDERS = ("/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_HOOKS = ("onDefineDomain", "preCloudInitIso")
+_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a patch text holds: its patches' names, with their places, and whether one edits cloud-init data."""
+
+    names: tuple[tuple[str, Span], ...]
+    edits_cloud_init: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A ConfigMap that is given, the file it is in, and what is known of those keys that hold patches."""
+
+    file: str
+    config_map: ConfigMap
+    facts: Mapping[str, Facts]
+
+
+Load = Callable[[Entry], Facts]
+"""Checks a value that is a patch file by its place, though it does not look like one."""
+
+
+def check(file: str, machine: Machine, config_maps: Sequence[Given], load: Load) -> list[Diagnostic]:
+    """What is wrong between a machine, which is in ``file``, and ConfigMaps (PL005, PL702 to PL714)."""
+    found = list(pod.misplaced(machine))
+    annotation = machine.annotation or next(iter(machine.misplaced), None)
+    if annotation:
+        checker = _Machine(file, machine, config_maps, load)
+        checker.check(*annotation)
+        found += checker.found
+    return found
+
+
+class _Machine:
+    def __init__(self, file: str, machine: Machine, config_maps: Sequence[Given], load: Load) -> None:
+        self.file = file
+        self.machine = machine
+        self.config_maps = config_maps
+        self.load = load
+        self.found: list[Diagnostic] = []
+
+    def wrong(
+        self, rule: Rule, message: str, span: Span, help: str | None = None, severity: Severity = Severity.ERROR
+    ) -> None:
+        self.found.append(Diagnostic(rule, message, span, help, severity))
+
+    def check(self, key: Scalar, value: Node) -> None:
+        listed, wrong = sidecars.read(key, value)
+        self.found += wrong
+        self.found += pod.volumes(self.machine, listed)
+        called = [number for number, sidecar in enumerate(listed) if self.sidecar(sidecar)]
+        self.found += pod.cloud_init(self.machine, listed, called)
+
+    def sidecar(self, sidecar: Sidecar) -> bool:
+        """Checks one sidecar; returns whether it answers for cloud-init data."""
+        mount = sidecar.config_map
+        path = mount.path.text if mount and mount.path else ""
+        entry, facts = self.mounted(mount) if mount else (None, None)
+        if facts or self.is_ours(sidecar, path):
+            if not sidecar.image or not sidecar.image.text:
+                self.no_image(sidecar, "cannot read patches", Severity.ERROR)
+            told = self.told(sidecar)
+            if told and mount and mount.path:
+                self.hook_path(mount, mount.path, told)
+            if entry and entry.content and not facts and not (_is_hook(path) and entry.is_program):
+                facts = self.load(entry)
+        elif mount and not entry and not sidecar.image:
+            self.no_image(sidecar, "runs the script that is mounted here, and cannot read a patch", Severity.WARNING)
+        return facts.edits_cloud_init if facts else _is_hook(path) and path.endswith("/preCloudInitIso")
+
+    def is_ours(self, sidecar: Sidecar, path: str) -> bool:
+        """Whether it is meant to be our shim: by its image, its flags, or where it mounts something."""
+        by_image = sidecar.image is not None and "patchlang" in sidecar.image.text
+        by_flags = bool(arguments.names(sidecar.args) & arguments.OURS)
+        return by_image or by_flags or path.startswith("/etc/patchlang/")
+
+    def told(self, sidecar: Sidecar) -> Arguments | None:
+        """What our shim is told; None where another program is started."""
+        if sidecar.command and PurePosixPath(sidecar.command[0].text).name != "sidecar-shim":
+            return None
+        told, wrong = arguments.read((*sidecar.command[1:], *sidecar.args), sidecar.span)
+        self.found += wrong
+        return told
+
+    def no_image(self, sidecar: Sidecar, what: str, severity: Severity) -> None:
+        span = sidecar.image.span if sidecar.image else sidecar.span
+        message = f"without `image` KubeVirt starts its own sidecar, which {what}"
+        self.wrong(rules.SIDECAR_IMAGE, message, span, "name the image of patchlang's sidecar", severity)
+
+    # -- what it mounts, and where ---------------------------------------------------------------------------------
+
+    def mounted(self, mount: Mount) -> tuple[Entry | None, Facts | None]:
+        """The key that is mounted; says where it, or its ConfigMap, is not among what is given (PL707, PL708)."""
+        name = mount.name.text
+        given = self.nearest(name)
+        if not given:
+            self.not_given(name, mount.name.span)
+        elif mount.key:
+            key = mount.key.text
+            for one in given:
+                if entry := one.config_map.entry(key):
+                    return entry, one.facts.get(key)
+            keys = [entry.key.text for one in given for entry in one.config_map.entries]
+            message = f"ConfigMap `{name}` ({given[0].config_map.span}) has no key `{key}`"
+            self.wrong(rules.NO_SUCH_KEY, message, mount.key.span, did_you_mean(key, keys, "its keys"))
+        return None, None
+
+    def not_given(self, name: str, span: Span) -> None:
+        elsewhere = [one.config_map for one in self.config_maps if one.config_map.name == name]
+        if elsewhere:
+            mine, other = self.machine.namespace, elsewhere[0].namespace
+            message = f"ConfigMap `{name}` ({elsewhere[0].span}) is in namespace `{other}`, the machine in `{mine}`"
+            self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, "KubeVirt looks in the machine's namespace")
+            return
+        known = sorted({one.config_map.name for one in self.config_maps})
+        help = did_you_mean(name, known, "given are") if known else "give its manifest too"
+        message = f"ConfigMap `{name}` is not among what is given"
+        self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, help, Severity.WARNING)
+
+    def nearest(self, name: str) -> list[Given]:
+        """The ConfigMaps of that name which the machine may mean: those in the nearest folder, if there are several."""
+        namespaces = {self.machine.namespace, ""} if self.machine.namespace else None
+        fitting = [
+            one
+            for one in self.config_maps
+            if one.config_map.name == name and (not namespaces or one.config_map.namespace in namespaces)
+        ]
+        distances = [_distance(self.file, one.file) for one in fitting]
+        return [one for one, distance in zip(fitting, distances, strict=True) if distance == min(distances)]
+
+    def hook_path(self, mount: Mount, written: Scalar, told: Arguments) -> None:
+        """Whether the shim finds the file (PL709)."""
+        looked_at = told.patches or (DEFAULT_PATCHES,)
+        path = PurePosixPath(written.text)
+        if _is_hook(written.text) or any(path == PurePosixPath(place) for place in looked_at):
+            return
+        if not path.is_absolute():
+            self.wrong(rules.HOOK_PATH, "`hookPath` starts with `/`", written.span)
+        elif not any(path.parent == PurePosixPath(place) for place in looked_at):
+            message = f"the sidecar does not look there for patches, but at {' and '.join(looked_at)}"
+            name = mount.key.text if mount.key and mount.key.text.endswith(_ENDINGS) else f"{path.stem}.yaml"
+            help = f"mount it as {DEFAULT_PATCHES}/{name}"
+            if told.patches:
+                help = f'add "--patches", "{path}" to `args`, or mount it where that points'
+            self.wrong(rules.HOOK_PATH, message, written.span, help)
+        elif path.suffix not in _ENDINGS or path.name.startswith("."):
+            message = f"of the folder {path.parent} the sidecar reads `*.yaml` and `*.yml`, and no hidden files"
+            self.wrong(rules.HOOK_PATH, message, written.span, f"mount it as {path.parent}/{path.name.strip('.')}.yaml")
+
+
+def _is_hook(path: str) -> bool:
+    """Whether the shim takes a file there for a hook's executable, or for a patch in its place."""
+    return str(PurePosixPath(path).parent) in _PROGRAM_FOLDERS and PurePosixPath(path).name in _HOOKS
+
+
+def _distance(file: str, other: str) -> int:
+    """How far apart two files are: 0 for one and the same, then by the folders between them."""
+    if file == other:
+        return 0
+    return 1 + len(PurePosixPath(os.path.relpath(os.path.dirname(other) or ".", os.path.dirname(file) or ".")).parts)

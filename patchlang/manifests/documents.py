@@ -1,0 +1,131 @@
+"""The YAML documents of a file, and which of them concern us; all others are left unread."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+
+from .. import yamltree
+from ..diagnostics import Diagnostic, PatchError
+from ..embedded import Embedded, part_of
+from ..source import SourceFile
+from ..yamltree import Mapping, Node, Scalar, Sequence
+
+_MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_CONCERNS_US = re.compile(
+    r"patchlang|hookSidecars|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|\bPatch(?:Test)?\b", re.MULTILINE
+)
+_OURS_AT_TOP = re.compile(r"\s*(?:#[^\n]*\n\s*|---\s+)*['\"]?apiVersion['\"]?\s*:\s*['\"]?patchlang")
+_KUBEVIRT = re.compile(r"(?:[a-z]+\.)?kubevirt\.io/")
+_LISTS = ("items", "objects")
+
+
+class Kind(Enum):
+    """What a document is to us."""
+
+    PATCH = "patch"
+    TEST = "test"
+    CONFIG_MAP = "ConfigMap"
+    MACHINE = "machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document, or an item of a list, that concerns us. ``chunk`` is the text it stands in."""
+
+    kind: Kind
+    node: Mapping
+    chunk: Embedded
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds for us. ``unread`` are faults of documents that may concern us and are no YAML.
+
+    ``template`` says that such a document looks like the source of a template (Helm), which others render.
+    """
+
+    documents: tuple[Document, ...]
+    unread: tuple[Diagnostic, ...]
+    template: bool
+
+    @property
+    def is_patch_file(self) -> bool:
+        """Whether it is a file as the sidecar reads it: patches and their tests only."""
+        kinds = {document.kind for document in self.documents}
+        return Kind.PATCH in kinds and kinds <= {Kind.PATCH, Kind.TEST}
+
+
+def read(source: SourceFile) -> Contents:
+    """Reads the documents of a file that concern us."""
+    documents: list[Document] = []
+    unread: list[Diagnostic] = []
+    template = False
+    for chunk in _chunks(source):
+        if not _CONCERNS_US.search(chunk.text):
+            continue
+        try:
+            roots = yamltree.parse(chunk, manifest=True)
+        except PatchError as e:
+            unread.append(e.diagnostic)
+            template |= "{{" in chunk.text and not _OURS_AT_TOP.match(chunk.text)
+            continue
+        for root in roots:
+            documents += [Document(kind, node, chunk) for kind, node in _concerning(root)]
+    return Contents(tuple(documents), tuple(unread), template)
+
+
+def may_concern_us(data: bytes) -> bool:
+    """A cheap look at a file's bytes: False where no document in it can concern us."""
+    return any(word in data for word in (b"patchlang", b"hookSidecars", b"ConfigMap", b"Patch"))
+
+
+def _chunks(source: SourceFile) -> Iterator[Embedded]:
+    """The documents as texts: a mark in the first column ends a document, whatever it stands in."""
+    starts = [0, *(mark.start() for mark in _MARK.finditer(source.text)), len(source.text)]
+    for start, end in pairwise(starts):
+        if source.text[start:end].strip():
+            yield part_of(source, start, end)
+
+
+def _concerning(node: Node) -> Iterator[tuple[Kind, Mapping]]:
+    """What concerns us in a document: itself, or items of the list that it is."""
+    if not isinstance(node, Mapping):
+        return
+    version, kind = word(node, "apiVersion"), word(node, "kind")
+    if version.startswith("patchlang") or (kind in ("Patch", "PatchTest") and "/" not in version):
+        yield (Kind.TEST if kind == "PatchTest" else Kind.PATCH), node
+    elif kind == "ConfigMap" and version in ("v1", ""):
+        yield Kind.CONFIG_MAP, node
+    elif kind in MACHINES and _KUBEVIRT.match(version):
+        yield Kind.MACHINE, node
+    elif kind.endswith("List") or kind == "Template":
+        for name in _LISTS:
+            items = node.get(name)
+            for item in items.items if isinstance(items, Sequence) else ():
+                yield from _concerning(item)
+
+
+MACHINES: dict[str, tuple[str, ...]] = {
+    "VirtualMachineInstance": (),
+    "VirtualMachine": ("spec", "template"),
+    "VirtualMachineInstanceReplicaSet": ("spec", "template"),
+    "VirtualMachinePool": ("spec", "virtualMachineTemplate", "spec", "template"),
+}
+"""KubeVirt's kinds, and where in each the metadata and the spec of the VirtualMachineInstance stand."""
+
+
+def word(node: Node | None, *path: str) -> str:
+    """The text of the scalar at a path of keys; empty where there is none."""
+    found = at(node, *path)
+    return found.text if isinstance(found, Scalar) else ""
+
+
+def at(node: Node | None, *path: str) -> Node | None:
+    """The node at a path of keys, None where there is none."""
+    for key in path:
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node

@@ -1,0 +1,68 @@
+"""What KubeVirt makes of a machine's sidecars as a whole: the volumes of the pod, and who is called for cloud-init."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from .. import rules
+from ..diagnostics import Diagnostic
+from .machines import Machine
+from .sidecars import Sidecar
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_OWN = "KubeVirt's own"
+_SIDECARS = "another sidecar's"
+_KUBEVIRTS_VOLUMES = (
+    "private", "public", "sockets", "libvirt-runtime", "ephemeral-disks", "container-disks", "hook-sidecar-sockets"
+)  # fmt: skip
+
+
+def misplaced(machine: Machine) -> Iterator[Diagnostic]:
+    """Annotations where KubeVirt never looks (PL710)."""
+    path = ".".join(machine.template)
+    for key, _ in machine.misplaced:
+        message = f"KubeVirt does not look for this annotation here: of a {machine.kind} it takes that of `{path}`"
+        help = f"move it to `{path}.metadata.annotations`"
+        yield Diagnostic(rules.MISPLACED_ANNOTATION, message, key.span, help)
+
+
+def volumes(machine: Machine, listed: Sequence[Sidecar]) -> Iterator[Diagnostic]:
+    """KubeVirt calls the pod's volume as the ConfigMap or the claim is called (PL711, PL712)."""
+    taken = dict.fromkeys(_KUBEVIRTS_VOLUMES, _OWN)
+    taken |= {name: "the machine's" for name, _ in machine.volumes}
+    for sidecar in listed:
+        for mount, what in ((sidecar.config_map, "ConfigMap"), (sidecar.claim, "claim")):
+            if mount is None:
+                continue
+            name, span = mount.name.text, mount.name.span
+            if name in taken:
+                message = f"two volumes of the pod would be called `{name}`: this {what}'s and {taken[name]}"
+                one_each = "give each sidecar a ConfigMap of its own, or put all patches into one key"
+                help = one_each if taken[name] == _SIDECARS else f"give the {what} another name"
+                yield Diagnostic(rules.DUPLICATE_VOLUME, message, span, help)
+            taken[name] = _SIDECARS
+            if not _LABEL.fullmatch(name):
+                message = f"the pod's volume is called as the {what} is, and `{name}` cannot be a volume's name"
+                help = "63 lower case letters, digits and `-` at most, with a letter or digit at both ends"
+                yield Diagnostic(rules.VOLUME_NAME, message, span, help)
+
+
+def cloud_init(machine: Machine, listed: Sequence[Sidecar], called: Sequence[int]) -> Iterator[Diagnostic]:
+    """``called`` are the sidecars, by number, that answer for cloud-init data: KubeVirt calls one (PL714), and crashes
+    where there is no such data (PL713)."""
+    if not called:
+        return
+    first, *others = sorted(called, key=str)  # KubeVirt orders them by their containers' names, as texts
+    for number in others:
+        message = f"for cloud-init data KubeVirt calls one sidecar only, here the first, hook-sidecar-{first}"
+        help = "put all patches of cloud-init data into one sidecar"
+        yield Diagnostic(rules.SEVERAL_CLOUD_INIT, message, listed[number].span, help)
+    if machine.cloud_init is False:
+        mount = listed[first].config_map
+        yield Diagnostic(
+            rules.NO_CLOUD_INIT_VOLUME,
+            "its patches edit cloud-init data, and the machine has no cloud-init volume: virt-launcher crashes",
+            mount.name.span if mount else listed[first].span,
+            "add a volume with `cloudInitNoCloud` or `cloudInitConfigDrive`, or take the edits out",
+        )
