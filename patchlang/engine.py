@@ -190,6 +190,7 @@ class Run:
                 trace.skipped += 1
                 trace.reason = "`when` is false"
                 continue
+            trace.ran += 1
             try:
                 effect = edit.op.apply(self.state, scope)
             except PatchError as e:

@@ -76,11 +76,11 @@ def _pretty(root: Element) -> str:
 
 def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element]:
     """The nodes, each where its equal stands in the model, else where one of its name does, else at the end."""
-    rest = [(etree.tostring(node, method="c14n", with_tail=False), node) for node in nodes]
+    rest = [(_content(node), node) for node in nodes]
     places: list[Element | None] = []
     for wanted in model:
-        text = etree.tostring(wanted, method="c14n", with_tail=False)
-        found = next((pair for pair in rest if pair[0] == text), None)
+        content = _content(wanted)
+        found = next((pair for pair in rest if pair[0] == content), None)
         places.append(found[1] if found else None)
         if found:
             rest.remove(found)
@@ -92,3 +92,8 @@ def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element
         elif place is not None:
             yield place
     yield from (node for _, node in rest)
+
+
+def _content(node: Element) -> tuple[object, ...]:
+    """What a node is, for comparison. (libxml2's canonical form would do, but crashes on a comment by itself.)"""
+    return node.tag, sorted(node.attrib.items()), node.text, [(_content(child), child.tail) for child in node]

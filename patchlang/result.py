@@ -29,10 +29,14 @@ class Effect:
 
 @dataclass(slots=True)
 class EditTrace:
-    """One edit over all its items. ``places`` are the paths of the nodes it matched, the first few of them."""
+    """One edit over all its items, of which it ran for ``ran``.
+
+    ``places`` are the paths of the nodes it matched, the first few of them.
+    """
 
     label: str
     span: Span
+    ran: int = 0
     matched: int = 0
     changed: int = 0
     skipped: int = 0

@@ -8,6 +8,7 @@ from . import model, rules, yamltree
 from .decode import decode_document
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean
 from .load import is_test
+from .pointer import PointerError, parse
 from .source import SourceFile
 from .testmodel import Case, PatchTest, PointerExpectation, XPathExpectation
 
@@ -62,9 +63,10 @@ def _check_case(test: PatchTest, case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(rules.KEY_CONFLICT, "`golden` and `unchanged` exclude each other", case.golden.span())
     yield from _check_refusal(case)
     for name, _ in case.set:
-        if not name.text.startswith("/"):
-            help = f"write `/{name.text}`"
-            yield Diagnostic(rules.BAD_POINTER, "a JSON Pointer starts with `/`", name.span(), help)
+        try:
+            parse(name.text)
+        except PointerError as e:
+            yield Diagnostic(e.rule, e.message, name.span(e.start, e.end), e.help)
     for expectation in case.expect:
         has_input, input_key = (
             (has_domain, "domain") if isinstance(expectation, XPathExpectation) else (has_cloud_init, "cloudInit")

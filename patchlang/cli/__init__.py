@@ -15,6 +15,7 @@ from .. import __version__
 from .apply import apply
 from .common import ENVIRONMENT, USAGE
 from .schema import schema
+from .test import test
 from .validate import validate
 
 
@@ -26,6 +27,7 @@ def cli() -> None:
 
 cli.add_command(apply)
 cli.add_command(schema)
+cli.add_command(test)
 cli.add_command(validate)
 
 

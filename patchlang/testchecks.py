@@ -1,0 +1,223 @@
+"""Expectations of a test, compiled: what an XPath or a pointer must find in an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol, TypeAlias
+
+from . import domainxml, model, pointer, rules
+from .cloudinit import open_cloud_init
+from .data import equal, plain
+from .diagnostics import Diagnostic, PatchError, fail
+from .model import Expect, Literal, Part
+from .pointer import Pointer, PointerError
+from .scope import Scope
+from .source import Span
+from .teach import count_error
+from .testmodel import PointerExpectation, XPathExpectation
+from .userdata import Selector as PartSelector
+from .xmlmatch import string_value
+from .xpath import Namespaces, Query, Selector, to_cel
+from .xpathtree import result_kind
+
+_NOBODY = Scope({})
+_SHOWN = 200
+
+
+class Check(Protocol):
+    """One expectation, ready to be held against outcomes."""
+
+    @property
+    def of_domain(self) -> bool:
+        """Whether it looks at the domain, or at the cloud-init data."""
+
+    def fault(self, outcome: bytes) -> Diagnostic | None:
+        """What is wrong with an outcome (PL601)."""
+
+
+def compile_check(expectation: XPathExpectation | PointerExpectation, namespaces: Namespaces) -> Check:
+    """Raises PatchError (PL1xx, PL2xx) for what can never be held against an outcome."""
+    if expectation.matches is not None and _search("", expectation.matches.text) is None:
+        raise fail(rules.BAD_VALUE, "this is no regular expression (RE2)", expectation.matches.span())
+    if isinstance(expectation, XPathExpectation):
+        return _compile_xpath(expectation, namespaces)
+    try:
+        parsed = pointer.parse(expectation.pointer.text)
+    except PointerError as e:
+        raise fail(e.rule, e.message, expectation.pointer.span(e.start, e.end), e.help) from None
+    return PointerCheck(expectation, parsed)
+
+
+def _compile_xpath(expectation: XPathExpectation, namespaces: Namespaces) -> Check:
+    source = expectation.xpath
+    query = Query(source, namespaces, frozenset())
+    if result_kind(query.tree) in ("nodes", "any"):
+        return XPathCheck(expectation, Selector(source, namespaces, frozenset()))
+    if expectation.count is not None or expectation.absent:
+        word = "absent" if expectation.absent else "count"
+        message = f"`{word}` counts nodes, and this gives a {result_kind(query.tree)}"
+        raise fail(rules.BAD_XPATH, message, source.span(), "write `equals`, or a path that selects nodes")
+    return XPathCheck(expectation, query)
+
+
+@dataclass(frozen=True, slots=True)
+class XPathCheck:
+    """An XPath: of nodes where the query is a Selector, else of a text, number or boolean."""
+
+    expectation: XPathExpectation
+    query: Query
+
+    @property
+    def of_domain(self) -> bool:
+        return True
+
+    def fault(self, outcome: bytes) -> Diagnostic | None:
+        wanted = self.expectation
+        document = domainxml.parse(outcome).document
+        try:
+            result = self.query.evaluate(document, _NOBODY)
+            texts = [string_value(n) for n in result] if isinstance(result, list) else [_as_text(to_cel(result))]
+        except PatchError as e:
+            return _fault(wanted.xpath.span(), e.diagnostic.message, e.diagnostic.help)
+        if wanted.absent:
+            return _fault(wanted.xpath.span(), f"{_nodes(texts)}, none expected") if texts else None
+        if not texts and isinstance(self.query, Selector) and (expect := self._needed()) is not None:
+            explained = count_error(self.query, expect, [], document, _NOBODY).diagnostic
+            return _fault(wanted.xpath.span(), explained.message)
+        if wanted.count is not None and not wanted.count.allows(len(texts)):
+            return _fault(wanted.xpath.span(), f"{_nodes(texts)}, {wanted.count} expected")
+        if wanted.equals is not None and texts != [text.text for text in wanted.equals]:
+            expected = _listed(text.text for text in wanted.equals)
+            return _fault(_span(wanted.equals) or wanted.xpath.span(), f"found {_listed(texts)}, expected {expected}")
+        return self._one_text(texts)
+
+    def _needed(self) -> Expect | None:
+        """How many nodes there must be, None where there may be none."""
+        wanted = self.expectation
+        if wanted.contains is not None or wanted.matches is not None:
+            return Expect(1, 1)
+        if wanted.equals:
+            return Expect(len(wanted.equals), len(wanted.equals))
+        return None if wanted.count is None or wanted.count.allows(0) else wanted.count
+
+    def _one_text(self, texts: list[str]) -> Diagnostic | None:
+        for check, fits, words in _text_checks(self.expectation.contains, self.expectation.matches):
+            if len(texts) != 1:
+                return _fault(check.span(), f"{_nodes(texts)}, and one is needed")
+            if not fits(texts[0]):
+                return _fault(check.span(), f"found {_listed(texts)}, {words}")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PointerCheck:
+    """A pointer into the cloud-init data."""
+
+    expectation: PointerExpectation
+    parsed: Pointer
+
+    @property
+    def of_domain(self) -> bool:
+        return False
+
+    def fault(self, outcome: bytes) -> Diagnostic | None:
+        wanted, span = self.expectation, self.expectation.pointer.span()
+        part = _selector(wanted.part) if wanted.part else None
+        try:
+            found = plain(pointer.resolve(open_cloud_init(outcome).value(wanted.target, part), self.parsed))
+        except PatchError as e:
+            return _fault(span, e.diagnostic.message, e.diagnostic.help)
+        except PointerError as e:
+            missing = isinstance(e, pointer.NotFoundError)
+            return None if missing and wanted.absent else _fault(wanted.pointer.span(e.start, e.end), e.message, e.help)
+        if wanted.absent:
+            return _fault(span, f"found {_shown(found)}, nothing expected")
+        if wanted.equals is not None and not equal(found, value := plain_value(wanted.equals)):
+            return _fault(_value_span(wanted.equals), f"found {_shown(found)}, expected {_shown(value)}")
+        return self._contents(found)
+
+    def _contents(self, found: Any) -> Diagnostic | None:
+        wanted = self.expectation
+        if wanted.contains is not None:
+            value, span = plain_value(wanted.contains), _value_span(wanted.contains)
+            if isinstance(found, list):
+                if not any(equal(item, value) for item in found):
+                    return _fault(span, f"found {_shown(found)}, without {_shown(value)}")
+            elif not isinstance(found, str) or not isinstance(value, str) or value not in found:
+                return _fault(span, f"found {_shown(found)}, without {_shown(value)}")
+        if wanted.matches is not None and not (isinstance(found, str) and _search(found, wanted.matches.text)):
+            return _fault(wanted.matches.span(), f"found {_shown(found)}, which does not match")
+        return None
+
+
+def _selector(part: Part) -> PartSelector:
+    return PartSelector(*(name.text if name else None for name in (part.content_type, part.filename)))
+
+
+_TextCheck: TypeAlias = tuple[Literal, Callable[[str], bool], str]
+
+
+def _text_checks(contains: Literal | None, matches: Literal | None) -> Iterator[_TextCheck]:
+    if contains is not None:
+        yield contains, lambda text: contains.text in text, f"without {_listed([contains.text])}"
+    if matches is not None:
+        yield matches, lambda text: bool(_search(text, matches.text)), "which does not match"
+
+
+def plain_value(value: model.Value) -> Any:
+    """A value as plain data; ``$[ ]`` has no meaning in it."""
+    match value:
+        case model.Constant(data=data):
+            return data
+        case model.Template(text=text):
+            return text
+        case model.ListValue(items=items):
+            return [plain_value(item) for item in items]
+        case model.MapValue(entries=entries):
+            return {key: plain_value(item) for key, item in entries}
+
+
+def _value_span(value: model.Value) -> Span:
+    return value.span() if isinstance(value, model.Template) else value.span
+
+
+def _span(texts: tuple[Literal, ...]) -> Span | None:
+    return texts[0].span() if texts else None
+
+
+def _as_text(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _nodes(texts: list[str]) -> str:
+    return "1 node is there" if len(texts) == 1 else f"{len(texts)} nodes are there"
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(_shown(text) for text in texts) or "nothing"
+
+
+def _shown(value: Any) -> str:
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _fault(span: Span, message: str, help: str | None = None) -> Diagnostic:
+    return Diagnostic(rules.EXPECTATION, message, span, help)
+
+
+@cache
+def _matcher() -> Any:
+    import cel_expr_python as cel
+
+    return cel.NewEnv(variables={"text": cel.Type.STRING, "pattern": cel.Type.STRING}).compile("text.matches(pattern)")
+
+
+def _search(text: str, pattern: str) -> bool | None:
+    """Whether a pattern (RE2, as CEL's ``matches``) is found in a text; None where it is none."""
+    value = _matcher().eval(data={"text": text, "pattern": pattern})
+    return None if value.type().name() == "ERROR" else bool(value.plain_value())

@@ -1,0 +1,56 @@
+"""Which edits did their work in some run of a test: changed something, or, of ``test``, were asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import cloudops, rules, xmlops
+from .compile import CompiledEdit, Program
+from .diagnostics import Diagnostic, Severity
+from .result import DocumentTrace
+from .source import Span
+
+
+@dataclass(slots=True)
+class _Edit:
+    label: str
+    patch: str
+    span: Span
+    only_tests: bool
+    fired: bool = False
+
+
+class Coverage:
+    """The edits of all programs under test, by their place; a file may belong to several programs."""
+
+    def __init__(self) -> None:
+        self._edits: dict[tuple[str, int], _Edit] = {}
+
+    def add(self, program: Program) -> None:
+        for document in program.documents:
+            edits: tuple[CompiledEdit[Any], ...] = (*document.domain, *document.cloud_init)
+            for edit in edits:
+                only_tests = isinstance(edit.op, (xmlops.TestOp, cloudops.TestOp))
+                self._edits.setdefault(_place(edit.span), _Edit(edit.label, document.name, edit.span, only_tests))
+
+    def note(self, trace: Iterable[DocumentTrace]) -> None:
+        """What one run did."""
+        for document in trace:
+            for done in document.edits:
+                edit = self._edits[_place(done.span)]
+                edit.fired |= bool(done.ran if edit.only_tests else done.changed)
+
+    def unfired(self) -> Iterator[Diagnostic]:
+        """The edits that never did (PL607), sorted by their place."""
+        for _, edit in sorted(self._edits.items(), key=lambda item: item[0]):
+            if not edit.fired:
+                did = "is asked" if edit.only_tests else "changes something"
+                message = f"`{edit.label}` {did} in no test"
+                yield Diagnostic(rules.UNFIRED, message, edit.span, severity=Severity.ADVICE, patch=edit.patch)
+
+
+def _place(span: Span) -> tuple[str, int]:
+    return os.path.realpath(span.source.name), span.start

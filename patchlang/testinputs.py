@@ -1,0 +1,96 @@
+"""What a case of a test is tried on: the domain, the cloud-init data and the VMI, out of files or as written."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import jsonops, pointer, rules
+from .diagnostics import Diagnostic, PatchError
+from .dumps import read_domain, read_vmi
+from .inputs import parse_vmi
+from .pointer import PointerError
+from .testchecks import plain_value
+from .testmodel import Case, CloudInitInput, DataSource, File, Input, PatchTest
+
+
+def beside(entry: File | Input) -> Path:
+    """The path that an entry names, seen from the working directory."""
+    return Path(os.path.normpath(Path(entry.span().source.name).parent / entry.text))
+
+
+def domain_of(test: PatchTest, case: Case) -> bytes | None:
+    """The domain of a case, None where it has none. Raises PatchError (PL001, PL501)."""
+    entry = case.domain or test.spec.domain
+    if entry is None:
+        return None
+    try:
+        return read_domain(_content(entry)).data
+    except PatchError as e:
+        raise _placed(e, entry) from None
+
+
+def vmi_of(test: PatchTest, case: Case) -> bytes:
+    """The VMI of a case as JSON, with what the case changes in it. Raises PatchError (PL001, PL504, PL410)."""
+    entry = case.vmi or test.spec.vmi
+    try:
+        vmi = parse_vmi(read_vmi(_content(entry))) if isinstance(entry, Input) else plain_value(entry) if entry else {}
+        vmi = parse_vmi(json.dumps(vmi).encode())
+    except PatchError as e:
+        raise (_placed(e, entry) if isinstance(entry, Input) else e) from None
+    for kind, given in (("annotations", case.annotations), ("labels", case.labels)):
+        vmi["metadata"][kind] |= {name.text: value.text for name, value in given}
+    for name, value in case.set:
+        try:
+            vmi = jsonops.ensure(vmi, pointer.parse(name.text), plain_value(value))
+        except PointerError as e:
+            raise PatchError(Diagnostic(e.rule, e.message, name.span(e.start, e.end), e.help)) from None
+    return json.dumps(vmi).encode()
+
+
+def cloud_init_of(test: PatchTest, case: Case, vmi: bytes) -> bytes | None:
+    """KubeVirt's CloudInitData of a case, None where it has none. Raises PatchError (PL001)."""
+    entry = case.cloud_init or test.spec.cloud_init
+    if entry is None or isinstance(entry, Input):
+        return _content(entry) if entry else None
+    return _cloud_init_data(entry, json.loads(vmi)["metadata"].get("name") or "vm")
+
+
+def _content(entry: Input) -> bytes:
+    if entry.text.lstrip().startswith(("<", "{")):
+        return entry.text.encode()
+    path = beside(entry)
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        message = f"`{path}` cannot be read: {e.strerror or e}"
+        raise PatchError(
+            Diagnostic(rules.UNREADABLE, message, entry.span(), "the path is relative to the file of the test")
+        ) from None
+
+
+def _placed(error: PatchError, entry: Input) -> PatchError:
+    return PatchError(replace(error.diagnostic, span=error.diagnostic.span or entry.span()))
+
+
+def _cloud_init_data(entry: CloudInitInput, host: str) -> bytes:
+    """As KubeVirt writes it; meta data that the test does not write is that of a VM called ``host``."""
+    no_cloud = entry.data_source is DataSource.NO_CLOUD
+    meta: Any = {"instance-id": "test", "local-hostname": host}
+    if not no_cloud:
+        meta = {"instance_id": "test", "local_hostname": host, "hostname": host, "uuid": "test"}
+    if entry.meta_data is not None:
+        meta = plain_value(entry.meta_data)
+    data = {
+        "DataSource": entry.data_source.value,
+        "NoCloudMetaData": meta if no_cloud else None,
+        "ConfigDriveMetaData": None if no_cloud else meta,
+        "UserData": entry.user_data.text if entry.user_data else "",
+        "NetworkData": entry.network_data.text if entry.network_data else "",
+        "DevicesData": None,
+        "VolumeName": "cloudinitdisk",
+    }
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,186 @@
+"""Tests from disk to trials: files found, patches compiled, inputs read; all that is wrong in one go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from . import rules
+from .compile import BUILT_IN_NAMESPACES, Program
+from .diagnostics import Diagnostic, PatchError
+from .load import find_patch_files, load_sources, read_source
+from .source import SourceFile, Span
+from .testchecks import Check, compile_check
+from .testdecode import tests_of
+from .testinputs import beside, cloud_init_of, domain_of, vmi_of
+from .testmodel import Case, PatchTest, Refusal
+
+_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A file that an outcome must equal."""
+
+    path: Path
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One case, ready to run. ``domain`` and ``cloud_init`` are None where it has no such input."""
+
+    name: str
+    span: Span
+    program: Program
+    domain: bytes | None
+    cloud_init: bytes | None
+    vmi: bytes
+    checks: tuple[Check, ...]
+    golden: Golden | None
+    unchanged: bool
+    refusal: Refusal | None
+    idempotent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTest:
+    """A test and its trials; none of them where the test or its patches are faulty."""
+
+    name: str
+    file: str
+    span: Span
+    trials: tuple[Trial, ...]
+
+
+@dataclass(slots=True)
+class LoadedTests:
+    """All tests that the paths hold, in the order of their files, and what is wrong with them."""
+
+    tests: list[LoadedTest] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def find_test_files(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
+    """The files with tests: those named, and in folders, at any depth, the YAML files in which a test begins.
+
+    Hidden folders and files are passed over, and in folders all YAML that is none of ours.
+    """
+    found: dict[str, SourceFile] = {}
+    errors: list[Diagnostic] = []
+    for path in paths:
+        candidates = _yaml_below(path) if path.is_dir() else [path]
+        for file in candidates:
+            try:
+                if path.is_dir() and b"PatchTest" not in file.read_bytes():
+                    continue
+                source = read_source(file)
+            except OSError as e:
+                errors.append(Diagnostic(rules.UNREADABLE, f"`{file}` cannot be read: {e.strerror or e}"))
+            except PatchError as e:
+                errors.append(e.diagnostic)
+            else:
+                found.setdefault(os.path.realpath(file), source)
+    return list(found.values()), errors
+
+
+def _yaml_below(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root, f) for f in sorted(files) if f.endswith(_ENDINGS) and not f.startswith("."))
+
+
+def load_tests(sources: Iterable[SourceFile]) -> LoadedTests:
+    """Decode tests, compile their patches, read their inputs."""
+    loaded = LoadedTests()
+    programs = _Programs(loaded.diagnostics)
+    for source in sources:
+        tests, wrong = tests_of(source)
+        loaded.diagnostics += wrong
+        for test in tests:
+            trials: list[Trial] = []
+            program = programs.of(test, source)
+            if program is not None:
+                trials, wrong = _trials(test, program)
+                loaded.diagnostics += wrong
+            name = test.metadata.name
+            loaded.tests.append(LoadedTest(name.text, source.name, name.span(), tuple(trials)))
+    return loaded
+
+
+class _Programs:
+    """The programs of all tests; patches that several tests name are compiled once."""
+
+    def __init__(self, found: list[Diagnostic]) -> None:
+        self.found = found
+        self.known: dict[tuple[str, ...], Program | None] = {}
+
+    def of(self, test: PatchTest, source: SourceFile) -> Program | None:
+        """The program of a test, None where it cannot be had; why goes to the findings."""
+        try:
+            files = list(_patch_files(test, source))
+        except PatchError as e:
+            self.found.append(e.diagnostic)
+            return None
+        key = tuple(os.path.realpath(file) for file in files)
+        if key not in self.known:
+            sources: list[SourceFile] = []
+            errors: list[Diagnostic] = []
+            for file in files:
+                try:
+                    sources.append(source if str(file) == source.name else read_source(file))
+                except PatchError as e:
+                    errors.append(e.diagnostic)
+            self.known[key], diagnostics = load_sources(sources, errors)
+            self.found += (d for d in diagnostics if d.is_error and d not in self.found)
+        program = self.known[key]
+        if program is not None and not program.documents:
+            where = test.spec.patches[0] if test.spec.patches else test.metadata.name
+            message = "there is no patch here" if test.spec.patches else "the test names no `patches`, nor is one here"
+            help = "write `patches: [patch.yaml]`, or the patch into this file"
+            self.found.append(Diagnostic(rules.NO_DOCUMENT, message, where.span(), help))
+            return None
+        return program
+
+
+def _patch_files(test: PatchTest, source: SourceFile) -> Iterator[Path]:
+    if not test.spec.patches:
+        yield Path(source.name)
+    for entry in test.spec.patches:
+        files, errors = find_patch_files([beside(entry)], required=True)
+        for error in errors:
+            raise PatchError(replace(error, span=entry.span(), help="the path is relative to the file of the test"))
+        yield from files
+
+
+def _trials(test: PatchTest, program: Program) -> tuple[list[Trial], list[Diagnostic]]:
+    trials: list[Trial] = []
+    found: list[Diagnostic] = []
+    namespaces = BUILT_IN_NAMESPACES | {p: uri for d in program.documents for p, uri in d.namespaces.items()}
+    for case in test.spec.cases:
+        try:
+            checks = tuple(compile_check(expectation, namespaces) for expectation in case.expect)
+            trials.append(_trial(test, case, program, checks))
+        except PatchError as e:
+            if e.diagnostic not in found:
+                found.append(e.diagnostic)
+    return trials, found
+
+
+def _trial(test: PatchTest, case: Case, program: Program, checks: tuple[Check, ...]) -> Trial:
+    vmi = vmi_of(test, case)
+    return Trial(
+        name=case.name.text,
+        span=case.name.span(),
+        program=program,
+        domain=domain_of(test, case),
+        cloud_init=cloud_init_of(test, case, vmi),
+        vmi=vmi,
+        checks=checks,
+        golden=Golden(beside(case.golden), case.golden.span()) if case.golden else None,
+        unchanged=case.unchanged,
+        refusal=case.refusal,
+        idempotent=case.idempotent,
+    )

@@ -1,0 +1,153 @@
+"""The report of a test run: text for people, JSON, JUnit XML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from .diagnostics import Diagnostic
+from .render import printable, render
+from .testrun import Failure, Report
+
+VERSION = 1
+
+
+def as_text(report: Report, *, colour: bool) -> str:
+    """A line for each case, below it what failed; then the edits that no test fired, and a summary."""
+    lines: list[str] = []
+    for test in report.tests:
+        for case in test.cases:
+            word = _painted("FAIL", "31", colour) if case.failures else _painted("ok  ", "32", colour)
+            lines.append(f"{word}  {printable(test.name)}: {printable(case.name)}\n")
+            for failure in case.failures:
+                lines += [f"  {line}\n" for line in render([failure.diagnostic], colour=colour).splitlines()]
+                lines += [f"    {_diff_line(line, colour)}\n" for line in failure.diff.splitlines()]
+    lines += [f"written {printable(str(path))}\n" for path in report.written]
+    lines.append(render(report.unfired, colour=colour))
+    return "".join(lines) + summary(report) + "\n"
+
+
+def summary(report: Report) -> str:
+    """The counts, in words."""
+    cases, failed = _counts(report)
+    words = f"{_number(len(report.tests), 'test')}, {_number(cases, 'case')}: {cases - failed} passed, {failed} failed"
+    return words + (f", {_number(len(report.unfired), 'edit')} never fired" if report.unfired else "")
+
+
+def as_json(report: Report, errors: Iterable[Diagnostic]) -> str:
+    """The report as JSON; ``errors`` are what is wrong with tests and patches themselves."""
+    cases, failed = _counts(report)
+    data = {
+        "version": VERSION,
+        "tests": [
+            {
+                "name": test.name,
+                "file": test.file,
+                "line": test.span.begin.line,
+                "cases": [
+                    {
+                        "name": case.name,
+                        "line": case.span.begin.line,
+                        "passed": not case.failures,
+                        "failures": [_failure(failure) for failure in case.failures],
+                    }
+                    for case in test.cases
+                ],
+            }
+            for test in report.tests
+        ],
+        "errors": [_finding(d) for d in errors],
+        "unfired": [_finding(d) for d in report.unfired],
+        "written": [str(path) for path in report.written],
+        "summary": {"tests": len(report.tests), "cases": cases, "passed": cases - failed, "failed": failed},
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_junit(report: Report, errors: Iterable[Diagnostic], *, require_coverage: bool) -> str:
+    """The report as JUnit XML: a suite for each test, one for faulty files, one for edits where they must be tested."""
+    suites = [
+        _suite(test.name, test.file, [(case.name, case.span.begin.line, case.failures) for case in test.cases])
+        for test in report.tests
+    ]
+    faulty = [(d.rule.slug, d.span.begin.line if d.span else 0, (Failure(d),)) for d in errors]
+    if faulty:
+        suites.append(_suite("files", "", faulty))
+    if require_coverage and report.unfired:
+        edits = [(d.message, d.span.begin.line if d.span else 0, (Failure(d),)) for d in report.unfired]
+        suites.append(_suite("coverage", "", edits))
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="patchlang test">\n'
+    return head + "".join(suites) + "</testsuites>\n"
+
+
+def _suite(name: str, file: str, cases: Sequence[tuple[str, int, Sequence[Failure]]]) -> str:
+    failed = sum(bool(failures) for _, _, failures in cases)
+    where = f" file={_attribute(file)}" if file else ""
+    head = f"  <testsuite name={_attribute(name)} tests=\"{len(cases)}\" failures=\"{failed}\"{where}>\n"
+    return head + "".join(_testcase(name, where, *case) for case in cases) + "  </testsuite>\n"
+
+
+def _testcase(suite: str, where: str, name: str, line: int, failures: Sequence[Failure]) -> str:
+    head = f'    <testcase classname={_attribute(suite)} name={_attribute(name)}{where} line="{line}"'
+    if not failures:
+        return head + "/>\n"
+    text = "".join(render([failure.diagnostic]) + failure.diff for failure in failures)
+    first = failures[0].diagnostic
+    kind = _attribute(f"{first.rule.id} {first.rule.slug}")
+    failure = f"      <failure message={_attribute(first.message)} type={kind}>{escape(_clean(text))}</failure>\n"
+    return f"{head}>\n{failure}    </testcase>\n"
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_clean(text))
+
+
+def _clean(text: str) -> str:
+    """Without characters that XML cannot carry."""
+    return "".join(c if c in "\t\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return _finding(failure.diagnostic) | ({"diff": failure.diff} if failure.diff else {})
+
+
+def _finding(d: Diagnostic) -> dict[str, Any]:
+    return {
+        "rule": d.rule.id,
+        "name": d.rule.slug,
+        "severity": d.severity.value,
+        "message": d.message,
+        "help": d.help,
+        "patch": d.patch,
+        **dict(_place(d)),
+        "related": [{"message": text, "file": s.source.name, "line": s.begin.line} for s, text in d.related],
+    }
+
+
+def _place(d: Diagnostic) -> Iterator[tuple[str, Any]]:
+    yield "file", d.span.source.name if d.span else None
+    yield "line", d.span.begin.line if d.span else None
+    yield "column", d.span.begin.column if d.span else None
+
+
+def _counts(report: Report) -> tuple[int, int]:
+    results = [bool(case.failures) for test in report.tests for case in test.cases]
+    return len(results), sum(results)
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _painted(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+
+
+_DIFF_COLOURS = {"+": "32", "-": "31", "@": "36"}
+
+
+def _diff_line(line: str, colour: bool) -> str:
+    code = _DIFF_COLOURS.get(line[:1])
+    return _painted(printable(line), code, colour) if code else printable(line)

@@ -1,0 +1,237 @@
+"""Runs trials: each as often as one boot calls the hook, every outcome held against what the test expects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import unified_diff
+from pathlib import Path
+
+from . import rules
+from .diagnostics import Diagnostic, Rule
+from .engine import patch_cloud_init, patch_domain
+from .replay import differences, second_run, with_placeholders
+from .result import CloudInitOutcome, Outcome
+from .source import Span
+from .testcoverage import Coverage
+from .testload import LoadedTest, Trial
+from .testmodel import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is wrong with an outcome (PL6xx), and where that helps a diff."""
+
+    diagnostic: Diagnostic
+    diff: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How a case ended; passed without a failure."""
+
+    name: str
+    span: Span
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """How the cases of a test ended."""
+
+    name: str
+    file: str
+    span: Span
+    cases: tuple[CaseResult, ...]
+
+
+@dataclass(slots=True)
+class Report:
+    """Of all tests: how they ended, the edits that changed nothing in any of them (PL607), golden files written."""
+
+    tests: list[TestResult] = field(default_factory=list)
+    unfired: list[Diagnostic] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+
+
+def run_tests(tests: Iterable[LoadedTest], *, update: bool) -> Report:
+    """Run all trials; with ``update``, golden files that differ are written anew."""
+    runner = _Runner(update)
+    report = Report(written=runner.written)
+    for test in tests:
+        cases = tuple(CaseResult(trial.name, trial.span, tuple(runner.run(trial))) for trial in test.trials)
+        report.tests.append(TestResult(test.name, test.file, test.span, cases))
+    report.unfired = list(runner.coverage.unfired())
+    return report
+
+
+class _RunError(Exception):
+    """Ends a case at the first run whose outcome is not as it should be."""
+
+    def __init__(self, *failures: Failure) -> None:
+        super().__init__()
+        self.failures = failures
+
+
+class _Runner:
+    def __init__(self, update: bool) -> None:
+        self.update = update
+        self.written: list[Path] = []
+        self.coverage = Coverage()
+
+    def run(self, trial: Trial) -> Iterator[Failure]:
+        self.coverage.add(trial.program)
+        if trial.refusal is not None:
+            yield from self.refused(trial, trial.refusal)
+            return
+        for data, boot in ((trial.domain, self.boot), (trial.cloud_init, self.cloud_init)):
+            if data is not None:
+                try:
+                    boot(trial, data)
+                except _RunError as e:
+                    yield from e.failures
+
+    def refused(self, trial: Trial, wanted: Refusal) -> Iterator[Failure]:
+        """The first run must fail, of the domain or of the cloud-init data, and as the case says."""
+        errors = [
+            error
+            for data, domain in ((trial.domain, True), (trial.cloud_init, False))
+            if data is not None and (error := self.outcome(trial, data, domain=domain)[1])
+        ]
+        if any(_is_wanted(error, wanted) for error in errors):
+            return
+        expected = f"{wanted.rule} expected" if wanted.rule else "an error expected"
+        expected += f", its message with `{wanted.message}`" if wanted.message else ""
+        if not errors:
+            yield _failure(rules.MISSING_ERROR, trial, f"no error, {expected}")
+        for error in errors:
+            rule = error.rule
+            yield _failure(rules.MISSING_ERROR, trial, f"{rule.id} {rule.slug}: {error.message}; {expected}", error)
+
+    def boot(self, trial: Trial, domain: bytes) -> None:
+        """All runs of one boot, without interfaces that hold places for hotplug and with them."""
+        first = self.apply(trial, domain, "run 1")
+        self.golden(trial, first)
+        self.settled(trial, first, "run 1 on its own outcome")
+        second = self.apply(trial, second_run(domain, first), "run 2")
+        self.same_machine(trial, first, second, "run 2")
+        self.settled(trial, second, "run 3")
+        reserved = with_placeholders(domain)
+        if reserved is not None:
+            rehearsal = self.apply(trial, reserved, "run 1 with placeholder interfaces", rehearsal=True)
+            run = "run 2 after one with placeholder interfaces"
+            self.same_machine(trial, first, self.apply(trial, second_run(domain, rehearsal), run), run)
+
+    def cloud_init(self, trial: Trial, data: bytes) -> None:
+        first = self.apply(trial, data, "the run", domain=False)
+        self.golden(trial, first)
+        self.settled(trial, first, "a second run", domain=False)
+
+    def apply(self, trial: Trial, data: bytes, run: str, *, domain: bool = True, rehearsal: bool = False) -> bytes:
+        """The outcome of one run, which must be as expected; of a rehearsal only that it is one."""
+        result, error = self.outcome(trial, data, domain=domain)
+        if result is None:
+            assert error is not None
+            raise _RunError(_failure(rules.UNEXPECTED_ERROR, trial, f"{run} fails: {error.message}", error))
+        if trial.unchanged and result != data:
+            diff = _diff(data, result, "before", "after")
+            raise _RunError(_failure(rules.CHANGED, trial, f"{run} changes its input", diff=diff))
+        if not rehearsal:
+            faults = [check.fault(result) for check in trial.checks if check.of_domain == domain]
+            if failed := [Failure(_in_run(fault, run)) for fault in faults if fault]:
+                raise _RunError(*failed)
+        return result
+
+    def settled(self, trial: Trial, outcome: bytes, run: str, *, domain: bool = True) -> None:
+        """Another run on an outcome must change nothing more."""
+        again = self.apply(trial, outcome, run, domain=domain)
+        if again != outcome and trial.idempotent:
+            diff = _diff(outcome, again, "before", "after")
+            raise _RunError(_failure(rules.UNSTABLE, trial, f"{run} changes more", help=_HELP, diff=diff))
+
+    def same_machine(self, trial: Trial, first: bytes, other: bytes, run: str) -> None:
+        if trial.idempotent and (diff := differences(first, other, ("run 1", run))):
+            message = f"{run} makes another VM than run 1"
+            raise _RunError(_failure(rules.UNSTABLE, trial, message, help=_HELP, diff=diff))
+
+    def golden(self, trial: Trial, outcome: bytes) -> None:
+        golden = trial.golden
+        if golden is None:
+            return
+        expected = golden.path.read_bytes() if golden.path.exists() else None
+        if expected is not None and outcome.removesuffix(b"\n") == expected.removesuffix(b"\n"):
+            return
+        if self.update:
+            golden.path.write_bytes(outcome)
+            self.written.append(golden.path)
+            return
+        message = f"the outcome of run 1 differs from `{golden.path}`"
+        if expected is None:
+            message = f"`{golden.path}` does not exist"
+        help = "if the outcome is right, `patchlang test --update` writes it"
+        diff = _diff(expected, outcome, str(golden.path), "found") if expected is not None else ""
+        raise _RunError(Failure(Diagnostic(rules.GOLDEN, message, golden.span, help), diff))
+
+    def outcome(self, trial: Trial, data: bytes, *, domain: bool) -> tuple[bytes | None, Diagnostic | None]:
+        """The result and the error of one run; one of them is None."""
+        outcome: Outcome | CloudInitOutcome
+        if domain:
+            outcome = patch_domain(trial.program, data, trial.vmi)
+        else:
+            outcome = patch_cloud_init(trial.program, data, b"", trial.vmi)
+        self.coverage.note(outcome.trace)
+        return outcome.data, next((d for d in outcome.diagnostics if d.is_error), None)
+
+
+_HELP = "see `Several runs in one boot` in the manual; `idempotent: false` allows it"
+
+
+def _failure(
+    rule: Rule,
+    trial: Trial,
+    message: str,
+    error: Diagnostic | None = None,
+    *,
+    help: str | None = None,
+    diff: str = "",
+) -> Failure:
+    related = ((error.span, f"error[{error.rule.id} {error.rule.slug}]"),) if error and error.span else ()
+    help = error.help if error else help
+    return Failure(Diagnostic(rule, message, trial.span, help, related=related), diff)
+
+
+def _in_run(fault: Diagnostic, run: str) -> Diagnostic:
+    return Diagnostic(fault.rule, f"{run}: {fault.message}", fault.span, fault.help)
+
+
+def _is_wanted(error: Diagnostic, wanted: Refusal) -> bool:
+    return (wanted.rule is None or wanted.rule.text == error.rule.id) and (
+        wanted.message is None or wanted.message.text in error.message
+    )
+
+
+def _diff(before: bytes, after: bytes, old: str, new: str) -> str:
+    """A unified diff of what people read of two outcomes, or of their bytes where that is the same."""
+    for view in (_readable, _text):
+        lines = list(unified_diff(view(before), view(after), old, new))
+        if lines:
+            return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return ""
+
+
+def _text(data: bytes) -> list[str]:
+    return data.decode(errors="backslashreplace").splitlines(keepends=True)
+
+
+def _readable(data: bytes) -> list[str]:
+    """The lines of a domain; of cloud-init data its fields, the texts in them line by line."""
+    if not data.startswith(b"{"):
+        return _text(data)
+    lines: list[str] = []
+    for name, value in json.loads(data).items():
+        if isinstance(value, str) and "\n" in value:
+            lines += [f"{name}:\n", *(f"  {line}\n" for line in value.splitlines())]
+        else:
+            lines.append(f"{name}: {json.dumps(value, ensure_ascii=False)}\n")
+    return lines
