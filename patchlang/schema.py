@@ -12,9 +12,10 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-from . import model, testmodel
+from . import model
 from .decode import CEL_WORDS, IDENTIFIER, NAME, TAKEN_NAMES, is_required, model_fields
 from .fieldhelp import field_help
+from .patchtest import model as testmodel
 from .scalars import COUNT
 from .source import Text
 

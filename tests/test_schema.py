@@ -14,10 +14,12 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from patchlang import fieldhelp, model, schema, testdecode, testmodel, yamltree
+from patchlang import fieldhelp, model, schema, yamltree
 from patchlang.decode import model_fields
 from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.load import decode_source, is_test
+from patchlang.patchtest import decode as testdecode
+from patchlang.patchtest import model as testmodel
 from patchlang.schema import schema_text
 from patchlang.source import SourceFile
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from ..diagnostics import in_order
-from ..testload import find_test_files, load_tests
-from ..testreport import as_json, as_junit, as_text
-from ..testrun import run_tests
+from ..patchtest.load import find_test_files, load_tests
+from ..patchtest.report import as_json, as_junit, as_text
+from ..patchtest.run import run_tests
 from .common import Failed, report, wants_colour
 
 

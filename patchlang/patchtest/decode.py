@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import model, rules, yamltree
-from .decode import decode_document
-from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean
-from .load import is_test
-from .pointer import PointerError, parse
-from .source import SourceFile
-from .testmodel import Case, PatchTest, PointerExpectation, XPathExpectation
+from .. import model, rules, yamltree
+from ..decode import decode_document
+from ..diagnostics import Diagnostic, PatchError, Rule, did_you_mean
+from ..load import is_test
+from ..pointer import PointerError, parse
+from ..source import SourceFile
+from .model import Case, PatchTest, PointerExpectation, XPathExpectation
 
 
 def tests_of(source: SourceFile) -> tuple[list[PatchTest], list[Diagnostic]]:

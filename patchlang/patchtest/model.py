@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from .model import Expect, Literal, MapValue, Metadata, Name, Part, Pointer, Target, Value, XPath
-from .source import Span, Text
+from ..model import Expect, Literal, MapValue, Metadata, Name, Part, Pointer, Target, Value, XPath
+from ..source import Span, Text
 
 
 class File(Text):

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
 
-from . import rules
-from .diagnostics import Diagnostic, Rule
-from .engine import patch_cloud_init, patch_domain
+from .. import rules
+from ..diagnostics import Diagnostic, Rule
+from ..engine import patch_cloud_init, patch_domain
+from ..result import CloudInitOutcome, Outcome
+from ..source import Span
+from .coverage import Coverage
+from .load import LoadedTest, Trial
+from .model import Refusal
 from .replay import differences, second_run, with_placeholders
-from .result import CloudInitOutcome, Outcome
-from .source import Span
-from .testcoverage import Coverage
-from .testload import LoadedTest, Trial
-from .testmodel import Refusal
 
 
 @dataclass(frozen=True, slots=True)

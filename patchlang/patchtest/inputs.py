@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import jsonops, pointer, rules
-from .diagnostics import Diagnostic, PatchError
-from .dumps import read_domain, read_vmi
-from .inputs import parse_vmi
-from .pointer import PointerError
-from .testchecks import plain_value
-from .testmodel import Case, CloudInitInput, DataSource, File, Input, PatchTest
+from .. import jsonops, pointer, rules
+from ..diagnostics import Diagnostic, PatchError
+from ..dumps import read_domain, read_vmi
+from ..inputs import parse_vmi
+from ..pointer import PointerError
+from .checks import plain_value
+from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest
 
 
 def beside(entry: File | Input) -> Path:

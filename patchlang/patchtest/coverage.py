@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import cloudops, rules, xmlops
-from .compile import CompiledEdit, Program
-from .diagnostics import Diagnostic, Severity
-from .result import DocumentTrace
-from .source import Span
+from .. import cloudops, rules, xmlops
+from ..compile import CompiledEdit, Program
+from ..diagnostics import Diagnostic, Severity
+from ..result import DocumentTrace
+from ..source import Span
 
 
 @dataclass(slots=True)

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import rules
-from .compile import BUILT_IN_NAMESPACES, Program
-from .diagnostics import Diagnostic, PatchError
-from .load import find_patch_files, load_sources, read_source
-from .source import SourceFile, Span
-from .testchecks import Check, compile_check
-from .testdecode import tests_of
-from .testinputs import beside, cloud_init_of, domain_of, vmi_of
-from .testmodel import Case, PatchTest, Refusal
+from .. import rules
+from ..compile import BUILT_IN_NAMESPACES, Program
+from ..diagnostics import Diagnostic, PatchError
+from ..load import find_patch_files, load_sources, read_source
+from ..source import SourceFile, Span
+from .checks import Check, compile_check
+from .decode import tests_of
+from .inputs import beside, cloud_init_of, domain_of, vmi_of
+from .model import Case, PatchTest, Refusal
 
 _ENDINGS = (".yaml", ".yml")
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
-from . import domainxml, model, pointer, rules
-from .cloudinit import open_cloud_init
-from .data import equal, plain
-from .diagnostics import Diagnostic, PatchError, fail
-from .model import Expect, Literal, Part
-from .pointer import Pointer, PointerError
-from .scope import Scope
-from .source import Span
-from .teach import count_error
-from .testmodel import PointerExpectation, XPathExpectation
-from .userdata import Selector as PartSelector
-from .xmlmatch import string_value
-from .xpath import Namespaces, Query, Selector, to_cel
-from .xpathtree import result_kind
+from .. import domainxml, model, pointer, rules
+from ..cloudinit import open_cloud_init
+from ..data import equal, plain
+from ..diagnostics import Diagnostic, PatchError, fail
+from ..model import Expect, Literal, Part
+from ..pointer import Pointer, PointerError
+from ..scope import Scope
+from ..source import Span
+from ..teach import count_error
+from ..userdata import Selector as PartSelector
+from ..xmlmatch import string_value
+from ..xpath import Namespaces, Query, Selector, to_cel
+from ..xpathtree import result_kind
+from .model import PointerExpectation, XPathExpectation
 
 _NOBODY = Scope({})
 _SHOWN = 200

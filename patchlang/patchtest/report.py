@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from .diagnostics import Diagnostic
-from .render import printable, render
-from .testrun import Failure, Report
+from ..diagnostics import Diagnostic
+from ..render import printable, render
+from .run import Failure, Report
 
 VERSION = 1
 
