@@ -1,0 +1,1 @@
+"""Tests of patches, documents of ``kind: PatchTest``: decoded, run as one boot runs the hook, reported."""
