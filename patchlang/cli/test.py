@@ -35,6 +35,8 @@ def test(paths: Sequence[Path], update: bool, require_coverage: bool, form: str)
     if not loaded.tests and not errors:
         raise click.UsageError("no test (kind: PatchTest) found in " + ", ".join(map(str, paths)))
     results = run_tests(loaded.tests, update=update)
+    if errors:
+        results.unfired = []  # what faulty tests would fire is not known
     match form:
         case "json":
             text = as_json(results, errors)

@@ -212,7 +212,7 @@ def _fault(span: Span, message: str, help: str | None = None) -> Diagnostic:
 
 @cache
 def _matcher() -> Any:
-    import cel_expr_python as cel
+    from cel_expr_python import cel
 
     return cel.NewEnv(variables={"text": cel.Type.STRING, "pattern": cel.Type.STRING}).compile("text.matches(pattern)")
 

@@ -71,14 +71,14 @@ def find_test_files(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagn
     found: dict[str, SourceFile] = {}
     errors: list[Diagnostic] = []
     for path in paths:
-        candidates = _yaml_below(path) if path.is_dir() else [path]
-        for file in candidates:
+        below = path.is_dir()
+        for file in _yaml_below(path, errors) if below else [path]:
             try:
-                if path.is_dir() and b"PatchTest" not in file.read_bytes():
+                if below and b"PatchTest" not in file.read_bytes():
                     continue
                 source = read_source(file)
             except OSError as e:
-                errors.append(Diagnostic(rules.UNREADABLE, f"`{file}` cannot be read: {e.strerror or e}"))
+                errors.append(_unreadable(file, e))
             except PatchError as e:
                 errors.append(e.diagnostic)
             else:
@@ -86,10 +86,14 @@ def find_test_files(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagn
     return list(found.values()), errors
 
 
-def _yaml_below(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
+def _yaml_below(folder: Path, errors: list[Diagnostic]) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder, onerror=lambda e: errors.append(_unreadable(e.filename, e))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(root, f) for f in sorted(files) if f.endswith(_ENDINGS) and not f.startswith("."))
+
+
+def _unreadable(path: object, error: OSError) -> Diagnostic:
+    return Diagnostic(rules.UNREADABLE, f"`{path}` cannot be read: {error.strerror or error}")
 
 
 def load_tests(sources: Iterable[SourceFile]) -> LoadedTests:

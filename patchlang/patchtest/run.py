@@ -104,7 +104,7 @@ class _Runner:
         expected = f"{wanted.rule} expected" if wanted.rule else "an error expected"
         expected += f", its message with `{wanted.message}`" if wanted.message else ""
         if not errors:
-            yield _failure(rules.MISSING_ERROR, trial, f"no error, {expected}")
+            yield _failure(rules.MISSING_ERROR, trial, f"run 1 succeeds, {expected}")
         for error in errors:
             rule = error.rule
             yield _failure(rules.MISSING_ERROR, trial, f"{rule.id} {rule.slug}: {error.message}; {expected}", error)
@@ -124,9 +124,9 @@ class _Runner:
             self.same_machine(trial, first, self.apply(trial, second_run(domain, rehearsal), run), run)
 
     def cloud_init(self, trial: Trial, data: bytes) -> None:
-        first = self.apply(trial, data, "the run", domain=False)
+        first = self.apply(trial, data, "run 1", domain=False)
         self.golden(trial, first)
-        self.settled(trial, first, "a second run", domain=False)
+        self.settled(trial, first, "run 1 on its own outcome", domain=False)
 
     def apply(self, trial: Trial, data: bytes, run: str, *, domain: bool = True, rehearsal: bool = False) -> bytes:
         """The outcome of one run, which must be as expected; of a rehearsal only that it is one."""
@@ -184,7 +184,7 @@ class _Runner:
         return outcome.data, next((d for d in outcome.diagnostics if d.is_error), None)
 
 
-_HELP = "see `Several runs in one boot` in the manual; `idempotent: false` allows it"
+_HELP = "what each run of a boot sees is in docs/language.md, `Several runs in one boot`"
 
 
 def _failure(
@@ -202,7 +202,8 @@ def _failure(
 
 
 def _in_run(fault: Diagnostic, run: str) -> Diagnostic:
-    return Diagnostic(fault.rule, f"{run}: {fault.message}", fault.span, fault.help)
+    help = fault.help or (None if run == "run 1" else f"run 1 was as expected; {_HELP}")
+    return Diagnostic(fault.rule, f"{run}: {fault.message}", fault.span, help)
 
 
 def _is_wanted(error: Diagnostic, wanted: Refusal) -> bool:
