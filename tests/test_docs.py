@@ -57,7 +57,6 @@ from typing import Any
 import pytest
 import yaml
 from lxml import etree
-from test_corpus import put, second_definition
 
 from patchlang import celfunctions, engine, expressions, mergekeys, model, rules, xpathsyntax
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
@@ -66,6 +65,7 @@ from patchlang.diagnostics import PatchError, Rule
 from patchlang.domainxml import parse
 from patchlang.engine import patch_domain
 from patchlang.load import decode_source, load_sources
+from patchlang.patchtest.replay import second_run
 from patchlang.render import render
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
@@ -298,7 +298,7 @@ def test_message_is_what_is_shown(block: Block) -> None:
 def boot(patch: Program, domain: bytes, vmi: bytes) -> list[bytes]:
     """The outcomes of the three runs of one boot."""
     first = apply(patch, domain, vmi)
-    second = apply(patch, second_definition(domain, first), vmi)
+    second = apply(patch, second_run(domain, first), vmi)
     return [first, second, apply(patch, second, vmi)]
 
 
@@ -429,8 +429,10 @@ def variant(way: str, call: Call, block: Block, patch: Program) -> Call:
         return replace(call, vmi=json.dumps(json.loads(call.vmi)).encode())
     if way.startswith("vmi "):
         pointer, value = way.removeprefix("vmi ").split("=")
-        vmi = json.loads(call.vmi)
-        put(vmi, pointer, value)
+        vmi, changed = json.loads(call.vmi), {}
+        for name in reversed(pointer.split("/")[1:]):
+            changed = {name: changed or value}
+        merge(vmi, changed)
         return replace(call, vmi=compact(json.dumps(vmi).encode()))
     if way.startswith("with "):
         record = json.loads(call.data)
