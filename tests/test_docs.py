@@ -58,7 +58,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang import celfunctions, engine, expressions, mergekeys, model, rules, xpathsyntax
+from patchlang import celfunctions, engine, expressions, mergekeys, model, rules, xpathtree
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
 from patchlang.decode import is_required, model_fields
 from patchlang.diagnostics import PatchError, Rule
@@ -744,7 +744,7 @@ def table_of_functions(table: Block) -> None:
 
 def table_of_xpath_functions(table: Block) -> None:
     shown = [name for row in rows(table) for name in re.findall(r"([\w-]+)\(", row[1])]
-    assert sorted(shown) == sorted(set(xpathsyntax.FUNCTIONS) - {"id", "lang"})
+    assert sorted(shown) == sorted(set(xpathtree.FUNCTIONS) - {"id", "lang"})
 
 
 def table_of_rules(table: Block) -> None:
