@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cel_expr_python import cel
 
 from .diagnostics import PatchError
+from .inputs import check_texts
 
 if TYPE_CHECKING:
     from .expressions import Bindings
@@ -69,9 +70,14 @@ def _parse_json(text: str) -> Any:
         raise ValueError(f"parseJSON: {word} is not JSON")
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        value = json.loads(text, parse_constant=refuse)
+        if "\\u" in text:
+            check_texts(value)
+        return value
     except json.JSONDecodeError as e:
         raise ValueError(f"parseJSON: not JSON at line {e.lineno}, column {e.colno} of the text: {e.msg}") from None
+    except UnicodeEncodeError:
+        raise ValueError("parseJSON: half of a surrogate pair stands alone") from None
     except RecursionError:
         raise ValueError("parseJSON: nested too deep") from None
 

@@ -98,10 +98,11 @@ class DomainTree:
         self._index: Index | None = None
         # the proxies are kept: lxml finds the same object for a node only as long as one is alive
         self._numbers: dict[Element, int] = {}
-        self._changes = Changes({}, {}, {})
+        self._changes = Changes({}, {}, {}, {})
         self._undo: list[Callable[[], None]] = []
         self._element_only: dict[Element, bool] = {}
         self._indent_unit: str | None = None
+        self._inserted: set[Element] = set()
         self._grown = 0
         self._written = 0
 
@@ -180,6 +181,7 @@ class DomainTree:
                 self._grown += 1
                 self._account(inner.text or "", *(str(value) for value in inner.attrib.values()))
             self._insert_one(node, anchor, position, parent)
+            self._inserted.update(node.iter())
             anchor, position = node, Position.AFTER
 
     def remove(self, node: Element) -> None:
@@ -192,9 +194,9 @@ class DomainTree:
         self._touch_content(parent)
         previous, tail = self._slot_before(node)
         before, after = self._get_chunks(previous, tail), self._get_chunks(node, True)
-        self._set_chunks(node, True, ())
         if self._is_element_only(parent) and (after or node.getnext() is None):
-            before = ()
+            before = tuple(chunk for chunk in before if chunk.raw.strip())
+        self._set_chunks(node, True, ())
         self._detach(node, parent)
         self._set_chunks(previous, tail, before + after)
 
@@ -247,9 +249,12 @@ class DomainTree:
         tag, attributes = element.tag, attributes_of(element)
         if element in self._numbers:
             self._changes.starts.setdefault(element, (tag, attributes))
+        else:
+            self._changes.prefixes.setdefault(element, element.prefix)
 
         def undo() -> None:
-            element.tag = tag
+            if element.tag != tag:
+                element.tag = tag
             element.attrib.clear()
             for name, value in attributes.items():
                 element.set(name, value)
@@ -266,11 +271,9 @@ class DomainTree:
         if chunks is not None:
             return chunks
         value = (owner.tail if tail else owner.text) or ""
-        if not value:
-            return ()
         number = self._numbers.get(owner)
         raw = self._index.text(number, tail=tail) if self._index and number is not None else escape_text(value)
-        return (Chunk(value, raw),)
+        return (Chunk(value, raw),) if raw else ()
 
     def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
         slot = (owner, tail)
@@ -335,7 +338,7 @@ class DomainTree:
 
     def _insert_one(self, node: Element, anchor: Element, position: Position, parent: Element) -> None:
         indent = self._indent_in(parent)
-        if indent is not None:
+        if indent is not None and node not in self._inserted:
             self._indent_new(node, indent)
         space = () if indent is None else (new_chunk(indent),)
         match position:

@@ -17,7 +17,7 @@ def parse_vmi(vmi: bytes) -> dict[str, Any]:
     try:
         data = json.loads(vmi.decode(), parse_constant=_no_constant, parse_int=_integer)
         if b"\\u" in vmi:
-            json.dumps(data, ensure_ascii=False).encode()
+            check_texts(data)
     except UnicodeDecodeError as e:
         raise fail(rules.BAD_VMI, f"the VMI is not UTF-8 (byte {e.start})") from None
     except UnicodeEncodeError:
@@ -26,7 +26,7 @@ def parse_vmi(vmi: bytes) -> dict[str, Any]:
         raise fail(rules.BAD_VMI, f"the VMI is not JSON: {e.msg} at line {e.lineno}, column {e.colno}") from None
     except (ValueError, RecursionError) as e:
         message = "nested too deep" if isinstance(e, RecursionError) else str(e)
-        raise fail(rules.BAD_VMI, f"the VMI is not JSON: {message}") from None
+        raise fail(rules.BAD_VMI, f"the VMI cannot be read: {message}") from None
     if not isinstance(data, dict):
         raise fail(rules.BAD_VMI, "the VMI is not a JSON object")
     metadata = data.setdefault("metadata", {})
@@ -41,6 +41,22 @@ def parse_vmi(vmi: bytes) -> dict[str, Any]:
         elif not isinstance(value, dict):
             raise fail(rules.BAD_VMI, f"`metadata.{name}` of the VMI is not an object")
     return data
+
+
+def check_texts(data: Any) -> None:
+    """What JSON can escape and CEL cannot hold. Raises UnicodeEncodeError, ValueError."""
+    match data:
+        case str():
+            data.encode()
+            if "\0" in data:
+                raise ValueError("a text holds U+0000")
+        case dict():
+            for key, value in data.items():
+                check_texts(key)
+                check_texts(value)
+        case list():
+            for value in data:
+                check_texts(value)
 
 
 def _integer(digits: str) -> int | float:

@@ -86,19 +86,14 @@ class EnsureOp:
             walked.append((node, step))
         if self.within is None:
             note(effect, [Match(node, attribute=path.attribute)])
-        if text is None:
-            return changed
-        target = Match(node, attribute=path.attribute)
         place = self.value.source.span if self.value else edit.place
-        changed = set_at(edit, target, text, place) or changed
-        for element, step in walked:
+        if text is not None:
+            changed = set_at(edit, Match(node, attribute=path.attribute), text, place) or changed
+        for element, step in walked if changed else ():
             if not _fits(element, step, scope):
-                message = (
-                    f"with this value `{step.written}` does not fit its predicate, and the next run would make another"
-                )
-                raise fail(
-                    rules.BAD_ENSURE_PATH, message, place(), "leave the predicate out, or make it one that stays true"
-                )
+                message = f"in the end `{step.written}` does not fit its predicate, and the next run would make another"
+                help = "leave the predicate out, or make it one that stays true"
+                raise fail(rules.BAD_ENSURE_PATH, message, place(), help)
         return changed
 
     def _make(self, edit: Editor, parent: etree._Element, step: BuildStep, scope: Scope) -> etree._Element:

@@ -67,6 +67,11 @@ class Index:
         """The end tag of an element as written; empty where it is self-closed."""
         return b"" if self.self_closed(number) else self.data[self._closes[number] : self.end(number)]
 
+    def content(self, number: int) -> tuple[int, int]:
+        """The offsets where the content of an element begins and ends."""
+        start = self._start_tag_end(number)
+        return start, start if self.self_closed(number) else self._closes[number]
+
     def self_closed(self, number: int) -> bool:
         end = self._start_tag_end(number)
         return self.data[end - 2 : end] == b"/>"

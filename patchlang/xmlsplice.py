@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from lxml import etree
 
 from .xmlindex import Index
-from .xmltext import Chunk, Scope, StartTag, attributes_of, escape_text
+from .xmltext import Chunk, Scope, StartTag, attributes_of, declarations, escape_text, means_the_same
 
 Element = etree._Element
 # an element and its text (False), or a node and the text behind it (True)
 Slot = tuple[Element, bool]
+# touched elements and all above them, each with its touched children
+Dirty = dict[Element, list[Element]]
 
 
 def content_of(element: Element) -> list[Element | str]:
@@ -27,25 +29,33 @@ def content_of(element: Element) -> list[Element | str]:
 class Changes:
     """What edits touched: tags and attributes, content, and texts as they are to be written.
 
-    ``starts`` and ``contents`` hold elements of the input with what they were there.
+    ``starts`` and ``contents`` hold elements of the input with what they were there, ``prefixes`` new elements with the
+    prefix that they came with (lxml may take another for the same namespace).
     """
 
     starts: dict[Element, tuple[str, dict[str, str]]]
     contents: dict[Element, list[Element | str]]
     chunks: dict[Slot, tuple[Chunk, ...]]
+    prefixes: dict[Element, str | None]
 
-    def dirty(self) -> set[Element]:
+    def dirty(self) -> Dirty:
         """Touched elements and all above them."""
-        found: set[Element] = set()
+        found: Dirty = {}
         for element in [*self.starts, *self.contents]:
+            below: Element | None = None
             node: Element | None = element
-            while node is not None and node not in found:
-                found.add(node)
-                node = node.getparent()
+            while node is not None:
+                known = node in found
+                children = found.setdefault(node, [])
+                if below is not None:
+                    children.append(below)
+                if known:
+                    break
+                below, node = node, node.getparent()
         return found
 
 
-def same_as_before(before: Element, now: Element, changes: Changes, dirty: set[Element]) -> bool:
+def same_as_before(before: Element, now: Element, changes: Changes, dirty: Dirty) -> bool:
     """Is ``now`` as XML what ``before`` was in the input? Compares no further than edits reached."""
     if before is now and before not in dirty:
         return True
@@ -54,6 +64,8 @@ def same_as_before(before: Element, now: Element, changes: Changes, dirty: set[E
     tag, attributes = changes.starts.get(before, (before.tag, before.attrib))
     if tag != now.tag or attributes != now.attrib:
         return False
+    if before is now and before not in changes.contents:
+        return all(same_as_before(child, child, changes, dirty) for child in dirty[before])
     old, new = changes.contents.get(before) or content_of(before), content_of(now)
     return len(old) == len(new) and all(
         a == b if isinstance(a, str) or isinstance(b, str) else same_as_before(a, b, changes, dirty)
@@ -73,7 +85,7 @@ class Splicer:
     index: Index
     numbers: Mapping[Element, int]
     changes: Changes
-    dirty: set[Element]
+    dirty: Dirty
     preferred: Mapping[str, str]
 
     def document(self, root: Element) -> bytes:
@@ -85,7 +97,7 @@ class Splicer:
         number = self.numbers.get(node)
         if number is not None and node not in self.dirty:
             around = self.index.scope_around(number)
-            if around is scope or around == scope or not isinstance(node.tag, str):
+            if not isinstance(node.tag, str) or means_the_same(around, scope):
                 return (self.index.raw(number),)
         if not isinstance(node.tag, str):
             return (_written_alone(node),)
@@ -93,10 +105,17 @@ class Splicer:
 
     def _element(self, node: Element, number: int | None, scope: Scope) -> Iterable[bytes]:
         name, tag, inner = self._start(node, number, scope)
-        body = [self.text(node, tail=False)]
-        for child in node:
-            body += self._node(child, inner)
-            body.append(self.text(child, tail=True))
+        if (
+            number is not None
+            and node not in self.changes.contents
+            and means_the_same(self.index.scope_in(number), inner)
+        ):
+            body = self._same_children(node, number, inner)
+        else:
+            body = [self.text(node, tail=False)]
+            for child in node:
+                body += self._node(child, inner)
+                body.append(self.text(child, tail=True))
         closed = tag.endswith(b"/>")
         if not any(body):
             if closed:
@@ -110,16 +129,28 @@ class Splicer:
             end = b"</" + name.encode() + b">"
         return (tag, *body, end)
 
+    def _same_children(self, node: Element, number: int, scope: Scope) -> list[bytes]:
+        """The content of an element that has its children and texts of the input: copied but for touched children."""
+        data, index = self.index.data, self.index
+        body: list[bytes] = []
+        at, end = index.content(number)
+        for child in sorted(self.dirty.get(node, ()), key=self.numbers.__getitem__):
+            body.append(data[at : index.starts[self.numbers[child]]])
+            body += self._node(child, scope)
+            at = index.end(self.numbers[child])
+        body.append(data[at:end])
+        return body
+
     def _start(self, node: Element, number: int | None, scope: Scope) -> tuple[str, bytes, Scope]:
         if number is None:
-            start = StartTag(node, scope, self.preferred)
+            start = StartTag(node, scope, self.preferred, prefix=self.changes.prefixes.get(node, node.prefix))
             tag = start.write()
             return start.name, tag, start.bound
         raw, around = self.index.start_tag(number), self.index.scope_around(number)
         before = self.changes.starts.get(node)
-        if (around is scope or around == scope) and (before is None or before == (node.tag, attributes_of(node))):
+        if means_the_same(around, scope) and (before is None or before == (node.tag, attributes_of(node))):
             name = raw[1:].split(maxsplit=1)[0].split(b">")[0].split(b"/")[0].decode()
-            return name, raw, self.index.scope_in(number)
+            return name, raw, {**scope, **declarations(raw)} if around is not scope else self.index.scope_in(number)
         attributes = before[1] if before else attributes_of(node)
         start = StartTag(node, scope, self.preferred, raw, around, attributes)
         tag = start.write()

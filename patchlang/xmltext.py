@@ -23,6 +23,14 @@ _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 Scope = dict[str | None, str]
 
 
+def means_the_same(around: Scope, scope: Scope) -> bool:
+    """Does what is written where ``around`` is bound mean the same where ``scope`` is? More prefixes do no harm."""
+    if around is scope:
+        return True
+    same_default = around.get(None, "") == scope.get(None, "")
+    return same_default and all(scope.get(prefix) == uri for prefix, uri in around.items() if prefix is not None)
+
+
 class Chunk(NamedTuple):
     """A run of text: its value and how it is written."""
 
@@ -103,8 +111,8 @@ class StartTag:
     """The start tag of an element, written where ``scope`` is bound around it.
 
     An element of the input has ``raw``, its tag as written, ``meant``, the prefixes bound around it there, and
-    ``before``, its attributes there: what did not change keeps its bytes, new attributes go last. ``preferred`` are
-    prefixes by namespace for names that need a new declaration.
+    ``before``, its attributes there: what did not change keeps its bytes, new attributes go last. A new element has the
+    ``prefix`` that it came with. ``preferred`` are prefixes by namespace for names that need a new declaration.
     """
 
     element: etree._Element
@@ -113,9 +121,12 @@ class StartTag:
     raw: bytes | None = None
     meant: Scope = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
+    prefix: str | None = None
     name: str = field(init=False)
     bound: Scope = field(init=False)
     _declare: Scope = field(init=False, default_factory=dict)
+    _kept: Scope = field(init=False, default_factory=dict)
+    _used: set[str | None] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.bound = dict(self.scope)
@@ -125,8 +136,9 @@ class StartTag:
         uri, local = _split(str(self.element.tag))
         tokens = _tokens(self.raw) if self.raw else []
         declared = declarations(self.raw) if self.raw else self._own_declarations()
-        if not uri:
-            declared.pop(None, None)
+        if not uri and declared.get(None):
+            del declared[None]
+        self._kept = declared
         self.bound.update(declared)
         if not uri and self.bound.get(None):
             self._bind(None, "")
@@ -149,7 +161,7 @@ class StartTag:
         if self.raw:
             prefix, colon, _ = self._raw_name().decode().partition(":")
             return prefix if colon else None
-        return self.element.prefix
+        return self.prefix
 
     def _own_declarations(self) -> Scope:
         """What a new element declares, as far as it is not bound around it."""
@@ -202,22 +214,26 @@ class StartTag:
         """The name with a prefix that is bound here to its namespace; one is declared where none is."""
         if uri == XML_NAMESPACE:
             return f"xml:{local}"
-        if not attribute and self.bound.get(written, "") == uri:
-            return f"{written}:{local}" if written else local
-        for prefix, known in self.bound.items():
-            if known == uri and (prefix is not None or not attribute):
+        if not uri:
+            return local
+        candidates = [written] if not attribute else []
+        candidates += self.bound
+        for prefix in candidates:
+            if self.bound.get(prefix, "") == uri and (prefix is not None or not attribute):
+                self._used.add(prefix)
                 return f"{prefix}:{local}" if prefix else local
         prefix = self._new_prefix(uri, written, attribute=attribute)
         self._bind(prefix, uri)
         return f"{prefix}:{local}" if prefix else local
 
     def _new_prefix(self, uri: str, written: str | None, *, attribute: bool) -> str | None:
-        taken = self._declare if self.raw is None else self.bound
-        free = [p for p in (self.preferred.get(uri), self.element.prefix) if p and not taken.get(p)]
-        named = [p for p in free if not _MADE_BY_LXML.fullmatch(p)]
+        """A prefix to declare; in a new element one that is bound around it, too, if the tag does not use that."""
+        taken = self._used | self._declare.keys() if self.raw is None else self._used | self.bound.keys()
+        wanted = [p for p in (self.preferred.get(uri), self.prefix) if p and p not in taken]
+        named = [p for p in wanted if not _MADE_BY_LXML.fullmatch(p)]
         if named:
             return named[0]
-        if not attribute and written is None and None not in self._declare:
+        if not attribute and written is None and None not in {*self._declare, *self._kept}:
             return None
         number = 0
         while f"ns{number}" in self.bound:
@@ -227,3 +243,4 @@ class StartTag:
     def _bind(self, prefix: str | None, uri: str) -> None:
         self._declare[prefix] = uri
         self.bound[prefix] = uri
+        self._used.add(prefix)
