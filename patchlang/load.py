@@ -71,13 +71,13 @@ def read_source(path: Path, *, regular: bool = False) -> SourceFile:
     return source_of(str(path), data)
 
 
-def source_of(name: str, data: bytes) -> SourceFile:
+def source_of(name: str, data: bytes, limit: int = MAX_FILE_BYTES) -> SourceFile:
     """Bytes as source text; a byte order mark is dropped. Raises PatchError (PL002, PL004)."""
     start = Span(SourceFile(name, ""), 0, 0)
-    if len(data) > MAX_FILE_BYTES:
+    if len(data) > limit:
         raise fail(
             rules.FILE_TOO_BIG,
-            f"the file is larger than {MAX_FILE_BYTES // 1024} KiB",
+            f"the file is larger than {limit // 1024:,} KiB",
             start,
             "split it into several patch files",
         )

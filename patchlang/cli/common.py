@@ -59,7 +59,9 @@ def report(diagnostics: Iterable[Diagnostic]) -> None:
 
 
 def wants_colour(stream: object) -> bool:
-    """Only on a terminal, and never with ``NO_COLOR`` (no-color.org)."""
+    """On a terminal; never with ``NO_COLOR`` (no-color.org), else always with ``FORCE_COLOR`` (force-color.org)."""
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(getattr(stream, "isatty", lambda: False)())
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and bool(getattr(stream, "isatty", lambda: False)())

@@ -2,27 +2,127 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import click
 
-from ..diagnostics import has_errors
-from .common import Failed, load_patches, no_patch_file, report
+from ..formats import FORMATS, Format
+from ..formats.text import Text
+from ..validation.discovery import Input, find
+from ..validation.report import Report, Totals
+from ..validation.run import WorkerDied, validate_files
+from ..validation.unit import MAX_MANIFEST_BYTES
+from .common import ENVIRONMENT, Failed, read_stdin, wants_colour
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-def validate(paths: Sequence[Path]) -> None:
-    """Check patch files: their YAML, their shape, every path and expression in them."""
-    loaded = load_patches(paths)
-    if not loaded.files and not loaded.diagnostics:
-        raise no_patch_file(paths)
-    report(loaded.diagnostics)
-    files = "1 file" if len(loaded.files) == 1 else f"{len(loaded.files)} files"
-    if has_errors(loaded.diagnostics):
-        errors = sum(d.is_error for d in loaded.diagnostics)
-        click.echo(f"{files} checked, {errors} error{'' if errors == 1 else 's'}", err=True)
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--stdin-filename", metavar="NAME", help="What to call standard input in findings.")
+@click.option("--strict", is_flag=True, help="Fail on warnings and advice too.")
+@click.option("--format", "form", type=click.Choice([*FORMATS]), default="text", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report, in the chosen format, to this file; text goes to the screen all the same.",
+)
+@click.option("--allow-empty", is_flag=True, help="It is no error if there is nothing to check.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Check folders in so many processes; 0: one a processor.",
+)
+def validate(
+    paths: Sequence[str],
+    stdin_filename: str | None,
+    strict: bool,
+    form: str,
+    output: Path | None,
+    allow_empty: bool,
+    jobs: int,
+) -> None:
+    """Check patch files, and the manifests that carry them.
+
+    A PATH is a file, a folder (with all below it), a pattern such as 'charts/**/*.yaml' in quotes, or `-` for standard
+    input. Read are patch files, ConfigMaps that hold patches, and KubeVirt's machines that ask for hook sidecars.
+    Findings go to standard error, all formats but text to standard output. The exit status is 0 if there are no errors.
+    """
+    named = [path for path in paths if path != "-"]
+    if len(paths) - len(named) > 1:
+        raise click.UsageError("standard input (`-`) can be read only once")
+    if stdin_filename is not None and len(paths) == len(named):
+        raise click.UsageError("--stdin-filename goes with `-`")
+    inputs, errors = find(named)
+    if len(paths) > len(named):
+        inputs.append(Input(stdin_filename or "<stdin>", True, read_stdin(MAX_MANIFEST_BYTES + 1)))
+    with _Progress(sys.stderr, len(inputs)) as progress:
+        try:
+            report = validate_files(inputs, errors, jobs=jobs or _processors(), progress=progress.show)
+        except WorkerDied:
+            progress.clear()
+            click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
+            raise Failed(ENVIRONMENT) from None
+    if report.is_empty and not allow_empty:
+        raise click.UsageError("nothing to check in " + ", ".join(paths))
+    totals = report.totals(strict=strict)
+    if output is not None:
+        with output.open("w", encoding="utf-8", newline="\n") as file:
+            _write(report, totals, FORMATS[form](file))
+    if output is not None or form == "text":
+        _write(report, totals, Text(sys.stderr, colour=wants_colour(sys.stderr)))
+    else:
+        _write(report, totals, FORMATS[form](sys.stdout))
+    if totals.failed:
         raise Failed
-    patches = len(loaded.program.documents) if loaded.program else 0
-    click.echo(f"{files} checked, {patches} patch{'' if patches == 1 else 'es'}, no errors", err=True)
+
+
+def _write(report: Report, totals: Totals, form: Format) -> None:
+    for file in report:
+        form.add(file)
+    form.finish(totals)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Progress:
+    """A line that counts the files, on a terminal and where it takes long; it is gone when the work is done."""
+
+    PATIENCE = 0.5
+    EVERY = 0.1
+
+    def __init__(self, stream: TextIO, total: int) -> None:
+        self.stream = stream
+        self.total = total
+        self.wanted = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.next = time.monotonic() + self.PATIENCE
+        self.shown = False
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def show(self, done: int) -> None:
+        now = time.monotonic()
+        if self.wanted and now >= self.next:
+            self.stream.write(f"\r{done} of {self.total} files")
+            self.stream.flush()
+            self.next = now + self.EVERY
+            self.shown = True
+
+    def clear(self) -> None:
+        if self.shown:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()
+            self.shown = False

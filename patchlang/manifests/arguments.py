@@ -36,7 +36,7 @@ class Arguments:
 
 def names(args: Sequence[Scalar]) -> set[str]:
     """The flags that are given, known or not."""
-    return {arg.text.lstrip("-").partition("=")[0] for arg in args if arg.text.startswith("-")}
+    return {arg.text.lstrip("-").replace("=", " ").split(" ")[0] for arg in args if arg.text.startswith("-")}
 
 
 def read(args: Sequence[Scalar], sidecar: Span) -> tuple[Arguments, list[Diagnostic]]:

@@ -71,11 +71,16 @@ def read(source: SourceFile) -> Contents:
             roots = yamltree.parse(chunk, manifest=True)
         except PatchError as e:
             unread.append(e.diagnostic)
-            template |= "{{" in chunk.text and not _OURS_AT_TOP.match(chunk.text)
+            template |= "{{" in chunk.text and not starts_as_patch(chunk.text)
             continue
         for root in roots:
             documents += [Document(kind, node, chunk) for kind, node in _concerning(root)]
     return Contents(tuple(documents), tuple(unread), template)
+
+
+def starts_as_patch(text: str) -> bool:
+    """Whether a text starts as a patch document does, be the rest YAML or not."""
+    return _OURS_AT_TOP.match(text) is not None
 
 
 def may_concern_us(data: bytes) -> bool:

@@ -39,7 +39,7 @@ class _Reader:
         help = None
         if self.text[at : at + 1] == "'":
             help = "JSON's quotes are double ones"
-        elif message.startswith("a value") and self.text[at : at + 1] in ("]", "}"):
+        elif message.startswith("a ") and self.text[at : at + 1] in ("]", "}"):
             help = "leave the comma before it out"
         return fail(rules.BAD_ANNOTATION, f"not JSON: {message}", Span(self.source, at, at + 1), help)
 

@@ -1,0 +1,89 @@
+"""What a run found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..diagnostics import Diagnostic, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a file holds: how many patches, machines with sidecars and tests."""
+
+    name: str
+    patches: int = 0
+    machines: int = 0
+    tests: int = 0
+
+    def __add__(self, other: Held) -> Held:
+        return Held(
+            self.name, self.patches + other.patches, self.machines + other.machines, self.tests + other.tests
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file, what it holds and what was found in it, in order. Without a name: findings that have no place."""
+
+    held: Held
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A run in numbers. ``failed``: there are errors, or with ``strict`` any findings."""
+
+    files: int
+    patches: int
+    machines: int
+    tests: int
+    errors: int
+    warnings: int
+    advice: int
+    strict: bool
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The files in which there was something to check, in order; first, if there are any, findings without a place."""
+
+    files: tuple[Checked, ...]
+
+    def __iter__(self) -> Iterator[Checked]:
+        return iter(self.files)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.files
+
+    def totals(self, *, strict: bool) -> Totals:
+        counts = dict.fromkeys(Severity, 0)
+        for file in self.files:
+            for diagnostic in file.diagnostics:
+                counts[diagnostic.severity] += 1
+        held = sum((file.held for file in self.files), Held(""))
+        return Totals(
+            files=sum(bool(file.held.name) for file in self.files),
+            patches=held.patches,
+            machines=held.machines,
+            tests=held.tests,
+            errors=counts[Severity.ERROR],
+            warnings=counts[Severity.WARNING],
+            advice=counts[Severity.ADVICE],
+            strict=strict,
+            failed=bool(sum(counts.values()) if strict else counts[Severity.ERROR]),
+        )
+
+
+def report(held: Iterable[Held], found: Iterable[Diagnostic]) -> Report:
+    """Findings, in order already, by the files they are in."""
+    files: dict[str, Held] = {}
+    for one in held:
+        files[one.name] = files.get(one.name, Held(one.name)) + one
+    by_file: dict[str, list[Diagnostic]] = {name: [] for name in files}
+    for diagnostic in found:
+        by_file.setdefault(diagnostic.span.source.name if diagnostic.span else "", []).append(diagnostic)
+    return Report(tuple(Checked(files.get(name, Held(name)), tuple(by_file[name])) for name in sorted(by_file)))

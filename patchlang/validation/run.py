@@ -1,0 +1,115 @@
+"""A whole run: units of files, in one process or several; then what only shows when all of them are known."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import groupby
+from multiprocessing import get_context
+
+from .. import rules
+from ..diagnostics import Diagnostic, in_order
+from ..manifests import crosscheck
+from ..manifests.configmaps import Entry
+from ..manifests.crosscheck import Facts
+from . import ignores
+from .discovery import Input
+from .report import Report, report
+from .unit import Outcome, check, check_entry
+
+LARGEST_UNIT = 1000
+"""Files of one folder that are checked together. Larger folders are no sidecar's (a ConfigMap holds 1 MiB): in them
+advice on several patches is given within such parts."""
+
+Progress = Callable[[int], None]
+"""Called with the number of files that are done."""
+
+
+class WorkerDied(Exception):  # noqa: N818 (it says what happened)
+    """A process that checked files is gone; the system ended it."""
+
+
+def validate_files(
+    inputs: Sequence[Input], known: Iterable[Diagnostic] = (), *, jobs: int = 1, progress: Progress = lambda _: None
+) -> Report:
+    """Checks files; ``known`` are findings that there are already. The report is the same with any number of jobs."""
+    units = list(_units(inputs))
+    outcomes = list(_outcomes(units, jobs, progress))
+    whole = Outcome()
+    for outcome in outcomes:
+        whole.held += outcome.held
+        whole.diagnostics += outcome.diagnostics
+        whole.ignores += outcome.ignores
+        whole.config_maps += outcome.config_maps
+        whole.machines += outcome.machines
+        whole.incomplete |= outcome.incomplete
+    whole.diagnostics += _duplicate_names(units, outcomes)
+    _check_machines(whole)
+    found = ignores.apply(whole.diagnostics, whole.ignores, lambda name: name not in whole.incomplete)
+    return report(whole.held, in_order([*known, *found]))
+
+
+def _units(inputs: Sequence[Input]) -> Iterator[list[Input]]:
+    in_folders = sorted(inputs, key=lambda one: (one.folder, one.name))
+    for _, group in groupby(in_folders, key=lambda one: one.folder):
+        files = list(group)
+        for start in range(0, len(files), LARGEST_UNIT):
+            yield files[start : start + LARGEST_UNIT]
+
+
+def _outcomes(units: Sequence[list[Input]], jobs: int, progress: Progress) -> Iterator[Outcome]:
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        progress(done)
+
+    if min(jobs, len(units)) < 2:
+        for unit in units:
+            yield check(unit, tick)
+        return
+    # spawned, not forked: the engine's libraries may have threads
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(units)), context, initializer=_leave_quietly) as pool:
+        try:
+            for unit, outcome in zip(units, pool.map(check, units), strict=True):
+                for _ in unit:
+                    tick()
+                yield outcome
+        except BrokenProcessPool:
+            raise WorkerDied from None
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _leave_quietly() -> None:
+    """Ctrl-C reaches the workers too; the first process says what there is to say."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[Outcome]) -> Iterator[Diagnostic]:
+    """Patches of one name in parts of a folder that were checked apart."""
+    first: dict[tuple[str, str], tuple[Outcome, str]] = {}
+    for unit, outcome in zip(units, outcomes, strict=True):
+        for name, span in outcome.facts.names:
+            part, place = first.setdefault((unit[0].folder, name), (outcome, str(span)))
+            if part is not outcome:
+                message = f"two patches are called `{name}`"
+                help = f"the other is at {place}; names are unique in a set"
+                yield Diagnostic(rules.DUPLICATE_NAME, message, span, help)
+
+
+def _check_machines(whole: Outcome) -> None:
+    loaded: dict[int, Facts] = {}
+
+    def load(entry: Entry) -> Facts:
+        if id(entry) not in loaded:
+            loaded[id(entry)] = check_entry(entry, whole)
+        return loaded[id(entry)]
+
+    for file, machine in whole.machines:
+        whole.add(crosscheck.check(file, machine, whole.config_maps, load))

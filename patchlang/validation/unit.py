@@ -1,0 +1,210 @@
+"""One unit of work: the files of one folder, which a sidecar would load together, and the manifests among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import model, rules
+from ..compile import Program, compile_program
+from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
+from ..embedded import located
+from ..load import MAX_FILE_BYTES, decode_source, source_of
+from ..manifests import configmaps, documents, machines
+from ..manifests.configmaps import Entry
+from ..manifests.crosscheck import Facts, Given
+from ..manifests.documents import Contents, Document, Kind
+from ..manifests.machines import Machine
+from ..patchtest.decode import tests_of
+from ..source import SourceFile
+from . import ignores
+from .discovery import Input, unreadable
+from .ignores import Ignore
+from .report import Held
+
+try:
+    from ..lint import advise
+except ImportError:
+
+    def advise(patches: Sequence[model.Patch], program: Program | None) -> list[Diagnostic]:
+        return []
+
+
+MAX_MANIFEST_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
+
+    ``facts`` are of the folder's patch files together. ``incomplete`` are the files whose findings may not be all,
+    since there are errors.
+    """
+
+    held: list[Held] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    ignores: list[Ignore] = field(default_factory=list)
+    facts: Facts = Facts((), False)
+    config_maps: list[Given] = field(default_factory=list)
+    machines: list[tuple[str, Machine]] = field(default_factory=list)
+    incomplete: set[str] = field(default_factory=set)
+
+    def add(self, diagnostics: Iterable[Diagnostic], files: Iterable[str] = ()) -> None:
+        """Findings. Where there is an error among them, there may be more to find in ``files``."""
+        found = [located(diagnostic) for diagnostic in diagnostics]
+        self.diagnostics += found
+        if has_errors(found):
+            self.incomplete |= {*files}
+
+    def add_comments(self, source: SourceFile) -> None:
+        self.ignores += ignores.collect(source)
+
+
+def check(inputs: Sequence[Input], tick: Callable[[], None] = lambda: None) -> Outcome:
+    """Checks the files of one folder; ``tick`` is called after each."""
+    outcome = Outcome()
+    patch_files: list[SourceFile] = []
+    for one in inputs:
+        try:
+            _check_file(one, outcome, patch_files)
+        except PatchError as e:
+            outcome.diagnostics.append(e.diagnostic)
+            outcome.held.append(Held(one.name))
+        tick()
+    if patch_files:
+        facts, counts, found = check_patches(patch_files)
+        outcome.facts = facts
+        outcome.held += [Held(source.name, count) for source, count in zip(patch_files, counts, strict=True)]
+        outcome.add(found, (source.name for source in patch_files))
+        for source in patch_files:
+            outcome.add_comments(source)
+    return outcome
+
+
+def check_patches(sources: Sequence[SourceFile]) -> tuple[Facts, list[int], list[Diagnostic]]:
+    """Patch files that are loaded together: what they hold, how many patches each, and what is wrong with them."""
+    patches: list[model.Patch] = []
+    counts = [0] * len(sources)
+    found: list[Diagnostic] = []
+    for number, source in sorted(enumerate(sources), key=lambda one: (one[1].name.rsplit("/", 1)[-1], one[1].name)):
+        decoded, wrong = decode_source(source)
+        counts[number] = len(decoded)
+        patches += decoded
+        found += wrong
+    program, errors = compile_program(patches)
+    found += errors
+    found += advise(patches, None if has_errors(found) else program)
+    names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)
+    return Facts(names, any(patch.spec.cloud_init for patch in patches)), counts, found
+
+
+# -- one file ----------------------------------------------------------------------------------------------------------
+
+
+def _check_file(one: Input, outcome: Outcome, patch_files: list[SourceFile]) -> None:
+    """Checks the manifests of a file, or adds it to the patch files. Raises PatchError where it cannot be read."""
+    data = _data(one)
+    if not one.named and not documents.may_concern_us(data):
+        return
+    source = source_of(one.name, data, MAX_MANIFEST_BYTES)
+    contents = documents.read(source)
+    if _is_patch_file(one, source, contents):
+        patch_files.append(source_of(one.name, data))
+        if not contents.unread:
+            _check_tests(contents, outcome)
+    elif contents.documents or not contents.template or one.named:
+        outcome.add(contents.unread, [source.name])
+        _check_tests(contents, outcome)
+        _check_manifests(source, contents, outcome)
+
+
+def _data(one: Input) -> bytes:
+    if one.data is not None:
+        return one.data
+    try:
+        with Path(one.name).open("rb") as file:
+            return file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as e:
+        raise PatchError(unreadable(one.name, e.strerror or str(e))) from None
+
+
+def _is_patch_file(one: Input, source: SourceFile, contents: Contents) -> bool:
+    """Whether the sidecar would be given the file as it is; a named file that is nothing else was meant to be."""
+    kinds = {document.kind for document in contents.documents}
+    if kinds & {Kind.CONFIG_MAP, Kind.MACHINE}:
+        return False
+    if Kind.PATCH in kinds or documents.starts_as_patch(source.text):
+        return True
+    return one.named and not kinds and not contents.unread
+
+
+def _check_tests(contents: Contents, outcome: Outcome) -> None:
+    """Checks the shape of tests; whether they pass is for ``patchlang test`` to say."""
+    for document in contents.documents:
+        if document.kind is Kind.TEST:
+            name = document.chunk.name
+            outcome.add(tests_of(document.chunk)[1], [name])
+            outcome.held.append(Held(name, tests=1))
+
+
+def _check_manifests(source: SourceFile, contents: Contents, outcome: Outcome) -> None:
+    patches = sidecars = 0
+    chunks: list[SourceFile] = []
+    for document in contents.documents:
+        match document.kind:
+            case Kind.PATCH:
+                chunks.append(document.chunk)
+            case Kind.CONFIG_MAP:
+                patches += _check_config_map(document, outcome)
+            case Kind.MACHINE:
+                machine = machines.read(document.node)
+                if machine.annotation or machine.misplaced:
+                    outcome.machines.append((source.name, machine))
+                    sidecars += 1
+            case Kind.TEST:
+                pass
+    if chunks:
+        _, counts, found = check_patches(chunks)
+        outcome.add(found, [source.name])
+        patches += sum(counts)
+    if patches or sidecars or contents.unread:
+        outcome.held.append(Held(source.name, patches, sidecars))
+    outcome.add_comments(source)
+
+
+def _check_config_map(document: Document, outcome: Outcome) -> int:
+    """Checks the patches in a ConfigMap, each key by itself, as KubeVirt mounts it; returns how many there are."""
+    config_map, found = configmaps.read(document.node)
+    facts = {entry.key.text: check_entry(entry, outcome) for entry in config_map.entries if entry.is_patch}
+    if facts or "patchlang" in document.chunk.text:
+        outcome.add([*found, *_same_names(facts)])
+    outcome.config_maps.append(Given(document.chunk.name, config_map, facts))
+    return sum(len(one.names) for one in facts.values())
+
+
+def check_entry(entry: Entry, outcome: Outcome) -> Facts:
+    """Checks a key of a ConfigMap as a patch file of its own."""
+    content = entry.content
+    assert content is not None, "what is no text cannot be a patch"
+    size = len(content.text.encode(errors="surrogatepass"))
+    if size > MAX_FILE_BYTES:
+        message = f"the value has {size:,} bytes, the sidecar reads {MAX_FILE_BYTES:,} at most"
+        too_big = Diagnostic(rules.FILE_TOO_BIG, message, entry.key.span, "split it into several keys")
+        outcome.add([too_big], [content.name])
+        return Facts((), False)
+    facts, _, found = check_patches([content])
+    outcome.add(found, [content.name])
+    outcome.add_comments(content)
+    return facts
+
+
+def _same_names(facts: Mapping[str, Facts]) -> Iterator[Diagnostic]:
+    """Each key is fine by itself; together, in a folder, they would not be."""
+    first: dict[str, str] = {}
+    for key, one in facts.items():
+        for name, span in one.names:
+            if first.setdefault(name, key) != key:
+                message = f"key `{first[name]}` has a patch `{name}` too: one sidecar cannot load both"
+                help = "give it another name, if both are ever to be mounted into one folder"
+                yield Diagnostic(rules.SAME_NAME_IN_KEYS, message, span, help, Severity.WARNING)
