@@ -40,7 +40,7 @@ def read_domain(text: bytes) -> FoundDomain:
     last = end + len(_END) if end >= 0 and _is_not_xml(text[end + len(_END) :]) else len(text)
     if (first, last) == (0, len(text)):
         return FoundDomain(text)
-    return FoundDomain(text[first:last], f"lines {_line(text, first)} to {_line(text, last)}")
+    return FoundDomain(text[first:last], f"lines {_line(text, first)} to {_line(text, end if end >= 0 else last)}")
 
 
 def _is_not_xml(text: bytes) -> bool:
@@ -58,8 +58,10 @@ def _from_log(text: bytes, dumps: list[re.Match[bytes]]) -> FoundDomain:
     try:
         data = b64decode(dumps[-1][1], validate=True)
     except binascii.Error:
+        data = b""
+    if not data.rstrip().endswith((_END, b"/>")):
         message = f"the base64 dump in line {line} is not whole"
-        raise fail(rules.BAD_DOMAIN, message, None, "take the whole line of virt-launcher's log") from None
+        raise fail(rules.BAD_DOMAIN, message, None, "take the whole line of virt-launcher's log")
     which = f", the last of {len(dumps)} dumps" if len(dumps) > 1 else ""
     return FoundDomain(data, f"the base64 dump in line {line}{which}")
 

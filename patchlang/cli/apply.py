@@ -8,11 +8,14 @@ from pathlib import Path
 
 import click
 
-from .. import engine
-from ..diagnostics import PatchError
-from ..dumps import read_vmi
+from .. import diffs, engine, rules
+from ..diagnostics import Diagnostic, PatchError, Severity
+from ..dumps import read_domain, read_vmi
 from ..result import DocumentTrace
-from .common import Failed, load_patches, no_patch_file, read_input, report, wants_colour
+from .common import STDIN, Failed, load_patches, no_patch_file, read_input, report, wants_colour
+
+# the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
+SIDECAR_TAKES = 1 << 20
 
 
 @click.command()
@@ -25,14 +28,18 @@ from .common import Failed, load_patches, no_patch_file, read_input, report, wan
     type=click.Path(path_type=Path),
     help="A patch file, or a folder of them; repeatable. `-` is standard input.",
 )
-@click.option("--domain", type=click.Path(path_type=Path), help="The domain XML to patch; `-` is standard input.")
+@click.option(
+    "--domain",
+    type=click.Path(path_type=Path),
+    help="The domain XML to patch, as of `virsh dumpxml`, or virt-launcher's log with it; `-` is standard input.",
+)
 @click.option(
     "--cloud-init",
     "cloud_init",
     type=click.Path(path_type=Path),
     help="The cloud-init data (KubeVirt's CloudInitData as JSON) to patch; `-` is standard input.",
 )
-@click.option("--vmi", type=click.Path(path_type=Path), help="The VMI, as YAML or JSON. Default: an empty one.")
+@click.option("--vmi", type=click.Path(path_type=Path), help="The VMI or VirtualMachine, YAML or JSON. Default: none.")
 @click.option("--diff", is_flag=True, help="Show a unified diff instead of the result.")
 @click.option("--trace", is_flag=True, help="Show on standard error what each edit matched and changed, in order.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result to this file.")
@@ -60,8 +67,10 @@ def apply(
             raise no_patch_file(patches)
         report(loaded.diagnostics)
         raise Failed
-    before = read_input(source)
+    if not loaded.program.documents:
+        raise no_patch_file(patches)
     try:
+        before = _read_domain(source) if domain is not None else read_input(source)
         vmi_json = read_vmi(read_input(vmi)) if vmi else b"{}"
     except PatchError as e:
         report([e.diagnostic])
@@ -77,35 +86,33 @@ def apply(
     report(diagnostics)
     if after is None:
         raise Failed
-    result = _diff(before, after, str(source)) if diff else after
+    result = after
+    if diff:
+        changes = diffs.diff(before, after, _name(source), f"{_name(source)} (patched)")
+        if output is None and wants_colour(sys.stdout):
+            changes = diffs.for_terminal(changes)
+        result = changes.encode(errors="surrogateescape")
     if output is not None:
         output.write_bytes(result)
     else:
-        stream = sys.stdout.buffer
-        if diff and wants_colour(sys.stdout):
-            result = _coloured(result)
-        stream.write(result)
-        stream.flush()
+        sys.stdout.buffer.write(result)
+        sys.stdout.buffer.flush()
 
 
-def _diff(before: bytes, after: bytes, name: str) -> bytes:
-    from difflib import diff_bytes, unified_diff
-
-    name = "<stdin>" if name == "-" else name
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    lines = diff_bytes(unified_diff, old, new, name.encode(), f"{name} (patched)".encode())
-    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
+def _name(path: Path) -> str:
+    return "<stdin>" if path == STDIN else str(path)
 
 
-_DIFF_COLOURS = {b"+": b"32", b"-": b"31", b"@": b"36"}
-
-
-def _coloured(diff: bytes) -> bytes:
-    def paint(line: bytes) -> bytes:
-        code = _DIFF_COLOURS.get(line[:1])
-        return b"\x1b[%sm%s\x1b[0m\n" % (code, line.rstrip(b"\n")) if code else line
-
-    return b"".join(paint(line) for line in diff.splitlines(keepends=True))
+def _read_domain(path: Path) -> bytes:
+    """The domain in a file; what was taken out of more text, and what the sidecar would not take, is said."""
+    found = read_domain(read_input(path))
+    if found.where:
+        click.echo(f"note: the domain is {found.where} of {_name(path)}", err=True)
+    if len(found.data) > SIDECAR_TAKES:
+        message = f"the domain has {len(found.data)} bytes, and the sidecar takes {SIDECAR_TAKES}"
+        help = "its flag `--max-domain-bytes` allows more, if its memory does"
+        report([Diagnostic(rules.INPUT_TOO_BIG, message, None, help, Severity.WARNING)])
+    return found.data
 
 
 def _trace_lines(traces: Iterable[DocumentTrace]) -> Iterable[str]:

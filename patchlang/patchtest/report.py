@@ -8,6 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from ..diagnostics import Diagnostic
+from ..diffs import for_terminal
 from ..render import printable, render
 from .run import Failure, Report
 
@@ -23,7 +24,8 @@ def as_text(report: Report, *, colour: bool) -> str:
             lines.append(f"{word}  {printable(test.name)}: {printable(case.name)}\n")
             for failure in case.failures:
                 lines += [f"  {line}\n" for line in render([failure.diagnostic], colour=colour).splitlines()]
-                lines += [f"    {_diff_line(line, colour)}\n" for line in failure.diff.splitlines()]
+                changes = for_terminal(failure.diff) if colour else failure.diff
+                lines += [f"    {line}\n" for line in changes.split("\n")[:-1]]
     lines += [f"written {printable(str(path))}\n" for path in report.written]
     lines.append(render(report.unfired, colour=colour))
     return "".join(lines) + summary(report) + "\n"
@@ -143,11 +145,3 @@ def _number(count: int, word: str) -> str:
 
 def _painted(text: str, code: str, colour: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if colour else text
-
-
-_DIFF_COLOURS = {"+": "32", "-": "31", "@": "36"}
-
-
-def _diff_line(line: str, colour: bool) -> str:
-    code = _DIFF_COLOURS.get(line[:1])
-    return _painted(printable(line), code, colour) if code else printable(line)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import unified_diff
 from pathlib import Path
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule
+from ..diffs import diff
 from ..engine import patch_cloud_init, patch_domain
 from ..result import CloudInitOutcome, Outcome
 from ..source import Span
@@ -135,8 +134,8 @@ class _Runner:
             assert error is not None
             raise _RunError(_failure(rules.UNEXPECTED_ERROR, trial, f"{run} fails: {error.message}", error))
         if trial.unchanged and result != data:
-            diff = _diff(data, result, "before", "after")
-            raise _RunError(_failure(rules.CHANGED, trial, f"{run} changes its input", diff=diff))
+            changes = diff(data, result, "before", "after")
+            raise _RunError(_failure(rules.CHANGED, trial, f"{run} changes its input", changes=changes))
         if not rehearsal:
             faults = [check.fault(result) for check in trial.checks if check.of_domain == domain]
             if failed := [Failure(_in_run(fault, run)) for fault in faults if fault]:
@@ -147,13 +146,13 @@ class _Runner:
         """Another run on an outcome must change nothing more."""
         again = self.apply(trial, outcome, run, domain=domain)
         if again != outcome and trial.idempotent:
-            diff = _diff(outcome, again, "before", "after")
-            raise _RunError(_failure(rules.UNSTABLE, trial, f"{run} changes more", help=_HELP, diff=diff))
+            changes = diff(outcome, again, "before", "after")
+            raise _RunError(_failure(rules.UNSTABLE, trial, f"{run} changes more", help=_HELP, changes=changes))
 
     def same_machine(self, trial: Trial, first: bytes, other: bytes, run: str) -> None:
-        if trial.idempotent and (diff := differences(first, other, ("run 1", run))):
+        if trial.idempotent and (changes := differences(first, other, ("run 1", run))):
             message = f"{run} makes another VM than run 1"
-            raise _RunError(_failure(rules.UNSTABLE, trial, message, help=_HELP, diff=diff))
+            raise _RunError(_failure(rules.UNSTABLE, trial, message, help=_HELP, changes=changes))
 
     def golden(self, trial: Trial, outcome: bytes) -> None:
         golden = trial.golden
@@ -170,8 +169,8 @@ class _Runner:
         if expected is None:
             message = f"`{golden.path}` does not exist"
         help = "if the outcome is right, `patchlang test --update` writes it"
-        diff = _diff(expected, outcome, str(golden.path), "found") if expected is not None else ""
-        raise _RunError(Failure(Diagnostic(rules.GOLDEN, message, golden.span, help), diff))
+        changes = diff(expected, outcome, str(golden.path), "found") if expected is not None else ""
+        raise _RunError(Failure(Diagnostic(rules.GOLDEN, message, golden.span, help), changes))
 
     def outcome(self, trial: Trial, data: bytes, *, domain: bool) -> tuple[bytes | None, Diagnostic | None]:
         """The result and the error of one run; one of them is None."""
@@ -194,11 +193,11 @@ def _failure(
     error: Diagnostic | None = None,
     *,
     help: str | None = None,
-    diff: str = "",
+    changes: str = "",
 ) -> Failure:
     related = ((error.span, f"error[{error.rule.id} {error.rule.slug}]"),) if error and error.span else ()
     help = error.help if error else help
-    return Failure(Diagnostic(rule, message, trial.span, help, related=related), diff)
+    return Failure(Diagnostic(rule, message, trial.span, help, related=related), changes)
 
 
 def _in_run(fault: Diagnostic, run: str) -> Diagnostic:
@@ -210,29 +209,3 @@ def _is_wanted(error: Diagnostic, wanted: Refusal) -> bool:
     return (wanted.rule is None or wanted.rule.text == error.rule.id) and (
         wanted.message is None or wanted.message.text in error.message
     )
-
-
-def _diff(before: bytes, after: bytes, old: str, new: str) -> str:
-    """A unified diff of what people read of two outcomes, or of their bytes where that is the same."""
-    for view in (_readable, _text):
-        lines = list(unified_diff(view(before), view(after), old, new))
-        if lines:
-            return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    return ""
-
-
-def _text(data: bytes) -> list[str]:
-    return data.decode(errors="backslashreplace").splitlines(keepends=True)
-
-
-def _readable(data: bytes) -> list[str]:
-    """The lines of a domain; of cloud-init data its fields, the texts in them line by line."""
-    if not data.startswith(b"{"):
-        return _text(data)
-    lines: list[str] = []
-    for name, value in json.loads(data).items():
-        if isinstance(value, str) and "\n" in value:
-            lines += [f"{name}:\n", *(f"  {line}\n" for line in value.splitlines())]
-        else:
-            lines.append(f"{name}: {json.dumps(value, ensure_ascii=False)}\n")
-    return lines
