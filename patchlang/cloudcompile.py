@@ -28,7 +28,8 @@ class CloudInitOps:
     def __init__(self, document: DocumentCompiler, edit: model.CloudInitEdit) -> None:
         self.document = document
         self.edit = edit
-        self.origin = Origin(edit.span, document.patch.metadata.name.text)
+        place = edit.content if isinstance(edit, model.AddPart) else getattr(edit, "path", None)
+        self.origin = Origin(place.span() if place else edit.span, document.patch.metadata.name.text)
 
     def compile(self) -> CloudInitOp:
         edit = self.edit

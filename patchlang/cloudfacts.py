@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from . import userdata
+from . import networkdata, userdata
 from .data import plain
 from .diagnostics import PatchError
 from .userdata import Opened
@@ -29,7 +29,7 @@ def user_data_facts(text: str) -> dict[str, Any]:
 
 def network_data_facts(text: str) -> dict[str, Any]:
     """``text``, ``value``, and ``version``, which may stand under a key ``network``."""
-    facts = {"text": text} | _value(lambda: userdata.open_network_data(text, json_when_empty=False))
+    facts = {"text": text} | _value(lambda: networkdata.open_network_data(text, json_when_empty=False))
     value = facts.get("value", {})
     inner = value["network"] if isinstance(value.get("network"), dict) else value
     version = inner.get("version")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from . import jsontext, rules, usable, userdata
+from . import jsontext, networkdata, rules, usable, userdata
 from .data import TooBigError, identical, kind, plain
 from .diagnostics import Diagnostic, PatchError, Severity, fail
 from .model import Target
@@ -123,7 +123,8 @@ class CloudInit:
         """
         state = self._flushed()
         changed = not identical(state.original, state.record)
-        notes = [Diagnostic(rules.FORMAT, text, severity=Severity.WARNING)
+        once = "write each key once, with all that belongs to it"
+        notes = [Diagnostic(rules.FORMAT, text, None, once, Severity.WARNING)
                  for _, opened in self._opened.values() for text in opened.warnings]
         for fault in usable.faults(state.record, legacy_only=state.text is None):
             found = next((self.origins[name].of(fault.diagnostic) for name in fault.fields if name in self.origins),
@@ -154,7 +155,7 @@ class CloudInit:
             if target is Target.USER_DATA:
                 opened = userdata.open_user_data(text, part)
             else:
-                opened = userdata.open_network_data(text, json_when_empty=state._is_config_drive())
+                opened = networkdata.open_network_data(text, json_when_empty=state._is_config_drive())
             self._opened[target, part] = text, opened
         return _View(target, part, opened, opened.value)
 
@@ -204,8 +205,8 @@ class CloudInit:
         for name in (own, *META):
             if isinstance(self.record.get(name), dict):
                 return name
-        raise fail(rules.OPERATION, "there is no meta data: virt-launcher sent neither NoCloudMetaData nor "
-                                    "ConfigDriveMetaData")
+        message = "there is no meta data: virt-launcher sent neither NoCloudMetaData nor ConfigDriveMetaData"
+        raise fail(rules.OPERATION, message, None, "to go on without, add `when: has(cloudInit.metaData)`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from .cloudinit import CloudInit, Origin
 from .data import identical
 from .diagnostics import PatchError, fail
 from .model import Expect, ListPosition, Name, Target
-from .pointer import Pointer, PointerError
+from .pointer import NotFoundError, Pointer, PointerError
 from .result import Effect
 from .source import Span, Text
 from .template import TemplateProgram, as_text, check_true
@@ -167,11 +167,19 @@ class DataOp:
             try:
                 after = self.change(before, path, scope)
             except PointerError as e:
-                raise self._followed(e).error(e) from None
+                raise self._followed(e).error(self._helped(e)) from None
             if after is not before and not identical(before, after):
                 state.current = state.current.with_value(self.place.target, after, self.place.part, self.origin)
                 effect.changed = 1
+            elif not effect.matched:
+                effect.matched, effect.places = 1, [f"{self.place.target.value}{path}"]
         return effect
+
+    def _helped(self, error: PointerError) -> PointerError:
+        """Says what makes parents, where a parent is what is missing."""
+        if isinstance(error, NotFoundError) and error.pointer and error.end < len(error.pointer.text):
+            error.help = "; ".join(filter(None, (error.help, "`ensure` makes missing parents")))
+        return error
 
     def _followed(self, error: PointerError) -> PointerProgram:
         texts = (p for p in self.pointers if error.pointer is not None and p.parsed.text == error.pointer.text)
@@ -234,7 +242,7 @@ class TestOp:
             if self.message is None or e.diagnostic.rule not in (rules.MATCH_COUNT, rules.TEST_FAILED, rules.OPERATION):
                 raise
             message = self.message.text(scope, booleans=True)
-            raise fail(rules.TEST_FAILED, message, self.span, e.diagnostic.message) from None
+            raise fail(rules.TEST_FAILED, message, e.diagnostic.span or self.span, e.diagnostic.message) from None
         return effect
 
 

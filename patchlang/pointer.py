@@ -158,7 +158,7 @@ def parse(text: str) -> Pointer:
     """
     if text and not text.startswith("/"):
         raise _bad(f"a pointer is empty or begins with `/`, not with `{shown(text[0])}`", 0, 1,
-                   f"write `/{shown(text)}`")
+                   f"write `/{shown(text.lstrip('#').lstrip('/'))}`")
     tokens: list[Token] = []
     at = 0
     while at < len(text):

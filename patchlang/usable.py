@@ -9,6 +9,9 @@ from . import rules
 from .data import kind
 from .diagnostics import Diagnostic, Severity
 
+_IN_QUOTES = "put the value in quotes; make a computed one text by `string(...)`"
+_USER_DATA = ("give the VM user data, if only the line `#cloud-config`; in the patch: `{op: replace, path: /UserData, "
+              "value: \"#cloud-config\\n\", when: cloudInit.userData.format == 'empty'}`")
 META = ("NoCloudMetaData", "ConfigDriveMetaData")
 SOURCES = dict(zip(("noCloud", "configDrive"), META, strict=True))
 
@@ -39,13 +42,13 @@ def faults(record: dict[str, Any], *, legacy_only: bool) -> Iterator[Fault]:
         yield _error("DataSource must be `noCloud` or `configDrive`", "DataSource")
     if not record.get("UserData") and not record.get("NetworkData"):
         yield _error("UserData and NetworkData are both empty, and virt-launcher needs one of them",
-                     "UserData", "NetworkData")
+                     "UserData", "NetworkData", help=_USER_DATA)
     has_meta = any(record.get(name) is not None for name in META)
     if legacy_only or (record.get("UserData") and has_meta):
         return
     lost = "the host name, the instance id, SSH keys and the volume's name" if has_meta else "all meta data"
     why = "UserData is empty" if has_meta else "NoCloudMetaData and ConfigDriveMetaData are both null"
-    help = "give the VM user data, if only the line `#cloud-config`" if has_meta else None
+    help = _USER_DATA if has_meta else "leave one of them as virt-launcher sends it"
     yield _error(f"{why}: virt-launcher then takes the two texts alone, and {lost} are lost",
                  *(("UserData", "NetworkData") if has_meta else META), help=help)
 
@@ -63,9 +66,11 @@ def _fields(found: dict[str, Any], fields: dict[str, type], place: str) -> Itera
             yield _error(f"`{path}` stands beside `{known}`: Go reads both as the same field", owner,
                          help=f"write `{known}`")
         elif value is not None and not isinstance(value, fields[known]):
-            yield _error(f"`{path}` is {kind(value)}, and virt-launcher reads {kind(fields[known]())} there", owner)
+            yield _error(f"`{path}` is {kind(value)}, and virt-launcher reads {kind(fields[known]())} there", owner,
+                         help=_IN_QUOTES if fields[known] is str else None)
         elif isinstance(value, dict) and place and not all(isinstance(item, str) for item in value.values()):
-            yield _error(f"`{path}` holds something other than text, and virt-launcher reads only text there", owner)
+            yield _error(f"`{path}` holds something other than text, and virt-launcher reads only text there", owner,
+                         help=_IN_QUOTES)
 
 
 def _error(message: str, *fields: str, help: str | None = None) -> Fault:

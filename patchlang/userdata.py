@@ -1,7 +1,7 @@
-"""User data and network data: which format a text is in, what it means, and how other data is written into it.
+"""User data: which format a text is in, what it means, and how other data is written into it.
 
-``open_user_data`` and ``open_network_data`` give an :class:`Opened`: the value, and a function from a new value to the
-new text. What cannot be edited is refused with a PatchError that says why and what to do instead.
+``open_user_data`` gives an :class:`Opened`: the value, and a function from a new value to the new text. What cannot be
+edited is refused with a PatchError that says why and what to do instead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import jsontext, rules
+from . import rules
 from .data import TooBigError, kind
 from .diagnostics import PatchError, fail
 from .wrapping import Wrapped, unwrap
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_USER_DATA, _NETWORK_DATA = "user data", "network data"
+_USER_DATA, NETWORK_DATA = "user data", "network data"
 _HEADER = "#cloud-config\n"
 _SNIFFED = 4096
 
@@ -111,7 +111,7 @@ def unwrapped(text: str) -> Wrapped:
     try:
         return unwrap(text, _is_known)
     except (TooBigError, ValueError) as e:
-        raise _refused(f"user data cannot be opened: {e}") from None
+        raise refused(f"user data cannot be opened: {e}") from None
 
 
 def open_user_data(text: str, part: Selector | None = None) -> Opened:
@@ -120,70 +120,17 @@ def open_user_data(text: str, part: Selector | None = None) -> Opened:
     found = detect(wrapped.text)
     if part is not None:
         if found.name != "multipart":
-            raise _refused(f"`part` picks a part of multipart user data, and this is {_named(wrapped.text, found)}",
+            raise refused(f"`part` picks a part of multipart user data, and this is {_named(wrapped.text, found)}",
                            "leave `part` out, or make it conditional: `when: cloudInit.userData.format == 'multipart'`")
         message = read_message(wrapped.text)
         chosen = _pick(message, part)
         inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen))
         return replace(inner, write=lambda new: wrapped.close(message.with_text(chosen, inner.write(new))))
     if found.name == "multipart":
-        raise _refused("user data is multipart: its parts are edited one by one",
+        raise refused("user data is multipart: its parts are edited one by one",
                        f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}")
     inner = open_content(wrapped.text, found, _USER_DATA)
     return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
-
-
-def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
-    """Network data for editing: JSON text stays JSON, all other is YAML. Raises PatchError (user-data-format)."""
-    try:
-        wrapped = unwrap(text, _is_network)
-    except (TooBigError, ValueError) as e:
-        raise _refused(f"network data cannot be opened: {e}") from None
-    inner = wrapped.text
-    if not inner.strip() and json_when_empty:
-        opened = Opened({}, lambda new: jsontext.write(new, indent="  ", colon=": "), lambda _new: None)
-    elif (value := _json_map(inner)) is not None:
-        opened = Opened(value, lambda new: jsontext.rewrite(inner, new), lambda _new: None)
-    else:
-        opened = _open_yaml(inner, _NETWORK_DATA, dict)
-
-    def write(new: Any) -> str:
-        check(new)
-        return wrapped.close(opened.write(new))
-
-    def check(new: Any) -> None:
-        _check_kind(new, _NETWORK_DATA, dict)
-        _check_outer_key(opened.value, new)
-
-    return replace(opened, write=write, check=check)
-
-
-def _json_map(text: str) -> dict[str, Any] | None:
-    try:
-        value = jsontext.read(text) if text.lstrip().startswith("{") else None
-    except (jsontext.JsonError, TooBigError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _check_outer_key(old: dict[Any, Any], new: dict[Any, Any]) -> None:
-    """Raises PatchError where an edit sets keys beside the outer key ``network``: cloud-init then reads neither."""
-    if "network" not in new or len(new) == 1 or ("network" in old and len(old) > 1):
-        return
-    if "network" in old:
-        beside = next(key for key in new if key != "network")
-        raise _refused(f"network data has the outer key `network`, and this edit sets `{beside}` beside it",
-                       f"write `/network/{beside}…`, or take the outer key off in an edit before: "
-                       '`{op: move, target: networkData, from: /network, path: "", expect: "0..1"}`')
-    raise _refused("network data has no outer key `network`, and this edit sets one beside the keys there",
-                   "leave `/network` at the start of the path out")
-
-
-def _is_network(text: str) -> bool:
-    try:
-        return isinstance(read(text).value, dict)
-    except (YamlError, TooBigError):
-        return False
 
 
 def part_format(part: mime.Part) -> Format:
@@ -196,39 +143,45 @@ def part_format(part: mime.Part) -> Format:
 
 def open_content(text: str, found: Format, what: str) -> Opened:
     """The YAML that user data, or a part of it, is. Raises PatchError (user-data-format)."""
-    if found.jinja:
-        _check_template(text, what)
+    if found.jinja and (hindering := _statement(text)):
+        raise refused(f"{what} is a Jinja template with `{hindering[0]}` in line {hindering[1]}: what it says is "
+                      "known only when the guest renders it", _as_text(what))
     match found.name:
         case "empty" if not found.jinja:
-            return _open_yaml(text, what, dict, _HEADER)
+            return open_yaml(text, what, dict, _HEADER)
         case "cloud-config":
-            opened = _open_yaml(text, what, dict)
+            opened = open_yaml(text, what, dict)
         case "cloud-config-archive":
-            opened = _open_yaml(text, what, list)
+            opened = open_yaml(text, what, list)
         case _:
-            raise _refused(f"{what} is {_named(text, found)}, not YAML: there is nothing in it that a path could name",
-                           _as_text(what))
+            help = _as_text(what)
+            if found.name == "unknown" and not found.content_type:
+                help = f"if it is a cloud-config, its first line must be `#cloud-config`; {help}"
+            raise refused(f"{what} is {_named(text, found)}, and a path needs YAML", help)
     if not found.jinja:
         return opened
 
     def write(new: Any) -> str:
         result = opened.write(new)
-        _check_template(result, f"{what} after this edit")
+        if found := _statement(result):
+            raise refused(f"{what} is a Jinja template, and this edit writes `{found[0]}` into it (line {found[1]}), "
+                           "which Jinja takes for its own", "write the value without `{%` and `{#`, or put it into a "
+                           "part of its own by `addPart`")
         return result
 
     return replace(opened, write=write, eager=True)
 
 
-def _open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
+def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
     try:
         document = read(text if text.strip() else text + when_empty)
     except YamlError as e:
-        raise _refused(f"{what} is not YAML that cloud-init could read: {e}", _as_text(what)) from None
+        raise refused(f"{what} is not YAML that cloud-init could read: {e}", _as_text(what)) from None
     except TooBigError as e:
         raise fail(rules.LIMIT, f"{what} is too big to edit: {e}") from None
     value = root() if document.value is None else document.value
     if not isinstance(value, root):
-        raise _refused(f"{what} is {kind(value)}; cloud-init wants {kind(root())}", _as_text(what))
+        raise refused(f"{what} is {kind(value)}; cloud-init wants {kind(root())}", _as_text(what))
     warnings = tuple(f"key `{name}` in line {line} of {what} has no effect: it stands again below, and the last counts"
                      for line, name in document.duplicates)
 
@@ -237,7 +190,7 @@ def _open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened
         return _rewritten(document, new, what) if new != root() or document.value else text
 
     def check(new: Any) -> None:
-        _check_kind(new, what, root)
+        check_kind(new, what, root)
 
     return Opened(value, write, check, warnings)
 
@@ -246,28 +199,29 @@ def _rewritten(document: Document, new: Any, what: str) -> str:
     try:
         return rewrite(document, new)
     except UnwritableError as e:
-        raise _refused(f"{what}: {e}") from None
+        raise refused(f"{what}: {e}") from None
     except TooBigError as e:
         raise fail(rules.LIMIT, f"{what} grows beyond the limit: {e}") from None
 
 
-def _check_kind(new: Any, what: str, root: type) -> None:
+def check_kind(new: Any, what: str, root: type) -> None:
     if not isinstance(new, root):
-        raise _refused(f"{what} must stay {kind(root())}; this edit makes it {kind(new)}")
+        raise refused(f"{what} must stay {kind(root())}; this edit makes it {kind(new)}")
 
 
-def _check_template(text: str, what: str) -> None:
+def _statement(text: str) -> tuple[str, int] | None:
+    """The first mark of Jinja other than ``{{``, and its line, below the line that says it is a template."""
     for number, line in enumerate(text.split("\n"), 1):
         if number > 1 and (found := _STATEMENT.search(line)):
-            raise _refused(f"{what} is a Jinja template with `{found[0]}` in line {number}: what it says is known only "
-                           "when the guest renders it", _as_text(what))
+            return found[0], number
+    return None
 
 
 def _as_text(what: str) -> str:
     """What to do about a text that cannot be edited as data."""
     if what.startswith("the part"):
         return "`addPart` with its type and filename gives it new content"
-    if what == _NETWORK_DATA:
+    if what == NETWORK_DATA:
         return "to change it as text, `replace` /NetworkData of the target cloudInitData"
     return ("to leave such user data alone, add `when: has(cloudInit.userData.value)`; to change it as text, `replace` "
             "/UserData of the target cloudInitData; to put a cloud-config beside it, use `addPart`")
@@ -281,7 +235,7 @@ def _named(text: str, found: Format) -> str:
         if text.startswith("\ufeff"):
             return "text that begins with a byte order mark, which hides its first line from cloud-init"
         if "\ufffd" in text or "\0" in text:
-            return "binary data (such as gzip) that was damaged on its way: JSON holds text alone"
+            return "binary data (such as gzip) that was damaged on its way, since JSON holds text alone"
         return "of no format that cloud-init knows by its first line"
     names = {"empty": "empty", "script": "a script", "include": "an include list", "boothook": "a boothook",
              "multipart": "a MIME message", "part-handler": "a part handler", "cloud-config": "a cloud-config",
@@ -315,12 +269,12 @@ def guarded(read_it: Callable[[], _T]) -> _T:
     try:
         return read_it()
     except mime.MimeError as e:
-        raise _refused(f"user data is MIME that cannot be edited: {e}") from None
+        raise refused(f"user data is MIME that cannot be edited: {e}") from None
     except TooBigError as e:
         raise fail(rules.LIMIT, f"user data is too big to edit: {e}") from None
 
 
-def _refused(message: str, help: str | None = None) -> PatchError:
+def refused(message: str, help: str | None = None) -> PatchError:
     return fail(rules.FORMAT, message, None, help)
 
 
@@ -337,7 +291,7 @@ def add_part(text: str, content_type: str, filename: str, content: str) -> str:
     new = (content_type, filename, content)
     if found.name != "multipart":
         if found.name != "empty" and found.content_type is None:
-            raise _refused(f"user data is {_named(inner, found)}: its type as a part of a MIME message cannot be told",
+            raise refused(f"user data is {_named(inner, found)}: its type as a part of a MIME message cannot be told",
                            "begin it with a line that cloud-init knows, such as `#cloud-config` or `#!/bin/sh`")
         first = [] if found.content_type is None else [(found.content_type, None, inner)]
         return wrapped.close(mime.wrap([*first, new]))

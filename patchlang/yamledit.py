@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from . import jsontext
 from .data import TooBigError, identical
 from .textnodes import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
 from .yamlread import Document, YamlError, read
@@ -35,12 +36,28 @@ def rewrite(document: Document, new: Any) -> str:
     """
     if identical(document.value, new) or (document.root is None and new == {}):
         return document.text
+    if (text := _json_rewritten(document, new)) is not None:
+        return text
     layout = _layout(document)
     for attempt in (*(_Attempt(document, layout, depth) for depth in _DEPTHS),
                     _Attempt(document, replace(layout, literal=False), 0)):
         if (text := attempt.run(new)) is not None:
             return text
     raise UnwritableError("the outcome cannot be written as YAML")
+
+
+def _json_rewritten(document: Document, new: Any) -> str | None:
+    """The text, where it is JSON, perhaps below comments, and stays so; else None."""
+    text, root = document.text, document.root
+    if root is None or not root.flow or root.kind is Kind.SCALAR:
+        return None
+    try:
+        if not identical(jsontext.read(text[root.start : root.end]), document.value):
+            return None
+        result = text[: root.start] + jsontext.rewrite(text[root.start : root.end], new) + text[root.end :]
+        return result if identical(read(result).value, new) else None
+    except (jsontext.JsonError, YamlError, TooBigError, TypeError):
+        return None
 
 
 class _Attempt:

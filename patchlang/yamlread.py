@@ -20,6 +20,8 @@ MAX_YAML_NODES = 20_000
 _TAG = "tag:yaml.org,2002:"
 _BLOCK_HEADER = re.compile(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
 _TO_DASH = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
+# what PyYAML says of names and data, which may be a password that begins with `*` or `!`
+_NAMED = re.compile(r"\b((?:alias|anchor|tag|handle)(?= ['\"])|base64 data|into ascii).*", re.DOTALL)
 _TO_QUESTION_MARK = re.compile(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
 
 
@@ -54,7 +56,9 @@ def read(text: str) -> Document:
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise YamlError(f"{e.problem or e.context or 'not YAML'}{where}") from None
+        twice = e.problem == "second occurrence"  # of an anchor
+        problem = _NAMED.sub(r"\1", (e.context if twice else e.problem) or e.context or "not YAML")
+        raise YamlError(f"{problem}{where}") from None
     except yaml.reader.ReaderError as e:
         line = text.count("\n", 0, e.position) + 1
         raise YamlError(f"line {line} has a control character that YAML does not allow") from None

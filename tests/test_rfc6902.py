@@ -1,4 +1,4 @@
-"""RFC 6902 as users meet it: the cases of cases/rfc6902 as patch documents, loaded, compiled, applied to cloud-init data.
+"""RFC 6902 as users meet it: the cases of cases/rfc6902 as patch documents, applied to cloud-init data by the engine.
 
 Each runs on a cloud-config and on network data in JSON, below the key ``doc``, and where its document is a map at the
 root of the network data, too. An error must name the operation that failed, and its place in the patch.

@@ -122,7 +122,7 @@ def test_parts() -> None:
 
 def test_a_template_is_checked_at_once() -> None:
     state = opened(UserData="## template: jinja\n#cloud-config\na: 1\n")
-    assert "Jinja template with `{%`" in refusal(lambda: ensured(state, Target.USER_DATA, "/b", "{% x %}"))[1]
+    assert "this edit writes `{%` into it" in refusal(lambda: ensured(state, Target.USER_DATA, "/b", "{% x %}"))[1]
 
 
 def test_empty_network_data_on_a_config_drive_becomes_json() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patchlang import userdata
+from patchlang import networkdata, userdata
 from patchlang.cloudfacts import network_data_facts, user_data_facts
 from patchlang.diagnostics import PatchError
 from patchlang.userdata import Selector
@@ -116,8 +116,8 @@ def test_jinja() -> None:
     assert opened.eager
     assert opened.write({**opened.value, "x": "{{ y }}"}) == JINJA + "x: '{{ y }}'\n"
     message, _ = refusal(lambda: opened.write({**opened.value, "x": "${#array}"}))
-    assert message == ("user data after this edit is a Jinja template with `{#` in line 6: "
-                       "what it says is known only when the guest renders it")
+    assert message == ("user data is a Jinja template, and this edit writes `{#` into it (line 6), "
+                       "which Jinja takes for its own")
 
 
 @pytest.mark.parametrize(
@@ -126,15 +126,15 @@ def test_jinja() -> None:
         (JINJA + "{% if x %}\n", "user data is a Jinja template with `{%` in line 6"),
         (JINJA.replace("ds.x }}", "ds.x }} {# no #}"), "user data is a Jinja template with `{#` in line 5"),
         (JINJA.replace('"', ""), "user data is not YAML that cloud-init could read"),
-        ("## template: jinja\n#!/bin/sh\n", "user data is a script in a Jinja template, not YAML"),
-        ("#!/bin/sh\n", "user data is a script, not YAML"),
-        ("#include\nx", "user data is an include list, not YAML"),
-        ("#cloud-boothook\n", "user data is a boothook, not YAML"),
-        ("#ps1\n", "user data is a script, not YAML"),
+        ("## template: jinja\n#!/bin/sh\n", "user data is a script in a Jinja template, and a path needs YAML"),
+        ("#!/bin/sh\n", "user data is a script, and a path needs YAML"),
+        ("#include\nx", "user data is an include list, and a path needs YAML"),
+        ("#cloud-boothook\n", "user data is a boothook, and a path needs YAML"),
+        ("#ps1\n", "user data is a script, and a path needs YAML"),
         ("hostname x\n", "user data is of no format that cloud-init knows by its first line"),
         ("\ufeff" + CONFIG, "user data is text that begins with a byte order mark"),
         ("\x1f\ufffd\x08\0", "user data is binary data (such as gzip) that was damaged on its way"),
-        ("#cloud-config-jsonp\n[]", "user data is a JSON patch for cloud-init, not YAML"),
+        ("#cloud-config-jsonp\n[]", "user data is a JSON patch for cloud-init, and a path needs YAML"),
         (CONFIG + "x: [", "user data is not YAML that cloud-init could read: expected the node content, but found "
                           "'<stream end>' in line 6, column 5"),
         (CONFIG + "secret", "user data is not YAML that cloud-init could read: could not find expected ':' in line 6, "
@@ -211,7 +211,8 @@ def test_one_part() -> None:
         (MIME, Selector("text/plain"), "`part` picks none of the parts: text/plain",
          "the parts are: text/cloud-config `a.cfg`, text/x-shellscript, text/jinja2"),
         (MIME, Selector(), "`part` picks 3 of the parts", "the parts are"),
-        (MIME, Selector("text/x-shellscript"), "the part text/x-shellscript is a script, not YAML", "`addPart` with"),
+        (MIME, Selector("text/x-shellscript"), "the part text/x-shellscript is a script, and a path needs YAML",
+         "`addPart` with"),
         (MIME, None, "user data is multipart", "name one by `part: {contentType: …, filename: …}`: text/cloud-config"),
     ],
 )
@@ -280,14 +281,14 @@ V2 = "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"
 
 
 def network(text: str, member: str, value: Any, *, config_drive: bool = False) -> str:
-    opened = userdata.open_network_data(text, json_when_empty=config_drive)
+    opened = networkdata.open_network_data(text, json_when_empty=config_drive)
     return opened.write({**opened.value, member: value})
 
 
 def test_network_data_in_yaml() -> None:
     assert network(V1, "x", 1) == V1 + "x: 1\n"
     assert network("", "version", 2) == "version: 2\n"
-    assert userdata.open_network_data("", json_when_empty=False).write({}) == ""
+    assert networkdata.open_network_data("", json_when_empty=False).write({}) == ""
 
 
 def test_network_data_in_json() -> None:
@@ -303,7 +304,7 @@ def test_network_data_in_base64() -> None:
 
 @pytest.mark.parametrize("text", ["- a\n", "just text", "version: [2", '["a"]'])
 def test_network_data_that_is_refused(text: str) -> None:
-    message, help = refusal(lambda: userdata.open_network_data(text, json_when_empty=False))
+    message, help = refusal(lambda: networkdata.open_network_data(text, json_when_empty=False))
     assert message.startswith("network data is")
     assert help == "to change it as text, `replace` /NetworkData of the target cloudInitData"
 

@@ -1,0 +1,191 @@
+"""The cases under tests/cases/cloudinit: what patches make of cloud-init data, what is refused, in which words.
+
+``tests/cases/README.md`` says what is in a case's folder.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from test_cases import Golden, golden, name, patch_files, patchlang, vmi_files, vmi_of_case
+
+from patchlang import model, rules
+from patchlang.decode import model_fields
+from patchlang.engine import patch_cloud_init
+from patchlang.load import decode_source, load, read_source
+from patchlang.render import render
+from patchlang.result import CloudInitOutcome
+
+__all__ = ["golden"]
+
+CASES = Path(__file__).parent / "cases" / "cloudinit"
+FOLDERS = sorted(path for path in CASES.iterdir() if path.is_dir())
+META = {
+    "noCloud": {"instance-id": "3d6a2c1e", "local-hostname": "web-01"},
+    "configDrive": {"instance_id": "web-01.lab", "hostname": "web-01"},
+}
+TEXTS = {"user-data": "UserData", "network-data": "NetworkData"}
+
+
+class Wrapping(NamedTuple):
+    wrap: Callable[[bytes], bytes]
+    unwrap: Callable[[bytes], bytes]
+
+
+WRAPPINGS = {
+    "base64": Wrapping(b64encode, b64decode),
+    "gzip": Wrapping(
+        lambda data: b64encode(gzip.compress(data, mtime=0)), lambda data: gzip.decompress(b64decode(data))
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A folder: what virt-launcher sends, put together from the files in it."""
+
+    folder: Path
+
+    def read(self, name: str) -> str | None:
+        path = self.folder / name
+        return path.read_bytes().decode() if path.exists() else None
+
+    @property
+    def wrapping(self) -> Wrapping | None:
+        word = self.read("wrapping")
+        return WRAPPINGS[word.strip()] if word else None
+
+    def request(self) -> tuple[bytes, bytes]:
+        """CloudInitData and CloudInitNoCloudSource."""
+        data, legacy = self.read("cloud-init.json"), self.read("legacy.json")
+        if data is not None or legacy is not None:
+            return (data or "").encode(), (legacy or "").encode()
+        record = yaml.safe_load(self.read("record.yaml") or "{}")
+        source = record.get("DataSource", "noCloud")
+        given = yaml.safe_load(self.read("meta-data") or "null")
+        whole = {
+            "DataSource": source,
+            "NoCloudMetaData": (given or META["noCloud"]) if source == "noCloud" else None,
+            "ConfigDriveMetaData": (given or META["configDrive"]) if source == "configDrive" else None,
+            "UserData": self.text("user-data"),
+            "NetworkData": self.text("network-data"),
+            "DevicesData": None,
+            "VolumeName": "cloudinitdisk",
+        }
+        return json.dumps({**whole, **record}, separators=(",", ":")).encode(), b""
+
+    def text(self, name: str) -> str:
+        text = self.read(name) or ""
+        return self.wrapping.wrap(text.encode()).decode() if self.wrapping and text else text
+
+    def unwrapped(self, text: str | None) -> str:
+        return self.wrapping.unwrap((text or "").encode()).decode() if self.wrapping and text else text or ""
+
+    def check(self, golden: Golden, before: bytes, outcome: CloudInitOutcome) -> None:
+        """Compares what has changed: the two texts, and all else as JSON, with the files of the case."""
+        assert outcome.data is not None
+        assert outcome.no_cloud_source is not None
+        old, new = json.loads(before or b"{}") or {}, json.loads(outcome.data)
+        changed = {key: new.get(key) for key in {**old, **new} if new.get(key) != old.get(key)}
+        for file, field in TEXTS.items():
+            text = self.unwrapped(changed.pop(field)) if changed.get(field) else ""
+            golden.check(self.folder / f"expected.{file}", text.encode())
+        rest = json.dumps(changed, indent=2, ensure_ascii=False) + "\n" if changed else ""
+        golden.check(self.folder / "expected.json", rest.encode())
+        same = all(old.get(key) == new.get(key) for key in {*old, *new})
+        assert (outcome.data == before) == same, "the same data must be the same bytes"
+        legacy = json.loads(outcome.no_cloud_source)
+        for key, field in (("userData", "UserData"), ("networkData", "NetworkData")):
+            assert (legacy.get(key) or "") == (new.get(field) or ""), "both fields must say the same"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_case(
+    folder: Path,
+    golden: Golden,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.chdir(folder)
+    case, files = Case(folder), patch_files()
+    data, legacy = case.request()
+    loaded = load(files)
+    if loaded.program is None:
+        golden.check(folder / "expected.txt", render(loaded.diagnostics).encode())
+        return
+    outcome = patch_cloud_init(loaded.program, data, legacy, vmi_of_case())
+    said = render(outcome.diagnostics).encode()
+    golden.check(folder / "expected.txt", said if outcome.data is None else b"")
+    golden.check(folder / "warnings.txt", b"" if outcome.data is None else said)
+    if data and not legacy and outcome.data is not None:
+        given = tmp_path / "cloud-init.json"
+        given.write_bytes(data)
+        options = [arg for file in files for arg in ("-p", str(file))]
+        vmis = [arg for file in vmi_files() for arg in ("--vmi", str(file))]
+        args = ["apply", *options, "--cloud-init", str(given), *vmis]
+        run = patchlang(args, capsysbinary, monkeypatch)
+        assert run == (0, outcome.data, said), "the command line says the same"
+        if (folder / "trace.txt").exists():
+            golden.check(folder / "trace.txt", patchlang([*args, "--trace"], capsysbinary, monkeypatch).stderr)
+    if outcome.data is None:
+        assert not list(folder.glob("expected.[!t]*")), "what is refused has no outcome"
+        return
+    case.check(golden, data, outcome)
+    again = patch_cloud_init(loaded.program, outcome.data, outcome.no_cloud_source or b"", vmi_of_case())
+    if (folder / "not-idempotent").exists():
+        assert again.data != outcome.data, "the case is idempotent: remove the file `not-idempotent`"
+    else:
+        assert again.data is not None, render(again.diagnostics)
+        assert again.data.decode() == outcome.data.decode()
+        assert again.no_cloud_source == outcome.no_cloud_source
+
+
+def applied() -> list[model.CloudInitEdit]:
+    files = [file for file in CASES.glob("*/patch*.yaml") if not (file.parent / "expected.txt").exists()]
+    return [edit for file in files for patch in decode_source(read_source(file))[0] for edit in patch.spec.cloud_init]
+
+
+def test_every_field_of_every_op_has_a_case() -> None:
+    """An edit counts with every key that differs from the default."""
+    edits = applied()
+    wanted = {(op, key) for op, cls in model.CLOUD_INIT_OPS.items() for key in model_fields(cls)}
+    # decode refuses them: it names its part by itself
+    wanted -= {("addPart", "part"), ("addPart", "unless"), ("addPart", "expect")}
+    seen = {
+        (op, key)
+        for op, cls in model.CLOUD_INIT_OPS.items()
+        for edit in edits
+        if isinstance(edit, cls)
+        for key, (field, _) in model_fields(cls).items()
+        if field.default is MISSING or getattr(edit, field.name) != field.default
+    }
+    assert wanted - seen == set()
+
+
+def test_every_op_on_every_target_and_every_position_has_a_case() -> None:
+    edits = applied()
+    wanted: set[Any] = {
+        (cls, target) for cls in model.CLOUD_INIT_OPS.values() if cls is not model.AddPart for target in model.Target
+    } | set(model.ListPosition)
+    seen: set[Any] = {(type(edit), edit.target) for edit in edits}
+    assert wanted - seen - {edit.position for edit in edits if isinstance(edit, model.JsonAdd)} == set()
+
+
+def test_every_rule_that_belongs_here_has_a_case() -> None:
+    shown = "".join(file.read_text() for kind in ("expected", "warnings") for file in CASES.glob(f"*/{kind}.txt"))
+    seen = set(re.findall(r"\[(PL[0-9]{3}) ", shown))
+    wanted = {
+        rules.AMBIGUOUS, rules.AMBIGUOUS_SCALAR, rules.BAD_CLOUD_INIT, rules.BAD_POINTER, rules.FORMAT, rules.IGNORED,
+        rules.MATCH_COUNT, rules.OPERATION, rules.TEST_FAILED, rules.UNUSABLE_RESULT,
+    }  # fmt: skip
+    assert {rule.id for rule in wanted} - seen == set()
