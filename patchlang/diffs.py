@@ -21,15 +21,19 @@ def diff(before: bytes, after: bytes, old: str, new: str) -> str:
     return ""
 
 
+def legible(text: str) -> str:
+    """A diff in which all but tabs and line feeds that a terminal would obey, and XML cannot carry, is escaped."""
+    return "".join(c if c.isprintable() or c in "\t\n" else f"\\u{ord(c):04x}" for c in text.replace("\r\n", "\n"))
+
+
 def for_terminal(text: str) -> str:
-    """A diff in colours, without anything else that a terminal would obey."""
-    return "".join(f"{_painted(line)}\n" for line in text.split("\n")[:-1])
+    """A legible diff in colours."""
+    return "".join(f"{_painted(line)}\n" for line in legible(text).split("\n")[:-1])
 
 
 def _painted(line: str) -> str:
-    shown = "".join(c if c.isprintable() or c == "\t" else f"\\u{ord(c):04x}" for c in line.removesuffix("\r"))
     code = _COLOURS.get(line[:1])
-    return f"\x1b[{code}m{shown}\x1b[0m" if code else shown
+    return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
 
 def _lines(data: bytes) -> list[str]:

@@ -9,19 +9,27 @@ from pathlib import Path
 
 import click
 
-from ..diagnostics import in_order
-from ..patchtest.load import find_test_files, load_tests
-from ..patchtest.report import as_json, as_junit, as_text
-from ..patchtest.run import run_tests
+from ..diagnostics import Diagnostic, in_order
+from ..formats.testreport import as_json, as_junit, as_text
+from ..patchtest.load import load_tests, read_test_files
+from ..patchtest.run import Report, run_tests
+from ..render import render
+from ..validation.discovery import find
 from .common import Failed, report, wants_colour
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True)
 @click.option("--update", is_flag=True, help="Write golden files that differ anew. Not where CI is set.")
 @click.option("--require-coverage", is_flag=True, help="Fail if an edit changes nothing in any test.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
-def test(paths: Sequence[Path], update: bool, require_coverage: bool, form: str) -> None:
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report, in the chosen format, to this file; text goes to the screen all the same.",
+)
+def test(paths: Sequence[str], update: bool, require_coverage: bool, form: str, output: Path | None) -> None:
     """Run the tests (kind: PatchTest) in files, and in folders at any depth.
 
     Each case is run as often as one boot of a VM calls the hook. All that is expected must hold of every outcome, and
@@ -29,23 +37,32 @@ def test(paths: Sequence[Path], update: bool, require_coverage: bool, form: str)
     """
     if update and os.environ.get("CI"):
         raise click.UsageError("--update is not for CI: what a test expects is decided by a person")
-    sources, diagnostics = find_test_files(paths)
+    files, missing = find(paths)
+    sources, unread = read_test_files((file.name, file.named) for file in files)
     loaded = load_tests(sources)
-    errors = in_order([*diagnostics, *loaded.diagnostics])
+    errors = in_order([*missing, *unread, *loaded.diagnostics])
     if not loaded.tests and not errors:
-        raise click.UsageError("no test (kind: PatchTest) found in " + ", ".join(map(str, paths)))
+        raise click.UsageError("no test (kind: PatchTest) found in " + ", ".join(paths))
     results = run_tests(loaded.tests, update=update)
     if errors:
         results.unfired = []  # what faulty tests would fire is not known
-    match form:
-        case "json":
-            text = as_json(results, errors)
-        case "junit":
-            text = as_junit(results, errors, require_coverage=require_coverage)
-        case _:
-            report(errors)
-            text = as_text(results, colour=wants_colour(sys.stdout))
-    click.echo(text, nl=False, color=True)
+    if output is not None:
+        output.write_text(_written(form, results, errors, require_coverage), encoding="utf-8", newline="\n")
+    if output is not None or form == "text":
+        report(errors)
+        click.echo(as_text(results, colour=wants_colour(sys.stdout)), nl=False, color=True)
+    else:
+        click.echo(_written(form, results, errors, require_coverage), nl=False)
     failed = any(case.failures for test in results.tests for case in test.cases)
     if errors or failed or (require_coverage and results.unfired):
         raise Failed
+
+
+def _written(form: str, results: Report, errors: Sequence[Diagnostic], require_coverage: bool) -> str:
+    match form:
+        case "json":
+            return as_json(results, errors)
+        case "junit":
+            return as_junit(results, errors, require_coverage=require_coverage)
+        case _:
+            return render(errors) + as_text(results, colour=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .decode import tests_of
 from .inputs import beside, cloud_init_of, domain_of, vmi_of
 from .model import Case, PatchTest, Refusal
 
-_ENDINGS = (".yaml", ".yml")
+_KIND = re.compile(r"\bPatchTest\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +64,21 @@ class LoadedTests:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
-def find_test_files(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
-    """The files with tests: those named, and in folders, at any depth, the YAML files in which a test begins.
-
-    Hidden folders and files are passed over, and in folders all YAML that is none of ours.
-    """
-    found: dict[str, SourceFile] = {}
+def read_test_files(files: Iterable[tuple[str, bool]]) -> tuple[list[SourceFile], list[Diagnostic]]:
+    """The files with tests, of those given, each with whether the user named it: of the others, those count in which
+    a test may be. All other YAML is left unread."""
+    found: list[SourceFile] = []
     errors: list[Diagnostic] = []
-    for path in paths:
-        below = path.is_dir()
-        for file in _yaml_below(path, errors) if below else [path]:
-            try:
-                if below and b"PatchTest" not in file.read_bytes():
-                    continue
-                source = read_source(file)
-            except OSError as e:
-                errors.append(_unreadable(file, e))
-            except PatchError as e:
+    for name, is_named in files:
+        try:
+            source = read_source(Path(name))
+        except PatchError as e:
+            if is_named or e.diagnostic.rule is rules.UNREADABLE:
                 errors.append(e.diagnostic)
-            else:
-                found.setdefault(os.path.realpath(file), source)
-    return list(found.values()), errors
-
-
-def _yaml_below(folder: Path, errors: list[Diagnostic]) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder, onerror=lambda e: errors.append(_unreadable(e.filename, e))):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root, f) for f in sorted(files) if f.endswith(_ENDINGS) and not f.startswith("."))
-
-
-def _unreadable(path: object, error: OSError) -> Diagnostic:
-    return Diagnostic(rules.UNREADABLE, f"`{path}` cannot be read: {error.strerror or error}")
+        else:
+            if is_named or _KIND.search(source.text):
+                found.append(source)
+    return found, errors
 
 
 def load_tests(sources: Iterable[SourceFile]) -> LoadedTests:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from .. import __version__
 from ..diagnostics import Diagnostic
-from ..diffs import for_terminal
+from ..diffs import for_terminal, legible
+from ..patchtest.run import Failure, Report
 from ..render import printable, render
-from .run import Failure, Report
+from .json import finding
 
 VERSION = 1
 
@@ -24,7 +26,7 @@ def as_text(report: Report, *, colour: bool) -> str:
             lines.append(f"{word}  {printable(test.name)}: {printable(case.name)}\n")
             for failure in case.failures:
                 lines += [f"  {line}\n" for line in render([failure.diagnostic], colour=colour).splitlines()]
-                changes = for_terminal(failure.diff) if colour else failure.diff
+                changes = for_terminal(failure.diff) if colour else legible(failure.diff)
                 lines += [f"    {line}\n" for line in changes.split("\n")[:-1]]
     lines += [f"written {printable(str(path))}\n" for path in report.written]
     lines.append(render(report.unfired, colour=colour))
@@ -39,19 +41,27 @@ def summary(report: Report) -> str:
 
 
 def as_json(report: Report, errors: Iterable[Diagnostic]) -> str:
-    """The report as JSON; ``errors`` are what is wrong with tests and patches themselves."""
+    """One JSON object, described in ``docs/testing.md``. ``errors`` are what is wrong with tests and patches."""
     cases, failed = _counts(report)
     data = {
         "version": VERSION,
+        "tool": {"name": "patchlang", "version": __version__},
+        "summary": {
+            "tests": len(report.tests),
+            "cases": cases,
+            "passed": cases - failed,
+            "failed": failed,
+            "unfired": len(report.unfired),
+        },
         "tests": [
             {
-                "name": test.name,
-                "file": test.file,
+                "path": test.file,
                 "line": test.span.begin.line,
+                "name": test.name,
                 "cases": [
                     {
-                        "name": case.name,
                         "line": case.span.begin.line,
+                        "name": case.name,
                         "passed": not case.failures,
                         "failures": [_failure(failure) for failure in case.failures],
                     }
@@ -60,12 +70,11 @@ def as_json(report: Report, errors: Iterable[Diagnostic]) -> str:
             }
             for test in report.tests
         ],
-        "errors": [_finding(d) for d in errors],
-        "unfired": [_finding(d) for d in report.unfired],
+        "errors": [finding(error) for error in errors],
+        "unfired": [finding(edit) for edit in report.unfired],
         "written": [str(path) for path in report.written],
-        "summary": {"tests": len(report.tests), "cases": cases, "passed": cases - failed, "failed": failed},
     }
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(data, indent=2) + "\n"
 
 
 def as_junit(report: Report, errors: Iterable[Diagnostic], *, require_coverage: bool) -> str:
@@ -95,43 +104,19 @@ def _testcase(suite: str, where: str, name: str, line: int, failures: Sequence[F
     head = f'    <testcase classname={_attribute(suite)} name={_attribute(name)}{where} line="{line}"'
     if not failures:
         return head + "/>\n"
-    text = "".join(render([failure.diagnostic]) + failure.diff for failure in failures)
+    text = "".join(render([failure.diagnostic]) + legible(failure.diff) for failure in failures)
     first = failures[0].diagnostic
     kind = _attribute(f"{first.rule.id} {first.rule.slug}")
-    failure = f"      <failure message={_attribute(first.message)} type={kind}>{escape(_clean(text))}</failure>\n"
+    failure = f"      <failure message={_attribute(first.message)} type={kind}>{escape(text)}</failure>\n"
     return f"{head}>\n{failure}    </testcase>\n"
 
 
 def _attribute(text: str) -> str:
-    return quoteattr(_clean(text))
-
-
-def _clean(text: str) -> str:
-    """Without characters that XML cannot carry."""
-    return "".join(c if c in "\t\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return quoteattr(printable(text))
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
-    return _finding(failure.diagnostic) | ({"diff": failure.diff} if failure.diff else {})
-
-
-def _finding(d: Diagnostic) -> dict[str, Any]:
-    return {
-        "rule": d.rule.id,
-        "name": d.rule.slug,
-        "severity": d.severity.value,
-        "message": d.message,
-        "help": d.help,
-        "patch": d.patch,
-        **dict(_place(d)),
-        "related": [{"message": text, "file": s.source.name, "line": s.begin.line} for s, text in d.related],
-    }
-
-
-def _place(d: Diagnostic) -> Iterator[tuple[str, Any]]:
-    yield "file", d.span.source.name if d.span else None
-    yield "line", d.span.begin.line if d.span else None
-    yield "column", d.span.begin.column if d.span else None
+    return finding(failure.diagnostic) | ({"diff": failure.diff} if failure.diff else {})
 
 
 def _counts(report: Report) -> tuple[int, int]:
