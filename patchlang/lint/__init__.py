@@ -1,0 +1,42 @@
+"""Advice: what a patch may do and most likely should not. Each rule is a function whose docstring says what it finds.
+
+The rules look at the patches alone, so they say only what their text tells; `patchlang test` runs them on a domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from .. import model
+from ..compile import Program
+from ..diagnostics import Diagnostic, in_order
+from .conditions import constant_condition
+from .paths import nested_search, positional_predicate
+from .places import same_place, untested
+from .runs import fails_again, piles_up, unseen_guard
+from .texts import not_computed, trailing_break
+
+__all__ = ["advise", "untested"]
+
+# of one patch at a time
+CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
+    positional_predicate,
+    nested_search,
+    piles_up,
+    fails_again,
+    unseen_guard,
+    constant_condition,
+    not_computed,
+    trailing_break,
+)
+
+
+def advise(patches: Sequence[model.Patch], program: Program | None) -> list[Diagnostic]:
+    """All advice on the patches of a set, given in file order, but for :func:`untested`, which needs the tests.
+
+    Without a ``program`` some patch has errors; then nothing is said of how the patches of the set meet.
+    """
+    found = [diagnostic for patch in patches for check in CHECKS for diagnostic in check(patch)]
+    if program is not None:
+        found += same_place(patches)
+    return list(in_order(found))

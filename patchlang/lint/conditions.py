@@ -1,0 +1,84 @@
+"""Advice on conditions whose value does not depend on anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import model, rules
+from ..diagnostics import Diagnostic
+from ..source import Text
+from ..xpathtree import Literal, Number, Step, walk
+from . import celtruth
+from .guards import variables_of
+from .reading import advice, queries, shown, tree
+from .truth import NOTHING, all_of, truth
+
+_NOT_TEXT = "the values of annotations and labels are texts: compare with 'true', not with true"
+
+
+def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
+    """A condition that is always true, or never, whatever the VMI and the domain are.
+
+    Such as an annotation (a text) that is compared with ``true``, a value that would have to equal two texts, ``in``
+    an empty list, a text as predicate.
+    """
+    variables = variables_of(patch)
+    for key, condition in _conditions(patch):
+        value = celtruth.truth(celtruth.read(condition.text, variables))
+        if value is not None:
+            yield _finding(patch, f"`{key}` is {_word(value)} true", condition, _why(condition.text))
+    for edit in (*patch.spec.domain, *patch.spec.cloud_init):
+        loop = edit.for_each
+        if loop is not None and celtruth.joined(celtruth.read(loop.text, variables).tokens) in ("[]", "range(0)"):
+            yield _finding(patch, "`forEach` is always empty: the edit never runs", loop, "leave the edit out")
+    for edit in patch.spec.domain:
+        if edit.unless is not None and (read := tree(edit.unless.text)) is not None:
+            value = truth(read, NOTHING)
+            if value is not None:
+                help = "`unless` is an XPath from the matched node, such as `../tpm` or `@model='none'`"
+                yield _finding(patch, f"`unless` is {_word(value)} true", edit.unless, help)
+    yield from _predicates(patch)
+
+
+def _conditions(patch: model.Patch) -> Iterator[tuple[str, Text]]:
+    if patch.spec.when is not None:
+        yield "when", patch.spec.when
+    for edit in (*patch.spec.domain, *patch.spec.cloud_init):
+        if edit.when is not None:
+            yield "when", edit.when
+        if isinstance(edit, model.Test | model.JsonTest) and edit.expression is not None:
+            yield "expression", edit.expression
+
+
+def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:
+    for query in queries(patch):
+        for step in walk(query.tree):
+            if not isinstance(step, Step) or not step.predicates:
+                continue
+            value = all_of(step.predicates, NOTHING)
+            if value is None:
+                continue
+            start, end = step.predicates[0].start, step.predicates[-1].end
+            message = f"`[{shown(query.source.text[start:end])}]` holds for {'every' if value else 'no'} node"
+            help = "an attribute has one value; write `or` where either will do"
+            if any(isinstance(predicate, Number) for predicate in step.predicates):
+                help = "positions are whole numbers and count from 1"
+            elif any(isinstance(predicate, Literal) for predicate in step.predicates):
+                help = "a text alone says nothing: compare, such as `[@name='…']`"
+            yield advice(patch, rules.CONSTANT_CONDITION, message, query.source.span(start, end), help)
+
+
+def _finding(patch: model.Patch, message: str, condition: Text, help: str) -> Diagnostic:
+    return advice(patch, rules.CONSTANT_CONDITION, f"{message}: `{shown(condition.text)}`", condition.span(), help)
+
+
+def _word(value: bool) -> str:
+    return "always" if value else "never"
+
+
+def _why(text: str) -> str:
+    if "annotations" in text or "labels" in text:
+        return _NOT_TEXT if "true" in text or "false" in text else "the values of annotations and labels are texts"
+    if "xpath(" in text:
+        return "`xpath('…')` gives a list for nodes; for one text write `xpath('string(…)')`"
+    return "say what it depends on, or leave it out"

@@ -1,0 +1,156 @@
+"""What keeps an edit from being done again in the next run of a boot, and whether that run still sees it.
+
+Run 2 of a boot has ``<devices>`` as the edits left them, but its interfaces and everything else as before any edit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from .. import celsyntax, model
+from ..mergekeys import MERGE_KEYS
+from ..source import Text
+from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk
+from . import celtruth
+from .reading import locations, names, tree, xpath_literals
+
+
+class Zone(Enum):
+    """What run 2 of a boot sees of a part of the domain."""
+
+    DEVICES = "edited"
+    ELSEWHERE = "untouched"
+    UNKNOWN = "unknown"
+
+
+class Guard(NamedTuple):
+    """A condition that reads the domain. ``absent``: it holds while these paths find nothing (none: it is not read)."""
+
+    source: Text
+    absent: tuple[Path, ...]
+
+    @property
+    def zone(self) -> Zone:
+        found = {zone_of(names(path.steps) or (), path) for path in self.absent}
+        return found.pop() if len(found) == 1 else Zone.UNKNOWN
+
+
+_DEVICES = frozenset(key.split("/")[1] for key in MERGE_KEYS if key.startswith("devices/")) | {
+    "controller", "memballoon", "rng", "tpm", "vsock", "memory", "iommu", "emulator", "panic", "nvram",
+}  # fmt: skip
+
+
+def zone_of(steps: tuple[str, ...], path: Path) -> Zone:
+    """The zone of what an absolute path selects; of ``//name`` that of the elements of this name."""
+    if path.steps and path.steps[0].abbreviated and len(path.steps) > 1:
+        name = path.steps[1].test
+        if name.startswith("qemu:") or name == "interface":
+            return Zone.ELSEWHERE
+        return Zone.DEVICES if name in _DEVICES else Zone.UNKNOWN
+    return zone_of_names(steps)
+
+
+def zone_of_names(steps: tuple[str, ...]) -> Zone:
+    """The zone of a path by the names of its steps from the root."""
+    if not steps or steps[0] not in ("domain", "*"):
+        return Zone.UNKNOWN
+    if len(steps) == 1 or steps[1].startswith("@"):
+        return Zone.ELSEWHERE
+    if steps[1] == "*":
+        return Zone.UNKNOWN
+    if steps[1] != "devices" or (len(steps) > 2 and steps[2] == "interface"):
+        return Zone.ELSEWHERE
+    return Zone.UNKNOWN if len(steps) > 2 and steps[2] == "*" else Zone.DEVICES
+
+
+def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
+    """All that may keep the edit from being done again: ``unless``, conditions and loops that read the domain."""
+    found = [guard for text in (patch.spec.when, edit.when) if text is not None for guard in _of_condition(patch, text)]
+    if edit.for_each is not None and _may_end(patch, edit.for_each):
+        found.append(Guard(edit.for_each, ()))
+    if edit.unless is not None and (read := tree(edit.unless.text)) is not None:
+        paths = locations(read)
+        found.append(Guard(edit.unless, paths if all(path.absolute for path in paths) else ()))
+    return found
+
+
+def reads_domain(patch: model.Patch, edit: model.DomainEdit) -> bool:
+    """Whether a condition or a loop around the edit reads the domain, in whatever way."""
+    around = [text for text in (patch.spec.when, edit.when, edit.for_each) if text is not None]
+    return any("xpath" in reached.text for text in around for reached in _reached(patch, text))
+
+
+def variables_of(patch: model.Patch) -> dict[str, str]:
+    """The expressions of a patch's variables by name."""
+    return {variable.name.text: variable.expression.text for variable in patch.spec.variables}
+
+
+def _of_condition(patch: model.Patch, condition: Text) -> Iterator[Guard]:
+    sources = {text.text: text for text in _xpaths(patch, condition)}
+    for part in celtruth.conjuncts(celtruth.read(condition.text, variables_of(patch))):
+        if any(token.text == "xpath" for token in part.tokens):
+            asked = _asked(part)
+            if asked is None:
+                yield Guard(condition, ())
+            elif asked.absent:
+                yield Guard(sources.get(asked.query, condition), locations(asked.nodes))
+
+
+class _Asked(NamedTuple):
+    """A condition that holds where nodes are absent, or present."""
+
+    query: str
+    nodes: Expr
+    absent: bool
+
+
+_NOTHING = r"xpath\(§\)==\[\]|\[\]==xpath\(§\)|size\(xpath\(§\)\)==0|xpath\(§\)\.size\(\)==0|!\(xpath\(§\)!=\[\]\)"
+_SOMETHING = r"xpath\(§\)!=\[\]|size\(xpath\(§\)\)(>|!=)0|xpath\(§\)\.size\(\)(>|!=)0"
+
+
+def _asked(part: celtruth.Condition) -> _Asked | None:
+    """What a condition asks of the domain, where it is as simple as that."""
+    strings = [token.text for token in part.tokens if token.kind == "string"]
+    if len(strings) != 1 or (read := tree(strings[0][1:-1])) is None:
+        return None
+    query = strings[0][1:-1]
+    text = celtruth.joined(part.tokens).replace(repr(query), "§")
+    if result_kind(read) == "nodes":
+        for pattern, absent in ((_NOTHING, True), (_SOMETHING, False)):
+            if re.fullmatch(pattern, text):
+                return _Asked(query, read, absent)
+    match read:
+        case Call(name="count", args=(inner,)) if re.fullmatch(r"xpath\(§\)(==0|>0|!=0)", text):
+            return _Asked(query, inner, "==" in text)
+        case Call(name="not" | "boolean", args=(inner,)) if text in ("xpath(§)", "!xpath(§)"):
+            return _Asked(query, inner, (read.name == "not") is (text == "xpath(§)"))
+        case Binary(operator="=", left=Call(name="count", args=(inner,)), right=Number(value=0)) if text == "xpath(§)":
+            return _Asked(query, inner, True)
+        case _:
+            return None
+
+
+def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
+    """The expression, those of the variables that it uses, and so on."""
+    by_name: dict[str, Text] = {variable.name.text: variable.expression for variable in patch.spec.variables}
+    pending = [expression]
+    while pending:
+        current = pending.pop()
+        yield current
+        chains = [chain.names for chain in celsyntax.chains(current.text)]
+        used = [chain[1].text for chain in chains if chain[0].text == "variables" and len(chain) > 1]
+        pending += [by_name.pop(name) for name in dict.fromkeys(used) if name in by_name]
+
+
+def _xpaths(patch: model.Patch, expression: Text) -> Iterator[Text]:
+    for reached in _reached(patch, expression):
+        yield from xpath_literals(reached)
+
+
+def _may_end(patch: model.Patch, loop: Text) -> bool:
+    """Whether the list of a loop may be empty once its edit is done: it asks the domain for what is not there."""
+    trees = [tree(literal.text) for literal in _xpaths(patch, loop)]
+    return any(isinstance(part, Call) and part.name == "not" for read in trees if read for part in walk(read))

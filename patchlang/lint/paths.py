@@ -1,0 +1,131 @@
+"""Advice on XPaths that work today and break when the domain looks different."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import model, rules
+from ..diagnostics import Diagnostic
+from ..mergekeys import MERGE_KEYS
+from ..xpathtree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
+from .reading import Query, advice, locations, queries, shown
+
+_NEIGHBOURS = frozenset({"following-sibling", "preceding-sibling", "following", "preceding", "ancestor"})
+_DESCENDANTS = frozenset({"descendant", "descendant-or-self"})
+
+
+def positional_predicate(patch: model.Patch) -> Iterator[Diagnostic]:
+    """A node picked by its position: ``disk[1]``, ``[last()]``, ``[position() = 2]``, ``[$index + 1]``.
+
+    Not where the position is only a place: the last step of a path that something is put before or behind, a
+    neighbour (``following-sibling::arg[1]``); nor in ``remove``, where ``[position() > 1]`` leaves one of several.
+    """
+    for query in queries(patch):
+        for holder, predicate in _predicates(query.tree):
+            if not _is_positional(predicate) or _is_a_place(query, holder) or _leaves_some(query, predicate):
+                continue
+            if isinstance(holder, Step) and holder.axis in _NEIGHBOURS:
+                continue
+            text = query.source.text
+            picked = shown(text[holder.start : holder.head_end] if isinstance(holder, Step) else "(…)")
+            written = shown(text[predicate.start : predicate.end])
+            message = f"`{picked}[{written}]` picks a node by its position, which changes with the devices of the VM"
+            if isinstance(query.edit, model.Remove) and query.key == "path" and _is_last(query, holder):
+                message = f"`{picked}[{written}]`: the next run removes the one that has come into this position"
+            span = query.source.span(predicate.start, predicate.end)
+            yield advice(patch, rules.POSITIONAL, message, span, _how_to_name(holder))
+
+
+def _predicates(expr: Expr) -> Iterator[tuple[Step | Path, Expr]]:
+    for part in walk(expr):
+        match part:
+            case Step(predicates=predicates):
+                yield from ((part, predicate) for predicate in predicates)
+            case Path(filters=filters):
+                yield from ((part, predicate) for predicate in filters)
+            case _:
+                pass
+
+
+def _is_positional(predicate: Expr) -> bool:
+    if result_kind(predicate) == "number":
+        return True
+    if isinstance(predicate, VariableRef):
+        return predicate.name == "index"
+    asked = [part for part in _without_inner_predicates(predicate) if isinstance(part, Call)]
+    return any(call.name == "position" for call in asked)
+
+
+def _without_inner_predicates(expr: Expr) -> Iterator[Expr]:
+    yield expr
+    if not isinstance(expr, Path):
+        for child in expr.children:
+            yield from _without_inner_predicates(child)
+
+
+def _is_a_place(query: Query, holder: Step | Path) -> bool:
+    """Whether the node only says where something goes."""
+    edit = query.edit
+    if query.key != "path" or not isinstance(edit, model.Add | model.Move | model.Copy):
+        return False
+    if edit.position not in (model.Position.BEFORE, model.Position.AFTER):
+        return False
+    return _is_last(query, holder)
+
+
+def _is_last(query: Query, holder: Step | Path) -> bool:
+    """Whether the step is the last one of a path, and so the node itself is what is selected."""
+    ends = [path.steps[-1] for path in locations(query.tree) if path.steps]
+    return holder in ends if isinstance(holder, Step) else not holder.steps
+
+
+def _leaves_some(query: Query, predicate: Expr) -> bool:
+    """Whether ``remove`` takes all of several nodes but the first or last ones."""
+    return (
+        isinstance(query.edit, model.Remove)
+        and query.key == "path"
+        and isinstance(predicate, Binary)
+        and predicate.operator in ("<", "<=", ">", ">=", "!=")
+    )
+
+
+def _how_to_name(holder: Step | Path) -> str:
+    keys = MERGE_KEYS.get(f"devices/{holder.test}") or MERGE_KEYS.get(holder.test) if isinstance(holder, Step) else None
+    if keys is None:
+        return "say what it is, such as `[@name='…']`; where there is only one, leave the position out: `expect` counts"
+    tests = " and ".join(f"{path}='{'ua-…' if path == 'alias/@name' else '…'}'" for path in _best(keys))
+    return f"say which one it is: `[{tests}]`; where there is only one, leave the position out: `expect` counts"
+
+
+def _best(keys: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    return ("alias/@name",) if ("alias/@name",) in keys else keys[0]
+
+
+def nested_search(patch: model.Patch) -> Iterator[Diagnostic]:
+    """``//`` inside a predicate: the whole document, or all below, is searched anew for every candidate."""
+    for query in queries(patch):
+        for step, absolute in _searches(query.tree, False):
+            where = "searches the whole document for each candidate, and asks nothing of the candidate itself"
+            help = "compare with a path from the candidate, such as `[source/@file]`, or search once, in a variable"
+            if not absolute:
+                where = "searches everything below each candidate"
+                help = "write the path from the candidate in full, such as `[source/address/@slot='0x00']`"
+            span = query.source.span(step.start, step.end)
+            yield advice(patch, rules.NESTED_SEARCH, f"`//` in a predicate {where}", span, help)
+
+
+def _searches(expr: Expr, inside: bool) -> Iterator[tuple[Step, bool]]:
+    match expr:
+        case Path(base=base, filters=filters, steps=steps):
+            if base is not None:
+                yield from _searches(base, inside)
+            for filter_ in filters:
+                yield from _searches(filter_, True)
+            for step in steps:
+                if inside and step.axis in _DESCENDANTS:
+                    yield step, expr.absolute
+                for predicate in step.predicates:
+                    yield from _searches(predicate, True)
+        case _:
+            for child in expr.children:
+                yield from _searches(child, inside)

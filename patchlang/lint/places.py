@@ -1,0 +1,156 @@
+"""Advice on patches that meet: two of a set that write one place, one that no test applies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .. import model, rules
+from ..diagnostics import Diagnostic
+from ..source import Span
+from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
+from . import celtruth
+from .guards import variables_of
+from .reading import advice, constant, locations, tree
+
+_WORDS = {
+    model.Set: "sets",
+    model.Ensure: "sets",
+    model.Remove: "removes",
+    model.Replace: "replaces",
+    model.Rename: "renames",
+}
+
+
+class _Write(NamedTuple):
+    """One place that an edit writes: the steps of its path in one form; ``value`` is its new text, where known."""
+
+    patch: model.Patch
+    edit: model.DomainEdit
+    path: tuple[str, ...]
+    value: str | None
+    span: Span
+
+
+def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
+    """Two patches that write one place, so that their order decides what it becomes.
+
+    The same path, but for its layout, and another value; or one takes away what the other changes. Patches whose
+    conditions exclude each other never meet.
+    """
+    ordered = sorted(patches, key=lambda patch: patch.spec.priority)
+    seen: list[_Write] = []
+    for patch in ordered:
+        writes = list(_writes(patch))
+        for later in writes:
+            earlier = next((write for write in seen if _clash(write, later)), None)
+            if earlier is not None:
+                yield _finding(earlier, later)
+        seen += writes
+
+
+def _writes(patch: model.Patch) -> Iterator[_Write]:
+    for edit in patch.spec.domain:
+        paths: list[tuple[str, ...]] = []
+        value = None
+        match edit:
+            case model.Set(path=path, value=text):
+                paths, value = _steps(path.text), constant(text)
+            case model.Ensure(path=path, within=None):
+                paths, value = _steps(path.text), constant(edit.value)
+                if edit.value is None:
+                    continue  # it makes what others may make, too
+            case model.Ensure(path=path, within=model.XPath() as within):
+                paths = [above + below for above in _steps(within.text) for below in _steps(path.text)]
+                value = constant(edit.value)
+                if edit.value is None:
+                    continue
+            case model.Remove(path=path) | model.Replace(path=path) | model.Rename(path=path):
+                paths = _steps(path.text)
+            case _:
+                continue
+        for steps in paths:
+            yield _Write(patch, edit, steps, value, edit.path.span())
+
+
+def _steps(text: str) -> list[tuple[str, ...]]:
+    """The steps of each path of a union in one form; none for those with variables, which are the patch's own."""
+    read = tree(text)
+    if read is None or any(isinstance(part, VariableRef) for part in walk(read)):
+        return []
+    return [tuple(_step(step, text) for step in path.steps) for path in locations(read)]
+
+
+def _step(step: Step, text: str) -> str:
+    predicates = sorted(_form(part, text) for predicate in step.predicates for part in _conjuncts(predicate))
+    axis = "" if step.axis == "child" else "@" if step.axis == "attribute" else f"{step.axis}::"
+    return axis + step.test + "".join(f"[{predicate}]" for predicate in predicates)
+
+
+def _conjuncts(expr: Expr) -> Iterator[Expr]:
+    if isinstance(expr, Binary) and expr.operator == "and":
+        yield from _conjuncts(expr.left)
+        yield from _conjuncts(expr.right)
+    else:
+        yield expr
+
+
+def _form(expr: Expr, text: str) -> str:
+    """A predicate without white space, with one kind of quotes."""
+    match expr:
+        case Literal(value=value):
+            return repr(value)
+        case Binary(operator=operator, left=left, right=right):
+            return f"{_form(left, text)} {operator} {_form(right, text)}"
+        case Path(base=None, steps=steps):
+            return ("/" if expr.absolute else "") + "/".join(_step(step, text) for step in steps)
+        case _:
+            return " ".join(text[expr.start : expr.end].split())
+
+
+def _clash(one: _Write, other: _Write) -> bool:
+    if one.patch is other.patch or not _meet(one, other):
+        return False
+    takes = (model.Remove, model.Replace, model.Rename)
+    if isinstance(one.edit, takes) or isinstance(other.edit, takes):
+        if type(one.edit) is type(other.edit) and not isinstance(one.edit, model.Replace):
+            return False  # gone is gone
+        above, below = (one, other) if isinstance(one.edit, takes) else (other, one)
+        return bool(above.path) and below.path[: len(above.path)] == above.path
+    return one.path == other.path and (one.value is None or one.value != other.value)
+
+
+def _meet(one: _Write, other: _Write) -> bool:
+    """Whether both edits may run for one VM: their conditions do not exclude each other."""
+    conditions = [
+        celtruth.read(condition.text, variables_of(write.patch))
+        for write in (one, other)
+        for condition in (write.patch.spec.when, write.edit.when)
+        if condition is not None
+    ]
+    return celtruth.truth(celtruth.Condition("and", tuple(conditions), ())) is not False
+
+
+def _finding(earlier: _Write, later: _Write) -> Diagnostic:
+    name, other = later.patch.metadata.name.text, earlier.patch.metadata.name.text
+    verbs = _WORDS[type(later.edit)], _WORDS[type(earlier.edit)]
+    first, second = earlier.patch.spec.priority, later.patch.spec.priority
+    why = f"priority {first} before {second}" if first != second else "by the names of the files and the order in them"
+    message = f"patch `{other}` {verbs[1]} what this one {verbs[0]}; it runs first ({why}), so `{name}` decides"
+    help = "make one patch of the two, or give them conditions that exclude each other"
+    return advice(later.patch, rules.SAME_PLACE, message, later.span, help, ((earlier.span, f"patch {other}"),))
+
+
+def untested(patches: Sequence[model.Patch], tested_names: set[str]) -> list[Diagnostic]:
+    """Patches that no test applies; ``tested_names`` are the names of those that one does."""
+    return [
+        advice(
+            patch,
+            rules.UNTESTED,
+            f"no test applies patch `{name}`",
+            patch.metadata.name.span(),
+            "write one, `kind: PatchTest`; it replays all runs of a boot",
+        )
+        for patch in patches
+        if (name := patch.metadata.name.text) not in tested_names
+    ]

@@ -1,0 +1,155 @@
+"""What a patch says, as the advice rules read it: its texts by notation, its XPaths as trees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from .. import celsyntax, model
+from ..diagnostics import Diagnostic, PatchError, Rule, Severity
+from ..source import Span, Text
+from ..template import Computed, part_of, pieces
+from ..xpathsyntax import XPathSyntaxError, parse
+from ..xpathtree import Binary, Expr, Path, Step
+
+# in these `$[ ]` is computed
+TEMPLATES = (model.Template, model.Fragment, model.ConstructivePath, model.Pointer)
+
+
+def advice(
+    patch: model.Patch,
+    rule: Rule,
+    message: str,
+    span: Span,
+    help: str,
+    related: tuple[tuple[Span, str], ...] = (),
+) -> Diagnostic:
+    """One piece of advice on a patch."""
+    return Diagnostic(rule, message, span, help, Severity.ADVICE, patch.metadata.name.text, related)
+
+
+def leaves(value: Any) -> Iterator[Text]:
+    """Every text below a value of the model, in the order of the fields."""
+    if isinstance(value, Text):
+        yield value
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from leaves(inner)
+    elif is_dataclass(value) and not isinstance(value, Span | model.Expect):
+        for field in fields(value):
+            yield from leaves(getattr(value, field.name))
+
+
+def constants(value: Any) -> Iterator[model.Constant]:
+    """Every value of cloud-init data below a value of the model that is written out."""
+    if isinstance(value, model.Constant):
+        yield value
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from constants(inner)
+    elif is_dataclass(value) and not isinstance(value, Text | Span | model.Expect):
+        for field in fields(value):
+            yield from constants(getattr(value, field.name))
+
+
+def expressions(value: Any) -> Iterator[Text]:
+    """Every CEL expression below a value of the model, those within ``$[ ]`` as well."""
+    for leaf in leaves(value):
+        if isinstance(leaf, model.Expression):
+            yield leaf
+        elif isinstance(leaf, TEMPLATES):
+            yield from (piece.expression for piece in template(leaf) if isinstance(piece, Computed))
+
+
+def template(text: Text) -> tuple[Any, ...]:
+    """The pieces of a template; none where it is not one."""
+    try:
+        return tuple(pieces(text))
+    except PatchError:
+        return ()
+
+
+def constant(text: Text | None) -> str | None:
+    """The text of a template in which nothing is computed."""
+    if text is None:
+        return None
+    parts = template(text)
+    computed = any(isinstance(piece, Computed) for piece in parts)
+    return None if computed or (text.text and not parts) else "".join(piece.text for piece in parts)
+
+
+@lru_cache(maxsize=4096)
+def tree(text: str) -> Expr | None:
+    """An XPath as a tree, None where it is none."""
+    try:
+        return parse(text)
+    except XPathSyntaxError:
+        return None
+
+
+class Query(NamedTuple):
+    """An XPath of a patch. ``edit`` is the one it belongs to, ``key`` the field it stands in, ``xpath()`` in CEL."""
+
+    source: Text
+    tree: Expr
+    edit: model.Edit | None
+    key: str
+
+
+def queries(patch: model.Patch) -> Iterator[Query]:
+    """Every XPath of a patch that can be read, those in CEL's ``xpath('…')`` as well."""
+    spec = patch.spec
+    for edit, part in ((None, (spec.when, spec.variables)), *((edit, edit) for edit in spec.domain)):
+        if edit is not None:
+            for field in fields(edit):
+                for leaf in leaves(getattr(edit, field.name)):
+                    if isinstance(leaf, model.XPath) and (read := tree(leaf.text)) is not None:
+                        yield Query(leaf, read, edit, field.name)
+        for expression in expressions(part):
+            for literal in xpath_literals(expression):
+                if (read := tree(literal.text)) is not None:
+                    yield Query(literal, read, edit, "xpath()")
+
+
+def xpath_literals(expression: Text) -> Iterator[Text]:
+    """The texts of ``xpath('…')`` in CEL that are written out and have no escapes, so that their places are known."""
+    found = [t for t in celsyntax.tokens(expression.text) if t.kind != "comment"]
+    for at in range(len(found) - 3):
+        name, paren, literal, after = found[at : at + 4]
+        if name.text == "xpath" and paren.text == "(" and literal.kind == "string" and after.text in (")", ","):
+            quoted = re.fullmatch(r"(['\"])([^\\]*)\1", literal.text, re.DOTALL)
+            if quoted and not quoted[2].startswith(quoted[1]):
+                yield part_of(expression, literal.start + 1, literal.end - 1)
+
+
+def locations(expr: Expr) -> tuple[Path, ...]:
+    """The location paths whose union an XPath is; none where it is built otherwise."""
+    match expr:
+        case Binary(operator="|", left=left, right=right):
+            found = (locations(left), locations(right))
+            return (*found[0], *found[1]) if all(found) else ()
+        case Path(base=None):
+            return (expr,)
+        case _:
+            return ()
+
+
+def names(steps: tuple[Step, ...]) -> tuple[str, ...] | None:
+    """The names of plain steps (``@`` before that of an attribute); None where an axis or node type is among them."""
+    found = []
+    for step in steps:
+        if step.axis == "self" and step.test == "node()":
+            continue
+        if step.axis not in ("child", "attribute") or step.test.endswith(")"):
+            return None
+        found.append(("@" if step.axis == "attribute" else "") + step.test)
+    return tuple(found)
+
+
+def shown(text: str, limit: int = 60) -> str:
+    """A piece of a patch for a message, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,218 @@
+"""Advice on edits that the later runs of one boot do again, or fail at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .. import model, rules
+from ..diagnostics import Diagnostic
+from ..source import Text
+from ..xpathtree import Call, Path, Step, walk
+from .effects import (
+    Known,
+    computed_parts,
+    facts_after,
+    fragment_roots,
+    inserted,
+    made_names,
+    prefixed,
+    replacement_facts,
+    roots,
+    steps_above,
+    target,
+    zone,
+)
+from .guards import Guard, Zone, guards, reads_domain
+from .reading import advice, locations, names, shown, template, tree
+from .truth import Facts, Steps, all_of
+
+_RUNS = "the hook runs up to three times for one boot, each on the outcome of the run before"
+
+
+def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
+    """``add`` and ``copy`` without a guard, and values that are built on the old one.
+
+    A guard is ``unless``, a ``when`` or a loop that asks the domain, a path that no longer matches. What an earlier
+    edit of the patch has removed or replaced is made anew, and does not pile up.
+    """
+    for number, edit in enumerate(patch.spec.domain):
+        match edit:
+            case model.Add() | model.Copy():
+                places = inserted(patch, edit)
+                gone = [_made_anew(patch, number, place) or _is_temporary(patch, number, place) for place in places]
+                if (gone and all(gone)) or guards(patch, edit) or _guards_itself(patch, edit):
+                    continue
+                what = " and ".join(f"`<{name}>`" for name in roots(patch, edit)) or "the elements"
+                help = f"{_RUNS}; guard it with `unless`, or use `ensure` or `merge`, which change nothing twice"
+                yield advice(patch, rules.PILES_UP, f"each run adds {what} once more", edit.path.span(), help)
+            case model.Set(value=model.Template() as value) | model.Ensure(value=model.Template() as value):
+                if not guards(patch, edit) and _grows(value):
+                    message = f"each run builds on the value of the run before: `{shown(value.text)}`"
+                    help = f"{_RUNS}; build on what stays, such as the VMI, or guard it with `unless`"
+                    yield advice(patch, rules.PILES_UP, message, value.span(), help)
+            case _:
+                pass
+
+
+_OLD = r"(?:node\.text|xpath\('string\(\.\)'\))"
+_GROWING = re.compile(rf"{_OLD}\s*\+[^?]*|[^?]*\+\s*{_OLD}|int\({_OLD}\)\s*[-+*/]\s*[0-9]+")
+
+
+def _grows(value: Text) -> bool:
+    """Whether a value is the old one and more: ``$[ node.text ]-x``, ``$[ int(node.text) * 2 ]``."""
+    parts = computed_parts(value)
+    beside = len(template(value)) > 1
+    return any(_GROWING.fullmatch(part) or (beside and re.fullmatch(_OLD, part)) for part in parts)
+
+
+def _guards_itself(patch: model.Patch, edit: model.Add | model.Copy) -> bool:
+    """Whether the path asks for what is not there, and the patch makes it."""
+    read = tree((target(edit) or edit.path).text)
+    denied = [part for part in walk(read) if isinstance(part, Call) and part.name == "not"] if read else []
+    asked = {name for call in denied for part in walk(call) if isinstance(part, Step) for name in names((part,)) or ()}
+    return any(asked & made_names(patch, other) for other in patch.spec.domain)
+
+
+def _made_anew(patch: model.Patch, number: int, place: Steps) -> bool:
+    """Whether an edit before this one takes away what is at a place, or something above it."""
+    return any(_takes(edit, place) for edit in patch.spec.domain[:number])
+
+
+def _is_temporary(patch: model.Patch, number: int, place: Steps) -> bool:
+    """Whether an edit behind this one removes what it makes."""
+    return any(isinstance(edit, model.Remove) and _takes(edit, place) for edit in patch.spec.domain[number + 1 :])
+
+
+def _takes(edit: model.DomainEdit, place: Steps) -> bool:
+    if not isinstance(edit, model.Remove | model.Replace) or (read := tree(edit.path.text)) is None:
+        return False
+    return any(_covers(path, place, below=isinstance(edit, model.Replace)) for path in locations(read))
+
+
+def _covers(path: Path, place: Steps, *, below: bool) -> bool:
+    """Whether a path names the place or (only, with ``below``) something above it. Predicates are not looked at."""
+    found = names(tuple(step for step in path.steps if not step.abbreviated))
+    if not found:
+        return False
+    if any(step.abbreviated for step in path.steps):
+        return found[-1] in place[: -1 if below else None]
+    alike = all(one in (other, "*") for one, other in zip(found, place, strict=False))
+    return alike and (len(found) < len(place) if below else len(found) <= len(place))
+
+
+def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
+    """An edit that insists on a match and takes away what its own path asks for, so that the next run fails.
+
+    ``remove`` with ``expect: 1``, ``rename`` and ``move`` out of reach, ``replace`` by something else, ``set`` of what
+    a predicate of the path compares.
+    """
+    for number, edit in enumerate(patch.spec.domain):
+        path = target(edit)
+        read = tree(path.text) if path is not None else None
+        if path is None or read is None or not _insists(edit) or reads_domain(patch, edit):
+            continue
+        places = locations(read)
+        if not places or any(_made_anew(patch, number, names(place.steps) or ()) for place in places):
+            continue
+        reasons = [_why_gone(patch, number, place) for place in places]
+        if all(reasons):
+            help = f'{_RUNS}; say `expect: "{_lenient(edit)}"`, or guard the edit with `when`'
+            span = path.span()
+            yield advice(patch, rules.FAILS_AGAIN, f"{reasons[0]}: the next run finds nothing, and fails", span, help)
+
+
+def _insists(edit: model.DomainEdit) -> bool:
+    if isinstance(edit, model.Test):
+        return False
+    return edit.expect.low > 0 if edit.expect else not isinstance(edit, model.Remove)
+
+
+def _lenient(edit: model.DomainEdit) -> str:
+    if edit.expect is None or edit.expect.high == 1:
+        return "0..1"
+    return f"0..{edit.expect.high}" if edit.expect.high else "0+"
+
+
+def _why_gone(patch: model.Patch, number: int, path: Path) -> str | None:
+    """Why a path no longer matches once its edit is done; None where it may."""
+    edit = patch.spec.domain[number]
+    last = path.steps[-1] if path.steps else None
+    name = (names((last,)) or (None,))[0] if last else None
+    others = [*patch.spec.domain[:number], *patch.spec.domain[number + 1 :]]
+    match edit:
+        case model.Remove():
+            again = name is None or any(name in made_names(patch, other) for other in others)
+            return None if again else "what is removed is gone"
+        case model.Rename(to=to):
+            kept = name is None or name.endswith("*") or name.lstrip("@") == to.text
+            kept = kept or any(name in made_names(patch, other) for other in others)
+            return None if kept else f"`{name}` has its new name"
+        case model.Move():
+            return _moved_away(patch, edit, path)
+        case model.Replace():
+            return _replaced_by_another(patch, edit, last)
+        case _:
+            known = facts_after(patch, edit)
+            if known and any(_is_false(step, below, known) for step, below in steps_above(path)):
+                return "the edit changes what its own path asks for"
+            return None
+
+
+def _is_false(step: Step, below: Steps, known: Known) -> bool:
+    """Whether the predicates of a step no longer hold; ``known`` is of the node that has the names ``below`` it."""
+    return all_of(step.predicates, Facts({(*below, *steps): value for steps, value in known.items()})) is False
+
+
+def _moved_away(patch: model.Patch, edit: model.Move, path: Path) -> str | None:
+    before = names(path.steps)
+    after = inserted(patch, edit)
+    if before is None or not after or any("*" in steps for steps in (before, *after)) or before in after:
+        return None
+    return "what is moved is no longer where `from` looks"
+
+
+def _replaced_by_another(patch: model.Patch, edit: model.Replace, last: Step | None) -> str | None:
+    if last is None or last.axis != "child" or last.test.endswith((")", "*")):
+        return None
+    alike = [node for node in fragment_roots(patch, edit) if prefixed(patch, str(node.tag)) == last.test]
+    if not alike:
+        return f"there is no `{last.test}` in the fragment" if fragment_roots(patch, edit) else None
+    kept = [node for node in alike if all_of(last.predicates, replacement_facts(patch, node)) is not False]
+    return None if kept else f"the new `{last.test}` is not one that the path asks for"
+
+
+def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
+    """A guard that reads another part of the domain than the edit changes, of which run 2 of a boot sees another state.
+
+    Run 2 sees the devices as edited, but interfaces and all else as before any edit.
+    """
+    devices = [edit for edit in patch.spec.domain if zone(patch, edit) is Zone.DEVICES]
+    made_there = {name for edit in devices for name in made_names(patch, edit)}
+    reported: set[tuple[int, str]] = set()
+    for edit in patch.spec.domain:
+        if isinstance(edit, model.Test):
+            continue
+        where, found = zone(patch, edit), guards(patch, edit)
+        for guard in found:
+            message = None
+            if where is Zone.DEVICES and isinstance(edit, model.Add | model.Copy):
+                if all(other.absent and other.zone is Zone.ELSEWHERE for other in found):
+                    message = (
+                        "run 2 of a boot sees this as before any edit, but the devices as edited: it adds once more"
+                    )
+            elif where is Zone.ELSEWHERE and guard.zone is Zone.DEVICES and _asks_for(guard, made_there):
+                message = (
+                    "run 2 of a boot sees the devices as edited, but all else as before any edit: "
+                    f"it leaves out the edit in line {edit.span.begin.line}, whose outcome is lost"
+                )
+            span = guard.source.span()
+            if message and (span.start, message) not in reported:
+                reported.add((span.start, message))
+                help = "guard each edit by what it makes itself: `unless`, or an op that changes nothing twice"
+                yield advice(patch, rules.UNSEEN_GUARD, message, span, help, ((edit.span, "the edit"),))
+
+
+def _asks_for(guard: Guard, made: set[str]) -> bool:
+    ends = [(names(path.steps[-1:]) or ("",))[0] for path in guard.absent if path.steps]
+    return bool(made.intersection(ends))
