@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .diagnostics import did_you_mean
+
 LOCATED = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 # the guard of celsyntax.guard_macros, applied to a map
 OVER_MAP = re.compile(r"'_\+_' applied to '\(map\(.*, list\(|No matching overloads found : _\+_\(map, list\)")
@@ -30,6 +32,8 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
     ("unrecognized formatting clause", "`format` does not know this clause",
      "there are %s %d %x %X %b %o %e %f and %.3f, without widths"),
     ("is greater than <string>.size()", "a position lies behind the end of the text", "test its `size()` first"),
+    ("<optional>.value() dereferenced", "the optional has no value", "end it with `.orValue(...)`"),
+    ("invalid single argument value", "`math.greatest` and `math.least` need numbers", "test its `size()` first"),
     ("index out of range", "a position lies outside the text", "test its `size()` first"),
 )  # fmt: skip
 _OURS = re.compile(r"\b(capture|flatten|hex|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
@@ -85,6 +89,8 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
             return "`=` is not CEL", "compare with `==`"
         if here[:1] == "$":
             return "`$` is XPath's way", "in CEL write `variables.NAME`, `item` or `index`"
+    if "invalid single argument value" in message or "simple literal arguments" in message:
+        return "`math.greatest` and `math.least` need one or more numbers, or a list of them", None
     text = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
     text = " ".join(text.split(" expecting ")[0].split())
     for word, help in (
@@ -98,6 +104,24 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
     return text, None
 
 
+_METHODS = (
+    "all charAt contains endsWith exists exists_one filter format hasValue indexOf join lastIndexOf lowerAscii map "
+    "matches optFlatMap optMap or orValue replace reverse size split startsWith substring trim upperAscii value"
+).split()
+_OTHER_WORDS = {
+    "get": "write `m[?'key'].orValue('...')`", "length": "write `size()`", "len": "write `size()`",
+    "toLowerCase": "write `lowerAscii()`", "lower": "write `lowerAscii()`", "toUpperCase": "write `upperAscii()`",
+    "upper": "write `upperAscii()`", "strip": "write `trim()`", "find": "write `indexOf(...)`, or `filter(x, ...)[?0]`",
+    "includes": "write `contains(...)`, or `x in list`", "startswith": "write `startsWith(...)`",
+    "endswith": "write `endsWith(...)`", "keys": "write `keys(m)`", "first": "write `[?0].orValue(...)`",
+}  # fmt: skip
+
+
+def method_help(name: str) -> str:
+    """What to write instead of a method that is not there."""
+    return _OTHER_WORDS.get(name) or did_you_mean(name, _METHODS, "methods")
+
+
 def quiet(raw: str) -> str:
     """Of a message that may hold a value only what kind of error it is."""
     code = re.match(r"([A-Z_]+): ", raw)
@@ -107,6 +131,10 @@ def quiet(raw: str) -> str:
 def _readable(call: str) -> str:
     """``_+_(string, int64)`` as ``string + int``."""
     call = call.replace("int64", "int")
+    if ternary := re.match(r"_\?_:_\(bool, (.*), (.*)\)$", call):
+        return f"the sides of `? :` are {ternary[1]} and {ternary[2]}"
+    if index := re.match(r"_\[_\]\((.*), (.*)\)$", call):
+        return f"`[{index[2]}]` of {index[1]}"
     operator = re.match(r"@?(?:_(\W+|in)_|@?(in))\((.*), (.*)\)$", call)
     if operator:
         return f"`{operator[3]} {operator[1] or operator[2]} {operator[4]}`"

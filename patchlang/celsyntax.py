@@ -177,3 +177,59 @@ def _opening(found: list[Token], closer: int) -> int:
             if depth == 0:
                 return at
     return 0
+
+
+_ENDS_OPTIONAL = frozenset({"hasValue", "optFlatMap", "optMap", "or", "orValue", "value"})
+
+
+def compared_optional(text: str) -> int | None:
+    """The offset of an optional (``m[?k]``, ``m.?k``) that is compared with a value; None where there is none."""
+    found = [t for t in tokens(text) if t.kind != "comment"]
+    for at in range(1, len(found)):
+        if found[at].text != "?" or found[at - 1].text not in ("[", "."):
+            continue
+        end, ended = _chain_end(found, at)
+        start = _operand_start(found, end)
+        if not ended and (_is_comparison(found, end + 1) or (start > 1 and _is_comparison(found, start - 2))):
+            return found[start].start
+    return None
+
+
+def _chain_end(found: list[Token], at: int) -> tuple[int, bool]:
+    """The last token of the chain that goes on behind the ``?`` at ``at``, and whether a method ends the optional."""
+    ended = False
+    if found[at - 1].text == "[":
+        at = _closing(found, at - 1)
+    else:
+        at += 1
+    while at + 1 < len(found):
+        if found[at + 1].text == "[":
+            at = _closing(found, at + 1)
+        elif found[at + 1].text == "." and at + 2 < len(found):
+            at += 3 if found[at + 2].text == "?" else 2
+            ended = ended or (at < len(found) and found[at].text in _ENDS_OPTIONAL)
+            if at + 1 < len(found) and found[at + 1].text == "(":
+                at = _closing(found, at + 1)
+        else:
+            break
+    return min(at, len(found) - 1), ended
+
+
+def _closing(found: list[Token], opener: int) -> int:
+    depth = 0
+    for at in range(opener, len(found)):
+        if found[at].kind == "symbol":
+            depth += (found[at].text in "([{") - (found[at].text in _CLOSERS)
+            if depth == 0:
+                return at
+    return len(found) - 1
+
+
+def _is_comparison(found: list[Token], at: int) -> bool:
+    """Do ``==`` or ``!=`` stand at this token and the next?"""
+    return (
+        at + 1 < len(found)
+        and found[at].text in ("=", "!")
+        and found[at + 1].text == "="
+        and (found[at].end == found[at + 1].start)
+    )

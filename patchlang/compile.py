@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from lxml import etree
+
 from . import model, rules, xmlops
 from .buildpath import BuildDialect, parse_build_path
-from .diagnostics import Diagnostic, PatchError, fail, in_order
+from .diagnostics import Diagnostic, PatchError, did_you_mean, fail, in_order
 from .fragment import FragmentProgram, compile_fragment
 from .mergekeys import Key
 from .qemuargs import QEMU_NAMESPACE, QemuArgsOp
@@ -233,8 +235,7 @@ class _DomainOps:
             case model.Ensure():
                 return self.ensure(edit)
             case model.Merge():
-                keys = {name.text: (self.merge_key(paths),) for name, paths in edit.keys}
-                return MergeOp(self.targets(edit.path), self.fragment(edit.xml), keys, allow)
+                return self.merge(edit)
             case model.Replace():
                 return xmlops.ReplaceOp(self.targets(edit.path), self.fragment(edit.xml), allow)
             case model.Remove():
@@ -288,9 +289,26 @@ class _DomainOps:
         check_build_path(edit.path, path, within is not None, value is not None)
         return EnsureOp(path, edit.path, dialect, within, value, edit.allow_protected)
 
+    def merge(self, edit: model.Merge) -> DomainOp:
+        fragment = self.fragment(edit.xml)
+        tags = {str(e.tag) for e in fragment.root.iter(etree.Element)}
+        keys: dict[str, tuple[Key, ...]] = {}
+        for name, paths in edit.keys:
+            parent, slash, own = name.text.rpartition("/")
+            try:
+                clark = new_name(own, self.document.namespaces, attribute=False)
+            except (KeyError, ValueError):
+                clark = own
+            if clark not in tags:
+                help = did_you_mean(own, {tag.rsplit("}", 1)[-1] for tag in tags}, "there are")
+                raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
+            keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
+        namespaces = tuple(self.document.namespaces.items())
+        return MergeOp(self.targets(edit.path), fragment, keys, namespaces, edit.allow_protected)
+
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:
-            query = Query(path, {}, frozenset(), document=False)
+            query = Query(path, self.document.namespaces, frozenset(), document=False)
             if not isinstance(query.tree, Path) or query.tree.absolute:
                 raise fail(rules.BAD_XPATH, "a key is a path relative to the element, such as `@name`", path.span())
         return tuple(path.text for path in paths)

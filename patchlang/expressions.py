@@ -16,9 +16,9 @@ from typing import Any, Protocol
 from cel_expr_python import cel
 
 from . import rules
-from .celerrors import LOCATED, OVER_MAP, explain, explain_static, quiet
+from .celerrors import LOCATED, OVER_MAP, explain, explain_static, method_help, quiet
 from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
-from .celsyntax import Insertion, chains, guard_macros, original_offset
+from .celsyntax import Insertion, chains, compared_optional, guard_macros, original_offset
 from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from .scope import without_value
@@ -175,6 +175,9 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     """
     if len(source.text) > MAX_SOURCE:
         raise fail(rules.BAD_EXPRESSION, f"the expression is longer than {MAX_SOURCE} characters", source.span())
+    if (at := compared_optional(source.text)) is not None:
+        message = "an optional is compared with a value, which is never equal"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "end it with `.orValue(...)`")
     inputs = tuple(_inputs(source, names))
     env = _environment(names)
     text, insertions = guard_macros(source.text)
@@ -285,8 +288,11 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
         return fail(rules.UNKNOWN_NAME, "`variables` alone is no value", span, f"there are: {listed}")
     if root in known:
         return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
-    if root == "get":
-        return fail(rules.UNKNOWN_NAME, "maps have no `get`", span, "write `m[?'key'].orValue('...')`")
+    if source.text[: span.start - source.span().start].rstrip().endswith("."):
+        return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
+    if re.search(r"(?:annotations|labels)\.[\w.]*[-/][\w./-]*$", source.text[: offset + len(root)]):
+        help = "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"
+        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, help)
     roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
     return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, did_you_mean(root, roots, "there are"))
 

@@ -14,7 +14,7 @@ from . import rules
 from .diagnostics import PatchError, fail
 from .source import Text
 from .template import Compiler, Computed, Literal, as_text, pieces
-from .xmltext import attributes_of, escape_attribute, unusable_character
+from .xmltext import attributes_of, escape_attribute, read_by_expat, unusable_character
 
 if TYPE_CHECKING:
     from .expressions import Bindings, Compiled
@@ -100,10 +100,14 @@ def _cut(source: Text) -> tuple[str, list[Text], list[tuple[int, int]]]:
 def _parse(source: Text, text: str, places: list[tuple[int, int]], namespaces: dict[str, str]) -> etree._Element:
     declared = "".join(f' xmlns:{p}="{escape_attribute(uri).decode()}"' for p, uri in namespaces.items() if p != "xml")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    data = f"<fragment{declared}>\n{text}\n</fragment>".encode()
     try:
-        return etree.fromstring(f"<fragment{declared}>\n{text}\n</fragment>".encode(), parser)
+        root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as e:
         raise _syntax_error(source, text, places, e) from None
+    if not read_by_expat(data):
+        raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())
+    return root
 
 
 def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error: etree.XMLSyntaxError) -> PatchError:

@@ -25,11 +25,12 @@ from .xmlops import Targets, at_each
 
 @dataclass(frozen=True, slots=True)
 class MergeOp:
-    """``keys`` override the built-in table, by element name or ``parent/name``."""
+    """``keys`` override the built-in table, by element name (Clark notation) or ``parent/name``."""
 
     targets: Targets
     fragment: FragmentProgram
     keys: Mapping[str, tuple[Key, ...]]
+    namespaces: tuple[tuple[str, str], ...]
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
@@ -56,7 +57,7 @@ class MergeOp:
             if not isinstance(node.tag, str):
                 continue
             key = self._key(parent, node)
-            identity = (node.tag, tuple(_value(node, path) for path in key))
+            identity = (node.tag, tuple(self._value(node, path) for path in key))
             if identity in seen:
                 told = f" with this {' and '.join(f'`{path}`' for path in key)}" if key else ""
                 message = f"`{_local(node.tag)}`{told} stands twice in the fragment"
@@ -70,7 +71,7 @@ class MergeOp:
         keys = self._keys(parent, str(node.tag))
         if keys is None:
             return ()
-        key = next((k for k in keys if all(_value(node, path) is not None for path in k)), None)
+        key = next((k for k in keys if all(self._value(node, path) is not None for path in k)), None)
         if key is None:
             names = " or ".join(" and ".join(f"`{path}`" for path in k) for k in keys)
             message = f"`{_local(node.tag)}` in the fragment lacks the key that tells its like apart: {names}"
@@ -100,8 +101,8 @@ class MergeOp:
         """The child of ``parent`` that the fragment element stands for; None where there is none."""
         tag = str(fragment.tag)
         key = self._key(parent, fragment)
-        wanted = [_value(fragment, path) for path in key]
-        found = [c for c in parent.iterchildren(tag) if [_value(c, path) for path in key] == wanted]
+        wanted = [self._value(fragment, path) for path in key]
+        found = [c for c in parent.iterchildren(tag) if [self._value(c, path) for path in key] == wanted]
         if len(found) > 1:
             raise fail(
                 rules.AMBIGUOUS,
@@ -119,18 +120,17 @@ class MergeOp:
                     return table[name]
         return None
 
+    def _value(self, element: etree._Element, path: str) -> str | None:
+        found = _evaluator(path, self.namespaces)(element)
+        if isinstance(found, list):
+            return string_value(found[0]) if found else None
+        return str(found)
+
 
 def _local(tag: object) -> str:
     return str(tag).rsplit("}", 1)[-1]
 
 
 @lru_cache(maxsize=256)
-def _evaluator(path: str) -> etree.XPath:
-    return etree.XPath(path, regexp=False)
-
-
-def _value(element: etree._Element, path: str) -> str | None:
-    found = _evaluator(path)(element)
-    if isinstance(found, list):
-        return string_value(found[0]) if found else None
-    return str(found)
+def _evaluator(path: str, namespaces: tuple[tuple[str, str], ...]) -> etree.XPath:
+    return etree.XPath(path, namespaces=dict(namespaces), regexp=False)

@@ -12,7 +12,7 @@ from . import rules
 from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
 from .source import Span, Text
 from .xmlmatch import Match, string_value
-from .xmltext import XML_NAMESPACE, unusable_character
+from .xmltext import XML_NAMESPACE, read_by_expat, unusable_character
 from .xpathsyntax import NCNAME, XPathSyntaxError, parse
 from .xpathtree import Binary, Call, Expr, Path, Step, VariableRef, degree, document_relative, result_kind, walk
 
@@ -291,6 +291,8 @@ def new_name(name: str, namespaces: Namespaces, *, attribute: bool) -> str:
     probe = etree.Element("probe" if attribute else clark)
     if attribute:
         probe.set(clark, "")
+    if not read_by_expat(etree.tostring(probe, encoding="utf-8")):
+        raise ValueError("not every XML parser takes this name")
     return clark
 
 

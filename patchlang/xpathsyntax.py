@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .diagnostics import did_you_mean
 from .xpathtree import FUNCTIONS, Binary, Call, Expr, Literal, Negation, Number, Path, Step, VariableRef
@@ -22,9 +22,10 @@ AXES = frozenset(
 )
 NODE_TYPES = frozenset({"comment", "text", "processing-instruction", "node"})
 # XML 1.0 (fifth edition) productions 4 and 4a, without the colon
+# … as far as libxml2 takes them in a path: not beyond the basic plane
 _NAME_START = (
     r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef"
-    r"\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+    r"\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd"
 )
 NCNAME = rf"[{_NAME_START}][{_NAME_START}.0-9\u00b7\u0300-\u036f\u203f\u2040-]*"
 _TOKEN = re.compile(
@@ -223,7 +224,9 @@ class _Parser:
             case "symbol":
                 inner = self._level(0)
                 self._take(")")
-                return Path(token.start, self._end(), False, (), inner) if isinstance(inner, Path) else inner
+                if isinstance(inner, Path):
+                    return Path(token.start, self._end(), False, (), inner)
+                return replace(inner, start=token.start, end=self._end())
             case _:
                 return self._call(token)
 

@@ -101,6 +101,10 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
     lines = [source.line(number) for number in numbers]
     if any("\t" in line[: len(line) - len(line.lstrip())] for line in lines):
         return "YAML is indented with spaces, never with tabs"
+    if any(re.search(r"[:,{-]\s+[@`%]", line) for line in lines):
+        return "a value that begins with `@`, `%` or a back quote is put in quotes"
+    if any(re.search(r"\{.*[\w/.*)\]]\[", line) for line in lines):
+        return "inside `{ }` put a value that holds `[`, `]`, `{`, `}` or `,` in quotes"
     if any("$[" in line for line in lines):
         return (
             "put a value with `$[ ]` in quotes: YAML reads `: `, ` #`, and in `{ }` also `,`, `[` and `]`, as its own"

@@ -12,7 +12,7 @@ from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic
 from patchlang.engine import patch_cloud_init, patch_domain
 from patchlang.inputs import check_domain, check_vmi
-from patchlang.result import DocumentTrace, Progress
+from patchlang.result import DocumentTrace, Progress, State
 
 from . import cloudinit, executables
 from .executables import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found
@@ -198,7 +198,8 @@ def _report(diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...
         line += f": {document.matched} matched, {document.changed} changed, {document.skipped} skipped"
         reasons = [document.reason, *(f"{e.label}: {e.reason}" for e in document.edits if e.reason)]
         said = "; ".join(reason for reason in reasons if reason)
-        log.info("%s", one_line(f"{line} ({said})" if said else line))
+        say = {State.FAILED: log.error, State.IGNORED: log.warning}.get(document.state, log.info)
+        say("%s", one_line(f"{line} ({said})" if said else line))
     for diagnostic in diagnostics:
         if not diagnostic.is_error:
             log.warning("%s", one_line(describe(diagnostic)))
