@@ -196,7 +196,7 @@ def test_cli(
 def test_every_rule_has_a_case() -> None:
     shown = "".join(
         file.read_text(errors="replace")
-        for pattern in ("reject/*/expected.txt", "apply/*/warnings.txt", "cli/*/stderr")
+        for pattern in ("reject/*/expected.txt", "apply/*/warnings.txt", "cli/*/stderr", "cli/test-*/stdout")
         for file in CASES.glob(pattern)
     )
     seen = set(re.findall(r"\[(PL[0-9]{3}) ", shown))

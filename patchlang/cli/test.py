@@ -50,7 +50,7 @@ def test(paths: Sequence[str], update: bool, require_coverage: bool, form: str, 
         output.write_text(_written(form, results, errors, require_coverage), encoding="utf-8", newline="\n")
     if output is not None or form == "text":
         report(errors)
-        click.echo(as_text(results, colour=wants_colour(sys.stdout)), nl=False, color=True)
+        click.echo(as_text(results, errors, colour=wants_colour(sys.stdout)), nl=False, color=True)
     else:
         click.echo(_written(form, results, errors, require_coverage), nl=False)
     failed = any(case.failures for test in results.tests for case in test.cases)
@@ -65,4 +65,4 @@ def _written(form: str, results: Report, errors: Sequence[Diagnostic], require_c
         case "junit":
             return as_junit(results, errors, require_coverage=require_coverage)
         case _:
-            return render(errors) + as_text(results, colour=False)
+            return render(errors) + as_text(results, errors, colour=False)

@@ -17,8 +17,11 @@ from .json import finding
 VERSION = 1
 
 
-def as_text(report: Report, *, colour: bool) -> str:
-    """A line for each case, below it what failed; then the edits that no test fired, and a summary."""
+def as_text(report: Report, errors: Sequence[Diagnostic], *, colour: bool) -> str:
+    """A line for each case, below it what failed; then the edits that no test fired, and a summary.
+
+    ``errors``, what is wrong with tests and patches themselves, are only counted.
+    """
     lines: list[str] = []
     for test in report.tests:
         for case in test.cases:
@@ -30,14 +33,15 @@ def as_text(report: Report, *, colour: bool) -> str:
                 lines += [f"    {line}\n" for line in changes.split("\n")[:-1]]
     lines += [f"written {printable(str(path))}\n" for path in report.written]
     lines.append(render(report.unfired, colour=colour))
-    return "".join(lines) + summary(report) + "\n"
+    return "".join(lines) + summary(report, errors) + "\n"
 
 
-def summary(report: Report) -> str:
+def summary(report: Report, errors: Sequence[Diagnostic]) -> str:
     """The counts, in words."""
     cases, failed = _counts(report)
     words = f"{_number(len(report.tests), 'test')}, {_number(cases, 'case')}: {cases - failed} passed, {failed} failed"
-    return words + (f", {_number(len(report.unfired), 'edit')} never fired" if report.unfired else "")
+    words += f", {_number(len(report.unfired), 'edit')} never fired" if report.unfired else ""
+    return words + (f", {_number(len(errors), 'error')}" if errors else "")
 
 
 def as_json(report: Report, errors: Iterable[Diagnostic]) -> str:

@@ -47,8 +47,7 @@ class Coverage:
         """The edits that never did (PL607), sorted by their place."""
         for _, edit in sorted(self._edits.items(), key=lambda item: item[0]):
             if not edit.fired:
-                did = "is asked" if edit.only_tests else "changes something"
-                message = f"`{edit.label}` {did} in no test"
+                message = f"`{edit.label}` {'runs in no' if edit.only_tests else 'changes nothing in any'} test"
                 yield Diagnostic(rules.UNFIRED, message, edit.span, severity=Severity.ADVICE, patch=edit.patch)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .. import model, rules, yamltree
 from ..decode import decode_document
-from ..diagnostics import Diagnostic, PatchError, Rule, did_you_mean
+from ..diagnostics import Diagnostic, PatchError, Rule
 from ..load import is_test
 from ..pointer import PointerError, parse
 from ..source import SourceFile
@@ -85,8 +85,8 @@ def _check_refusal(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(rules.MISSING_KEY, "`error` needs a `rule` or a `message`", case.name.span())
     known = {value.id for value in vars(rules).values() if isinstance(value, Rule)}
     if (rule := refusal.rule) is not None and rule.text not in known:
-        message = f"there is no rule `{rule.text}`"
-        yield Diagnostic(rules.BAD_VALUE, message, rule.span(), did_you_mean(rule.text, known, "rules"))
+        help = "write its id, such as PL401, or `error: {message: …}`"
+        yield Diagnostic(rules.BAD_VALUE, f"there is no rule `{rule.text}`", rule.span(), help)
 
 
 def _check_expectation(expectation: XPathExpectation | PointerExpectation) -> Iterator[Diagnostic]:

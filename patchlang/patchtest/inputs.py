@@ -12,6 +12,7 @@ from .. import jsonops, pointer, rules
 from ..diagnostics import Diagnostic, PatchError
 from ..dumps import read_domain, read_vmi
 from ..inputs import parse_vmi
+from ..model import MapValue
 from ..pointer import PointerError
 from .checks import plain_value
 from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest
@@ -40,7 +41,7 @@ def vmi_of(test: PatchTest, case: Case) -> bytes:
         vmi = parse_vmi(read_vmi(_content(entry))) if isinstance(entry, Input) else plain_value(entry) if entry else {}
         vmi = parse_vmi(json.dumps(vmi).encode())
     except PatchError as e:
-        raise (_placed(e, entry) if isinstance(entry, Input) else e) from None
+        raise (_placed(e, entry) if entry else e) from None
     for kind, given in (("annotations", case.annotations), ("labels", case.labels)):
         vmi["metadata"][kind] |= {name.text: value.text for name, value in given}
     for name, value in case.set:
@@ -72,8 +73,9 @@ def _content(entry: Input) -> bytes:
         ) from None
 
 
-def _placed(error: PatchError, entry: Input) -> PatchError:
-    return PatchError(replace(error.diagnostic, span=error.diagnostic.span or entry.span()))
+def _placed(error: PatchError, entry: Input | MapValue) -> PatchError:
+    span = entry.span() if isinstance(entry, Input) else entry.span
+    return PatchError(replace(error.diagnostic, span=error.diagnostic.span or span))
 
 
 def _cloud_init_data(entry: CloudInitInput, host: str) -> bytes:

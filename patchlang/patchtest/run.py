@@ -105,8 +105,8 @@ class _Runner:
         if not errors:
             yield _failure(rules.MISSING_ERROR, trial, f"run 1 succeeds, {expected}")
         for error in errors:
-            rule = error.rule
-            yield _failure(rules.MISSING_ERROR, trial, f"{rule.id} {rule.slug}: {error.message}; {expected}", error)
+            message = f"run 1 fails with {error.rule.id} {error.rule.slug}, {expected}: {error.message}"
+            yield _failure(rules.MISSING_ERROR, trial, message, error)
 
     def boot(self, trial: Trial, domain: bytes) -> None:
         """All runs of one boot, without interfaces that hold places for hotplug and with them."""
