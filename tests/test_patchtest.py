@@ -1,0 +1,231 @@
+"""Tests of patches: the boot that they replay, golden files, coverage; and those of the examples."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from lxml import etree
+from test_corpus import Run, attempt, runs
+
+from patchlang.cli import cli
+from patchlang.patchtest.replay import differences, second_run, with_placeholders
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples" / "patches"
+
+PATCH = """\
+apiVersion: patchlang/v1
+kind: Patch
+metadata: {name: hello}
+spec:
+  domain:
+    - {op: ensure, path: /domain/title, value: hello}
+"""
+TEST = """\
+apiVersion: patchlang/v1
+kind: PatchTest
+metadata: {name: hello}
+spec:
+  patches: patch.yaml
+  domain: <domain/>
+  cases:
+    - {name: the title, golden: expected.xml}
+"""
+PATCHED = "<domain><title>hello</title></domain>"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+    Path("patch.yaml").write_text(PATCH)
+    Path("patch.test.yaml").write_text(TEST)
+    return tmp_path
+
+
+def patchlang_test(*args: str) -> Result:
+    return CliRunner().invoke(cli, ["test", *args])
+
+
+# -- the examples ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", sorted(p.parent.name for p in EXAMPLES.glob("*/patch.yaml")))
+def test_each_example_has_tests_that_pass_and_fire_every_edit(example: str) -> None:
+    result = patchlang_test("--require-coverage", str(EXAMPLES / example))
+    assert result.exit_code == 0, result.output
+
+
+# -- golden files ------------------------------------------------------------------------------------------------------
+
+
+def test_update_writes_golden_files_and_says_so() -> None:
+    assert patchlang_test(".").exit_code == 1
+    result = patchlang_test("--update", ".")
+    assert result.exit_code == 0, result.output
+    assert "written expected.xml\n" in result.stdout
+    assert Path("expected.xml").read_text() == PATCHED
+    assert patchlang_test(".").exit_code == 0
+
+
+def test_update_leaves_a_file_that_is_right_but_for_its_last_line_break() -> None:
+    Path("expected.xml").write_text(PATCHED + "\n")
+    result = patchlang_test("--update", ".")
+    assert result.exit_code == 0
+    assert "written" not in result.stdout
+    assert Path("expected.xml").read_text() == PATCHED + "\n"
+
+
+def test_update_is_refused_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    result = patchlang_test("--update", ".")
+    assert result.exit_code == 2
+    assert "not for CI" in result.stderr
+    assert not Path("expected.xml").exists()
+
+
+def test_golden_file_that_cannot_be_written_is_the_environments_fault() -> None:
+    Path("patch.test.yaml").write_text(TEST.replace("expected.xml", "nowhere/expected.xml"))
+    command = [sys.executable, "-c", "from patchlang.cli import main; main()", "test", "--update", "."]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(ROOT)})
+    assert run.returncode == 3
+    assert "nowhere/expected.xml" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+# -- reports -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_is_the_same_in_every_order_of_paths() -> None:
+    Path("more").mkdir()
+    Path("more/other.test.yaml").write_text(TEST.replace("patch.yaml", "../patch.yaml"))
+    first = patchlang_test("more", "patch.test.yaml", "--format", "json").stdout
+    assert patchlang_test("patch.test.yaml", "more/other.test.yaml", "more", "--format", "json").stdout == first
+    assert [test["path"] for test in json.loads(first)["tests"]] == ["more/other.test.yaml", "patch.test.yaml"]
+
+
+def test_junit_is_xml_whatever_is_in_the_names() -> None:
+    Path("patch.test.yaml").write_text(TEST.replace("the title", r'"a \x1b \x07 < & \" \u202e b"'))
+    root = etree.fromstring(patchlang_test(".", "--format", "junit").stdout.encode())
+    assert root.xpath("count(//testcase)") == 1
+    assert root.xpath("count(//testcase/failure)") == 1
+
+
+def test_text_on_a_terminal_holds_nothing_that_it_would_obey() -> None:
+    Path("patch.test.yaml").write_text(TEST.replace("the title", r'"a \x1b[2J b"'))
+    assert "\x1b" not in patchlang_test(".").stdout
+
+
+def test_output_file_gets_the_format_and_the_screen_gets_text() -> None:
+    result = patchlang_test(".", "--format", "json", "--output", "report.json")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("FAIL  hello: the title\n")
+    assert json.loads(Path("report.json").read_text())["summary"]["failed"] == 1
+
+
+def test_faulty_files_leave_coverage_unjudged() -> None:
+    Path("other.test.yaml").write_text(TEST.replace("<domain/>", "nowhere.xml"))
+    report = json.loads(patchlang_test("other.test.yaml", "--format", "json").stdout)
+    assert len(report["errors"]) == 1
+    assert report["unfired"] == []
+
+
+def test_a_file_belongs_to_several_sets_and_fires_in_any() -> None:
+    Path("on.yaml").write_text(PATCH.replace("hello}\nspec:", "on}\nspec:\n  when: \"'on' in vmi.metadata.labels\""))
+    one = TEST.replace("golden: expected.xml", "expect: [{xpath: /domain/title, count: 1}]")
+    Path("patch.test.yaml").write_text(one.replace("patch.yaml", "[patch.yaml, on.yaml]"))
+    result = patchlang_test(".")
+    assert "on.yaml:7:7: advice[PL607 unfired-edit]" in result.stdout
+    two = one.replace("patch.yaml", "[./on.yaml]").replace("the title,", "on, labels: {on: ''},")
+    Path("on.test.yaml").write_text(two)
+    result = patchlang_test(".", "--require-coverage")
+    assert result.exit_code == 0, result.output
+
+
+# -- the boot ----------------------------------------------------------------------------------------------------------
+
+DOMAIN = b"""\
+<domain>
+  <memory>1</memory>
+  <devices>
+    <disk><target dev="vda"/></disk>
+    <interface type="ethernet"><mac address="52:54:00:00:00:01"/></interface>
+    <video/>
+  </devices>
+  <cpu/>
+</domain>"""
+
+
+def test_the_second_run_sees_our_devices_and_all_else_as_before() -> None:
+    ours = DOMAIN.replace(b"<memory>1", b"<memory>2").replace(b'dev="vda"', b'dev="sda"').replace(b"52:54", b"66:66")
+    seen = etree.fromstring(second_run(DOMAIN, ours.replace(b"<video/>", b"<sound/>")))
+    assert seen.findtext("memory") == "1"
+    assert [child.tag for child in seen.find("devices")] == ["interface", "disk", "sound"]
+    assert seen.xpath("string(//target/@dev)") == "sda"
+    assert seen.xpath("string(//mac/@address)") == "52:54:00:00:00:01"
+
+
+def test_placeholders_stand_behind_the_interfaces_and_only_where_there_are_some() -> None:
+    seen = with_placeholders(DOMAIN)
+    assert seen is not None
+    devices = etree.fromstring(seen).find("devices")
+    assert [child.tag for child in devices] == ["disk", *["interface"] * 3, "video"]
+    assert devices.xpath("interface/target/@dev") == ["placeholder-1", "placeholder-2"]
+    assert b"/>" not in seen, "KubeVirt closes no tag by itself"
+    assert with_placeholders(re.sub(rb"<interface.*</interface>", b"", DOMAIN)) is None
+    assert with_placeholders(b"<domain/>") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ((b"  <video/>", b"\n<video></video>"), True),
+        ((b'<mac address="52:54:00:00:00:01"/>', b"<mac address='52:54:00:00:00:01'></mac>"), True),
+        ((b'<disk><target dev="vda"/></disk>', b'<disk><target dev="vdb"/></disk>'), False),
+        ((b"<video/>", b"<video/><video/>"), False),
+        ((b"<video/>", b""), False),
+        ((b"<cpu/>", b"<cpu mode='x'/>"), False),
+        ((b"<video/>", b"<!-- a comment --><video/>"), False),
+    ],
+)
+def test_machines_are_compared_by_what_they_are(change: tuple[bytes, bytes], same: bool) -> None:
+    other = DOMAIN.replace(*change)
+    assert other != DOMAIN
+    assert (differences(DOMAIN, other, ("one", "other")) == "") is same
+
+
+def test_the_order_of_devices_does_not_count() -> None:
+    root = etree.fromstring(DOMAIN)
+    devices = root.find("devices")
+    devices[:] = [devices[2], devices[1], devices[0]]
+    assert differences(DOMAIN, etree.tostring(root), ("one", "other")) == ""
+
+
+def test_a_comparison_shows_changed_devices_in_their_place() -> None:
+    other = DOMAIN.replace(b'dev="vda"', b'dev="vdb"')
+    _, _, *lines = differences(DOMAIN, other, ("one", "other")).splitlines()
+    assert [line[0] + line[1:].strip() for line in lines if line[0] in "+-"] == [
+        '-<target dev="vda"></target>',
+        '+<target dev="vdb"></target>',
+    ]
+
+
+@pytest.mark.parametrize("run", [r for r in runs() if r.domain and not r.refused], ids=lambda r: f"{r.case}[{r.name}]")
+def test_real_hooks_make_the_same_machine_in_each_run(run: Run) -> None:
+    first, _ = attempt(run, run.data)
+    assert first is not None
+    inputs = [second_run(run.data, first)]
+    if (reserved := with_placeholders(run.data)) is not None:
+        rehearsal, said = attempt(run, reserved)
+        assert rehearsal is not None, said
+        inputs.append(second_run(run.data, rehearsal))
+    for data in inputs:
+        second, said = attempt(run, data)
+        assert second is not None, said
+        assert differences(first, second, ("run 1", "run 2")) == ""
