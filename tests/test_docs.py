@@ -27,7 +27,8 @@ What a fenced block is follows from its language and its first lines.
     The log of the sidecar, with the ConfigMap shown last, for one start of a VM; times and places apart.
 
 ``<!-- flags -->`` before a ``text`` makes it flags of the sidecar. ``<!-- boot: stable -->`` or ``<!-- boot: piles up
--->`` before a patch runs it as often as one boot does, on the base domain. ``<!-- not run -->`` leaves a block out.
+-->`` before a patch runs it as often as one boot does, on the base domain; ``<!-- advice: PL303 -->`` says what is
+advised against it, else nothing is. ``<!-- not run -->`` leaves a block out.
 
 Tables: ``<!-- table: NAME -->`` names one that is compared with the code, see ``TABLES``. A table whose head starts
 with ``expression`` (CEL) or ``XPath`` holds an expression and its result in JSON, or ``error: `` and a part of its
@@ -64,6 +65,7 @@ from patchlang.decode import is_required, model_fields
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.domainxml import parse
 from patchlang.engine import patch_domain
+from patchlang.lint import advise
 from patchlang.load import decode_source, load_sources
 from patchlang.patchtest.replay import second_run
 from patchlang.render import render
@@ -236,6 +238,14 @@ def test_patch_compiles(block: Block) -> None:
     if following and following[0].lang == "text" and _fails_to_load(block):
         return  # the text is compared below
     program(block)
+
+
+@pytest.mark.parametrize("block", all_blocks(lambda b: b.is_patch))
+def test_patch_needs_no_advice(block: Block) -> None:
+    """Unless ``<!-- advice: PL303 -->`` says which."""
+    patches, _ = decode_source(source(block.text))
+    found = {d.rule.id for d in advise(patches, None)}
+    assert found == set(filter(None, block.marks.get("advice", "").split(", ")))
 
 
 def _fails_to_load(block: Block) -> bool:
