@@ -46,7 +46,7 @@ def _json_map(text: str) -> dict[str, Any] | None:
 
 
 def _check_outer_key(old: dict[Any, Any], new: dict[Any, Any]) -> None:
-    """Raises PatchError where an edit sets keys beside the outer key ``network``: cloud-init then reads neither."""
+    """Raises PatchError where an edit sets keys beside the outer key ``network``: cloud-init reads that one alone."""
     if "network" not in new or len(new) == 1 or ("network" in old and len(old) > 1):
         return
     if "network" in old:

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from test_cases import Golden, golden, name, patch_files, patchlang, vmi_files, vmi_of_case
+from test_cases import Golden, golden, name, patch_files, patchlang, vmi_files
 
 from patchlang import model, rules
 from patchlang.decode import model_fields
+from patchlang.dumps import read_vmi
 from patchlang.engine import patch_cloud_init
 from patchlang.load import decode_source, load, read_source
 from patchlang.render import render
@@ -83,6 +84,12 @@ class Case:
         }
         return json.dumps({**whole, **record}, separators=(",", ":")).encode(), b""
 
+    def patches(self) -> list[Path]:
+        return sorted(self.folder.glob("patch*.yaml"))
+
+    def vmi(self) -> bytes:
+        return read_vmi((self.folder / "vmi.yaml").read_bytes()) if (self.folder / "vmi.yaml").exists() else b"{}"
+
     def text(self, name: str) -> str:
         text = self.read(name) or ""
         return self.wrapping.wrap(text.encode()).decode() if self.wrapping and text else text
@@ -123,7 +130,7 @@ def test_case(
     if loaded.program is None:
         golden.check(folder / "expected.txt", render(loaded.diagnostics).encode())
         return
-    outcome = patch_cloud_init(loaded.program, data, legacy, vmi_of_case())
+    outcome = patch_cloud_init(loaded.program, data, legacy, case.vmi())
     said = render(outcome.diagnostics).encode()
     golden.check(folder / "expected.txt", said if outcome.data is None else b"")
     golden.check(folder / "warnings.txt", b"" if outcome.data is None else said)
@@ -141,7 +148,7 @@ def test_case(
         assert not list(folder.glob("expected.[!t]*")), "what is refused has no outcome"
         return
     case.check(golden, data, outcome)
-    again = patch_cloud_init(loaded.program, outcome.data, outcome.no_cloud_source or b"", vmi_of_case())
+    again = patch_cloud_init(loaded.program, outcome.data, outcome.no_cloud_source or b"", case.vmi())
     if (folder / "not-idempotent").exists():
         assert again.data != outcome.data, "the case is idempotent: remove the file `not-idempotent`"
     else:
