@@ -14,6 +14,8 @@ import click
 from .. import __version__
 from .apply import apply
 from .common import ENVIRONMENT, USAGE
+from .explain import explain
+from .manifest import manifest
 from .schema import schema
 from .test import test
 from .validate import validate
@@ -26,6 +28,8 @@ def cli() -> None:
 
 
 cli.add_command(apply)
+cli.add_command(manifest)
+cli.add_command(explain)
 cli.add_command(schema)
 cli.add_command(test)
 cli.add_command(validate)

@@ -27,6 +27,13 @@ class Failed(click.exceptions.Exit):
 
 def load_patches(paths: Sequence[Path]) -> Loaded:
     """The patches that the paths name; ``-`` is standard input."""
+    sources, errors = read_patches(paths)
+    program, diagnostics = load_sources(sources, errors)
+    return Loaded(tuple(Path(source.name) for source in sources), program, diagnostics)
+
+
+def read_patches(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
+    """The patch files that the paths name, and what cannot be read of them; ``-`` is standard input."""
     files, errors = find_patch_files([p for p in paths if p != STDIN], required=True)
     sources: list[SourceFile] = []
     for path in [*files, *(p for p in paths if p == STDIN)]:
@@ -34,8 +41,7 @@ def load_patches(paths: Sequence[Path]) -> Loaded:
             sources.append(source_of("<stdin>", read_stdin(MAX_FILE_BYTES + 1)) if path == STDIN else read_source(path))
         except PatchError as e:
             errors.append(e.diagnostic)
-    program, diagnostics = load_sources(sources, errors)
-    return Loaded((*files, *(p for p in paths if p == STDIN)), program, diagnostics)
+    return sources, errors
 
 
 def read_stdin(limit: int = -1) -> bytes:

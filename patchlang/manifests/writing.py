@@ -1,0 +1,79 @@
+"""Patch files as a manifest: the ConfigMap, and the annotation that has a sidecar read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from ..source import SourceFile
+from .arguments import DEFAULT_PATCHES
+
+_KEY = re.compile(r"[a-zA-Z0-9_][-._a-zA-Z0-9]{0,250}\.ya?ml")
+_WORD = re.compile(r"[a-zA-Z_][-._a-zA-Z0-9]*")
+_NO_WORDS = frozenset("y Y n N yes Yes no No on On off Off true True false False null Null".split())
+_SEVERAL = "patches.yaml"
+
+
+def key_of(names: Sequence[str]) -> str:
+    """The key for patch files of these names: that of a single file, if it can be a key and a file in a folder."""
+    name = PurePath(names[0]).name
+    return name if len(names) == 1 and _KEY.fullmatch(name) else _SEVERAL
+
+
+def joined(sources: Sequence[SourceFile]) -> str:
+    """Patch files as one, in the order in which they are loaded, with line feeds as line breaks."""
+    texts = [re.sub(r"\r\n?", "\n", source.text) for source in in_load_order(sources)]
+    text = texts[0]
+    for following in texts[1:]:
+        if text and not text.endswith("\n"):
+            text += "\n"
+        # a directive may stand only where the document before it is ended
+        ending = "...\n" if re.match(r"(?:#[^\n]*\n|\s)*%", following) else "---\n"
+        text += ending + following
+    return text
+
+
+def in_load_order(sources: Sequence[SourceFile]) -> list[SourceFile]:
+    """As the sidecar loads the files of a folder: by the names of the files."""
+    return sorted(sources, key=lambda s: (s.name.rsplit("/", 1)[-1], s.name))
+
+
+def config_map(name: str, namespace: str | None, key: str, text: str) -> str:
+    """The YAML of a ConfigMap with one key; the text is legible in it where YAML can write it so."""
+    head = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {_plain(name)}\n"
+    head += f"  namespace: {_plain(namespace)}\n" if namespace else ""
+    return f"{head}data:\n  {_plain(key)}: {_scalar(text)}"
+
+
+def annotation(image: str, version: str, name: str, key: str) -> str:
+    """The value of KubeVirt's annotation ``hooks.kubevirt.io/hookSidecars``: JSON in four lines."""
+    place = {"name": name, "key": key, "hookPath": f"{DEFAULT_PATCHES}/{key}"}
+    return (
+        f'[{{"image": {json.dumps(image)},\n'
+        f'  "args": {json.dumps(["--version", version])},\n'
+        f'  "configMap": {json.dumps(place)}}}]\n'
+    )
+
+
+def _plain(text: str) -> str:
+    """A name as YAML, in quotes where some reader of YAML might take it for something else."""
+    return text if _WORD.fullmatch(text) and text not in _NO_WORDS else json.dumps(text)
+
+
+def _scalar(text: str) -> str:
+    """A text as a block scalar of a key that is indented by two spaces, else in quotes."""
+    import yaml
+
+    ending = "+" if text.endswith("\n\n") or text == "\n" else "" if text.endswith("\n") else "-"
+    indent = "2" if re.match(r"\s", text) else ""
+    lines = text.removesuffix("\n").split("\n")
+    block = f"|{indent}{ending}\n" + "".join(f"    {line}\n" if line else "\n" for line in lines)
+    try:
+        if yaml.load(f"a:\n  b: {block}# end\n", Loader=yaml.CSafeLoader)["a"]["b"] == text:
+            return block
+    except yaml.YAMLError:
+        pass
+    quoted: str = yaml.dump(text, default_style='"', allow_unicode=True, width=1 << 20)
+    return quoted
