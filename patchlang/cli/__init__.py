@@ -14,6 +14,7 @@ import click
 from .. import __version__
 from .apply import apply
 from .common import ENVIRONMENT, USAGE
+from .completion import completion
 from .explain import explain
 from .manifest import manifest
 from .schema import schema
@@ -28,8 +29,9 @@ def cli() -> None:
 
 
 cli.add_command(apply)
-cli.add_command(manifest)
+cli.add_command(completion)
 cli.add_command(explain)
+cli.add_command(manifest)
 cli.add_command(schema)
 cli.add_command(test)
 cli.add_command(validate)

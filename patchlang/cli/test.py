@@ -19,7 +19,7 @@ from .common import Failed, report, wants_colour
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--update", is_flag=True, help="Write golden files that differ anew. Not where CI is set.")
 @click.option("--require-coverage", is_flag=True, help="Fail if an edit changes nothing in any test.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
