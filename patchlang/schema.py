@@ -49,6 +49,11 @@ def _expectation(*checks: str) -> Schema:
     return {"anyOf": [absent, given]}
 
 
+# keys of every edit that an op does not take
+NOT_TAKEN: dict[type, frozenset[str]] = {
+    model.QemuArgs: frozenset({"expect", "unless"}),
+    model.AddPart: frozenset({"part", "expect", "unless"}),
+}
 # what the decoder checks besides the types: of a key, and of keys together
 _OF_KEYS: dict[tuple[type, str], Schema] = {
     (model.Metadata, "name"): {"pattern": f"^{NAME.pattern}$"},
@@ -65,7 +70,6 @@ _OF_CLASSES: dict[type, Schema] = {
             {"required": ["args"], "properties": {"args": {"not": {"enum": [[]]}}}},
             {"required": ["env"], "properties": {"env": {"not": {"enum": [{}]}}}},
         ],
-        "properties": _none_of("expect", "unless"),
     },
     model.Test: {
         "oneOf": [
@@ -80,10 +84,7 @@ _OF_CLASSES: dict[type, Schema] = {
         ]
     },
     model.AddPart: {
-        "properties": {
-            **_none_of("part", "unless", "expect"),
-            "target": {"enum": [model.Target.CLOUD_INIT_DATA.value, model.Target.USER_DATA.value]},
-        }
+        "properties": {"target": {"enum": [model.Target.CLOUD_INIT_DATA.value, model.Target.USER_DATA.value]}}
     },
     model.CloudInitEdit: _PART,
     testmodel.TestSpec: {"properties": {"cases": {"minItems": 1}}},
@@ -158,13 +159,13 @@ class _Writer:
 
     def record(self, cls: type, first: Schema | None = None) -> Schema:
         """The schema of a dataclass; ``first`` are properties that stand before its own."""
-        known = model_fields(cls)
+        known = {key: value for key, value in model_fields(cls).items() if key not in NOT_TAKEN.get(cls, ())}
         required = [*(first or ()), *(key for key, (field, _) in known.items() if is_required(field))]
         # an op's own keys first, then those of every edit: what an editor offers comes in this order
         inherited = {key for base in cls.__mro__[1:-1] if is_dataclass(base) for key in model_fields(base)}
         order = sorted(known, key=lambda key: (key in inherited, key not in required))
         properties = {**(first or {}), **{key: self.field(cls, key, *known[key]) for key in order}}
-        schema: Schema = {"type": "object", "description": _first_paragraph(cls), "properties": properties}
+        schema: Schema = {"type": "object", "description": first_paragraph(cls), "properties": properties}
         schema |= {"required": required} if required else {}
         schema["additionalProperties"] = False
         more = [_OF_CLASSES[base] for base in cls.__mro__ if base in _OF_CLASSES]
@@ -182,10 +183,10 @@ class _Writer:
 
     def value(self, hint: Any) -> Schema:
         """The schema of what the decoder takes for a type of the model."""
-        options = _options(hint)
-        if set(options) == set(get_args(model.Value)):
+        choices = options(hint)
+        if set(choices) == set(get_args(model.Value)):
             return {}
-        schemas = [self.single(option) for option in options]
+        schemas = [self.single(choice) for choice in choices]
         return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
     def single(self, hint: Any) -> Schema:
@@ -218,10 +219,10 @@ class _Writer:
             ops = _OPS[base]
             for op, cls in ops.items():
                 self.define(cls.__name__, cls, {"op": {"enum": [op]}})
-            described = {"enum": list(ops), "enumDescriptions": [_first_paragraph(cls) for cls in ops.values()]}
+            described = {"enum": list(ops), "enumDescriptions": [first_paragraph(cls) for cls in ops.values()]}
             self.definitions[base.__name__] = {
                 "type": "object",
-                "description": _first_paragraph(base),
+                "description": first_paragraph(base),
                 "required": ["op"],
                 "properties": {"op": {**described, "description": "What the edit does."}},
                 "allOf": [_if("op", op, cls.__name__) for op, cls in ops.items()],
@@ -233,7 +234,7 @@ class _Writer:
             self.definitions[name] = self.record(cls, first)
 
 
-def _options(hint: Any) -> list[Any]:
+def options(hint: Any) -> list[Any]:
     """The types of a union, without None."""
     return [o for o in get_args(hint) if o is not NoneType] if get_origin(hint) in (Union, UnionType) else [hint]
 
@@ -259,6 +260,6 @@ def _leaf(hint: Any) -> Schema:
     return {"type": scalars} if issubclass(hint, _MAY_BE_EMPTY) else {"type": scalars, "minLength": 1}
 
 
-def _first_paragraph(cls: type) -> str:
+def first_paragraph(cls: type) -> str:
     """The docstring's first paragraph as plain text."""
     return " ".join((cls.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")

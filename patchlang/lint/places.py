@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os.path
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import model, rules
-from ..diagnostics import Diagnostic
+from ..diagnostics import Diagnostic, Severity
 from ..source import Span
 from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth
@@ -141,16 +143,14 @@ def _finding(earlier: _Write, later: _Write) -> Diagnostic:
     return advice(later.patch, rules.SAME_PLACE, message, later.span, help, ((earlier.span, f"patch {other}"),))
 
 
-def untested(patches: Sequence[model.Patch], tested_names: set[str]) -> list[Diagnostic]:
-    """Patches that no test applies; ``tested_names`` are the names of those that one does."""
-    return [
-        advice(
-            patch,
-            rules.UNTESTED,
-            f"no test applies patch `{name}`",
-            patch.metadata.name.span(),
-            "write one, `kind: PatchTest`; it replays all runs of a boot",
-        )
-        for patch in patches
-        if (name := patch.metadata.name.text) not in tested_names
-    ]
+def untested(patches: Iterable[tuple[str, Span]], tested: Collection[str]) -> Iterator[Diagnostic]:
+    """Patches that no test applies, where there are tests at all.
+
+    ``patches`` are names, each with its place; ``tested`` are the files and folders that the tests name, as real paths.
+    """
+    for name, span in patches if tested else ():
+        path = PurePath(os.path.realpath(span.source.name))
+        if not any(str(place) in tested for place in (path, *path.parents)):
+            help = "write a test of it (`kind: PatchTest`): it replays all runs of a boot"
+            message = f"there are tests, but none applies patch `{name}`"
+            yield Diagnostic(rules.UNTESTED, message, span, help, Severity.ADVICE, name)

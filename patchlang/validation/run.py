@@ -11,6 +11,7 @@ from multiprocessing import get_context
 
 from .. import rules
 from ..diagnostics import Diagnostic, in_order
+from ..lint import untested
 from ..manifests import crosscheck
 from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Facts
@@ -45,7 +46,9 @@ def validate_files(
         whole.config_maps += outcome.config_maps
         whole.machines += outcome.machines
         whole.incomplete |= outcome.incomplete
+        whole.tested |= outcome.tested
     whole.diagnostics += _duplicate_names(units, outcomes)
+    whole.diagnostics += untested((one for outcome in outcomes for one in outcome.facts.names), whole.tested)
     _check_machines(whole)
     found = ignores.apply(whole.diagnostics, whole.ignores, lambda name: name not in whole.incomplete)
     return report(whole.held, in_order([*known, *found]))

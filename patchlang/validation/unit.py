@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import model, rules
-from ..compile import Program, compile_program
+from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..embedded import located
+from ..lint import advise
 from ..load import MAX_FILE_BYTES, decode_source, source_of
 from ..manifests import configmaps, documents, machines
 from ..manifests.configmaps import Entry
@@ -17,19 +19,12 @@ from ..manifests.crosscheck import Facts, Given
 from ..manifests.documents import Contents, Document, Kind
 from ..manifests.machines import Machine
 from ..patchtest.decode import tests_of
+from ..patchtest.inputs import beside
 from ..source import SourceFile
 from . import ignores
 from .discovery import Input, unreadable
 from .ignores import Ignore
 from .report import Held
-
-try:
-    from ..lint import advise
-except ImportError:
-
-    def advise(patches: Sequence[model.Patch], program: Program | None) -> list[Diagnostic]:
-        return []
-
 
 MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
@@ -39,7 +34,7 @@ class Outcome:
     """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
 
     ``facts`` are of the folder's patch files together. ``incomplete`` are the files whose findings may not be all,
-    since there are errors.
+    since there are errors. ``tested`` are the files and folders, as real paths, whose patches a test applies.
     """
 
     held: list[Held] = field(default_factory=list)
@@ -49,6 +44,7 @@ class Outcome:
     config_maps: list[Given] = field(default_factory=list)
     machines: list[tuple[str, Machine]] = field(default_factory=list)
     incomplete: set[str] = field(default_factory=set)
+    tested: set[str] = field(default_factory=set)
 
     def add(self, diagnostics: Iterable[Diagnostic], files: Iterable[str] = ()) -> None:
         """Findings. Where there is an error among them, there may be more to find in ``files``."""
@@ -144,7 +140,11 @@ def _check_tests(contents: Contents, outcome: Outcome) -> None:
     for document in contents.documents:
         if document.kind is Kind.TEST:
             name = document.chunk.name
-            outcome.add(tests_of(document.chunk)[1], [name])
+            tests, wrong = tests_of(document.chunk)
+            outcome.add(wrong, [name])
+            for test in tests:
+                files = [beside(entry) for entry in test.spec.patches] or [Path(name)]
+                outcome.tested |= {os.path.realpath(file) for file in files}
             outcome.held.append(Held(name, tests=1))
 
 

@@ -1,0 +1,72 @@
+"""``patchlang explain``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from .. import handbook
+from ..diagnostics import did_you_mean
+from ..schema import first_paragraph
+from .common import wants_colour
+
+
+@click.command()
+@click.argument("topic", required=False)
+def explain(topic: str | None) -> None:
+    """Explain a finding or an op.
+
+    TOPIC is the id of a rule (PL301), its name (positional-predicate), or an op (ensure). Without it all are listed.
+    """
+    if topic is None:
+        text = "\n".join(_listed())
+    elif (rule := handbook.find_rule(topic)) is not None:
+        text = handbook.page(rule).text
+    elif topic in handbook.ops():
+        text = handbook.op_page(topic)
+    else:
+        known = [*(rule.slug for rule in handbook.all_rules().values()), *handbook.ops()]
+        help = did_you_mean(topic, known)
+        more = help if help.startswith("did you mean") else "`patchlang explain` lists them"
+        raise click.UsageError(f"there is no rule or op `{topic}`; {more}")
+    click.echo(_shown(text, wants_colour(sys.stdout)), nl=False, color=True)
+
+
+def _listed() -> Iterator[str]:
+    for stage, words in handbook.STAGES.items():
+        yield f"# {stage}xx: {words}"
+        for rule in handbook.all_rules().values():
+            if rule.id.startswith(stage):
+                summary = handbook.page(rule).summary.replace("`", "")
+                yield f"{rule.id}  {rule.slug:27} {summary}"
+        yield ""
+    for key, words in (("domain", "edits of the domain"), ("cloudInit", "edits of cloud-init data")):
+        yield f"# {words}"
+        for name, kinds in handbook.ops().items():
+            for kind, cls in kinds:
+                if kind == key:
+                    yield f"{name:9} {first_paragraph(cls).replace('`', '')}"
+        yield ""
+    yield "patchlang explain TOPIC says more of one of them."
+
+
+def _shown(markdown: str, colour: bool) -> str:
+    """A page for a terminal: code is indented, without fences; headings are bold and code coloured where it can be."""
+    lines = []
+    in_code = False
+    for line in markdown.splitlines():
+        if line.startswith("```"):
+            in_code = not in_code
+        elif in_code:
+            lines.append(_painted(f"    {line}", "36", colour) if line else "")
+        elif line.startswith("# "):
+            lines.append(_painted(line.removeprefix("# "), "1", colour))
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _painted(line: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{line}\x1b[0m" if colour else line

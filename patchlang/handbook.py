@@ -1,0 +1,129 @@
+"""The help pages: one for each rule, shipped as patchlang/pages/ID.md, and one for each op, made from the model."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, dataclass
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_args, get_origin
+
+from . import model, rules
+from .decode import is_required, model_fields
+from .diagnostics import Rule
+from .fieldhelp import field_help
+from .schema import NOT_TAKEN, first_paragraph, options
+
+STAGES = {
+    "PL0": "the file",
+    "PL1": "the shape of a document",
+    "PL2": "paths, expressions, fragments",
+    "PL3": "advice",
+    "PL4": "applying",
+    "PL5": "what the patch is applied to",
+    "PL6": "tests",
+    "PL7": "manifests",
+    "PL8": "comments that ignore findings",
+}
+
+_BASES: dict[str, type] = {"domain": model.DomainEdit, "cloudInit": model.CloudInitEdit}
+_WORDS = {
+    model.Expression: "CEL",
+    model.XPath: "XPath",
+    model.ConstructivePath: "path to build",
+    model.Pointer: "JSON Pointer",
+    model.Fragment: "XML",
+    model.Template: "text with $[ ]",
+    model.QName: "name",
+    model.Expect: "count",
+    model.Part: "map: " + ", ".join(model_fields(model.Part)),
+    bool: "true or false",
+    int: "whole number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page of a rule: its first sentence, and all of it as it is written (Markdown)."""
+
+    rule: Rule
+    summary: str
+    text: str
+
+
+@cache
+def all_rules() -> dict[str, Rule]:
+    """Every rule by its id, in order."""
+    found = {value.id: value for value in vars(rules).values() if isinstance(value, Rule)}
+    return dict(sorted(found.items()))
+
+
+@cache
+def page(rule: Rule) -> Page:
+    """The page of a rule. FileNotFoundError where it has none."""
+    text = (files(__package__) / "pages" / f"{rule.id}.md").read_text(encoding="utf-8")
+    summary = text.split("\n\n")[1]
+    return Page(rule, " ".join(summary.split()), text)
+
+
+def find_rule(topic: str) -> Rule | None:
+    """The rule of an id (in any case) or a slug."""
+    return next((rule for rule in all_rules().values() if topic.upper() == rule.id or topic.lower() == rule.slug), None)
+
+
+def ops() -> dict[str, tuple[tuple[str, type], ...]]:
+    """Every op by its name, with what it works on, ``domain`` or ``cloudInit``, and its class."""
+    found: dict[str, tuple[tuple[str, type], ...]] = {}
+    for key, known in (("domain", model.DOMAIN_OPS), ("cloudInit", model.CLOUD_INIT_OPS)):
+        for name, cls in known.items():
+            found[name] = (*found.get(name, ()), (key, cls))
+    return found
+
+
+def op_page(name: str) -> str:
+    """The page of an op: for each of its kinds the docstring and the keys (Markdown)."""
+    sections = []
+    for key, cls in ops()[name]:
+        where = "of the domain" if key == "domain" else "of cloud-init data"
+        common = [k for k in model_fields(_BASES[key]) if k not in NOT_TAKEN.get(cls, ())]
+        own = [k for k in model_fields(cls) if k not in model_fields(_BASES[key])]
+        lines = [f"# {name}, an edit {where}", "", first_paragraph(cls), ""]
+        lines += [line for k in own for line in _key(cls, k)]
+        lines += ["", "Keys of every edit:", ""]
+        lines += [line for k in common for line in _key(cls, k)]
+        sections.append("\n".join(lines) + "\n")
+    return "\n".join(sections)
+
+
+def _key(cls: type, key: str) -> list[str]:
+    field, hint = model_fields(cls)[key]
+    notes = [_type(hint), *(["required"] if is_required(field) else _default(field))]
+    return [f"- `{key}` ({', '.join(notes)})", f"  {field_help(cls, key) or ''}".rstrip()]
+
+
+def _type(hint: Any) -> str:
+    """A type of the model in words."""
+    found = options(hint)
+    if set(found) == set(get_args(model.Value)):
+        return "any value, texts with $[ ]"
+    return " or ".join(_one_type(option) for option in found)
+
+
+def _one_type(hint: Any) -> str:
+    if get_origin(hint) is tuple:
+        item = get_args(hint)[0]
+        if get_origin(item) is tuple:
+            return f"map of {_type(get_args(item)[1])}"
+        return f"list of {_type(item)}"
+    if hint in _WORDS:
+        return _WORDS[hint]
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return " | ".join(str(member.value) for member in hint)
+    return "text"
+
+
+def _default(field: Field[Any]) -> list[str]:
+    value = field.default.value if isinstance(field.default, Enum) else field.default
+    if value in (MISSING, None, ()):
+        return []
+    return [f"default {str(value).lower() if isinstance(value, bool) else value}"]

@@ -1,0 +1,184 @@
+"""The help pages: every rule has one, and what a page shows is run, so that it cannot rot.
+
+A fenced block of a page says in its head what it is: ``yaml wrong`` brings the rule about, ``yaml right`` does not. A
+file name behind it (``xml wrong domain.xml``) says which file it is, else it is patch.yaml. A block with a file name
+alone is there in both cases. A list of edits, or the keys of a spec, stand for a patch that has just these.
+
+With domain.xml or cloud-init.json there, the patch is applied; with test.yaml, it is tested; else all files are
+validated, as they are where the rule is advice.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from patchlang import cli, handbook, model
+from patchlang.decode import model_fields
+from patchlang.diagnostics import Rule
+
+# pages without samples → why
+NO_SAMPLE = {
+    "PL002": "a page is UTF-8 itself",
+    "PL004": "it would take 256 KiB",
+    "PL414": "of the sidecar alone, and it takes a minute",
+    "PL506": "of the sidecar alone",
+    "PL715": "it would take 1 MiB",
+}
+
+RULES = list(handbook.all_rules().values())
+
+
+def blocks(text: str) -> list[tuple[str, str, str]]:
+    """``wrong``, ``right`` or ``both``, the name of the file, and its content."""
+    found = []
+    for head, body in re.findall(r"^```(.*)\n((?:.*\n)*?)```$", text, re.MULTILINE):
+        words = head.split()[1:]
+        when = words.pop(0) if words and words[0] in ("wrong", "right") else "both"
+        found.append((when, words[0] if words else "patch.yaml", body))
+    return found
+
+
+def document(text: str) -> str:
+    """A whole patch from what a page shows."""
+    first = next((line for line in text.split("\n") if line and not line.startswith("#")), "")
+    if first.startswith("- "):
+        text = "domain:\n" + textwrap.indent(text, "  ")
+    elif first.split(":")[0] not in model_fields(model.Spec):
+        return text
+    return "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: example}\nspec:\n" + textwrap.indent(text, "  ")
+
+
+def run(
+    folder: Path,
+    rule: Rule,
+    files: dict[str, str],
+    capture: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[int, str]:
+    """The exit status and all that is said."""
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name, text in files.items():
+        Path(name).write_text(document(text) if name == "patch.yaml" else text)
+    if rule.id.startswith("PL3"):
+        args = ["validate", *files]
+    elif "test.yaml" in files:
+        args = ["test", *files]
+    elif "domain.xml" in files or "cloud-init.json" in files:
+        given = next(name for name in ("domain.xml", "cloud-init.json") if name in files)
+        args = ["apply", "-p", "patch.yaml", f"--{given.split('.')[0]}", given]
+        args += ["--vmi", "vmi.yaml"] if "vmi.yaml" in files else []
+    else:
+        args = ["validate", *files]
+    monkeypatch.setattr("sys.argv", ["patchlang", *args])
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    capture.readouterr()
+    status = 0
+    try:
+        cli.main()
+    except SystemExit as e:
+        status = e.code if isinstance(e.code, int) else 0
+    captured = capture.readouterr()
+    return status, captured.out + captured.err
+
+
+def name(rule: Rule) -> str:
+    return rule.id
+
+
+def test_every_rule_has_a_page() -> None:
+    folder = Path(handbook.__file__).parent / "pages"
+    pages = {path.stem for path in folder.glob("*.md")}
+    missing = {rule.id for rule in RULES} - pages
+    assert missing == set(), f"write patchlang/pages/ID.md for each of {sorted(missing)}"
+    assert pages - {rule.id for rule in RULES} == set()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=name)
+def test_a_page_is_laid_out_as_the_others(rule: Rule) -> None:
+    text = handbook.page(rule).text
+    assert text.startswith(f"# {rule.id} {rule.slug}\n\n")
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    assert re.fullmatch(r"[^\n]+[.]", handbook.page(rule).summary), "one sentence on one line"
+    assert len(handbook.page(rule).summary) <= 110
+    assert [line for line in text.split("\n") if len(line) > 125] == []
+    samples = {when for when, _, _ in blocks(text)} - {"both"}
+    assert samples == (set() if rule.id in NO_SAMPLE else {"wrong", "right"})
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.id not in NO_SAMPLE], ids=name)
+def test_what_is_wrong_brings_the_rule_about_and_what_is_right_does_not(
+    rule: Rule, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = blocks(handbook.page(rule).text)
+    for case in ("wrong", "right"):
+        files = {file: text for when, file, text in found if when in (case, "both")}
+        status, said = run(tmp_path / case, rule, files, capsys, monkeypatch)
+        assert status in (0, 1), said
+        assert (f"[{rule.id} {rule.slug}]" in said) is (case == "wrong"), said
+        assert case == "wrong" or status == 0, said
+        assert case == "wrong" or not re.search(r"\[PL(?!308)\d\d\d ", said), said
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def explain(*args: str, capture: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["patchlang", "explain", *args])
+    with pytest.raises(SystemExit) as raised:
+        cli.main()
+    captured = capture.readouterr()
+    return raised.value.code or 0, captured.out, captured.err  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("topic", ["PL301", "pl301", "positional-predicate"])
+def test_a_rule_by_its_id_or_name(
+    topic: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, err = explain(topic, capture=capsys, monkeypatch=monkeypatch)
+    assert (status, err) == (0, "")
+    assert out.startswith("PL301 positional-predicate\n")
+    assert "```" not in out
+
+
+def test_without_a_topic_everything_is_listed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, _ = explain(capture=capsys, monkeypatch=monkeypatch)
+    assert status == 0
+    lines = out.split("\n")
+    for rule in RULES:
+        assert len([line for line in lines if line.startswith(f"{rule.id}  {rule.slug} ")]) == 1
+    for op in handbook.ops():
+        assert any(line.startswith(f"{op} ") for line in lines)
+
+
+@pytest.mark.parametrize("op", handbook.ops())
+def test_an_op_with_all_its_keys(op: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    status, out, _ = explain(op, capture=capsys, monkeypatch=monkeypatch)
+    assert status == 0
+    for _, cls in handbook.ops()[op]:
+        for key in set(model_fields(cls)) - handbook.NOT_TAKEN.get(cls, frozenset()):
+            assert f"- `{key}` (" in out
+
+
+@pytest.mark.parametrize(
+    ("topic", "help"), [("ensur", "did you mean `ensure`?"), ("piles", "did you mean `piles-up`?"), ("PL999", "lists")]
+)
+def test_what_is_not_known(
+    topic: str, help: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, err = explain(topic, capture=capsys, monkeypatch=monkeypatch)
+    assert (status, out) == (2, "")
+    assert f"there is no rule or op `{topic}`" in err
+    assert help in err
+
+
+def test_every_stage_is_listed() -> None:
+    assert {rule.id[:3] for rule in RULES} == set(handbook.STAGES)
