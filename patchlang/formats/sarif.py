@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from .. import __version__
+from .. import __version__, handbook
 from ..diagnostics import Diagnostic, Rule, Severity
 from ..source import Span
 from ..validation.report import Checked, Totals
@@ -50,8 +50,15 @@ class Sarif:
         """The reference to a rule, which is described once."""
         if rule.id not in self.rules:
             self.rules[rule.id] = len(self.rules)
-            text = rule.slug.replace("-", " ")
-            self.descriptions.append({"id": rule.id, "name": rule.slug, "shortDescription": {"text": text}})
+            page = handbook.page(rule)
+            self.descriptions.append(
+                {
+                    "id": rule.id,
+                    "name": rule.slug,
+                    "shortDescription": {"text": page.summary},
+                    "help": {"text": page.text, "markdown": page.text},
+                }
+            )
         return {"id": rule.id, "index": self.rules[rule.id]}
 
     def _result(self, diagnostic: Diagnostic, span: Span) -> dict[str, Any]:

@@ -10,11 +10,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import yaml
 
 from .. import rules
-from ..diagnostics import Diagnostic, Rule, Severity, did_you_mean
+from ..diagnostics import Diagnostic, Rule, Severity
 from ..embedded import Encoded, outermost
 from ..source import SourceFile, Span
 
@@ -91,12 +92,12 @@ def _end_of_line(text: str, start: int) -> int:
 
 
 def apply(
-    diagnostics: Iterable[Diagnostic], ignores: Iterable[Ignore], complete: Callable[[str], bool]
+    diagnostics: Iterable[Diagnostic], ignores: Iterable[Ignore], complete: Callable[[str, str], bool]
 ) -> list[Diagnostic]:
     """The diagnostics that no comment ignores, and findings on the comments themselves (PL801, PL802, PL803).
 
-    Places are in files. ``complete`` says of a file's name whether all its findings are there: where they are not, a
-    comment may be of use all the same.
+    Places are in files. ``complete`` says of a file's name and a rule's id whether all findings are there: where they
+    are not, a comment may be of use all the same.
     """
     by_file: dict[str, list[Ignore]] = {}
     for ignore in ignores:
@@ -111,7 +112,7 @@ def apply(
             left.append(diagnostic)
     for file, known in by_file.items():
         for ignore in known:
-            left += _findings(ignore, used, complete(file))
+            left += _findings(ignore, used, partial(complete, file))
     return left
 
 
@@ -122,7 +123,7 @@ def _ignores(ignore: Ignore, diagnostic: Diagnostic) -> bool:
     return ignore.start <= diagnostic.span.start <= ignore.end and any(name == rule for name, _ in ignore.ids)
 
 
-def _findings(ignore: Ignore, used: set[tuple[int, str]], complete: bool) -> Iterator[Diagnostic]:
+def _findings(ignore: Ignore, used: set[tuple[int, str]], complete: Callable[[str], bool]) -> Iterator[Diagnostic]:
     known = {value.id for value in vars(rules).values() if isinstance(value, Rule)}
     if not ignore.ids:
         help = "write `# patchlang: ignore[PL301] reason`"
@@ -132,12 +133,12 @@ def _findings(ignore: Ignore, used: set[tuple[int, str]], complete: bool) -> Ite
         yield _warning(rules.IGNORE_WITHOUT_REASON, "the comment does not say why", ignore.span, help)
     for name, span in ignore.ids:
         if name not in known:
-            help = did_you_mean(name, known, "rules")
+            help = "`patchlang explain` lists them all"
             yield _warning(rules.BAD_IGNORE, f"there is no rule `{name}`", span, help)
         elif not can_be_ignored(name):
             message = f"`{name}` cannot be ignored: the sidecar refuses such a patch"
             yield _warning(rules.BAD_IGNORE, message, span, "only advice and findings on manifests can be ignored")
-        elif complete and (id(ignore), name) not in used:
+        elif complete(name) and (id(ignore), name) not in used:
             yield _warning(rules.UNUSED_IGNORE, f"no finding of `{name}` here", span, "take the comment out")
 
 

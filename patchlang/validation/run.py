@@ -24,6 +24,19 @@ LARGEST_UNIT = 1000
 """Files of one folder that are checked together. Larger folders are no sidecar's (a ConfigMap holds 1 MiB): in them
 advice on several patches is given within such parts."""
 
+_OF_SEVERAL_FILES = {
+    rule.id
+    for rule in (
+        rules.SAME_PLACE,
+        rules.UNTESTED,
+        rules.SIDECAR_IMAGE,
+        rules.CONFIG_MAP_NOT_GIVEN,
+        rules.NO_CLOUD_INIT_VOLUME,
+        rules.SEVERAL_CLOUD_INIT,
+    )
+}
+"""Findings that depend on what else is given: a comment on them may be of use, though not with these files."""
+
 Progress = Callable[[int], None]
 """Called with the number of files that are done."""
 
@@ -50,7 +63,12 @@ def validate_files(
     whole.diagnostics += _duplicate_names(units, outcomes)
     whole.diagnostics += untested((one for outcome in outcomes for one in outcome.facts.names), whole.tested)
     _check_machines(whole)
-    found = ignores.apply(whole.diagnostics, whole.ignores, lambda name: name not in whole.incomplete)
+    alone = any(one.named and one.data is None for one in inputs)
+
+    def is_complete(file: str, rule: str) -> bool:
+        return file not in whole.incomplete and not (alone and rule in _OF_SEVERAL_FILES)
+
+    found = ignores.apply(whole.diagnostics, whole.ignores, is_complete)
     return report(whole.held, in_order([*known, *found]))
 
 
