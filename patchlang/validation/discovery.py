@@ -73,7 +73,7 @@ def _walk(folder: str, errors: list[Diagnostic]) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.endswith(ENDINGS) and not name.startswith("."):
-                yield os.path.join(path, name)
+                yield os.path.join(path, name).removeprefix("./")
 
 
 def unreadable(path: str, reason: str) -> Diagnostic:
