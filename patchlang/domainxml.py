@@ -179,6 +179,7 @@ class DomainTree:
         for node in nodes:
             for inner in node.iter():
                 self._grown += 1
+                self._changes.prefixes.setdefault(inner, inner.prefix)
                 self._account(inner.text or "", *(str(value) for value in inner.attrib.values()))
             self._insert_one(node, anchor, position, parent)
             self._inserted.update(node.iter())
@@ -249,8 +250,6 @@ class DomainTree:
         tag, attributes = element.tag, attributes_of(element)
         if element in self._numbers:
             self._changes.starts.setdefault(element, (tag, attributes))
-        else:
-            self._changes.prefixes.setdefault(element, element.prefix)
 
         def undo() -> None:
             if element.tag != tag:

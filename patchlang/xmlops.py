@@ -66,7 +66,8 @@ class Targets:
 
 
 def _truth(result: Any) -> bool:
-    return bool(result)
+    """XPath 1.0's boolean(): NaN is false."""
+    return bool(result) and result == result
 
 
 def facts_of(match: Match, index: int) -> dict[str, Any]:
