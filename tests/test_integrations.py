@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def repository(folder: Path) -> Path:
 def users_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose hooks are those of a copy of this checkout."""
     listed = run("git", "ls-files", "-z", cwd=ROOT)
-    if shutil.which("pre-commit") is None or listed.returncode != 0:
+    if find_spec("pre_commit") is None or listed.returncode != 0:
         pytest.skip("needs pre-commit (PyPI), and git with the checkout of a repository")
     hooks = tmp_path_factory.mktemp("hooks")
     for name in listed.stdout.split("\0"):
@@ -98,7 +99,8 @@ def users_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pre_commit(user: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    return run("pre-commit", "run", "--all-files", "--color", "never", cwd=user, PRE_COMMIT_HOME=str(home))
+    command = (sys.executable, "-m", "pre_commit", "run", "--all-files", "--color", "never")
+    return run(*command, cwd=user, PRE_COMMIT_HOME=str(home))
 
 
 def test_pre_commit_runs_the_hooks(users_repository: Path, tmp_path: Path) -> None:
