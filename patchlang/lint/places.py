@@ -14,6 +14,7 @@ from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth
 from .guards import variables_of
 from .reading import advice, constant, locations, tree
+from .truth import Steps
 
 _WORDS = {
     model.Set: "sets",
@@ -29,7 +30,7 @@ class _Write(NamedTuple):
 
     patch: model.Patch
     edit: model.DomainEdit
-    path: tuple[str, ...]
+    path: Steps
     value: str | None
     span: Span
 
@@ -40,20 +41,26 @@ def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
     The same path, but for its layout, and another value; or one takes away what the other changes. Patches whose
     conditions exclude each other never meet.
     """
-    ordered = sorted(patches, key=lambda patch: patch.spec.priority)
-    seen: list[_Write] = []
-    for patch in ordered:
+    # by their paths, and by all paths above them, so that each is compared with few
+    at: dict[Steps, list[_Write]] = {}
+    below: dict[Steps, list[_Write]] = {}
+    for patch in sorted(patches, key=lambda patch: patch.spec.priority):
         writes = list(_writes(patch))
         for later in writes:
-            earlier = next((write for write in seen if _clash(write, later)), None)
+            above = [one for end in range(1, len(later.path)) for one in at.get(later.path[:end], ())]
+            near = (*above, *at.get(later.path, ()), *below.get(later.path, ()))
+            earlier = next((one for one in near if _clash(one, later)), None)
             if earlier is not None:
                 yield _finding(earlier, later)
-        seen += writes
+        for write in writes:
+            at.setdefault(write.path, []).append(write)
+            for end in range(1, len(write.path)):
+                below.setdefault(write.path[:end], []).append(write)
 
 
 def _writes(patch: model.Patch) -> Iterator[_Write]:
     for edit in patch.spec.domain:
-        paths: list[tuple[str, ...]] = []
+        paths: list[Steps] = []
         value = None
         match edit:
             case model.Set(path=path, value=text):
@@ -67,7 +74,9 @@ def _writes(patch: model.Patch) -> Iterator[_Write]:
                 value = constant(edit.value)
                 if edit.value is None:
                     continue
-            case model.Remove(path=path) | model.Replace(path=path) | model.Rename(path=path):
+            case model.Replace(path=path, xml=xml):
+                paths, value = _steps(path.text), constant(xml)
+            case model.Remove(path=path) | model.Rename(path=path):
                 paths = _steps(path.text)
             case _:
                 continue
@@ -75,7 +84,7 @@ def _writes(patch: model.Patch) -> Iterator[_Write]:
             yield _Write(patch, edit, steps, value, edit.path.span())
 
 
-def _steps(text: str) -> list[tuple[str, ...]]:
+def _steps(text: str) -> list[Steps]:
     """The steps of each path of a union in one form; none for those with variables, which are the patch's own."""
     read = tree(text)
     if read is None or any(isinstance(part, VariableRef) for part in walk(read)):
@@ -111,15 +120,15 @@ def _form(expr: Expr, text: str) -> str:
 
 
 def _clash(one: _Write, other: _Write) -> bool:
-    if one.patch is other.patch or not _meet(one, other):
+    if isinstance(one.edit, model.Remove) and isinstance(other.edit, model.Remove):
         return False
-    takes = (model.Remove, model.Replace, model.Rename)
-    if isinstance(one.edit, takes) or isinstance(other.edit, takes):
-        if type(one.edit) is type(other.edit) and not isinstance(one.edit, model.Replace):
-            return False  # gone is gone
-        above, below = (one, other) if isinstance(one.edit, takes) else (other, one)
-        return bool(above.path) and below.path[: len(above.path)] == above.path
-    return one.path == other.path and (one.value is None or one.value != other.value)
+    takers = [write for write in (one, other) if isinstance(write.edit, model.Remove | model.Replace | model.Rename)]
+    clash = one.path == other.path or any(
+        below.path[: len(taker.path)] == taker.path for taker in takers for below in (one, other) if below is not taker
+    )
+    same = one.path == other.path and one.value is not None and one.value == other.value
+    alike = not takers or type(one.edit) is type(other.edit)
+    return clash and not (same and alike) and _meet(one, other)
 
 
 def _meet(one: _Write, other: _Write) -> bool:
