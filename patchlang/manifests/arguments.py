@@ -30,8 +30,8 @@ OURS = frozenset(FLAGS) - {"version"}
 class Arguments:
     """What a sidecar is told. ``patches`` are the places where it looks for patch files; empty: the default one."""
 
+    version: Scalar | None
     patches: tuple[str, ...]
-    no_fallback: bool
 
 
 def names(args: Sequence[Scalar]) -> set[str]:
@@ -42,7 +42,7 @@ def names(args: Sequence[Scalar]) -> set[str]:
 def read(args: Sequence[Scalar], sidecar: Span) -> tuple[Arguments, list[Diagnostic]]:
     """The arguments, and what our shim would refuse in them (PL704, PL705); what is missing is shown at ``sidecar``."""
     found: list[Diagnostic] = []
-    given: dict[str, list[Scalar]] = {}
+    given: dict[str, list[Scalar]] = {}  # flag → its values, or itself
     for name, value, place in _pairs(args, found):
         if name not in FLAGS:
             help = did_you_mean(f"--{name}", [f"--{flag}" for flag in FLAGS], "flags")
@@ -55,7 +55,8 @@ def read(args: Sequence[Scalar], sidecar: Span) -> tuple[Arguments, list[Diagnos
             given.setdefault(name, []).append(value or place)
     found += _version(given, args, sidecar)
     found += _size(given)
-    return Arguments(tuple(path.text for path in given.get("patches", ())), "no-fallback" in given), found
+    version = given.get("version", [None])[-1]
+    return Arguments(version, tuple(path.text for path in given.get("patches", ()))), found
 
 
 def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[str, Scalar | None, Scalar]]:
@@ -90,7 +91,6 @@ def _refused(message: str, place: Span, help: str | None) -> Diagnostic:
 
 
 def _version(given: dict[str, list[Scalar]], args: Sequence[Scalar], sidecar: Span) -> Iterator[Diagnostic]:
-    known = ", ".join(VERSIONS)
     versions = given.get("version")
     if versions is None:
         if "version" in names(args) or ("plugin-socket" in given and "socket-dir" not in given):
@@ -100,9 +100,8 @@ def _version(given: dict[str, list[Scalar]], args: Sequence[Scalar], sidecar: Sp
         yield Diagnostic(rules.SIDECAR_VERSION, message, place, f'`"args": ["--version", "{VERSIONS[-1]}"]`')
     elif versions[-1].text not in VERSIONS:
         message = f"the sidecar does not know version `{versions[-1].text}`"
-        yield Diagnostic(
-            rules.SIDECAR_VERSION, message, versions[-1].span, did_you_mean(versions[-1].text, VERSIONS, known)
-        )
+        help = did_you_mean(versions[-1].text, VERSIONS, "versions")
+        yield Diagnostic(rules.SIDECAR_VERSION, message, versions[-1].span, help)
 
 
 def _size(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:

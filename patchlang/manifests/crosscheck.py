@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from .. import rules
-from ..diagnostics import Diagnostic, Rule, Severity, did_you_mean
+from ..diagnostics import Diagnostic, Rule, Severity, closest, did_you_mean
 from ..source import Span
 from ..yamltree import Node, Scalar
 from . import arguments, pod, sidecars
-from .arguments import DEFAULT_PATCHES, Arguments
+from .arguments import DEFAULT_PATCHES, VERSIONS, Arguments
 from .configmaps import ConfigMap, Entry
 from .machines import Machine
 from .sidecars import Mount, Sidecar
@@ -87,6 +87,10 @@ class _Machine:
                 self.hook_path(mount, mount.path, told)
             if entry and entry.content and not facts and not (_is_hook(path) and entry.is_program):
                 facts = self.load(entry)
+            if facts and facts.edits_cloud_init and told and told.version and told.version.text == VERSIONS[0]:
+                message = f"{VERSIONS[0]} of the protocol has no call for cloud-init data, which patches here edit"
+                self.wrong(rules.SIDECAR_VERSION, message, told.version.span, f"ask for {VERSIONS[-1]}")
+                return False
         elif mount and not entry and not sidecar.image:
             self.no_image(sidecar, "runs the script that is mounted here, and cannot read a patch", Severity.WARNING)
         return facts.edits_cloud_init if facts else _is_hook(path) and path.endswith("/preCloudInitIso")
@@ -98,8 +102,10 @@ class _Machine:
         return by_image or by_flags or path.startswith("/etc/patchlang/")
 
     def told(self, sidecar: Sidecar) -> Arguments | None:
-        """What our shim is told; None where another program is started."""
+        """What our shim is told; None where another program is started, or that is not known."""
         if sidecar.command and PurePosixPath(sidecar.command[0].text).name != "sidecar-shim":
+            return None
+        if not sidecar.is_whole:
             return None
         told, wrong = arguments.read((*sidecar.command[1:], *sidecar.args), sidecar.span)
         self.found += wrong
@@ -163,12 +169,17 @@ class _Machine:
             message = f"the sidecar does not look there for patches, but at {' and '.join(looked_at)}"
             name = mount.key.text if mount.key and mount.key.text.endswith(_ENDINGS) else f"{path.stem}.yaml"
             help = f"mount it as {DEFAULT_PATCHES}/{name}"
-            if told.patches:
+            hook = closest(path.name, _HOOKS)
+            if hook and str(path.parent) in _PROGRAM_FOLDERS:
+                help = f"did you mean `{path.parent}/{hook}`?"
+            elif told.patches:
                 help = f'add "--patches", "{path}" to `args`, or mount it where that points'
             self.wrong(rules.HOOK_PATH, message, written.span, help)
         elif path.suffix not in _ENDINGS or path.name.startswith("."):
             message = f"of the folder {path.parent} the sidecar reads `*.yaml` and `*.yml`, and no hidden files"
-            self.wrong(rules.HOOK_PATH, message, written.span, f"mount it as {path.parent}/{path.name.strip('.')}.yaml")
+            name = path.name.strip(".")
+            name = name if name.endswith(_ENDINGS) else f"{name}.yaml"
+            self.wrong(rules.HOOK_PATH, message, written.span, f"mount it as {path.parent}/{name}")
 
 
 def _is_hook(path: str) -> bool:

@@ -36,6 +36,7 @@ class _Reader:
         self.found: list[Diagnostic] = []
 
     def error(self, message: str, at: int) -> Exception:
+        at = min(at, max(0, len(self.text.rstrip()) - 1))
         help = None
         if self.text[at : at + 1] == "'":
             help = "JSON's quotes are double ones"

@@ -24,15 +24,18 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """One entry of the list, as far as it could be read. ``span`` is its first character."""
+    """One entry of the list, as far as it could be read. ``span`` is its first character.
+
+    It is not ``is_whole`` where a value has a wrong type.
+    """
 
     span: Span
     image: Scalar | None
     command: tuple[Scalar, ...]
     args: tuple[Scalar, ...]
-    args_span: Span | None
     config_map: Mount | None
     claim: Mount | None
+    is_whole: bool
 
 
 _TEXT, _TEXTS, _TEXT_OR_TEXTS, _OBJECT = "text", "a list of texts", "text or a list of texts", "a JSON object"
@@ -98,20 +101,20 @@ class _Reader:
         if not isinstance(node, Mapping):
             self.wrong(f"a sidecar is a JSON object, not {_kind(node)}", node.span)
             return None
+        before = sum(diagnostic.is_error for diagnostic in self.found)
         fields = self.fields(node, _FIELDS, "a sidecar")
         policy = _scalar(fields.get("imagePullPolicy"))
         if policy and policy.text not in ("", *_POLICIES):
             help = did_you_mean(policy.text, _POLICIES)
             self.wrong(f"`imagePullPolicy` cannot be `{policy.text}`", policy.span, help)
-        args = fields.get("args")
         return Sidecar(
             _start(node),
             _scalar(fields.get("image")),
             _scalars(fields.get("command")),
-            _scalars(args),
-            args.span if args else None,
+            _scalars(fields.get("args")),
             self.mount(fields, "configMap", ("name", "key", "hookPath")),
             self.mount(fields, "pvc", ("name", "volumePath")),
+            sum(diagnostic.is_error for diagnostic in self.found) == before,
         )
 
     def mount(self, fields: dict[str, Node], field: str, required: tuple[str, ...]) -> Mount | None:
