@@ -32,6 +32,12 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
     ("unrecognized formatting clause", "`format` does not know this clause",
      "there are %s %d %x %X %b %o %e %f and %.3f, without widths"),
     ("is greater than <string>.size()", "a position lies behind the end of the text", "test its `size()` first"),
+    ("Applying SELECT to non-message type", "a member is taken of a value that is no map",
+     "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"),
+    ("clause can only be used on", "a clause of `format` does not fit its value", "`%s` takes any"),
+    ("No matching overloads found : join", "`join` takes a list of texts", "write `.map(x, string(x)).join(',')`"),
+    ("No matching overloads found : orValue", "`orValue` ends an optional, and this is a plain value",
+     "`m[?'key']` gives an optional"),
     ("<optional>.value() dereferenced", "the optional has no value", "end it with `.orValue(...)`"),
     ("invalid single argument value", "`math.greatest` and `math.least` need numbers", "test its `size()` first"),
     ("index out of range", "a position lies outside the text", "test its `size()` first"),
@@ -63,7 +69,7 @@ def explain(raw: str, source: str) -> tuple[str, str | None]:
     ):
         if types[1] == "<jump_condition>":
             return "the condition before `?` is no boolean", "compare with `==`, or test with `in`"
-        return f"the types do not fit: {_readable(types[1])}", _CONVERT
+        return f"the types do not fit: {_readable(types[1])}", _conversion(types[1])
     if unbound := re.search(r'No value with name "([\w.]+)"', raw):
         return f"`{unbound[1]}` has no value here", None
     for words, message, advice in _RUN_TIME:
@@ -78,7 +84,9 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
         return _NO_ORDER
     here = source[offset:]
     if found := re.match(r"found no matching overload for '(.*)' applied to '\((.*)\)'", message):
-        return f"the types do not fit: {_readable(found[1] + '(' + found[2] + ')')}", _CONVERT
+        return f"the types do not fit: {_readable(found[1] + '(' + found[2] + ')')}", _conversion(
+            found[1] + "(" + found[2]
+        )
     if message.startswith("Syntax error: token recognition error"):
         if here[:1] in ("'", '"'):
             return (
@@ -126,6 +134,14 @@ def quiet(raw: str) -> str:
     """Of a message that may hold a value only what kind of error it is."""
     code = re.match(r"([A-Z_]+): ", raw)
     return "the expression cannot be evaluated" + (f" ({code[1].replace('_', ' ').lower()})" if code else "")
+
+
+def _conversion(call: str) -> str:
+    if re.match(r"string\((?:map|list)", call):
+        return "a list of texts is joined by `.join(',')`; of a map take single members"
+    if ".format(" in call or call.startswith("format("):
+        return "`format` takes a list: `'%s-%s'.format([a, b])`"
+    return _CONVERT
 
 
 def _readable(call: str) -> str:
