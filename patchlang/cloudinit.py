@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from . import jsontext, networkdata, rules, usable, userdata
+from . import jsontext, networkdata, rules, usable, userdata, yamlread
 from .data import TooBigError, identical, kind, plain
 from .diagnostics import Diagnostic, PatchError, Severity, fail
 from .model import Target
@@ -139,6 +139,7 @@ class CloudInit:
         else:
             data = jsontext.write(state.record, go=True)
         legacy = _legacy_text(state.legacy, state.record)
+        yamlread.forget()
         result = Closed(data.encode(), legacy.encode(), tuple(notes))
         if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
             raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
@@ -223,6 +224,7 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
 
     Raises PatchError (bad-cloud-init-data, input-too-big).
     """
+    yamlread.forget()
     text, record = _record(data, "CloudInitData")
     try:
         legacy, source = _record(no_cloud_source, "CloudInitNoCloudSource")

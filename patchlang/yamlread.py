@@ -42,8 +42,25 @@ class Document:
     duplicates: tuple[tuple[int, str], ...] = ()
 
 
+# the text that was read last: what has just been written is opened again by the next edit, and by CEL
+_last: list[Document] = []
+
+
 def read(text: str) -> Document:
     """Reads a text of one document. Raises YamlError, TooBigError."""
+    known = _last[:]
+    if known and known[0].text == text:
+        return known[0]
+    _last[:] = [document := _read(text)]
+    return document
+
+
+def forget() -> None:
+    """Lets go of the text that was read last: it may hold secrets."""
+    _last.clear()
+
+
+def _read(text: str) -> Document:
     if len(text) > MAX_TEXT:
         raise TooBigError(f"more than {MAX_TEXT} characters of text")
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from patchlang import cloudinit, jsonops
+from patchlang import cloudinit, jsonops, yamlread
 from patchlang.cloudinit import CloudInit, open_cloud_init
 from patchlang.diagnostics import PatchError
 from patchlang.model import Target
@@ -266,3 +266,10 @@ def test_too_many_edits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_does_not_fit_one_message() -> None:
     state = ensured(opened(), Target.CLOUD_INIT_DATA, "/UserData", "#!" + "\x01" * 400_000)
     assert refusal(state.close)[0] == "limit-reached"
+
+
+def test_no_user_data_stays_behind() -> None:
+    state = ensured(opened(), Target.USER_DATA, "/password", "hunter2")
+    assert yamlread._last
+    state.close()
+    assert yamlread._last == []

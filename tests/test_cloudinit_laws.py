@@ -1,0 +1,207 @@
+"""Laws of cloud-init edits, for any data, through the whole engine: twice is once, no trace of a failure, no markup."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from patchlang import mime
+from patchlang.data import identical
+from patchlang.engine import patch_cloud_init
+from patchlang.load import load_sources
+from patchlang.render import render
+from patchlang.result import CloudInitOutcome
+from patchlang.source import SourceFile
+
+LAYOUTS = (
+    {"default_flow_style": False},
+    {"default_flow_style": True},
+    {"default_flow_style": None},
+    {"default_flow_style": False, "indent": 4, "default_style": '"'},
+    {"default_flow_style": False, "width": 20},
+)
+# what means something to YAML, Jinja, MIME or to a shell
+MARKUP = (
+    ": ", " #", "#", "%", "%YAML 1.1", "---", "...", "- ", "? ", "& ", "*x", "!x", "|", ">", "@", "`", "'", '"', "\\",
+    "{", "}", "[", "]", ",", "{{ x }}", "\n", "\r\n", "\n  ", "\n\n", "\t", " ", "  ", "key: value", "<<", "=", "~",
+    "null", "yes", "0644", "1:30", "1e3", "2024-01-02", "#cloud-config", "--b", "--b--", "\u2028", "\x85", "\ufeff",
+    "\x07", "ü", "水", "𝄞", "$[ x ]", "]",
+)  # fmt: skip
+# a VMI with U+0000 is refused
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+TEXT = st.lists(st.sampled_from(MARKUP) | st.text(CHARACTERS, max_size=4), max_size=8).map("".join)
+NAMES = st.sampled_from(["a", "b", "name", "x/y", "", "0", "-", "yes", "é: #"])
+SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from([1.5, "a", "b", "0644", "", "no", "x\ny\n"])
+JSON = st.recursive(
+    SCALARS | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+MAPS = st.dictionaries(NAMES, JSON, max_size=4)
+POINTERS = st.lists(
+    st.sampled_from(["a", "b", "name", "x~1y", "", "0", "1", "-", "[name=a]", "[=b]", "yes"]), max_size=3
+).map(lambda tokens: "".join(f"/{token}" for token in tokens))
+
+
+class Quoted(yaml.SafeDumper):
+    """Writes patch files: all text in quotes."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+Quoted.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+@st.composite
+def cloud_configs(draw: st.DrawFn) -> str:
+    data, layout = draw(MAPS), draw(st.sampled_from(LAYOUTS))
+    body = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, **layout)
+    head = draw(st.sampled_from(["", "# ours\n\n", "# ours\n"]))
+    head = draw(st.sampled_from(["", "## template: jinja\n"])) + "#cloud-config\n" + head
+    text = head + body
+    return text.replace("\n", "\r\n") if draw(st.booleans()) and "\\" not in text and "\r" not in text else text
+
+
+def run(edits: list[dict[str, Any]], data: bytes, vmi: Any = None, **spec: Any) -> CloudInitOutcome:
+    document = {
+        "apiVersion": "patchlang/v1",
+        "kind": "Patch",
+        "metadata": {"name": "law"},
+        "spec": {**spec, "cloudInit": edits},
+    }
+    text = yaml.dump(document, Dumper=Quoted, allow_unicode=True)
+    program, diagnostics = load_sources([SourceFile("law.yaml", text)], [])
+    assert program is not None, render(diagnostics)
+    return patch_cloud_init(program, data, b"", json.dumps(vmi or {}).encode())
+
+
+def record(user_data: str, network_data: str = "") -> bytes:
+    fields = {"DataSource": "noCloud", "NoCloudMetaData": {"instance-id": "i"}}
+    return json.dumps({**fields, "UserData": user_data, "NetworkData": network_data}).encode()
+
+
+def user_data(outcome: CloudInitOutcome) -> str:
+    assert outcome.data is not None, render(outcome.diagnostics)
+    return str(json.loads(outcome.data)["UserData"])
+
+
+def literal(value: Any) -> Any:
+    """A value for a patch file, where ``$[`` opens an expression."""
+    match value:
+        case str():
+            return value.replace("$[", "$$[")
+        case list():
+            return [literal(item) for item in value]
+        case dict():
+            return {key: literal(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+@given(cloud_configs(), st.lists(st.tuples(st.sampled_from(["ensure", "merge"]), POINTERS, JSON), max_size=3))
+def test_twice_is_once(text: str, edits: list[tuple[str, str, Any]]) -> None:
+    written = [{"op": op, "target": "userData", "path": p, "value": literal(v)} for op, p, v in edits]
+    assume(written)
+    first = run(written[:1], record(text))
+    if first.data is not None:
+        assert run(written[:1], first.data).data == first.data
+    whole = run(written, record(text))
+    if whole.data is not None:
+        yaml.safe_load(user_data(whole))
+
+
+@given(st.sampled_from(["", "#cloud-config\na: 1\n", "#!/bin/sh\n"]) | cloud_configs(), TEXT, TEXT)
+def test_a_part_twice_is_once(text: str, content: str, other: str) -> None:
+    edits = [
+        {"op": "addPart", "contentType": "text/x-shellscript", "filename": name, "content": literal(part)}
+        for name, part in (("a.sh", content), ("b.sh", other))
+    ]
+    first = run(edits, record(text))
+    assert [part.text() for part in mime.parse(user_data(first)).parts][-2:] == [content, other]
+    assert run(edits, first.data or b"").data == first.data
+
+
+@given(cloud_configs(), st.lists(st.tuples(st.sampled_from(["ensure", "merge", "add"]), POINTERS, JSON), max_size=3))
+def test_a_failing_document_leaves_no_trace(text: str, edits: list[tuple[str, str, Any]]) -> None:
+    written = [{"op": op, "target": "userData", "path": p, "value": literal(v)} for op, p, v in edits]
+    others: list[dict[str, Any]] = [
+        {"op": "ensure", "target": "metaData", "path": "/local-hostname", "value": "x"},
+        {"op": "replace", "path": "/NetworkData", "value": "version: 2"},
+        {"op": "test", "expression": "false"},
+    ]
+    data = record(text, "version: 1\nconfig: []\n")
+    outcome = run([*written, *others], data, failurePolicy="Ignore")
+    assert outcome.data == data
+    assert [d.is_error for d in outcome.diagnostics if d.rule.id == "PL415"] == [False]
+    assert run([*written, *others], data).data is None
+
+
+@given(cloud_configs(), TEXT, TEXT)
+@example("#cloud-config\n", "a\n: b", "x: {y: [")
+@example("## template: jinja\n#cloud-config\n{}\n", "{{ x }}", "{{ x }}: y")
+def test_a_value_never_becomes_markup(text: str, value: str, key: str) -> None:
+    """Neither as a value, nor in a list, nor as a key; and all else says what it said."""
+    vmi = {"metadata": {"annotations": {"value": value, "key": key}}}
+    edits: list[dict[str, Any]] = [
+        {"op": "ensure", "target": "userData", "path": "/new", "value": "$[ vmi.metadata.annotations.value ]"},
+        {"op": "ensure", "target": "userData", "path": "/list/-", "value": "$[ vmi.metadata.annotations.value ]"},
+        {"op": "ensure", "target": "userData", "path": "/keys/$[ vmi.metadata.annotations.key ]", "value": "v"},
+        {
+            "op": "ensure",
+            "target": "userData",
+            "path": "/picked/[name=$[ vmi.metadata.annotations.key ]]/value",
+            "value": "<$[ vmi.metadata.annotations.value ]>",
+        },
+    ]
+    before = yaml.safe_load(text) or {}
+    outcome = run(edits, record(text), vmi)
+    if "{%" in value + key or "{#" in value + key:
+        assume("jinja" not in text)
+    after = yaml.safe_load(user_data(outcome))
+    assert identical(after["new"], value)
+    assert identical(after["list"], [value])
+    assert identical(after["keys"], {key: "v"})
+    assert identical(after["picked"], [{"name": key, "value": f"<{value}>"}])
+    assert identical({k: v for k, v in after.items() if k not in ("new", "list", "keys", "picked")}, before)
+    assert user_data(outcome).partition("\n")[0].rstrip("\r") == text.partition("\n")[0].rstrip("\r")
+
+
+@given(TEXT, st.booleans())
+def test_a_value_never_becomes_markup_in_network_data(value: str, as_json: bool) -> None:
+    text = '{"version": 2, "ethernets": {"eth0": {}}}' if as_json else "version: 2\nethernets:\n  eth0: {}\n"
+    vmi = {"metadata": {"annotations": {"value": value}}}
+    path, computed = "/ethernets/eth0/set-name", "$[ vmi.metadata.annotations.value ]"
+    edit = {"op": "ensure", "target": "networkData", "path": path, "value": computed}
+    outcome = run([edit], record("#cloud-config\n", text), vmi)
+    assert outcome.data is not None, render(outcome.diagnostics)
+    after = json.loads(outcome.data)["NetworkData"]
+    wanted = {"version": 2, "ethernets": {"eth0": {"set-name": value}}}
+    assert identical(json.loads(after) if as_json else yaml.safe_load(after), wanted)
+
+
+@given(cloud_configs(), POINTERS, JSON)
+def test_without_an_effect_no_byte_changes(text: str, pointer: str, value: Any) -> None:
+    """What is added is taken away again, what is there is set to what it is, a test changes nothing."""
+    target = {"target": "userData"}
+    before = yaml.safe_load(text) or {}
+    edits: list[dict[str, Any]] = [
+        {"op": "add", **target, "path": "/new", "value": literal(value)},
+        {"op": "copy", **target, "from": "/new", "path": "/copy"},
+        {"op": "move", **target, "from": "/copy", "path": "/moved"},
+        {"op": "remove", **target, "path": "/moved"},
+        {"op": "remove", **target, "path": "/new"},
+        {"op": "replace", **target, "path": "", "value": literal(before)},
+        {"op": "merge", **target, "path": "", "value": {}},
+        {"op": "remove", **target, "path": f"/new{pointer}", "expect": "0..1"},
+        {"op": "test", **target, "path": "", "value": literal(before)},
+    ]
+    if any("{%" in part or "{#" in part for part in [json.dumps(value, ensure_ascii=False)]):
+        assume("jinja" not in text)
+    data = record(text)
+    outcome = run(edits, data)
+    assert outcome.data == data, render(outcome.diagnostics)
