@@ -56,10 +56,14 @@ NOT_TAKEN: dict[type, frozenset[str]] = {
 }
 # what the decoder checks besides the types: of a key, and of keys together
 _OF_KEYS: dict[tuple[type, str], Schema] = {
-    (model.Metadata, "name"): {"pattern": f"^{NAME.pattern}$"},
+    (model.Metadata, "name"): {
+        "pattern": f"^{NAME.pattern}$",
+        "patternErrorMessage": "a name is 1 to 63 letters, digits, `-`, `_`, `.`, with a letter or digit at both ends",
+    },
     (model.Variable, "name"): {
         "type": "string",
         "pattern": f"^{IDENTIFIER.pattern}$",
+        "patternErrorMessage": "a variable's name is letters, digits and `_`",
         "not": {"enum": sorted(CEL_WORDS | TAKEN_NAMES)},
     },
 }
@@ -245,12 +249,8 @@ def _leaf(hint: Any) -> Schema:
     if hint is int:
         return {"type": "integer"}
     if hint is model.Expect:
-        return {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 999999},
-                {"type": "string", "pattern": f"^{COUNT.pattern}$"},
-            ]
-        }
+        count = {"type": ["integer", "string"], "minimum": 0, "maximum": 999999, "pattern": f"^{COUNT.pattern}$"}
+        return {**count, "patternErrorMessage": 'a count is 3, "0..1", "1+", "0+" or "2..4"'}
     if issubclass(hint, Enum):
         return {"enum": [member.value for member in hint]}
     # a scalar is its text, however it is written; a null is a value that was forgotten, or the text of a value
