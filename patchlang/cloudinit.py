@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,6 +24,7 @@ from .userdata import Opened, Selector
 MAX_EDITS = 10_000
 MAX_ANSWER = (4 << 20) - (64 << 10)
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
 
 
@@ -248,8 +251,12 @@ def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
     try:
         text = data.decode()
         value = jsontext.read(text) if text.strip() else None
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not UTF-8") from None
+    except UnicodeEncodeError:
+        raise fail(rules.BAD_CLOUD_INIT, f"{what} holds half of a surrogate pair, which is no character") from None
     except jsontext.JsonError as e:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not JSON: {e}") from None
     except TooBigError as e:

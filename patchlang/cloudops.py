@@ -13,7 +13,7 @@ from .cloudinit import CloudInit, Origin
 from .data import identical
 from .diagnostics import PatchError, fail
 from .model import Expect, ListPosition, Name, Target
-from .pointer import NotFoundError, Pointer, PointerError
+from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
 from .result import Effect
 from .source import Span, Text
 from .template import TemplateProgram, as_text, check_true
@@ -177,7 +177,8 @@ class DataOp:
 
     def _helped(self, error: PointerError) -> PointerError:
         """Says what makes parents, where a parent is what is missing."""
-        if isinstance(error, NotFoundError) and error.pointer and error.end < len(error.pointer.text):
+        missing = isinstance(error, NotFoundError) and not isinstance(error, WrongKindError)
+        if missing and error.pointer and error.end < len(error.pointer.text):
             error.help = "; ".join(filter(None, (error.help, "`ensure` makes missing parents")))
         return error
 

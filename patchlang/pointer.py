@@ -47,6 +47,10 @@ class NotFoundError(PointerError):
     """Nothing is at the place that the pointer names."""
 
 
+class WrongKindError(NotFoundError):
+    """Nothing can be there: a token names something in text, or in a map as if it were a list."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A reference token of RFC 6901, unescaped: a map's key, or in a list an index or ``-``."""
@@ -231,8 +235,8 @@ def step(container: Any, pointer: Pointer, depth: int) -> Any:
     if isinstance(container, list):
         return list_index(container, pointer, depth)
     wanted = "a map" if isinstance(token, Key) else "a list"
-    raise pointer.not_found(depth, f"at {where} is {kind(container)}, not {wanted}: "
-                                   f"`{pointer.token_text(depth)}` names nothing in it")
+    message = f"at {where} is {kind(container)}, not {wanted}: `{pointer.token_text(depth)}` names nothing in it"
+    raise WrongKindError(message, token.start, token.end, pointer=pointer)
 
 
 def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:

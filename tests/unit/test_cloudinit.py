@@ -189,6 +189,7 @@ def test_both_fields_say_the_same_in_the_end() -> None:
         (b'{"UserData": secret}', b"", "bad-cloud-init-data", "CloudInitData is not JSON: expecting value in line 1"),
         (b"[]", b"", "bad-cloud-init-data", "CloudInitData is a list, not a map"),
         (b"\xff", b"", "bad-cloud-init-data", "CloudInitData is not UTF-8"),
+        (b'{"a": "\\udc00"}', b"", "bad-cloud-init-data", "CloudInitData holds half of a surrogate pair"),
         (b'{"UserData": "' + b"x" * (1 << 20) + b'"}', b"", "input-too-big", "CloudInitData is too big"),
         (b"[" * 9999, b"", "bad-cloud-init-data", "CloudInitData is not JSON: it is nested deeper than 100"),
     ],
