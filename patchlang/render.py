@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from unicodedata import combining, east_asian_width
 
 from .diagnostics import Diagnostic, Severity
 from .source import Span
@@ -46,10 +47,15 @@ def _excerpt(span: Span, colour: bool) -> Iterable[str]:
     cut = max(0, min(begin.column - 1 - _WIDTH // 2, len(line) - _WIDTH))
     shown = printable(line[cut : cut + _WIDTH])
     gutter = str(begin.line)
-    before = len(printable(line[cut : begin.column - 1]))
-    length = max(1, min(len(printable(line[begin.column - 1 : last - 1])), len(shown) - before))
+    before = _width(printable(line[cut : begin.column - 1]))
+    length = max(1, min(_width(printable(line[begin.column - 1 : last - 1])), _width(shown) - before))
     yield f"  {gutter} | {shown}"
     yield f"  {' ' * len(gutter)} | {' ' * before}{_paint('^' * length, '31', colour)}"
+
+
+def _width(text: str) -> int:
+    """How many cells of a terminal a text takes."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _paint(text: str, code: str, colour: bool) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import click
 
@@ -74,12 +75,12 @@ def validate(
         raise click.UsageError("nothing to check in " + ", ".join(paths))
     totals = report.totals(strict=strict)
     if output is not None:
-        with output.open("w", encoding="utf-8", newline="\n") as file:
-            _write(report, totals, FORMATS[form](file))
+        with output.open("wb") as file:
+            _write_bytes(report, totals, form, file)
     if output is not None or form == "text":
         _write(report, totals, Text(sys.stderr, colour=wants_colour(sys.stderr)))
     else:
-        _write(report, totals, FORMATS[form](sys.stdout))
+        _write_bytes(report, totals, form, sys.stdout.buffer)
     if totals.failed:
         raise Failed
 
@@ -88,6 +89,14 @@ def _write(report: Report, totals: Totals, form: Format) -> None:
     for file in report:
         form.add(file)
     form.finish(totals)
+
+
+def _write_bytes(report: Report, totals: Totals, form: str, out: BinaryIO) -> None:
+    """Writes UTF-8, whatever the terminal's encoding is; names of files may be no text at all."""
+    stream = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace", newline="\n")
+    _write(report, totals, FORMATS[form](stream))
+    stream.flush()
+    stream.detach()
 
 
 def _processors() -> int:
