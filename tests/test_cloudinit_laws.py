@@ -205,3 +205,73 @@ def test_without_an_effect_no_byte_changes(text: str, pointer: str, value: Any) 
     data = record(text)
     outcome = run(edits, data)
     assert outcome.data == data, render(outcome.diagnostics)
+
+
+PIECES = st.sampled_from(
+    [
+        "#cloud-config\n", "## template: jinja\n", "#!/bin/sh\n", "#include\n", "#cloud-config-archive\n", "#ps1\n",
+        "Content-Type: multipart/mixed; boundary=b\nMIME-Version: 1.0\n\n", "MIME-Version: 1.0\n", "\n", "--b\n",
+        "--b--\n", "Content-Type: text/cloud-config\n", "Content-Type: text/x-shellscript; charset=\"utf-8\"\n\n",
+        "Content-Transfer-Encoding: base64\n\n", "Content-Transfer-Encoding: quoted-printable\n\n", "YTogMQo=\n",
+        "Content-Type: application/gzip\n", "H4sIAAAAAAAAA0sEAEO+t+gBAAAA\n", "a: 1\n", "a: *x\n", "- b\n", "? [c]\n",
+        "l: &x [1, 2]\n", "<<: *x\n", "{a: 1}", "[1, 2]", "a: |\n  x\n", "\t", "\r\n", "é", "--- \n",
+        "network:\n  version: 2\n",
+        "a: !!binary x\n", "d: 2024-02-30\n", "'a", '"', "#", "=C3=A9", "I2Nsb3VkLWNvbmZpZwphOiAxCg==",
+    ]
+)  # fmt: skip
+DATA = st.lists(PIECES | TEXT, max_size=8).map("".join)
+FIELDS = st.one_of(st.none(), DATA, JSON)
+ANY_EDIT = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "op": st.sampled_from(["add", "replace", "ensure", "merge", "test"]),
+            "target": st.sampled_from(["cloudInitData", "userData", "networkData", "metaData"]),
+            "path": POINTERS | st.sampled_from(["/UserData", "/NetworkData", "/NoCloudMetaData", "/DataSource"]),
+            "value": JSON.map(literal),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "op": st.sampled_from(["move", "copy"]),
+            "target": st.sampled_from(["userData", "networkData"]),
+            "from": POINTERS,
+            "path": POINTERS,
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "op": st.just("remove"),
+            "target": st.just("userData"),
+            "part": st.sampled_from([{"contentType": "text/cloud-config"}, {"filename": "a.sh"}, {}]),
+            "path": POINTERS,
+            "expect": st.just("0..1"),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "op": st.just("addPart"),
+            "contentType": st.just("text/x-shellscript"),
+            "filename": st.just("a.sh"),
+            "content": TEXT.map(literal),
+        }
+    ),
+    st.just({"op": "test", "expression": "has(cloudInit.userData.value) || size(cloudInit.networkData.text) >= 0"}),
+)
+
+
+@given(DATA | FIELDS, DATA | FIELDS, FIELDS, st.lists(ANY_EDIT, max_size=3))
+def test_whatever_comes_is_answered(users: Any, network: Any, meta: Any, edits: list[dict[str, Any]]) -> None:
+    """An outcome that virt-launcher takes, or an error in words; and what is not changed keeps its bytes."""
+    fields = {"DataSource": "noCloud", "NoCloudMetaData": meta, "UserData": users, "NetworkData": network}
+    data = json.dumps(fields).encode()
+    outcome = run([*edits, {"op": "test", "expression": "true"}], data)
+    if outcome.data is None:
+        assert outcome.no_cloud_source is None
+        (found,) = (d for d in outcome.diagnostics if d.is_error)
+        assert found.message
+        return
+    after = json.loads(outcome.data)
+    assert (outcome.data == data) == identical(after, fields)
+    if outcome.data != data:
+        assert after["UserData"]
+        assert any(isinstance(after.get(name), dict) for name in ("NoCloudMetaData", "ConfigDriveMetaData"))
