@@ -1,0 +1,657 @@
+"""Laws of edits, on generated domains: what stays, what comes out, what twice means, what a failure leaves behind.
+
+`--hypothesis-profile=long` looks harder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import law_reference as reference
+from hypothesis import assume, event, example, given, settings
+from hypothesis import strategies as st
+from law_domains import ATTRIBUTES, NAMES, Domain, domains
+from lxml import etree
+
+from patchlang import domainxml, engine, rules
+from patchlang.compile import Program
+from patchlang.diagnostics import Diagnostic
+from patchlang.load import load_sources
+from patchlang.model import Position
+from patchlang.render import render
+from patchlang.result import Outcome
+from patchlang.source import SourceFile
+
+Edit = dict[str, Any]
+
+POSITIONS = ("append", "prepend", "before", "after")
+FRAGMENTS = (
+    "<n/>",
+    "<n x='1'>text</n>",
+    "<n><m/>  <m y='2'/></n>",
+    "<p:n p:x=''/>",
+    "<n>one <m/> two</n>",
+    "<n/><n/>",
+    "<a/>",
+)
+VALUES = ("new", "", "<b>&amp;]]>\"'", "two\nlines", "1", " é ")
+
+
+# -- from edits to outcomes ------------------------------------------------------------------------------------------
+
+
+def yaml_of(value: Any) -> str:
+    """Data as flow YAML; every character that could mean anything is escaped."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{yaml_of(k)}: {yaml_of(v)}" for k, v in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(yaml_of, value)) + "]"
+        case str():
+            return '"' + "".join(c if c.isascii() and c.isalnum() else f"\\U{ord(c):08X}" for c in value) + '"'
+        case _:
+            return json.dumps(value)
+
+
+def document(name: str, edits: list[Edit], **spec: Any) -> str:
+    spec = {"namespaces": {"p": "urn:one", "q": "urn:two"}, **spec, "domain": edits}
+    patch = {"apiVersion": "patchlang/v1", "kind": "Patch", "metadata": {"name": name}, "spec": spec}
+    return f"--- {yaml_of(patch)}\n"
+
+
+def compiled(*documents: str) -> Program:
+    program, diagnostics = load_sources([SourceFile("patch.yaml", "".join(documents))])
+    assert program is not None, render(diagnostics)
+    return program
+
+
+def run(data: bytes, *edits: Edit, vmi: bytes = b"{}", **spec: Any) -> Outcome:
+    return engine.patch_domain(compiled(document("law", list(edits), **spec)), data, vmi)
+
+
+def patched(outcome: Outcome) -> bytes:
+    assert outcome.data is not None, render(outcome.diagnostics)
+    return outcome.data
+
+
+# -- generated edits with their meaning ------------------------------------------------------------------------------
+
+
+class Planned:
+    """An edit, what it means in plain lxml, and the element (by its number) around which nothing may change."""
+
+    def __init__(self, edit: Edit, meaning: Callable[[reference.Element], None], number: int) -> None:
+        self.edit = edit
+        self.meaning = meaning
+        self.number = number
+
+    def __repr__(self) -> str:
+        return repr(self.edit)
+
+
+def path_of(element: reference.Element) -> str:
+    parent = element.getparent()
+    if parent is None:
+        return "/*"
+    return f"{path_of(parent)}/*[{[c for c in parent if isinstance(c.tag, str)].index(element) + 1}]"
+
+
+@st.composite
+def plans(draw: st.DrawFn, root: reference.Element, *, relocations: bool = True) -> Planned:
+    """One edit of the document whose root is given; it may be one that must be refused."""
+    found = reference.elements(root)
+    number = draw(st.integers(0, len(found) - 1))
+    path = path_of(found[number])
+    ops = ["add", "set", "set @", "replace", "remove", "remove @", "remove text", "rename", "rename @"]
+    op = draw(st.sampled_from([*ops, "move", "copy"] if relocations else ops))
+
+    def target(tree: reference.Element) -> reference.Element:
+        return reference.elements(tree)[number]
+
+    match op:
+        case "add":
+            xml, position = draw(st.sampled_from(FRAGMENTS)), draw(st.sampled_from(POSITIONS))
+            edit: Edit = {"op": "add", "path": path, "xml": xml, "position": position}
+            return Planned(edit, lambda t: reference.insert(reference.fragment(xml), target(t), position), number)
+        case "set":
+            value = draw(st.sampled_from(VALUES))
+            edit = {"op": "set", "path": path, "value": value}
+            return Planned(edit, lambda t: reference.set_text(target(t), value), number)
+        case "set @":
+            name, value = draw(st.sampled_from((*ATTRIBUTES, "p:x"))), draw(st.sampled_from(VALUES))
+            edit = {"op": "set", "path": f"{path}/@{name}", "value": value}
+            clark = name.replace("p:", "{urn:one}")
+            return Planned(edit, lambda t: target(t).set(clark, value), number)
+        case "replace":
+            xml = draw(st.sampled_from(FRAGMENTS))
+            edit = {"op": "replace", "path": path, "xml": xml}
+            return Planned(edit, lambda t: reference.replace(target(t), xml), number)
+        case "remove":
+            return Planned({"op": "remove", "path": path}, lambda t: reference.detach(target(t)), number)
+        case "remove @":
+            names = draw(st.sampled_from(("@*", *(f"@{name}" for name in ATTRIBUTES))))
+
+            def remove_attributes(tree: reference.Element) -> None:
+                for attribute in [str(key) for key in target(tree).attrib]:
+                    if names in ("@*", f"@{attribute}"):
+                        del target(tree).attrib[attribute]
+
+            return Planned({"op": "remove", "path": f"{path}/{names}", "expect": "0+"}, remove_attributes, number)
+        case "remove text":
+            edit = {"op": "remove", "path": f"{path}/text()", "expect": "0+"}
+            return Planned(edit, lambda t: reference.remove_texts(target(t)), number)
+        case "rename":
+            name = draw(st.sampled_from(("n", "p:n", *NAMES)))
+            clark = name.replace("p:", "{urn:one}")
+            edit = {"op": "rename", "path": path, "to": name}
+            return Planned(edit, lambda t: reference.rename(target(t), clark), number)
+        case "rename @":
+            name, to = draw(st.sampled_from(ATTRIBUTES)), draw(st.sampled_from((*ATTRIBUTES, "p:x")))
+            clark = to.replace("p:", "{urn:one}")
+            edit = {"op": "rename", "path": f"{path}/@{name}", "expect": "0..1", "to": to}
+
+            def rename(tree: reference.Element) -> None:
+                if name in target(tree).attrib:
+                    reference.rename_attribute(target(tree), name, clark)
+
+            return Planned(edit, rename, number)
+        case _:
+            to_number, position = draw(st.integers(0, len(found) - 1)), draw(st.sampled_from(POSITIONS))
+            edit = {"op": op, "from": path, "path": path_of(found[to_number]), "position": position}
+
+            def relocate(tree: reference.Element) -> None:
+                anchor = reference.elements(tree)[to_number]
+                reference.relocate(target(tree), anchor, position, copies=op == "copy")
+
+            return Planned(edit, relocate, number)
+
+
+# -- (a) what is outside the matched nodes stays, byte for byte ------------------------------------------------------
+
+
+@given(domains(), st.data())
+def test_bytes_outside_the_matched_nodes_stay(domain: Domain, data: st.DataObject) -> None:
+    plan = data.draw(plans(etree.fromstring(domain.data), relocations=False))
+    outcome = run(domain.data, plan.edit)
+    if outcome.data is None:
+        return
+    before, after = domain.data, outcome.data
+    place = domain.places[plan.number]
+    event(f"{plan.edit['op']}: {'same' if before == after else 'changed'}")
+    match plan.edit:
+        case {"op": "add", "position": "before"}:
+            assert surrounds(before[: place.start], after, before[place.start :])
+        case {"op": "add", "position": "after"}:
+            assert surrounds(before[: place.end], after, before[place.end :])
+        case {"op": "remove", "path": str(path)} if "@" not in path and "text()" not in path:
+            assert surrounds(before[: place.start].rstrip(), after, before[place.end :].lstrip())
+        case {"op": "set" | "remove" | "rename", "path": str(path)} if "@" in path:
+            assert surrounds(before[: place.start], after, before[place.tag_end :])
+        case _:
+            assert surrounds(before[: place.start], after, before[place.end :])
+    if plan.edit["op"] in ("add", "set") or "text()" in plan.edit["path"]:
+        at = place.start
+        for child in domain.children[plan.number]:
+            piece = before[child.start : child.end]
+            at = after.index(piece, at) + len(piece)
+
+
+def surrounds(before: bytes, data: bytes, after: bytes) -> bool:
+    return data.startswith(before) and data.endswith(after) and len(data) >= len(before) + len(after)
+
+
+@given(domains(), st.sampled_from(NAMES), st.sampled_from((*ATTRIBUTES, "")), st.sampled_from(VALUES))
+def test_bytes_between_many_matches_stay(domain: Domain, name: str, attribute: str, value: str) -> None:
+    """All leaves of a name are set at once; what is written around and between them comes back in its order."""
+    root = etree.fromstring(domain.data)
+    hits = [
+        n
+        for n, e in enumerate(reference.elements(root))
+        if e.tag == name and not any(isinstance(c.tag, str) for c in e)
+    ]
+    path = f"//{name}[not(*)]" + (f"/@{attribute}" if attribute else "")
+    after = patched(
+        run(domain.data, {"op": "set", "path": path.replace("//", "/descendant::"), "expect": "0+", "value": value})
+    )
+    event(f"{len(hits)} matches")
+    at = 0
+    edges = [0, *(edge for n in hits for edge in (domain.places[n].start, domain.places[n].end)), len(domain.data)]
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        piece = domain.data[start:end]
+        at = after.index(piece, at) + len(piece)
+    assert at == len(after)
+
+
+@given(domains())
+def test_without_an_effective_edit_the_input_comes_back(domain: Domain) -> None:
+    """Every text and attribute is set to what it is, an element is added and removed, a name is changed to and fro."""
+    root = etree.fromstring(domain.data)
+    edits: list[Edit] = []
+    for element in reference.elements(root):
+        path = path_of(element)
+        if not any(isinstance(child.tag, str) for child in element):
+            edits.append(
+                {"op": "set", "path": path, "value": "".join(reference.text_slots(element)).replace("$[", "$$[")}
+            )
+        edits += [
+            {"op": "set", "path": f"{path}/@{name!s}", "value": value}
+            for name, value in element.attrib.items()
+            if name[0] != "{"
+        ]
+    edits += [
+        {"op": "add", "path": "/domain", "xml": "<added/>"},
+        {"op": "rename", "path": "/domain/added", "to": "removed"},
+        {"op": "remove", "path": "/domain/removed"},
+    ]
+    if not (root.text or "").strip() and len(root):
+        assert patched(run(domain.data, *edits)) == domain.data
+    else:  # white space of the new element may have come and gone in an empty or mixed root
+        assert patched(run(domain.data, *edits[:-3])) == domain.data
+
+
+# -- (b) the outcome is what plain lxml makes of it ------------------------------------------------------------------
+
+
+@settings(max_examples=150)
+@given(domains(), st.data())
+def test_the_outcome_is_that_of_plain_lxml(domain: Domain, data: st.DataObject) -> None:
+    """One to four edits, each on what the one before left."""
+    expected: reference.Element | None = etree.fromstring(domain.data)
+    edits: list[Edit] = []
+    for _ in range(data.draw(st.integers(1, 4), label="edits")):
+        assert expected is not None
+        plan = data.draw(plans(expected))
+        edits.append(plan.edit)
+        expected = reference.outcome(expected, plan.meaning)
+        if expected is None:
+            break
+    outcome = run(domain.data, *edits)
+    event("refused" if expected is None else edits[-1]["op"])
+    if expected is None:
+        assert outcome.data is None
+        return
+    result = etree.fromstring(patched(outcome))
+    assert reference.canonical(result) == reference.canonical(expected)
+
+
+@given(domains(namespaces=False), st.data())
+def test_the_outcome_is_that_of_plain_lxml_to_the_last_blank(domain: Domain, data: st.DataObject) -> None:
+    """Edits that neither bring nor take white space: canonical XML, bytes compared."""
+    plan = data.draw(plans(etree.fromstring(domain.data), relocations=False))
+    assume(plan.edit["op"] in ("set", "rename") or "@" in plan.edit["path"] or "text()" in plan.edit["path"])
+    expected = reference.outcome(etree.fromstring(domain.data), plan.meaning)
+    outcome = run(domain.data, plan.edit)
+    if expected is None:
+        assert outcome.data is None
+        return
+    result = etree.fromstring(patched(outcome))
+    assert reference.canonical(result, exact=True) == reference.canonical(expected, exact=True)
+    namespaced = "p:" in str(plan.edit)  # c14n compares prefixes, too, and which one is declared is the engine's choice
+    assert namespaced or etree.tostring(result, method="c14n") == etree.tostring(expected, method="c14n")
+
+
+@given(domains(namespaces=False), st.data())
+def test_a_moved_element_keeps_its_bytes(domain: Domain, data: st.DataObject) -> None:
+    found = reference.elements(etree.fromstring(domain.data))
+    source, target = (data.draw(st.sampled_from(range(len(found)))) for _ in range(2))
+    edit = {
+        "op": "move",
+        "from": path_of(found[source]),
+        "path": path_of(found[target]),
+        "position": data.draw(st.sampled_from(POSITIONS)),
+    }
+    outcome = run(domain.data, edit)
+    if outcome.data is not None:
+        place = domain.places[source]
+        assert domain.data[place.start : place.end] in outcome.data
+
+
+# -- (c) twice is the same as once -----------------------------------------------------------------------------------
+
+steps = st.builds(
+    lambda name, predicate: name + predicate,
+    st.sampled_from((*NAMES, "p:a", "q:n")),
+    st.sampled_from(("", "", "", "[@x='1']", "[@y='it' and @x='2']", "[.='t']", "[@p:x='1']", "[.='new'][@x='']")),
+)
+
+
+@st.composite
+def ensures(draw: st.DrawFn) -> Edit:
+    path = "/".join(draw(st.lists(steps, min_size=1, max_size=3)))
+    edit: Edit = {"op": "ensure", "path": f"/domain/{path}"}
+    if draw(st.integers(0, 3)) == 0:
+        edit |= {"path": path, "in": draw(st.sampled_from(("/domain/*", "/domain/*[@x]"))), "expect": "0+"}
+    if draw(st.booleans()):
+        edit["path"] += draw(st.sampled_from(("/@x", "/@y", "/@p:x")))
+        edit["value"] = draw(st.sampled_from(VALUES))
+    elif draw(st.booleans()):
+        edit["value"] = draw(st.sampled_from(VALUES))
+    return edit
+
+
+leaves = st.sampled_from(
+    (
+        "<a/>",
+        "<a x='1'/>",
+        "<b>text</b>",
+        "<c y='new'/>",
+        "<p:a p:x='2'/>",
+        "<d-e>&lt;</d-e>",
+        "<entry name='k'>v</entry>",
+    )
+)
+merges = st.builds(
+    lambda path, pieces, around: {
+        "op": "merge",
+        "path": path,
+        "expect": "0+",
+        "xml": around.replace("?", "".join(pieces)),
+    },
+    st.sampled_from(("/domain", "/domain/*", "/domain/*[@x]")),
+    st.lists(leaves, min_size=1, max_size=3),
+    st.sampled_from(("?", "<a x='3'>?</a>", "<n>?</n>")),
+)
+sets = st.builds(
+    lambda path, value: {"op": "set", "path": path, "expect": "0+", "value": value},
+    st.sampled_from(("//a[not(*)]", "//*[not(*)]", "//*/@x", "//b/@y", "/domain/@p:x", "//@*")),
+    st.sampled_from(VALUES),
+)
+qemu_args = st.builds(
+    lambda args, env: {"op": "qemuArgs", "args": args, "env": env},
+    st.lists(st.sampled_from(("-a", "-b", "c", "", "<&\"'>")), min_size=1, max_size=4),
+    st.dictionaries(st.sampled_from(("A", "B")), st.sampled_from(VALUES)),
+)
+
+
+@settings(max_examples=200)
+@given(domains(), st.one_of(ensures(), merges, sets, qemu_args))
+@example(Domain(b"<domain/>"), {"op": "ensure", "path": "/domain/a[.='x']/b", "value": "y"})
+@example(Domain(b"<domain/>"), {"op": "ensure", "path": "/domain/a[@x='1']/@x", "value": "2"})
+@example(Domain(b"<domain/>"), {"op": "merge", "path": "/domain", "xml": "<a><b>1</b><b>2</b></a>"})
+@example(Domain(b"<domain/>"), {"op": "merge", "path": "/domain", "xml": "<devices><disk type='file'/></devices>"})
+def test_twice_is_the_same_as_once(domain: Domain, edit: Edit) -> None:
+    program, _ = load_sources([SourceFile("patch.yaml", document("law", [edit]))])
+    if program is None:
+        event(f"{edit['op']}: not compiled")
+        return
+    first = engine.patch_domain(program, domain.data, b"{}")
+    if first.data is None:
+        event(f"{edit['op']}: refused")
+        return
+    event(f"{edit['op']}: {'same' if first.data == domain.data else 'changed'}")
+    assert patched(engine.patch_domain(program, first.data, b"{}")) == first.data
+
+
+@given(domains(), ensures())
+def test_what_ensure_makes_is_what_its_path_selects(domain: Domain, edit: Edit) -> None:
+    program, _ = load_sources([SourceFile("patch.yaml", document("law", [edit]))])
+    assume(program is not None and "in" not in edit)
+    assert program is not None
+    outcome = engine.patch_domain(program, domain.data, b"{}")
+    assume(outcome.data is not None)
+    root = etree.fromstring(patched(outcome))
+    found = root.xpath(edit["path"], namespaces={"p": "urn:one", "q": "urn:two"})
+    assert isinstance(found, list)
+    assert len(found) == 1
+    if "value" in edit:
+        [node] = found
+        assert ("".join(reference.text_slots(node)) if isinstance(node, etree._Element) else node) == edit["value"]
+
+
+# -- (d) a failing document leaves no trace --------------------------------------------------------------------------
+
+FAILURES: list[Edit] = [
+    {"op": "test", "path": "/nowhere"},
+    {"op": "test", "expression": "1 / 0 == 1"},
+    {"op": "remove", "path": "/domain"},
+    {"op": "set", "path": "/domain", "value": "\x01"},
+]
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Which of several prefixes a new element gets for a namespace is open; all else is the same to the byte."""
+    if one == other or b"xmlns" not in one + other:
+        return one == other
+    documents = [reference.canonical(etree.fromstring(data), exact=True) for data in (one, other)]
+    return bool(documents[0] == documents[1])
+
+
+def drawn_edits(data: st.DataObject, start: bytes, most: int) -> list[Edit]:
+    """Edits of which each fits what the one before left."""
+    root: reference.Element | None = etree.fromstring(start)
+    edits: list[Edit] = []
+    for _ in range(data.draw(st.integers(1, most))):
+        assert root is not None
+        plan = data.draw(plans(root))
+        root = reference.outcome(root, plan.meaning)
+        if root is None:
+            break
+        edits.append(plan.edit)
+    return edits
+
+
+@settings(max_examples=150)
+@given(domains(), st.data(), st.sampled_from(FAILURES))
+def test_a_failing_document_leaves_no_trace(domain: Domain, data: st.DataObject, failure: Edit) -> None:
+    first = drawn_edits(data, domain.data, 3)
+    between = patched(run(domain.data, *first)) if first else domain.data
+    failing = document("failing", [*drawn_edits(data, between, 5), failure], failurePolicy="Ignore")
+    last = drawn_edits(data, between, 3)
+    documents = [document("first", first), document("last", last)]
+    alone = engine.patch_domain(compiled(*documents), domain.data, b"{}")
+    together = engine.patch_domain(compiled(documents[0], failing, documents[1]), domain.data, b"{}")
+    assert same(patched(together), patched(alone))
+    assert [d.rule for d in together.diagnostics] == [rules.IGNORED]
+    fatal = failing.replace(yaml_of("Ignore"), yaml_of("Fail"))
+    stopped = engine.patch_domain(compiled(documents[0], fatal, documents[1]), domain.data, b"{}")
+    assert stopped.data is None
+
+
+METHODS = "attribute,no attribute,other attribute,name,text,no text,insert,remove,replace,move".split(",")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One call of a method of the tree, on elements picked by number from those that are there then."""
+
+    method: str
+    number: int
+    other: int
+    name: str
+    attribute: str
+    to: str
+    value: str
+    xml: str
+    position: Position
+
+    def apply(self, tree: domainxml.DomainTree) -> None:
+        found = reference.elements(tree.root)
+        element, anchor = found[self.number % len(found)], found[self.other % len(found)]
+        root, inside = element is tree.root, self.position in (Position.APPEND, Position.PREPEND)
+        match self.method:
+            case "attribute":
+                tree.set_attribute(element, self.attribute, self.value)
+            case "no attribute":
+                tree.remove_attribute(element, self.attribute)
+            case "other attribute" if self.attribute in element.attrib and self.to not in element.attrib:
+                tree.rename_attribute(element, self.attribute, self.to)
+            case "name" if not root:
+                tree.rename(element, self.name)
+            case "text" if not any(isinstance(child.tag, str) for child in element):
+                tree.set_text(element, self.value)
+            case "no text":
+                tree.remove_text(element, not root and not inside)
+            case "insert" if not root or inside:
+                tree.insert(reference.fragment(self.xml), element, self.position)
+            case "remove" if not root:
+                tree.remove(element)
+            case "replace" if not root:
+                tree.replace(element, reference.fragment(self.xml))
+            case "move" if not root and element is not anchor and element not in anchor.iterancestors():
+                if anchor is not tree.root or inside:
+                    tree.remove(element)
+                    tree.insert([element], anchor, self.position)
+            case _:
+                pass
+
+
+changes = st.builds(
+    Change,
+    st.sampled_from(METHODS),
+    st.integers(0, 30),
+    st.integers(0, 30),
+    st.sampled_from((*NAMES, "{urn:one}n", "{urn:three}n")),
+    st.sampled_from((*ATTRIBUTES, "{urn:one}x")),
+    st.sampled_from((*ATTRIBUTES, "{urn:one}x")),
+    st.sampled_from(VALUES),
+    st.sampled_from(FRAGMENTS),
+    st.sampled_from(list(Position)),
+)
+
+
+@settings(max_examples=200)
+@given(
+    domains(),
+    st.lists(changes, max_size=6),
+    st.lists(changes, min_size=1, max_size=8),
+    st.lists(changes, max_size=6),
+)
+def test_a_tree_rolled_back_is_as_if_nothing_had_been(
+    domain: Domain, first: list[Change], undone: list[Change], then: list[Change]
+) -> None:
+    tree, fresh = domainxml.parse(domain.data), domainxml.parse(domain.data)
+    for change in first:
+        change.apply(tree)
+        change.apply(fresh)
+    mark = tree.mark()
+    state, result = reference.canonical(tree.root, exact=True), tree.result()
+    for change in undone:
+        change.apply(tree)
+    assert etree.fromstring(tree.result()) is not None
+    tree.rollback(mark)
+    assert reference.canonical(tree.root, exact=True) == state
+    assert same(tree.result(), result)
+    for change in then:
+        change.apply(tree)
+        change.apply(fresh)
+    assert same(tree.result(), fresh.result())
+    assert reference.canonical(etree.fromstring(fresh.result()), exact=True) == reference.canonical(
+        fresh.root, exact=True
+    )
+    tree.rollback(0)
+    assert tree.result() == domain.data
+    assert reference.canonical(tree.root, exact=True) == reference.canonical(etree.fromstring(domain.data), exact=True)
+
+
+# -- (e) a value never becomes markup or XPath -----------------------------------------------------------------------
+
+pieces = st.sampled_from(
+    (
+        "<a/>",
+        "</a>",
+        "&lt;",
+        "&",
+        "]]>",
+        "<![CDATA[",
+        "-->",
+        "'",
+        '"',
+        "\n",
+        "\t",
+        "\r",
+        "$[ 1 ]",
+        "$$[",
+        "] | //b[",
+        "' or '1'='1",
+        "{urn:x}",
+        "é",
+        "\U0001f600",
+        " ",
+        "a",
+    )
+)
+texts = st.one_of(st.lists(pieces, max_size=4).map("".join), st.text(max_size=12))
+
+
+def is_xml(text: str) -> bool:
+    return all(c in "\t\n\r" or "\x20" <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000" for c in text)
+
+
+@settings(max_examples=200)
+@given(texts)
+@example("\x00")
+@example("\x1b[31m")
+@example("\ufffe")
+@example("\ue0000\ue000")
+def test_a_value_stays_a_value(value: str) -> None:
+    vmi = json.dumps({"metadata": {"name": value}}).encode()
+    edits: list[Edit] = [
+        {"op": "set", "path": "/domain/a", "value": "$[ vmi.metadata.name ]"},
+        {"op": "set", "path": "/domain/a/@x", "value": "<$[ vmi.metadata.name ]>"},
+        {"op": "add", "path": "/domain", "xml": "<b x='($[ vmi.metadata.name ])'>[$[ vmi.metadata.name ]]</b>"},
+        {"op": "merge", "path": "/domain", "xml": "<c x='$[ vmi.metadata.name ]'><d>-$[ vmi.metadata.name ]</d></c>"},
+        {"op": "ensure", "path": "/domain/e[@x=$v]/f", "value": "$[ vmi.metadata.name ]"},
+        {"op": "qemuArgs", "args": ["$[ vmi.metadata.name ]"], "env": {"E": "$[ vmi.metadata.name ]"}},
+        {"op": "test", "path": "/domain/e[@x = $v]/f[. = $v]"},
+    ]
+    variables = [{"name": "v", "expression": "vmi.metadata.name"}]
+    outcome = run(b"<domain><a/></domain>", *edits, vmi=vmi, variables=variables)
+    if not is_xml(value):
+        assert outcome.data is None
+        assert [d.rule for d in outcome.diagnostics] == [rules.BAD_VMI if "\0" in value else rules.UNUSABLE_TEXT]
+        return
+    assert says_nothing_of(outcome.diagnostics, value)
+    qemu = "{http://libvirt.org/schemas/domain/qemu/1.0}"
+    expected = [
+        ("a", {"x": f"<{value}>"}, value, []),
+        ("b", {"x": f"({value})"}, f"[{value}]", []),
+        ("c", {"x": value}, "", [("d", {}, f"-{value}", [])]),
+        ("e", {"x": value}, "", [("f", {}, value, [])]),
+        (
+            f"{qemu}commandline",
+            {},
+            "",
+            [(f"{qemu}arg", {"value": value}, "", []), (f"{qemu}env", {"name": "E", "value": value}, "", [])],
+        ),
+    ]
+    result = etree.fromstring(patched(outcome))
+    assert [plain(child) for child in result] == expected
+    assert (
+        patched(run(outcome.data or b"", edits[0], edits[1], *edits[3:], vmi=vmi, variables=variables)) == outcome.data
+    )
+
+
+def plain(element: reference.Element) -> Any:
+    return element.tag, dict(element.attrib.items()), element.text or "", [plain(child) for child in element]
+
+
+def says_nothing_of(diagnostics: tuple[Diagnostic, ...], value: str) -> bool:
+    return not any(value in render([d]) for d in diagnostics)
+
+
+@given(texts, texts)
+def test_a_value_in_a_path_only_compares(value: str, other: str) -> None:
+    assume(is_xml(value) and is_xml(other))
+    root = etree.Element("domain")
+    for text in (value, other):
+        etree.SubElement(root, "a", v=text)
+    vmi = json.dumps({"metadata": {"name": value}}).encode()
+    variables = [{"name": "v", "expression": "vmi.metadata.name"}]
+    edit: Edit = {"op": "set", "path": "/domain/a[@v = $v]/@hit", "expect": "1+", "value": "1"}
+    result = etree.fromstring(patched(run(etree.tostring(root), edit, vmi=vmi, variables=variables)))
+    assert [child.get("hit") for child in result] == ["1", "1" if other == value else None]
+
+
+@given(texts)
+def test_a_computed_path_of_ensure_makes_only_what_ensure_may_make(value: str) -> None:
+    """The value may name other elements, as it is read by ensure's grammar; nothing that is there changes."""
+    vmi = json.dumps({"metadata": {"name": value}}).encode()
+    before = b"<domain><a x='1'>t</a></domain>"
+    outcome = run(before, {"op": "ensure", "path": "/domain/n[@x='$[ vmi.metadata.name ]']"}, vmi=vmi)
+    if outcome.data is not None:
+        assert outcome.data.startswith(b"<domain><a x='1'>t</a>")
+        root = etree.fromstring(outcome.data)
+        assert {child.tag for child in root} == {"a", "n"}
