@@ -70,16 +70,16 @@ def test_update_writes_golden_files_and_says_so() -> None:
     result = patchlang_test("--update", ".")
     assert result.exit_code == 0, result.output
     assert "written expected.xml\n" in result.stdout
-    assert Path("expected.xml").read_text() == PATCHED
+    assert Path("expected.xml").read_text() == PATCHED + "\n"
     assert patchlang_test(".").exit_code == 0
 
 
 def test_update_leaves_a_file_that_is_right_but_for_its_last_line_break() -> None:
-    Path("expected.xml").write_text(PATCHED + "\n")
+    Path("expected.xml").write_text(PATCHED)
     result = patchlang_test("--update", ".")
     assert result.exit_code == 0
     assert "written" not in result.stdout
-    assert Path("expected.xml").read_text() == PATCHED + "\n"
+    assert Path("expected.xml").read_text() == PATCHED
 
 
 def test_update_is_refused_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,18 +158,19 @@ class _Runner:
         golden = trial.golden
         if golden is None:
             return
-        expected = golden.path.read_bytes() if golden.path.exists() else None
-        if expected is not None and outcome.removesuffix(b"\n") == expected.removesuffix(b"\n"):
+        found = _ended(outcome)
+        expected = _ended(golden.path.read_bytes()) if golden.path.exists() else None
+        if found == expected:
             return
         if self.update:
-            golden.path.write_bytes(outcome)
+            golden.path.write_bytes(found)
             self.written.append(golden.path)
             return
         message = f"the outcome of run 1 differs from `{golden.path}`"
         if expected is None:
             message = f"`{golden.path}` does not exist"
         help = "if the outcome is right, `patchlang test --update` writes it"
-        changes = diff(expected, outcome, str(golden.path), "found") if expected is not None else ""
+        changes = diff(expected, found, str(golden.path), "found") if expected is not None else ""
         raise _RunError(Failure(Diagnostic(rules.GOLDEN, message, golden.span, help), changes))
 
     def outcome(self, trial: Trial, data: bytes, *, domain: bool) -> tuple[bytes | None, Diagnostic | None]:
@@ -198,6 +199,11 @@ def _failure(
     related = ((error.span, f"error[{error.rule.id} {error.rule.slug}]"),) if error and error.span else ()
     help = error.help if error else help
     return Failure(Diagnostic(rule, message, trial.span, help, related=related), changes)
+
+
+def _ended(data: bytes) -> bytes:
+    """With a line break at the end, as files have it and outcomes need not."""
+    return data if data.endswith(b"\n") else data + b"\n"
 
 
 def _in_run(fault: Diagnostic, run: str) -> Diagnostic:
