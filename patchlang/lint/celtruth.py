@@ -15,7 +15,9 @@ from ..xpathtree import result_kind
 from .reading import tree
 
 _OPEN, _CLOSE = "([{", ")]}"
-_MAX_DEPTH = 8
+# how deep variables are looked into and brackets are read, and into how many tokens a condition may unfold
+_MAX_DEPTH = 30
+_MAX_TOKENS = 5000
 
 Tokens = tuple[Token, ...]
 
@@ -35,12 +37,8 @@ class Condition:
 
 def read(text: str, variables: Mapping[str, str]) -> Condition:
     """A condition; ``variables`` are the expressions of the patch's variables by name."""
-    return _condition(_expanded(text, variables, 0))
-
-
-def both(one: Condition, other: Condition) -> Condition:
-    """One condition and the other."""
-    return Condition("and", (one, other), ())
+    found = _expanded(text, variables, 0)
+    return _condition(found, 0) if len(found) <= _MAX_TOKENS else Condition("atom", (), found[:_MAX_TOKENS])
 
 
 def joined(found: Iterable[Token]) -> str:
@@ -56,7 +54,7 @@ def _expanded(text: str, variables: Mapping[str, str], depth: int) -> Tokens:
     found = [token for token in tokens(text) if token.kind != "comment"]
     result: list[Token] = []
     at = 0
-    while at < len(found):
+    while at < len(found) and len(result) <= _MAX_TOKENS:
         name = found[at + 2].text if at + 2 < len(found) else ""
         if found[at].text == "variables" and found[at + 1].text == "." and name in variables and depth < _MAX_DEPTH:
             inner = _expanded(variables[name], variables, depth + 1)
@@ -100,7 +98,9 @@ def _split(found: Tokens, operator: str) -> list[Tokens]:
     return [*parts, found[start:]]
 
 
-def _condition(found: Tokens) -> Condition:
+def _condition(found: Tokens, depth: int) -> Condition:
+    if depth > _MAX_DEPTH:
+        return Condition("atom", (), found)
     depths = _depths(found)
     ternary = any(
         t.text == "?" and d == 0 and (at == 0 or found[at - 1].text != ".")
@@ -110,11 +110,11 @@ def _condition(found: Tokens) -> Condition:
         for operator, kind in (("||", "or"), ("&&", "and")):
             parts = _split(found, operator)
             if len(parts) > 1:
-                return Condition(kind, tuple(_condition(part) for part in parts), found)
+                return Condition(kind, tuple(_condition(part, depth + 1) for part in parts), found)
         if found and found[0].text == "(" and all(depth > 0 for depth in depths) and _is_one(found):
-            return _condition(found[1:-1])
+            return _condition(found[1:-1], depth + 1)
         if found and found[0].text == "!" and _is_operand(found[1:]):
-            return Condition("not", (_condition(found[1:]),), found)
+            return Condition("not", (_condition(found[1:], depth + 1),), found)
     return Condition("atom", (), found)
 
 

@@ -81,12 +81,15 @@ def _is_last(query: Query, holder: Step | Path) -> bool:
 
 def _leaves_some(query: Query, predicate: Expr) -> bool:
     """Whether ``remove`` takes all of several nodes but the first or last ones."""
-    return (
-        isinstance(query.edit, model.Remove)
-        and query.key == "path"
-        and isinstance(predicate, Binary)
-        and predicate.operator in ("<", "<=", ">", ">=", "!=")
-    )
+    if not isinstance(query.edit, model.Remove) or query.key != "path":
+        return False
+    match predicate:
+        case Binary(operator="<" | "<=" | ">" | ">=" | "!="):
+            return True
+        case Call(name="not", args=(Binary(operator="="),)):
+            return True
+        case _:
+            return False
 
 
 def _how_to_name(holder: Step | Path) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from .. import model, rules
 from ..diagnostics import Diagnostic
@@ -36,12 +38,13 @@ def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
     A guard is ``unless``, a ``when`` or a loop that asks the domain, a path that no longer matches. What an earlier
     edit of the patch has removed or replaced is made anew, and does not pile up.
     """
+    survey = _Survey(patch)
     for number, edit in enumerate(patch.spec.domain):
         match edit:
             case model.Add() | model.Copy():
                 places = inserted(patch, edit)
-                gone = [_made_anew(patch, number, place) or _is_temporary(patch, number, place) for place in places]
-                if (gone and all(gone)) or guards(patch, edit) or _guards_itself(patch, edit):
+                gone = [survey.is_made_anew(number, place) or survey.is_temporary(number, place) for place in places]
+                if (gone and all(gone)) or guards(patch, edit) or _guards_itself(survey, edit):
                     continue
                 what = " and ".join(f"`<{name}>`" for name in roots(patch, edit)) or "the elements"
                 help = f"{_RUNS}; guard it with `unless`, or use `ensure` or `merge`, which change nothing twice"
@@ -66,39 +69,69 @@ def _grows(value: Text) -> bool:
     return any(_GROWING.fullmatch(part) or (beside and re.fullmatch(_OLD, part)) for part in parts)
 
 
-def _guards_itself(patch: model.Patch, edit: model.Add | model.Copy) -> bool:
+def _guards_itself(survey: _Survey, edit: model.Add | model.Copy) -> bool:
     """Whether the path asks for what is not there, and the patch makes it."""
     read = tree((target(edit) or edit.path).text)
     denied = [part for part in walk(read) if isinstance(part, Call) and part.name == "not"] if read else []
     asked = {name for call in denied for part in walk(call) if isinstance(part, Step) for name in names((part,)) or ()}
-    return any(asked & made_names(patch, other) for other in patch.spec.domain)
+    return any(name in survey.times for name in asked)
 
 
-def _made_anew(patch: model.Patch, number: int, place: Steps) -> bool:
-    """Whether an edit before this one takes away what is at a place, or something above it."""
-    return any(_takes(edit, place) for edit in patch.spec.domain[:number])
+class _Taken(NamedTuple):
+    """A path that an edit takes away, with its names from the root; of ``replace`` what is below it."""
+
+    number: int
+    below: bool
+    names: Steps
+    anywhere: bool
+
+    def covers(self, place: Steps) -> bool:
+        """Whether it names the place, or something above it. Predicates are not looked at."""
+        if self.anywhere:
+            return self.names[-1] in place[: -1 if self.below else None]
+        alike = all(one in (other, "*") for one, other in zip(self.names, place, strict=False))
+        return alike and len(self.names) + self.below <= len(place)
 
 
-def _is_temporary(patch: model.Patch, number: int, place: Steps) -> bool:
-    """Whether an edit behind this one removes what it makes."""
-    return any(isinstance(edit, model.Remove) and _takes(edit, place) for edit in patch.spec.domain[number + 1 :])
+class _Survey:
+    """What all edits of a patch take away, and how many make each name."""
+
+    def __init__(self, patch: model.Patch) -> None:
+        self.made = [made_names(patch, edit) for edit in patch.spec.domain]
+        self.times = Counter(name for one in self.made for name in one)
+        # those with plain names by their names, so that big patches take no longer than they must
+        self._plain: dict[Steps, list[_Taken]] = {}
+        self._others: list[_Taken] = []
+        for taken in _all_taken(patch):
+            plain = not taken.anywhere and "*" not in taken.names
+            (self._plain.setdefault(taken.names, []) if plain else self._others).append(taken)
+
+    def is_made_anew(self, number: int, place: Steps) -> bool:
+        """Whether an edit before this one takes away what is at a place, or something above it."""
+        return any(taken.number < number for taken in self._covering(place))
+
+    def is_temporary(self, number: int, place: Steps) -> bool:
+        """Whether an edit behind this one removes what it makes."""
+        return any(taken.number > number and not taken.below for taken in self._covering(place))
+
+    def is_made_elsewhere(self, number: int, name: str) -> bool:
+        """Whether another edit makes a name."""
+        return self.times[name] > (name in self.made[number])
+
+    def _covering(self, place: Steps) -> Iterator[_Taken]:
+        for end in range(1, len(place) + 1):
+            yield from (taken for taken in self._plain.get(place[:end], ()) if taken.covers(place))
+        yield from (taken for taken in self._others if taken.covers(place))
 
 
-def _takes(edit: model.DomainEdit, place: Steps) -> bool:
-    if not isinstance(edit, model.Remove | model.Replace) or (read := tree(edit.path.text)) is None:
-        return False
-    return any(_covers(path, place, below=isinstance(edit, model.Replace)) for path in locations(read))
-
-
-def _covers(path: Path, place: Steps, *, below: bool) -> bool:
-    """Whether a path names the place or (only, with ``below``) something above it. Predicates are not looked at."""
-    found = names(tuple(step for step in path.steps if not step.abbreviated))
-    if not found:
-        return False
-    if any(step.abbreviated for step in path.steps):
-        return found[-1] in place[: -1 if below else None]
-    alike = all(one in (other, "*") for one, other in zip(found, place, strict=False))
-    return alike and (len(found) < len(place) if below else len(found) <= len(place))
+def _all_taken(patch: model.Patch) -> Iterator[_Taken]:
+    for number, edit in enumerate(patch.spec.domain):
+        if isinstance(edit, model.Remove | model.Replace) and (read := tree(edit.path.text)) is not None:
+            for path in locations(read):
+                found = names(tuple(step for step in path.steps if not step.abbreviated))
+                if found:
+                    anywhere = any(step.abbreviated for step in path.steps)
+                    yield _Taken(number, isinstance(edit, model.Replace), found, anywhere)
 
 
 def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
@@ -107,15 +140,16 @@ def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
     ``remove`` with ``expect: 1``, ``rename`` and ``move`` out of reach, ``replace`` by something else, ``set`` of what
     a predicate of the path compares.
     """
+    survey = _Survey(patch)
     for number, edit in enumerate(patch.spec.domain):
         path = target(edit)
         read = tree(path.text) if path is not None else None
         if path is None or read is None or not _insists(edit) or reads_domain(patch, edit):
             continue
         places = locations(read)
-        if not places or any(_made_anew(patch, number, names(place.steps) or ()) for place in places):
+        if not places or any(survey.is_made_anew(number, names(place.steps) or ()) for place in places):
             continue
-        reasons = [_why_gone(patch, number, place) for place in places]
+        reasons = [_why_gone(patch, survey, number, place) for place in places]
         if all(reasons):
             help = f'{_RUNS}; say `expect: "{_lenient(edit)}"`, or guard the edit with `when`'
             span = path.span()
@@ -134,20 +168,19 @@ def _lenient(edit: model.DomainEdit) -> str:
     return f"0..{edit.expect.high}" if edit.expect.high else "0+"
 
 
-def _why_gone(patch: model.Patch, number: int, path: Path) -> str | None:
+def _why_gone(patch: model.Patch, survey: _Survey, number: int, path: Path) -> str | None:
     """Why a path no longer matches once its edit is done; None where it may."""
     edit = patch.spec.domain[number]
     last = path.steps[-1] if path.steps else None
     name = (names((last,)) or (None,))[0] if last else None
-    others = [*patch.spec.domain[:number], *patch.spec.domain[number + 1 :]]
     match edit:
         case model.Remove():
-            again = name is None or any(name in made_names(patch, other) for other in others)
+            again = name is None or survey.is_made_elsewhere(number, name)
             return None if again else "what is removed is gone"
         case model.Rename(to=to):
             kept = name is None or name.endswith("*") or name.lstrip("@") == to.text
-            kept = kept or any(name in made_names(patch, other) for other in others)
-            return None if kept else f"`{name}` has its new name"
+            again = kept or (name is not None and survey.is_made_elsewhere(number, name))
+            return None if again else f"`{name}` has its new name"
         case model.Move():
             return _moved_away(patch, edit, path)
         case model.Replace():
