@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Any
 from xml.parsers import expat
 
 from lxml import etree
@@ -17,7 +19,7 @@ from .diagnostics import fail
 from .model import Position
 from .xmlindex import Index
 from .xmlsplice import Changes, Element, Splicer, content_of, same_as_before
-from .xmltext import Chunk, attributes_of, escape_text, new_chunk, trailing_indent
+from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk, trailing_indent
 
 MAX_NODES = 200_000
 MAX_WRITTEN = 4 << 20
@@ -215,6 +217,30 @@ class DomainTree:
         if self._grown > MAX_NODES or self._written > MAX_WRITTEN:
             what = f"{MAX_NODES} nodes" if self._grown > MAX_NODES else f"{MAX_WRITTEN >> 20} MiB of text"
             raise fail(rules.LIMIT, f"the patches write more than {what}")
+
+    def copy(self, node: Element) -> Element:
+        """A new element that is equal to one of the tree, without the text behind it.
+
+        Built name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside.
+        """
+        self._load_index()
+        number = self._numbers.get(node)
+        parent = node.getparent()
+        if number is not None and self._index is not None:
+            declared = declarations(self._index.start_tag(number))
+        else:
+            inherited = {} if parent is None else parent.nsmap
+            declared = {prefix: uri for prefix, uri in node.nsmap.items() if inherited.get(prefix) != uri}
+        nsmap: dict[Any, str] = {prefix: uri for prefix, uri in declared.items() if uri}
+        new = etree.Element(node.tag, nsmap=nsmap)
+        for name, value in attributes_of(node).items():
+            new.set(name, value)
+        new.text = node.text
+        for child in node:
+            copied = self.copy(child) if isinstance(child.tag, str) else deepcopy(child)
+            copied.tail = child.tail
+            new.append(copied)
+        return new
 
     # -- undoing -------------------------------------------------------------------------------------------------
 

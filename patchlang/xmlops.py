@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -214,10 +213,7 @@ class RelocateOp:
                 position = Position.AFTER
                 continue
             if self.copies:
-                placed = deepcopy(node)
-                placed.tail = None
-                for copied in placed.iter():
-                    copied.sourceline = 0  # type: ignore[assignment]  # as in a fragment
+                placed = tree.copy(node)
             else:
                 placed = node
                 from_source.remove(node)
