@@ -9,7 +9,7 @@ from hypothesis import settings
 
 # `pytest --hypothesis-profile=long` looks harder; CI draws the same examples each time
 settings.register_profile("short", deadline=None, derandomize="CI" in os.environ, print_blob=True)
-settings.register_profile("long", deadline=None, max_examples=5000, print_blob=True)
+settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("short")
 
 

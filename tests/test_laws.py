@@ -27,6 +27,8 @@ from patchlang.source import SourceFile
 
 Edit = dict[str, Any]
 
+MANY = settings(max_examples=2 * settings().max_examples)  # of the profile
+
 POSITIONS = ("append", "prepend", "before", "after")
 FRAGMENTS = (
     "<n/>",
@@ -255,7 +257,7 @@ def test_without_an_effective_edit_the_input_comes_back(domain: Domain) -> None:
 # -- (b) the outcome is what plain lxml makes of it ------------------------------------------------------------------
 
 
-@settings(max_examples=150)
+@MANY
 @given(domains(), st.data())
 def test_the_outcome_is_that_of_plain_lxml(domain: Domain, data: st.DataObject) -> None:
     """One to four edits, each on what the one before left."""
@@ -366,7 +368,7 @@ qemu_args = st.builds(
 )
 
 
-@settings(max_examples=200)
+@MANY
 @given(domains(), st.one_of(ensures(), merges, sets, qemu_args))
 @example(Domain(b"<domain/>"), {"op": "ensure", "path": "/domain/a[.='x']/b", "value": "y"})
 @example(Domain(b"<domain/>"), {"op": "ensure", "path": "/domain/a[@x='1']/@x", "value": "2"})
@@ -433,7 +435,7 @@ def drawn_edits(data: st.DataObject, start: bytes, most: int) -> list[Edit]:
     return edits
 
 
-@settings(max_examples=150)
+@MANY
 @given(domains(), st.data(), st.sampled_from(FAILURES))
 def test_a_failing_document_leaves_no_trace(domain: Domain, data: st.DataObject, failure: Edit) -> None:
     first = drawn_edits(data, domain.data, 3)
@@ -512,7 +514,7 @@ changes = st.builds(
 )
 
 
-@settings(max_examples=200)
+@MANY
 @given(
     domains(),
     st.lists(changes, max_size=6),
@@ -580,7 +582,7 @@ def is_xml(text: str) -> bool:
     return all(c in "\t\n\r" or "\x20" <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000" for c in text)
 
 
-@settings(max_examples=200)
+@MANY
 @given(texts)
 @example("\x00")
 @example("\x1b[31m")

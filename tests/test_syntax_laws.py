@@ -19,6 +19,9 @@ from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
 from patchlang.template import Computed, pieces
 
+MANY = settings(max_examples=3 * settings().max_examples)  # of the profile
+VERY_MANY = settings(max_examples=8 * settings().max_examples)
+
 # -- scalars ---------------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +182,7 @@ def nodes_under(node: yamltree.Node) -> Iterator[yamltree.Node]:
 scalars = st.one_of(double_quoted(), folding(WORDS, "'"), folding(PLAIN_WORDS), literal(), folded())
 
 
-@settings(max_examples=600)
+@VERY_MANY
 @given(scalars, st.booleans(), st.booleans())
 def test_every_character_of_a_scalar_has_its_place(scalar: Scalar, windows: bool, flow: bool) -> None:
     block = scalar.written[0] in "|>"
@@ -203,7 +206,7 @@ def test_every_character_of_a_scalar_has_its_place(scalar: Scalar, windows: bool
     assert whole.start <= whole.end <= len(found.span.source.text)
 
 
-@settings(max_examples=300)
+@MANY
 @given(st.text(st.sampled_from("a: '\"\n\\|>-#é[]{}&*!,\t\x00\x85\u2028\ufeff\U0001f600"), max_size=30))
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     source = SourceFile("file", text)
@@ -341,7 +344,7 @@ def lxml_takes(text: str) -> bool:
     return True
 
 
-@settings(max_examples=600)
+@VERY_MANY
 @given(expressions())
 def test_xpath_that_is_generated_is_read_by_both(text: str) -> None:
     assume(lxml_takes(text))
@@ -375,7 +378,7 @@ def broken(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=1000)
+@VERY_MANY
 @given(broken())
 def test_xpath_that_is_broken_is_read_by_both_or_by_none(text: str) -> None:
     assume("\0" not in text)
@@ -385,7 +388,7 @@ def test_xpath_that_is_broken_is_read_by_both_or_by_none(text: str) -> None:
     assert (tree is not None) == lxml_takes(text)
 
 
-@settings(max_examples=300)
+@MANY
 @given(st.text(st.sampled_from("ab:*@./[]()'\"$|+-=<>!, \t\n1é²ª\u3000\ue000\U00010000&{}#"), max_size=16))
 def test_any_text_is_xpath_or_refused_with_a_place(text: str) -> None:
     tree = ours(text)
@@ -411,7 +414,7 @@ def shape(expr: xpathtree.Expr) -> Any:
     return type(expr).__name__, detail, [shape(child) for child in expr.children]
 
 
-@settings(max_examples=300)
+@MANY
 @given(expressions())
 def test_every_part_of_an_expression_is_where_it_says(text: str) -> None:
     assume(lxml_takes(text))
@@ -501,7 +504,7 @@ def located(text: str) -> Text:
     return Text(text, lambda start, end: Span(source, start, len(text) if end is None else end))
 
 
-@settings(max_examples=300)
+@MANY
 @given(cel(), st.text(st.sampled_from("]['\"$a "), max_size=8))
 @example("r'''a'b'''", "']")
 def test_the_bracket_that_ends_an_expression_is_found(expression: str, behind: str) -> None:
@@ -545,7 +548,7 @@ def lists(draw: st.DrawFn, depth: int = 0) -> tuple[str, list[int]]:
             return f"[[9], {text}][1]", values
 
 
-@settings(max_examples=200)
+@MANY
 @given(lists())
 @example(("vmi.spec.list.map(x, x + 1).map(x, x + 1).filter(x, x > 2)", [5, 3, 4]))
 @example(("1 > 2 ? [1].map(x, x) : [2].map(x, x)", [2]))
@@ -556,7 +559,7 @@ def test_guards_change_no_value(written: tuple[str, list[int]]) -> None:
     assert compile_expression(located(text), names).evaluate(scope) == expected
 
 
-@settings(max_examples=200)
+@MANY
 @given(st.text(st.sampled_from("ab.[](){}'\"\\r /\n,?:+$1"), max_size=20))
 def test_any_text_is_cel_or_refused_with_a_place(text: str) -> None:
     source = located(text)
