@@ -153,13 +153,14 @@ def _finding(earlier: _Write, later: _Write) -> Diagnostic:
 
 
 def untested(patches: Iterable[tuple[str, Span]], tested: Collection[str]) -> Iterator[Diagnostic]:
-    """Patches that no test applies, where there are tests at all.
+    """Patches that no test applies, in folders where others are tested.
 
     ``patches`` are names, each with its place; ``tested`` are the files and folders that the tests name, as real paths.
     """
+    folders = {*tested, *(os.path.dirname(path) for path in tested)}
     for name, span in patches if tested else ():
         path = PurePath(os.path.realpath(span.source.name))
-        if not any(str(place) in tested for place in (path, *path.parents)):
+        if str(path.parent) in folders and not any(str(place) in tested for place in (path, *path.parents)):
             help = "write a test of it (`kind: PatchTest`): it replays all runs of a boot"
-            message = f"there are tests, but none applies patch `{name}`"
+            message = f"other patches of this folder are tested, but no test applies `{name}`"
             yield Diagnostic(rules.UNTESTED, message, span, help, Severity.ADVICE, name)
