@@ -1,15 +1,21 @@
 """One boot as KubeVirt plays it: what the hook sees in each run, and whether two runs made the same machine.
 
 A domain is defined up to three times for a boot. The first run sees it untouched, with interfaces that keep places for
-hotplug where it has interfaces at all. The second sees the devices as the first left them; interfaces and all that is
-not a device are as before any edit. The third sees everything as the second left it.
+hotplug where it has interfaces at all. The second sees the devices as the first left them, read back into KubeVirt's
+own types, so without what these do not know; interfaces and all that is not a device are as before any edit. The third
+sees everything as the second left it.
+
+``devices.json`` has those types, of KubeVirt 1.5, which knows least of the releases in use: attributes, children (name
+and type, or ``text``), and whether there is text.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from copy import deepcopy
 from difflib import unified_diff
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from lxml import etree
@@ -17,6 +23,7 @@ from lxml import etree
 Element: TypeAlias = Any
 
 PLACEHOLDERS = 2
+_TYPES = Path(__file__).with_name("devices.json")
 
 
 def with_placeholders(domain: bytes) -> bytes | None:
@@ -35,14 +42,35 @@ def with_placeholders(domain: bytes) -> bytes | None:
     return _written(root)
 
 
-def second_run(domain: bytes, first_result: bytes) -> bytes:
-    """What the second run sees of a domain, given the result of the first."""
+def second_run(domain: bytes, first_result: bytes, *, read_back: bool = False) -> bytes:
+    """What the second run sees of a domain, given the result of the first.
+
+    With ``read_back``, what is not in KubeVirt's types is gone, but for what the domain itself has in such a place.
+    """
     root = etree.fromstring(domain)
     devices, patched = root.find("devices"), etree.fromstring(first_result).find("devices")
     if devices is not None and patched is not None:
+        if read_back:
+            _prune(patched, "Devices", [devices], json.loads(_TYPES.read_text()))
         interfaces = [child for child in devices if child.tag == "interface"]
         devices[:] = [*interfaces, *(deepcopy(child) for child in patched if child.tag != "interface")]
     return _written(root)
+
+
+def _prune(node: Element, kind: str | None, twins: list[Element], types: dict[str, Any]) -> None:
+    """Takes out what a type does not know, unless one of ``twins``, the elements in this place of the input, has it."""
+    known = types.get(kind or "", {"attributes": (), "children": {}, "text": kind == "text"})
+    for name in list(node.attrib):
+        if name not in known["attributes"] and not any(name in twin.attrib for twin in twins):
+            del node.attrib[name]
+    if not known["text"] and not any(twin.text and twin.text.strip() for twin in twins):
+        node.text = None
+    for child in list(node):
+        below = [other for twin in twins for other in twin if other.tag == child.tag]
+        if child.tag in known["children"] or below:
+            _prune(child, known["children"].get(child.tag), below, types)
+        else:
+            node.remove(child)
 
 
 def _written(root: Element) -> bytes:

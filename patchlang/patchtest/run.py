@@ -109,18 +109,19 @@ class _Runner:
             yield _failure(rules.MISSING_ERROR, trial, message, error)
 
     def boot(self, trial: Trial, domain: bytes) -> None:
-        """All runs of one boot, without interfaces that hold places for hotplug and with them."""
+        """All runs of one boot; then with interfaces that hold places for hotplug, and devices read back."""
         first = self.apply(trial, domain, "run 1")
         self.golden(trial, first)
         self.settled(trial, first, "run 1 on its own outcome")
         second = self.apply(trial, second_run(domain, first), "run 2")
         self.same_machine(trial, first, second, "run 2")
         self.settled(trial, second, "run 3")
-        reserved = with_placeholders(domain)
+        rehearsal, reserved = first, with_placeholders(domain)
         if reserved is not None:
             rehearsal = self.apply(trial, reserved, "run 1 with placeholder interfaces", rehearsal=True)
-            run = "run 2 after one with placeholder interfaces"
-            self.same_machine(trial, first, self.apply(trial, second_run(domain, rehearsal), run), run)
+        run = "run 2 with devices read back"
+        again = self.apply(trial, second_run(domain, rehearsal, read_back=True), run)
+        self.same_machine(trial, first, again, run)
 
     def cloud_init(self, trial: Trial, data: bytes) -> None:
         first = self.apply(trial, data, "run 1", domain=False)
