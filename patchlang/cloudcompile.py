@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import cloudops, model, pointer, rules
 from .cloudinit import Origin
-from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram
+from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
 from .diagnostics import fail
 from .pointer import PointerError
 from .source import Text
@@ -28,10 +28,13 @@ class CloudInitOps:
     def __init__(self, document: DocumentCompiler, edit: model.CloudInitEdit) -> None:
         self.document = document
         self.edit = edit
-        place = edit.content if isinstance(edit, model.AddPart) else getattr(edit, "path", None)
-        self.origin = Origin(place.span() if place else edit.span, document.patch.metadata.name.text)
+        self.origin = _origin(document.patch, edit)
 
     def compile(self) -> CloudInitOp:
+        with blamed(self.origin):
+            return self.compiled()
+
+    def compiled(self) -> CloudInitOp:
         edit = self.edit
         match edit:
             case model.JsonAdd():
@@ -72,7 +75,7 @@ class CloudInitOps:
         if edit.expression is not None:
             names = self.document.names(item=edit.for_each is not None, cloud_init=True)
             expression = self.document.expression(edit.expression, names, "bool")
-        return TestOp(data, expression, self.template(edit.message) if edit.message else None, edit.span)
+        return TestOp(data, expression, self.template(edit.message) if edit.message else None, self.origin)
 
     def add_part(self, edit: model.AddPart) -> AddPartOp:
         from . import mime
@@ -85,7 +88,7 @@ class CloudInitOps:
             mime.check_filename(edit.filename.text)
         except mime.MimeError as e:
             raise fail(rules.BAD_VALUE, str(e), edit.filename.span()) from None
-        return AddPartOp(edit.content_type, edit.filename, self.template(edit.content), self.origin)
+        return AddPartOp(edit.content_type.text, edit.filename.text, self.template(edit.content), self.origin)
 
     def expression(self, source: Text) -> Compiled:
         names = self.document.names(item=self.edit.for_each is not None, cloud_init=True)
@@ -132,6 +135,14 @@ class CloudInitOps:
                     return {key: item.build(scope) for key, item in members}
 
                 return ValueProgram(build)
+
+
+def _origin(patch: model.Patch, edit: model.CloudInitEdit) -> Origin:
+    number = next(i for i, other in enumerate(patch.spec.cloud_init) if other is edit)
+    op = next(name for name, cls in model.CLOUD_INIT_OPS.items() if isinstance(edit, cls))
+    place: Text | None = edit.content_type if isinstance(edit, model.AddPart) else getattr(edit, "path", None)
+    name = edit.name.text if edit.name else f"cloudInit[{number}] {op}"
+    return Origin(place.span() if place else edit.span, patch.metadata.name.text, name)
 
 
 def _places(source: str, literal: Literal) -> Iterator[int]:

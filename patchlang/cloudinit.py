@@ -29,13 +29,17 @@ _TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
 
 
 class Origin(NamedTuple):
-    """The edit that last changed a field: what is wrong with the field's text may show long after it."""
+    """An edit: the place in it that errors point at, its patch, and its name or number."""
 
     span: Span
     patch: str
+    edit: str
 
     def of(self, diagnostic: Diagnostic) -> Diagnostic:
-        return replace(diagnostic, span=diagnostic.span or self.span, patch=diagnostic.patch or self.patch)
+        """The diagnostic as one of this edit, unless it is one of an earlier edit already, found late."""
+        if diagnostic.edit:
+            return diagnostic
+        return replace(diagnostic, span=diagnostic.span or self.span, patch=self.patch, edit=self.edit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class CloudInit:
     original: dict[str, Any]
     record: dict[str, Any]
     edits: int = 0
-    origins: dict[str, Origin] = field(default_factory=dict, repr=False)
+    origins: dict[str, Origin] = field(default_factory=dict, repr=False)  # by field: the edit that changed it last
     _view: _View | None = field(default=None, repr=False)
     _opened: dict[tuple[Target, Selector | None], tuple[str, Opened]] = field(default_factory=dict, repr=False)
     _facts: dict[Target, tuple[str, dict[str, Any]]] = field(default_factory=dict, repr=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from . import jsonops, pointer, rules
 from .cloudinit import CloudInit, Origin
 from .data import identical
 from .diagnostics import PatchError, fail
-from .model import Expect, ListPosition, Name, Target
+from .model import Expect, ListPosition, Target
 from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
 from .result import Effect
 from .source import Span, Text
@@ -84,12 +83,12 @@ class ValueProgram:
 
 
 @contextmanager
-def placed(span: Span) -> Iterator[None]:
-    """Errors about the data as a whole get the place in the patch that asked for it."""
+def blamed(origin: Origin) -> Iterator[None]:
+    """Errors name the edit, and point into it where they have no place of their own."""
     try:
         yield
     except PatchError as e:
-        raise PatchError(dataclasses.replace(e.diagnostic, span=e.diagnostic.span or span)) from None
+        raise PatchError(origin.of(e.diagnostic)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +158,7 @@ class DataOp:
 
     def apply(self, state: CloudInitState, scope: Scope) -> Effect:
         effect = Effect()
-        with placed(self.place.counted.source.span()):
+        with blamed(self.origin):
             opened = self.place.open(state, scope, effect)
             if opened is None:
                 return effect
@@ -230,9 +229,13 @@ class TestOp:
     data: DataOp | None
     expression: Compiled | None
     message: TemplateProgram | None
-    span: Span
+    origin: Origin
 
     def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        with blamed(self.origin):
+            return self.checked(state, scope)
+
+    def checked(self, state: CloudInitState, scope: Scope) -> Effect:
         effect = Effect()
         try:
             if self.data is not None:
@@ -243,7 +246,7 @@ class TestOp:
             if self.message is None or e.diagnostic.rule not in (rules.MATCH_COUNT, rules.TEST_FAILED, rules.OPERATION):
                 raise
             message = self.message.text(scope, booleans=True)
-            raise fail(rules.TEST_FAILED, message, e.diagnostic.span or self.span, e.diagnostic.message) from None
+            raise fail(rules.TEST_FAILED, message, e.diagnostic.span, e.diagnostic.message) from None
         return effect
 
 
@@ -251,15 +254,15 @@ class TestOp:
 class AddPartOp:
     """``addPart``: the part has that content after it."""
 
-    content_type: Name
-    filename: Name
+    content_type: str
+    filename: str
     content: TemplateProgram
     origin: Origin
 
     def apply(self, state: CloudInitState, scope: Scope) -> Effect:
         before = state.current
-        text = self.content.text(scope, booleans=True)
-        with placed(self.content_type.span()):
-            state.current = before.with_part(self.content_type.text, self.filename.text, text, self.origin)
+        with blamed(self.origin):
+            text = self.content.text(scope, booleans=True)
+            state.current = before.with_part(self.content_type, self.filename, text, self.origin)
         changed = int(state.current is not before)
-        return Effect(matched=1, changed=changed, places=[f"userData part {self.filename.text}"])
+        return Effect(matched=1, changed=changed, places=[f"userData part {self.filename}"])

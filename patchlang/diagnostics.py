@@ -31,7 +31,10 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. ``help`` says what to write instead, ``related`` are other places that belong to it."""
+    """One finding. ``help`` says what to write instead, ``related`` are other places that belong to it.
+
+    ``edit`` names the edit of the patch where its number matters, as in a JSON Patch.
+    """
 
     rule: Rule
     message: str
@@ -40,6 +43,7 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
     patch: str | None = None
     related: tuple[tuple[Span, str], ...] = ()
+    edit: str | None = None
 
     @property
     def is_error(self) -> bool:
@@ -48,8 +52,12 @@ class Diagnostic:
     def __str__(self) -> str:
         """``file:line:column: error[PL201 bad-xpath] message``, on one line."""
         where = f"{self.span}: " if self.span else ""
-        patch = f" (patch {self.patch})" if self.patch else ""
-        return f"{where}{self.severity.value}[{self.rule.id} {self.rule.slug}] {self.message}{patch}"
+        return f"{where}{self.severity.value}[{self.rule.id} {self.rule.slug}] {self.message}{self.origin}"
+
+    @property
+    def origin(self) -> str:
+        """`` (patch NAME)`` or `` (patch NAME, EDIT)``, to stand behind the message."""
+        return f" (patch {self.patch}{f', {self.edit}' if self.edit else ''})" if self.patch else ""
 
 
 class PatchError(Exception):

@@ -28,8 +28,7 @@ def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
 def _block(d: Diagnostic, colour: bool) -> Iterable[str]:
     place = f"{printable(str(d.span))}: " if d.span else ""
     head = f"{d.severity.value}[{d.rule.id} {d.rule.slug}]"
-    patch = f" (patch {d.patch})" if d.patch else ""
-    yield f"{place}{_paint(head, _COLOURS[d.severity], colour)} {printable(d.message)}{patch}"
+    yield f"{place}{_paint(head, _COLOURS[d.severity], colour)} {printable(d.message)}{d.origin}"
     if d.span:
         yield from _excerpt(d.span, colour)
     for span, text in d.related:

@@ -104,11 +104,13 @@ def test_rfc6902(case: dict[str, Any], place: Place) -> None:
     assert found.span is not None
     assert found.span.begin.line == 7 + failing
     assert found.span.begin.column > len("    - {")
+    assert found.edit == f"cloudInit[{failing}] {case['patch'][failing]['op']}"
+    assert f"(patch rfc, {found.edit})" in render([found])
     if outcome.trace:  # it failed when it ran
         (document,) = outcome.trace
         last = document.edits[-1]
         assert document.state is State.FAILED
-        assert (last.label, last.reason) == (f"cloudInit[{failing}] {case['patch'][failing]['op']}", "failed")
+        assert (last.label, last.reason) == (found.edit, "failed")
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "error" in case.values[0]])
