@@ -33,7 +33,7 @@ def test_modules_and_types_and_nothing_else(wheel: zipfile.ZipFile) -> None:
         str(path.relative_to(ROOT))
         for package in ("patchlang", "shim")
         for path in ROOT.joinpath(package).rglob("*")
-        if path.suffix in (".py", ".pyi", ".md") or path.name in ("py.typed", "patch.schema.json")
+        if path.suffix in (".py", ".pyi", ".md", ".json") or path.name == "py.typed"
     }
     assert inside == sources
     assert {"patchlang/py.typed", "shim/py.typed"} <= inside
