@@ -86,6 +86,9 @@ BAD: dict[str, list[str]] = {
         "- {op: add, forEach: \"['a', 'b']\", path: /domain/devices, xml: '<sound model=\"$[ item ]\"/>'}",
         "- {op: add, forEach: xpath('//disk/alias/@name'), path: /domain/devices, xml: '<sound model=\"$[ item ]\"/>'}",
         "- {op: set, path: /domain/vcpu, value: '$[ int(node.text) * 2 ]'}",
+        "- {op: ensure, in: //console, expect: 0+, path: console}",
+        "- {op: merge, path: //features, expect: 1+, xml: <apic/><features/>}",
+        "- {op: add, path: //console, expect: 0+, unless: console, xml: <console/>}",
         "- {op: set, path: /domain/devices/serial/source/@path, value: '$[ node.text ].1'}",
         "- {op: set, path: /domain/devices/serial/source/@path, value: \"$[ node.text + '.1' ]\"}",
         "- {op: remove, path: /domain/devices/sound, expect: 0+}\n"
@@ -200,6 +203,9 @@ GOOD: dict[str, list[str]] = {
         "- {op: merge, path: /domain, xml: <memoryBacking/>}",
         "- {op: set, path: /domain/devices/serial/source/@path, value: \"$[ node.text.split('.')[0] ].1\"}",
         "- {op: set, path: /domain/vcpu, value: '$[ node.text ]'}",
+        "- {op: ensure, in: //disk, expect: 0+, path: driver/@cache, value: none}",
+        "- {op: ensure, in: '//console[target]', expect: 0+, path: console}",
+        "- {op: add, path: //console, position: after, unless: ../console, expect: 0+, xml: <console/>}",
         """
         variables:
           - {name: cards, expression: "xpath('/domain/devices/hostdev[not(address)]/alias/@name')"}
@@ -345,6 +351,10 @@ CLASHES = [
 NO_CLASHES = [
     ("- {op: set, path: /domain/vcpu, value: 2}", "- {op: set, path: /domain/vcpu, value: 2}"),
     ("- {op: set, path: /domain/vcpu, value: 2}", "- {op: set, path: /domain/memory, value: 4}"),
+    (
+        "- {op: ensure, path: /domain/title, value: '$[ vmi.metadata.name ]'}",
+        "- {op: set, path: /domain/title, value: '$[ vmi.metadata.name ]'}",
+    ),
     ("- {op: remove, path: /domain/cpu}", "- {op: remove, path: /domain/cpu}"),
     ("- {op: replace, path: /domain/cpu, xml: <cpu/>}", "- {op: replace, path: /domain/cpu, xml: <cpu/>}"),
     ("- {op: remove, path: /domain/cpu}", "- {op: remove, path: /domain/cpu/feature, expect: 0+}"),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .. import model, rules
 from ..diagnostics import Diagnostic, Severity
-from ..source import Span
+from ..source import Span, Text
 from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth
 from .guards import variables_of
@@ -26,13 +26,18 @@ _WORDS = {
 
 
 class _Write(NamedTuple):
-    """One place that an edit writes: the steps of its path in one form; ``value`` is its new text, where known."""
+    """One place that an edit writes: the steps of its path in one form; ``value`` is its new text, as far as it can be compared."""
 
     patch: model.Patch
     edit: model.DomainEdit
     path: Steps
     value: str | None
     span: Span
+    conditions: tuple[celtruth.Condition, ...]
+
+
+# with so many others each write is compared: conditions that exclude each other take time to read
+_MOST = 50
 
 
 def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
@@ -47,8 +52,8 @@ def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
     for patch in sorted(patches, key=lambda patch: patch.spec.priority):
         writes = list(_writes(patch))
         for later in writes:
-            above = [one for end in range(1, len(later.path)) for one in at.get(later.path[:end], ())]
-            near = (*above, *at.get(later.path, ()), *below.get(later.path, ()))
+            above = [one for end in range(1, len(later.path)) for one in at.get(later.path[:end], ())[-_MOST:]]
+            near = (*at.get(later.path, ())[-_MOST:], *above, *below.get(later.path, ())[-_MOST:])
             earlier = next((one for one in near if _clash(one, later)), None)
             if earlier is not None:
                 yield _finding(earlier, later)
@@ -59,29 +64,38 @@ def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
 
 
 def _writes(patch: model.Patch) -> Iterator[_Write]:
+    variables = variables_of(patch)
     for edit in patch.spec.domain:
         paths: list[Steps] = []
         value = None
         match edit:
             case model.Set(path=path, value=text):
-                paths, value = _steps(path.text), constant(text)
+                paths, value = _steps(path.text), _value(text)
             case model.Ensure(path=path, within=None):
-                paths, value = _steps(path.text), constant(edit.value)
+                paths, value = _steps(path.text), _value(edit.value)
                 if edit.value is None:
                     continue  # it makes what others may make, too
             case model.Ensure(path=path, within=model.XPath() as within):
                 paths = [above + below for above in _steps(within.text) for below in _steps(path.text)]
-                value = constant(edit.value)
+                value = _value(edit.value)
                 if edit.value is None:
                     continue
             case model.Replace(path=path, xml=xml):
-                paths, value = _steps(path.text), constant(xml)
+                paths, value = _steps(path.text), _value(xml)
             case model.Remove(path=path) | model.Rename(path=path):
                 paths = _steps(path.text)
             case _:
                 continue
+        whens = [celtruth.read(when.text, variables) for when in (patch.spec.when, edit.when) if when is not None]
         for steps in paths:
-            yield _Write(patch, edit, steps, value, edit.path.span())
+            yield _Write(patch, edit, steps, value, edit.path.span(), tuple(whens))
+
+
+def _value(text: Text | None) -> str | None:
+    """What tells values apart: the text, unless what it computes depends on the patch or on the old value."""
+    if text is None or (constant(text) is None and ("variables" in text.text or "node" in text.text)):
+        return None
+    return text.text
 
 
 def _steps(text: str) -> list[Steps]:
@@ -133,13 +147,8 @@ def _clash(one: _Write, other: _Write) -> bool:
 
 def _meet(one: _Write, other: _Write) -> bool:
     """Whether both edits may run for one VM: their conditions do not exclude each other."""
-    conditions = [
-        celtruth.read(condition.text, variables_of(write.patch))
-        for write in (one, other)
-        for condition in (write.patch.spec.when, write.edit.when)
-        if condition is not None
-    ]
-    return celtruth.truth(celtruth.Condition("and", tuple(conditions), ())) is not False
+    conditions = (*one.conditions, *other.conditions)
+    return celtruth.truth(celtruth.Condition("and", conditions, ())) is not False
 
 
 def _finding(earlier: _Write, later: _Write) -> Diagnostic:

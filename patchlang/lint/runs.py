@@ -33,13 +33,18 @@ _RUNS = "the hook runs up to three times for one boot, each on the outcome of th
 
 
 def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
-    """``add`` and ``copy`` without a guard, and values that are built on the old one.
+    """``add`` and ``copy`` without a guard, values built on the old one, another ``a`` made inside of each ``//a``.
 
     A guard is ``unless``, a ``when`` or a loop that asks the domain, a path that no longer matches. What an earlier
     edit of the patch has removed or replaced is made anew, and does not pile up.
     """
     survey = _Survey(patch)
     for number, edit in enumerate(patch.spec.domain):
+        if nested := _nests(edit, survey.made[number]):
+            message = f"each run puts `<{nested}>` into those that the run before has made"
+            help = "select with a path from the root, or with a predicate that new ones do not fit"
+            yield advice(patch, rules.PILES_UP, message, edit.span, help)
+            continue
         match edit:
             case model.Add() | model.Copy():
                 places = inserted(patch, edit)
@@ -58,6 +63,20 @@ def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
                 pass
 
 
+def _nests(edit: model.DomainEdit, made: set[str]) -> str | None:
+    """The name of the elements that an edit finds anywhere and makes below themselves."""
+    path = target(edit) if isinstance(edit, model.Ensure | model.Merge | model.Add) else None
+    if path is None or (isinstance(edit, model.Add) and edit.position in _BESIDE):
+        return None
+    for place in locations(found) if (found := tree(path.text)) else ():
+        last = place.steps[-1] if place.steps else None
+        anywhere = any(step.abbreviated for step in place.steps)
+        if anywhere and last is not None and last.axis == "child" and not last.predicates and last.test in made:
+            return last.test
+    return None
+
+
+_BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 _OLD = r"(?:node\.text|xpath\('string\(\.\)'\))"
 _GROWING = re.compile(rf"{_OLD}\s*\+[^?]*|[^?]*\+\s*{_OLD}|int\({_OLD}\)\s*[-+*/]\s*[0-9]+")
 
