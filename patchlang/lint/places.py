@@ -26,7 +26,7 @@ _WORDS = {
 
 
 class _Write(NamedTuple):
-    """One place that an edit writes: the steps of its path in one form; ``value`` is its new text, as far as it can be compared."""
+    """One place that an edit writes: its path in one form; ``value`` is its new text, where that can be compared."""
 
     patch: model.Patch
     edit: model.DomainEdit
