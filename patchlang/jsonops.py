@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jsonpatch
+
 from . import rules
 from .data import TooBigError, check_size, equal, identical, kind, scalar_text
 from .model import ListPosition
@@ -29,6 +31,9 @@ from .pointer import (
 )
 
 _Change = Callable[[Any, int], Any]
+_OPERATIONS = {
+    "add": jsonpatch.AddOperation, "remove": jsonpatch.RemoveOperation, "replace": jsonpatch.ReplaceOperation,
+}  # fmt: skip
 
 
 def add(data: Any, path: Pointer, value: Any, position: ListPosition | None = None) -> Any:
@@ -41,8 +46,7 @@ def add(data: Any, path: Pointer, value: Any, position: ListPosition | None = No
         if position is not None:
             return _insert_beside(parent, path, depth, value, position)
         if isinstance(parent, list):
-            index = _insertion_index(parent, path, depth)
-            return [*parent[:index], value, *parent[index:]]
+            return _applied("add", parent, _insertion_index(parent, path, depth), value)
         return _with_member(parent, path, depth, value)
 
     if position is not None and not path.tokens:
@@ -54,7 +58,7 @@ def remove(data: Any, path: Pointer) -> Any:
     """RFC 6902 section 4.2. The root cannot be removed, only replaced."""
     if not path.tokens:
         raise path.error(0, "the root cannot be removed", "replace it: `{op: replace, path: \"\", value: …}`")
-    return _at_parent(data, path, lambda parent, depth: _without(parent, step(parent, path, depth)))
+    return _at_parent(data, path, lambda parent, depth: _applied("remove", parent, step(parent, path, depth)))
 
 
 def replace(data: Any, path: Pointer, value: Any) -> Any:
@@ -62,7 +66,7 @@ def replace(data: Any, path: Pointer, value: Any) -> Any:
 
     def change(parent: Any, depth: int) -> Any:
         at = step(parent, path, depth)
-        return _with(parent, at, _kept(parent[at], value))
+        return parent if identical(parent[at], value) else _applied("replace", parent, at, value)
 
     return _grown(_at_parent(data, path, change) if path.tokens else _kept(data, value), path)
 
@@ -204,7 +208,7 @@ def _merged(target: Any, patch: Any) -> Any:
         if value is not None:
             result = _with(result, key[0] if key else name, _merged(result[key[0]] if key else None, value))
         elif key is not None:
-            result = _without(result, key[0])
+            result = _applied("remove", result, key[0])
     return result
 
 
@@ -235,10 +239,21 @@ def _with(container: Any, at: Any, value: Any) -> Any:
     return container if container[at] is value else [*container[:at], value, *container[at + 1 :]]
 
 
-def _without(container: Any, at: Any) -> Any:
-    if isinstance(container, dict):
-        return {key: value for key, value in container.items() if key != at}
-    return [*container[:at], *container[at + 1 :]]
+def _applied(op: str, container: Any, at: Any, value: Any = None) -> Any:
+    """A copy of a map or list after one operation at one key or index of it, by the jsonpatch library.
+
+    What it does not do is done before: picking by content, the exact place of an error, its looseness about indexes and
+    booleans. It works in place, hence on a copy; and JSON Pointer has no word for the keys that only YAML has.
+    """
+    changed = container.copy()
+    if isinstance(container, dict) and not isinstance(at, str):
+        if op == "remove":
+            del changed[at]
+        else:
+            changed[at] = value
+        return changed
+    token = str(at).replace("~", "~0").replace("/", "~1")
+    return _OPERATIONS[op]({"op": op, "path": f"/{token}", "value": value}).apply(changed)
 
 
 def _with_member(parent: Any, path: Pointer, depth: int, value: Any) -> Any:
@@ -246,7 +261,9 @@ def _with_member(parent: Any, path: Pointer, depth: int, value: Any) -> Any:
     if not isinstance(parent, dict) or not isinstance(token, Key):
         step(parent, path, depth)
     key = find_key(parent, token.text) if isinstance(token, Key) else None
-    return _with(parent, key[0], _kept(parent[key[0]], value)) if key else {**parent, _new_key(path, depth): value}
+    if key and identical(parent[key[0]], value):
+        return parent
+    return _applied("add", parent, key[0] if key else _new_key(path, depth), value)
 
 
 def _new_key(path: Pointer, depth: int) -> str:
@@ -273,8 +290,7 @@ def _insert_beside(parent: Any, path: Pointer, depth: int, value: Any, position:
     if not isinstance(parent, list):
         raise path.error(depth, f"`position: {position.value}` needs a path to a list element; "
                                 f"at {path.where(depth)} is {kind(parent)}")
-    index = list_index(parent, path, depth) + (position is ListPosition.AFTER)
-    return [*parent[:index], value, *parent[index:]]
+    return _applied("add", parent, list_index(parent, path, depth) + (position is ListPosition.AFTER), value)
 
 
 def _steps(data: Any, pointer: Pointer, end: int | None = None) -> list[Any] | None:
