@@ -39,6 +39,9 @@ cli.add_command(validate)
 
 def main() -> None:
     """Entry point of the command."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by who called us
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (for as long as the process lives)
     try:
         sys.exit(cli.main(prog_name="patchlang", standalone_mode=False))
     except click.Abort:

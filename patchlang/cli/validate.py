@@ -15,8 +15,9 @@ import click
 from ..formats import FORMATS, Format
 from ..formats.text import Text
 from ..validation.discovery import Input, find
+from ..validation.processes import WorkerDied
 from ..validation.report import Report, Totals
-from ..validation.run import WorkerDied, validate_files
+from ..validation.run import validate_files
 from ..validation.unit import MAX_MANIFEST_BYTES
 from .common import ENVIRONMENT, Failed, read_stdin, wants_colour
 

@@ -35,8 +35,8 @@ def find(paths: Sequence[str]) -> tuple[list[Input], list[Diagnostic]]:
     """The files that the paths name, each once and in the order of their names, and which paths name none (PL001).
 
     A folder is looked through with its sub-folders for ``*.yaml`` and ``*.yml``; hidden entries are passed over, and
-    with them a ConfigMap volume's ``..data``. A path that does not exist is a pattern if it has ``*``, ``?`` or ``[``;
-    ``**`` in it stands for any folders.
+    with them a ConfigMap volume's ``..data``. So is what is no file, but for links that lead nowhere. A path that does
+    not exist is a pattern if it has ``*``, ``?`` or ``[``; ``**`` in it stands for any folders.
     """
     found: dict[str, Input] = {}
     errors: list[Diagnostic] = []
@@ -72,8 +72,10 @@ def _walk(folder: str, errors: list[Diagnostic]) -> Iterator[str]:
     for path, folders, files in os.walk(folder, onerror=unreadable_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.endswith(ENDINGS) and not name.startswith("."):
-                yield os.path.join(path, name).removeprefix("./")
+            file = os.path.join(path, name).removeprefix("./")
+            is_yaml = name.endswith(ENDINGS) and not name.startswith(".")
+            if is_yaml and (os.path.isfile(file) or not os.path.exists(file)):
+                yield file
 
 
 def unreadable(path: str, reason: str) -> Diagnostic:

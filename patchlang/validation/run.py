@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from itertools import groupby
-from multiprocessing import get_context
 
 from .. import rules
 from ..diagnostics import Diagnostic, in_order
@@ -17,6 +13,7 @@ from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Facts
 from . import ignores
 from .discovery import Input
+from .processes import check_all
 from .report import Report, report
 from .unit import Outcome, check, check_entry
 
@@ -41,16 +38,15 @@ Progress = Callable[[int], None]
 """Called with the number of files that are done."""
 
 
-class WorkerDied(Exception):  # noqa: N818 (it says what happened)
-    """A process that checked files is gone; the system ended it."""
-
-
 def validate_files(
     inputs: Sequence[Input], known: Iterable[Diagnostic] = (), *, jobs: int = 1, progress: Progress = lambda _: None
 ) -> Report:
-    """Checks files; ``known`` are findings that there are already. The report is the same with any number of jobs."""
+    """Checks files; ``known`` are findings that there are already. The report is the same with any number of jobs.
+
+    Raises WorkerDied if one of several processes ends before its work is done.
+    """
     units = list(_units(inputs))
-    outcomes = list(_outcomes(units, jobs, progress))
+    outcomes = _outcomes(units, jobs, progress)
     whole = Outcome()
     for outcome in outcomes:
         whole.held += outcome.held
@@ -80,7 +76,8 @@ def _units(inputs: Sequence[Input]) -> Iterator[list[Input]]:
             yield files[start : start + LARGEST_UNIT]
 
 
-def _outcomes(units: Sequence[list[Input]], jobs: int, progress: Progress) -> Iterator[Outcome]:
+def _outcomes(units: Sequence[list[Input]], jobs: int, progress: Progress) -> list[Outcome]:
+    """The outcome of each unit, in their order."""
     done = 0
 
     def tick() -> None:
@@ -89,27 +86,13 @@ def _outcomes(units: Sequence[list[Input]], jobs: int, progress: Progress) -> It
         progress(done)
 
     if min(jobs, len(units)) < 2:
-        for unit in units:
-            yield check(unit, tick)
-        return
-    # spawned, not forked: the engine's libraries may have threads
-    context = get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(units)), context, initializer=_leave_quietly) as pool:
-        try:
-            for unit, outcome in zip(units, pool.map(check, units), strict=True):
-                for _ in unit:
-                    tick()
-                yield outcome
-        except BrokenProcessPool:
-            raise WorkerDied from None
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _leave_quietly() -> None:
-    """Ctrl-C reaches the workers too; the first process says what there is to say."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return [check(unit, tick) for unit in units]
+    found: dict[int, Outcome] = {}
+    for number, outcome in check_all(units, jobs):
+        found[number] = outcome
+        for _ in units[number]:
+            tick()
+    return [found[number] for number in range(len(units))]
 
 
 def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[Outcome]) -> Iterator[Diagnostic]:

@@ -1,0 +1,85 @@
+"""Units of work in several processes. A worker that dies is noticed, and Ctrl-C is the first process's alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+
+from .discovery import Input
+from .unit import Outcome, check
+
+# spawned, not forked: the engine's libraries may have threads
+_CONTEXT = get_context("spawn")
+
+
+class WorkerDied(Exception):  # noqa: N818 (it says what happened)
+    """A process that checked files is gone; the system ended it."""
+
+
+def check_all(units: Sequence[list[Input]], jobs: int) -> Iterator[tuple[int, Outcome]]:
+    """The outcome of each unit, with its number, as they come. Raises WorkerDied."""
+    workers = []
+    try:
+        with _without_interrupts():
+            for _ in range(min(jobs, len(units))):
+                ours, theirs = _CONTEXT.Pipe()
+                worker = _CONTEXT.Process(target=_work, args=(theirs,), daemon=True)
+                worker.start()
+                theirs.close()
+                workers.append((worker, ours))
+        yield from _distribute(units, [connection for _, connection in workers])
+    finally:
+        for worker, connection in workers:
+            connection.close()
+            worker.terminate()
+            worker.join()
+
+
+def _distribute(units: Sequence[list[Input]], connections: Sequence[Connection]) -> Iterator[tuple[int, Outcome]]:
+    """Gives each worker a unit, and the next one when it is done."""
+    waiting = iter(enumerate(units))
+    busy: dict[Connection, int] = {}
+
+    def give(connection: Connection) -> None:
+        number, unit = next(waiting, (0, None))
+        if unit is not None:
+            connection.send(unit)
+            busy[connection] = number
+
+    try:
+        for connection in connections:
+            give(connection)
+        while busy:
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection), "nothing else is waited for"
+                number, outcome = busy.pop(ready), ready.recv()
+                give(ready)
+                yield number, outcome
+    except (EOFError, ConnectionError):
+        raise WorkerDied from None
+
+
+def _work(connection: Connection) -> None:
+    """What a worker does until there is nobody who gives it more."""
+    try:
+        while True:
+            connection.send(check(connection.recv()))
+    except (EOFError, ConnectionError):
+        return
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started meanwhile never see Ctrl-C; the terminal sends it to all of them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
