@@ -275,3 +275,40 @@ def test_whatever_comes_is_answered(users: Any, network: Any, meta: Any, edits: 
     if outcome.data != data:
         assert after["UserData"]
         assert any(isinstance(after.get(name), dict) for name in ("NoCloudMetaData", "ConfigDriveMetaData"))
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> list[tuple[str, Any, str]]:
+    """Key, value and text of each entry of a cloud-config: a comment, and the entry in a layout of its own."""
+    keys = draw(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=5, unique=True))
+    found = []
+    for key in keys:
+        value, layout = draw(JSON), draw(st.sampled_from(LAYOUTS))
+        if layout["default_flow_style"] is not False:
+            text = f"key-{key}: " + yaml.safe_dump(value, default_flow_style=True, width=10**9).removesuffix("...\n")
+        else:
+            text = yaml.safe_dump({f"key-{key}": value}, allow_unicode=True, sort_keys=False, **layout)
+        found.append((f"key-{key}", value, f"# about {key}\n{text}"))
+    return found
+
+
+@given(blocks(), st.integers(0, 4), JSON, st.sampled_from(["replace", "remove", "ensure"]), st.booleans())
+def test_other_entries_keep_their_lines(
+    entries: list[tuple[str, Any, str]], number: int, value: Any, op: str, windows: bool
+) -> None:
+    number %= len(entries)
+    head = "#cloud-config\n"
+    texts = [text for _, _, text in entries]
+    before, after = head + "".join(texts[:number]), "".join(texts[number + 1 :])
+    text = before + texts[number] + after
+    if windows:
+        assume("\r" not in text and "\\" not in text)
+        before, after, text = (part.replace("\n", "\r\n") for part in (before, after, text))
+    assume(identical(yaml.safe_load(text), {key: item for key, item, _ in entries}))
+    assume(len(entries) > 1 or op != "remove")
+    edit = {"op": op, "target": "userData", "path": f"/{entries[number][0]}", "value": literal(value)}
+    if op == "remove":
+        del edit["value"]
+    result = user_data(run([edit], record(text)))
+    assert result.startswith(before)
+    assert result.endswith(after)
