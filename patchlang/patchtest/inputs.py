@@ -66,8 +66,8 @@ def _content(entry: Input) -> bytes:
     path = beside(entry)
     try:
         return path.read_bytes()
-    except OSError as e:
-        message = f"`{path}` cannot be read: {e.strerror or e}"
+    except (OSError, ValueError) as e:
+        message = f"`{path}` cannot be read: {getattr(e, 'strerror', None) or e}"
         raise PatchError(
             Diagnostic(rules.UNREADABLE, message, entry.span(), "the path is relative to the file of the test")
         ) from None
