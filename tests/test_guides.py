@@ -1,4 +1,4 @@
-"""docs/testing.md and docs/ci.md as someone types them: files are written, commands run, what they say is compared.
+"""Guides (GUIDES, in docs/) as someone types them: files are written, commands run, what they say is compared.
 
 ``<!-- file: NAME -->`` before a block puts it into the folder of the document. In ``console`` blocks a line after
 ``$ `` is a command, the lines below it are what it says. All of a document runs in one folder, from its top to its
@@ -22,7 +22,7 @@ from patchlang.decode import model_fields
 from patchlang.patchtest import model
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("testing.md", "ci.md")
+GUIDES = ("testing.md", "ci.md", "validate.md")
 BLOCK = re.compile(r"(?:^<!-- file: (\S+) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"^<!-- table: (\w+) -->\n((?:^\|.*\n)+)", re.MULTILINE)
 HELM = '#!/bin/sh\ntest "$1" = template && cat rendered.yaml\n'
