@@ -15,7 +15,7 @@ import yaml
 from .data import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
 from .textnodes import MERGE, Child, Kind, Node
 
-MAX_YAML_NODES = 20_000
+MAX_YAML_NODES = 10_000
 
 _TAG = "tag:yaml.org,2002:"
 _BLOCK_HEADER = re.compile(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
