@@ -226,7 +226,7 @@ def test_fish_completes_commands_options_and_files(bin_folder: Path, tmp_path: P
     (tmp_path / "patch.yaml").write_text(GOOD)
     script = (
         "patchlang completion fish | source;"
-        "complete -C 'patchlang app'; complete -C 'patchlang test --format j'; complete -C 'patchlang test pa'"
+        "complete -C 'patchlang app'; complete -C 'patchlang test --format j'; complete -C 'patchlang validate pa'"
     )
     path = f"{bin_folder}:{os.environ['PATH']}"
     result = run(needs("fish"), "--no-config", "-c", script, cwd=tmp_path, PATH=path, HOME=str(tmp_path))

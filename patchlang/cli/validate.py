@@ -23,7 +23,7 @@ from .common import ENVIRONMENT, Failed, read_stdin, wants_colour
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--stdin-filename", metavar="NAME", help="What to call standard input in findings.")
 @click.option("--strict", is_flag=True, help="Fail on warnings and advice too.")
 @click.option("--format", "form", type=click.Choice([*FORMATS]), default="text", show_default=True)
