@@ -9,15 +9,16 @@ from enum import Enum
 from itertools import pairwise
 
 from .. import yamltree
-from ..diagnostics import Diagnostic, PatchError
+from ..diagnostics import Diagnostic, PatchError, closest
 from ..embedded import Embedded, part_of
 from ..source import SourceFile
 from ..yamltree import Mapping, Node, Scalar, Sequence
 
 _MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _CONCERNS_US = re.compile(
-    r"patchlang|hookSidecars|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|\bPatch(?:Test)?\b", re.MULTILINE
+    r"patchlang|hookSidecars|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|VirtualMachine|\bPatch(?:Test)?\b", re.MULTILINE
 )
+_MANIFEST = re.compile(r"^[\s{]*['\"]?kind['\"]?\s*:\s*['\"]?[A-Z]", re.MULTILINE)
 _OURS_AT_TOP = re.compile(r"\s*(?:#[^\n]*\n\s*|---\s+)*['\"]?apiVersion['\"]?\s*:\s*['\"]?patchlang")
 _KUBEVIRT = re.compile(r"(?:[a-z]+\.)?kubevirt\.io/")
 _LISTS = ("items", "objects")
@@ -88,6 +89,11 @@ def may_concern_us(data: bytes) -> bool:
     return any(word in data for word in (b"patchlang", b"hookSidecars", b"ConfigMap", b"Patch"))
 
 
+def is_manifest(text: str) -> bool:
+    """Whether a text looks like a manifest of Kubernetes, of whatever kind."""
+    return _MANIFEST.search(text) is not None
+
+
 def _chunks(source: SourceFile) -> Iterator[Embedded]:
     """The documents as texts: a mark in the first column ends a document, whatever it stands in."""
     starts = [0, *(mark.start() for mark in _MARK.finditer(source.text)), len(source.text)]
@@ -101,7 +107,7 @@ def _concerning(node: Node) -> Iterator[tuple[Kind, Mapping]]:
     if not isinstance(node, Mapping):
         return
     version, kind = word(node, "apiVersion"), word(node, "kind")
-    if version.startswith("patchlang") or (kind in ("Patch", "PatchTest") and "/" not in version):
+    if version.startswith("patchlang") or (kind in ("Patch", "PatchTest") and _may_mean_us(version)):
         yield (Kind.TEST if kind == "PatchTest" else Kind.PATCH), node
     elif kind == "ConfigMap" and version in ("v1", ""):
         yield Kind.CONFIG_MAP, node
@@ -112,6 +118,12 @@ def _concerning(node: Node) -> Iterator[tuple[Kind, Mapping]]:
             items = node.get(name)
             for item in items.items if isinstance(items, Sequence) else ():
                 yield from _concerning(item)
+
+
+def _may_mean_us(version: str) -> bool:
+    """Whether an ``apiVersion`` is missing, lacks its group, or has it misspelt."""
+    group, slash, _ = version.partition("/")
+    return not slash or closest(group, ["patchlang"]) is not None
 
 
 MACHINES: dict[str, tuple[str, ...]] = {
