@@ -53,12 +53,6 @@ class Contents:
     unread: tuple[Diagnostic, ...]
     template: bool
 
-    @property
-    def is_patch_file(self) -> bool:
-        """Whether it is a file as the sidecar reads it: patches and their tests only."""
-        kinds = {document.kind for document in self.documents}
-        return Kind.PATCH in kinds and kinds <= {Kind.PATCH, Kind.TEST}
-
 
 def read(source: SourceFile) -> Contents:
     """Reads the documents of a file that concern us."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from .. import rules
 from ..diagnostics import Diagnostic
 
-STDIN = "-"
 ENDINGS = (".yaml", ".yml")
 
 
@@ -67,7 +66,7 @@ def _expanded(path: str, errors: list[Diagnostic]) -> list[str]:
 
 def _walk(folder: str, errors: list[Diagnostic]) -> Iterator[str]:
     def unreadable_folder(e: OSError) -> None:
-        errors.append(unreadable(str(e.filename), e.strerror or str(e)))
+        errors.append(unreadable(str(e.filename).removeprefix("./"), e.strerror or str(e)))
 
     for path, folders, files in os.walk(folder, onerror=unreadable_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -18,9 +18,7 @@ class Held:
     tests: int = 0
 
     def __add__(self, other: Held) -> Held:
-        return Held(
-            self.name, self.patches + other.patches, self.machines + other.machines, self.tests + other.tests
-        )
+        return Held(self.name, self.patches + other.patches, self.machines + other.machines, self.tests + other.tests)
 
 
 @dataclass(frozen=True, slots=True)
