@@ -154,7 +154,8 @@ def test_ten_thousand_files() -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert output.stderr == "1000 files checked, 1000 patches, no errors\n"
     assert after.ru_utime - before.ru_utime < 30
-    assert after.ru_maxrss < 200_000, "KB"
+    # the largest of all processes so far: pip, which another test ran, may have been larger
+    assert after.ru_maxrss < max(200_000, before.ru_maxrss + 1), "KB"
 
 
 # -- terminals and pipes -----------------------------------------------------------------------------------------------
