@@ -20,7 +20,7 @@ from .template import TemplateProgram, compile_template
 from .xmlensure import EnsureOp, check_build_path
 from .xmlmerge import MergeOp
 from .xmlops import DomainOp, Targets
-from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE
+from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
 from .xpath import Query, Selector, attribute_selector, new_name
 from .xpathsyntax import NCNAME
 from .xpathtree import Path
@@ -174,6 +174,9 @@ class DocumentCompiler:
                 raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())
             if uri.text in (XML_NAMESPACE, XMLNS_NAMESPACE) or re.search(r"[\s<>\"{}|\\^`]|[^\x21-\ufffd]", uri.text):
                 raise fail(rules.BAD_VALUE, "this is not the URI of a namespace that can be used", uri.span())
+            declared = b'<probe xmlns:p="%s"/>' % escape_attribute(uri.text)
+            if not read_by_expat(declared) or not _read_by_libxml2(declared):
+                raise fail(rules.BAD_VALUE, "not every XML parser takes this URI", uri.span())
             self.namespaces[prefix.text] = uri.text
 
     # -- names ---------------------------------------------------------------------------------------------------
@@ -214,6 +217,14 @@ class DocumentCompiler:
             names = self.names(item=edit.for_each is not None, xpath=domain, cloud_init=not domain)
             when = self.expression(edit.when, names, "bool")
         return CompiledEdit(label, edit.span, when, for_each, work())
+
+
+def _read_by_libxml2(data: bytes) -> bool:
+    try:
+        etree.fromstring(data)
+    except etree.XMLSyntaxError:
+        return False
+    return True
 
 
 class _DomainOps:

@@ -153,11 +153,14 @@ def degree(expr: Expr) -> int:
         case Path():
             here = max(int(expr.absolute), degree(expr.base) if expr.base else 0)
             highest = here + max((degree(e) for e in expr.filters), default=0)
+            wide = False
             for step in expr.steps:
                 if step.axis in _BESIDE:
-                    here += 1
+                    # libxml2 joins the node sets of the steps before it, and looks for each node in all of them
+                    here += 2 if wide and step.axis in ("following", "preceding") else 1
                 elif step.axis in _WIDE_AXES:
                     here = max(here, 1)
+                wide = wide or step.axis in _WIDE_AXES
                 highest = max(highest, here + max((degree(p) for p in step.predicates), default=0))
             return highest
         case _:
