@@ -128,7 +128,7 @@ class CloudInit:
         Raises PatchError where virt-launcher could not use what the edits made (unusable-result); data that nothing
         has changed goes back as it came, with a warning.
         """
-        state = self._flushed()
+        state = self._flushed()._restored()
         changed = not identical(state.original, state.record)
         once = "write each key once, with all that belongs to it"
         notes = [Diagnostic(rules.FORMAT, text, None, once, Severity.WARNING)
@@ -151,6 +151,17 @@ class CloudInit:
         if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
             raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
         return result
+
+    def _restored(self) -> CloudInit:
+        """The user data of the input, where what edits wrote at once means the same in the end."""
+        before, now = self.original.get("UserData"), self.record.get("UserData")
+        if not (isinstance(before, str) and isinstance(now, str)) or before == now:
+            return self
+        with suppress(PatchError):
+            opened = userdata.open_user_data(before)
+            if opened.eager and identical(opened.value, userdata.open_user_data(now).value):
+                return replace(self, record={**self.record, "UserData": before})
+        return self
 
     def _viewed(self, target: Target, part: Selector | None) -> _View:
         """The view of a text: the one that is being edited, else a new one."""

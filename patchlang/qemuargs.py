@@ -46,13 +46,13 @@ class QemuArgsOp:
 
     def _arguments(self, scope: Scope) -> list[str]:
         if isinstance(self.args, tuple):
-            return [arg.text(scope) for arg in self.args]
+            return [_text(arg, scope) for arg in self.args]
         value, [origin] = self.args.value(scope), self.args.parts
         assert not isinstance(origin, str)
         if not isinstance(value, list):
-            raise origin.error(
-                rules.WRONG_RESULT, "`args` needs a list", "write `[...]`, or one `$[ ]` that gives a list"
-            )
+            found = "a text" if isinstance(value, str) else "no list"
+            help = "make a list of a text by `.split(' ')`, or write the arguments as a YAML list"
+            raise origin.error(rules.WRONG_RESULT, f"`args` needs a list, the expression gives {found}", help)
         return [as_text(item, origin) for item in value]
 
     def _add_arguments(self, edit: Editor, line: etree._Element, args: list[str]) -> bool:
@@ -81,6 +81,14 @@ class QemuArgsOp:
         node.set("value", value)
         edit.insert([node], line, Position.APPEND)
         return True
+
+
+def _text(arg: TemplateProgram, scope: Scope) -> str:
+    origin = arg.parts[0] if arg.is_one_expression else ""
+    if not isinstance(origin, str) and isinstance(origin.evaluate(scope), list):
+        help = 'write it as the whole of `args`, without the YAML list around it: `args: "$[ ... ]"`'
+        raise origin.error(rules.WRONG_RESULT, "one argument cannot be a list", help)
+    return arg.text(scope)
 
 
 def _qemu(name: str) -> str:
