@@ -414,7 +414,7 @@ FAILURES: list[Edit] = [
 
 
 def same(one: bytes, other: bytes) -> bool:
-    """Which of several prefixes a new element uses and declares for a namespace is open; all else is equal to the byte."""
+    """Which of several prefixes a new element uses and declares for a namespace is open; all else is the same bytes."""
     if one == other or b"xmlns" not in one + other:
         return one == other
     documents = [reference.canonical(etree.fromstring(data), exact=True) for data in (one, other)]
