@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lxml import etree
@@ -135,7 +136,7 @@ class DocumentCompiler:
 
     def compile(self) -> CompiledDocument:
         spec = self.patch.spec
-        self.collect(self.declare_namespaces)
+        self.declare_namespaces()
         only_domain, only_cloud_init = not spec.cloud_init, not spec.domain
         variables: list[tuple[str, Compiled]] = []
         for variable in spec.variables:
@@ -164,20 +165,20 @@ class DocumentCompiler:
         )
 
     def declare_namespaces(self) -> None:
+        """A refused one is declared all the same, so that its uses are no errors of their own."""
         for prefix, uri in self.patch.spec.namespaces:
-            built_in = BUILT_IN_NAMESPACES.get(prefix.text)
-            if prefix.text in ("xml", "xmlns") or (built_in and built_in != uri.text):
-                raise fail(
-                    rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix"
-                )
-            if not re.fullmatch(NCNAME, prefix.text):
-                raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())
-            if uri.text in (XML_NAMESPACE, XMLNS_NAMESPACE) or re.search(r"[\s<>\"{}|\\^`]|[^\x21-\ufffd]", uri.text):
-                raise fail(rules.BAD_VALUE, "this is not the URI of a namespace that can be used", uri.span())
-            declared = b'<probe xmlns:p="%s"/>' % escape_attribute(uri.text)
-            if not read_by_expat(declared) or not _read_by_libxml2(declared):
-                raise fail(rules.BAD_VALUE, "not every XML parser takes this URI", uri.span())
-            self.namespaces[prefix.text] = uri.text
+            self.collect(partial(self.check_namespace, prefix, uri))
+            if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and re.fullmatch(NCNAME, prefix.text):
+                self.namespaces[prefix.text] = uri.text if _is_usable(uri.text) else "urn:refused"
+
+    def check_namespace(self, prefix: model.Name, uri: model.Name) -> None:
+        built_in = BUILT_IN_NAMESPACES.get(prefix.text)
+        if prefix.text in ("xml", "xmlns") or (built_in and built_in != uri.text):
+            raise fail(rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix")
+        if not re.fullmatch(NCNAME, prefix.text):
+            raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())
+        if not _is_usable(uri.text):
+            raise fail(rules.BAD_VALUE, "this is no URI that every XML parser takes for a namespace", uri.span())
 
     # -- names ---------------------------------------------------------------------------------------------------
 
@@ -219,12 +220,16 @@ class DocumentCompiler:
         return CompiledEdit(label, edit.span, when, for_each, work())
 
 
-def _read_by_libxml2(data: bytes) -> bool:
+def _is_usable(uri: str) -> bool:
+    """Do expat and libxml2 take it as the URI of a namespace?"""
+    if uri in (XML_NAMESPACE, XMLNS_NAMESPACE) or re.search(r"[\s<>\"{}|\\^`]|[^\x21-\ufffd]", uri):
+        return False
+    declared = b'<probe xmlns:p="%s"/>' % escape_attribute(uri)
     try:
-        etree.fromstring(data)
+        etree.fromstring(declared)
     except etree.XMLSyntaxError:
         return False
-    return True
+    return read_by_expat(declared)
 
 
 class _DomainOps:
