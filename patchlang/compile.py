@@ -132,7 +132,7 @@ class DocumentCompiler:
         variables: list[tuple[str, Compiled]] = []
         for variable in spec.variables:
             names = self.names(xpath=only_domain, cloud_init=only_cloud_init)
-            compiled = self.collect(lambda v=variable, n=names: self.expression(v.expression, n))  # type: ignore[misc]
+            compiled = self.collect(partial(self.expression, variable.expression, names))
             self.variables.append((variable.name.text, compiled.kind if compiled else "dyn"))
             if compiled:
                 variables.append((variable.name.text, compiled))
@@ -140,8 +140,8 @@ class DocumentCompiler:
         if spec.when:
             names = self.names(xpath=only_domain, cloud_init=only_cloud_init)
             when = self.collect(lambda: self.expression(spec.when, names, "bool") if spec.when else None)
-        domain = [self.collect(lambda e=e, i=i: self.domain_edit(e, i)) for i, e in enumerate(spec.domain)]  # type: ignore[misc]
-        cloud_init = [self.collect(lambda e=e, i=i: self.cloud_init_edit(e, i)) for i, e in enumerate(spec.cloud_init)]  # type: ignore[misc]
+        domain = [self.collect(partial(self.domain_edit, edit, i)) for i, edit in enumerate(spec.domain)]
+        cloud_init = [self.collect(partial(self.cloud_init_edit, edit, i)) for i, edit in enumerate(spec.cloud_init)]
         return CompiledDocument(
             self.patch.metadata.name.text,
             self.patch.span,
