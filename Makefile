@@ -12,6 +12,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 ENGINE ?= $(firstword $(foreach engine,podman docker buildah,$(if $(shell command -v $(engine) 2>/dev/null),$(engine))))
 IMAGE ?= patchlang:$(VERSION)
 IMAGE_ARGS ?=
+SOAK_ARGS ?=
 
 PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --quiet
 
@@ -74,6 +75,11 @@ stubs: setup
 image:
 	@test -n "$(ENGINE)" || { echo "make image needs podman, docker or buildah" >&2; exit 1; }
 	$(ENGINE) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) $(IMAGE_ARGS) .
+
+## soak: 20,000 calls to one sidecar within its limits (as root; 40 minutes and more); SOAK_ARGS="--output FILE" keeps the figures
+.PHONY: soak
+soak: setup
+	$(BIN)/python benchmarks/soak.py $(SOAK_ARGS)
 
 ## clean: remove what the targets above made
 .PHONY: clean

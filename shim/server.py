@@ -56,6 +56,8 @@ def _build(config: Config, backend: Backend, stop: Stop, limits: Limits) -> grpc
     options = (
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        # Else gRPC learns to read ahead, and the messages of calls that wait do not fit the container's memory.
+        ("grpc.http2.bdp_probe", 0),
     )
     server = grpc.server(ThreadPoolExecutor(4, "call"), options=options)
     pool = ThreadPoolExecutor(1, "callback")

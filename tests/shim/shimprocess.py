@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +46,10 @@ class Shim:
         program: Path | None = None,
         environment: Mapping[str, str] | None = None,
         default_paths: bool = True,
+        within: Sequence[str] = (),
     ) -> Shim:
-        """Starts it; ``program`` is run in place of ``-m shim`` (with other limits, say)."""
-        command = [sys.executable, *([str(program)] if program else ["-m", "shim"])]
+        """Starts it; ``program`` is run in place of ``-m shim`` (with other limits, say), ``within`` put before it."""
+        command = [*within, sys.executable, *([str(program)] if program else ["-m", "shim"])]
         if version is not None:
             command += ["--version", version]
         if default_paths:

@@ -1,0 +1,175 @@
+"""Calls one sidecar again and again under its real limits, and watches its memory: `make soak`.
+
+Domain and cloud-init calls are mixed, each over a connection of its own as virt-launcher makes it, with a VMI of its
+own; every answer is compared with the engine's. Sizes are 1 KB, 2 KB, … 1 MB, the larger the rarer. Every fiftieth call
+is followed by one that must be refused. It ends with status 1 where an answer is wrong, or where the memory at the end
+is more than 5 % over that after the first 1,000 calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "shim"), str(ROOT / "tests" / "limits")]
+
+import documents  # noqa: E402
+import grpc  # noqa: E402
+import virtlauncher  # noqa: E402
+from shimprocess import Shim  # noqa: E402
+from sidecarlimits import CPU_QUOTA_US, MEMORY_BYTES, Limited, UnavailableError, limited  # noqa: E402
+
+from patchlang.engine import patch_cloud_init, patch_domain  # noqa: E402
+from patchlang.load import load  # noqa: E402
+
+CALLS = 20_000
+SETTLED = 1_000
+GROWTH_PERCENT = 5.0
+SIZES = (*(1000 * 2**power for power in range(10)), 1_000_000)
+REFUSED_EVERY = 50
+VERSION = "v1alpha3"
+
+
+@dataclass
+class Report:
+    """What a run was and what it saw. ``rss`` holds pairs of calls and KiB."""
+
+    commit: str
+    python: str
+    calls: int
+    refused: int = 0
+    sent_bytes: int = 0
+    seconds: int = 0
+    memory_limit_bytes: int = MEMORY_BYTES
+    cpu_quota_us: int = CPU_QUOTA_US
+    rss: list[tuple[int, int]] = field(default_factory=list)
+    rss_settled: int = 0
+    rss_end: int = 0
+    growth_percent: float = 0.0
+    cgroup_peak_bytes: int = 0
+    oom_kills: int = 0
+
+
+class WrongAnswerError(Exception):
+    """A call that failed, that ought to have failed, or whose result is not the engine's."""
+
+
+class Soak:
+    """One sidecar, what is sent to it and what must come back."""
+
+    def __init__(self, shim: Shim) -> None:
+        self.shim = shim
+        files = [shim.patch(documents.DOMAIN_PATCH, "domain.yaml"), shim.patch(documents.CLOUD_INIT_PATCH)]
+        program = load(files).program
+        assert program is not None
+        self.pool: list[tuple[bool, bytes, bytes]] = []
+        for size in SIZES:
+            domain, data = documents.domain(size), documents.cloud_init(size)
+            patched = patch_domain(program, domain, documents.vmi()).data
+            edited = patch_cloud_init(program, data, b"", documents.vmi()).data
+            assert patched is not None
+            assert edited is not None
+            self.pool += [(True, domain, patched), (False, data, edited)]
+        self.weights = [size**-0.5 for size in SIZES for _ in range(2)]
+
+    def call(self, number: int, document: tuple[bool, bytes, bytes]) -> int:
+        """The bytes sent."""
+        is_domain, data, wanted = document
+        board = f"board-{number:08d}"
+        vmi = documents.vmi(board)
+        if is_domain:
+            answer = virtlauncher.define_domain(self.shim.socket, VERSION, data, vmi)
+        else:
+            answer = virtlauncher.pre_cloud_init(self.shim.socket, VERSION, data, vmi).cloudInitData
+        if answer != wanted.replace(documents.BOARD.encode(), board.encode()):
+            raise WrongAnswerError(f"call {number}: {len(data)} bytes came back otherwise than the engine makes them")
+        return len(data)
+
+    def refuse(self, number: int) -> None:
+        domain = self.pool[0][1].replace(b'dev="vda"', b'dev="vdb"')
+        try:
+            virtlauncher.define_domain(self.shim.socket, VERSION, domain, documents.vmi())
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION and "PL401" in error.details():
+                return
+            raise
+        raise WrongAnswerError(f"after call {number}: a domain without the disk was not refused")
+
+    def rss(self) -> int:
+        """KiB."""
+        assert self.shim.process is not None
+        lines = Path(f"/proc/{self.shim.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+
+
+def run(group: Limited, calls: int = CALLS, settled: int = SETTLED) -> Report:
+    """Raises WrongAnswerError, RpcError."""
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    report = Report(_commit(), platform.python_version(), calls)
+    choose = random.Random(7)  # noqa: S311 - the same calls in each run
+    shim = Shim(folder)
+    try:
+        soak = Soak(shim)
+        shim.start(version=VERSION, within=group.enter, environment={"MALLOC_ARENA_MAX": "1"})
+        shim.launcher()
+        started = time.monotonic()
+        for number in range(1, calls + 1):
+            # each document once, so that the memory is what the largest one needs, then by chance
+            drawn = soak.pool[number - 1] if number <= len(soak.pool) else choose.choices(soak.pool, soak.weights)[0]
+            report.sent_bytes += soak.call(number, drawn)
+            if number % REFUSED_EVERY == 0:
+                soak.refuse(number)
+                report.refused += 1
+            if number % settled == 0 or number == calls:
+                report.rss.append((number, soak.rss()))
+                print(f"{number:6d} calls, {report.rss[-1][1]:,} KiB, {time.monotonic() - started:,.0f} s", flush=True)
+        report.seconds = round(time.monotonic() - started)
+        report.rss_settled, report.rss_end = dict(report.rss)[settled], report.rss[-1][1]
+        report.growth_percent = round((report.rss_end / report.rss_settled - 1) * 100, 2)
+        report.cgroup_peak_bytes, report.oom_kills = group.peak, group.killed
+    finally:
+        shim.kill()
+        shutil.rmtree(folder)
+    return report
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    git = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
+    return git.stdout.strip() or "unknown"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--output", type=Path, help="write the figures to this file")
+    given = parser.parse_args()
+    if given.calls < SETTLED:
+        parser.error(f"at least {SETTLED} calls: the memory after those is what the end is compared with")
+    try:
+        with limited() as group:
+            report = run(group, given.calls)
+    except UnavailableError as error:
+        print(error, file=sys.stderr)
+        return 3
+    except (WrongAnswerError, grpc.RpcError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"growth {report.growth_percent} %, cgroup's peak {report.cgroup_peak_bytes:,} bytes")
+    if given.output is not None:
+        given.output.write_text(json.dumps(asdict(report), indent=1) + "\n")
+    return int(report.growth_percent > GROWTH_PERCENT or report.oom_kills > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

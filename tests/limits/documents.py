@@ -1,0 +1,100 @@
+"""Domains and cloud-init data of a wished size, written as virt-launcher writes them, and patches for them."""
+
+from __future__ import annotations
+
+import json
+
+BOARD = "board-00000000"
+
+DOMAIN_PATCH = """\
+apiVersion: patchlang/v1
+kind: Patch
+metadata: {name: board}
+spec:
+  when: "'board' in vmi.metadata.annotations"
+  domain:
+    - {op: ensure, path: /domain/os/smbios/@mode, value: sysinfo}
+    - op: ensure
+      path: "/domain/sysinfo[@type='smbios']/baseBoard/entry[@name='serial']"
+      value: "$[ vmi.metadata.annotations['board'] ]"
+    - {op: set, path: "/domain/devices/disk[target/@dev='vda']/driver/@cache", value: writeback}
+"""
+
+CLOUD_INIT_PATCH = """\
+apiVersion: patchlang/v1
+kind: Patch
+metadata: {name: greeting}
+spec:
+  cloudInit:
+    - {op: ensure, target: userData, path: /bootcmd/-, value: [echo, "$[ vmi.metadata.annotations['board'] ]"]}
+    - {op: ensure, target: userData, path: /ssh_pwauth, value: false}
+"""
+
+_HEAD = b"""<domain type="kvm" xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">
+\t<name>lab_web-01</name>
+\t<memory unit="b">2147483648</memory>
+\t<os>
+\t\t<type arch="x86_64" machine="q35">hvm</type>
+\t\t<smbios mode="sysinfo"></smbios>
+\t</os>
+\t<sysinfo type="smbios">
+\t\t<bios></bios>
+\t\t<baseBoard></baseBoard>
+\t\t<chassis></chassis>
+\t</sysinfo>
+\t<devices>
+"""
+_DISK = b"""\t\t<disk type="file" device="disk">
+\t\t\t<source file="/var/run/kubevirt-private/vmi-disks/%s/disk.img"></source>
+\t\t\t<target dev="%s" bus="virtio"></target>
+\t\t\t<driver cache="none" error_policy="stop" name="qemu" type="raw" discard="unmap"></driver>
+\t\t\t<alias name="ua-%s"></alias>
+\t\t</disk>
+"""
+_TAIL = b"\t</devices>\n</domain>"
+
+
+def vmi(board: str = BOARD) -> bytes:
+    metadata = {"name": "web-01", "namespace": "lab", "annotations": {"board": board}}
+    return json.dumps({"metadata": metadata, "spec": {"domain": {}}}, separators=(",", ":")).encode()
+
+
+def domain(size: int) -> bytes:
+    """As near to ``size`` bytes as whole disks allow, below it, and at least one disk."""
+    disks = [_DISK % (b"vda", b"vda", b"vda")]
+    length = len(_HEAD) + len(disks[0]) + len(_TAIL)
+    while True:
+        name = b"disk%d" % len(disks)
+        disk = _DISK % (name, name, name)
+        length += len(disk)
+        if length > size:
+            return b"".join((_HEAD, *disks, _TAIL))
+        disks.append(disk)
+
+
+def cloud_init(size: int, content: int = 1500) -> bytes:
+    """Cloud-init data of about ``size`` bytes: files of ``content`` bytes each, and the list of packages of one."""
+    lines = ["#cloud-config", "hostname: web-01", "packages: [curl, jq]", "write_files:"]
+    length = 400 + sum(map(len, lines))
+    number = 0
+    while True:
+        entry = [f"  - path: /etc/app/{number}.conf", "    content: |"]
+        rows = max(1, content // 60)
+        entry += [f"      key{row:04d} = value of the key in row {row:04d}, file {number:06d}" for row in range(rows)]
+        length += sum(len(line) + 2 for line in entry)
+        if length > size:
+            break
+        lines += entry
+        number += 1
+    if number == 0:
+        lines.pop()
+    value = {
+        "DataSource": "noCloud",
+        "NoCloudMetaData": {"instance-id": "3d6a2c1e", "local-hostname": "web-01"},
+        "ConfigDriveMetaData": None,
+        "UserData": "\n".join(lines) + "\n",
+        "NetworkData": "version: 2\nethernets:\n  eth0: {dhcp4: true}\n",
+        "DevicesData": None,
+        "VolumeName": "cloudinitdisk",
+    }
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,172 @@
+"""The sidecar in 64 MB and a fifth of a CPU: nothing is killed, everything is answered."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import documents
+import grpc
+import pytest
+import sidecarlimits
+import virtlauncher
+from shimprocess import Shim
+from sidecarlimits import MEMORY_BYTES, Limited, UnavailableError, limited
+
+VERSION = "v1alpha3"
+KIB, MIB = 1024, 1024 * 1024
+Start = Callable[..., Shim]
+
+
+def patched(domain: bytes) -> bytes:
+    """What DOMAIN_PATCH makes of it."""
+    entry = f'\t\t<baseBoard>\n\t\t\t<entry name="serial">{documents.BOARD}</entry>\n\t\t</baseBoard>'
+    return domain.replace(b"\t\t<baseBoard></baseBoard>", entry.encode()).replace(
+        b'cache="none"', b'cache="writeback"', 1
+    )
+
+
+def edited(data: bytes) -> bytes:
+    """What CLOUD_INIT_PATCH adds."""
+    end = rb'\n","NetworkData"'
+    return data.replace(end, rb"\nbootcmd:\n  - [echo, board-00000000]\nssh_pwauth: false" + end)
+
+
+@contextmanager
+def nobody_is_killed(group: Limited, shim: Shim) -> Iterator[None]:
+    yield
+    assert shim.process is not None
+    reached = f"peak {group.peak:,} bytes, at the limit {group.at_limit} times, {group.killed} killed"
+    print(reached)
+    assert (group.killed, shim.process.poll()) == (0, None), reached
+    assert group.peak < MEMORY_BYTES, reached
+    assert shim.signal(signal.SIGTERM) == 0
+    assert list(shim.hooks.iterdir()) == []
+
+
+def at_once(count: int, call: Callable[[], bytes]) -> list[bytes]:
+    """The answers of that many calls that start together; the first error is raised."""
+    together = threading.Barrier(count)
+
+    def one() -> bytes:
+        together.wait()
+        return call()
+
+    with ThreadPoolExecutor(count) as pool:
+        running: list[Future[bytes]] = [pool.submit(one) for _ in range(count)]
+        return [future.result() for future in running]
+
+
+def define(shim: Shim, domain: bytes) -> bytes:
+    return virtlauncher.define_domain(shim.socket, VERSION, domain, documents.vmi())
+
+
+def pre_cloud_init(shim: Shim, data: bytes) -> bytes:
+    return bytes(virtlauncher.pre_cloud_init(shim.socket, VERSION, data, documents.vmi()).cloudInitData)
+
+
+@pytest.mark.parametrize(
+    ("size", "callers"), [(256 * KIB, 16), (MIB, 1), (MIB, 16)], ids=["256KiBx16", "1MiB", "1MiBx16"]
+)
+def test_domains(start: Start, group: Limited, size: int, callers: int) -> None:
+    shim = start(documents.DOMAIN_PATCH)
+    domain = documents.domain(size)
+    assert size - 1000 < len(domain) <= size
+    with nobody_is_killed(group, shim):
+        assert set(at_once(callers, lambda: define(shim, domain))) == {patched(domain)}
+
+
+@pytest.mark.parametrize(("size", "callers"), [(32_000, 16), (1_000_000, 1)], ids=["32KBx16", "1MB"])
+def test_cloud_init_data(start: Start, group: Limited, size: int, callers: int) -> None:
+    shim = start(documents.CLOUD_INIT_PATCH)
+    data = documents.cloud_init(size)
+    assert size * 0.9 < len(data) <= size
+    with nobody_is_killed(group, shim):
+        assert set(at_once(callers, lambda: pre_cloud_init(shim, data))) == {edited(data)}
+
+
+def test_user_data_of_too_many_nodes_is_refused_before_it_fills_the_memory(start: Start, group: Limited) -> None:
+    shim = start(documents.CLOUD_INIT_PATCH)
+    with nobody_is_killed(group, shim):
+        with pytest.raises(grpc.RpcError) as caught:
+            pre_cloud_init(shim, documents.cloud_init(1_000_000, content=60))
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "PL413" in caught.value.details()
+        assert pre_cloud_init(shim, documents.cloud_init(2000)) == edited(documents.cloud_init(2000))
+
+
+@pytest.mark.parametrize("size", [MIB + 1000, 4 * MIB - 2000, 5 * MIB], ids=["1MiB+", "4MiB-", "5MiB"])
+def test_sixteen_domains_that_are_too_large(start: Start, group: Limited, size: int) -> None:
+    """Over ``--max-domain-bytes`` our own words, over gRPC's limit gRPC's; both before the memory is full."""
+    shim = start(documents.DOMAIN_PATCH)
+    domain = documents.domain(size)
+
+    def call() -> bytes:
+        try:
+            return define(shim, domain)
+        except grpc.RpcError as error:
+            return f"{error.code().name}: {error.details()}".encode()
+
+    with nobody_is_killed(group, shim):
+        (answer,) = {text.decode().split(" (")[0] for text in at_once(16, call)}
+        assert answer.startswith("RESOURCE_EXHAUSTED: ")
+        words = "SERVER: Received message larger than max" if size > 4 * MIB else "more than the 1048576 allowed"
+        assert words in answer
+        assert define(shim, documents.domain(2000)) == patched(documents.domain(2000))
+
+
+def test_info_is_answered_while_a_callback_runs(start: Start, group: Limited) -> None:
+    """Within the second that virt-launcher gives it, the CPU's share used up or not."""
+    shim = start(documents.CLOUD_INIT_PATCH)
+    data = documents.cloud_init(200_000)
+    with nobody_is_killed(group, shim):
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(pre_cloud_init, shim, data)
+            asked = 0
+            while not running.done():
+                assert virtlauncher.ask_info(shim.socket).name == "shim"
+                asked += 1
+            assert running.result() == edited(data)
+        assert asked > 1
+        assert group.throttled > 0
+
+
+def test_an_executable_within_the_limits(start: Start, group: Limited) -> None:
+    """It shares the sidecar's memory."""
+    shim = start_with_script(start)
+    with nobody_is_killed(group, shim):
+        domain = documents.domain(100_000)
+        assert at_once(4, lambda: define(shim, domain)) == [domain] * 4
+
+
+def start_with_script(start: Start) -> Shim:
+    shim = start()
+    shim.signal(signal.SIGTERM)
+    shim.executable("onDefineDomain", f"#!{sys.executable} -S\nimport sys\nsys.stdout.write(sys.argv[4])\n")
+    return start()
+
+
+def test_the_groups_are_removed_with_all_that_runs_in_them() -> None:
+    try:
+        with limited() as group:
+            process = subprocess.Popen([*group.enter, "sleep", "300"])
+            while str(process.pid) not in (group.cpu / "cgroup.procs").read_text().split():
+                os.sched_yield()
+            paths = (group.memory, group.cpu)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    assert process.wait(timeout=20) == -signal.SIGKILL
+    assert not any(path.exists() for path in paths)
+
+
+def test_limits_that_cannot_be_set_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sidecarlimits, "_ROOT", tmp_path)
+    with pytest.raises(UnavailableError, match="cgroups of version 1"), limited():
+        pass
