@@ -99,6 +99,7 @@ class Compiled:
         self._program = program
         self._env = env
         self._inputs = inputs
+        self._members = _members_read(source.text, "vmi")
 
     def evaluate(self, bindings: Bindings) -> Any:
         """The value as Python data. Raises PatchError (PL403, PL409)."""
@@ -108,6 +109,8 @@ class Compiled:
                 data[name] = bindings.cel_value(name)
             except LookupError:
                 continue
+        if "vmi" in data and self._members is not None:
+            data["vmi"] = _only(data["vmi"], self._members)
         with evaluating(bindings, self.source.text):
             try:
                 value = self._program.eval(data=data)
@@ -239,6 +242,30 @@ def _inputs(source: Text, names: Names) -> Iterator[str]:
         if name not in seen:
             seen.add(name)
             yield name
+
+
+def _members_read(text: str, root: str) -> frozenset[tuple[str, ...]] | None:
+    """The members of ``root`` that an expression reads, as paths; None where it reads the whole."""
+    read = {tuple(name.text for name in chain.names[1:]) for chain in chains(text) if chain.root.text == root}
+    if () in read:
+        return None
+    return frozenset(path for path in read if not any(path[:end] in read for end in range(1, len(path))))
+
+
+def _only(whole: dict[str, Any], members: frozenset[tuple[str, ...]]) -> dict[str, Any]:
+    """No more of an object than these members, none of which is part of another: CEL copies all it is given."""
+    part: dict[str, Any] = {}
+    for path in members:
+        source, target = whole, part
+        for at, name in enumerate(path, 1):
+            if name not in source:
+                break
+            value = source[name]
+            if at == len(path) or not isinstance(value, dict):
+                target[name] = value
+                break
+            source, target = value, target.setdefault(name, {})
+    return part
 
 
 def _check_members(source: Text, chain: Any) -> None:

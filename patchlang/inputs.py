@@ -9,13 +9,28 @@ from . import rules
 from .diagnostics import Diagnostic, PatchError, fail
 
 
+def _integer(digits: str) -> int | float:
+    """What CEL can hold: beyond 64 bits a number is a double."""
+    if len(digits) < 19:
+        return int(digits)
+    value = float(digits)
+    return int(digits) if abs(value) < 2**63 else value
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer)
+
+
 def parse_vmi(vmi: bytes) -> dict[str, Any]:
     """The VMI as KubeVirt sends it: a JSON object. ``metadata.annotations`` and ``.labels`` are always maps in it.
 
     Raises PatchError (PL504); its message holds no value of the VMI.
     """
     try:
-        data = json.loads(vmi.decode(), parse_constant=_no_constant, parse_int=_integer)
+        data = _DECODER.decode(vmi.decode())
         if b"\\u" in vmi:
             check_texts(data)
     except UnicodeDecodeError as e:
@@ -57,16 +72,6 @@ def check_texts(data: Any) -> None:
         case list():
             for value in data:
                 check_texts(value)
-
-
-def _integer(digits: str) -> int | float:
-    """What CEL can hold: beyond 64 bits a number is a double."""
-    value = float(digits)
-    return int(digits) if abs(value) < 2**63 else value
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(f"{word} is not JSON")
 
 
 def check_vmi(vmi: bytes) -> Diagnostic | None:
