@@ -78,9 +78,9 @@ def new_chunk(text: str) -> Chunk:
 
 
 def trailing_indent(text: str | None) -> str | None:
-    """The last line break of a white-space text and what follows it; None where there is no line break."""
+    """The last line break of a text and the white space that follows it to its end; None where there is no such."""
     at = (text or "").rfind("\n")
-    return None if at < 0 or text is None else text[at:]
+    return None if at < 0 or text is None or text[at:].strip(" \t\r\n") else text[at:]
 
 
 def attributes_of(element: etree._Element) -> dict[str, str]:
