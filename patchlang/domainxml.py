@@ -1,7 +1,7 @@
 """Domain XML as a tree that can be edited and undone, and whose untouched parts come back as the bytes they were.
 
-lxml holds the tree; the first edit makes expat tell where in the input each node stands (:mod:`patchlang.xmlindex`),
-and :meth:`DomainTree.result` splices the outcome from the input (:mod:`patchlang.xmlsplice`).
+lxml holds the tree; the first edit looks up where in the input each node stands (:mod:`patchlang.xmlindex`), and
+:meth:`DomainTree.result` splices the outcome from the input (:mod:`patchlang.xmlsplice`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 from xml.parsers import expat
 
@@ -17,13 +18,17 @@ from lxml import etree
 from . import rules
 from .diagnostics import fail
 from .model import Position
-from .xmlindex import Index
-from .xmlsplice import Changes, Element, Splicer, content_of, same_as_before
+from .xmlindex import Element, Index
+from .xmlsplice import Changes, Splicer, content_of, same_as_before
 from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk, trailing_indent
 
 MAX_NODES = 200_000
 MAX_WRITTEN = 4 << 20
+MAX_DEPTH = 256
+"""Of elements in each other; libxml2, and with it libvirt, reads no more."""
 _XML_SPACE = " \t\r\n"
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
+_ENCODING = re.compile(r"\ufeff?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 
 
 def parse(data: bytes) -> DomainTree:
@@ -39,23 +44,23 @@ def _parse_root(data: bytes) -> Element:
         text = data.decode()
     except UnicodeDecodeError as e:
         raise fail(rules.BAD_DOMAIN, f"the domain XML is not UTF-8 (byte {e.start})") from None
-    declared = re.match(r"\ufeff?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)", text)
+    declared = _ENCODING.match(text)
     if declared and declared[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1]}; only UTF-8 is read")
-    if data.count(b"<") > 2 * MAX_NODES:
+    if len(data) > 2 * MAX_NODES and data.count(b"<") > 2 * MAX_NODES:
         raise fail(rules.BAD_DOMAIN, f"the domain XML has more than {MAX_NODES} nodes")
-    if b"<!DOCTYPE" in data and _has_doctype(data):
+    named = b"<!DOCTYPE" in data
+    if named and _has_doctype(data):
         raise _doctype()
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError as e:
         line, column = e.position
         message = str(e.msg).split(", line ")[0].strip()
         raise fail(
             rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}"
         ) from None
-    if root.getroottree().docinfo.internalDTD is not None:
+    if named and root.getroottree().docinfo.internalDTD is not None:
         raise _doctype()
     if root.tag != "domain":
         raise fail(rules.WRONG_ROOT, f"the root of the domain XML is `{str(root.tag)[:80]}`, not `domain`")
@@ -97,9 +102,6 @@ class DomainTree:
         self.document = root.getroottree()
         self.preferred: dict[str, str] = {}
         self._data = data
-        self._index: Index | None = None
-        # the proxies are kept: lxml finds the same object for a node only as long as one is alive
-        self._numbers: dict[Element, int] = {}
         self._changes = Changes({}, {}, {}, {})
         self._undo: list[Callable[[], None]] = []
         self._element_only: dict[Element, bool] = {}
@@ -178,7 +180,10 @@ class DomainTree:
         edge = _edge_child(parent, first=position is Position.PREPEND) if inside else None
         if edge is not None and self._is_element_only(parent):
             anchor, position = edge, Position.BEFORE if position is Position.PREPEND else Position.AFTER
+        room = MAX_DEPTH - 1 - sum(1 for _ in parent.iterancestors())
         for node in nodes:
+            if _height(node) > room:
+                raise fail(rules.LIMIT, f"the patches nest elements more than {MAX_DEPTH} deep")
             for inner in node.iter():
                 self._grown += 1
                 self._changes.prefixes.setdefault(inner, inner.prefix)
@@ -223,11 +228,9 @@ class DomainTree:
 
         Built name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside.
         """
-        self._load_index()
-        number = self._numbers.get(node)
         parent = node.getparent()
-        if number is not None and self._index is not None:
-            declared = declarations(self._index.start_tag(number))
+        if node in self._index:
+            declared = declarations(self._index.start_tag(node))
         else:
             inherited = {} if parent is None else parent.nsmap
             declared = {prefix: uri for prefix, uri in node.nsmap.items() if inherited.get(prefix) != uri}
@@ -257,24 +260,23 @@ class DomainTree:
 
     def result(self) -> bytes:
         """The domain as bytes; the very input where the outcome equals it as XML."""
-        if not self._undo or self._index is None:
+        if not self._undo:
             return self._data
         dirty = self._changes.dirty()
         if same_as_before(self.root, self.root, self._changes, dirty):
             return self._data
-        return Splicer(self._index, self._numbers, self._changes, dirty, self.preferred).document(self.root)
+        return Splicer(self._index, self._changes, dirty, self.preferred).document(self.root)
 
     # -- primitives, each with its undo --------------------------------------------------------------------------
 
-    def _load_index(self) -> None:
-        if self._index is None:
-            self._index = Index(self._data)
-            self._numbers = {node: number for number, node in enumerate(self.root.iter())}
+    @cached_property
+    def _index(self) -> Index:
+        """Made by the first edit, before anything has changed."""
+        return Index(self._data, self.root, self._changes.contents)
 
     def _touch_start(self, element: Element) -> None:
-        self._load_index()
         tag, attributes = element.tag, attributes_of(element)
-        if element in self._numbers:
+        if element in self._index:
             self._changes.starts.setdefault(element, (tag, attributes))
 
         def undo() -> None:
@@ -287,8 +289,7 @@ class DomainTree:
         self._undo.append(undo)
 
     def _touch_content(self, element: Element) -> None:
-        self._load_index()
-        if element in self._numbers and element not in self._changes.contents:
+        if element in self._index and element not in self._changes.contents:
             self._changes.contents[element] = content_of(element)
 
     def _get_chunks(self, owner: Element, tail: bool) -> tuple[Chunk, ...]:
@@ -296,8 +297,7 @@ class DomainTree:
         if chunks is not None:
             return chunks
         value = (owner.tail if tail else owner.text) or ""
-        number = self._numbers.get(owner)
-        raw = self._index.text(number, tail=tail) if self._index and number is not None else escape_text(value)
+        raw = self._index.text(owner, tail=tail) if owner in self._index else escape_text(value)
         return (Chunk(value, raw),) if raw else ()
 
     def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
@@ -419,7 +419,7 @@ class DomainTree:
 
     def _indent_new(self, node: Element, indent: str) -> None:
         """Lay out what is inside a new element; text content is left as it is."""
-        if node in self._numbers or not isinstance(node.tag, str) or _edge_child(node, first=True) is None:
+        if node in self._index or not isinstance(node.tag, str) or _edge_child(node, first=True) is None:
             return
         if any(isinstance(text, str) and text.strip(_XML_SPACE) for text in content_of(node)):
             return
@@ -449,3 +449,12 @@ class DomainTree:
 def _edge_child(parent: Element, *, first: bool) -> Element | None:
     """The first or last child; ``len(parent)`` would count them all."""
     return next(parent.iterchildren(reversed=not first), None)
+
+
+def _height(node: Element) -> int:
+    """How many elements are in each other, the node included."""
+    height, level = 0, [node]
+    while level:
+        height += 1
+        level = [child for element in level for child in element]
+    return height

@@ -39,6 +39,9 @@ def string_value(node: Any) -> str:
 
 def node_path(element: etree._Element) -> str:
     """The path of an element for messages: ``/domain/devices/disk[2]``, with prefixes where they are known."""
+    path = element.getroottree().getpath(element)
+    if "*" not in path:  # which libxml2 writes for names in a default namespace
+        return path
     steps: list[str] = []
     node: etree._Element | None = element
     while node is not None:

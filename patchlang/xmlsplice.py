@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from lxml import etree
 
-from .xmlindex import Index
+from .xmlindex import Content, Element, Index
 from .xmltext import Chunk, Scope, StartTag, attributes_of, declarations, escape_text, means_the_same
 
-Element = etree._Element
 # an element and its text (False), or a node and the text behind it (True)
 Slot = tuple[Element, bool]
+# a range of the input, and what stands there now
+Patch = tuple[int, int, Iterable[bytes]]
 # touched elements and all above them, each with its touched children
 Dirty = dict[Element, list[Element]]
 
 
-def content_of(element: Element) -> list[Element | str]:
-    """Text and children in turn, text first and last."""
-    content: list[Element | str] = [element.text or ""]
+def content_of(element: Element) -> Content:
+    content: Content = [element.text or ""]
     for child in element:
         content += [child, child.tail or ""]
     return content
@@ -34,7 +35,7 @@ class Changes:
     """
 
     starts: dict[Element, tuple[str, dict[str, str]]]
-    contents: dict[Element, list[Element | str]]
+    contents: dict[Element, Content]
     chunks: dict[Slot, tuple[Chunk, ...]]
     prefixes: dict[Element, str | None]
 
@@ -80,77 +81,121 @@ def _written_alone(node: Element) -> bytes:
 
 @dataclass(frozen=True)
 class Splicer:
-    """Writes the tree. ``numbers`` are the nodes of the input by their place in the index."""
+    """Writes the tree; ``dirty`` is that of ``changes``."""
 
     index: Index
-    numbers: Mapping[Element, int]
     changes: Changes
     dirty: Dirty
     preferred: Mapping[str, str]
 
     def document(self, root: Element) -> bytes:
         """The document, with what stands before and after the root."""
-        data, index = self.index.data, self.index
-        return b"".join([data[: index.starts[0]], *self._node(root, {}), data[index.end(0) :]])
+        patches: list[Patch] = []
+        self._patch(root, None, patches)
+        return b"".join(self._spliced(0, len(self.index.data), patches))
+
+    def _spliced(self, start: int, end: int, patches: Iterable[Patch]) -> list[bytes]:
+        """A part of the input with its patches, which come in the order of their places."""
+        spliced: list[bytes] = []
+        for at, behind, pieces in patches:
+            spliced += (self.index.data[start:at], *pieces)
+            start = behind
+        spliced.append(self.index.data[start:end])
+        return spliced
+
+    def _patch(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
+        """What to write anew of an element that stands where it stood; ``around`` is there where more is bound."""
+        if node in self.changes.starts or (node in self.changes.contents and self.index.self_closed(node)):
+            scope = self.index.scope_around(node) if around is None else around
+            patches.append((self.index.start(node), self.index.end(node), self._element(node, True, scope)))
+        else:
+            scope_in = None if around is None else {**around, **self.index.scope_in(node)}
+            self._patch_inside(node, scope_in, patches)
+
+    def _patch_inside(self, node: Element, scope: Scope | None, patches: list[Patch]) -> None:
+        index = self.index
+        dirty = sorted((child for child in self.dirty.get(node, ()) if child in index), key=index.start)
+        old = self.changes.contents.get(node)
+        if old is None:
+            for child in dirty:
+                self._patch(child, scope, patches)
+            return
+        new = content_of(node)
+        was, now = _identities(node, old, {}), _identities(node, new, self.changes.chunks)
+        first = _in_common(was, now)
+        last = min(_in_common(reversed(was), reversed(now)), len(old) - first, len(new) - first)
+
+        def offset(at: int) -> int:
+            """Where an item of the old content begins, or the content ends."""
+            if at == len(old):
+                return index.content(node)[1]
+            item = old[at] if at % 2 else old[at - 1] if at else None
+            if not isinstance(item, Element):
+                return index.content(node)[0]
+            return index.start(item) if at % 2 else index.end(item)
+
+        kept_before, kept_after = set(old[1:first:2]), set(old[len(old) - last :])
+        for child in dirty:
+            if child in kept_before:
+                self._patch(child, scope, patches)
+        pieces = self._written(node, new, range(first, len(new) - last), scope or index.scope_in(node))
+        patches.append((offset(first), offset(len(old) - last), pieces))
+        for child in dirty:
+            if child in kept_after:
+                self._patch(child, scope, patches)
 
     def _node(self, node: Element, scope: Scope) -> Iterable[bytes]:
-        number = self.numbers.get(node)
-        if number is not None and node not in self.dirty:
-            around = self.index.scope_around(number)
+        known = node in self.index
+        if known and node not in self.dirty:
+            around = self.index.scope_around(node)
             if not isinstance(node.tag, str) or means_the_same(around, scope):
-                return (self.index.raw(number),)
+                return (self.index.raw(node),)
         if not isinstance(node.tag, str):
             return (_written_alone(node),)
-        return self._element(node, number, scope)
+        return self._element(node, known, scope)
 
-    def _element(self, node: Element, number: int | None, scope: Scope) -> Iterable[bytes]:
-        name, tag, inner = self._start(node, number, scope)
-        if (
-            number is not None
-            and node not in self.changes.contents
-            and means_the_same(self.index.scope_in(number), inner)
-        ):
-            body = self._same_children(node, number, inner)
+    def _element(self, node: Element, known: bool, scope: Scope) -> Iterable[bytes]:
+        name, tag, inner = self._start(node, known, scope)
+        if known and means_the_same(self.index.scope_in(node), inner):
+            patches: list[Patch] = []
+            self._patch_inside(node, inner, patches)
+            body = self._spliced(*self.index.content(node), patches)
         else:
-            body = [self.text(node, tail=False)]
-            for child in node:
-                body += self._node(child, inner)
-                body.append(self.text(child, tail=True))
+            content = content_of(node)
+            body = self._written(node, content, range(len(content)), inner)
         closed = tag.endswith(b"/>")
         if not any(body):
             if closed:
                 return (tag,)
-            if number is None and self._closes_empties:
+            if not known and self._closes_empties:
                 return (tag[:-1] + b"/>",)
         if closed:
             tag = tag[:-2].rstrip() + b">"
-        end = self.index.end_tag(number) if number is not None else b""
+        end = self.index.end_tag(node) if known else b""
         if not end.startswith(b"</" + name.encode()) or end[2 + len(name.encode()) :].strip() != b">":
             end = b"</" + name.encode() + b">"
         return (tag, *body, end)
 
-    def _same_children(self, node: Element, number: int, scope: Scope) -> list[bytes]:
-        """The content of an element that has its children and texts of the input: copied but for touched children."""
-        data, index = self.index.data, self.index
-        body: list[bytes] = []
-        at, end = index.content(number)
-        for child in sorted(self.dirty.get(node, ()), key=self.numbers.__getitem__):
-            body.append(data[at : index.starts[self.numbers[child]]])
-            body += self._node(child, scope)
-            at = index.end(self.numbers[child])
-        body.append(data[at:end])
-        return body
+    def _written(self, node: Element, content: Content, which: range, scope: Scope) -> list[bytes]:
+        pieces: list[bytes] = []
+        for at in which:
+            item, before = content[at], content[at - 1] if at else node
+            if isinstance(item, Element):
+                pieces += self._node(item, scope)
+            elif isinstance(before, Element):
+                pieces.append(self.text(before, tail=at > 0))
+        return pieces
 
-    def _start(self, node: Element, number: int | None, scope: Scope) -> tuple[str, bytes, Scope]:
-        if number is None:
+    def _start(self, node: Element, known: bool, scope: Scope) -> tuple[str, bytes, Scope]:
+        if not known:
             start = StartTag(node, scope, self.preferred, prefix=self.changes.prefixes.get(node, node.prefix))
             tag = start.write()
             return start.name, tag, start.bound
-        raw, around = self.index.start_tag(number), self.index.scope_around(number)
+        raw, around = self.index.start_tag(node), self.index.scope_around(node)
         before = self.changes.starts.get(node)
         if means_the_same(around, scope) and (before is None or before == (node.tag, attributes_of(node))):
             name = raw[1:].split(maxsplit=1)[0].split(b">")[0].split(b"/")[0].decode()
-            return name, raw, {**scope, **declarations(raw)} if around is not scope else self.index.scope_in(number)
+            return name, raw, {**scope, **declarations(raw)} if around is not scope else self.index.scope_in(node)
         attributes = before[1] if before else attributes_of(node)
         start = StartTag(node, scope, self.preferred, raw, around, attributes)
         tag = start.write()
@@ -161,12 +206,23 @@ class Splicer:
         chunks = self.changes.chunks.get((owner, tail))
         if chunks is not None:
             return b"".join(c.raw for c in chunks)
-        number = self.numbers.get(owner)
-        if number is None:
-            return escape_text((owner.tail if tail else owner.text) or "")
-        return self.index.text(number, tail=tail)
+        if owner in self.index:
+            return self.index.text(owner, tail=tail)
+        return escape_text((owner.tail if tail else owner.text) or "")
 
     @property
     def _closes_empties(self) -> bool:
         """New empty elements look like those of the input: KubeVirt writes them out, others close them at once."""
         return b"/>" in self.index.data
+
+
+def _identities(node: Element, content: Content, touched: Mapping[Slot, object]) -> list[Element | None]:
+    """For each item of a content what it is: a child, or the owner of a text; None for a touched text."""
+    owners = [node, *(item for item in content if isinstance(item, Element))]
+    texts = [None if (owner, at > 0) in touched else owner for at, owner in enumerate(owners)]
+    return [item for pair in zip(texts, [*owners[1:], None], strict=True) for item in pair][:-1]
+
+
+def _in_common(old: Iterable[Element | None], new: Iterable[Element | None]) -> int:
+    """How many first items are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] is not None, zip(old, new, strict=False)))
