@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-import grpc
-
-from patchlang import rules
+from patchlang import rules, usable
 from patchlang.compile import Program
-from patchlang.diagnostics import Diagnostic
+from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.engine import patch_cloud_init, patch_domain
 from patchlang.inputs import check_domain, check_vmi
 from patchlang.result import DocumentTrace, Progress, State
@@ -23,6 +21,9 @@ from .text import one_line
 from .worker import GivenUpError, Worker
 
 T = TypeVar("T")
+
+MAX_WARNINGS = 20
+"""Log lines for the warnings of one run."""
 
 
 class Backend(Protocol):
@@ -63,9 +64,6 @@ class Patches:
         return outcome.data
 
     def pre_cloud_init(self, data: bytes, source: bytes, vmi: bytes, seconds: float) -> tuple[bytes, bytes]:
-        if not self.serves_cloud_init:
-            _check_vmi(vmi)
-            return _unchanged(data)
         program, progress = self._program, Progress()
         outcome = self._run(lambda: patch_cloud_init(program, data, source, vmi, progress=progress), progress, seconds)
         _report(outcome.diagnostics, outcome.trace)
@@ -113,15 +111,20 @@ class Executables:
         _check_vmi(vmi)
         found = self._found.get(PRE_CLOUD_INIT_ISO)
         if found is None:
-            return _unchanged(data)
-        _read_input(data)
+            return _unchanged(data, source)
+        _check_input(data)
         arguments = {"vmi": vmi, "cloud-init": data}
         output = executables.call(self._runner, found, arguments, seconds, self._environment)
         try:
             members = cloudinit.read(output)
-            cloudinit.check_usable(members)
-        except cloudinit.UnusableError as problem:
+        except cloudinit.UnreadableError as problem:
             raise executables.bad_output(found, f"{problem}") from None
+        warnings = []
+        for fault in usable.faults(members, legacy_only=False):
+            if fault.diagnostic.is_error:
+                raise executables.bad_output(found, f"is refused: {fault.diagnostic.message}")
+            warnings.append(fault.diagnostic)
+        _warn(warnings, f"what {found.hook} printed: ")
         return output, cloudinit.no_cloud_source(members)
 
     def stop(self) -> None:
@@ -140,7 +143,7 @@ class Nothing:
 
     def pre_cloud_init(self, data: bytes, source: bytes, vmi: bytes, seconds: float) -> tuple[bytes, bytes]:
         _check_vmi(vmi)
-        return _unchanged(data)
+        return _unchanged(data, source)
 
     def stop(self) -> None:
         """Nothing runs."""
@@ -174,21 +177,23 @@ def _check_vmi(vmi: bytes) -> None:
         raise from_diagnostics([problem])
 
 
-def _read_input(data: bytes) -> dict[str, object]:
+def _check_input(data: bytes) -> None:
     try:
-        return cloudinit.read(data)
-    except cloudinit.UnusableError as problem:
+        cloudinit.read(data)
+    except cloudinit.UnreadableError as problem:
         raise from_diagnostics([Diagnostic(rules.BAD_CLOUD_INIT, f"the cloud-init data {problem}")]) from None
 
 
-def _unchanged(data: bytes) -> tuple[bytes, bytes]:
-    """What was sent, if virt-launcher can use it as a result."""
-    members = _read_input(data)
+def _unchanged(data: bytes, source: bytes) -> tuple[bytes, bytes]:
+    """What was sent, as a run without edits gives it back."""
+    from patchlang.cloudinit import open_cloud_init
+
     try:
-        cloudinit.check_usable(members)
-    except cloudinit.UnusableError as problem:
-        raise CallError(grpc.StatusCode.INVALID_ARGUMENT, f"the cloud-init data {problem}") from None
-    return data, cloudinit.no_cloud_source(members)
+        closed = open_cloud_init(data, source).close()
+    except PatchError as error:
+        raise from_diagnostics([error.diagnostic]) from None
+    _warn(closed.warnings)
+    return closed.data, closed.no_cloud_source
 
 
 def _report(diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...]) -> None:
@@ -200,6 +205,12 @@ def _report(diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...
         said = "; ".join(reason for reason in reasons if reason)
         say = {State.FAILED: log.error, State.IGNORED: log.warning}.get(document.state, log.info)
         say("%s", one_line(f"{line} ({said})" if said else line))
-    for diagnostic in diagnostics:
-        if not diagnostic.is_error:
-            log.warning("%s", one_line(describe(diagnostic)))
+    _warn([diagnostic for diagnostic in diagnostics if not diagnostic.is_error])
+
+
+def _warn(warnings: Sequence[Diagnostic], prefix: str = "") -> None:
+    """One log line each, but data of many faults does not fill the log."""
+    for diagnostic in warnings[:MAX_WARNINGS]:
+        log.warning("%s", one_line(prefix + describe(diagnostic)))
+    if len(warnings) > MAX_WARNINGS:
+        log.warning("%s%d more warnings are left out", prefix, len(warnings) - MAX_WARNINGS)

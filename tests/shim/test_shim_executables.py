@@ -75,6 +75,9 @@ print(json.dumps(data))
 """
 
 
+REFUSED = "is refused: virt-launcher cannot use the result: "
+
+
 def refused(shim: Shim, domain: bytes = DOMAIN, vmi: bytes = VMI) -> grpc.RpcError:
     """The error of OnDefineDomain; the sidecar must live on."""
     path = shim.launcher().only.path
@@ -359,18 +362,31 @@ def test_cloud_init_data_is_checked(shim: Shim) -> None:
         ("{} {}", "is not JSON (line 1, column 4)"),
         ("{'a': 1}", "is not JSON"),
         ('{"UserData": NaN}', "is not JSON"),
-        ("{}", "has no DataSource"),
-        ('{"DataSource":"noCloud"}', "has no UserData"),
-        ('{"DataSource":"noCloud","UserData":"","NoCloudMetaData":{}}', "has no UserData"),
-        ('{"DataSource":"noCloud","UserData":5,"NoCloudMetaData":{}}', "has a UserData that is not a text"),
-        ('{"DataSource":"noCloud","UserData":"x"}', "has neither NoCloudMetaData nor ConfigDriveMetaData"),
-        ('{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":null}', "has neither"),
+        ("{}", f"{REFUSED}DataSource must be `noCloud` or `configDrive`"),
+        ('{"DataSource":"noCloud"}', f"{REFUSED}UserData and NetworkData are both empty"),
+        ('{"DataSource":"noCloud","UserData":"","NoCloudMetaData":{}}', f"{REFUSED}UserData and NetworkData are both"),
         (
-            '{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":"y"}',
-            "has a NoCloudMetaData that is not an object",
+            '{"DataSource":"noCloud","UserData":"","NetworkData":"version: 2","NoCloudMetaData":{}}',
+            f"{REFUSED}UserData is empty: virt-launcher then takes the two texts alone, and the host name",
         ),
-        ('{"DataSource":"floppy","UserData":"x","NoCloudMetaData":{}}', "has no DataSource that is"),
-        ('{"userData":"x","networkData":"y"}', "has no DataSource"),
+        ('{"DataSource":"noCloud","UserData":5,"NoCloudMetaData":{}}', f"{REFUSED}`UserData` is a number"),
+        ('{"DataSource":"noCloud","UserData":"x"}', f"{REFUSED}NoCloudMetaData and ConfigDriveMetaData are both null"),
+        (
+            '{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":null}',
+            f"{REFUSED}NoCloudMetaData and ConfigDriveMetaData are both null",
+        ),
+        ('{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":"y"}', f"{REFUSED}`NoCloudMetaData` is text"),
+        (
+            '{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":{"instance-id":7}}',
+            f"{REFUSED}`NoCloudMetaData.instance-id` is a number",
+        ),
+        (
+            '{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":{},"DevicesData":{}}',
+            f"{REFUSED}`DevicesData` is a map, and virt-launcher reads a list there",
+        ),
+        ('{"DataSource":[],"UserData":"x","NoCloudMetaData":{}}', f"{REFUSED}`DataSource` is a list"),
+        ('{"DataSource":"floppy","UserData":"x","NoCloudMetaData":{}}', f"{REFUSED}DataSource must be"),
+        ('{"userData":"x","networkData":"y"}', f"{REFUSED}DataSource must be"),
     ],
 )
 def test_a_cloud_init_result_that_virt_launcher_cannot_use(shim: Shim, printed: str, said: str) -> None:
@@ -391,6 +407,19 @@ def test_names_in_any_case_are_taken_as_go_takes_them(shim: Shim) -> None:
     result = virtlauncher.pre_cloud_init(shim.socket, "v1alpha2", CLOUD_INIT, VMI)
     assert result.cloudInitData == printed.encode()
     assert result.cloudInitNoCloudSource == b'{"userData":"x"}'
+
+
+def test_what_virt_launcher_drops_of_a_cloud_init_result_is_warned_of(shim: Shim) -> None:
+    value = {**CLOUD_INIT_VALUE, **{f"Own{number}": number for number in range(500)}}
+    (shim.folder / "printed").write_text(json.dumps(value))
+    shim.executable("preCloudInitIso", f"#!/bin/sh\ncat {shim.folder}/printed\n")
+    launcher = shim.start().launcher()
+    assert launcher.pre_cloud_init_iso(CLOUD_INIT, VMI) == value
+    warnings = [line["msg"] for line in shim.lines if line["level"] == "warning"]
+    assert len(warnings) == 21
+    assert "what preCloudInitIso printed: " in warnings[0]
+    assert "virt-launcher knows no field `Own0` and drops it" in warnings[0]
+    assert warnings[-1] == "what preCloudInitIso printed: 480 more warnings are left out"
 
 
 @pytest.mark.parametrize("content", ["#!/bin/sh\ncat\n", b"\x7fELF\x02"], ids=["script", "binary"])
