@@ -112,13 +112,13 @@ class Splicer:
             scope_in = None if around is None else {**around, **self.index.scope_in(node)}
             self._patch_inside(node, scope_in, patches)
 
-    def _patch_inside(self, node: Element, scope: Scope | None, patches: list[Patch]) -> None:
+    def _patch_inside(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
         index = self.index
         dirty = sorted((child for child in self.dirty.get(node, ()) if child in index), key=index.start)
         old = self.changes.contents.get(node)
         if old is None:
             for child in dirty:
-                self._patch(child, scope, patches)
+                self._patch(child, around, patches)
             return
         new = content_of(node)
         was, now = _identities(node, old, {}), _identities(node, new, self.changes.chunks)
@@ -137,12 +137,15 @@ class Splicer:
         kept_before, kept_after = set(old[1:first:2]), set(old[len(old) - last :])
         for child in dirty:
             if child in kept_before:
-                self._patch(child, scope, patches)
-        pieces = self._written(node, new, range(first, len(new) - last), scope or index.scope_in(node))
+                self._patch(child, around, patches)
+        scope = around
+        if scope is None:  # lxml knows what is bound: no start tag around was touched
+            scope = {prefix: uri or "" for prefix, uri in node.nsmap.items()}
+        pieces = self._written(node, new, range(first, len(new) - last), scope)
         patches.append((offset(first), offset(len(old) - last), pieces))
         for child in dirty:
             if child in kept_after:
-                self._patch(child, scope, patches)
+                self._patch(child, around, patches)
 
     def _node(self, node: Element, scope: Scope) -> Iterable[bytes]:
         known = node in self.index
