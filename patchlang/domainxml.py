@@ -6,29 +6,25 @@ lxml holds the tree; the first edit looks up where in the input each node stands
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import cached_property
 from typing import Any
-from xml.parsers import expat
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import fail
 from .model import Position
+from .xmlindent import Indentation, edge_child
 from .xmlindex import Element, Index
+from .xmlread import MAX_NODES, read_root
 from .xmlsplice import Changes, Splicer, content_of, same_as_before
-from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk, trailing_indent
+from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk
 
-MAX_NODES = 200_000
 MAX_WRITTEN = 4 << 20
 MAX_DEPTH = 256
 """Of elements in each other; libxml2, and with it libvirt, reads no more."""
-_XML_SPACE = " \t\r\n"
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
-_ENCODING = re.compile(r"\ufeff?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 
 
 def parse(data: bytes) -> DomainTree:
@@ -36,59 +32,7 @@ def parse(data: bytes) -> DomainTree:
 
     Raises PatchError: PL501 not well-formed, not UTF-8 or too many nodes, PL502 a DOCTYPE, PL503 another root.
     """
-    return DomainTree(data, _parse_root(data))
-
-
-def _parse_root(data: bytes) -> Element:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as e:
-        raise fail(rules.BAD_DOMAIN, f"the domain XML is not UTF-8 (byte {e.start})") from None
-    declared = _ENCODING.match(text)
-    if declared and declared[1].lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1]}; only UTF-8 is read")
-    if len(data) > 2 * MAX_NODES and data.count(b"<") > 2 * MAX_NODES:
-        raise fail(rules.BAD_DOMAIN, f"the domain XML has more than {MAX_NODES} nodes")
-    named = b"<!DOCTYPE" in data
-    if named and _has_doctype(data):
-        raise _doctype()
-    try:
-        root = etree.fromstring(data, _PARSER)
-    except etree.XMLSyntaxError as e:
-        line, column = e.position
-        message = str(e.msg).split(", line ")[0].strip()
-        raise fail(
-            rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}"
-        ) from None
-    if named and root.getroottree().docinfo.internalDTD is not None:
-        raise _doctype()
-    if root.tag != "domain":
-        raise fail(rules.WRONG_ROOT, f"the root of the domain XML is `{str(root.tag)[:80]}`, not `domain`")
-    return root
-
-
-def _doctype() -> Exception:
-    return fail(rules.DOCTYPE, "the domain XML has a DOCTYPE; entities and DTDs are refused")
-
-
-def _has_doctype(data: bytes) -> bool:
-    """Not merely the word in a comment or a text; nothing of the declaration itself is read."""
-
-    class FoundError(Exception):
-        pass
-
-    def stop(*_: object) -> None:
-        raise FoundError
-
-    reader = expat.ParserCreate("UTF-8")
-    reader.StartDoctypeDeclHandler = stop
-    try:
-        reader.Parse(data, True)
-    except FoundError:
-        return True
-    except expat.ExpatError:
-        pass
-    return False
+    return DomainTree(data, read_root(data))
 
 
 class DomainTree:
@@ -104,8 +48,7 @@ class DomainTree:
         self._data = data
         self._changes = Changes({}, {}, {}, {})
         self._undo: list[Callable[[], None]] = []
-        self._element_only: dict[Element, bool] = {}
-        self._indent_unit: str | None = None
+        self._indentation = Indentation(root, self._changes.contents)
         self._inserted: set[Element] = set()
         self._grown = 0
         self._written = 0
@@ -152,7 +95,7 @@ class DomainTree:
             return False
         self._account(text)
         self._touch_content(element)
-        self._element_only.pop(element, None)
+        self._indentation.forget(element)
         self._set_chunks(element, False, (new_chunk(text),) if text else ())
         for child in children:
             self._set_chunks(child, True, ())
@@ -164,7 +107,7 @@ class DomainTree:
         if parent is None or not (owner.tail if tail else owner.text):
             return False
         self._touch_content(parent)
-        self._element_only.pop(parent, None)
+        self._indentation.forget(parent)
         self._set_chunks(owner, tail, ())
         return True
 
@@ -177,8 +120,8 @@ class DomainTree:
         parent = anchor if inside else anchor.getparent()
         assert parent is not None, "the root has no siblings"
         self._touch_content(parent)
-        edge = _edge_child(parent, first=position is Position.PREPEND) if inside else None
-        if edge is not None and self._is_element_only(parent):
+        edge = edge_child(parent, first=position is Position.PREPEND) if inside else None
+        if edge is not None and self._indentation.is_element_only(parent):
             anchor, position = edge, Position.BEFORE if position is Position.PREPEND else Position.AFTER
         room = MAX_DEPTH - 1 - sum(1 for _ in parent.iterancestors())
         for node in nodes:
@@ -202,7 +145,7 @@ class DomainTree:
         self._touch_content(parent)
         previous, tail = self._slot_before(node)
         before, after = self._get_chunks(previous, tail), self._get_chunks(node, True)
-        if self._is_element_only(parent) and (after or node.getnext() is None):
+        if self._indentation.is_element_only(parent) and (after or node.getnext() is None):
             before = tuple(chunk for chunk in before if chunk.raw.strip())
         self._set_chunks(node, True, ())
         self._detach(node, parent)
@@ -252,7 +195,7 @@ class DomainTree:
 
     def rollback(self, mark: int) -> None:
         """Undo all changes since the mark."""
-        self._element_only.clear()
+        self._indentation.forget()
         while len(self._undo) > mark:
             self._undo.pop()()
 
@@ -362,9 +305,9 @@ class DomainTree:
     # -- white space ---------------------------------------------------------------------------------------------
 
     def _insert_one(self, node: Element, anchor: Element, position: Position, parent: Element) -> None:
-        indent = self._indent_in(parent)
-        if indent is not None and node not in self._inserted:
-            self._indent_new(node, indent)
+        indent = self._indentation.within(parent)
+        if indent is not None and node not in self._inserted and node not in self._index:
+            self._indentation.lay_out(node, indent)
         space = () if indent is None else (new_chunk(indent),)
         match position:
             case Position.AFTER:
@@ -382,60 +325,10 @@ class DomainTree:
                 self._attach(node, parent, position)
                 if indent is not None:
                     self._set_chunks(parent, False, space)
-                    self._set_chunks(node, True, (new_chunk(indent.removesuffix(self._unit())),))
+                    self._set_chunks(node, True, (new_chunk(indent.removesuffix(self._indentation.unit)),))
                 elif position is Position.PREPEND:
                     self._set_chunks(parent, False, ())
                     self._set_chunks(node, True, text)
-
-    def _indent_in(self, parent: Element) -> str | None:
-        """Line break and indentation of the children of ``parent``; None where white space would be content."""
-        if not self._is_element_only(parent):
-            return None
-        first = _edge_child(parent, first=True)
-        if first is None:
-            own = self._own_indent(parent)
-            return None if own is None else own + self._unit()
-        if "\n" not in (parent.text or "") and first.getnext() is not None:
-            return trailing_indent(first.tail)  # a comment, say, stands behind the start tag
-        return trailing_indent(parent.text)
-
-    def _own_indent(self, element: Element) -> str | None:
-        parent = element.getparent()
-        if parent is None:
-            return "\n" if "\n" in self._root_text() else None
-        previous = element.getprevious()
-        return trailing_indent(parent.text if previous is None else previous.tail)
-
-    def _unit(self) -> str:
-        """One level of indentation: how the children of the root are indented in the input."""
-        if self._indent_unit is None:
-            self._indent_unit = (trailing_indent(self._root_text()) or "").lstrip("\n")
-        return self._indent_unit
-
-    def _root_text(self) -> str:
-        """The text before the root's first child, in the input."""
-        text = self._changes.contents.get(self.root, [self.root.text or ""])[0]
-        return text if isinstance(text, str) else ""
-
-    def _indent_new(self, node: Element, indent: str) -> None:
-        """Lay out what is inside a new element; text content is left as it is."""
-        if node in self._index or not isinstance(node.tag, str) or _edge_child(node, first=True) is None:
-            return
-        if any(isinstance(text, str) and text.strip(_XML_SPACE) for text in content_of(node)):
-            return
-        inner = indent + self._unit()
-        node.text = inner
-        for child in node:
-            self._indent_new(child, inner)
-            child.tail = inner
-        node[-1].tail = indent
-
-    def _is_element_only(self, parent: Element) -> bool:
-        known = self._element_only.get(parent)
-        if known is None:
-            known = not any(isinstance(text, str) and text.strip(_XML_SPACE) for text in content_of(parent))
-            self._element_only[parent] = known
-        return known
 
     def _slot_before(self, node: Element) -> tuple[Element, bool]:
         previous = node.getprevious()
@@ -444,11 +337,6 @@ class DomainTree:
         parent = node.getparent()
         assert parent is not None, "the root has nothing before it"
         return parent, False
-
-
-def _edge_child(parent: Element, *, first: bool) -> Element | None:
-    """The first or last child; ``len(parent)`` would count them all."""
-    return next(parent.iterchildren(reversed=not first), None)
 
 
 def _height(node: Element) -> int:

@@ -1,0 +1,68 @@
+"""Bytes to a tree of lxml's, with nothing in them trusted: no DTD, no entities, no network, bounds."""
+
+from __future__ import annotations
+
+import re
+from xml.parsers import expat
+
+from lxml import etree
+
+from . import rules
+from .diagnostics import fail
+
+MAX_NODES = 200_000
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
+_ENCODING = re.compile(r"\ufeff?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+
+
+def read_root(data: bytes) -> etree._Element:
+    """The root of a domain. Raises PatchError (PL501, PL502, PL503)."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as e:
+        raise fail(rules.BAD_DOMAIN, f"the domain XML is not UTF-8 (byte {e.start})") from None
+    declared = _ENCODING.match(text)
+    if declared and declared[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1]}; only UTF-8 is read")
+    if len(data) > 2 * MAX_NODES and data.count(b"<") > 2 * MAX_NODES:
+        raise fail(rules.BAD_DOMAIN, f"the domain XML has more than {MAX_NODES} nodes")
+    named = b"<!DOCTYPE" in data
+    if named and _has_doctype(data):
+        raise _doctype()
+    try:
+        root = etree.fromstring(data, _PARSER)
+    except etree.XMLSyntaxError as e:
+        line, column = e.position
+        message = str(e.msg).split(", line ")[0].strip()
+        raise fail(
+            rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}"
+        ) from None
+    if named and root.getroottree().docinfo.internalDTD is not None:
+        raise _doctype()
+    if root.tag != "domain":
+        raise fail(rules.WRONG_ROOT, f"the root of the domain XML is `{str(root.tag)[:80]}`, not `domain`")
+    return root
+
+
+def _doctype() -> Exception:
+    return fail(rules.DOCTYPE, "the domain XML has a DOCTYPE; entities and DTDs are refused")
+
+
+def _has_doctype(data: bytes) -> bool:
+    """Not merely the word in a comment or a text; nothing of the declaration itself is read."""
+
+    class FoundError(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise FoundError
+
+    reader = expat.ParserCreate("UTF-8")
+    reader.StartDoctypeDeclHandler = stop
+    try:
+        reader.Parse(data, True)
+    except FoundError:
+        return True
+    except expat.ExpatError:
+        pass
+    return False
