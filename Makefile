@@ -6,6 +6,8 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+BENCH_VENV ?= .venv-bench
+BENCH ?=
 PYTEST_ARGS ?=
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -14,7 +16,8 @@ IMAGE ?= patchlang:$(VERSION)
 IMAGE_ARGS ?=
 SOAK_ARGS ?=
 
-PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --quiet
+PIP_INSTALL = python -m pip --disable-pip-version-check --no-input install --quiet --quiet
+PIP = $(BIN)/$(PIP_INSTALL)
 
 ## demo: start the sidecar with an example patch, call it as virt-launcher does, show the diff
 .PHONY: demo
@@ -65,6 +68,21 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+## bench: measure everything and write docs/performance.md; choose with BENCH, e.g. BENCH="engine call", which only prints
+.PHONY: bench
+bench: $(BENCH_VENV)/.installed
+	@$(BENCH_VENV)/run/bin/python -m compileall -q benchmarks patchlang shim
+	@$(BENCH_VENV)/run/bin/python -m benchmarks --tools $(BENCH_VENV)/tools/bin $(BENCH)
+
+# Two environments: what the image has and this checkout, and the tools that we are compared with.
+$(BENCH_VENV)/.installed: requirements/runtime.txt requirements/bench.txt
+	@echo "Setting up $(BENCH_VENV) ..."
+	@$(PYTHON) -m venv --clear $(BENCH_VENV)/run && $(PYTHON) -m venv --clear $(BENCH_VENV)/tools
+	@$(BENCH_VENV)/run/bin/$(PIP_INSTALL) --require-hashes --only-binary :all: --requirement requirements/runtime.txt
+	@$(BENCH_VENV)/tools/bin/$(PIP_INSTALL) --require-hashes --requirement requirements/bench.txt
+	@echo "$(CURDIR)" > "$$($(BENCH_VENV)/run/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
+	@touch $@
+
 ## lock: make requirements/*.txt anew; UPGRADE=1 takes the newest releases
 .PHONY: lock
 lock:
@@ -89,8 +107,8 @@ soak: setup
 ## clean: remove what the targets above made
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
-	find patchlang shim tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(BENCH_VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	find benchmarks patchlang shim tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help:

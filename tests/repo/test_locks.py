@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("runtime", "build", "dev", "lock")
+LOCKS = ("runtime", "build", "dev", "bench", "lock")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)( ; .+)?((?: --hash=sha256:[0-9a-f]{64})+)")
 
 # Packages whose module has another name.
@@ -93,4 +93,4 @@ def test_the_library_imports_what_pyproject_names_and_nothing_else() -> None:
 
 def test_checks_import_what_is_asked_for() -> None:
     direct = {canonicalize_name(r.name) for r in [*project(), *wanted("dev")]}
-    assert imported("tests", "tools", "examples") <= direct
+    assert imported("benchmarks", "tests", "tools", "examples") <= direct

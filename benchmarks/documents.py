@@ -1,0 +1,64 @@
+"""The inputs: real domains and VMIs of the corpus, grown where size is what is measured, and patches by number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+INPUTS = Path(__file__).parent / "inputs"
+BASE = ROOT / "tests" / "corpus" / "base"
+
+ANNOTATION = "smbios.vm.kubevirt.io/baseBoardManufacturer"
+MANUFACTURER = "Radical Edward"
+
+WITH_CEL = (INPUTS / "baseboard.yaml").read_text()
+"""Three edits on the base board, the manufacturer from an annotation of the VMI."""
+WITHOUT_CEL = (INPUTS / "baseboard-literal.yaml").read_text()
+"""The same edits with the text written out."""
+
+_DISK = """\
+\t\t<disk device="disk" type="block" model="virtio-non-transitional">
+\t\t\t<source dev="/dev/lun{0:05}" name="lun{0:05}"></source>
+\t\t\t<target bus="scsi" dev="sd{0}"></target>
+\t\t\t<driver cache="none" error_policy="stop" name="qemu" type="raw" discard="unmap"></driver>
+\t\t\t<alias name="ua-lun{0:05}"></alias>
+\t\t</disk>
+"""
+
+
+def domain(name: str = "numa-gpu") -> bytes:
+    """A domain as KubeVirt writes it; ``numa-gpu`` has 9 KB, ``many-disks`` 137 KB."""
+    return (BASE / f"{name}.domain.xml").read_bytes()
+
+
+def vmi(name: str = "numa-gpu") -> bytes:
+    """The VMI of a domain, with the annotation that the patch reads."""
+    data = json.loads((BASE / f"{name}.vmi.json").read_bytes())
+    data["metadata"].setdefault("annotations", {})[ANNOTATION] = MANUFACTURER
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def grown_domain(size: int) -> bytes:
+    """The domain of ``numa-gpu`` with disks added up to ``size`` bytes, and no byte more."""
+    start, end = domain().split(b"\t</devices>")
+    pieces, total = [start], len(start) + len(end) + len(b"\t</devices>")
+    for number in range(1, 1_000_000):
+        disk = _DISK.format(number).encode()
+        if total + len(disk) > size:
+            break
+        pieces.append(disk)
+        total += len(disk)
+    return b"".join([*pieces, b"\t</devices>", end])
+
+
+def named(patch: str, number: int) -> str:
+    """A copy of a patch that can stand beside the others."""
+    return patch.replace("name: baseboard\n", f"name: baseboard-{number}\n", 1)
+
+
+def write_patches(folder: Path, patch: str, count: int) -> None:
+    """``count`` patch files in ``folder``, which is made."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        (folder / f"{number:03}.yaml").write_text(named(patch, number))

@@ -1,0 +1,15 @@
+"""What is measured, a module a subject. Each has ``measure(context)``; the order here is that of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..context import Context
+from ..results import Group
+from . import call, engine, memory
+
+GROUPS: Mapping[str, Callable[[Context], Group]] = {
+    "call": call.measure,
+    "engine": engine.measure,
+    "memory": memory.measure,
+}

@@ -1,0 +1,104 @@
+"""One call over the socket, patched and by hook executables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from xml.etree.ElementTree import canonicalize
+
+from patchlang.engine import patch_domain
+from patchlang.load import load
+
+from .. import documents
+from ..context import Context
+from ..measure import figures, interleaved, rounded
+from ..results import Breakdown, Group, Row
+from ..sidecar import Sidecar, alone, define_domain, hook_folder, shim
+
+ROUNDS = 200
+HOOKS = {
+    "the user guide's shell script": "guide.sh",
+    "a bare sed": "sed.sh",
+    "the user guide's Python script": "script.py",
+}
+REACH = {"a bare sed": 0.5, "the user guide's shell script": 0.5, "the user guide's Python script": 0.1}
+OURS, ECHO, ENGINE = "patch", "an empty in-process echo", "the engine, in this process"
+
+ABOUT = """\
+Three entries of the base board of a real domain, by a client that dials anew for each call as virt-launcher does. The
+patch takes one of them from an annotation of the VMI (a `when` and a value in CEL); the hooks have it written out and
+are run by the sidecar's fall-back. A hook alone is the same executable as a process, without sidecar and gRPC: a slow
+fall-back cannot flatter us. The echo is a gRPC server in Python that returns what it is sent. Before anything is timed
+all outcomes are compared."""
+
+
+def measure(context: Context) -> Group:
+    domain, vmi = documents.domain(), documents.vmi()
+    with context.scratch() as scratch, ExitStack() as running:
+        actions = _actions(context, scratch, running, domain, vmi)
+        compare({name: action for name, action in actions.items() if name != ECHO}, domain)
+        taken = interleaved(actions, ROUNDS)
+    found = figures(taken)
+    ours, echo, engine = found[OURS], found[ECHO], found[ENGINE]
+    rows = [Row("a call", "ms", ours, f"fall-back with {hook}", found[hook], REACH[hook]) for hook in HOOKS]
+    rows += [Row("a call", "ms", ours, f"{hook}, the process alone", found[_alone(hook)]) for hook in HOOKS]
+    rows.append(Row("a call", "ms", ours, ECHO, echo, 2.0))
+    shim = max(0.0, ours.median - echo.median - engine.median)
+    where = (
+        ("gRPC on both sides (the echo)", echo.median),
+        ("the engine", engine.median),
+        ("the rest of the sidecar: thread, log, collection", shim),
+    )
+    size = f"{len(domain) / 1000:.1f} KB"
+    return Group(
+        "call",
+        f"One call, {size} of domain",
+        ABOUT,
+        tuple(rows),
+        breakdowns=(Breakdown("Where a call's time goes", "ms", where),),
+        samples=rounded(taken),
+    )
+
+
+def _alone(hook: str) -> str:
+    return f"{hook}, alone"
+
+
+def _actions(
+    context: Context, scratch: Path, running: ExitStack, domain: bytes, vmi: bytes
+) -> dict[str, Callable[[], bytes]]:
+    actions: dict[str, Callable[[], bytes]] = {}
+
+    def serve(name: str, command: list[str], search: Path | None = None) -> None:
+        sidecar = running.enter_context(Sidecar(scratch / name, command, search))
+        actions[name] = lambda: define_domain(sidecar.socket, domain, vmi)
+
+    documents.write_patches(scratch / "patches", documents.WITH_CEL, 1)
+    (scratch / "none").mkdir()
+    serve(OURS, shim(context.python, scratch / OURS, scratch / "patches"))
+    serve(ECHO, [str(context.python), "-m", "benchmarks.echo", str(scratch / ECHO / "shim-hook-sidecar-0.sock")])
+    for hook, file in HOOKS.items():
+        search = hook_folder(scratch / f"bin-{file}", "onDefineDomain", file)
+        serve(hook, shim(context.python, scratch / hook, scratch / "none"), search)
+        actions[_alone(hook)] = alone(search / "onDefineDomain", "--vmi", vmi.decode(), "--domain", domain.decode())
+    program = load(list((scratch / "patches").iterdir())).program
+    assert program is not None
+    actions[ENGINE] = lambda: patch_domain(program, domain, vmi).data or b""
+    return actions
+
+
+def compare(actions: Mapping[str, Callable[[], bytes]], plain: bytes) -> None:
+    """All must come to the same document, and that must be another than ``plain``. Raises AssertionError."""
+    outcomes = {name: _canonical(action()) for name, action in actions.items()}
+    wanted = outcomes[OURS]
+    if wanted == _canonical(plain):
+        raise AssertionError("the patch changes nothing")
+    different = [name for name, outcome in outcomes.items() if outcome != wanted]
+    if different:
+        raise AssertionError(f"not the outcome of the patch: {', '.join(different)}")
+
+
+def _canonical(domain: bytes) -> str:
+    """Without what indentation, quotes and prefixes make different."""
+    return str(canonicalize(domain.decode(), strip_text=True, rewrite_prefixes=True))

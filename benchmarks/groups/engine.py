@@ -1,0 +1,175 @@
+"""The engine alone, against bare lxml, and how it grows."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from lxml import etree
+
+from patchlang.compile import Program
+from patchlang.engine import patch_domain
+from patchlang.load import load_sources
+from patchlang.source import SourceFile
+from patchlang.xmlindex import Index
+
+from .. import documents
+from ..context import Context
+from ..measure import figures, interleaved, quickest, rounded
+from ..results import Breakdown, Curve, Figure, Group, Row
+
+ROUNDS = 300
+SIZES = {"numa-gpu": ("8 KB", 3.0), "many-disks": ("128 KB", 2.0)}
+LINEAR = 1.1
+"""The exponent that still counts as linear: a tenth for noise, and for documents that outgrow the caches."""
+HEAD = documents.WITHOUT_CEL.split("    - op: ensure\n", 1)[0]
+PROFILED_RUNS = 200
+SHOWN = 12
+
+ABOUT = """\
+`engine.patch_domain`, given bytes and giving bytes, beside lxml that parses the same domain, evaluates the same three
+XPath expressions, adds the three entries and serialises: no check of the input, no condition, no VMI, and all bytes
+written anew. Growth is measured on one thing at a time, all else the same at all points of a curve, and given as the
+exponent at its end: 1 is linear."""
+
+_BOARD = etree.XPath("/domain/sysinfo[@type='smbios']/baseBoard")
+_ENTRIES = {
+    name: (value, etree.XPath(f"/domain/sysinfo[@type='smbios']/baseBoard/entry[@name='{name}']"))
+    for name, value in {"manufacturer": documents.MANUFACTURER, "product": "Bebop", "version": "26"}.items()
+}
+
+
+def measure(_: Context) -> Group:
+    rows: list[Row] = []
+    samples: dict[str, list[float]] = {}
+    breakdowns: list[Breakdown] = []
+    for name, (label, reach) in SIZES.items():
+        domain, vmi = documents.domain(name), documents.vmi(name)
+        with_cel, literal = compiled([documents.WITH_CEL]), compiled([documents.WITHOUT_CEL])
+        taken = interleaved(
+            {
+                "with": partial(run, with_cel, domain, vmi),
+                "literal": partial(run, literal, domain, vmi),
+                "lxml": partial(bare, domain),
+                "parse": partial(etree.fromstring, domain),
+                "expat": partial(Index, domain),
+            },
+            ROUNDS,
+        )
+        found = figures(taken)
+        size = f"{len(domain) / 1000:.1f} KB of domain, {len(vmi) / 1000:.1f} KB of VMI"
+        rows += [
+            Row(f"three edits with CEL at {label} ({size})", "ms", found["with"], "bare lxml", found["lxml"], reach),
+            Row(f"three edits without CEL at {label}", "ms", found["literal"], "bare lxml", found["lxml"], reach),
+            Row(f"expat's pass at {label}", "ms", found["expat"], "lxml's parse", found["parse"]),
+        ]
+        samples |= {f"{what} at {label}": values for what, values in rounded(taken).items()}
+        breakdowns.append(profiled(f"Own time by function, three edits with CEL at {label}", with_cel, domain, vmi))
+    curves = tuple(growth())
+    rows += [
+        Row(f"growth with the {c.name}", "exponent", Figure(c.exponent, c.exponent, 1), reach=LINEAR) for c in curves
+    ]
+    return Group("engine", "The engine alone", ABOUT, tuple(rows), curves, tuple(breakdowns), samples)
+
+
+def compiled(texts: list[str]) -> Program:
+    program, wrong = load_sources([SourceFile(f"{number:04}.yaml", text) for number, text in enumerate(texts)])
+    if program is None:
+        raise AssertionError(f"the patches do not compile: {wrong[0]}")
+    return program
+
+
+def run(program: Program, domain: bytes, vmi: bytes) -> bytes:
+    outcome = patch_domain(program, domain, vmi)
+    if outcome.data is None:
+        raise AssertionError(f"the patch fails: {outcome.diagnostics[0]}")
+    return outcome.data
+
+
+def bare(domain: bytes) -> bytes:
+    """What anyone would write with lxml."""
+    root = etree.fromstring(domain)
+    for name, (value, path) in _ENTRIES.items():
+        if not path(root):
+            boards = _BOARD(root)
+            board = boards[0] if boards else _new_board(root)  # type: ignore[index]
+            etree.SubElement(board, "entry", name=name).text = value  # type: ignore[arg-type]
+    return bytes(etree.tostring(root))
+
+
+def _new_board(root: etree._Element) -> etree._Element:
+    return etree.SubElement(etree.SubElement(root, "sysinfo", type="smbios"), "baseBoard")
+
+
+def profiled(title: str, program: Program, domain: bytes, vmi: bytes) -> Breakdown:
+    """Milliseconds of a run by function, as cProfile counts them: it makes what calls much look dearer than it is."""
+    profile = cProfile.Profile()
+    run(program, domain, vmi)
+    profile.enable()
+    for _ in range(PROFILED_RUNS):
+        run(program, domain, vmi)
+    profile.disable()
+    spent = {_function(key): value[2] for key, value in pstats.Stats(profile).stats.items()}  # type: ignore[attr-defined]
+    first = sorted(spent.items(), key=lambda item: -item[1])
+    parts = [(name, seconds) for name, seconds in first[:SHOWN]]
+    parts.append(("all else", sum(seconds for _, seconds in first[SHOWN:])))
+    return Breakdown(title, "ms", tuple((name, round(s * 1000 / PROFILED_RUNS, 4)) for name, s in parts))
+
+
+def _function(key: tuple[str, int, str]) -> str:
+    file, line, name = key
+    return name if file == "~" else f"{Path(file).name}:{line} {name}"
+
+
+# -- growth ------------------------------------------------------------------------------------------------------------
+
+
+def growth() -> list[Curve]:
+    vmi = documents.vmi()
+    sizes = [1 << shift for shift in range(13, 21)]
+    literal = compiled([documents.WITHOUT_CEL])
+    return [
+        _curve("size of the domain", "bytes", sizes, lambda n: _patching(literal, documents.grown_domain(n), vmi)),
+        _curve("number of edits", "edits", [1, 3, 10, 30, 100, 300, 1000], lambda n: _edits(n, vmi)),
+        _curve("number of documents", "documents", [1, 3, 10, 30, 50, 100, 200], lambda n: _documents(n, vmi)),
+        _curve("number of matches", "matches", [1, 10, 100, 1000, 2500, 5000, 10_000], lambda n: _matches(n, vmi)),
+    ]
+
+
+def _curve(name: str, label: str, numbers: list[int], case: Callable[[int], Callable[[], object]]) -> Curve:
+    return Curve(name, label, tuple((number, round(quickest(case(number)), 4)) for number in numbers))
+
+
+def _patching(program: Program, domain: bytes, vmi: bytes) -> Callable[[], bytes]:
+    return partial(run, program, domain, vmi)
+
+
+def _edits(count: int, vmi: bytes) -> Callable[[], object]:
+    """Edits that each set another attribute, or one again."""
+    domain = documents.grown_domain(64 * 1024)
+    disks = domain.count(b"<disk ")
+    edits = "".join(
+        f"    - {{op: set, path: '/domain/devices/disk[{number % disks + 1}]/driver/@cache', value: mode-{number}}}\n"
+        for number in range(count)
+    )
+    return _patching(compiled([HEAD + edits]), domain, vmi)
+
+
+def _documents(count: int, vmi: bytes) -> Callable[[], object]:
+    return _patching(
+        compiled([documents.named(documents.WITHOUT_CEL, number) for number in range(count)]), documents.domain(), vmi
+    )
+
+
+def _matches(count: int, vmi: bytes) -> Callable[[], object]:
+    """One edit that matches ``count`` of 10,000 elements: the domain is the same at all points of the curve."""
+    features = "".join(
+        f'\t\t<feature name="f{number:05}" policy="{"require" if number < count else "optional"}"></feature>\n'
+        for number in range(10_000)
+    )
+    domain = f'<domain type="kvm">\n\t<cpu>\n{features}\t</cpu>\n</domain>'.encode()
+    edit = "    - {op: set, path: \"/domain/cpu/feature[@policy='require']/@policy\", value: disable, expect: '1+'}\n"
+    return _patching(compiled([HEAD + edit]), domain, vmi)
