@@ -98,19 +98,17 @@ class Compiled:
         self.kind = kind
         self._program = program
         self._env = env
-        self._inputs = inputs
-        self._members = _members_read(source.text, "vmi")
+        self._inputs = {name: _members_read(source.text, name) for name in inputs}
 
     def evaluate(self, bindings: Bindings) -> Any:
         """The value as Python data. Raises PatchError (PL403, PL409)."""
         data: dict[str, Any] = {}
-        for name in self._inputs:
+        for name, members in self._inputs.items():
             try:
-                data[name] = bindings.cel_value(name)
+                value = bindings.cel_value(name)
             except LookupError:
                 continue
-        if "vmi" in data and self._members is not None:
-            data["vmi"] = _only(data["vmi"], self._members)
+            data[name] = value if members is None or not isinstance(value, dict) else _only(value, members)
         with evaluating(bindings, self.source.text):
             try:
                 value = self._program.eval(data=data)
@@ -244,9 +242,11 @@ def _inputs(source: Text, names: Names) -> Iterator[str]:
             yield name
 
 
-def _members_read(text: str, root: str) -> frozenset[tuple[str, ...]] | None:
-    """The members of ``root`` that an expression reads, as paths; None where it reads the whole."""
-    read = {tuple(name.text for name in chain.names[1:]) for chain in chains(text) if chain.root.text == root}
+def _members_read(text: str, name: str) -> frozenset[tuple[str, ...]] | None:
+    """The members of a value that an expression reads, as paths; None where it reads the whole."""
+    root = tuple(name.split("."))
+    paths = (tuple(part.text for part in chain.names) for chain in chains(text))
+    read = {path[len(root) :] for path in paths if path[: len(root)] == root}
     if () in read:
         return None
     return frozenset(path for path in read if not any(path[:end] in read for end in range(1, len(path))))
