@@ -12,9 +12,17 @@ consumer named once. Nothing is recorded by a test that fails before it gets the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "end-to-end"))
+import boot
+import machine
 
 _LINES = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -24,6 +32,39 @@ def said(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
     """Takes a consumer (`libvirt 9.0.0`, `guest`) and what it said."""
     lines = pytestconfig.stash.setdefault(_LINES, [])
     return lambda consumer, line: lines.append((consumer, line))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """With a short path: a socket's has at most 107 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="real-"))
+    path.chmod(0o755)  # libvirt runs as nobody
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def machines() -> Iterator[Path]:
+    """The folder of the one libvirt, which asks QEMU what it can once."""
+    if missing := machine.missing_packages():
+        pytest.skip(f"Debian packages are not installed: {' '.join(missing)}")
+    path = Path(tempfile.mkdtemp(prefix="real-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def libvirt(machines: Path) -> machine.Libvirt:
+    return machine.Libvirt(machines / "v")
+
+
+@pytest.fixture(scope="session")
+def guests(machines: Path) -> boot.Guests:
+    try:
+        return boot.Guests(machines)
+    except machine.MachineError as error:
+        pytest.skip(f"no kernel from the Debian package {machine.KERNEL_PACKAGE}: {error}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
