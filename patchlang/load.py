@@ -93,15 +93,20 @@ def source_of(name: str, data: bytes, limit: int = MAX_FILE_BYTES) -> SourceFile
 
 def load(files: Sequence[Path]) -> Loaded:
     """Read and compile patch files, which must be regular ones."""
+    program, diagnostics = load_sources(*read_sources(files))
+    return Loaded(tuple(files), program, diagnostics)
+
+
+def read_sources(files: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
+    """The texts of patch files, which must be regular ones, and what is wrong with those that cannot be read."""
     sources: list[SourceFile] = []
-    found: list[Diagnostic] = []
+    errors: list[Diagnostic] = []
     for path in files:
         try:
             sources.append(read_source(path, regular=True))
         except PatchError as e:
-            found.append(e.diagnostic)
-    program, diagnostics = load_sources(sources, found)
-    return Loaded(tuple(files), program, diagnostics)
+            errors.append(e.diagnostic)
+    return sources, errors
 
 
 def load_sources(

@@ -6,9 +6,11 @@ error of executables. No value of a VMI, a domain or cloud-init data, and no mes
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import select
 import sys
 import threading
 import time
@@ -17,6 +19,9 @@ from types import TracebackType
 COMPONENT = "shim-sidecar"
 MAX_MESSAGE = 8192
 """Characters of one message; container runtimes cut lines at 16 KiB."""
+
+PATIENCE_MS = 1000
+"""How long a line waits for a full pipe before it is dropped."""
 
 log = logging.getLogger("shim")
 
@@ -47,15 +52,41 @@ class JsonFormatter(logging.Formatter):
 
 
 class StderrHandler(logging.Handler):
-    """Writes each line whole to descriptor 2. A log that cannot be written never stops the work."""
+    """Writes each line to descriptor 2. A log that cannot be written, or that nobody reads, never stops the work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._poll = select.poll()
+        self._poll.register(2, select.POLLOUT)
+        self._patience = PATIENCE_MS
+        self._before = b""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            data = (self.format(record) + "\n").encode("ascii")
+            line = (self.format(record) + "\n").encode("ascii")
+            data = self._before + line
             while data:
-                data = data[os.write(2, data) :]
+                if not self._poll.poll(self._patience):
+                    self._patience = 0  # until somebody reads again
+                    self._before = b"\n" if len(data) < len(line) else self._before
+                    return
+                # a pipe that takes anything takes as much as this without waiting
+                data = data[os.write(2, data[: select.PIPE_BUF]) :]
+            self._patience, self._before = PATIENCE_MS, b""
         except Exception:  # noqa: S110 - there is no other place to say it
             pass
+
+
+class _Withheld(io.TextIOBase):
+    """In place of ``sys.stderr``: what libraries print there, tracebacks with messages among it, may hold data."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if "\n" in text:
+            log.warning("a library writes to standard error (its text is left out, it may hold data)")
+        return len(text)
 
 
 def set_up() -> None:
@@ -66,7 +97,9 @@ def set_up() -> None:
     root.handlers[0].setFormatter(JsonFormatter())
     root.setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
+    sys.stderr = _Withheld()
     sys.excepthook = _uncaught
+    sys.unraisablehook = _uncaught_where_none_can_be
     threading.excepthook = _uncaught_in_thread
 
 
@@ -98,3 +131,8 @@ def _uncaught(kind: type[BaseException], error: BaseException, traceback: Traceb
 def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
     if arguments.exc_value is not None:
         log.critical("uncaught in a thread: %s", places(arguments.exc_value))
+
+
+def _uncaught_where_none_can_be(arguments: sys.UnraisableHookArgs) -> None:
+    if arguments.exc_value is not None:
+        log.critical("uncaught, in what cannot fail: %s", places(arguments.exc_value))

@@ -17,6 +17,7 @@ import grpc
 from patchlang import __version__
 
 from . import sockets, sources
+from .arrival import CallbackPool
 from .backends import Backend
 from .config import MAX_MESSAGE_BYTES, Config
 from .log import log
@@ -60,7 +61,7 @@ def _build(config: Config, backend: Backend, stop: Stop, limits: Limits) -> grpc
         ("grpc.http2.bdp_probe", 0),
     )
     server = grpc.server(ThreadPoolExecutor(4, "call"), options=options)
-    pool = ThreadPoolExecutor(1, "callback")
+    pool = CallbackPool()
     callbacks = Callbacks(backend, config.max_domain_bytes, limits)
     if config.version is not None:
         points = hook_points(config.version, backend)
@@ -97,7 +98,7 @@ def _bind(
             if not opened:
                 for earlier, mine in bound:
                     sockets.remove(earlier, mine)
-                raise SocketError(f"no socket can be made at {path}")
+                raise SocketError(f"no socket can be made at {path}: {sockets.hindrance(path)}")
             bound.append((path, sockets.identity(path)))
         server.start()
     for path in paths:

@@ -14,6 +14,7 @@ import grpc
 from patchlang import rules
 from patchlang.diagnostics import Diagnostic
 
+from .arrival import remaining
 from .backends import Backend
 from .config import MAX_MESSAGE_BYTES
 from .log import log
@@ -93,7 +94,7 @@ class Callbacks:
         try:
             with self._one_at_a_time:
                 started = time.monotonic()
-                result = work(_seconds(limit, context.time_remaining()))
+                result = work(_seconds(limit, remaining(context)))
                 took = (time.monotonic() - started) * 1000
             log.info("%s answered after %.1f ms: %s", call, took, "unchanged" if is_unchanged(result) else "changed")
             return result
@@ -107,14 +108,11 @@ class Callbacks:
         return _refuse(context, call, failure)
 
 
-def _seconds(limit: float, remaining: float | None) -> float:
-    """Time for the run: less than the caller waits, so that the caller gets to know which patch was late.
-
-    gRPC takes ``remaining`` from the wall clock, but ends a call that is really late: 0 means that the clock was set.
-    """
-    if remaining is None or remaining <= 0:
+def _seconds(limit: float, caller_waits: float | None) -> float:
+    """Time for the run: less than the caller waits, so that the caller gets to know which patch was late."""
+    if caller_waits is None:
         return limit
-    return min(limit, remaining - min(2.0, remaining / 10))
+    return min(limit, caller_waits - min(2.0, caller_waits / 10))
 
 
 def _refuse(context: grpc.ServicerContext, call: str, failure: CallError) -> NoReturn:

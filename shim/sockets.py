@@ -115,6 +115,17 @@ def _clear(path: Path) -> None:
         raise SocketError(f"the dead socket at {path} cannot be removed: {error.strerror}") from None
 
 
+def hindrance(path: Path) -> str:
+    """Why no socket can be made at ``path``, which gRPC does not say."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.bind(os.fspath(path))
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    path.unlink(missing_ok=True)
+    return "gRPC could not, and does not say why"
+
+
 def _kind(mode: int) -> str:
     kinds = {
         stat.S_IFREG: "a regular file",

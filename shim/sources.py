@@ -6,15 +6,18 @@ never a reason to run something else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
 
+from patchlang import rules
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic, has_errors
-from patchlang.load import find_patch_files, load
+from patchlang.load import find_patch_files, load_sources, read_sources
+from patchlang.source import SourceFile
 
 from .backends import Backend, Broken, Executables, Nothing, Patches
 from .config import DEFAULT_PATCHES, Config
@@ -22,6 +25,9 @@ from .executables import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found, Kind, look
 from .log import log
 from .status import CallError, describe, from_diagnostics, internal
 from .text import one_line
+
+MAX_READS = 5
+"""How often a volume that changes while it is read is read again."""
 
 
 def find(config: Config, environment: Mapping[str, str]) -> Backend:
@@ -35,11 +41,9 @@ def find(config: Config, environment: Mapping[str, str]) -> Backend:
 def _find(config: Config, environment: Mapping[str, str]) -> Backend:
     at_hooks = [look_up(hook, environment.get("PATH", "")) for hook in (ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO)]
     hooks = [found for found in at_hooks if found is not None]
-    named = bool(config.patches)
-    files, problems = find_patch_files(config.patches or (DEFAULT_PATCHES,), required=named)
-    files = _with_hook_files(files, hooks)
-    if files or problems:
-        return _patches(files, problems, hooks, config.version)
+    texts = _read(config.patches or (DEFAULT_PATCHES,), bool(config.patches), hooks)
+    if texts.files or texts.problems:
+        return _patches(texts, hooks, config.version)
     programs = [found for found in hooks if found.kind is not Kind.PATCH]
     looked_at = ", ".join(str(path) for path in config.patches or (DEFAULT_PATCHES,))
     log.info("%s", one_line(f"no patch file (looked at {looked_at})"))
@@ -48,6 +52,39 @@ def _find(config: Config, environment: Mapping[str, str]) -> Backend:
             log.warning("%s", one_line(f"{found.path} is not run: --no-fallback"))
         return Nothing()
     return _executables(programs, environment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The patch files, what is in them, and those that could not be read."""
+
+    files: list[Path]
+    sources: list[SourceFile]
+    problems: list[Diagnostic]
+
+
+def _read(paths: Sequence[Path], named: bool, hooks: Sequence[Found]) -> _Texts:
+    """All patch files as they were at one time: a volume that is updated meanwhile is read again."""
+    for _ in range(MAX_READS):
+        before = _versions(paths)
+        files, problems = find_patch_files(paths, required=named)
+        files = _with_hook_files(files, hooks)
+        sources, unreadable = read_sources(files)
+        if _versions(paths) == before:
+            return _Texts(files, sources, [*problems, *unreadable])
+    changing = Diagnostic(rules.UNREADABLE, "the patch files change while they are read", help="start the VM anew")
+    return _Texts(files, sources, [changing])
+
+
+def _versions(paths: Sequence[Path]) -> list[str | None]:
+    """What the link ``..data`` in each folder points at, which the kubelet swaps when a volume's content changes."""
+    found: list[str | None] = []
+    for path in paths:
+        try:
+            found.append(os.readlink(path / "..data"))
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _with_hook_files(files: Sequence[Path], hooks: Sequence[Found]) -> list[Path]:
@@ -62,27 +99,25 @@ def _with_hook_files(files: Sequence[Path], hooks: Sequence[Found]) -> list[Path
     return found
 
 
-def _patches(
-    files: Sequence[Path], problems: Sequence[Diagnostic], hooks: Sequence[Found], version: str | None
-) -> Backend:
+def _patches(texts: _Texts, hooks: Sequence[Found], version: str | None) -> Backend:
     for hook in hooks:
         if hook.kind is not Kind.PATCH:
             log.warning("%s", one_line(f"{hook.path} is not run, since there are patch files"))
-    loaded = load(files)
+    program, found = load_sources(texts.sources, texts.problems)
     at_hooks = {str(hook.path) for hook in hooks if hook.kind is Kind.PATCH}
-    diagnostics = [_explained(d, at_hooks) for d in (*problems, *loaded.diagnostics)]
+    diagnostics = [_explained(d, at_hooks) for d in found]
     for diagnostic in diagnostics:
         say = log.error if diagnostic.is_error else log.warning
         say("%s", one_line(describe(diagnostic)))
     if has_errors(diagnostics):
         log.error("the patches cannot be loaded: every callback will be answered with the first error")
         return Broken(from_diagnostics(diagnostics))
-    if loaded.program is None:
+    if program is None:
         raise AssertionError("neither a program nor an error")
-    if loaded.program.edits_cloud_init and version in (None, "v1alpha1"):
-        return _half_served(loaded.program, version)
-    log.info("%s", one_line(f"patches: {', '.join(loaded.program.names)} (from {', '.join(map(str, files))})"))
-    return Patches(loaded.program, lambda: _again(files))
+    if program.edits_cloud_init and version in (None, "v1alpha1"):
+        return _half_served(program, version)
+    log.info("%s", one_line(f"patches: {', '.join(program.names)} (from {', '.join(map(str, texts.files))})"))
+    return Patches(program, lambda: _again(texts.sources))
 
 
 def _half_served(program: Program, version: str | None) -> Backend:
@@ -94,10 +129,10 @@ def _half_served(program: Program, version: str | None) -> Backend:
     return Broken(CallError(grpc.StatusCode.FAILED_PRECONDITION, text))
 
 
-def _again(files: Sequence[Path]) -> Program | None:
-    """The program compiled anew from the same files, None where that does not work any more."""
+def _again(sources: Sequence[SourceFile]) -> Program | None:
+    """The program compiled anew from the same texts, whatever became of their files; None where that fails."""
     try:
-        return load(files).program
+        return load_sources(sources)[0]
     except Exception as error:
         internal(error, "loading the patches again")
         return None

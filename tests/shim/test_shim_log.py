@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import grpc
 import pytest
 
 from patchlang import rules
 from patchlang.diagnostics import Diagnostic, Severity
-from shim.log import JsonFormatter, log, places
+from shim.log import JsonFormatter, StderrHandler, log, places
 from shim.status import CallError, from_diagnostics, internal
 from shim.text import bounded, one_line
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def line_of(message: str, name: str = "shim", error: BaseException | None = None) -> str:
@@ -116,3 +122,60 @@ def test_internal_errors_hold_an_id_only(caplog: pytest.LogCaptureFixture) -> No
     assert reference[1] in caplog.text
     assert "ZeroDivisionError at test_shim_log.py:" in caplog.text
     assert "secret" not in caplog.messages[0] + answer.text
+
+
+LEAKY = """
+import sys, traceback
+from shim.log import set_up
+set_up()
+try:
+    raise ValueError("secret")
+except ValueError:
+    traceback.print_exc()
+print("secret", file=sys.stderr)
+
+class Bad:
+    def __del__(self):
+        raise KeyError("secret")
+
+Bad()
+import warnings
+warnings.warn("secret")
+raise RuntimeError("secret")
+"""
+
+
+def test_what_python_and_libraries_write_to_standard_error_is_withheld() -> None:
+    run = subprocess.run([sys.executable, "-c", LEAKY], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 1
+    assert "secret" not in run.stdout + run.stderr
+    messages = [json.loads(line)["msg"] for line in run.stderr.splitlines()]
+    assert "a library writes to standard error (its text is left out, it may hold data)" in messages
+    assert "uncaught, in what cannot fail: KeyError at <string>:13 (__del__)" in messages
+    assert messages[-1] == "uncaught: RuntimeError at <string>:18 (<module>)"
+
+
+def test_a_line_that_a_full_pipe_cut_ends_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    monkeypatch.setattr("shim.log.PATIENCE_MS", 10)
+    kept = os.dup(2)
+    try:
+        os.dup2(writing, 2)
+        handler = StderrHandler()
+        handler.setFormatter(JsonFormatter())
+        for number in range(30):
+            handler.emit(logging.LogRecord("shim", logging.INFO, "x", 1, f"{number} " + "é" * 2000, (), None))
+        taken = os.read(reading, 1 << 20)
+        handler.emit(logging.LogRecord("shim", logging.INFO, "x", 1, "again", (), None))
+        taken += os.read(reading, 1 << 20)
+    finally:
+        os.dup2(kept, 2)
+        for descriptor in (reading, writing, kept):
+            os.close(descriptor)
+    *lines, cut, last = taken.splitlines()
+    assert [json.loads(line)["msg"].split()[0] for line in lines] == [str(number) for number in range(len(lines))]
+    assert 3 <= len(lines) < 29
+    assert cut.startswith(b'{"component"')
+    assert not cut.endswith(b"}")
+    assert json.loads(last)["msg"] == "again"
