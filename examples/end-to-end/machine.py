@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -163,12 +163,9 @@ _VERSIONS = ("Using library", "Running hypervisor")
 
 # -- the domain --------------------------------------------------------------------------------------------------------
 
-# what an emulated machine on any host cannot have, or a machine that is not run by Kubernetes has no other end for
+# what libvirt does not take for an emulated machine on any host, what it does not start then, and what has no other end
+# outside a pod
 _NOT_EMULATED = (
-    "features/hyperv",
-    "features/kvm",
-    "features/pvspinlock",
-    "clock/timer",
     "memoryBacking/hugepages",
     "numatune",
     "devices/emulator",
@@ -176,6 +173,7 @@ _NOT_EMULATED = (
     "devices/interface",
     "devices/tpm",
 )
+_NOT_STARTED = ("features/hyperv", "features/kvm", "features/pvspinlock", "clock/timer")
 _NO_OTHER_END = ("channel", "console", "filesystem", "graphics", "redirdev", "serial")
 
 
@@ -186,11 +184,9 @@ def emulated(domain: bytes) -> Element:
     for kind in root.findall("os/type"):
         kind.set("machine", "q35")
     for cpu in root.findall("cpu"):
-        if cpu.get("mode") in ("host-model", "host-passthrough"):
+        if cpu.get("mode") == "host-passthrough":
             cpu.set("mode", "maximum")
-    for path in _NOT_EMULATED:
-        for found in root.findall(path):
-            found.getparent().remove(found)
+    _remove(root, _NOT_EMULATED)
     return root
 
 
@@ -198,9 +194,7 @@ def bootable(domain: bytes, folder: Path, kernel: Path, initramfs: Path) -> byte
     """The domain with what is at hand: our kernel, little memory, empty disks, the console in ``serial.log``."""
     root = emulated(domain)
     system, devices = root.find("os"), root.find("devices")
-    for name in ("memory", "currentMemory", "maxMemory"):
-        for found in root.findall(name):
-            root.remove(found)
+    _remove(root, ("memory", "currentMemory", "maxMemory"))
     etree.SubElement(root, "memory", unit="MiB").text = "192"
     (image,) = (kernel / "boot").glob("vmlinuz-*")
     for name, text in (
@@ -209,9 +203,8 @@ def bootable(domain: bytes, folder: Path, kernel: Path, initramfs: Path) -> byte
         ("cmdline", "console=ttyS0 quiet panic=-1"),
     ):
         etree.SubElement(system, name).text = text
-    for name in _NO_OTHER_END:
-        for found in devices.findall(name):
-            devices.remove(found)
+    _remove(root, _NOT_STARTED)
+    _remove(devices, _NO_OTHER_END)
     for disk in devices.findall("disk"):
         _empty(disk, folder)
     etree.SubElement(etree.SubElement(devices, "serial", type="file"), "source", path=str(folder / "serial.log"))
@@ -224,12 +217,16 @@ def _empty(disk: Element, folder: Path) -> None:
     file.write_bytes(bytes(1 << 20))
     if os.geteuid() == 0:
         shutil.chown(file, "nobody", "nogroup")
-    for name in ("source", "driver", "backingStore"):
-        for found in disk.findall(name):
-            disk.remove(found)
+    _remove(disk, ("source", "driver", "backingStore"))
     disk.set("type", "file")
     etree.SubElement(disk, "source", file=str(file))
     etree.SubElement(disk, "driver", name="qemu", type="raw")
+
+
+def _remove(parent: Element, paths: Iterable[str]) -> None:
+    for path in paths:
+        for found in parent.findall(path):
+            found.getparent().remove(found)
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
