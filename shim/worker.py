@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -16,37 +17,56 @@ class GivenUpError(Exception):
     """The work was not done in time, or too many earlier pieces of work still go on."""
 
 
-class _Piece(Generic[T]):
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._work = work
-        self.result: T | None = None
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self._do, name="run", daemon=True)
+class _Thread(Generic[T]):
+    """Does one piece of work after the other; to start a thread for each takes longer than most of them."""
 
-    def _do(self) -> None:
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], T] | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="run", daemon=True)
+        self._thread.start()
+
+    def do(self, work: Callable[[], T], seconds: float) -> T:
+        """As :meth:`Worker.run`."""
+        self._work.put(work)
         try:
-            self.result = self._work()
-        except BaseException as error:
-            self.error = error
+            result, error = self._done.get(timeout=seconds)
+        except Empty:
+            self._work.put(None)  # when it comes back, there is nothing more to do
+            raise GivenUpError from None
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                done: tuple[T | None, BaseException | None] = (work(), None)
+            except BaseException as error:
+                done = (None, error)
+            self._done.put(done)
+            del work, done  # which would stay until the next piece comes
 
 
 class Worker:
-    """Each piece of work has a thread of its own, so that one given up hinders no later one. Used by one caller."""
+    """Runs pieces of work in a thread; one that is given up hinders no later one. Used by one caller."""
 
     def __init__(self) -> None:
-        self._given_up: list[threading.Thread] = []
+        self._thread: _Thread[Any] = _Thread()
+        self._given_up: list[_Thread[Any]] = []
 
     def run(self, work: Callable[[], T], seconds: float) -> T:
         """The result of ``work``, or what it raises. Raises GivenUpError when ``seconds`` have passed."""
         self._given_up = [thread for thread in self._given_up if thread.is_alive()]
         if len(self._given_up) >= MAX_GIVEN_UP:
             raise GivenUpError
-        piece = _Piece(work)
-        piece.thread.start()
-        piece.thread.join(seconds)
-        if piece.thread.is_alive():
-            self._given_up.append(piece.thread)
-            raise GivenUpError
-        if piece.error is not None:
-            raise piece.error
-        return piece.result  # type: ignore[return-value]
+        try:
+            result: T = self._thread.do(work, seconds)
+            return result
+        except GivenUpError:
+            self._given_up.append(self._thread)
+            self._thread = _Thread()
+            raise
