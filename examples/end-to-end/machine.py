@@ -163,21 +163,15 @@ _VERSIONS = ("Using library", "Running hypervisor")
 
 # -- the domain --------------------------------------------------------------------------------------------------------
 
-# what libvirt does not take for an emulated machine on any host, what it does not start then, and what has no other end
-# outside a pod
-_NOT_EMULATED = (
-    "memoryBacking/hugepages",
-    "numatune",
-    "devices/emulator",
-    "devices/hostdev",
-    "devices/interface",
-    "devices/tpm",
-)
+# what libvirt does not define for an emulated machine on any host, what it makes no command line of, what it does not
+# start, and what has no other end outside a pod
+NOT_DEFINED = ("devices/emulator", "devices/tpm")
+NOT_EMULATED = (*NOT_DEFINED, "memoryBacking/hugepages", "numatune", "devices/hostdev", "devices/interface")
 _NOT_STARTED = ("features/hyperv", "features/kvm", "features/pvspinlock", "clock/timer")
 _NO_OTHER_END = ("channel", "console", "filesystem", "graphics", "redirdev", "serial")
 
 
-def emulated(domain: bytes) -> Element:
+def emulated(domain: bytes, without: Iterable[str] = NOT_EMULATED) -> Element:
     """The domain for QEMU's own emulation, all else as it is."""
     root = etree.fromstring(domain)
     root.set("type", "qemu")
@@ -186,7 +180,7 @@ def emulated(domain: bytes) -> Element:
     for cpu in root.findall("cpu"):
         if cpu.get("mode") == "host-passthrough":
             cpu.set("mode", "maximum")
-    _remove(root, _NOT_EMULATED)
+    _remove(root, without)
     return root
 
 
