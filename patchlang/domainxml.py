@@ -91,7 +91,10 @@ class DomainTree:
     def set_text(self, element: Element, text: str) -> bool:
         """The text of an element without element children; comments in it stay."""
         children = list(element)
-        if "".join([element.text or "", *(child.tail or "" for child in children)]) == text:
+        before = element.text or ""
+        if children:
+            before += "".join(child.tail or "" for child in children)
+        if before == text:
             return False
         self._account(text)
         self._touch_content(element)

@@ -70,7 +70,9 @@ class EnsureOp:
                     "a domain has one root, which is not made",
                 )
         for step in steps:
-            found = [c for c in node.iterchildren(step.tag) if _fits(c, step, scope)]
+            found = list(node.iterchildren(step.tag))
+            if step.conditions:
+                found = [child for child in found if _fits(child, step, scope)]
             if len(found) > 1:
                 raise fail(
                     rules.AMBIGUOUS,
@@ -90,7 +92,7 @@ class EnsureOp:
         if text is not None:
             changed = set_at(edit, Match(node, attribute=path.attribute), text, place) or changed
         for element, step in walked if changed else ():
-            if not _fits(element, step, scope):
+            if step.conditions and not _fits(element, step, scope):
                 message = f"in the end `{step.written}` does not fit its predicate, and the next run would make another"
                 help = "leave the predicate out, or make it one that stays true"
                 raise fail(rules.BAD_ENSURE_PATH, message, place(), help)

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import accumulate
 
 from lxml import etree
 
@@ -33,13 +34,8 @@ class Index:
         self.data = data
         self._root = root
         self._contents = contents
-        starts = [found.start() for found in _MARKUP.finditer(data)]
-        if b"<!" in data or b"<?" in data:
-            starts = [at for at in starts if not data.startswith(b"<![", at)]
-            while data.startswith((b"<!", b"<?"), starts[0]):  # before the root
-                del starts[0]
         # the proxies are kept: lxml finds the same object for a node only as long as one is alive
-        self._starts: dict[Element, int] = dict(zip(root.iter(), starts, strict=False))
+        self._starts: dict[Element, int] = dict(zip(root.iter(), _starts(data), strict=False))
         self._ends: dict[Element, int] = {}
         self._tag_ends: dict[Element, int] = {}
 
@@ -160,3 +156,15 @@ class Index:
             assert found is not None, "a tag starts here"
             end = self._tag_ends[element] = found.end()
         return end
+
+
+def _starts(data: bytes) -> list[int]:
+    """Where elements, comments and processing instructions start, from the root on."""
+    if b"<!" in data or b"<?" in data:
+        starts = [found.start() for found in _MARKUP.finditer(data)]
+        starts = [at for at in starts if not data.startswith(b"<![", at)]
+        root = next(number for number, at in enumerate(starts) if not data.startswith((b"<!", b"<?"), at))
+        return starts[root:]
+    # as above, in half the time: every `<` but that of an end tag starts an element
+    pieces = data.replace(b"</", b"\0/").split(b"<")
+    return [at + number for number, at in enumerate(accumulate(map(len, pieces[:-1])))]

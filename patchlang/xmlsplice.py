@@ -9,7 +9,16 @@ from itertools import takewhile
 from lxml import etree
 
 from .xmlindex import Content, Element, Index
-from .xmltext import Chunk, Scope, StartTag, attributes_of, declarations, escape_text, means_the_same
+from .xmltext import (
+    Chunk,
+    Scope,
+    StartTag,
+    attributes_of,
+    declarations,
+    escape_attribute,
+    escape_text,
+    means_the_same,
+)
 
 # an element and its text (False), or a node and the text behind it (True)
 Slot = tuple[Element, bool]
@@ -191,6 +200,8 @@ class Splicer:
 
     def _start(self, node: Element, known: bool, scope: Scope) -> tuple[str, bytes, Scope]:
         if not known:
+            if (tag := _plain_start(node, scope)) is not None:
+                return str(node.tag), tag, scope
             start = StartTag(node, scope, self.preferred, prefix=self.changes.prefixes.get(node, node.prefix))
             tag = start.write()
             return start.name, tag, start.bound
@@ -217,6 +228,17 @@ class Splicer:
     def _closes_empties(self) -> bool:
         """New empty elements look like those of the input: KubeVirt writes them out, others close them at once."""
         return b"/>" in self.index.data
+
+
+def _plain_start(node: Element, scope: Scope) -> bytes | None:
+    """The start tag of a new element; None where namespaces have a part in it."""
+    names = [str(node.tag), *map(str, node.attrib)]
+    if scope.get(None) or any(name.startswith("{") for name in names):
+        return None
+    if any(scope.get(prefix) != uri for prefix, uri in node.nsmap.items()):
+        return None
+    attributes = [b' %s="%s"' % (str(n).encode(), escape_attribute(str(v))) for n, v in node.attrib.items()]
+    return b"".join([b"<", names[0].encode(), *attributes, b">"])
 
 
 def _identities(node: Element, content: Content, touched: Mapping[Slot, object]) -> list[Element | None]:
