@@ -25,6 +25,11 @@ needs_netplan = pytest.mark.skipif(
 )
 
 
+def cloud_init_version() -> str:
+    done = subprocess.run([str(CLOUD_INIT), "--version"], capture_output=True, text=True, check=True)
+    return f"cloud-init {(done.stdout or done.stderr).split()[-1]}"
+
+
 class Part(NamedTuple):
     """A part of user data as cloud-init reads it; of a cloud-config the data, and the faults that its schema finds."""
 

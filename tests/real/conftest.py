@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "end-to-end"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "shim"))
 import boot
 import machine
 

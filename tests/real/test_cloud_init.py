@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import test_corpus
-from realcloudinit import CLOUD_INIT, Part, faults_of_network_data, needs_cloud_init, needs_netplan, read_user_data
+from realcloudinit import (
+    CLOUD_INIT,
+    Part,
+    cloud_init_version,
+    faults_of_network_data,
+    needs_cloud_init,
+    needs_netplan,
+    read_user_data,
+)
 from test_cloudinit_cases import FOLDERS, Case
 
 from patchlang import mime, userdata
@@ -22,7 +30,7 @@ from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_cloud_init
 from patchlang.load import load
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "patches"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "patches"
 
 
 class Change(NamedTuple):
@@ -76,7 +84,7 @@ def test_there_is_something_to_judge() -> None:
 
 
 @needs_cloud_init
-def test_no_patch_makes_valid_user_data_invalid() -> None:
+def test_no_patch_makes_valid_user_data_invalid(said: Callable[[str, str], None]) -> None:
     bad = {
         change.name: fault
         for change in changes()
@@ -85,6 +93,9 @@ def test_no_patch_makes_valid_user_data_invalid() -> None:
         if (fault := [part.faults for part in parts()[after] if part.faults])
     }
     assert bad == {}
+    changed = [change.user_data[1] for change in changes() if change.user_data[0] != change.user_data[1]]
+    multipart = sum(userdata.detect(text).name == "multipart" for text in changed)
+    said(cloud_init_version(), f"{len(changed)} changed user data, {multipart} of them multipart: no new fault")
 
 
 @needs_cloud_init
@@ -131,12 +142,13 @@ def test_cloud_init_reads_yaml_as_we_do() -> None:
 
 
 @needs_netplan
-def test_no_patch_makes_valid_network_data_invalid() -> None:
+def test_no_patch_makes_valid_network_data_invalid(said: Callable[[str, str], None]) -> None:
     changed = [change for change in changes() if change.network_data[0] != change.network_data[1]]
     faults = faults_of_network_data([change.network_data[1] for change in changed])
     bad = [(change, fault) for change, fault in zip(changed, faults, strict=True) if fault]
     before = faults_of_network_data([change.network_data[0] or "version: 2\n" for change, _ in bad])
     assert [(change.name, fault) for (change, fault), known in zip(bad, before, strict=True) if not known] == []
+    said(f"{cloud_init_version()} and netplan", f"{len(changed)} changed network data: no new fault")
 
 
 @needs_netplan
