@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .expressions import Bindings
 
 MAX_RANGE = 1000
+# of all ranges that one expression makes: in a loop each of them costs memory until the expression has its value
+MAX_RANGES = 100_000
 # CEL builds the outcome of `map` and `filter` by copying it for every entry: n entries cost about 16 n² bytes
 MAX_SQUARED = 1_500_000
 
@@ -37,11 +40,21 @@ SIGNATURES = {
 _now = threading.local()
 
 
+@dataclass(slots=True)
+class _Evaluation:
+    """Of the expression that is being evaluated: its values, its text, and what it has used of its budgets."""
+
+    bindings: Bindings
+    source: str
+    squared: int = 0
+    ranges: int = 0
+
+
 @contextmanager
 def evaluating(bindings: Bindings, source: str) -> Iterator[None]:
-    """Within it, ``xpath`` asks these bindings for the expression ``source``, and the budget of loops is fresh."""
+    """Within it, ``xpath`` asks these bindings for the expression ``source``, and the budgets are fresh."""
     before = getattr(_now, "state", None)
-    _now.state = [bindings, source, 0]
+    _now.state = _Evaluation(bindings, source)
     try:
         yield
     finally:
@@ -49,18 +62,19 @@ def evaluating(bindings: Bindings, source: str) -> Iterator[None]:
 
 
 def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
-    bindings, source, _ = _now.state
+    state: _Evaluation = _now.state
     try:
-        return bindings.xpath(query, values or {})
+        return state.bindings.xpath(query, values or {})
     except PatchError as e:
         # a query that is computed may hold a secret, and so may what is said of it
-        detail = e.diagnostic.message if query in source else f"the computed path is refused ({e.diagnostic.rule.slug})"
+        detail = e.diagnostic.message if query in state.source else f"the computed path is refused ({e.diagnostic.rule.slug})"
         raise ValueError(f"xpath: {detail}") from None
 
 
 def _budget(size: int) -> bool:
-    _now.state[2] += size * size
-    if _now.state[2] > MAX_SQUARED:
+    state: _Evaluation = _now.state
+    state.squared += size * size
+    if state.squared > MAX_SQUARED:
         raise ValueError(f"map, filter: too many entries, about {int(MAX_SQUARED**0.5)} are possible in one expression")
     return True
 
@@ -106,6 +120,10 @@ def _quantity(value: str) -> int:
 def _range(count: int) -> list[int]:
     if not 0 <= count <= MAX_RANGE:
         raise ValueError(f"range: takes 0 to {MAX_RANGE}")
+    state: _Evaluation = _now.state
+    state.ranges += count
+    if state.ranges > MAX_RANGES:
+        raise ValueError(f"range: more than {MAX_RANGES} numbers in one expression")
     return list(range(count))
 
 

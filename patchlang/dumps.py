@@ -82,7 +82,7 @@ def read_vmi(text: bytes) -> bytes:
     if len(found) == 1:
         return _json(found[0])
     if found:
-        names = ", ".join(str((vmi.get("metadata") or {}).get("name")) for vmi in found[:10])
+        names = ", ".join(str(_map(vmi, "metadata").get("name")) for vmi in found[:10])
         raise fail(rules.BAD_VMI, f"there are {len(found)} VMs, and one is needed: {names}", None, "give one of them")
     kinds = sorted({str(d.get("kind")) for d in documents if isinstance(d, dict)})
     there = f"; there is: {', '.join(kinds)}" if kinds else ""
@@ -112,9 +112,17 @@ def _of_template(manifest: dict[str, Any]) -> dict[str, Any]:
     template = spec.get("template") if isinstance(spec, dict) else None
     if not isinstance(own, dict) or not isinstance(template, dict):
         raise fail(rules.BAD_VMI, f"the {manifest['kind']} has no `metadata` or no `spec.template`")
-    metadata = {**(template.get("metadata") or {}), **{k: own[k] for k in ("name", "namespace") if k in own}}
+    metadata = {**_map(template, "metadata"), **{k: own[k] for k in ("name", "namespace") if k in own}}
     vmi = {"apiVersion": manifest.get("apiVersion"), "kind": _VMI, "metadata": metadata}
     return {**vmi, "spec": template.get("spec") or {}}
+
+
+def _map(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    """A map in a manifest, empty where there is none. Raises PatchError (PL504) where something else stands there."""
+    value = manifest.get(name) or {}
+    if not isinstance(value, dict):
+        raise fail(rules.BAD_VMI, f"`{name}` of a {manifest.get('kind', 'template')} is not a map")
+    return value
 
 
 def _yaml_documents(text: bytes) -> list[Any]:
