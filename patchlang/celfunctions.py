@@ -67,7 +67,8 @@ def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
         return state.bindings.xpath(query, values or {})
     except PatchError as e:
         # a query that is computed may hold a secret, and so may what is said of it
-        detail = e.diagnostic.message if query in state.source else f"the computed path is refused ({e.diagnostic.rule.slug})"
+        slug = e.diagnostic.rule.slug
+        detail = e.diagnostic.message if query in state.source else f"the computed path is refused ({slug})"
         raise ValueError(f"xpath: {detail}") from None
 
 

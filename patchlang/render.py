@@ -13,9 +13,9 @@ _WIDTH = 160
 
 
 def printable(text: str) -> str:
-    """Without anything that a terminal would obey: control characters and bidirectional marks are escaped."""
+    """On one line, without anything that a terminal would obey: control and bidirectional characters are escaped."""
     return "".join(
-        c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+        c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
         for c in text.replace("\t", " ")
     )
 
@@ -28,7 +28,7 @@ def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
 def _block(d: Diagnostic, colour: bool) -> Iterable[str]:
     place = f"{printable(str(d.span))}: " if d.span else ""
     head = f"{d.severity.value}[{d.rule.id} {d.rule.slug}]"
-    yield f"{place}{_paint(head, _COLOURS[d.severity], colour)} {printable(d.message)}{d.origin}"
+    yield f"{place}{_paint(head, _COLOURS[d.severity], colour)} {printable(d.message + d.origin)}"
     if d.span:
         yield from _excerpt(d.span, colour)
     for span, text in d.related:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -73,6 +74,47 @@ def test_colour_only_on_a_terminal_and_only_where_it_is_wanted(args: tuple[str, 
 def test_a_result_is_never_coloured() -> None:
     shown = on_a_terminal("apply", "-p", "patch.yaml", "--domain", "domain.xml", stream="stdout")
     assert shown.replace(b"\r\n", b"\n") == b"<domain>\n  <a>new</a>\n</domain>\n"
+
+
+HOSTILE = "a\x1b[2J\nforged: error\x9b31m\u202eb"
+QUIET = {"NO_COLOR": "1"}
+
+
+@pytest.mark.parametrize(
+    ("args", "stream"),
+    [
+        (("validate", f"{HOSTILE}.yaml"), "stderr"),
+        (("validate", f"{HOSTILE}.not-there"), "stderr"),
+        (("validate", "--format", "github", f"{HOSTILE}.yaml"), "stdout"),
+        (("test", f"{HOSTILE}.yaml"), "stderr"),
+        (("apply", "-p", f"{HOSTILE}.yaml", "--domain", "domain.xml"), "stderr"),
+        (("apply", "-p", f"{HOSTILE}.not-there", "--domain", "domain.xml"), "stderr"),
+        (("apply", "-p", "patch.yaml", "--domain", f"{HOSTILE}.not-there"), "stderr"),
+        (("apply", "-p", "patch.yaml", "--domain", f"{HOSTILE}.log", "--diff"), "stderr"),
+        (("apply", "-p", "patch.yaml", "--domain", f"{HOSTILE}.log", "--diff"), "stdout"),
+        (("apply", "-p", "hostile.yaml", "--domain", "domain.xml", "--trace"), "stderr"),
+        (("apply", "-p", "hostile.yaml", "--cloud-init", "cloud-init.json", "--diff"), "stdout"),
+        (("apply", "-p", "hostile-name.yaml", "--domain", "domain.xml"), "stderr"),
+        (("manifest", f"{HOSTILE}.yaml", "--image", "i"), "stderr"),
+        (("explain", HOSTILE), "stderr"),
+        (("apply", f"--{HOSTILE}"), "stderr"),
+        ((HOSTILE,), "stderr"),
+    ],
+    ids=lambda value: " ".join(value).replace(HOSTILE, "HOSTILE") if isinstance(value, tuple) else value,
+)
+def test_what_others_named_is_shown_and_not_obeyed(args: tuple[str, ...], stream: str) -> None:
+    Path(f"{HOSTILE}.yaml").write_text(PATCH.replace("op: set", "op: sett"))
+    Path(f"{HOSTILE}.log").write_text("a log line\n<domain>\n  <a>\x9b31m</a>\n</domain>\n")
+    edit = f"name: {json.dumps(HOSTILE)}, op: set, path: /domain/a"
+    cloud_init = '\n  cloudInit:\n    - {op: replace, path: /UserData, value: "#!/bin/sh\\n\\e[2J \\x9b"}\n'
+    Path("hostile.yaml").write_text(PATCH.replace("op: set, path: /domain/a", edit) + cloud_init)
+    Path("hostile-name.yaml").write_text(PATCH.replace("name: colour", f"name: {json.dumps(HOSTILE)}"))
+    record = {"DataSource": "noCloud", "NoCloudMetaData": {"instance-id": "a"}, "UserData": "#cloud-config\n"}
+    Path("cloud-init.json").write_text(json.dumps(record))
+    shown = on_a_terminal(*args, stream=stream, **QUIET).replace(b"\r\n", b"\n").decode()
+    assert shown.strip(), "something is shown"
+    assert [c for c in shown if not c.isprintable() and c != "\n"] == []
+    assert not any(line.startswith("forged") for line in shown.splitlines())
 
 
 def test_a_reader_that_leaves_early_is_no_fault() -> None:

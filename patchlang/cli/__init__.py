@@ -12,6 +12,7 @@ import sys
 import click
 
 from .. import __version__
+from ..render import printable
 from .apply import apply
 from .common import ENVIRONMENT, USAGE
 from .completion import completion
@@ -47,6 +48,7 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except click.ClickException as e:
+        e.message = printable(e.message)
         e.show()
         sys.exit(USAGE)
     except BrokenPipeError:
@@ -55,5 +57,5 @@ def main() -> None:
         sys.exit(1)
     except OSError as e:
         where = f"{e.filename}: " if e.filename else ""
-        click.echo(f"patchlang: {where}{e.strerror or e}", err=True)
+        click.echo(f"patchlang: {printable(f'{where}{e.strerror or e}')}", err=True)
         sys.exit(ENVIRONMENT)

@@ -11,6 +11,7 @@ import click
 from .. import diffs, engine, rules
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..dumps import read_domain, read_vmi
+from ..render import printable
 from ..result import DocumentTrace
 from .common import STDIN, Failed, load_patches, no_patch_file, read_input, report, wants_colour
 
@@ -82,15 +83,18 @@ def apply(
         patched = engine.patch_cloud_init(loaded.program, before, b"", vmi_json)
         after, diagnostics, traces = patched.data, patched.diagnostics, patched.trace
     if trace:
-        click.echo("".join(_trace_lines(traces)), err=True, nl=False)
+        click.echo("".join(f"{printable(line)}\n" for line in _trace_lines(traces)), err=True, nl=False)
     report(diagnostics)
     if after is None:
         raise Failed
     result = after
     if diff:
-        changes = diffs.diff(before, after, _name(source), f"{_name(source)} (patched)")
+        name = printable(_name(source))
+        changes = diffs.diff(before, after, name, f"{name} (patched)")
         if output is None and wants_colour(sys.stdout):
             changes = diffs.for_terminal(changes)
+        elif output is None and sys.stdout.isatty():
+            changes = diffs.legible(changes)
         result = changes.encode(errors="surrogateescape")
     if output is not None:
         output.write_bytes(result)
@@ -107,7 +111,7 @@ def _read_domain(path: Path) -> bytes:
     """The domain in a file; what was taken out of more text, and what the sidecar would not take, is said."""
     found = read_domain(read_input(path))
     if found.where:
-        click.echo(f"note: the domain is {found.where} of {_name(path)}", err=True)
+        click.echo(f"note: the domain is {found.where} of {printable(_name(path))}", err=True)
     if len(found.data) > SIDECAR_TAKES:
         message = f"the domain has {len(found.data)} bytes, and the sidecar takes {SIDECAR_TAKES}"
         help = "its flag `--max-domain-bytes` allows more, if its memory does"
@@ -118,11 +122,11 @@ def _read_domain(path: Path) -> bytes:
 def _trace_lines(traces: Iterable[DocumentTrace]) -> Iterable[str]:
     for document in traces:
         reason = f": {document.reason}" if document.reason else ""
-        yield f"{document.name} (priority {document.priority}, {document.span}) {document.state.value}{reason}\n"
+        yield f"{document.name} (priority {document.priority}, {document.span}) {document.state.value}{reason}"
         for edit in document.edits:
             counts = f"matched {edit.matched}, changed {edit.changed}" + (
                 f", skipped {edit.skipped}" if edit.skipped else ""
             )
             places = f": {', '.join(edit.places[:5])}" if edit.places else ""
             reason = f" ({edit.reason})" if edit.reason else ""
-            yield f"  {edit.span.begin.line}: {edit.label}: {counts}{reason}{places}\n"
+            yield f"  {edit.span.begin.line}: {edit.label}: {counts}{reason}{places}"

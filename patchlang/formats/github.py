@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from ..diagnostics import Diagnostic, Severity
+from ..render import printable
 from ..validation.report import Checked, Totals
 from .text import summary
 
@@ -28,11 +29,11 @@ def _command(diagnostic: Diagnostic) -> str:
     span = diagnostic.span
     if span:
         begin, finish = span.begin, span.finish
-        properties += [("file", span.source.name), ("line", begin.line), ("endLine", finish.line)]
+        properties += [("file", printable(span.source.name)), ("line", begin.line), ("endLine", finish.line)]
         if begin.line == finish.line:  # GitHub takes columns on one line only
             properties += [("col", begin.column), ("endColumn", finish.column)]
     properties.append(("title", f"{diagnostic.rule.id} {diagnostic.rule.slug}"))
-    text = diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else "")
+    text = printable(diagnostic.message) + (f"\nhelp: {printable(diagnostic.help)}" if diagnostic.help else "")
     written = ",".join(f"{name}={_property(value)}" for name, value in properties)
     return f"::{_COMMANDS[diagnostic.severity]} {written}::{_data(text)}\n"
 
