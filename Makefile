@@ -104,6 +104,11 @@ image:
 soak: setup
 	$(BIN)/python benchmarks/soak.py $(SOAK_ARGS)
 
+## fuzz: 1,000,000 inputs (half an hour and more); FUZZ_ARGS="--target cel --inputs 50000 --seed 7"; REPLAY=FILE tries a find again
+.PHONY: fuzz
+fuzz: setup
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(REPLAY),--replay $(REPLAY)) $(FUZZ_ARGS)
+
 ## clean: remove what the targets above made
 .PHONY: clean
 clean:

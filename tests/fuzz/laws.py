@@ -1,0 +1,99 @@
+"""What must hold of every input: a result that its reader can use, or a diagnostic that can be shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import yaml
+from lxml import etree
+
+from patchlang import domainxml, engine, rules
+from patchlang.cloudinit import open_cloud_init
+from patchlang.compile import Program
+from patchlang.data import identical
+from patchlang.diagnostics import Diagnostic, PatchError, Rule
+from patchlang.render import render
+from patchlang.userdata import detect, unwrapped
+
+_RULES = {value for value in vars(rules).values() if isinstance(value, Rule)}
+RESULT, REFUSED = "result", "refused"
+
+
+class BrokenLawError(Exception):
+    """A law that does not hold of an input."""
+
+
+def require(holds: object, law: str) -> None:
+    if not holds:
+        raise BrokenLawError(law)
+
+
+def shown(diagnostics: Iterable[Diagnostic], *, refused: bool = False) -> str:
+    """Diagnostics can be written to a terminal; one of them is an error where there is no result."""
+    found = tuple(diagnostics)
+    require(not refused or any(d.is_error for d in found), "no result and no error")
+    for one in found:
+        require(one.rule in _RULES, "a diagnostic has no rule")
+        str(one)
+    text = render(found)
+    require(all(c.isprintable() or c == "\n" for c in text), "a diagnostic would be obeyed by a terminal")
+    text.encode()
+    return REFUSED if refused else RESULT
+
+
+def domain(program: Program, data: bytes, vmi: bytes) -> str:
+    """A patched domain is XML to lxml, a domain, and can be patched again."""
+    outcome = engine.patch_domain(program, data, vmi)
+    shown(outcome.diagnostics, refused=outcome.data is None)
+    if outcome.data is None:
+        return REFUSED
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
+    require(etree.fromstring(outcome.data, parser).tag == "domain", "the root is no domain")
+    domainxml.parse(outcome.data)
+    if outcome.data != data:
+        again = engine.patch_domain(program, outcome.data, vmi)
+        shown(again.diagnostics, refused=again.data is None)
+    return RESULT
+
+
+def cloud_init(program: Program, data: bytes, legacy: bytes, vmi: bytes, *, as_text: bool) -> str:
+    """Patched cloud-init data is JSON in both forms, and a cloud-config in it is YAML to cloud-init's own parser.
+
+    ``as_text``: the patches change user data as a text, too, and answer for what they make of it.
+    """
+    outcome = engine.patch_cloud_init(program, data, legacy, vmi)
+    shown(outcome.diagnostics, refused=outcome.data is None)
+    if outcome.data is None or outcome.no_cloud_source is None:
+        require(outcome.data is outcome.no_cloud_source, "one of both forms is missing")
+        return REFUSED
+    new, source = json.loads(outcome.data), json.loads(outcome.no_cloud_source)
+    for key, own in (("userData", "UserData"), ("networkData", "NetworkData")):
+        require((source.get(key) or "") == (new.get(own) or ""), "the two forms differ")
+    if data.strip() not in (b"", b"null"):
+        old = json.loads(data)
+        require(outcome.data == data or not identical(old, new), "the same data, and other bytes")
+        if new.get("UserData") != old.get("UserData") and not as_text:
+            _readable(new["UserData"], old.get("UserData"))
+    open_cloud_init(outcome.data, outcome.no_cloud_source)
+    return RESULT
+
+
+def _readable(after: str, before: object) -> None:
+    """A cloud-config stays one; what was none to PyYAML before the edits may go on being none."""
+    text = unwrapped(after).text
+    if detect(text).name != "cloud-config" or detect(text).jinja:
+        return
+    try:
+        yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, IndexError) as e:
+        if isinstance(before, str) and _is_yaml(before):
+            raise BrokenLawError("user data is no YAML any more") from e
+
+
+def _is_yaml(text: str) -> bool:
+    try:
+        yaml.safe_load(unwrapped(text).text)
+    except (PatchError, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""What inputs are made from: the cases of the tests, the examples, the corpus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import test_cloudinit_cases as cloud_init_cases
+import yaml
+
+from patchlang.diagnostics import PatchError
+from patchlang.dumps import read_vmi
+
+TESTS = Path(__file__).parents[1]
+EXAMPLES = TESTS.parent / "examples"
+BIGGEST = 12_288
+SLOW = {"limit-of-nodes"}
+NO_DOMAIN = b"<domain><name>a</name><devices><disk device='disk'><target dev='vda'/></disk></devices></domain>"
+NO_CLOUD_INIT = json.dumps({
+    "DataSource": "noCloud",
+    "NoCloudMetaData": {"instance-id": "a", "local-hostname": "a"},
+    "ConfigDriveMetaData": None,
+    "UserData": "#cloud-config\nusers:\n- name: a\n",
+    "NetworkData": "",
+    "DevicesData": None,
+    "VolumeName": "disk",
+}).encode()
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Patches and what they are applied to."""
+
+    name: str
+    patch: bytes
+    domain: bytes = NO_DOMAIN
+    vmi: bytes = b"{}"
+    cloud_init: bytes = NO_CLOUD_INIT
+    legacy: bytes = b""
+
+
+@cache
+def for_domains() -> list[Seed]:
+    """Patches with a domain that they are made for."""
+    return [*_of_cases("apply"), *_of_cases("reject"), *_of_examples(), *_of_corpus("domain")]
+
+
+@cache
+def for_cloud_init() -> list[Seed]:
+    """Patches with cloud-init data that they are made for."""
+    found = []
+    for folder in cloud_init_cases.FOLDERS:
+        case = cloud_init_cases.Case(folder)
+        data, legacy = case.request()
+        patch = _joined(case.patches())
+        found.append(Seed(f"cloudinit/{folder.name}", patch, vmi=case.vmi(), cloud_init=data, legacy=legacy))
+    return [*found, *_of_corpus("cloudinit")]
+
+
+@cache
+def manifests() -> dict[str, bytes]:
+    """YAML files of all kinds, by their paths: ConfigMaps, machines, tests of patches, patches."""
+    files = [*(TESTS / "cases").glob("cli/*/**/*.yaml"), *EXAMPLES.glob("**/*.yaml")]
+    stdins = (TESTS / "cases").glob("cli/*/stdin")
+    contents = ((str(file), file.read_bytes()) for file in sorted([*files, *stdins]) if file.is_file())
+    return {name: data for name, data in contents if 0 < len(data) < BIGGEST}
+
+
+@cache
+def trees(which: str) -> list[Any]:
+    """The patch documents among seeds as plain data, scalars as text."""
+    seeds = for_domains() if which == "domain" else for_cloud_init()
+    return [document for seed in seeds for document in documents(seed.patch)]
+
+
+def documents(data: bytes) -> list[Any]:
+    """The YAML documents in bytes as plain data; none where they cannot be read, or aliases make them too big."""
+    try:
+        found = [document for document in yaml.load_all(data, yaml.CBaseLoader) if isinstance(document, dict)]
+    except (yaml.YAMLError, UnicodeError, ValueError, TypeError):
+        return []
+    return found if sum(1 for _ in islice(_nodes(found), BIGGEST)) < BIGGEST else []
+
+
+def _nodes(value: Any) -> Iterator[Any]:
+    yield value
+    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _nodes(member)
+
+
+def _of_cases(kind: str) -> Iterator[Seed]:
+    for folder in sorted((TESTS / "cases" / kind).iterdir()):
+        patch = _joined(sorted(folder.glob("patch*.yaml")))
+        domain = folder / "domain.xml"
+        if (
+            not patch
+            or folder.name in SLOW
+            or len(patch) > BIGGEST
+            or (domain.exists() and domain.stat().st_size > BIGGEST)
+        ):
+            continue
+        vmi = next((_vmi(file) for file in sorted(folder.glob("vmi.*"))), b"{}")
+        yield Seed(f"{kind}/{folder.name}", patch, domain.read_bytes() if domain.exists() else NO_DOMAIN, vmi)
+
+
+def _of_examples() -> Iterator[Seed]:
+    for folder in sorted((EXAMPLES / "patches").iterdir()):
+        patch, domain = folder / "patch.yaml", folder / "domain.xml"
+        if patch.exists() and domain.exists():
+            vmi = _vmi(folder / "vmi.yaml") if (folder / "vmi.yaml").exists() else b"{}"
+            yield Seed(f"examples/{folder.name}", patch.read_bytes(), domain.read_bytes(), vmi)
+
+
+def _of_corpus(kind: str) -> Iterator[Seed]:
+    """A case of the corpus with what it starts from, the first of its variants alone."""
+    corpus = TESTS / "corpus"
+    for case in yaml.load((corpus / "cases.yaml").read_text(), yaml.CSafeLoader):
+        if f".{kind}." not in case["base"]:
+            continue
+        data = (corpus / case["base"]).read_bytes()
+        vmi = json.loads((corpus / case["vmi"]).read_text())
+        for name in ("annotations", "labels"):
+            vmi["metadata"][name] = {**(vmi["metadata"].get(name) or {}), **case.get(name, {})}
+        patch = (EXAMPLES / "corpus" / f"{case['id']}.yaml").read_bytes()
+        given = {"domain": data} if kind == "domain" else {"cloud_init": data}
+        yield Seed(f"corpus/{case['id']}", patch, vmi=json.dumps(vmi).encode(), **given)
+
+
+def _vmi(file: Path) -> bytes:
+    data = file.read_bytes()
+    try:
+        return data if file.suffix == ".json" else read_vmi(data)
+    except PatchError:
+        return data
+
+
+def _joined(files: list[Path]) -> bytes:
+    return b"\n---\n".join(file.read_bytes() for file in files)

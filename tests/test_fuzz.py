@@ -1,0 +1,72 @@
+"""A short run of the fuzzer, and that it would notice: each kind of find is brought about on purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fuzz import find, supervisor, worker
+from fuzz.targets import USUAL, dire
+
+ROOT = Path(__file__).parents[1]
+INPUTS = 2500
+
+
+def fuzz(*args: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": "tests"}
+    return subprocess.run(
+        [sys.executable, "-m", "fuzz", *args], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def test_short_run(tmp_path: Path) -> None:
+    """A fixed seed: what it tries is the same for all who change the code."""
+    record = tmp_path / "record.json"
+    run = fuzz("--inputs", str(INPUTS), "--seed", "7", "--record", str(record), "--finds", str(tmp_path))
+    assert run.returncode == 0, run.stdout + run.stderr
+    figures = json.loads(record.read_text())
+    assert figures["inputs"] == INPUTS
+    assert figures["targets"].keys() == USUAL.keys()
+    assert all(target["results"] and target["refused"] for target in figures["targets"].values()), "one outcome only"
+
+
+def test_shares_add_up() -> None:
+    assert sum(supervisor.shares(USUAL.values(), 1_000_003).values()) == 1_000_003
+
+
+def test_an_input_follows_from_its_seed_and_number() -> None:
+    made = "from fuzz.worker import ALL, input_of; print([input_of(t, 3, 5) for t in ALL.values()])"
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", made],
+            env={**os.environ, "PYTHONPATH": f"{ROOT}/tests:{ROOT}", "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("target", USUAL)
+def test_finds_are_kept_as_they_were(target: str, tmp_path: Path) -> None:
+    parts = worker.input_of(USUAL[target], 1, 1) | {"bytes": bytes(range(256))}
+    found = find.Find(target, 1, 1, "law", "place", "detail", parts)
+    assert find.read(found.write(tmp_path).read_text()) == found
+
+
+def test_what_is_wrong_is_noticed(tmp_path: Path) -> None:
+    """The target that fails in every way: none is missed, none ends the run, each find shows itself again."""
+    run = fuzz("--target", "dire", "--inputs", "7", "--seed", "1039", "--processes", "1", "--finds", str(tmp_path))
+    assert run.returncode == 1, run.stdout + run.stderr
+    finds = [find.read(file.read_text()) for file in tmp_path.iterdir()]
+    assert sorted(found.kind for found in finds) == sorted(dire.KINDS)
+    assert all(found.parts["kind"].decode() == found.kind for found in finds)
+    assert "7 inputs in" in run.stdout
+    crash = next(file for file in tmp_path.iterdir() if '"kind": "crash"' in file.read_text())
+    assert fuzz("--replay", str(crash)).returncode == -signal.SIGSEGV
