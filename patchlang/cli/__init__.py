@@ -48,7 +48,7 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except click.ClickException as e:
-        e.message = printable(e.message)
+        vars(e)["message"] = printable(e.message)
         e.show()
         sys.exit(USAGE)
     except BrokenPipeError:
