@@ -99,7 +99,7 @@ class Callbacks:
             log.info("%s answered after %.1f ms: %s", call, took, "unchanged" if is_unchanged(result) else "changed")
             return result
         except CallError as error:
-            failure = error
+            failure = CallError(error.code, error.text)  # without the frames, which hold the call's documents
         except Exception as error:
             failure = internal(error, call)
         finally:

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "shim"))
 
-from shimprocess import Shim
+from shimprocess import IMAGE, Shim
 from sidecarlimits import Limited, UnavailableError, limited
 
 
@@ -27,14 +27,16 @@ def group() -> Iterator[Limited]:
 
 @pytest.fixture
 def start(group: Limited) -> Iterator[Callable[..., Shim]]:
-    """Starts a sidecar in the group with these patches, as the image does; it answers Info then."""
+    """Starts a sidecar in the group with these patches and executables, as the image does; it answers Info then."""
     folder = Path(tempfile.mkdtemp(prefix="limits-"))
     shim = Shim(folder)
 
-    def make(*patches: str, **how: object) -> Shim:
+    def make(*patches: str, **executables: str) -> Shim:
         for number, patch in enumerate(patches):
             shim.patch(patch, f"{number}.yaml")
-        shim.start(version="v1alpha3", within=group.enter, environment={"MALLOC_ARENA_MAX": "1"}, **how)  # type: ignore[arg-type]
+        for hook, text in executables.items():
+            shim.executable(hook, text)
+        shim.start(version="v1alpha3", within=group.enter, environment=IMAGE)
         shim.launcher()
         return shim
 

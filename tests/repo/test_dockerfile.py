@@ -27,6 +27,7 @@ def test_the_image_is_what_kubevirt_runs() -> None:
     assert 'ENTRYPOINT ["/opt/patchlang/bin/sidecar-shim"]' in lines
     environment = "\n".join(lines[lines.index("FROM scratch") :])
     assert "MALLOC_ARENA_MAX=1" in environment
+    assert "MALLOC_MMAP_THRESHOLD_=131072" in environment
     assert "PYTHONDONTWRITEBYTECODE=1" in environment
 
 

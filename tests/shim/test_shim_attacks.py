@@ -1,0 +1,236 @@
+"""Callers that do what virt-launcher never does: all at once, half a call, no HTTP/2, too much."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import grpc
+import pytest
+import virtlauncher
+from samples import CLOUD_INIT, CLOUD_INIT_PATCH, DOMAIN, ENTRY, PATCH, VMI
+from shimprocess import Shim
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+DEFINE = "/kubevirt.hooks.v1alpha3.Callbacks/OnDefineDomain"
+NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+GARBAGE = {
+    "http-1": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+    "zeros": bytes(100_000),
+    "noise": random.Random(1).randbytes(100_000),
+    "preface-and-noise": PREFACE + random.Random(2).randbytes(100_000),
+    "a-frame-of-16-MiB": PREFACE + SETTINGS + b"\xff\xff\xff\x01\x04\x00\x00\x00\x01" + bytes(100_000),
+    "headers-that-are-none": PREFACE + SETTINGS + b"\x00\x10\x00\x01\x04\x00\x00\x00\x01" + b"\xff" * 4096,
+    "data-for-no-stream": PREFACE + SETTINGS + b"\x00\x00\x08\x00\x00\x00\x00\x00\x07" + bytes(8),
+    "a-window-of-2-GiB": PREFACE + SETTINGS + b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x7f\xff\xff\xff" * 3,
+    "settings-of-odd-length": PREFACE + b"\x00\x00\x05\x04\x00\x00\x00\x00\x00" + bytes(5),
+    "pings": PREFACE + SETTINGS + b"\x00\x00\x08\x06\x00\x00\x00\x00\x00pingping" * 20_000,
+    "streams-that-are-reset": PREFACE
+    + SETTINGS
+    + b"".join(b"\x00\x00\x04\x03\x00" + number.to_bytes(4, "big") + bytes(4) for number in range(1, 40_000, 2)),
+}
+
+
+@pytest.fixture
+def served(shim: Shim) -> Iterator[Shim]:
+    """It serves both kinds of patches, whatever was done to it."""
+    shim.patch(PATCH)
+    shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
+    shim.start(version="v1alpha3").launcher()
+    yield shim
+    assert virtlauncher.ask_info(shim.socket).name == "shim"
+    assert define(shim) == define(shim)
+    assert not any("uncaught" in message or "internal error" in message for message in shim.messages)
+    assert shim.signal(signal.SIGTERM) == 0
+    assert list(shim.hooks.iterdir()) == []
+
+
+def define(shim: Shim) -> bytes:
+    result = virtlauncher.define_domain(shim.socket, "v1alpha3", DOMAIN, VMI)
+    assert ENTRY.encode() in result
+    return result
+
+
+def pre_cloud_init(shim: Shim) -> bytes:
+    result = virtlauncher.pre_cloud_init(shim.socket, "v1alpha3", CLOUD_INIT, VMI).cloudInitData
+    assert b"patched" in result
+    return bytes(result)
+
+
+def info(shim: Shim) -> bytes:
+    return bytes(virtlauncher.ask_info(shim.socket).SerializeToString())
+
+
+def connected(shim: Shim) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(20)
+    made.connect(str(shim.socket))
+    return made
+
+
+def test_all_calls_at_once(served: Shim) -> None:
+    """Sixteen callers of each kind: each gets the answer that it would get alone."""
+    calls = [call for call in (define, pre_cloud_init, info) for _ in range(16)]
+    together = threading.Barrier(len(calls))
+
+    def one(call: Callable[[Shim], bytes]) -> bytes:
+        together.wait()
+        return call(served)
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        answers = list(pool.map(one, calls))
+    assert [len(set(answers[first : first + 16])) for first in (0, 16, 32)] == [1, 1, 1]
+
+
+def test_all_calls_at_once_and_shutdown(shim: Shim) -> None:
+    """Each call is answered as it would be alone, or not at all; the process ends with status 0 and leaves nothing."""
+    shim.patch(PATCH)
+    shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
+    launcher = shim.start(version="v1alpha3").launcher()
+    calls: list[Callable[[Shim], object]] = [call for call in (define, pre_cloud_init, info) for _ in range(16)]
+    calls += [lambda _: launcher.shutdown()] * 16
+    together = threading.Barrier(len(calls))
+
+    def one(call: Callable[[Shim], object]) -> grpc.StatusCode | None:
+        together.wait()
+        try:
+            call(shim)
+        except ConnectionError:
+            return grpc.StatusCode.UNAVAILABLE
+        except grpc.RpcError as error:
+            return error.code()
+        return None
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        assert set(pool.map(one, calls)) <= {None, *NO_ANSWER}
+    assert shim.end() == 0
+    assert list(shim.hooks.iterdir()) == []
+    assert not any("internal error" in message or "uncaught" in message for message in shim.messages)
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_what_is_no_grpc_is_answered_by_the_end_of_its_connection(served: Shim, kind: str) -> None:
+    """Or, where it breaks no rule of HTTP/2, hears nothing; other connections notice nothing."""
+    with connected(served) as caller:
+        try:
+            caller.sendall(GARBAGE[kind])
+            caller.shutdown(socket.SHUT_WR)
+            while caller.recv(65536):
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+
+@pytest.mark.parametrize("sent", [b"", PREFACE[:10], PREFACE, PREFACE + SETTINGS + b"\x00\x40"], ids=len)
+def test_hundreds_of_connections_that_go_no_further(served: Shim, sent: bytes) -> None:
+    with ExitStack() as open_ones:
+        for _ in range(300):
+            open_ones.enter_context(connected(served)).sendall(sent)
+        assert virtlauncher.ask_info(served.socket).name == "shim"
+        assert ENTRY.encode() in define(served)
+    assert ENTRY.encode() in define(served)
+
+
+def test_more_connections_than_descriptors(shim: Shim) -> None:
+    """Who comes too late waits until another one goes."""
+    shim.patch(PATCH)
+    shim.start(version="v1alpha3", within=["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]).launcher()
+    with ExitStack() as open_ones:
+        for _ in range(100):
+            open_ones.enter_context(connected(shim))
+        with pytest.raises(grpc.RpcError):
+            virtlauncher.ask_info(shim.socket)
+    define(shim)
+    assert shim.signal(signal.SIGTERM) == 0
+
+
+def half_a_call(shim: Shim, **headers: str) -> socket.socket:
+    """The connection of a call whose head is sent and taken, and whose message never comes."""
+    fields = {":method": "POST", ":scheme": "http", ":path": DEFINE, ":authority": "x", "te": "trailers"}
+    fields |= {"content-type": "application/grpc", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    block = b"".join(
+        b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+        for name, value in fields.items()
+    )
+    head = len(block).to_bytes(3, "big") + b"\x01\x04\x00\x00\x00\x01" + block
+    caller = connected(shim)
+    caller.sendall(PREFACE + SETTINGS + head + b"\x00\x00\x08\x06\x00\x00\x00\x00\x00are you?")
+    hear(caller, b"are you?")
+    return caller
+
+
+def hear(caller: socket.socket, words: bytes) -> None:
+    heard = b""
+    while words not in heard:
+        more = caller.recv(65536)
+        assert more, heard
+        heard += more
+
+
+def define_briefly(shim: Shim) -> grpc.StatusCode | None:
+    try:
+        virtlauncher.define_domain(shim.socket, "v1alpha3", DOMAIN, VMI, seconds=1)
+    except grpc.RpcError as error:
+        return error.code()
+    return None
+
+
+def test_half_a_call_waits_for_its_deadline(served: Shim) -> None:
+    """The callbacks behind it wait as long; Info does not."""
+    with half_a_call(served, grpc_timeout="2S") as caller:
+        assert virtlauncher.ask_info(served.socket).name == "shim"
+        assert define_briefly(served) is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert ENTRY.encode() in define(served)
+        hear(caller, b"grpc-status")
+
+
+def test_half_a_call_without_a_deadline(served: Shim) -> None:
+    """It holds up callbacks until its caller goes, but neither Info nor the end."""
+    with half_a_call(served):
+        assert define_briefly(served) is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert virtlauncher.ask_info(served.socket).name == "shim"
+    assert ENTRY.encode() in define(served)
+    with half_a_call(served):
+        assert served.signal(signal.SIGTERM) == 0
+    served.start(version="v1alpha3").launcher()
+
+
+@pytest.mark.parametrize("size", [4 * 1024 * 1024, 5 * 1024 * 1024], ids=["4MiB", "5MiB"])
+def test_a_message_that_is_too_large(served: Shim, size: int) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.define_domain(served.socket, "v1alpha3", b" " * size, VMI)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in caught.value.details()
+
+
+def test_headers_that_are_too_large(served: Shim) -> None:
+    with virtlauncher.dial(served.socket) as channel:
+        call = channel.unary_unary(DEFINE)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"", metadata=[("x-noise", "x" * 1_000_000)], timeout=20)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize("message", [b"\xff\xff\xff\xff", os.urandom(1000), b"\x0a\xff\xff\xff\x7f"])
+def test_a_message_that_is_no_protobuf(served: Shim, message: bytes) -> None:
+    with virtlauncher.dial(served.socket) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(DEFINE)(message, timeout=20)
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert caught.value.details() == "Exception deserializing request!"
+
+
+def test_a_method_that_there_is_not(served: Shim) -> None:
+    with virtlauncher.dial(served.socket) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/kubevirt.hooks.v1alpha3.Callbacks/Other")(b"", timeout=20)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
