@@ -142,8 +142,8 @@ class _Composer:
         self.nodes += 1
         if self.nodes > self.max_nodes or depth > self.max_depth:
             too_many = self.nodes > self.max_nodes
-            what = f"more than {self.max_nodes} nodes" if too_many else f"nested deeper than {self.max_depth}"
-            raise fail(rules.YAML_LIMIT, f"the file is {what}", self.span(event), "split it into several patch files")
+            what = f"has more than {self.max_nodes} nodes" if too_many else f"is nested deeper than {self.max_depth}"
+            raise fail(rules.YAML_LIMIT, f"the file {what}", self.span(event), "split it into several patch files")
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event, depth)
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "libyaml gives nothing else here"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 from lxml import etree
 
 from patchlang import cli, engine, model, rules
@@ -91,6 +92,25 @@ def patchlang(
     return Finished(status, out, err)
 
 
+def inputs_of(case: Path, folder: Path) -> Path:
+    """Where the inputs of a case are: its folder, or a copy of it with the big files that ``generated.yaml`` tells of."""
+    recipe = case / "generated.yaml"
+    if not recipe.exists():
+        return case
+    copy = folder / "inputs"
+    shutil.copytree(case, copy)
+    for file, pieces in yaml.safe_load(recipe.read_text()).items():
+        (copy / file).write_text("".join(map(generated, pieces)), newline="")
+    return copy
+
+
+def generated(piece: str | dict[str, Any]) -> str:
+    """A text, or one so many times, in which ``{n}`` is the number of each."""
+    if isinstance(piece, str):
+        return piece
+    return "".join(piece["repeat"].replace("{n}", str(n)) for n in range(piece["times"]))
+
+
 # -- apply ---------------------------------------------------------------------------------------------------------
 
 
@@ -146,8 +166,8 @@ def vmi_of_case() -> bytes:
 
 
 @pytest.mark.parametrize("case", folders("reject"), ids=name)
-def test_reject(case: Path, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(case)
+def test_reject(case: Path, golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(inputs_of(case, tmp_path))
     diagnostics = diagnostics_of_case()
     assert any(d.is_error for d in diagnostics)
     golden.check(case / "expected.txt", render(diagnostics).encode())

@@ -1,0 +1,46 @@
+"""The table of hostile input in docs/reliability.md: each row names a case that is there and says what the row says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "reliability.md"
+MESSAGES = ("expected.txt", "warnings.txt", "stderr")
+
+
+class Row(NamedTuple):
+    """``rule`` is empty where the input does no harm, or the answer is none of ours."""
+
+    rule: str
+    name: str
+    path: Path
+
+
+def rows() -> list[Row]:
+    table = DOCUMENT.read_text().partition("<!-- table: hostile input -->\n")[2].partition("\n\n")[0]
+    found = [re.fullmatch(r"\| .* \|([^|]*)\| \[([\w-]+)\]\(\.\./(.*)\) \|", line) for line in table.splitlines()[2:]]
+    assert all(found), "a row cannot be read"
+    return [Row(row[1].strip(), row[2], ROOT / row[3]) for row in found if row]
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
+def test_a_row_has_its_case(row: Row) -> None:
+    if row.path.suffix == ".py":
+        text = row.path.read_text()
+        assert f"def {row.name}(" in text
+    else:
+        assert row.path.name == row.name
+        text = "".join((row.path / file).read_text() for file in MESSAGES if (row.path / file).exists())
+        assert text or (row.path / "expected.xml").exists()
+    assert row.rule in text
+    assert row.rule or "error[" not in text
+
+
+def test_no_case_twice() -> None:
+    names = [row.name for row in rows()]
+    assert sorted(set(names)) == sorted(names)
