@@ -30,6 +30,9 @@ NO_SAMPLE = {
     "PL715": "it would take 1 MiB",
 }
 
+# rules that are asked for → how
+OPTIONS = {"PL322": ["--plugins"]}
+
 RULES = list(handbook.all_rules().values())
 
 
@@ -66,7 +69,7 @@ def run(
     for name, text in files.items():
         Path(name).write_text(document(text) if name == "patch.yaml" else text)
     if rule.id.startswith("PL3"):
-        args = ["validate", *files]
+        args = ["validate", *OPTIONS.get(rule.id, ()), *files]
     elif "test.yaml" in files:
         args = ["test", *files]
     elif "domain.xml" in files or "cloud-init.json" in files:

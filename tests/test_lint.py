@@ -299,7 +299,8 @@ def test_what_it_leaves_alone(rule: str, text: str) -> None:
 
 
 def test_every_rule_has_samples() -> None:
-    rules = {rule for rule in handbook.all_rules() if rule.startswith("PL3")}
+    of_kubevirt = {"PL320", "PL321", "PL322"}  # tests/test_kubevirt.py
+    rules = {rule for rule in handbook.all_rules() if rule.startswith("PL3")} - of_kubevirt
     assert rules == BAD.keys() | {"PL307", "PL308"} == GOOD.keys() | {"PL307", "PL308"}
 
 

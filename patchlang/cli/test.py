@@ -11,6 +11,7 @@ import click
 
 from ..diagnostics import Diagnostic, in_order
 from ..formats.testreport import as_json, as_junit, as_text
+from ..kubevirt.structs import releases
 from ..patchtest.load import load_tests, read_test_files
 from ..patchtest.run import Report, run_tests
 from ..render import render
@@ -22,6 +23,13 @@ from .common import Failed, report, wants_colour
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--update", is_flag=True, help="Write golden files that differ anew. Not where CI is set.")
 @click.option("--require-coverage", is_flag=True, help="Fail if an edit changes nothing in any test.")
+@click.option(
+    "--kubevirt",
+    type=click.Choice(releases()),
+    default=releases()[0],
+    show_default=True,
+    help="The KubeVirt release that reads devices back between the runs of a boot.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json", "junit"]), default="text", show_default=True)
 @click.option(
     "-o",
@@ -29,7 +37,9 @@ from .common import Failed, report, wants_colour
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the report, in the chosen format, to this file; text goes to the screen all the same.",
 )
-def test(paths: Sequence[str], update: bool, require_coverage: bool, form: str, output: Path | None) -> None:
+def test(
+    paths: Sequence[str], update: bool, require_coverage: bool, kubevirt: str, form: str, output: Path | None
+) -> None:
     """Run the tests (kind: PatchTest) in files, and in folders at any depth.
 
     Each case is run as often as one boot of a VM calls the hook. All that is expected must hold of every outcome, and
@@ -43,7 +53,7 @@ def test(paths: Sequence[str], update: bool, require_coverage: bool, form: str, 
     errors = in_order([*missing, *unread, *loaded.diagnostics])
     if not loaded.tests and not errors:
         raise click.UsageError("no test (kind: PatchTest) found in " + ", ".join(paths))
-    results = run_tests(loaded.tests, update=update)
+    results = run_tests(loaded.tests, kubevirt=kubevirt, update=update)
     if errors:
         results.unfired = []  # what faulty tests would fire is not known
     if output is not None:

@@ -14,7 +14,10 @@ import click
 
 from ..formats import FORMATS, Format
 from ..formats.text import Text
+from ..kubevirt.advice import FIRST_WITH_PLUGINS
+from ..kubevirt.structs import releases
 from ..validation.discovery import Input, find
+from ..validation.options import Options
 from ..validation.processes import WorkerDied
 from ..validation.report import Report, Totals
 from ..validation.run import validate_files
@@ -42,6 +45,12 @@ from .common import ENVIRONMENT, Failed, read_stdin, wants_colour
     show_default=True,
     help="Check folders in so many processes; 0: one a processor.",
 )
+@click.option(
+    "--kubevirt",
+    type=click.Choice(releases()),
+    help="Advise on what this KubeVirt release loses of the patches' work. Default: the oldest, which loses most.",
+)
+@click.option("--plugins", is_flag=True, help="There are Plugins of KubeVirt's Plugin API in the cluster.")
 def validate(
     paths: Sequence[str],
     stdin_filename: str | None,
@@ -50,6 +59,8 @@ def validate(
     output: Path | None,
     allow_empty: bool,
     jobs: int,
+    kubevirt: str | None,
+    plugins: bool,
 ) -> None:
     """Check patch files, and the manifests that carry them.
 
@@ -62,12 +73,13 @@ def validate(
         raise click.UsageError("standard input (`-`) can be read only once")
     if stdin_filename is not None and len(paths) == len(named):
         raise click.UsageError("--stdin-filename goes with `-`")
+    options = _options(kubevirt, plugins=plugins)
     inputs, errors = find(named)
     if len(paths) > len(named):
         inputs.append(Input(stdin_filename or "<stdin>", True, read_stdin(MAX_MANIFEST_BYTES + 1)))
     with _Progress(sys.stderr, len(inputs)) as progress:
         try:
-            report = validate_files(inputs, errors, jobs=jobs or _processors(), progress=progress.show)
+            report = validate_files(inputs, errors, options=options, jobs=jobs or _processors(), progress=progress.show)
         except WorkerDied:
             progress.clear()
             click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
@@ -84,6 +96,13 @@ def validate(
         _write_bytes(report, totals, form, sys.stdout.buffer)
     if totals.failed:
         raise Failed
+
+
+def _options(kubevirt: str | None, *, plugins: bool) -> Options:
+    known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
+    if kubevirt is not None and kubevirt not in known:
+        raise click.UsageError(f"KubeVirt {kubevirt} has no Plugins: they came with {FIRST_WITH_PLUGINS}")
+    return Options(kubevirt or known[0], plugins)
 
 
 def _write(report: Report, totals: Totals, form: Format) -> None:

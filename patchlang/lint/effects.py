@@ -100,7 +100,7 @@ def made_names(patch: model.Patch, edit: model.DomainEdit) -> set[str]:
             found.update(f"@{prefixed(patch, str(name))}" for name in node.attrib)
     match edit:
         case model.Set(path=path):
-            found.update(_last_names(path))
+            found.update(last_names(path))
         case model.Ensure(path=path):
             read = tree(path.text)
             for place in locations(read) if read else ():
@@ -112,7 +112,8 @@ def made_names(patch: model.Patch, edit: model.DomainEdit) -> set[str]:
     return found
 
 
-def _last_names(path: Text) -> Iterator[str]:
+def last_names(path: Text) -> Iterator[str]:
+    """The names of what a path leads to."""
     read = tree(path.text)
     for place in locations(read) if read else ():
         yield from (names(place.steps) or ())[-1:]

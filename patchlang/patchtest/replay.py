@@ -4,26 +4,22 @@ A domain is defined up to three times for a boot. The first run sees it untouche
 hotplug where it has interfaces at all. The second sees the devices as the first left them, read back into KubeVirt's
 own types, so without what these do not know; interfaces and all that is not a device are as before any edit. The third
 sees everything as the second left it.
-
-``devices.json`` has those types, of KubeVirt 1.5, which knows least of the releases in use: attributes, children (name
-and type, or ``text``), and whether there is text.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from copy import deepcopy
 from difflib import unified_diff
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from lxml import etree
 
+from ..kubevirt import structs
+
 Element: TypeAlias = Any
 
 PLACEHOLDERS = 2
-_TYPES = Path(__file__).with_name("devices.json")
 
 
 def with_placeholders(domain: bytes) -> bytes | None:
@@ -42,35 +38,20 @@ def with_placeholders(domain: bytes) -> bytes | None:
     return _written(root)
 
 
-def second_run(domain: bytes, first_result: bytes, *, read_back: bool = False) -> bytes:
+def second_run(domain: bytes, first_result: bytes, *, read_back_by: str | None = None) -> bytes:
     """What the second run sees of a domain, given the result of the first.
 
-    With ``read_back``, what is not in KubeVirt's types is gone, but for what the domain itself has in such a place.
+    ``read_back_by`` is a KubeVirt release: what its types do not know of the devices is gone, but for what the domain
+    itself has in such a place.
     """
     root = etree.fromstring(domain)
     devices, patched = root.find("devices"), etree.fromstring(first_result).find("devices")
     if devices is not None and patched is not None:
-        if read_back:
-            _prune(patched, "Devices", [devices], json.loads(_TYPES.read_text()))
+        if read_back_by is not None:
+            structs.prune(patched, structs.domain(read_back_by).children["devices"], [devices])
         interfaces = [child for child in devices if child.tag == "interface"]
         devices[:] = [*interfaces, *(deepcopy(child) for child in patched if child.tag != "interface")]
     return _written(root)
-
-
-def _prune(node: Element, kind: str | None, twins: list[Element], types: dict[str, Any]) -> None:
-    """Takes out what a type does not know, unless one of ``twins``, the elements in this place of the input, has it."""
-    known = types.get(kind or "", {"attributes": (), "children": {}, "text": kind == "text"})
-    for name in list(node.attrib):
-        if name not in known["attributes"] and not any(name in twin.attrib for twin in twins):
-            del node.attrib[name]
-    if not known["text"] and not any(twin.text and twin.text.strip() for twin in twins):
-        node.text = None
-    for child in list(node):
-        below = [other for twin in twins for other in twin if other.tag == child.tag]
-        if child.tag in known["children"] or below:
-            _prune(child, known["children"].get(child.tag), below, types)
-        else:
-            node.remove(child)
 
 
 def _written(root: Element) -> bytes:
@@ -83,7 +64,7 @@ def _written(root: Element) -> bytes:
 def differences(first: bytes, second: bytes, names: tuple[str, str]) -> str:
     """A unified diff of two domains as machines, empty where they are the same.
 
-    The order of devices and attributes does not count, nor does white space between elements.
+    The order of devices, of what is in them, and of attributes does not count, nor does white space between elements.
     """
     one, other = _parsed(first), _parsed(second)
     ours, theirs = one.find("devices"), other.find("devices")
@@ -104,12 +85,12 @@ def _pretty(root: Element) -> str:
 
 def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element]:
     """The nodes, each where its equal stands in the model, else where one of its name does, else at the end."""
-    rest = [(_content(node), node) for node in nodes]
+    rest = [(content(node), node) for node in nodes]
     places: list[Element | None] = []
     for wanted in model:
-        content = _content(wanted)
-        found = next((pair for pair in rest if pair[0] == content), None)
-        places.append(found[1] if found else None)
+        same = content(wanted)
+        found = next((pair for pair in rest if pair[0] == same), None)
+        places.append(deepcopy(wanted) if found else None)
         if found:
             rest.remove(found)
     for wanted, place in zip(model, places, strict=True):
@@ -122,6 +103,7 @@ def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element
     yield from (node for _, node in rest)
 
 
-def _content(node: Element) -> tuple[object, ...]:
-    """What a node is, for comparison. (libxml2's canonical form would do, but crashes on a comment by itself.)"""
-    return node.tag, sorted(node.attrib.items()), node.text, [(_content(child), child.tail) for child in node]
+def content(node: Element) -> tuple[object, ...]:
+    """What a device is, for comparison. (libxml2's canonical form would do, but crashes on a comment by itself.)"""
+    children = sorted(((content(child), child.tail) for child in node), key=repr)
+    return node.tag, sorted(node.attrib.items()), node.text, children

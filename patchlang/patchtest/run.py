@@ -54,9 +54,9 @@ class Report:
     written: list[Path] = field(default_factory=list)
 
 
-def run_tests(tests: Iterable[LoadedTest], *, update: bool) -> Report:
-    """Run all trials; with ``update``, golden files that differ are written anew."""
-    runner = _Runner(update)
+def run_tests(tests: Iterable[LoadedTest], *, kubevirt: str, update: bool) -> Report:
+    """Run all trials, of a boot by a KubeVirt release; with ``update``, golden files that differ are written anew."""
+    runner = _Runner(kubevirt, update)
     report = Report(written=runner.written)
     for test in tests:
         cases = tuple(CaseResult(trial.name, trial.span, tuple(runner.run(trial))) for trial in test.trials)
@@ -74,7 +74,8 @@ class _RunError(Exception):
 
 
 class _Runner:
-    def __init__(self, update: bool) -> None:
+    def __init__(self, kubevirt: str, update: bool) -> None:
+        self.kubevirt = kubevirt
         self.update = update
         self.written: list[Path] = []
         self.coverage = Coverage()
@@ -119,7 +120,7 @@ class _Runner:
         rehearsal, reserved = first, with_placeholders(domain)
         if reserved is not None:
             rehearsal = self.apply(trial, reserved, "run 1 with placeholder interfaces", rehearsal=True)
-        again = self.apply(trial, second_run(domain, rehearsal, read_back=True), _READ_BACK)
+        again = self.apply(trial, second_run(domain, rehearsal, read_back_by=self.kubevirt), _READ_BACK)
         self.same_machine(trial, first, again, _READ_BACK)
 
     def cloud_init(self, trial: Trial, data: bytes) -> None:

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
 from .discovery import Input
+from .options import Options
 from .unit import Outcome, check
 
 # spawned, not forked: the engine's libraries may have threads
@@ -20,14 +21,14 @@ class WorkerDied(Exception):  # noqa: N818 (it says what happened)
     """A process that checked files is gone; the system ended it."""
 
 
-def check_all(units: Sequence[list[Input]], jobs: int) -> Iterator[tuple[int, Outcome]]:
+def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iterator[tuple[int, Outcome]]:
     """The outcome of each unit, with its number, as they come. Raises WorkerDied."""
     workers = []
     try:
         with _without_interrupts():
             for _ in range(min(jobs, len(units))):
                 ours, theirs = _CONTEXT.Pipe()
-                worker = _CONTEXT.Process(target=_work, args=(theirs,), daemon=True)
+                worker = _CONTEXT.Process(target=_work, args=(theirs, options), daemon=True)
                 worker.start()
                 theirs.close()
                 workers.append((worker, ours))
@@ -63,11 +64,11 @@ def _distribute(units: Sequence[list[Input]], connections: Sequence[Connection])
         raise WorkerDied from None
 
 
-def _work(connection: Connection) -> None:
+def _work(connection: Connection, options: Options) -> None:
     """What a worker does until there is nobody who gives it more."""
     try:
         while True:
-            connection.send(check(connection.recv()))
+            connection.send(check(connection.recv(), options))
     except (EOFError, ConnectionError):
         return
 

@@ -13,6 +13,7 @@ from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Facts
 from . import ignores
 from .discovery import Input
+from .options import Options
 from .processes import check_all
 from .report import Report, report
 from .unit import Outcome, check, check_entry
@@ -39,15 +40,20 @@ Progress = Callable[[int], None]
 
 
 def validate_files(
-    inputs: Sequence[Input], known: Iterable[Diagnostic] = (), *, jobs: int = 1, progress: Progress = lambda _: None
+    inputs: Sequence[Input],
+    known: Iterable[Diagnostic] = (),
+    *,
+    options: Options = Options(),  # noqa: B008 (it is frozen)
+    jobs: int = 1,
+    progress: Progress = lambda _: None,
 ) -> Report:
     """Checks files; ``known`` are findings that there are already. The report is the same with any number of jobs.
 
     Raises WorkerDied if one of several processes ends before its work is done.
     """
     units = list(_units(inputs))
-    outcomes = _outcomes(units, jobs, progress)
-    whole = Outcome()
+    outcomes = _outcomes(units, options, jobs, progress)
+    whole = Outcome(options)
     for outcome in outcomes:
         whole.held += outcome.held
         whole.diagnostics += outcome.diagnostics
@@ -62,7 +68,8 @@ def validate_files(
     alone = any(one.named and one.data is None for one in inputs)
 
     def is_complete(file: str, rule: str) -> bool:
-        return file not in whole.incomplete and not (alone and rule in _OF_SEVERAL_FILES)
+        looked_for = options.plugins or rule != rules.LOST_WITH_PLUGINS.id
+        return looked_for and file not in whole.incomplete and not (alone and rule in _OF_SEVERAL_FILES)
 
     found = ignores.apply(whole.diagnostics, whole.ignores, is_complete)
     return report(whole.held, in_order([*known, *found]))
@@ -76,7 +83,7 @@ def _units(inputs: Sequence[Input]) -> Iterator[list[Input]]:
             yield files[start : start + LARGEST_UNIT]
 
 
-def _outcomes(units: Sequence[list[Input]], jobs: int, progress: Progress) -> list[Outcome]:
+def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progress: Progress) -> list[Outcome]:
     """The outcome of each unit, in their order."""
     done = 0
 
@@ -86,9 +93,9 @@ def _outcomes(units: Sequence[list[Input]], jobs: int, progress: Progress) -> li
         progress(done)
 
     if min(jobs, len(units)) < 2:
-        return [check(unit, tick) for unit in units]
+        return [check(unit, options, tick) for unit in units]
     found: dict[int, Outcome] = {}
-    for number, outcome in check_all(units, jobs):
+    for number, outcome in check_all(units, options, jobs):
         found[number] = outcome
         for _ in units[number]:
             tick()

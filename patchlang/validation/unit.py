@@ -11,6 +11,7 @@ from .. import model, rules
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..embedded import located
+from ..kubevirt.advice import advise as advise_for_kubevirt
 from ..lint import advise
 from ..load import MAX_FILE_BYTES, decode_source, source_of
 from ..manifests import configmaps, documents, machines
@@ -24,6 +25,7 @@ from ..source import SourceFile
 from . import ignores
 from .discovery import Input, unreadable
 from .ignores import Ignore
+from .options import Options
 from .report import Held
 
 MAX_MANIFEST_BYTES = 32 * 1024 * 1024
@@ -37,6 +39,7 @@ class Outcome:
     since there are errors. ``tested`` are the files and folders, as real paths, whose patches a test applies.
     """
 
+    options: Options = field(default_factory=Options)
     held: list[Held] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     ignores: list[Ignore] = field(default_factory=list)
@@ -57,9 +60,9 @@ class Outcome:
         self.ignores += ignores.collect(source)
 
 
-def check(inputs: Sequence[Input], tick: Callable[[], None] = lambda: None) -> Outcome:
+def check(inputs: Sequence[Input], options: Options, tick: Callable[[], None] = lambda: None) -> Outcome:
     """Checks the files of one folder; ``tick`` is called after each."""
-    outcome = Outcome()
+    outcome = Outcome(options)
     patch_files: list[SourceFile] = []
     for one in inputs:
         try:
@@ -69,7 +72,7 @@ def check(inputs: Sequence[Input], tick: Callable[[], None] = lambda: None) -> O
             outcome.held.append(Held(one.name))
         tick()
     if patch_files:
-        facts, counts, found = check_patches(patch_files)
+        facts, counts, found = check_patches(patch_files, options)
         outcome.facts = facts
         outcome.held += [Held(source.name, count) for source, count in zip(patch_files, counts, strict=True)]
         outcome.add(found, (source.name for source in patch_files))
@@ -78,7 +81,7 @@ def check(inputs: Sequence[Input], tick: Callable[[], None] = lambda: None) -> O
     return outcome
 
 
-def check_patches(sources: Sequence[SourceFile]) -> tuple[Facts, list[int], list[Diagnostic]]:
+def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Facts, list[int], list[Diagnostic]]:
     """Patch files that are loaded together: what they hold, how many patches each, and what is wrong with them."""
     patches: list[model.Patch] = []
     counts = [0] * len(sources)
@@ -91,6 +94,8 @@ def check_patches(sources: Sequence[SourceFile]) -> tuple[Facts, list[int], list
     program, errors = compile_program(patches)
     found += errors
     found += advise(patches, None if has_errors(found) else program)
+    if not has_errors(found):
+        found += advise_for_kubevirt(patches, options.kubevirt, plugins=options.plugins)
     names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)
     return Facts(names, any(patch.spec.cloud_init for patch in patches)), counts, found
 
@@ -167,7 +172,7 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: Outcome) -
             case Kind.TEST:
                 pass
     if chunks:
-        _, counts, found = check_patches(chunks)
+        _, counts, found = check_patches(chunks, outcome.options)
         outcome.add(found, [source.name])
         patches += sum(counts)
     if patches or sidecars or contents.unread:
@@ -195,7 +200,7 @@ def check_entry(entry: Entry, outcome: Outcome) -> Facts:
         too_big = Diagnostic(rules.FILE_TOO_BIG, message, entry.key.span, "split it into several keys")
         outcome.add([too_big], [content.name])
         return Facts((), False)
-    facts, _, found = check_patches([content])
+    facts, _, found = check_patches([content], outcome.options)
     outcome.add(found, [content.name])
     outcome.add_comments(content)
     return facts

@@ -1,0 +1,73 @@
+"""Advice on what KubeVirt loses of the work of a patch, by what the structs of a release know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from .. import model, rules
+from ..diagnostics import Diagnostic, in_order
+from ..lint.effects import last_names, made_names, zone
+from ..lint.guards import Zone
+from ..lint.reading import advice
+from . import structs
+from .trial import Fate, fate
+from .written import Lost, lost
+
+FIRST_WITH_PLUGINS = "1.9"
+"""The release in which KubeVirt's plugins came."""
+
+
+def advise(patches: Iterable[model.Patch], release: str, *, plugins: bool) -> list[Diagnostic]:
+    """What a KubeVirt release loses of the patches' work; ``plugins``: there are Plugins in the cluster."""
+    return list(in_order(found for patch in patches for found in _of_patch(patch, release, plugins=plugins)))
+
+
+def _of_patch(patch: model.Patch, release: str, *, plugins: bool) -> Iterator[Diagnostic]:
+    for edit in patch.spec.domain:
+        unknown = lost(patch, edit, structs.domain(release))
+        if unknown and zone(patch, edit) is not Zone.ELSEWHERE and not _is_helped(patch, edit, unknown):
+            yield from _in_next_run(patch, edit, release, unknown[0])
+        if plugins:
+            yield from (_with_plugins(patch, release, one) for one in unknown)
+
+
+def _is_helped(patch: model.Patch, edit: model.DomainEdit, unknown: Sequence[Lost]) -> bool:
+    """Whether other edits of the patch make what is lost, or have taken the edit's work away before."""
+    others = [other for other in patch.spec.domain if other is not edit]
+    made = {name for other in others for name in made_names(patch, other)}
+    taken = {
+        name
+        for other in others
+        if isinstance(other, model.Remove | model.Replace) and other.span.start < edit.span.start
+        for name in last_names(other.path)
+    }
+    return made.issuperset(one.name for one in unknown) or bool(taken & made_names(patch, edit))
+
+
+def _in_next_run(patch: model.Patch, edit: model.DomainEdit, release: str, unknown: Lost) -> Iterator[Diagnostic]:
+    """An edit that run 2 leaves out, or does twice, since KubeVirt has lost a part of what it made.
+
+    Found by trying the edit by itself on a domain that its paths describe. What is lost and made again is no harm.
+    """
+    match fate(patch, edit, release):
+        case Fate.LOST:
+            message = f"{_loses(release, unknown)} before run 2 of a boot, and the edit is not done again"
+            help = "make it in each run, by `ensure` or `merge`, or guard the edit by what is lost"
+            yield advice(patch, rules.LOST_IN_NEXT_RUN, message, unknown.span, help)
+        case Fate.DOUBLED:
+            message = f"{_loses(release, unknown)} before run 2 of a boot, which does not know its work and adds to it"
+            help = "tell what the edit has made by something that KubeVirt knows"
+            yield advice(patch, rules.DOUBLED_IN_NEXT_RUN, message, unknown.span, help)
+
+
+def _with_plugins(patch: model.Patch, release: str, unknown: Lost) -> Diagnostic:
+    """Anything that KubeVirt does not know, wherever it stands: with Plugins there, it never reaches libvirt."""
+    message = f"{_loses(release, unknown)} for good, since there are Plugins"
+    help = "have the sidecar called as a plugin, by `--plugin-socket`: what plugins write stays"
+    return advice(patch, rules.LOST_WITH_PLUGINS, message, unknown.span, help)
+
+
+def _loses(release: str, unknown: Lost) -> str:
+    kubevirt = "KubeVirt's main branch" if release == "main" else f"KubeVirt {release}"
+    what = "the text" if unknown.name == "text()" else f"`{unknown.name}`"
+    return f"{kubevirt} loses {what}" + (f" of `{unknown.owner}`" if unknown.owner else "")

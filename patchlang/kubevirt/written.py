@@ -1,0 +1,249 @@
+"""What the domain edits of a patch write, and what of it the structs of a KubeVirt release do not know.
+
+Paths are followed by their names, as far as those tell where they lead; of the rest nothing is said. Of several places
+that a path may lead to, one that knows a name is enough. Names count without their namespace, as KubeVirt reads them,
+but for those of ``qemu``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from lxml import etree
+
+from .. import model
+from ..lint.effects import fragment_roots, namespaces
+from ..lint.reading import constant, locations, tree
+from ..qemuargs import QEMU_NAMESPACE
+from ..source import Span, Text
+from ..xmltext import attributes_of
+from ..xpathtree import Binary, Expr, Path, Step
+from .marks import computed_parts
+from .structs import Struct, known_name
+
+_BESIDE = (model.Position.BEFORE, model.Position.AFTER)
+_TAG = re.compile(
+    r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<name>[^\s/>!?]+)(?P<rest>(?:\"[^\"]*\"|'[^']*'|[^>\"'])*)>",
+    re.DOTALL,
+)
+_ATTRIBUTE = re.compile(r"([^\s=/]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+
+
+class Lost(NamedTuple):
+    """Something that is written and not known: ``element``, ``@attribute`` or ``text()``, in the element ``owner``."""
+
+    span: Span
+    name: str
+    owner: str
+
+
+class Place(NamedTuple):
+    """An element, or an attribute (``@name``), that is known."""
+
+    name: str
+    struct: Struct
+
+
+# None: nobody can tell where; empty: nowhere that is known
+Places = Sequence[Place] | None
+_LEAF = Struct(text=True)
+
+
+def lost(patch: model.Patch, edit: model.DomainEdit, domain: Struct) -> list[Lost]:
+    """What an edit writes that the structs do not know, in the order of its text."""
+    reader = _Reader(patch, edit, domain)
+    reader.read()
+    return reader.found
+
+
+class _Reader:
+    def __init__(self, patch: model.Patch, edit: model.DomainEdit, domain: Struct) -> None:
+        self.patch = patch
+        self.edit = edit
+        self.document: Places = [Place("", Struct(children={"domain": domain}))]
+        self.found: list[Lost] = []
+
+    def read(self) -> None:
+        match self.edit:
+            case model.Set(path=path, value=value):
+                self.value(value, self.path(path, self.document))
+            case model.Ensure(path=path, within=within, value=value):
+                start = self.path(within, self.document) if within else self.document
+                if constant(path) is not None:
+                    self.value(value, self.path(path, start, made=True))
+            case model.Add(path=path, xml=xml, position=position):
+                self.fragment(xml, self.parents(path) if position in _BESIDE else self.path(path, self.document))
+            case model.Merge(path=path, xml=xml):
+                self.fragment(xml, self.path(path, self.document))
+            case model.Replace(path=path, xml=xml):
+                self.fragment(xml, self.parents(path))
+            case model.Move(path=path, position=position) | model.Copy(path=path, position=position):
+                self.brought(path, self.parents(path) if position in _BESIDE else self.path(path, self.document))
+            case model.Rename(path=path, to=to):
+                self.renamed(path, to, self.parents(path))
+            case _:
+                pass
+
+    # -- paths -----------------------------------------------------------------------------------------------------
+
+    def path(self, text: Text, start: Places, *, made: bool = False, parents: bool = False) -> Places:
+        """Where a path leads; ``made``: predicates name what is written, too."""
+        read = tree(text.text)
+        paths = locations(read) if read is not None else ()
+        found: list[Place] = []
+        for path in paths:
+            ends = self.steps(text, path, start, made=made, parents=parents)
+            if ends is None:
+                return None
+            found += ends
+        return found if paths else None
+
+    def parents(self, text: Text) -> Places:
+        """The elements in which the nodes of a path are."""
+        return self.path(text, self.document, parents=True)
+
+    def steps(self, text: Text, path: Path, start: Places, *, made: bool, parents: bool) -> Places:
+        places, above = start, start
+        for step in path.steps:
+            if not places:
+                return places
+            if step.axis == "self" and step.test == "node()":
+                continue
+            if step.abbreviated:
+                places = list(_with_all_below(places))
+                continue
+            if step.axis not in ("child", "attribute") or step.test.endswith(")"):
+                return None
+            above, places = places, self.step(text, step, places)
+            if made and places:
+                for predicate in step.predicates:
+                    self.predicate(text, predicate, places)
+        if not parents or not places:
+            return places
+        last = path.steps[-1]
+        return [place for place in above or () if self.below(place, last)]
+
+    def step(self, text: Text, step: Step, places: Sequence[Place]) -> Places:
+        if step.test.endswith("*"):
+            return None if ":" in step.test else [below for place in places for below in self.below(place, step)]
+        found = [below for place in places for below in self.below(place, step)]
+        if not found:
+            self.lose(text.span(step.start, step.head_end), self.name(step.test), step.axis == "attribute", places)
+        return found
+
+    def below(self, place: Place, step: Step) -> list[Place]:
+        """The children, or attributes, that a step names."""
+        name = self.name(step.test)
+        if step.axis == "attribute":
+            names = place.struct.attributes if step.test == "*" else place.struct.attributes & {name}
+            return [Place(f"@{one}", _LEAF) for one in sorted(names)]
+        children = place.struct.children
+        return [Place(one, children[one]) for one in children if step.test == "*" or one == name]
+
+    def predicate(self, text: Text, expr: Expr, places: Sequence[Place]) -> None:
+        """An attribute that ``ensure`` makes with its element."""
+        match expr:
+            case Binary(operator="and", left=left, right=right):
+                self.predicate(text, left, places)
+                self.predicate(text, right, places)
+            case Path(base=Expr() as inner, steps=()):
+                self.predicate(text, inner, places)
+            case Binary(left=Path() as path) | Binary(right=Path() as path) if path.steps[0].axis == "attribute":
+                self.step(text, path.steps[0], places)
+            case _:
+                pass
+
+    def name(self, written: str) -> str:
+        """A name as the structs have it."""
+        prefix, colon, local = written.rpartition(":")
+        return f"qemu:{local}" if colon and namespaces(self.patch).get(prefix) == QEMU_NAMESPACE else local
+
+    # -- what is put there -----------------------------------------------------------------------------------------
+
+    def value(self, value: model.Template | None, places: Places) -> None:
+        if value is not None and places and not any(place.struct.text for place in places):
+            self.found.append(Lost(value.span(), "text()", places[0].name))
+
+    def brought(self, path: model.XPath, places: Places) -> None:
+        """What ``move`` and ``copy`` bring, by its name."""
+        assert isinstance(self.edit, model.Move | model.Copy)
+        source = tree(self.edit.source.text)
+        names = {self.name(found.steps[-1].test) for found in locations(source) if found.steps} if source else set()
+        if places and len(names) == 1 and not names & {"*", "node()"}:
+            (name,) = names
+            if not any(name in place.struct.children for place in places):
+                self.lose(path.span(), name, False, places)
+
+    def renamed(self, path: model.XPath, to: model.QName, parents: Places) -> None:
+        read = tree(path.text)
+        axes = {found.steps[-1].axis for found in locations(read) if found.steps} if read else set()
+        if parents and len(axes) == 1:
+            attribute = axes == {"attribute"}
+            name = self.name(to.text)
+            known = [name in (place.struct.attributes if attribute else place.struct.children) for place in parents]
+            if not any(known):
+                self.lose(to.span(), name, attribute, parents)
+
+    def fragment(self, xml: model.Fragment, parents: Places) -> None:
+        if not parents:
+            return
+        roots = fragment_roots(self.patch, self.edit)
+        spans = _spans(xml, roots)
+        for root in roots:
+            self.element(root, parents, spans)
+
+    def element(self, node: etree._Element, parents: Sequence[Place], spans: dict[etree._Element, _Spans]) -> None:
+        name, at = known_name(node.tag), spans[node]
+        places = [Place(name, place.struct.children[name]) for place in parents if name in place.struct.children]
+        if not places:
+            self.lose(at.name, name, False, parents)
+            return
+        for number, attribute in enumerate(attributes_of(node)):
+            local = known_name(attribute)
+            if not any(local in place.struct.attributes for place in places):
+                self.lose(at.attributes[number] if number < len(at.attributes) else at.name, local, True, places)
+        if (node.text or "").strip() and not any(place.struct.text for place in places):
+            self.found.append(Lost(at.name, "text()", name))
+        for child in node.iterchildren(etree.Element):
+            self.element(child, places, spans)
+
+    def lose(self, span: Span, name: str, attribute: bool, owners: Sequence[Place]) -> None:
+        names = list(dict.fromkeys(place.name for place in owners))
+        owner = names[0] if len(names) == 1 else ""
+        self.found.append(Lost(span, f"@{name}" if attribute else name, owner))
+
+
+def _with_all_below(places: Iterable[Place]) -> Iterator[Place]:
+    seen: set[int] = set()
+    pending = list(places)
+    while pending:
+        place = pending.pop()
+        if id(place.struct) not in seen or place.struct is _LEAF:
+            seen.add(id(place.struct))
+            yield place
+            pending += [Place(name, struct) for name, struct in place.struct.children.items()]
+
+
+class _Spans(NamedTuple):
+    name: Span
+    attributes: list[Span]
+
+
+def _spans(xml: model.Fragment, roots: Iterable[etree._Element]) -> dict[etree._Element, _Spans]:
+    """Where the elements of a fragment, and their attributes, are written."""
+    text = xml.text
+    for start, end, _ in computed_parts(xml):
+        text = text[:start] + "x" * (end - start) + text[end:]
+    nodes = [node for root in roots for node in root.iter(etree.Element)]
+    tags = [found for found in _TAG.finditer(text) if found["name"] is not None]
+    if len(tags) != len(nodes):
+        return {node: _Spans(xml.span(), []) for node in nodes}
+    found: dict[etree._Element, _Spans] = {}
+    for node, tag in zip(nodes, tags, strict=True):
+        at = tag.start("rest")
+        written = [one for one in _ATTRIBUTE.finditer(tag["rest"]) if not one[1].startswith("xmlns")]
+        attributes = [xml.span(at + one.start(1), at + one.end(1)) for one in written]
+        found[node] = _Spans(xml.span(*tag.span("name")), attributes)
+    return found

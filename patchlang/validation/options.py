@@ -1,0 +1,15 @@
+"""What patches are checked against besides their own language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..kubevirt.structs import releases
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``kubevirt`` is the release that runs the hook; ``plugins``: there are KubeVirt Plugins in the cluster."""
+
+    kubevirt: str = releases()[0]
+    plugins: bool = False
