@@ -46,10 +46,9 @@ class DomainTree:
         self.document = root.getroottree()
         self.preferred: dict[str, str] = {}
         self._data = data
-        self._changes = Changes({}, {}, {}, {})
+        self._changes = Changes({}, {}, {}, {}, {})
         self._undo: list[Callable[[], None]] = []
         self._indentation = Indentation(root, self._changes.contents)
-        self._inserted: set[Element] = set()
         self._grown = 0
         self._written = 0
 
@@ -130,12 +129,13 @@ class DomainTree:
         for node in nodes:
             if _height(node) > room:
                 raise fail(rules.LIMIT, f"the patches nest elements more than {MAX_DEPTH} deep")
+            fresh = node not in self._changes.new and node not in self._changes.parents
             for inner in node.iter():
                 self._grown += 1
-                self._changes.prefixes.setdefault(inner, inner.prefix)
+                if fresh:
+                    self._changes.new[inner] = inner.prefix
                 self._account(inner.text or "", *(str(value) for value in inner.attrib.values()))
-            self._insert_one(node, anchor, position, parent)
-            self._inserted.update(node.iter())
+            self._insert_one(node, anchor, position, parent, fresh)
             anchor, position = node, Position.AFTER
 
     def remove(self, node: Element) -> None:
@@ -175,7 +175,7 @@ class DomainTree:
         Built name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside.
         """
         parent = node.getparent()
-        if node in self._index:
+        if node not in self._changes.new:
             declared = declarations(self._index.start_tag(node))
         else:
             inherited = {} if parent is None else parent.nsmap
@@ -217,12 +217,11 @@ class DomainTree:
 
     @cached_property
     def _index(self) -> Index:
-        """Made by the first edit, before anything has changed."""
-        return Index(self._data, self.root, self._changes.contents)
+        return Index(self._data, self.root, self._changes.contents, self._changes.parents)
 
     def _touch_start(self, element: Element) -> None:
         tag, attributes = element.tag, attributes_of(element)
-        if element in self._index:
+        if element not in self._changes.new:
             self._changes.starts.setdefault(element, (tag, attributes))
 
         def undo() -> None:
@@ -235,7 +234,7 @@ class DomainTree:
         self._undo.append(undo)
 
     def _touch_content(self, element: Element) -> None:
-        if element in self._index and element not in self._changes.contents:
+        if element not in self._changes.new and element not in self._changes.contents:
             self._changes.contents[element] = content_of(element)
 
     def _get_chunks(self, owner: Element, tail: bool) -> tuple[Chunk, ...]:
@@ -243,7 +242,7 @@ class DomainTree:
         if chunks is not None:
             return chunks
         value = (owner.tail if tail else owner.text) or ""
-        raw = self._index.text(owner, tail=tail) if owner in self._index else escape_text(value)
+        raw = escape_text(value) if owner in self._changes.new else self._index.text(owner, tail=tail)
         return (Chunk(value, raw),) if raw else ()
 
     def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
@@ -302,14 +301,16 @@ class DomainTree:
             else:
                 parent.append(node)
 
+        if node not in self._changes.new:
+            self._changes.parents.setdefault(node, parent)
         parent.remove(node)
         self._undo.append(undo)
 
     # -- white space ---------------------------------------------------------------------------------------------
 
-    def _insert_one(self, node: Element, anchor: Element, position: Position, parent: Element) -> None:
+    def _insert_one(self, node: Element, anchor: Element, position: Position, parent: Element, fresh: bool) -> None:
         indent = self._indentation.within(parent)
-        if indent is not None and node not in self._inserted and node not in self._index:
+        if indent is not None and fresh:
             self._indentation.lay_out(node, indent)
         space = () if indent is None else (new_chunk(indent),)
         match position:

@@ -1,16 +1,17 @@
 """Where each node of a domain stands in its bytes.
 
 libxml2 has found the bytes well-formed and there is no DOCTYPE, so every ``<`` outside of comments, CDATA sections and
-processing instructions begins a tag: one regular expression finds all starts, and ends are looked up when they matter.
+processing instructions begins a tag. Most domains have one element a line: then an element stands where its line says.
+In all others one regular expression finds the starts of all nodes. Ends are looked up from the starts.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 from lxml import etree
 
@@ -22,28 +23,39 @@ Content = list[Element | str]
 
 _MARKUP = re.compile(rb"<(?:[^/!?]|!--.*?-->|\?.*?\?>|!\[CDATA\[.*?\]\]>)", re.DOTALL)
 _START_TAG = re.compile(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
+_BLANK = re.compile(rb"[ \t]*")
+_MAX_LINE = 65_000
+"""libxml2 counts lines in 16 bits."""
 
 
 class Index:
-    """The nodes (elements, comments, processing instructions) of an unedited tree in its bytes.
+    """The nodes (elements, comments, processing instructions) that a tree held in the beginning, in its bytes.
 
-    The tree may be edited afterwards, as long as ``contents`` gets what an element held before its content changes.
+    The tree may be edited all the while, as long as ``contents`` has what an element held before its content changed,
+    and ``parents`` the parent of each node that was taken out.
     """
 
-    def __init__(self, data: bytes, root: Element, contents: Mapping[Element, Content]) -> None:
+    def __init__(
+        self, data: bytes, root: Element, contents: Mapping[Element, Content], parents: Mapping[Element, Element]
+    ) -> None:
         self.data = data
         self._root = root
         self._contents = contents
-        # the proxies are kept: lxml finds the same object for a node only as long as one is alive
-        self._starts: dict[Element, int] = dict(zip(root.iter(), _starts(data), strict=False))
-        self._ends: dict[Element, int] = {}
+        self._parents = parents
+        self._starts: dict[Element, int] = {}
         self._tag_ends: dict[Element, int] = {}
-
-    def __contains__(self, node: Element) -> bool:
-        return node in self._starts
+        self._ends: dict[Element, int] = {}
+        self._scopes: dict[Element, Scope] = {}
 
     def start(self, node: Element) -> int:
-        return self._starts[node]
+        start = self._starts.get(node)
+        if start is None:
+            start = self._start_by_line(node)
+            if start is None:
+                self._starts = dict(zip(self._all_nodes(), _all_starts(self.data), strict=False))
+                return self._starts[node]
+            self._starts[node] = start
+        return start
 
     def end(self, node: Element) -> int:
         """The offset behind the node."""
@@ -54,10 +66,10 @@ class Index:
 
     def raw(self, node: Element) -> bytes:
         """The node as written."""
-        return self.data[self._starts[node] : self.end(node)]
+        return self.data[self.start(node) : self.end(node)]
 
     def start_tag(self, element: Element) -> bytes:
-        return self.data[self._starts[element] : self._start_tag_end(element)]
+        return self.data[self.start(element) : self._start_tag_end(element)]
 
     def end_tag(self, element: Element) -> bytes:
         """The end tag as written; empty where the element is self-closed."""
@@ -81,60 +93,78 @@ class Index:
 
     def scope_around(self, node: Element) -> Scope:
         """The prefixes bound around a node."""
-        offsets, scopes = self._scopes
-        return scopes[bisect_right(offsets, self._starts[node])]
+        parent = self._parent(node)
+        return {} if parent is None else self.scope_in(parent)
 
     def scope_in(self, element: Element) -> Scope:
-        """The prefixes bound inside an element."""
-        offsets, scopes = self._scopes
-        return scopes[bisect_right(offsets, self._starts[element] + 1)]
+        """The prefixes bound inside an element; the same object as around it where it declares none."""
+        pending: list[Element] = []
+        node: Element | None = element
+        while node is not None and node not in self._scopes:
+            pending.append(node)
+            node = self._parent(node)
+        scope = {} if node is None else self._scopes[node]
+        for inner in reversed(pending):
+            declared = declarations(self.start_tag(inner))
+            scope = self._scopes[inner] = {**scope, **declared} if declared else scope
+        return scope
 
-    @cached_property
-    def _scopes(self) -> tuple[list[int], list[Scope]]:
-        """The offsets where other prefixes are bound than before; what is bound before the first, and from each on."""
-        offsets: list[int] = []
-        scopes: list[Scope] = [{}]
-        around: list[tuple[int, Scope]] = []
+    # -- the tree as it was ----------------------------------------------------------------------------------------
 
-        def leave(until: int) -> None:
-            while around and around[-1][0] <= until:
-                end, outer = around.pop()
-                offsets.append(end)
-                scopes.append(outer)
+    def _parent(self, node: Element) -> Element | None:
+        return self._parents[node] if node in self._parents else node.getparent()
 
-        for element in self._declaring():
-            start = self._starts[element]
-            leave(start)
-            if element is not self._root:  # behind which no node stands
-                around.append((self.end(element), scopes[-1]))
-            offsets.append(start + 1)
-            scopes.append({**scopes[-1], **declarations(self.start_tag(element))})
-        leave(len(self.data))
-        return offsets, scopes
-
-    def _declaring(self) -> Iterable[Element]:
-        """The elements whose start tags declare namespaces, in document order; some others do no harm."""
-        nodes, starts = list(self._starts), list(self._starts.values())
-        found: dict[Element, None] = {}
-        at = self.data.find(b"xmlns")
-        while at >= 0:
-            number = bisect_right(starts, at) - 1
-            if number >= 0 and isinstance(nodes[number].tag, str):
-                found[nodes[number]] = None
-            at = self.data.find(b"xmlns", at + 5)
-        return found
-
-    def _closing(self, element: Element) -> int:
-        """The offset of the end tag of an element that is not self-closed."""
+    def _last_child(self, element: Element) -> Element | None:
         content = self._contents.get(element)
         if content is None:
-            last = next(element.iterchildren(reversed=True), None)
-        else:
-            last = next((item for item in reversed(content) if isinstance(item, Element)), None)
-        return self._text_end(self._start_tag_end(element) if last is None else self.end(last))
+            return next(element.iterchildren(reversed=True), None)
+        return next((item for item in reversed(content) if isinstance(item, Element)), None)
+
+    def _all_nodes(self) -> Iterator[Element]:
+        pending = [self._root]
+        while pending:
+            node = pending.pop()
+            yield node
+            content = self._contents.get(node)
+            children = node if content is None else [item for item in content if isinstance(item, Element)]
+            pending += reversed(list(children))
+
+    # -- the bytes -------------------------------------------------------------------------------------------------
+
+    def _start_by_line(self, node: Element) -> int | None:
+        """The start of an element that has a line for itself; None where lines do not tell."""
+        lengths, number = self._line_lengths, _line(node)
+        if not lengths or not number or not isinstance(node.tag, str):
+            return None
+        start, end = lengths[number - 1] + number - 1, lengths[number] + number - 1
+        blank = _BLANK.match(self.data, start, end)
+        tag = blank and _START_TAG.match(self.data, blank.end(), end)
+        if not tag or self.data.count(b"<", tag.end(), end) != self.data.count(b"</", tag.end(), end):
+            return None
+        self._tag_ends[node] = tag.end()
+        return tag.start()
+
+    @cached_property
+    def _line_lengths(self) -> list[int]:
+        """How long all lines are before each, and in all; empty where libxml2's line numbers are not to be trusted.
+
+        They are those of the ends of start tags. If any number were wrong, that of the last element would be.
+        """
+        data = self.data
+        if b"<!" in data or b"<?" in data or b"\r" in data:
+            return []
+        lines = data.split(b"\n")
+        last, at = self._root, len(data)
+        while (child := self._last_child(last)) is not None:
+            last = child
+        while data.startswith(b"</", at := data.rindex(b"<", 0, at)):
+            pass
+        tag = _START_TAG.match(data, at)
+        known = tag is not None and _line(last) == data.count(b"\n", 0, tag.end()) + 1
+        return [0, *accumulate(map(len, lines))] if known and len(lines) < _MAX_LINE else []
 
     def _find_end(self, node: Element) -> int:
-        start = self._starts[node]
+        start = self.start(node)
         if self.data.startswith(b"<!--", start):
             return self.data.index(b"-->", start + 4) + 3
         if self.data.startswith(b"<?", start):
@@ -142,6 +172,11 @@ class Index:
         if self.self_closed(node):
             return self._start_tag_end(node)
         return self.data.index(b">", self._closing(node)) + 1
+
+    def _closing(self, element: Element) -> int:
+        """The offset of the end tag of an element that is not self-closed."""
+        last = self._last_child(element)
+        return self._text_end(self._start_tag_end(element) if last is None else self.end(last))
 
     def _text_end(self, start: int) -> int:
         at = self.data.index(b"<", start)
@@ -152,19 +187,24 @@ class Index:
     def _start_tag_end(self, element: Element) -> int:
         end = self._tag_ends.get(element)
         if end is None:
-            found = _START_TAG.match(self.data, self._starts[element])
+            start = self.start(element)
+            end = self._tag_ends.get(element)  # found with the start
+        if end is None:
+            found = _START_TAG.match(self.data, start)
             assert found is not None, "a tag starts here"
             end = self._tag_ends[element] = found.end()
         return end
 
 
-def _starts(data: bytes) -> list[int]:
+def _line(node: Element) -> int:
+    """The line where the start tag of an element ends; 0 where it is not known."""
+    number: Any = node.sourceline
+    return number or 0
+
+
+def _all_starts(data: bytes) -> list[int]:
     """Where elements, comments and processing instructions start, from the root on."""
-    if b"<!" in data or b"<?" in data:
-        starts = [found.start() for found in _MARKUP.finditer(data)]
-        starts = [at for at in starts if not data.startswith(b"<![", at)]
-        root = next(number for number, at in enumerate(starts) if not data.startswith((b"<!", b"<?"), at))
-        return starts[root:]
-    # as above, in half the time: every `<` but that of an end tag starts an element
-    pieces = data.replace(b"</", b"\0/").split(b"<")
-    return [at + number for number, at in enumerate(accumulate(map(len, pieces[:-1])))]
+    starts = [found.start() for found in _MARKUP.finditer(data)]
+    starts = [at for at in starts if not data.startswith(b"<![", at)]
+    root = next(number for number, at in enumerate(starts) if not data.startswith((b"<!", b"<?"), at))
+    return starts[root:]

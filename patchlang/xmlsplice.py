@@ -39,14 +39,16 @@ def content_of(element: Element) -> Content:
 class Changes:
     """What edits touched: tags and attributes, content, and texts as they are to be written.
 
-    ``starts`` and ``contents`` hold elements of the input with what they were there, ``prefixes`` new elements with the
-    prefix that they came with (lxml may take another for the same namespace).
+    ``starts`` and ``contents`` hold elements of the input with what they were there, ``parents`` nodes of the input
+    that were taken out with their parent, ``new`` all other nodes with the prefix that they came with: lxml may take
+    another for the same namespace.
     """
 
     starts: dict[Element, tuple[str, dict[str, str]]]
     contents: dict[Element, Content]
     chunks: dict[Slot, tuple[Chunk, ...]]
-    prefixes: dict[Element, str | None]
+    parents: dict[Element, Element]
+    new: dict[Element, str | None]
 
     def dirty(self) -> Dirty:
         """Touched elements and all above them."""
@@ -123,7 +125,7 @@ class Splicer:
 
     def _patch_inside(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
         index = self.index
-        dirty = sorted((child for child in self.dirty.get(node, ()) if child in index), key=index.start)
+        dirty = sorted((child for child in self.dirty.get(node, ()) if child not in self.changes.new), key=index.start)
         old = self.changes.contents.get(node)
         if old is None:
             for child in dirty:
@@ -147,9 +149,7 @@ class Splicer:
         for child in dirty:
             if child in kept_before:
                 self._patch(child, around, patches)
-        scope = around
-        if scope is None:  # lxml knows what is bound: no start tag around was touched
-            scope = {prefix: uri or "" for prefix, uri in node.nsmap.items()}
+        scope = index.scope_in(node) if around is None else around
         pieces = self._written(node, new, range(first, len(new) - last), scope)
         patches.append((offset(first), offset(len(old) - last), pieces))
         for child in dirty:
@@ -157,7 +157,7 @@ class Splicer:
                 self._patch(child, around, patches)
 
     def _node(self, node: Element, scope: Scope) -> Iterable[bytes]:
-        known = node in self.index
+        known = node not in self.changes.new
         if known and node not in self.dirty:
             around = self.index.scope_around(node)
             if not isinstance(node.tag, str) or means_the_same(around, scope):
@@ -202,7 +202,7 @@ class Splicer:
         if not known:
             if (tag := _plain_start(node, scope)) is not None:
                 return str(node.tag), tag, scope
-            start = StartTag(node, scope, self.preferred, prefix=self.changes.prefixes.get(node, node.prefix))
+            start = StartTag(node, scope, self.preferred, prefix=self.changes.new[node])
             tag = start.write()
             return start.name, tag, start.bound
         raw, around = self.index.start_tag(node), self.index.scope_around(node)
@@ -220,9 +220,9 @@ class Splicer:
         chunks = self.changes.chunks.get((owner, tail))
         if chunks is not None:
             return b"".join(c.raw for c in chunks)
-        if owner in self.index:
-            return self.index.text(owner, tail=tail)
-        return escape_text((owner.tail if tail else owner.text) or "")
+        if owner in self.changes.new:
+            return escape_text((owner.tail if tail else owner.text) or "")
+        return self.index.text(owner, tail=tail)
 
     @property
     def _closes_empties(self) -> bool:
