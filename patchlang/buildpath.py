@@ -6,15 +6,18 @@ They are read as XPath and then held to that subset, so that what is built is wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import rules
-from .diagnostics import PatchError, did_you_mean, fail
+from .diagnostics import PatchError, Rule, did_you_mean, fail
 from .source import Span, Text
 from .xpath import Namespaces, new_name
 from .xpathsyntax import XPathSyntaxError, parse
 from .xpathtree import Binary, Expr, Literal, Number, Path, Step, VariableRef
+
+_QUOTED = re.compile("`.*`", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class _Reader:
     def __init__(self, source: Text, text: str, dialect: BuildDialect) -> None:
         self.source = source
         self.text = text
+        self.computed = text != source.text
         self.dialect = dialect
         self.inside: Step | None = None
 
@@ -130,12 +134,8 @@ class _Reader:
                 root, dot, _ = name.partition(".")
                 if name not in self.dialect.variables and not (dot and f"{root}.*" in self.dialect.variables):
                     known = sorted(v for v in self.dialect.variables if not v.endswith("*"))
-                    raise fail(
-                        rules.UNKNOWN_NAME,
-                        f"there is no variable `${name}` here",
-                        self.span(value.start, value.end),
-                        did_you_mean(name, known, "variables"),
-                    )
+                    message, help = f"there is no variable `${name}` here", did_you_mean(name, known, "variables")
+                    raise self.error(message, value.start, value.end, help, rules.UNKNOWN_NAME)
                 return Condition(attribute, variable=name)
             case _:
                 raise self.not_buildable(value)
@@ -146,12 +146,8 @@ class _Reader:
         except ValueError as e:
             raise self.error(f"`{name}` cannot be made: {e}", step.start, step.end) from None
         except KeyError:
-            raise fail(
-                rules.UNKNOWN_PREFIX,
-                f"the prefix `{name.split(':')[0]}` is not declared",
-                self.span(step.start, step.end),
-                "declare it in `spec.namespaces`",
-            ) from None
+            message, help = f"the prefix `{name.split(':')[0]}` is not declared", "declare it in `spec.namespaces`"
+            raise self.error(message, step.start, step.end, help, rules.UNKNOWN_PREFIX) from None
 
     def not_buildable(self, expr: Expr) -> PatchError:
         return self.error(
@@ -168,8 +164,13 @@ class _Reader:
             return "select the nodes with `in`, and name in `path` what is to be made below them"
         return f"write `in: {self.text[: step.end]}` and `path: {rest}`"
 
-    def error(self, message: str, start: int, end: int, help: str | None = None) -> PatchError:
-        return fail(rules.BAD_ENSURE_PATH, message, self.span(start, end), help)
+    def error(
+        self, message: str, start: int, end: int, help: str | None = None, rule: Rule = rules.BAD_ENSURE_PATH
+    ) -> PatchError:
+        if self.computed:  # from the VMI, as like as not: nothing of it is quoted
+            message = _QUOTED.sub("`…`", message)
+            help = "the path is computed; what it comes to must be a path that `ensure` can make"
+        return fail(rule, message, self.span(start, end), help)
 
     def span(self, start: int, end: int) -> Span:
-        return self.source.span(start, end) if self.text == self.source.text else self.source.span()
+        return self.source.span() if self.computed else self.source.span(start, end)

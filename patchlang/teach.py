@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from .xpathtree import Binary, Expr, Literal, Path, Step, VariableRef
 _PLACES = 8
 _NAMES = 24
 _MAX_TEXT = 60
+_SECRET = re.compile("passw|passphrase|secret|token|credential", re.IGNORECASE)
 
 
 def count_error(
@@ -145,8 +147,8 @@ class _Explanation:
                 return None
 
     def present(self, path: str, nodes: list[Match]) -> list[str]:
-        """The values of a relative path at some nodes, each once, in document order."""
-        if "$" in path:
+        """The values of a relative path at some nodes, each once, in document order; none where a name says secret."""
+        if "$" in path or _SECRET.search(path):
             return []
         evaluator = etree.XPath(path, namespaces=dict(self.selector.namespaces), regexp=False)
         results = [evaluator(m.element) for m in nodes]
