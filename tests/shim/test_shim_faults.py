@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -21,7 +22,9 @@ import virtlauncher
 from samples import CLOUD_INIT, CLOUD_INIT_PATCH, DOMAIN, ENTRY, PATCH, VMI
 from shimprocess import Shim
 
-from shim import arrival
+from shim import arrival, sources
+from shim.config import Config
+from shim.status import CallError
 
 HERE = Path(__file__).parent
 SLOWRUN, PAUSED, SETCLOCK = HERE / "slowrun.py", HERE / "pausedstart.py", HERE / "setclock.py"
@@ -390,6 +393,18 @@ def test_a_volume_that_is_updated_while_it_starts(shim: Shim) -> None:
     (shim.folder / "go").touch()
     shim.launcher()
     assert labels(define(shim)) == ["new", "new"]
+
+
+def test_a_volume_that_changes_whenever_it_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is applied that may be a mix."""
+    versions = itertools.count()
+    monkeypatch.setattr(sources, "_versions", lambda _: [str(next(versions))])
+    (folder / "a.yaml").write_text(PATCH)
+    backend = sources.find(Config(version="v1alpha2", patches=(folder,)), {})
+    with pytest.raises(CallError) as caught:
+        backend.define_domain(DOMAIN, VMI, 10)
+    assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
+    assert "the patch files change while they are read" in caught.value.text
 
 
 @pytest.mark.parametrize("how", ["updated", "removed"])

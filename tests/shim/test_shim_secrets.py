@@ -172,7 +172,7 @@ def test_domains_of_all_cases(lines: list[str], pool: CallbackPool, monkeypatch:
     for case in DOMAINS:
         monkeypatch.chdir(case)
         program = load(test_cases.patch_files()).program
-        if program is None or case.name in AUTHORS:
+        if program is None or case.name in AUTHORS or not Path("domain.xml").exists():
             continue
         domain, vmi = Path("domain.xml").read_bytes(), secretive(in_bytes(test_cases.vmi_of_case()))
         said = told(lines, pool, program, lambda calls, context: calls.define_domain(context, domain, vmi))  # noqa: B023
