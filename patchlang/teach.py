@@ -36,6 +36,8 @@ def count_error(
     reached = "; ".join(filter(None, explained))
     message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
     help = 'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing'
+    if expect.low > 1:
+        help = f'if there may be fewer, say `expect: "{f"0..{expect.high}" if expect.high else "0+"}"`'
     if any("the root of the domain is" in text for text in explained):
         help = f"a path starts with `/domain`: write `/domain/{selector.text.lstrip('/')}`"
     return fail(rules.MATCH_COUNT, message, span, help)

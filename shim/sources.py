@@ -116,7 +116,9 @@ def _patches(texts: _Texts, hooks: Sequence[Found], version: str | None) -> Back
         raise AssertionError("neither a program nor an error")
     if program.edits_cloud_init and version in (None, "v1alpha1"):
         return _half_served(program, version)
-    log.info("%s", one_line(f"patches: {', '.join(program.names)} (from {', '.join(map(str, texts.files))})"))
+    holding = {document.span.source.name for document in program.documents}
+    files = ", ".join(str(file) for file in texts.files if str(file) in holding)
+    log.info("%s", one_line(f"patches: {', '.join(program.names)} (from {files})"))
     return Patches(program, lambda: _again(texts.sources))
 
 

@@ -167,6 +167,14 @@ BAD: dict[str, list[str]] = {
         "- {op: set, path: /domain/title, value: 'of $(vmi.metadata.name)'}",
         "variables:\n  - {name: p, expression: '5'}\ncloudInit:\n"
         "  - {op: ensure, target: userData, path: /port, value: $p}",
+        "- {op: set, path: /domain/title, value: vmi.metadata.name}",
+        "- {op: set, path: /domain/title, value: \"vmi.metadata.annotations['a.b/c']\"}",
+        "- {op: set, path: /domain/devices/disk/source/@file, expect: 0+, value: node.text}",
+        "- {op: ensure, forEach: vmi.spec.volumes, path: /domain/title, value: item.name}",
+        "- {op: add, path: /domain/devices, unless: sound, xml: <sound><a b='vmi.metadata.name'/></sound>}",
+        "- {op: add, path: /domain, unless: title, xml: <title> vmi.metadata.name </title>}",
+        "variables:\n  - {name: p, expression: '5'}\ndomain:\n  - {op: set, path: /domain/title, value: variables.p}",
+        "cloudInit:\n  - {op: ensure, target: userData, path: /hostname, value: vmi.metadata.name}",
     ],
     "PL310": [
         "- op: set\n  path: /domain/title\n  value: |\n    a\n",
@@ -265,6 +273,14 @@ GOOD: dict[str, list[str]] = {
         "  - {op: ensure, path: \"/domain/a[@b=$p]\", value: '$[ variables.p ] $other ${HOME} {{ v1.name }}'}",
         "variables:\n  - {name: p, expression: '5'}\ncloudInit:\n"
         "  - {op: addPart, contentType: text/x-shellscript, filename: a, content: 'p=1; echo $p ${p}'}",
+        "- {op: set, path: /domain/title, value: see vmi.metadata.name}",
+        "- {op: set, path: /domain/title, value: vmi.example.test}",
+        "- {op: set, path: /domain/title, value: item.name}",
+        "- {op: set, path: /domain/title, value: node.example}",
+        "- {op: set, path: /domain/title, value: variables.p}",
+        "- {op: set, path: /domain/title, value: 'vmi.metadata.name + 1'}",
+        "- {op: qemuArgs, args: [-device, 'vmi.json']}",
+        "- {op: add, path: /domain, unless: title, xml: <title>of vmi.metadata.name</title>}",
     ],
     "PL310": [
         "- op: set\n  path: /domain/title\n  value: |-\n    a\n",

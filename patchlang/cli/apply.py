@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -84,7 +86,10 @@ def apply(
         after, diagnostics, traces = patched.data, patched.diagnostics, patched.trace
     if trace:
         click.echo("".join(f"{printable(line)}\n" for line in _trace_lines(traces)), err=True, nl=False)
-    report(diagnostics)
+    if not (loaded.program.edits_domain if domain is not None else loaded.program.edits_cloud_init):
+        kinds = ("cloud-init data", "a domain") if domain is not None else ("a domain", "cloud-init data")
+        click.echo(f"note: the patches edit {kinds[0]} alone, and {printable(_name(source))} is {kinds[1]}", err=True)
+    report(diagnostics if vmi else map(_without_vmi, diagnostics))
     if after is None:
         raise Failed
     result = after
@@ -101,6 +106,17 @@ def apply(
     else:
         sys.stdout.buffer.write(result)
         sys.stdout.buffer.flush()
+
+
+def _without_vmi(diagnostic: Diagnostic) -> Diagnostic:
+    """Says that no VMI was given, of an expression that fails and reads it."""
+    span = diagnostic.span
+    if diagnostic.rule is not rules.EVALUATION or span is None:
+        return diagnostic
+    if not re.search(r"\bvmi\b", span.source.text[span.start : span.end]):
+        return diagnostic
+    help = "no VMI is given, so there is an empty one: name its file by `--vmi`"
+    return replace(diagnostic, help=f"{help}; {diagnostic.help}" if diagnostic.help else help)
 
 
 def _name(path: Path) -> str:

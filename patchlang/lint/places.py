@@ -38,6 +38,8 @@ class _Write(NamedTuple):
 
 # with so many others each write is compared: conditions that exclude each other take time to read
 _MOST = 50
+# so many patches of a file are named
+_NAMED = 8
 
 
 def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
@@ -162,14 +164,20 @@ def _finding(earlier: _Write, later: _Write) -> Diagnostic:
 
 
 def untested(patches: Iterable[tuple[str, Span]], tested: Collection[str]) -> Iterator[Diagnostic]:
-    """Patches that no test applies, in folders where others are tested.
+    """Patches that no test applies, in folders where others are tested; said once a file.
 
     ``patches`` are names, each with its place; ``tested`` are the files and folders that the tests name, as real paths.
     """
     folders = {*tested, *(os.path.dirname(path) for path in tested)}
+    files: dict[str, list[tuple[str, Span]]] = {}
     for name, span in patches if tested else ():
-        path = PurePath(os.path.realpath(span.source.name))
+        files.setdefault(span.source.name, []).append((name, span))
+    for file, held in files.items():
+        path = PurePath(os.path.realpath(file))
         if str(path.parent) in folders and not any(str(place) in tested for place in (path, *path.parents)):
-            help = "write a test of it (`kind: PatchTest`): it replays all runs of a boot"
-            message = f"other patches of this folder are tested, but no test applies `{name}`"
-            yield Diagnostic(rules.UNTESTED, message, span, help, Severity.ADVICE, name)
+            names = [name for name, _ in held]
+            one = len(names) == 1
+            help = f"write a test of {'it' if one else 'them'} (`kind: PatchTest`): it replays all runs of a boot"
+            listed = ", ".join(f"`{name}`" for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+            message = f"other patches of this folder are tested, but no test applies {listed}"
+            yield Diagnostic(rules.UNTESTED, message, held[0][1], help, Severity.ADVICE, names[0] if one else None)

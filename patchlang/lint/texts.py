@@ -13,18 +13,30 @@ from ..template import Literal
 from .reading import TEMPLATES, advice, constants, leaves, shown, template
 
 _BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
+_PATH = re.compile(r"([A-Za-z_]\w*)\.\??(\w+)(?:\.\??\w+|\[\??(?:'[^']*'|\"[^\"]*\"|\w+)\])*")
+_MEMBERS = {
+    "vmi": {"apiVersion", "kind", "metadata", "spec", "status"},
+    "node": {"name", "text", "attributes", "index"},
+}
 _DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 
 Place = Callable[[int, int], Span]
 
 
 def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
-    """``$port``, ``${ port }``, ``{{ port }}`` in a value, where ``port`` is a variable: only ``$[ ]`` is computed."""
+    """``$port``, ``${ port }``, ``{{ port }}`` in a value, where ``port`` is a variable: only ``$[ ]`` is computed.
+
+    A value that is a path of CEL and nothing else, such as ``vmi.metadata.name``, is meant so, too.
+    """
     variables = {variable.name.text for variable in patch.spec.variables}
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
         names = variables | ({"item", "index"} if edit.for_each is not None else set())
         for kind, text, place in _literals(edit):
-            for start, end, name in _meant(text, kind, names, isinstance(edit, model.CloudInitEdit)):
+            found = (
+                *_meant(text, kind, names, isinstance(edit, model.CloudInitEdit)),
+                *_paths(text, kind, variables, loop=edit.for_each is not None),
+            )
+            for start, end, name in found:
                 expression = f"variables.{name}" if name in variables else name
                 message = f"`{shown(text[start:end])}` is not computed: the text stays as it is"
                 yield advice(patch, rules.NOT_COMPUTED, message, place(start, end), f"write `$[ {expression} ]`")
@@ -67,6 +79,22 @@ def _meant(text: str, kind: type, names: set[str], cloud_init: bool) -> Iterator
     for found in _DOLLAR.finditer(text):
         if found[1] in names and (not cloud_init or found.group() == text or kind is model.Pointer):
             yield found.start(), found.end(), found[1]
+
+
+def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterator[tuple[int, int, str]]:
+    """Paths of CEL that are the whole of a value, or of an attribute or a text of a fragment."""
+    if kind not in (model.Template, model.Fragment):
+        return
+    for found in _PATH.finditer(text):
+        before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
+        if kind is model.Fragment:
+            whole = before[-1:] in ("'", '"', ">") and after[:1] in ("'", '"', "<")
+        else:
+            whole = not before and not after
+        root, member = found[1], found[2]
+        known = member in variables if root == "variables" else member in _MEMBERS.get(root, ())
+        if whole and (known or (loop and root == "item")):
+            yield found.start(), found.end(), found.group()
 
 
 def trailing_break(patch: model.Patch) -> Iterator[Diagnostic]:

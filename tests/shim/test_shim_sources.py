@@ -74,6 +74,17 @@ def test_a_config_map_volume(shim: Shim) -> None:
     assert f"patches: baseboard (from {shim.patches}/patch.yaml)" in shim.messages
 
 
+def test_a_test_beside_the_patches_is_passed_over(shim: Shim) -> None:
+    shim.patch(PATCH)
+    (shim.patches / "patch.test.yaml").write_text(
+        "apiVersion: patchlang/v1\nkind: PatchTest\nmetadata: {name: baseboard}\n"
+        "spec: {patches: [patch.yaml], domain: <domain/>, cases: [{name: nothing, error: PL401}]}\n"
+    )
+    shim.start()
+    assert ENTRY.encode() in shim.launcher().on_define_domain(DOMAIN, VMI)
+    assert f"patches: baseboard (from {shim.patches}/patch.yaml)" in shim.messages
+
+
 @pytest.mark.parametrize("text", ["\ufeff" + PATCH, PATCH.replace("\n", "\r\n")], ids=["bom", "crlf"])
 def test_how_editors_write_files(shim: Shim, text: str) -> None:
     (shim.patches / "patch.yaml").write_bytes(text.encode())
