@@ -22,7 +22,7 @@ from patchlang.decode import model_fields
 from patchlang.patchtest import model
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("testing.md", "ci.md", "validate.md")
+GUIDES = ("testing.md", "ci.md", "validate.md", "kubevirt.md")
 BLOCK = re.compile(r"(?:^<!-- file: (\S+) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"^<!-- table: (\w+) -->\n((?:^\|.*\n)+)", re.MULTILINE)
 HELM = '#!/bin/sh\ntest "$1" = template && cat rendered.yaml\n'
@@ -102,6 +102,22 @@ def test_the_recipe_for_pre_commit_names_our_hooks(tmp_path: Path) -> None:
     (used,) = yaml.safe_load((tmp_path / ".pre-commit-config.yaml").read_text())["repos"]
     ours = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     assert [hook["id"] for hook in used["hooks"]] == [hook["id"] for hook in ours]
+
+
+def test_every_manifest_of_the_walk_through_is_valid(tmp_path: Path) -> None:
+    environment = prepare("kubevirt.md", tmp_path)
+    shown = [block for block in blocks("kubevirt.md") if block.language == "yaml"]
+    assert [block for block in shown if block.file is None] == []
+    printed = bash(
+        "patchlang manifest smbios.yaml --image registry.example.test/patchlang --name baseboard", tmp_path, environment
+    )
+    (tmp_path / "configmap.yaml").write_text(printed.stdout)
+    checked = bash("patchlang validate --strict .", tmp_path, environment)
+    assert checked.returncode == 0, checked.stdout
+    for block in shown:
+        for document in yaml.safe_load_all(block.text):
+            assert re.fullmatch(r"[a-z0-9.]+/v\d\w*|v1", document["apiVersion"])
+            assert document["metadata"]["name"]
 
 
 def quoted(text: str) -> str:
