@@ -24,6 +24,7 @@ STAGES = {
     "PL6": "tests",
     "PL7": "manifests",
     "PL8": "comments that ignore findings",
+    "PL9": "libvirt's grammar",
 }
 
 _BASES: dict[str, type] = {"domain": model.DomainEdit, "cloudInit": model.CloudInitEdit}

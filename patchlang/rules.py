@@ -1,7 +1,7 @@
 """Every kind of finding, by stage.
 
 PL0xx YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input,
-PL6xx tests, PL7xx manifests, PL8xx comments that ignore findings.
+PL6xx tests, PL7xx manifests, PL8xx comments that ignore findings, PL9xx libvirt's grammar.
 """
 
 from .diagnostics import Rule
@@ -100,3 +100,11 @@ SAME_NAME_IN_KEYS = Rule("PL716", "same-name-in-keys")
 UNUSED_IGNORE = Rule("PL801", "unused-ignore")
 IGNORE_WITHOUT_REASON = Rule("PL802", "ignore-without-reason")
 BAD_IGNORE = Rule("PL803", "bad-ignore")
+
+UNKNOWN_ELEMENT = Rule("PL901", "unknown-element")
+UNKNOWN_ATTRIBUTE = Rule("PL902", "unknown-attribute")
+UNKNOWN_VALUE = Rule("PL903", "unknown-value")
+MISPLACED_TEXT = Rule("PL904", "misplaced-text")
+IMPOSSIBLE_STEP = Rule("PL905", "impossible-step")
+OTHER_VERSION = Rule("PL906", "other-libvirt")
+NEEDLESS_SEARCH = Rule("PL907", "needless-search")

@@ -31,7 +31,7 @@ NO_SAMPLE = {
 }
 
 # rules that are asked for → how
-OPTIONS = {"PL322": ["--plugins"]}
+OPTIONS = {"PL322": ["--plugins"], "PL906": ["--libvirt", "9.0"]}
 
 RULES = list(handbook.all_rules().values())
 
@@ -77,7 +77,7 @@ def run(
         args = ["apply", "-p", "patch.yaml", f"--{given.split('.')[0]}", given]
         args += ["--vmi", "vmi.yaml"] if "vmi.yaml" in files else []
     else:
-        args = ["validate", *files]
+        args = ["validate", *OPTIONS.get(rule.id, ()), *files]
     monkeypatch.setattr("sys.argv", ["patchlang", *args])
     monkeypatch.setattr("sys.stdin", io.StringIO())
     capture.readouterr()

@@ -35,7 +35,7 @@ data:
     metadata: {name: a}
     spec:
       domain:
-        - {name: "😀é\\t%0A::", op: set, path: "/domain/devices/disk[1]/@a", value: "b,%"}
+        - {name: "😀é\\t%0A::", op: set, path: "/domain/devices/disk[1]/serial", value: "b,%"}
         - {name: "😀", op: sett}
         - op: add
           path: /domain
@@ -196,8 +196,8 @@ def test_the_summary_in_json(run: Run) -> None:
      (["."], 1), (["folder"], 2), (["folder", "--allow-empty"], 0)],
 )  # fmt: skip
 def test_the_status_is_the_same_in_all_formats(run: Run, form: str, args: list[str], status: int) -> None:
-    Path("fine.yaml").write_text(patch("/domain/a"))
-    Path("advice.yaml").write_text(patch("'/domain/devices/disk[1]/@a'"))
+    Path("fine.yaml").write_text(patch("/domain/title"))
+    Path("advice.yaml").write_text(patch("'/domain/devices/disk[1]/serial'"))
     Path("bad.yaml").write_text("a: [")
     Path("folder").mkdir()
     assert run(*args, "--format", form).status == status

@@ -162,7 +162,7 @@ def runner_temporary(tmp_path: Path, bin_folder: Path) -> Path:
         (FAILING, {"tests": "title.yaml\n"}, 1, "FAIL  title: the title"),
         (GOOD, {"tests": "."}, 0, "ok    title: the title"),
         (GOOD, {"paths": "*.yaml\nnowhere/\n"}, 1, "nowhere"),
-        (GOOD.replace("title, value", "devices/disk[1]/@a, value"), {"strict": "true"}, 1, "::"),
+        (GOOD.replace("title, value", "devices/disk[1]/serial, value"), {"strict": "true"}, 1, "::"),
         (GOOD, {"paths": "title.yaml; touch injected\n"}, 1, "injected"),
         (GOOD, {"paths": "-j$(touch injected)"}, 1, "injected"),
     ],

@@ -31,7 +31,7 @@ COMMAND = [sys.executable, "-c", "from patchlang.cli import main; main()", "vali
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")} | {"PYTHONPATH": str(ROOT)}
 
 
-def patch(name: str, path: str = "/domain/a", op: str = "set") -> str:
+def patch(name: str, path: str = "/domain/title", op: str = "set") -> str:
     head = f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: {name}}}\nspec:\n  domain:\n"
     return f"{head}    - {{op: {op}, path: '{path}', value: b}}\n"
 
@@ -48,7 +48,8 @@ def write_folders(folders: int, files: int) -> None:
         folder.mkdir()
         for other in range(files):
             op = "sett" if other == 7 else "set"
-            (folder / f"p{other:04}.yaml").write_text(patch(f"p{other}", f"/domain/devices/disk[{other + 1}]/@a", op))
+            path = f"/domain/devices/disk[{other + 1}]/serial"
+            (folder / f"p{other:04}.yaml").write_text(patch(f"p{other}", path, op))
 
 
 def validate(*args: str, **how: Any) -> subprocess.CompletedProcess[str]:
@@ -148,7 +149,7 @@ def test_ten_thousand_files() -> None:
         for file in range(90):
             (folder / f"d{file}.yaml").write_text(other)
         for file in range(10):
-            (folder / f"p{file}.yaml").write_text(patch(f"p{file}", f"/domain/a{file}"))
+            (folder / f"p{file}.yaml").write_text(patch(f"p{file}", f"/domain/metadata/a{file}"))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output = validate(".")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -319,7 +320,7 @@ def findings(text: str, name: str = "a.yaml") -> Iterator[str]:
 
 
 def test_a_comment_on_what_is_not_given_is_unused_only_where_all_is_given() -> None:
-    edit = "    - {op: set, path: '/domain/a', value: b}\n"
+    edit = "    - {op: set, path: '/domain/title', value: b}\n"
     text = patch("a").replace(edit, f"    # patchlang: ignore[PL307, PL301] reason\n{edit}")
     Path("a.yaml").write_text(text)
     alone = [str(d) for file in validate_files(find(["a.yaml"])[0]) for d in file.diagnostics]

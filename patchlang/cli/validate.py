@@ -14,6 +14,7 @@ import click
 
 from ..formats import FORMATS, Format
 from ..formats.text import Text
+from ..grammar.index import named, versions
 from ..kubevirt.advice import FIRST_WITH_PLUGINS
 from ..kubevirt.structs import releases
 from ..validation.discovery import Input, find
@@ -23,6 +24,14 @@ from ..validation.report import Report, Totals
 from ..validation.run import validate_files
 from ..validation.unit import MAX_MANIFEST_BYTES
 from .common import ENVIRONMENT, Failed, read_stdin, wants_colour
+
+
+def _libvirt(_: click.Context, __: click.Parameter, value: str) -> str | None:
+    if value == "none":
+        return None
+    if (version := named(value)) is None:
+        raise click.BadParameter(f"there is {', '.join(versions())}, or none")
+    return version
 
 
 @click.command()
@@ -51,6 +60,13 @@ from .common import ENVIRONMENT, Failed, read_stdin, wants_colour
     help="Advise on what this KubeVirt release loses of the patches' work. Default: the oldest, which loses most.",
 )
 @click.option("--plugins", is_flag=True, help="There are Plugins of KubeVirt's Plugin API in the cluster.")
+@click.option(
+    "--libvirt",
+    metavar="VERSION",
+    default=lambda: versions()[-1],
+    callback=_libvirt,
+    help="Check names and values in the domain against this libvirt's grammar, by default the newest; none: do not.",
+)
 def validate(
     paths: Sequence[str],
     stdin_filename: str | None,
@@ -61,6 +77,7 @@ def validate(
     jobs: int,
     kubevirt: str | None,
     plugins: bool,
+    libvirt: str | None,
 ) -> None:
     """Check patch files, and the manifests that carry them.
 
@@ -73,7 +90,7 @@ def validate(
         raise click.UsageError("standard input (`-`) can be read only once")
     if stdin_filename is not None and len(paths) == len(named):
         raise click.UsageError("--stdin-filename goes with `-`")
-    options = _options(kubevirt, plugins=plugins)
+    options = _options(kubevirt, plugins=plugins, libvirt=libvirt)
     inputs, errors = find(named)
     if len(paths) > len(named):
         inputs.append(Input(stdin_filename or "<stdin>", True, read_stdin(MAX_MANIFEST_BYTES + 1)))
@@ -98,11 +115,11 @@ def validate(
         raise Failed
 
 
-def _options(kubevirt: str | None, *, plugins: bool) -> Options:
+def _options(kubevirt: str | None, *, plugins: bool, libvirt: str | None) -> Options:
     known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
     if kubevirt is not None and kubevirt not in known:
         raise click.UsageError(f"KubeVirt {kubevirt} has no Plugins: they came with {FIRST_WITH_PLUGINS}")
-    return Options(kubevirt or known[0], plugins)
+    return Options(kubevirt or known[0], plugins, libvirt)
 
 
 def _write(report: Report, totals: Totals, form: Format) -> None:

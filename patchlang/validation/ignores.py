@@ -21,8 +21,8 @@ from ..source import SourceFile, Span
 
 _COMMENT = re.compile(r"(?<!\S)#[ \t]*patchlang:[ \t]*ignore\b(?:[ \t]*\[([^\]\n]*)\])?[ \t]*([^\n\r]*)")
 _ID = re.compile(r"[^\s,]+")
-_STAGES = ("PL3", "PL7")
-"""Advice, and what is wrong around the patches. What the sidecar itself refuses cannot be ignored."""
+_STAGES = ("PL3", "PL7", "PL9")
+"""Advice, what is wrong around the patches, what libvirt does not know. What the sidecar refuses cannot be ignored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,11 @@ from ..kubevirt.structs import releases
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``kubevirt`` is the release that runs the hook; ``plugins``: there are KubeVirt Plugins in the cluster."""
+    """``kubevirt`` is the release that runs the hook; ``plugins``: there are KubeVirt Plugins in the cluster.
+
+    ``libvirt`` is the version whose grammar the domain follows; None: that is not checked.
+    """
 
     kubevirt: str = releases()[0]
     plugins: bool = False
+    libvirt: str | None = None

@@ -11,6 +11,7 @@ from .. import model, rules
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..embedded import located
+from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt
 from ..lint import advise
 from ..load import MAX_FILE_BYTES, decode_source, source_of
@@ -94,6 +95,8 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Fact
     program, errors = compile_program(patches)
     found += errors
     found += advise(patches, None if has_errors(found) else program)
+    if options.libvirt is not None:
+        found += check_grammar(patches, options.libvirt)
     if not has_errors(found):
         found += advise_for_kubevirt(patches, options.kubevirt, plugins=options.plugins)
     names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)

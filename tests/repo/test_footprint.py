@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LATE = {"cel_expr_python"}  # loaded when a patch has an expression
 COMMAND_LINE = {
     "click",
-    *(f"patchlang.{m}" for m in "cli kubevirt lint manifests patchtest render schema validation".split()),
+    *(f"patchlang.{m}" for m in "cli grammar kubevirt lint manifests patchtest render schema validation".split()),
 }
 TRANSPORT = {"google.protobuf", "grpc", "shim"}
 HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog", "typer", "unittest"}

@@ -1,0 +1,77 @@
+"""The index of libvirt's grammar: types of elements, with the names and values that they allow."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+# what an attribute or the text of an element may be: any text (None), one of these, nothing at all
+Values = tuple[str, ...] | None
+NOTHING: Values = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Type:
+    """What an element may hold; in an ``open`` one (metadata) is anything. Names have libvirt's prefixes."""
+
+    elements: Mapping[str, int]
+    attributes: Mapping[str, Values]
+    text: Values
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Index:
+    """The grammar of one libvirt; ``types[0]`` is that of ``/domain``. ``prefixes`` are libvirt's, by namespace."""
+
+    version: str
+    prefixes: Mapping[str, str]
+    types: tuple[Type, ...]
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """The versions there is an index of, the oldest first."""
+    names = (re.fullmatch(r"libvirt-([0-9.]+)\.json", file.name) for file in files(__package__).iterdir())
+    return tuple(sorted((name[1] for name in names if name), key=lambda v: [int(part) for part in v.split(".")]))
+
+
+def named(version: str) -> str | None:
+    """The version that a user means by its first numbers, as 9.0 or 12; the newest of them."""
+    return next((v for v in reversed(versions()) if f"{v}.".startswith(f"{version}.")), None)
+
+
+@cache
+def load(version: str) -> Index:
+    """The index of a version that :func:`versions` has."""
+    read: dict[str, Any] = json.loads(_text(f"libvirt-{version}.json"))
+    lists = [tuple(values) for values in read["values"]]
+
+    def values(number: int | None) -> Values:
+        return None if number is None else lists[number]
+
+    types = tuple(
+        Type(
+            one.get("elements", {}),
+            {name: values(number) for name, number in one.get("attributes", {}).items()},
+            values(one["text"]) if "text" in one else NOTHING,
+            one.get("open", False),
+        )
+        for one in read["types"]
+    )
+    return Index(read["libvirt"], {uri: prefix for prefix, uri in read["namespaces"].items()}, types)
+
+
+@cache
+def extras() -> Mapping[str, frozenset[str]]:
+    """What KubeVirt writes and libvirt's grammar lacks: names by the path of their element, ``@`` before attributes."""
+    return {path: frozenset(names) for path, names in json.loads(_text("kubevirt.json")).items()}
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")

@@ -1,0 +1,222 @@
+"""A patch against the grammar: every path, value and fragment of its domain edits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from .. import model, rules
+from ..celsyntax import closing_bracket
+from ..compile import BUILT_IN_NAMESPACES
+from ..diagnostics import Diagnostic, in_order
+from ..lint.reading import constant, expressions, template, xpath_literals
+from ..source import Text
+from ..template import Computed
+from . import findings, fragments
+from .findings import Finding
+from .index import versions
+from .places import OPEN, unfolding
+from .xpaths import FILLER, Dialect, Places, answer, check_value
+
+_BESIDE = (model.Position.BEFORE, model.Position.AFTER)
+_NAMED = re.compile(r"(?:(.*)/)?([^/]+)")
+
+# a finding, and the text it is in
+_Located = tuple[Text, Finding]
+
+
+def check(patches: Iterable[model.Patch], version: str) -> list[Diagnostic]:
+    """What the grammar of a libvirt, one of :func:`~patchlang.grammar.index.versions`, does not know in patches."""
+    return list(in_order(one for patch in patches if patch.spec.domain for one in _diagnostics(patch, version)))
+
+
+def _diagnostics(patch: model.Patch, version: str) -> Iterator[Diagnostic]:
+    found = _Checker(patch, version).check()
+    others: dict[str, set[tuple[int, int]]] = {}
+    if any(finding.severity.value == "error" for _, finding in found):
+        for other in versions():
+            if other != version:
+                others[other] = {_key(*one) for one in _Checker(patch, other).check()}
+    for text, finding in found:
+        knowing = [other for other, unknown in others.items() if _key(text, finding) not in unknown]
+        if knowing and finding.rule in _OF_VERSIONS:
+            finding = _of_other_version(finding, version, knowing)
+        span = text.span(finding.start, finding.end)
+        yield Diagnostic(finding.rule, finding.message, span, finding.help, finding.severity, patch.metadata.name.text)
+
+
+_OF_VERSIONS = (rules.UNKNOWN_ELEMENT, rules.UNKNOWN_ATTRIBUTE, rules.UNKNOWN_VALUE, rules.MISPLACED_TEXT)
+
+
+def _key(text: Text, finding: Finding) -> tuple[int, int]:
+    span = text.span(finding.start, finding.end)
+    return span.start, span.end
+
+
+def _of_other_version(finding: Finding, version: str, knowing: Sequence[str]) -> Finding:
+    known = versions()
+    newer = [other for other in knowing if known.index(other) > known.index(version)]
+    other = newer[0] if newer else knowing[-1]
+    message = f"{finding.message}; libvirt {other} does"
+    help = f"check with `--libvirt {other}` if that is what runs the VM"
+    return replace(finding, rule=rules.OTHER_VERSION, message=message, help=help)
+
+
+class _Checker:
+    """Checks one patch; each finding comes with the text it is in."""
+
+    def __init__(self, patch: model.Patch, version: str) -> None:
+        self.patch = patch
+        own = {prefix.text: uri.text for prefix, uri in patch.spec.namespaces}
+        self.dialect = Dialect(unfolding(version), tuple({**BUILT_IN_NAMESPACES, **own}.items()))
+        self.found: list[_Located] = []
+
+    @property
+    def document(self) -> Places:
+        return (self.dialect.unfolding.document,)
+
+    def check(self) -> list[_Located]:
+        spec = self.patch.spec
+        self._cel((spec.when, spec.variables), self.document)
+        for edit in spec.domain:
+            self._edit(edit)
+        return self.found
+
+    # -- edits -----------------------------------------------------------------------------------------------------
+
+    def _edit(self, edit: model.DomainEdit) -> None:
+        self._cel((edit.when, edit.for_each), self.document)
+        matched = self.document
+        match edit:
+            case model.Add(path=path, xml=xml, position=position):
+                matched = self._path(path)
+                self._fragment(xml, _parents(matched) if position in _BESIDE else matched)
+            case model.Set(path=path, value=value):
+                matched = self._path(path)
+                self._value(value, matched)
+            case model.Ensure(path=path, value=value, within=within):
+                matched = self._path(within) if within else self.document
+                made = self._constructive(path, matched)
+                if value:
+                    self._value(value, made)
+                self._cel(path, _owners(matched) if within else self.document)
+            case model.Merge(path=path, xml=xml, keys=keys):
+                matched = self._path(path)
+                self._keys(keys, self._fragment(xml, matched))
+            case model.Replace(path=path, xml=xml):
+                matched = self._path(path)
+                self._fragment(xml, _parents(matched))
+            case model.Remove(path=path):
+                matched = self._path(path)
+            case (
+                model.Move(source=source, path=path, position=position)
+                | model.Copy(source=source, path=path, position=position)
+            ):
+                matched = self._path(source)
+                goal = self._path(path)
+                self._brought(path, matched, _parents(goal) if position in _BESIDE else goal)
+            case model.Rename(path=path, to=to):
+                matched = self._path(path)
+                self._renamed(to, matched)
+            case model.Test(path=model.XPath() as path):
+                matched = self._path(path)
+        owners = _owners(matched)
+        if edit.unless:
+            self._xpath(edit.unless, owners)
+        match edit:
+            case model.Add(xml=text) | model.Merge(xml=text) | model.Replace(xml=text):
+                self._cel(text, owners)
+            case model.Set(value=text) | model.Ensure(value=model.Template() as text):
+                self._cel(text, owners)
+            case model.QemuArgs(args=args, env=env):
+                self._cel((args, env), self.document)
+            case model.Test(expression=expression, message=message):
+                self._cel((expression, message), self.document)
+
+    def _value(self, value: model.Template, places: Places) -> None:
+        text = constant(value)
+        if text is not None:
+            self.found += [(value, one) for one in check_value(text, places, self.dialect)]
+        elif places and all(place.values == () and not place.is_open for place in places):
+            end = len(value.text)
+            self.found.append((value, findings.no_text(self._version, places, 0, end)))
+
+    def _brought(self, path: model.XPath, moved: Places, parents: Places) -> None:
+        """What is moved or copied must be able to stand where it goes."""
+        if _unknown(moved) or _unknown(parents) or any(place.kind != "element" for place in (*moved, *parents)):
+            return
+        if not any(place.name in parent.elements for place in moved for parent in parents):
+            name, end = moved[0].name, len(path.text)
+            found = findings.unknown_element(self._version, name, parents, 0, end, below=False)
+            self.found.append((path, found))
+
+    def _renamed(self, to: model.QName, places: Places) -> None:
+        name = self.dialect.name(to.text)
+        parents = _parents(places)
+        if name is None or _unknown(parents) or not parents:
+            return
+        end = len(to.text)
+        if all(place.kind == "attribute" for place in places):
+            if not any(name in parent.attributes for parent in parents):
+                self.found.append((to, findings.unknown_attribute(self._version, name, parents, 0, end)))
+        elif all(place.kind == "element" for place in places) and not any(name in p.elements for p in parents):
+            self.found.append((to, findings.unknown_element(self._version, name, parents, 0, end, below=False)))
+
+    # -- texts -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _version(self) -> str:
+        return self.dialect.unfolding.index.version
+
+    def _path(self, path: model.XPath) -> Places:
+        return self._xpath(path, self.document)
+
+    def _xpath(self, path: Text, context: Places, written: str | None = None) -> Places:
+        found = answer(path.text if written is None else written, context, self.dialect)
+        self.found += [(path, one) for one in found.findings]
+        return found.places
+
+    def _constructive(self, path: model.ConstructivePath, context: Places) -> Places:
+        return self._xpath(path, context, _filled(path))
+
+    def _fragment(self, xml: model.Fragment, parents: Places) -> dict[str, Places]:
+        checked = fragments.check(_filled(xml), parents, self.dialect)
+        self.found += [(xml, one) for one in checked.findings]
+        return checked.places
+
+    def _keys(self, keys: Iterable[tuple[model.Name, tuple[model.XPath, ...]]], places: dict[str, Places]) -> None:
+        """The keys of ``merge``: XPaths that start at the elements of the fragment."""
+        for name, paths in keys:
+            named = _NAMED.fullmatch(name.text)
+            for path in paths if named else ():
+                self._xpath(path, places.get(named[2] if named else "", ()))
+
+    def _cel(self, value: object, context: Places) -> None:
+        """The XPaths that are written out in CEL's ``xpath('…')``."""
+        for expression in expressions(value):
+            for literal in xpath_literals(expression):
+                self._xpath(literal, context)
+
+
+def _parents(places: Places) -> Places:
+    return tuple(dict.fromkeys(p.parent or p for p in places if p is OPEN or p.parent))
+
+
+def _owners(places: Places) -> Places:
+    """Elements, and those of attributes and texts: where `unless` and `xpath()` start."""
+    return tuple(dict.fromkeys(p.parent if p.kind in ("attribute", "text") and p.parent else p for p in places))
+
+
+def _unknown(places: Places) -> bool:
+    return any(place.is_open for place in places)
+
+
+def _filled(text: Text) -> str:
+    """A template with what is computed filled up, so that all else stands where it stood."""
+    filled = text.text
+    for piece in template(text):
+        if isinstance(piece, Computed):
+            end = (closing_bracket(text.text, piece.at + 2) or piece.at) + 1
+            filled = filled[: piece.at] + FILLER * (end - piece.at) + filled[end:]
+    return filled

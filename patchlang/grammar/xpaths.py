@@ -1,0 +1,345 @@
+"""XPath against the grammar: each step to the places it may lead to, as far as that can be told.
+
+A set of places is always at least what the path may select: where something cannot be told it has
+:data:`~patchlang.grammar.places.OPEN` in it, and nothing is found there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from .. import rules
+from ..diagnostics import Severity
+from ..xpathsyntax import XPathSyntaxError, parse
+from ..xpathtree import Binary, Call, Expr, Literal, Number, Path, Step
+from . import findings
+from .findings import Finding
+from .index import Index, Values
+from .places import OPEN, Place, Unfolding
+
+Places = tuple[Place, ...]
+
+# stands for each character of what is computed; a path with it can be parsed, and its places are those of the text
+FILLER = "\ud7fb"
+
+_SEARCHES = ("descendant", "descendant-or-self")
+_SIBLINGS = ("following-sibling", "preceding-sibling")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Where a path leads, and what was found in it."""
+
+    places: Places
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The grammar, and the prefixes of a patch as pairs of prefix and namespace."""
+
+    unfolding: Unfolding
+    namespaces: tuple[tuple[str, str], ...]
+
+    def name(self, written: str) -> str | None:
+        """A name with libvirt's prefix; None for one that is foreign to it or computed."""
+        return canonical(written, dict(self.namespaces), self.unfolding.index) if ":" in written else _plain(written)
+
+
+def canonical(written: str, namespaces: Mapping[str, str], index: Index) -> str | None:
+    """As :meth:`Dialect.name`."""
+    prefix, _, local = written.partition(":")
+    known = index.prefixes.get(namespaces.get(prefix, ""))
+    return _plain(f"{known}:{local}") if known else None
+
+
+def _plain(name: str) -> str | None:
+    return None if FILLER in name else name
+
+
+@lru_cache(maxsize=4096)
+def answer(text: str, context: Places, dialect: Dialect) -> Answer:
+    """Where an XPath leads from the places ``context``. What is no XPath leads anywhere."""
+    try:
+        tree = parse(text)
+    except XPathSyntaxError:
+        return Answer((OPEN,), ())
+    reader = _Reader(text, dialect)
+    places = reader.places(tree, context, top=True)
+    return Answer((OPEN,) if places is None else places, tuple(reader.found))
+
+
+@dataclass
+class _Reader:
+    text: str
+    dialect: Dialect
+    found: list[Finding] = field(default_factory=list)
+
+    @property
+    def version(self) -> str:
+        return self.dialect.unfolding.index.version
+
+    def places(self, expr: Expr, context: Places, *, top: bool = False) -> Places | None:
+        """Where an expression leads; None for what gives no nodes. What is in it is looked at too."""
+        match expr:
+            case Path(base=None):
+                return self._steps((self.dialect.unfolding.document,) if expr.absolute else context, expr.steps, top)
+            case Path(base=Expr() as base):
+                start = self.places(base, context, top=top)
+                if start is None and not expr.filters and not expr.steps:
+                    return None
+                start = (OPEN,) if start is None else start
+                for condition in expr.filters:
+                    self.places(condition, start)
+                return self._steps(start, expr.steps, top)
+            case Binary(operator="|"):
+                left, right = (self.places(side, context, top=top) for side in (expr.left, expr.right))
+                return _unique([*(left or (OPEN,)), *(right or (OPEN,))])
+            case Binary():
+                sides = [(side, self.places(side, context)) for side in (expr.left, expr.right)]
+                if expr.operator in ("=", "!="):
+                    self._compare(*sides[0], expr.right, context)
+                    self._compare(*sides[1], expr.left, context)
+                return None
+            case Call():
+                inner = [self.places(argument, context) for argument in expr.args]
+                if expr.name in ("starts-with", "contains"):
+                    self._part(expr, inner[0])
+                return (OPEN,) if expr.name == "id" else None
+            case _:
+                for child in expr.children:
+                    self.places(child, context)
+                return None
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def _steps(self, places: Places, steps: tuple[Step, ...], top: bool) -> Places:
+        search: Step | None = None
+        for step in steps:
+            if step.abbreviated:
+                search = step
+                continue
+            places = self._step(places, step, search, top)
+            search = None
+            for predicate in step.predicates:
+                self.places(predicate, places)
+        return places
+
+    def _step(self, places: Places, step: Step, search: Step | None, top: bool) -> Places:
+        axis = step.axis
+        if search is not None:
+            if axis == "child":
+                axis = "descendant"
+            else:
+                places = _unique(node for place in places for node in _along(place, "descendant-or-self"))
+        found = _unique(node for place in places for node in self._tested(place, axis, step.test))
+        if found or not places:
+            if search is not None and top and len(found) == 1:
+                self._advise(search, step, places, found[0])
+            return found or (OPEN,)
+        if step.test == "node()":
+            return (OPEN,)  # a comment, say
+        self.found.append(self._nothing(places, axis, step))
+        return (OPEN,)
+
+    def _tested(self, place: Place, axis: str, test: str) -> Iterator[Place]:
+        name = None if test.endswith(("*", ")")) else self.dialect.name(test)
+        principal = "attribute" if axis == "attribute" else "element"
+        prefix = self.dialect.name(test) if test.endswith(":*") else None
+        for node in _along(place, axis):
+            if node is OPEN:
+                # what is searched for by a name without a prefix does not stand in metadata
+                if name is None or place.is_open or axis not in _SEARCHES:
+                    yield node
+            elif test == "node()" or (test == "*" and node.kind == principal):
+                yield node
+            elif test == "text()":
+                if node.kind == "text":
+                    yield node
+            elif test.endswith(")"):
+                yield OPEN
+            elif prefix is not None:
+                if node.kind == principal and node.name.startswith(prefix[:-1]):
+                    yield node
+            elif name is None and test != "*":
+                yield OPEN
+            elif node.kind == principal and node.name == name:
+                yield node
+
+    def _nothing(self, places: Places, axis: str, step: Step) -> Finding:
+        """The finding for a step that leads nowhere."""
+        start, end = step.start, step.head_end
+        written = self.text[start:end]
+        if step.test == "text()" and axis in ("child", *_SEARCHES):
+            return findings.no_text(self.version, places, start, end)
+        elements = [place for place in places if place.kind in ("element", "document")]
+        if not step.test.endswith(("*", ")")) and elements:
+            name = self.dialect.name(step.test) or step.test
+            if axis == "attribute":
+                return findings.unknown_attribute(self.version, name, elements, start, end)
+            if axis in ("child", *_SEARCHES):
+                return findings.unknown_element(self.version, name, elements, start, end, below=axis != "child")
+            parents = _unique(p.parent for p in elements if p.parent is not None)
+            if axis in ("self", *_SIBLINGS) and parents and not any(name in p.elements for p in parents):
+                return findings.unknown_element(self.version, name, parents, start, end, below=False)
+        from_here = places[0].path or "the document"
+        message = f"`{written}` leads nowhere from `{from_here}`"
+        if axis in ("child", *_SEARCHES, *_SIBLINGS) and not elements:
+            what = "an attribute" if places[0].kind == "attribute" else "text"
+            return findings.nothing_there(message, start, end, f"{what} holds nothing; `..` is its element")
+        above = list(dict.fromkeys(p.name for place in places for p in place.ancestors if p.name))
+        help = f"above it are: {', '.join(above)}" if axis.startswith(("parent", "ancestor")) and above else None
+        if axis in ("child", "attribute"):
+            help = "it holds no elements" if axis == "child" else "it has no attributes"
+        return findings.nothing_there(message, start, end, help)
+
+    def _advise(self, search: Step, step: Step, places: Places, found: Place) -> None:
+        """``//`` that stands for one path."""
+        if found.kind != "element" or len(places) != 1 or places[0] is OPEN or step.axis != "child":
+            return
+        written = self.text[search.start : step.head_end]
+        direct = found.path.removeprefix(places[0].path)
+        message = f"`{written}` is always `{direct}` here"
+        help = "write it, so that a step that is missing in the domain is named"
+        advice = Finding(rules.NEEDLESS_SEARCH, message, search.start, step.head_end, help, Severity.ADVICE)
+        self.found.append(advice)
+
+    # -- values ----------------------------------------------------------------------------------------------------
+
+    def _compare(self, side: Expr, places: Places | None, other: Expr, context: Places) -> None:
+        """A path that is compared with a text or a number."""
+        match side:
+            case Call(name="string" | "normalize-space", args=(inner,)):
+                places = self.places_again(inner, context)
+            case Call(name="string" | "normalize-space", args=()):
+                places = context
+            case Call(name="name" | "local-name", args=()):
+                if isinstance(other, Literal):
+                    self._compare_name(context, other, local=side.name == "local-name")
+                return
+        if places is None or OPEN in places:
+            return
+        match other:
+            case Literal(value=value):
+                self.found += self._against(_values(places), value, places, *self._inside(other))
+            case Number(value=number):
+                values = _values(places)
+                if values is not None and not any(_number(v) == number for v in values):
+                    text = self.text[other.start : other.end]
+                    self.found += self._against(values, text, places, other.start, other.end)
+
+    def places_again(self, expr: Expr, context: Places) -> Places | None:
+        """Where an expression leads that was looked at before: nothing is found twice."""
+        return _Reader(self.text, self.dialect).places(expr, context)
+
+    def _against(self, values: Values, value: str, places: Places, start: int, end: int) -> Iterator[Finding]:
+        return against(values, value, places, self.version, start, end)
+
+    def _compare_name(self, places: Places, literal: Literal, *, local: bool) -> None:
+        if OPEN in places or not places or FILLER in literal.value or any(p.kind != "element" for p in places):
+            return
+        names = {p.name.rpartition(":")[2] if local else p.name for p in places}
+        parents = _unique(p.parent for p in places if p.parent is not None)
+        if (
+            literal.value not in names
+            and ":" not in literal.value
+            and all(literal.value not in p.elements for p in parents)
+        ):
+            start, end = self._inside(literal)
+            self.found.append(findings.unknown_element(self.version, literal.value, parents, start, end, below=False))
+
+    def _part(self, call: Call, places: Places | None) -> None:
+        """``starts-with(@type, 'pci')``: some value must be like it."""
+        literal = call.args[1]
+        if places is None or OPEN in places or not isinstance(literal, Literal) or FILLER in literal.value:
+            return
+        values = _values(places)
+        holds = str.startswith if call.name == "starts-with" else str.__contains__
+        if values and not any(holds(value, literal.value) for value in values):
+            start, end = self._inside(literal)
+            self.found.append(findings.unknown_value(self.version, literal.value, places, start, end))
+
+    def _inside(self, literal: Literal) -> tuple[int, int]:
+        """The characters between the quotes."""
+        return (literal.start + 1, literal.end - 1) if literal.value else (literal.start, literal.end)
+
+
+def check_value(value: str, places: Places, dialect: Dialect, start: int = 0) -> Iterator[Finding]:
+    """What is wrong with a text that becomes that of the places."""
+    if not any(place.is_open or place.values is None for place in places):
+        values = tuple(text for place in places for text in place.values or ())
+        yield from against(values, value, places, dialect.unfolding.index.version, start, start + len(value))
+
+
+def against(values: Values, value: str, places: Places, version: str, start: int, end: int) -> Iterator[Finding]:
+    """A text that stands for one of the values of the places."""
+    if FILLER in value or values is None or value.strip() in values or not places or OPEN in places:
+        return
+    if values:
+        yield findings.unknown_value(version, value, places, start, end)
+    elif value.strip():
+        yield findings.no_text(version, places, start, end)
+
+
+def _values(places: Places) -> Values:
+    """What the string value of nodes may be: that of an element has the texts of all elements in it."""
+    found: list[str] = []
+    for place in places:
+        below = [place, *place.below] if place.type.elements else [place]
+        if any(p.is_open or (p.values is None) for p in below) or (len(below) > 1 and any(p.values for p in below)):
+            return None
+        found += place.values or ()
+    return tuple(found)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _along(place: Place, axis: str) -> Iterable[Place]:
+    """The nodes on an axis."""
+    if place is OPEN:
+        return (OPEN,)
+    match axis:
+        case "child":
+            return (OPEN,) if place.is_open else _inside_of(place)
+        case "attribute":
+            return (OPEN,) if place.is_open else place.attributes.values()
+        case "self":
+            return (place,)
+        case "parent":
+            return (place.parent,) if place.parent else ()
+        case "ancestor":
+            return place.ancestors
+        case "ancestor-or-self":
+            return (place, *place.ancestors)
+        case "descendant":
+            return _below(place)
+        case "descendant-or-self":
+            return (place, *_below(place))
+        case "following-sibling" | "preceding-sibling":
+            return _inside_of(place.parent) if place.parent and place.kind != "attribute" else ()
+        case _:
+            return (*_below(list(place.ancestors)[-1]), OPEN) if place.parent else ()
+
+
+def _inside_of(place: Place) -> list[Place]:
+    return [*place.elements.values(), *([place.text] if place.kind == "element" and place.text else [])]
+
+
+def _below(place: Place) -> Iterator[Place]:
+    for one in (place, *place.below):
+        if one.is_open:
+            yield OPEN
+        yield from (p for p in _inside_of(one) if p.kind == "text")
+        if one is not place:
+            yield one
+
+
+def _unique(places: Iterable[Place]) -> Places:
+    return tuple(dict.fromkeys(places))

@@ -1,0 +1,234 @@
+"""libvirt's grammar: what it finds in patches, what it leaves alone, and that its index is libvirt's."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from patchlang import model
+from patchlang.compile import BUILT_IN_NAMESPACES
+from patchlang.diagnostics import Severity
+from patchlang.grammar import fragments
+from patchlang.grammar.index import extras, load, named, versions
+from patchlang.grammar.patches import check
+from patchlang.grammar.places import OPEN, Place, unfolding
+from patchlang.grammar.xpaths import Answer, Dialect, answer
+from patchlang.load import decode_source
+from patchlang.source import SourceFile
+from tools import index_grammar
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMAS = Path("/usr/share/libvirt/schemas")
+NEWEST = versions()[-1]
+BASES = sorted(ROOT.glob("tests/corpus/base/*.domain.xml"))
+PATCHES = sorted([*ROOT.glob("examples/corpus/*.yaml"), *ROOT.glob("examples/patches/*/patch.yaml")])
+
+
+def dialect(version: str = NEWEST) -> Dialect:
+    return Dialect(unfolding(version), tuple(BUILT_IN_NAMESPACES.items()))
+
+
+def ask(xpath: str, version: str = NEWEST) -> Answer:
+    return answer(xpath, (unfolding(version).document,), dialect(version))
+
+
+def patches(file: Path) -> list[model.Patch]:
+    return decode_source(SourceFile(str(file), file.read_text(encoding="utf-8")))[0]
+
+
+def below(version: str) -> Iterator[Place]:
+    for place in unfolding(version).document.below:
+        yield place
+        yield from place.attributes.values()
+
+
+# -- the index ---------------------------------------------------------------------------------------------------------
+
+
+def test_versions() -> None:
+    assert [version.split(".")[0] for version in versions()] == ["9", "11", "12"]
+    assert [named(short) for short in ("9", "9.0", "9.0.0", "11", "12.8")] == [*versions()[:1] * 3, *versions()[1:]]
+    assert [named(other) for other in ("1", "9.1", "none", "", "12.80")] == [None] * 5
+
+
+@pytest.mark.parametrize("version", versions())
+def test_contexts_are_told_apart(version: str) -> None:
+    found = {place.path: place for place in below(version)}
+    assert {"/domain/devices/disk/driver/@io", "/domain/devices/interface/driver/@queues"} <= found.keys()
+    assert "/domain/devices/interface/driver/@io" not in found
+    assert found["/domain/cpu/@mode"].values == ("custom", "host-model", "host-passthrough", "maximum")
+    assert found["/domain/devices/disk/driver/@io"].values == ("io_uring", "native", "threads")
+    assert found["/domain/name"].values is None
+    assert found["/domain/features/acpi"].values == ()
+    assert found["/domain/on_crash"].values is not None
+    assert found["/domain/qemu:commandline/qemu:arg/@value"].values is None
+    assert found["/domain/metadata"].is_open
+
+
+@pytest.mark.parametrize("version", versions())
+def test_every_type_is_reached_and_there_are_no_two_of_a_kind(version: str) -> None:
+    types = load(version).types
+    reached = {0, *(number for one in types for number in one.elements.values())}
+    assert reached == set(range(len(types)))
+    kinds = {(tuple(t.elements.items()), tuple(sorted(t.attributes.items())), t.text, t.open) for t in types}
+    assert len(kinds) == len(types)
+
+
+def test_what_a_newer_libvirt_knows_only_grows() -> None:
+    paths = [{place.path for place in below(version)} for version in versions()]
+    assert paths[0] < paths[1] < paths[2]
+
+
+def test_extras_are_what_the_grammar_lacks() -> None:
+    """No entry is left over from a libvirt that did not know it yet."""
+    found = {place.path: place for place in unfolding(NEWEST).document.below}
+    for path, names in extras().items():
+        own = {*found[path].type.elements, *(f"@{name}" for name in found[path].type.attributes)}
+        assert names & own == set(), path
+
+
+def test_the_index_is_that_of_the_installed_libvirt() -> None:
+    """Debian 12 has 9.0 in libvirt0; newer ones have the files in libvirt-common."""
+    if not (SCHEMAS / "domain.rng").exists():
+        pytest.skip("needs libvirt's schemas: the Debian package libvirt0 or libvirt-common")
+    found = {v for package in ("libvirt0", "libvirt-common") for v in debian_version(package)} & set(versions())
+    if not found:
+        pytest.skip("the installed libvirt is none that there is an index of")
+    version = found.pop()
+    committed = (ROOT / f"patchlang/grammar/libvirt-{version}.json").read_text(encoding="utf-8")
+    assert index_grammar.index(SCHEMAS, version) == committed
+
+
+def debian_version(package: str) -> list[str]:
+    asked = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True)
+    return re.findall(r"^(?:\d+:)?([\d.]+)-", asked.stdout)
+
+
+GRAMMAR = '<grammar xmlns="http://relaxng.org/ns/structure/1.0"><start><ref name="domain"/></start>{}</grammar>'
+
+
+def test_the_program_reads_what_relax_ng_can_say(tmp_path: Path) -> None:
+    """Overridden and combined definitions, name classes, what can never be, recursion, namespaces."""
+    (tmp_path / "domain.rng").write_text(
+        GRAMMAR.format(
+            '<include href="common.rng"><define name="replaced"><element name="new"><text/></element></define>'
+            "</include>"
+            '<define name="extra" combine="choice"><element name="more"><empty/></element></define>'
+        )
+    )
+    (tmp_path / "common.rng").write_text(
+        GRAMMAR.replace('<start><ref name="domain"/></start>', "").format(
+            '<define name="domain"><element name="domain"><interleave><ref name="replaced"/><ref name="extra"/>'
+            '<optional><attribute name="a"><choice><value>x</value><value> y </value><empty/></choice></attribute>'
+            "</optional><choice><group><notAllowed/><element name='never'><empty/></element></group><empty/></choice>"
+            '<zeroOrMore><ref name="tree"/></zeroOrMore>'
+            '<element name="c" ns="http://libvirt.org/schemas/domain/qemu/1.0">'
+            '<element name="arg"><attribute name="free"/></element></element>'
+            '<element name="any"><ref name="custom"/></element></interleave></element></define>'
+            '<define name="replaced"><element name="old"><text/></element></define>'
+            '<define name="extra"><notAllowed/></define>'
+            '<define name="tree"><element name="tree"><zeroOrMore><ref name="tree"/></zeroOrMore></element></define>'
+            '<define name="custom"><element><anyName/><attribute><anyName/></attribute><ref name="custom"/></element>'
+            "</define>"
+        )
+    )
+    made = yaml.safe_load(index_grammar.index(tmp_path, "1.0.0").replace("\n", ""))
+    types = made["types"]
+    root = types[0]
+    assert set(root["elements"]) == {"new", "more", "tree", "qemu:c", "any"}
+    assert made["values"][root["attributes"]["a"]] == ["", "x", "y"]
+    assert "text" in types[root["elements"]["new"]]
+    assert types[root["elements"]["tree"]]["elements"] == {"tree": root["elements"]["tree"]}
+    assert set(types[root["elements"]["qemu:c"]]["elements"]) == {"qemu:arg"}
+    assert types[root["elements"]["any"]] == {"open": True}
+    assert made["namespaces"] == {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
+
+
+# -- no false alarms ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", PATCHES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_nothing_is_said_of_examples(file: Path) -> None:
+    assert [str(one) for one in check(patches(file), NEWEST)] == []
+
+
+@pytest.mark.parametrize("file", BASES, ids=lambda p: p.name)
+def test_what_kubevirt_writes_is_known(file: Path) -> None:
+    """Every element, attribute, value and text of a domain as virt-launcher hands it on."""
+    document = re.sub(r"^<\?xml.*?\?>", "", file.read_text(encoding="utf-8"))
+    checked = fragments.check(document, (unfolding(NEWEST).document,), dialect())
+    assert [finding.message for finding in checked.findings] == []
+    assert {"domain", "devices", "disk"} <= checked.places.keys()
+
+
+def test_nothing_is_said_of_the_xpaths_of_the_corpus() -> None:
+    """The expectations of its cases: functions, axes, predicates of every kind."""
+    cases = yaml.safe_load((ROOT / "tests/corpus/cases.yaml").read_text(encoding="utf-8"))
+    runs = [run for case in cases for run in (case, *case.get("variants", ()))]
+    xpaths = [one["xpath"] for run in runs for one in run.get("expect", ()) if "xpath" in one]
+    assert len(xpaths) > 300
+    found = [f"{xpath}: {one.message}" for xpath in xpaths for one in ask(xpath).findings]
+    assert found == []
+
+
+EVERYWHERE = [
+    "/", "..", "//*", "//@*", "//node()", "//comment()", "/domain//text()", "id('a')/b", "$a/b", "/domain/*/*/*/@id",
+    "(//disk)[1]", "//*[name()='disk']", "//*[@x:y]", "//processing-instruction()", "ancestor-or-self::node()",
+    "/domain/devices/disk/following::boot", "/domain/devices/disk/preceding::comment()", "//disk/ancestor::domain",
+    "/domain/devices/disk/backingStore/backingStore/backingStore/source/@file", "//backingStore/parent::backingStore",
+    "/domain/devices/disk/target/@dev/../../source", "/domain/devices/*[self::disk or self::interface]/alias/@name",
+    "/domain/devices/interface/..//disk", "/domain[devices/disk]/cpu", "count(//disk) + 1", "/domain/metadata//a/@b",
+    "/domain/devices/disk[. = 'x']", "/domain/devices/disk[starts-with(target/@dev, 'sd')]", "/domain/x:y/z/@a",
+    "/domain/devices/disk[substring(@type, 1, 1) = 'f']", "/domain/cpu[@mode = $mode]", "//disk[@type=//disk/@type]",
+    "/domain/devices/disk[@device='disk' and not(@device='cdrom')] | /domain/cpu/@mode", "/domain/no/xpath[",
+    "/domain/devices/controller[@index > 3]", "/domain/cpu/cache[@level = 3]", "/domain/memory[text() = 5]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("xpath", EVERYWHERE)
+@pytest.mark.parametrize("version", versions())
+def test_what_cannot_be_told_is_left_alone(xpath: str, version: str) -> None:
+    errors = [one.message for one in ask(xpath, version).findings if one.severity is Severity.ERROR]
+    assert errors == []
+
+
+def test_places_are_at_least_what_a_path_selects() -> None:
+    """Each node of real domains is among the places of each path to it, down any axis."""
+    from lxml import etree
+
+    paths = [
+        "//*",
+        "//@*",
+        "/domain/devices/*/alias",
+        "//source/..",
+        "//target/following-sibling::*",
+        "//boot/preceding::*",
+    ]
+    for file in BASES:
+        tree = etree.parse(file)
+        for path in paths:
+            known = {one.path for one in ask(path).places if one is not OPEN}
+            for node in tree.xpath(path):
+                element = node if isinstance(node, etree._Element) else node.getparent()
+                ways = [str(e.tag) for e in (*reversed(list(element.iterancestors())), element)]
+                if any("}" in way for way in ways) or "metadata" in ways:
+                    continue
+                way = "".join(f"/{one}" for one in ways) + (f"/@{node.attrname}" if element is not node else "")
+                assert way in known, (path, way)
+
+
+# -- loading -------------------------------------------------------------------------------------------------------
+
+
+def test_an_index_is_read_only_when_asked_for() -> None:
+    code = (
+        "from patchlang.cli import main; from patchlang.grammar import index\n"
+        "assert index.load.cache_info().currsize == 0"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

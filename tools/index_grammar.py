@@ -1,0 +1,263 @@
+"""Makes the index of libvirt's grammar, ``patchlang/grammar/libvirt-VERSION.json``, from its RELAX NG files.
+
+    python tools/index_grammar.py --libvirt 9.0.0 /usr/share/libvirt/schemas > patchlang/grammar/libvirt-9.0.0.json
+
+The index has names only: which element may hold which elements, attributes and text, and the values where the grammar
+lists them. Debian has the files in ``libvirt-common`` (Debian 12: ``libvirt0``); ``apt-get download`` and
+``dpkg-deb -x`` unpack them without installing anything.
+
+An element is known by its context: each ``<element>`` of the grammar is a type of its own. Where one parent has
+several of one name (``source`` of an interface, by the interface's type), a path cannot tell them apart; they become
+one type that may hold what any of them may. Types that are equal all the way down are then made one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+RNG = "{http://relaxng.org/ns/structure/1.0}"
+ANY = "*"
+
+# the values of an attribute or text: those that the grammar lists, or None for any
+Values = frozenset[str] | None
+State = frozenset[etree._Element]
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a pattern allows: attributes and elements by name, text (no values: none)."""
+
+    attributes: dict[str, Values] = field(default_factory=dict)
+    elements: dict[str, State] = field(default_factory=dict)
+    text: Values = frozenset()
+
+    def __or__(self, other: Content) -> Content:
+        attributes, elements = dict(self.attributes), dict(self.elements)
+        for name, values in other.attributes.items():
+            attributes[name] = either(attributes.get(name, frozenset()), values)
+        for name, state in other.elements.items():
+            elements[name] = elements.get(name, frozenset()) | state
+        return Content(attributes, elements, either(self.text, other.text))
+
+
+def either(one: Values, other: Values) -> Values:
+    return None if one is None or other is None else one | other
+
+
+class Schema:
+    """The definitions of a grammar with all that it includes."""
+
+    def __init__(self, start: Path) -> None:
+        self.defines: dict[str, list[etree._Element]] = {}
+        self.start: list[etree._Element] = []
+        self.namespaces: dict[str, str] = {}
+        self._nodes: list[etree._Element] = []  # lxml's nodes are told apart by identity as long as they are held
+        self._load(start, frozenset())
+        self._known: dict[etree._Element, Content | None] = {}
+
+    def _load(self, file: Path, overridden: frozenset[str]) -> None:
+        root = etree.parse(file).getroot()
+        self._nodes += root.iter()
+        for node in root.iterchildren(etree.Element):
+            self._declare(file, node, overridden)
+
+    def _declare(self, file: Path, node: etree._Element, overridden: frozenset[str]) -> None:
+        match kind(node):
+            case "start":
+                self.start.append(node)
+            case "define" if node.get("name") not in overridden:
+                self.defines.setdefault(node.attrib["name"], []).append(node)
+            case "include":
+                own = list(node.iterchildren(etree.Element))
+                names = frozenset(one.attrib["name"] for one in own if kind(one) == "define")
+                self._load(file.parent / node.attrib["href"], overridden | names)
+                for one in own:
+                    self._declare(file, one, overridden)
+            case "define":
+                pass
+            case other:
+                raise ValueError(f"{file.name}: <{other}> in a grammar")
+
+    def content(self, pattern: etree._Element) -> Content | None:
+        """What a pattern allows; None where it can never match."""
+        if pattern not in self._known:
+            self._known[pattern] = self._content(pattern)
+        return self._known[pattern]
+
+    def inside(self, element: etree._Element) -> Content | None:
+        """What may stand in an ``<element>`` pattern."""
+        return self._all([p for p in element.iterchildren(etree.Element) if kind(p) not in ("name", "anyName")])
+
+    def _content(self, pattern: etree._Element) -> Content | None:
+        inner = list(pattern.iterchildren(etree.Element))
+        match kind(pattern):
+            case "element":
+                return Content(elements={name: frozenset([pattern]) for name in self._names(pattern)})
+            case "attribute":
+                values = self._all([p for p in inner if kind(p) not in ("name", "anyName")], values=True)
+                if values is None:
+                    return None
+                # an attribute without a pattern has any text
+                text = values.text if inner else None
+                return Content(dict.fromkeys(self._names(pattern), text))
+            case "ref":
+                return self._define(pattern.attrib["name"])
+            case "choice":
+                found = [content for content in map(self.content, inner) if content is not None]
+                return reduce(Content.__or__, found) if found else None
+            case "group" | "interleave" | "oneOrMore":
+                return self._all(inner)
+            case "optional" | "zeroOrMore" | "mixed":
+                content = self._all(inner) or Content()
+                return content | Content(text=None) if kind(pattern) == "mixed" else content
+            case "text" | "data" | "list":
+                return Content(text=None)
+            case "value":
+                return Content(text=frozenset([" ".join((pattern.text or "").split())]))
+            case "empty":
+                return Content()
+            case "notAllowed":
+                return None
+            case other:
+                raise ValueError(f"<{other}> is not known to this program (line {pattern.sourceline})")
+
+    def _all(self, patterns: list[etree._Element], values: bool = False) -> Content | None:
+        """All of them together. With ``values`` what is empty stands for the empty text."""
+        whole = Content()
+        for pattern in patterns:
+            content = self.content(pattern)
+            if content is None:
+                return None
+            if values and any(kind(one) == "empty" for one in self._reached(pattern)):
+                content |= Content(text=frozenset([""]))
+            whole |= content
+        return whole
+
+    def _reached(self, pattern: etree._Element) -> list[etree._Element]:
+        """The pattern and all in it, those behind its references too."""
+        found = list(pattern.iter(etree.Element))
+        for ref in [one for one in found if kind(one) == "ref"]:
+            for define in self.defines[ref.attrib["name"]]:
+                found += self._reached(define)
+        return found
+
+    def _define(self, name: str) -> Content | None:
+        parts = self.defines[name]
+        contents = [self._all(list(part.iterchildren(etree.Element))) for part in parts]
+        possible = [content for content in contents if content is not None]
+        if any(part.get("combine") == "choice" for part in parts):
+            return reduce(Content.__or__, possible) if possible else None
+        return reduce(Content.__or__, possible) if len(possible) == len(parts) else None
+
+    def _names(self, pattern: etree._Element) -> list[str]:
+        """The names of an ``<element>`` or ``<attribute>``, with libvirt's prefix where they have a namespace."""
+        name = pattern.get("name")
+        if name is None:
+            if any(kind(one) == "anyName" for one in pattern.iterchildren(etree.Element)):
+                return [ANY]
+            raise ValueError(f"this name class is not known to this program (line {pattern.sourceline})")
+        if kind(pattern) == "attribute":
+            return [name]
+        uri = next((str(one.get("ns")) for one in (pattern, *pattern.iterancestors()) if one.get("ns")), "")
+        if not uri:
+            return [name]
+        prefix = uri.split("/")[-2]  # …/schemas/domain/qemu/1.0
+        self.namespaces[prefix] = uri
+        return [f"{prefix}:{name}"]
+
+
+def kind(pattern: etree._Element) -> str:
+    return str(pattern.tag).removeprefix(RNG)
+
+
+def states(schema: Schema) -> tuple[State, dict[State, Content]]:
+    """The state of ``/domain`` and, of it and all below, what may stand there."""
+    start = reduce(Content.__or__, (c for node in schema.start if (c := schema._all(list(node))) is not None))
+    root = start.elements["domain"]
+    found: dict[State, Content] = {}
+    pending = [root]
+    while pending:
+        state = pending.pop()
+        if state not in found:
+            contents = (schema.inside(element) for element in state)
+            found[state] = reduce(Content.__or__, (content for content in contents if content is not None), Content())
+            pending += found[state].elements.values()
+    return root, found
+
+
+def classes(contents: dict[State, Content]) -> dict[State, int]:
+    """States that allow the same all the way down are of one class."""
+    known: dict[State, int] = dict.fromkeys(contents, 0)
+    while True:
+        numbers: dict[Any, int] = {}
+        finer: dict[State, int] = {}
+        for state, content in contents.items():
+            below = frozenset((name, known[child]) for name, child in content.elements.items())
+            signature = (known[state], frozenset(content.attributes.items()), content.text, below)
+            finer[state] = numbers.setdefault(signature, len(numbers))
+        if len(numbers) == len(set(known.values())):
+            return finer
+        known = finer
+
+
+def index(folder: Path, version: str) -> str:
+    """The index as JSON: one type a line, types numbered as they are met from the root, in the order of names."""
+    schema = Schema(folder / "domain.rng")
+    root, contents = states(schema)
+    known = classes(contents)
+    of_class = {number: state for state, number in known.items()}
+    order: dict[int, int] = {}
+    pending = [known[root]]
+    while pending:
+        number = pending.pop(0)
+        if number not in order:
+            order[number] = len(order)
+            elements = contents[of_class[number]].elements
+            pending += [known[elements[name]] for name in sorted(elements) if name != ANY]
+    lists: dict[frozenset[str], int] = {}
+    types = []
+    for number in order:
+        content = contents[of_class[number]]
+        shown: dict[str, Any] = {}
+        if elements := {name: order[known[state]] for name, state in sorted(content.elements.items()) if name != ANY}:
+            shown["elements"] = elements
+        if attributes := {name: values for name, values in sorted(content.attributes.items()) if name != ANY}:
+            shown["attributes"] = {
+                name: values and lists.setdefault(values, len(lists)) for name, values in attributes.items()
+            }
+        if content.text is None or content.text:
+            shown["text"] = content.text and lists.setdefault(content.text, len(lists))
+        if ANY in content.elements or ANY in content.attributes:
+            shown["open"] = True
+        types.append(shown)
+    head = {"libvirt": version, "namespaces": dict(sorted(schema.namespaces.items()))}
+    lines = [
+        json.dumps(head)[:-1],
+        f'"values": {_rows([sorted(values) for values in lists])}',
+        f'"types": {_rows(types)}}}',
+    ]
+    return ",\n".join(lines) + "\n"
+
+
+def _rows(items: list[Any]) -> str:
+    return "[\n" + ",\n".join(json.dumps(item, ensure_ascii=False) for item in items) + "\n]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("schemas", type=Path, help="the folder with domain.rng, such as /usr/share/libvirt/schemas")
+    parser.add_argument("--libvirt", required=True, metavar="VERSION", help="the version they come with, such as 9.0.0")
+    args = parser.parse_args()
+    sys.stdout.write(index(args.schemas, args.libvirt))
+
+
+if __name__ == "__main__":
+    main()
