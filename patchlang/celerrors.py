@@ -42,6 +42,8 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
     ("invalid single argument value", "`math.greatest` and `math.least` need numbers", "test its `size()` first"),
     ("index out of range", "a position lies outside the text", "test its `size()` first"),
 )  # fmt: skip
+# of its compiler
+TOO_DEEP = re.compile(r"recursion (?:depth|limit)")
 _OURS = re.compile(r"\b(capture|flatten|hex|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cel_expr_python import cel
 
 from .diagnostics import PatchError
-from .inputs import check_texts
+from .inputs import cel_integer, check_texts
 
 if TYPE_CHECKING:
     from .expressions import Bindings
@@ -85,7 +85,7 @@ def _parse_json(text: str) -> Any:
         raise ValueError(f"parseJSON: {word} is not JSON")
 
     try:
-        value = json.loads(text, parse_constant=refuse)
+        value = json.loads(text, parse_constant=refuse, parse_int=cel_integer)
         if "\\u" in text:
             check_texts(value)
         return value

@@ -179,6 +179,18 @@ def _opening(found: list[Token], closer: int) -> int:
     return 0
 
 
+_OPENERS = frozenset({"optMap", "optFlatMap"})
+
+
+def opened_twice(text: str, limit: int) -> int | None:
+    """The offset of the first ``optMap`` or ``optFlatMap`` over the limit; None where there is none.
+
+    CEL's macro has its operand twice: a chain of them doubles with each.
+    """
+    found = [t for t in tokens(text) if t.kind == "name" and t.text in _OPENERS]
+    return found[limit].start if len(found) > limit else None
+
+
 _ENDS_OPTIONAL = frozenset({"hasValue", "optFlatMap", "optMap", "or", "orValue", "value"})
 
 

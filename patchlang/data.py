@@ -15,6 +15,7 @@ from typing import Any
 MAX_NODES = 50_000
 MAX_TEXT = 1 << 20
 MAX_DEPTH = 100
+_MOST_BITS = 14_000  # Python writes no number of more than 4300 digits
 
 
 class TooBigError(Exception):
@@ -112,12 +113,19 @@ def check_size(value: Any) -> None:
     for nodes, (item, depth) in enumerate(_walk(value), 1):
         if isinstance(item, (str, bytes)):
             text += len(item)
+        elif isinstance(item, int) and item.bit_length() > _MOST_BITS:
+            raise TooBigError("a number of more than 4200 digits")
         if nodes > MAX_NODES:
             raise TooBigError(f"more than {MAX_NODES} values")
         if text > MAX_TEXT:
             raise TooBigError(f"more than {MAX_TEXT} characters of text")
         if depth > MAX_DEPTH:
             raise TooBigError(f"nested deeper than {MAX_DEPTH}")
+
+
+def count(value: Any) -> int:
+    """How many values, keys among them, a value is; what is shared counts each time."""
+    return sum(1 for _ in _walk(value))
 
 
 def _walk(value: Any) -> Iterator[tuple[Any, int]]:
@@ -133,7 +141,10 @@ def _walk(value: Any) -> Iterator[tuple[Any, int]]:
 
 
 def plain(value: Any) -> Any:
-    """The value with JSON's types alone, for CEL: dates as text, bytes as base64, keys as text, sets as lists."""
+    """The value with JSON's types alone, for CEL: dates as text, bytes as base64, keys as text, sets as lists.
+
+    Integers beyond 64 bits are doubles; what is no finite double is text.
+    """
     match value:
         case dict():
             return {key_text(key): plain(item) for key, item in value.items()}
@@ -145,6 +156,8 @@ def plain(value: Any) -> Any:
             return b64encode(value).decode()
         case datetime.date():
             return value.isoformat()
+        case int() if not -(2**63) <= value < 2**63:
+            return float(value) if value.bit_length() <= 1000 else "inf" if value > 0 else "-inf"
         case float() if not math.isfinite(value):
             return repr(value)
         case _:

@@ -7,6 +7,7 @@ the C++ CEL with its ``strings``, ``math``, ``optional`` and ``bindings`` extens
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,15 +17,16 @@ from typing import Any, Protocol
 from cel_expr_python import cel
 
 from . import rules
-from .celerrors import LOCATED, OVER_MAP, explain, explain_static, method_help, quiet
+from .celerrors import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
 from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
-from .celsyntax import Insertion, chains, compared_optional, guard_macros, original_offset
+from .celsyntax import Insertion, chains, compared_optional, guard_macros, opened_twice, original_offset
 from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from .scope import without_value
 from .source import Span, Text
 
 MAX_SOURCE = 4096
+MAX_OPENED_TWICE = 8
 
 _EXTENSIONS = cel.NewEnvConfigFromYaml(
     "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}]"
@@ -146,6 +148,12 @@ class Compiled:
     def _plain(self, value: Any) -> Any:
         """JSON's types only, maps with sorted keys."""
         match value:
+            case float() if not math.isfinite(value):
+                raise self.error(
+                    rules.WRONG_RESULT,
+                    "the result is not a number, or infinite, which JSON cannot say",
+                    "test the divisor, or what is read by `double(...)`",
+                )
             case bool() | int() | float() | str() | None:
                 return value
             case list():
@@ -179,6 +187,9 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     if (at := compared_optional(source.text)) is not None:
         message = "an optional is compared with a value, which is never equal"
         raise fail(rules.BAD_EXPRESSION, message, source.span(at), "end it with `.orValue(...)`")
+    if (at := opened_twice(source.text, MAX_OPENED_TWICE)) is not None:
+        message = f"more than {MAX_OPENED_TWICE} `optMap` and `optFlatMap`: CEL writes out twice what each opens"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "put a part of the expression into a variable")
     inputs = tuple(_inputs(source, names))
     env = _environment(names)
     text, insertions = guard_macros(source.text)
@@ -286,6 +297,9 @@ def _check_members(source: Text, chain: Any) -> None:
 
 def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
     found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
+    if not found and TOO_DEEP.search(raw):
+        message = "the expression is nested deeper than 32 levels; each operator in a row is one"
+        return fail(rules.BAD_EXPRESSION, message, source.span(), "put a part of it into a variable")
     if not found:
         return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
     over_map = [f for f in found if OVER_MAP.search(f[2])]

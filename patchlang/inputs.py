@@ -9,7 +9,7 @@ from . import rules
 from .diagnostics import Diagnostic, PatchError, fail
 
 
-def _integer(digits: str) -> int | float:
+def cel_integer(digits: str) -> int | float:
     """What CEL can hold: beyond 64 bits a number is a double."""
     if len(digits) < 19:
         return int(digits)
@@ -21,7 +21,7 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=cel_integer)
 
 
 def parse_vmi(vmi: bytes) -> dict[str, Any]:

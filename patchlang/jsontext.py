@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
@@ -23,7 +24,7 @@ class JsonError(ValueError):
 def read(text: str) -> Any:
     """The data that a JSON text writes; of duplicate keys the last counts, as for Go. Raises JsonError, TooBigError."""
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as e:
         raise JsonError(f"{e.msg[0].lower()}{e.msg[1:]} in line {e.lineno}, column {e.colno}") from None
     except RecursionError:
@@ -31,6 +32,13 @@ def read(text: str) -> Any:
     except ValueError as e:
         raise JsonError(str(e) if isinstance(e, JsonError) else "a number has too many digits") from None
     check_size(value)
+    return value
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise JsonError("a number is beyond what a double holds")
     return value
 
 

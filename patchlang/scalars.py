@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from enum import Enum
 from functools import partial
@@ -83,7 +84,10 @@ def json_scalar(node: Scalar) -> model.Constant | model.Template:
     if _INTEGER.fullmatch(text) and len(text) <= 300:
         return model.Constant(int(text), node.span)
     if _NUMBER.fullmatch(text) and len(text) <= 300:
-        return model.Constant(float(text), node.span)
+        if not math.isfinite(number := float(text)):
+            message = f"`{text}` is beyond what a double holds"
+            raise fail(rules.AMBIGUOUS_SCALAR, message, node.span, f"write '{text}' for text")
+        return model.Constant(number, node.span)
     if text == "":
         raise fail(rules.AMBIGUOUS_SCALAR, "the value is empty", node.span, "write null, or '' for the empty text")
     if _AMBIGUOUS.fullmatch(text):

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from . import jsontext
-from .data import TooBigError, identical
+from .data import TooBigError, count, identical
 from .textnodes import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
-from .yamlread import Document, YamlError, read
+from .yamlread import MAX_YAML_NODES, Document, YamlError, read
 from .yamlwrite import Layout, block, element, flow, member, scalar, shifted
 
 _COLON = re.compile(r"[ \t]*:")
@@ -36,6 +36,9 @@ def rewrite(document: Document, new: Any) -> str:
     """
     if identical(document.value, new) or (document.root is None and new == {}):
         return document.text
+    has_aliases = document.root is not None and any(node.target for node in document.root.below())
+    if not has_aliases and count(new) > MAX_YAML_NODES:
+        raise TooBigError(f"more than {MAX_YAML_NODES} YAML nodes")
     if (text := _json_rewritten(document, new)) is not None:
         return text
     layout = _layout(document)

@@ -93,7 +93,7 @@ def patchlang(
 
 
 def inputs_of(case: Path, folder: Path) -> Path:
-    """Where the inputs of a case are: its folder, or a copy of it with the big files that ``generated.yaml`` tells of."""
+    """Where the inputs of a case are: its folder, or a copy with the big files that ``generated.yaml`` tells of."""
     recipe = case / "generated.yaml"
     if not recipe.exists():
         return case

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import yaml
 from lxml import etree
@@ -67,16 +69,35 @@ def cloud_init(program: Program, data: bytes, legacy: bytes, vmi: bytes, *, as_t
     if outcome.data is None or outcome.no_cloud_source is None:
         require(outcome.data is outcome.no_cloud_source, "one of both forms is missing")
         return REFUSED
-    new, source = json.loads(outcome.data), json.loads(outcome.no_cloud_source)
+    new, source = strict_json(outcome.data), strict_json(outcome.no_cloud_source)
     for key, own in (("userData", "UserData"), ("networkData", "NetworkData")):
         require((source.get(key) or "") == (new.get(own) or ""), "the two forms differ")
     if data.strip() not in (b"", b"null"):
         old = json.loads(data)
         require(outcome.data == data or not identical(old, new), "the same data, and other bytes")
+        if new.get("NetworkData") != old.get("NetworkData") and not as_text and _is_json(old.get("NetworkData")):
+            strict_json(new["NetworkData"].encode())
         if new.get("UserData") != old.get("UserData") and not as_text:
             _readable(new["UserData"], old.get("UserData"))
     open_cloud_init(outcome.data, outcome.no_cloud_source)
     return RESULT
+
+
+def strict_json(data: bytes) -> Any:
+    """JSON that all readers read alike: Python takes NaN, too, and what is beyond doubles for infinite."""
+
+    def number(word: str) -> float:
+        require(math.isfinite(float(word)), "a number is no finite double")
+        return float(word)
+
+    return json.loads(data, parse_constant=number, parse_float=number)
+
+
+def _is_json(text: object) -> bool:
+    try:
+        return isinstance(text, str) and isinstance(strict_json(text.encode()), dict)
+    except (BrokenLawError, ValueError, RecursionError):
+        return False
 
 
 def _readable(after: str, before: object) -> None:

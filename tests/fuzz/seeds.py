@@ -21,15 +21,17 @@ EXAMPLES = TESTS.parent / "examples"
 BIGGEST = 12_288
 SLOW = {"limit-of-nodes"}
 NO_DOMAIN = b"<domain><name>a</name><devices><disk device='disk'><target dev='vda'/></disk></devices></domain>"
-NO_CLOUD_INIT = json.dumps({
-    "DataSource": "noCloud",
-    "NoCloudMetaData": {"instance-id": "a", "local-hostname": "a"},
-    "ConfigDriveMetaData": None,
-    "UserData": "#cloud-config\nusers:\n- name: a\n",
-    "NetworkData": "",
-    "DevicesData": None,
-    "VolumeName": "disk",
-}).encode()
+NO_CLOUD_INIT = json.dumps(
+    {
+        "DataSource": "noCloud",
+        "NoCloudMetaData": {"instance-id": "a", "local-hostname": "a"},
+        "ConfigDriveMetaData": None,
+        "UserData": "#cloud-config\nusers:\n- name: a\n",
+        "NetworkData": "",
+        "DevicesData": None,
+        "VolumeName": "disk",
+    }
+).encode()
 
 
 @dataclass(frozen=True)

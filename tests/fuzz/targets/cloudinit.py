@@ -18,6 +18,9 @@ from . import patches, programs
 
 _YAML_TOKENS = re.compile(r"\n[ ]*|[ ]+|[-?:,\[\]{}#&*!|>'\"%@`]|[^\s\-?:,\[\]{}#&*!|>'\"%@`]+|\s")
 _YAML_WORDS = (
+    "0x" + "f" * 4000,
+    "1" + ":59" * 2500,
+    "9" * 4400,
     "\n- ", "\n  ", "\n", ": ", "- ", "? ", "&a ", "*a", "<<: *a", "!!binary ", "!!set ", "!!omap ",
     "!!python/tuple ", "!x ", "|\n", "|2-\n", ">+\n", "'", '"', "# c\n", "\n---\n", "\n...\n", "%YAML 1.1\n", "{",
     "}", "[", "]", ",", "~", "null", "yes", "0644", "1:30", "1e3", ".inf", "2001-01-01", "=", "\t", "\r\n", "\u2028",
@@ -33,6 +36,8 @@ _MIME_WORDS = tuple(word.encode() for word in (
     "=\n", "=ZZ",
 ))  # fmt: skip
 _JSON_WORDS = (
+    b"9" * 400,
+    b"9" * 4400,
     b"null",
     b"true",
     b"{}",

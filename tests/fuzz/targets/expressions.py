@@ -203,7 +203,7 @@ def _check_cel(parts: Parts) -> str:
         value = compile_expression(_text(text), _NAMES_OF_CEL).evaluate(_Bindings())
     except PatchError as e:
         return laws.shown([e.diagnostic], refused=True)
-    json.dumps(value)
+    json.dumps(value, allow_nan=False)
     return laws.RESULT
 
 
