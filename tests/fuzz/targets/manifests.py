@@ -14,6 +14,7 @@ from lxml import etree
 from patchlang.diagnostics import PatchError
 from patchlang.formats import FORMATS
 from patchlang.formats.testreport import as_json, as_junit, as_text
+from patchlang.kubevirt.structs import releases
 from patchlang.load import source_of
 from patchlang.patchtest.load import load_tests
 from patchlang.patchtest.run import run_tests
@@ -94,7 +95,7 @@ def _check_test(parts: Parts) -> str:
         return laws.shown([e.diagnostic], refused=True)
     loaded = load_tests([source])
     laws.shown(loaded.diagnostics)
-    report = run_tests(loaded.tests, update=False)
+    report = run_tests(loaded.tests, kubevirt=releases()[0], update=False)
     for test in report.tests:
         for case in test.cases:
             laws.shown(failure.diagnostic for failure in case.failures)
