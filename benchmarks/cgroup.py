@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,21 @@ class Cage:
     def command(self, *program: str) -> list[str]:
         enter = "".join(f"echo $$ > '{folder}/cgroup.procs' && " for folder in self._folders.values())
         return ["/bin/sh", "-c", f'{enter}exec "$@"', "sh", *program]
+
+    @property
+    def enter(self) -> list[str]:
+        """What stands before a command that is to run in them."""
+        return self.command()
+
+    @property
+    def peak(self) -> int:
+        """The most that was charged at once, in bytes, the page cache included."""
+        return self.number("memory.max_usage_in_bytes")
+
+    @property
+    def killed(self) -> int:
+        """How many processes the kernel killed for want of memory."""
+        return self.field("memory.oom_control", "oom_kill")
 
     def number(self, file: str) -> int:
         """The only number in a file of a controller, such as ``memory.max_usage_in_bytes``."""
@@ -71,9 +87,11 @@ def _own(controller: str) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """A group is busy for a moment after its last process has ended."""
+    """Ends what is left in a group; it is busy for a moment after its last process has ended."""
     for _ in range(100):
         try:
+            for process in (folder / "cgroup.procs").read_text().split():
+                os.kill(int(process), signal.SIGKILL)
             folder.rmdir()
         except OSError:
             time.sleep(0.02)

@@ -27,8 +27,8 @@ import documents  # noqa: E402
 import grpc  # noqa: E402
 import virtlauncher  # noqa: E402
 from shimprocess import IMAGE, Shim  # noqa: E402
-from sidecarlimits import CPU_QUOTA_US, MEMORY_BYTES, Limited, UnavailableError, limited  # noqa: E402
 
+from benchmarks.cgroup import CPU, MEMORY, Cage, Unavailable, cage  # noqa: E402
 from patchlang.engine import patch_cloud_init, patch_domain  # noqa: E402
 from patchlang.load import load  # noqa: E402
 
@@ -50,8 +50,8 @@ class Report:
     refused: int = 0
     sent_bytes: int = 0
     seconds: int = 0
-    memory_limit_bytes: int = MEMORY_BYTES
-    cpu_quota_us: int = CPU_QUOTA_US
+    memory_limit_bytes: int = int(MEMORY["memory.limit_in_bytes"])
+    cpu_quota_us: int = int(CPU["cpu.cfs_quota_us"])
     rss: list[tuple[int, int]] = field(default_factory=list)
     rss_settled: int = 0
     rss_end: int = 0
@@ -112,7 +112,7 @@ class Soak:
         return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
 
 
-def run(group: Limited, calls: int = CALLS, settled: int = SETTLED) -> Report:
+def run(group: Cage, calls: int = CALLS, settled: int = SETTLED) -> Report:
     """Raises WrongAnswerError, RpcError."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     report = Report(_commit(), platform.python_version(), calls)
@@ -157,9 +157,9 @@ def main() -> int:
     if given.calls < SETTLED:
         parser.error(f"at least {SETTLED} calls: the memory after those is what the end is compared with")
     try:
-        with limited() as group:
+        with cage(MEMORY, CPU) as group:
             report = run(group, given.calls)
-    except UnavailableError as error:
+    except Unavailable as error:
         print(error, file=sys.stderr)
         return 3
     except (WrongAnswerError, grpc.RpcError) as error:

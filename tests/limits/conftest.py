@@ -5,28 +5,35 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "shim"))
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "shim")]
 
-from shimprocess import IMAGE, Shim
-from sidecarlimits import Limited, UnavailableError, limited
+from shimprocess import IMAGE, Shim  # noqa: E402
+
+from benchmarks.cgroup import CPU, MEMORY, Cage, Unavailable, cage  # noqa: E402
 
 
 @pytest.fixture
-def group() -> Iterator[Limited]:
+def limits() -> Sequence[Mapping[str, str]]:
+    return MEMORY, CPU
+
+
+@pytest.fixture
+def group(limits: Sequence[Mapping[str, str]]) -> Iterator[Cage]:
     try:
-        with limited() as made:
+        with cage(*limits) as made:
             yield made
-    except UnavailableError as error:
+    except Unavailable as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture
-def start(group: Limited) -> Iterator[Callable[..., Shim]]:
+def start(group: Cage) -> Iterator[Callable[..., Shim]]:
     """Starts a sidecar in the group with these patches and executables, as the image does; it answers Info then."""
     folder = Path(tempfile.mkdtemp(prefix="limits-"))
     shim = Shim(folder)

@@ -14,14 +14,18 @@ from pathlib import Path
 import documents
 import grpc
 import pytest
-import sidecarlimits
 import virtlauncher
 from shimprocess import Shim
-from sidecarlimits import MEMORY_BYTES, Limited, UnavailableError, limited
+
+from benchmarks import cgroup
+from benchmarks.cgroup import CPU, MEMORY, Cage, Unavailable, cage
 
 VERSION = "v1alpha3"
 KIB, MIB = 1024, 1024 * 1024
 Start = Callable[..., Shim]
+
+# what takes long by itself, and where the CPU's share changes nothing
+whole_cpu = pytest.mark.parametrize("limits", [(MEMORY,)], ids=["memory"])
 
 
 def patched(domain: bytes) -> bytes:
@@ -39,13 +43,13 @@ def edited(data: bytes) -> bytes:
 
 
 @contextmanager
-def nobody_is_killed(group: Limited, shim: Shim) -> Iterator[None]:
+def nobody_is_killed(group: Cage, shim: Shim) -> Iterator[None]:
     yield
     assert shim.process is not None
-    reached = f"peak {group.peak:,} bytes, at the limit {group.at_limit} times, {group.killed} killed"
+    reached = f"peak {group.peak:,} bytes, at the limit {group.number('memory.failcnt')} times, {group.killed} killed"
     print(reached)
     assert (group.killed, shim.process.poll()) == (0, None), reached
-    assert group.peak < MEMORY_BYTES, reached
+    assert group.peak < int(MEMORY["memory.limit_in_bytes"]), reached
     assert shim.signal(signal.SIGTERM) == 0
     assert list(shim.hooks.iterdir()) == []
 
@@ -74,7 +78,7 @@ def pre_cloud_init(shim: Shim, data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("size", "callers"), [(256 * KIB, 16), (MIB, 1), (MIB, 16)], ids=["256KiBx16", "1MiB", "1MiBx16"]
 )
-def test_domains(start: Start, group: Limited, size: int, callers: int) -> None:
+def test_domains(start: Start, group: Cage, size: int, callers: int) -> None:
     shim = start(documents.DOMAIN_PATCH)
     domain = documents.domain(size)
     assert size - 1000 < len(domain) <= size
@@ -82,8 +86,9 @@ def test_domains(start: Start, group: Limited, size: int, callers: int) -> None:
         assert set(at_once(callers, lambda: define(shim, domain))) == {patched(domain)}
 
 
+@whole_cpu
 @pytest.mark.parametrize(("size", "callers"), [(16_000, 16), (1_000_000, 1)], ids=["16KBx16", "1MB"])
-def test_cloud_init_data(start: Start, group: Limited, size: int, callers: int) -> None:
+def test_cloud_init_data(start: Start, group: Cage, size: int, callers: int) -> None:
     shim = start(documents.CLOUD_INIT_PATCH)
     data = documents.cloud_init(size)
     assert size * 0.8 < len(data) <= size
@@ -91,7 +96,8 @@ def test_cloud_init_data(start: Start, group: Limited, size: int, callers: int) 
         assert set(at_once(callers, lambda: pre_cloud_init(shim, data))) == {edited(data)}
 
 
-def test_user_data_of_too_many_nodes_is_refused_before_it_fills_the_memory(start: Start, group: Limited) -> None:
+@whole_cpu
+def test_user_data_of_too_many_nodes_is_refused_before_it_fills_the_memory(start: Start, group: Cage) -> None:
     shim = start(documents.CLOUD_INIT_PATCH)
     with nobody_is_killed(group, shim):
         with pytest.raises(grpc.RpcError) as caught:
@@ -102,7 +108,7 @@ def test_user_data_of_too_many_nodes_is_refused_before_it_fills_the_memory(start
 
 
 @pytest.mark.parametrize("size", [MIB + 1000, 4 * MIB - 2000, 5 * MIB], ids=["1MiB+", "4MiB-", "5MiB"])
-def test_sixteen_domains_that_are_too_large(start: Start, group: Limited, size: int) -> None:
+def test_sixteen_domains_that_are_too_large(start: Start, group: Cage, size: int) -> None:
     """Over ``--max-domain-bytes`` our own words, over gRPC's limit gRPC's; both before the memory is full."""
     shim = start(documents.DOMAIN_PATCH)
     domain = documents.domain(size)
@@ -121,7 +127,7 @@ def test_sixteen_domains_that_are_too_large(start: Start, group: Limited, size: 
         assert define(shim, documents.domain(2000)) == patched(documents.domain(2000))
 
 
-def test_info_is_answered_while_a_callback_runs(start: Start, group: Limited) -> None:
+def test_info_is_answered_while_a_callback_runs(start: Start, group: Cage) -> None:
     """Within the second that virt-launcher gives it, the CPU's share used up or not."""
     shim = start(documents.CLOUD_INIT_PATCH)
     data = documents.cloud_init(200_000)
@@ -134,7 +140,7 @@ def test_info_is_answered_while_a_callback_runs(start: Start, group: Limited) ->
                 asked += 1
             assert running.result() == edited(data)
         assert asked > 1
-        assert group.throttled > 0
+        assert group.field("cpu.stat", "nr_throttled") > 0
 
 
 FLOODS = {
@@ -146,8 +152,9 @@ FLOODS = {
 }
 
 
+@whole_cpu
 @pytest.mark.parametrize("flood", FLOODS)
-def test_executables_that_write_without_end(start: Start, group: Limited, flood: str) -> None:
+def test_executables_that_write_without_end(start: Start, group: Cage, flood: str) -> None:
     """What they write passes through the sidecar's memory and its log, and stays in neither."""
     shim = start(onDefineDomain=f"#!/bin/sh\n{FLOODS[flood]}\n")
     domain = documents.domain(100_000)
@@ -170,18 +177,19 @@ def test_executables_that_write_without_end(start: Start, group: Limited, flood:
 
 def test_the_groups_are_removed_with_all_that_runs_in_them() -> None:
     try:
-        with limited() as group:
-            process = subprocess.Popen([*group.enter, "sleep", "300"])
-            while str(process.pid) not in (group.cpu / "cgroup.procs").read_text().split():
+        with cage(MEMORY, CPU) as group:
+            process = subprocess.Popen(group.command("sleep", "300"))
+            paths = [Path(word.strip("'")).parent for word in " ".join(group.enter).split() if "cgroup.procs" in word]
+            while str(process.pid) not in (paths[-1] / "cgroup.procs").read_text().split():
                 os.sched_yield()
-            paths = (group.memory, group.cpu)
-    except UnavailableError as error:
+    except Unavailable as error:
         pytest.skip(str(error))
     assert process.wait(timeout=20) == -signal.SIGKILL
+    assert len(paths) == 2
     assert not any(path.exists() for path in paths)
 
 
 def test_limits_that_cannot_be_set_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sidecarlimits, "_ROOT", tmp_path)
-    with pytest.raises(UnavailableError, match="cgroups of version 1"), limited():
+    monkeypatch.setattr(cgroup, "ROOT", tmp_path)
+    with pytest.raises(Unavailable, match="needs root and cgroup version 1"), cage(MEMORY):
         pass

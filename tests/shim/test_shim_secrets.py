@@ -28,9 +28,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import test_cases
 import test_cloudinit_cases
+from fuzz import worker
+from fuzz.targets import USUAL
 from test_cloudinit_cases import Case
 
 from patchlang import engine
+from patchlang.diagnostics import PatchError
 from patchlang.load import load, load_sources, source_of
 from patchlang.render import render
 from shim import backends
@@ -280,6 +283,33 @@ def test_values_in_every_kind_of_expression_and_edit(lines: list[str], pool: Cal
             assert_nothing_in(said)
     assert ran > 600
     assert ran > refused > ran / 2
+
+
+@pytest.mark.parametrize("target", ["patch-domain", "vmi", "patch-cloud-init", "user-data", "network-data", "mime"])
+def test_what_the_fuzzer_tries(target: str, lines: list[str], pool: CallbackPool) -> None:
+    ran = refused = 0
+    for number in range(100):
+        parts = worker.input_of(USUAL[target], 11, number)
+        if b"message" in parts["patch.yaml"]:
+            continue  # an author's
+        try:
+            program, _ = load_sources([source_of("p.yaml", parts["patch.yaml"])])
+        except PatchError:
+            continue
+        if program is None:
+            continue
+        vmi = secretive(in_bytes(parts["vmi.json"]))
+        if "domain.xml" in parts:
+            domain = parts["domain.xml"]
+            said = told(lines, pool, program, lambda calls, context: calls.define_domain(context, domain, vmi))  # noqa: B023
+        else:
+            data, source = in_bytes(parts["cloud-init.json"]), in_bytes(parts["legacy.json"])
+            said = told(lines, pool, program, lambda calls, context: calls.pre_cloud_init(context, data, source, vmi))  # noqa: B023
+        ran += 1
+        refused += "failed: " in said
+        assert_nothing_in(said)
+    assert ran > 5
+    assert refused > 2
 
 
 # -- faults of ours ------------------------------------------------------------------------------------------------
