@@ -122,7 +122,9 @@ class _Reader:
                     self.predicate(text, predicate, places)
         if not parents or not places:
             return places
-        last = path.steps[-1]
+        last = path.steps[-1] if path.steps else None
+        if last is None or last.axis not in ("child", "attribute"):
+            return None
         return [place for place in above or () if self.below(place, last)]
 
     def step(self, text: Text, step: Step, places: Sequence[Place]) -> Places:
