@@ -7,28 +7,20 @@ but for those of ``qemu``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from lxml import etree
-
 from .. import model
-from ..lint.effects import fragment_roots, namespaces
+from ..grammar.fragments import Node, read
+from ..lint.effects import namespaces
 from ..lint.reading import constant, locations, tree
 from ..qemuargs import QEMU_NAMESPACE
 from ..source import Span, Text
-from ..xmltext import attributes_of
 from ..xpathtree import Binary, Expr, Path, Step
 from .marks import computed_parts
-from .structs import Struct, known_name
+from .structs import Struct
 
 _BESIDE = (model.Position.BEFORE, model.Position.AFTER)
-_TAG = re.compile(
-    r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>|<(?P<name>[^\s/>!?]+)(?P<rest>(?:\"[^\"]*\"|'[^']*'|[^>\"'])*)>",
-    re.DOTALL,
-)
-_ATTRIBUTE = re.compile(r"([^\s=/]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 
 
 class Lost(NamedTuple):
@@ -160,7 +152,7 @@ class _Reader:
     def name(self, written: str) -> str:
         """A name as the structs have it."""
         prefix, colon, local = written.rpartition(":")
-        return f"qemu:{local}" if colon and namespaces(self.patch).get(prefix) == QEMU_NAMESPACE else local
+        return _known(namespaces(self.patch).get(prefix) if colon else None, local)
 
     # -- what is put there -----------------------------------------------------------------------------------------
 
@@ -189,27 +181,28 @@ class _Reader:
                 self.lose(to.span(), name, attribute, parents)
 
     def fragment(self, xml: model.Fragment, parents: Places) -> None:
-        if not parents:
-            return
-        roots = fragment_roots(self.patch, self.edit)
-        spans = _spans(xml, roots)
-        for root in roots:
-            self.element(root, parents, spans)
+        text = xml.text
+        for start, end, _ in computed_parts(xml):
+            text = text[:start] + "x" * (end - start) + text[end:]
+        for node in read(text) if parents else ():
+            self.element(xml, node, parents or (), namespaces(self.patch))
 
-    def element(self, node: etree._Element, parents: Sequence[Place], spans: dict[etree._Element, _Spans]) -> None:
-        name, at = known_name(node.tag), spans[node]
+    def element(self, xml: model.Fragment, node: Node, parents: Sequence[Place], scope: dict[str, str]) -> None:
+        scope = {**scope, **node.declared}
+        prefix, _, local = node.name.rpartition(":")
+        name = _known(scope.get(prefix), local)
         places = [Place(name, place.struct.children[name]) for place in parents if name in place.struct.children]
         if not places:
-            self.lose(at.name, name, False, parents)
+            self.lose(xml.span(node.start, node.start + len(node.name)), name, False, parents)
             return
-        for number, attribute in enumerate(attributes_of(node)):
-            local = known_name(attribute)
+        for attribute, _, at, _ in node.attributes:
+            local = attribute.rpartition(":")[2]
             if not any(local in place.struct.attributes for place in places):
-                self.lose(at.attributes[number] if number < len(at.attributes) else at.name, local, True, places)
-        if (node.text or "").strip() and not any(place.struct.text for place in places):
-            self.found.append(Lost(at.name, "text()", name))
-        for child in node.iterchildren(etree.Element):
-            self.element(child, places, spans)
+                self.lose(xml.span(at, at + len(attribute)), local, True, places)
+        if not any(place.struct.text for place in places):
+            self.found += [Lost(xml.span(at, at + len(text)), "text()", name) for text, at in node.texts]
+        for child in node.nodes:
+            self.element(xml, child, places, scope)
 
     def lose(self, span: Span, name: str, attribute: bool, owners: Sequence[Place]) -> None:
         names = list(dict.fromkeys(place.name for place in owners))
@@ -228,24 +221,5 @@ def _with_all_below(places: Iterable[Place]) -> Iterator[Place]:
             pending += [Place(name, struct) for name, struct in place.struct.children.items()]
 
 
-class _Spans(NamedTuple):
-    name: Span
-    attributes: list[Span]
-
-
-def _spans(xml: model.Fragment, roots: Iterable[etree._Element]) -> dict[etree._Element, _Spans]:
-    """Where the elements of a fragment, and their attributes, are written."""
-    text = xml.text
-    for start, end, _ in computed_parts(xml):
-        text = text[:start] + "x" * (end - start) + text[end:]
-    nodes = [node for root in roots for node in root.iter(etree.Element)]
-    tags = [found for found in _TAG.finditer(text) if found["name"] is not None]
-    if len(tags) != len(nodes):
-        return {node: _Spans(xml.span(), []) for node in nodes}
-    found: dict[etree._Element, _Spans] = {}
-    for node, tag in zip(nodes, tags, strict=True):
-        at = tag.start("rest")
-        written = [one for one in _ATTRIBUTE.finditer(tag["rest"]) if not one[1].startswith("xmlns")]
-        attributes = [xml.span(at + one.start(1), at + one.end(1)) for one in written]
-        found[node] = _Spans(xml.span(*tag.span("name")), attributes)
-    return found
+def _known(uri: str | None, local: str) -> str:
+    return f"qemu:{local}" if uri == QEMU_NAMESPACE else local
