@@ -215,7 +215,7 @@ def _with_all_below(places: Iterable[Place]) -> Iterator[Place]:
     pending = list(places)
     while pending:
         place = pending.pop()
-        if id(place.struct) not in seen or place.struct is _LEAF:
+        if id(place.struct) not in seen:
             seen.add(id(place.struct))
             yield place
             pending += [Place(name, struct) for name, struct in place.struct.children.items()]
