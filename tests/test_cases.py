@@ -30,7 +30,7 @@ from patchlang.render import render
 CASES = Path(__file__).parent / "cases"
 OPS: dict[str, Any] = dict(model.DOMAIN_OPS)
 # rules that no domain, patch file or command line brings about (they belong to cloud-init and to the sidecar), and two
-# whose case would be too big a file: see test_limits.py and test_validate_manifests.py
+# whose case would be too big a file: see test_input_limits.py and test_validate_manifests.py
 ELSEWHERE = {
     rules.AMBIGUOUS_SCALAR, rules.BAD_CLOUD_INIT, rules.BAD_POINTER, rules.CONFIG_MAP_TOO_BIG, rules.DEADLINE,
     rules.FILE_TOO_BIG, rules.FORMAT, rules.INPUT_TOO_BIG, rules.OPERATION, rules.UNUSABLE_RESULT,
