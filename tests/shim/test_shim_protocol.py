@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -110,16 +109,6 @@ def test_signals_end_it_with_a_call_in_flight(shim: Shim, number: signal.Signals
     assert shim.signal(number) == 0
     thread.join()
     assert len(errors) == 1
-    assert list(shim.hooks.iterdir()) == []
-
-
-def test_a_signal_before_it_serves(shim: Shim) -> None:
-    """While it loads there is nothing to clean up; a pipe for a patch file keeps it there."""
-    os.mkfifo(shim.patches / "patch.yaml")
-    shim.start()
-    shim.wait_for("sidecar-shim starts")
-    assert shim.signal(signal.SIGTERM) == 0
-    assert "sidecar-shim received signal: terminated" in shim.messages
     assert list(shim.hooks.iterdir()) == []
 
 
