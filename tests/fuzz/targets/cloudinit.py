@@ -207,10 +207,10 @@ def _pointers(value: Any, at: str = "") -> Iterator[str]:
 
 
 TARGETS = (
-    Target("cloud-init", 8, _make_record, _check),
-    Target("user-data", 12, _make_user_data, _check),
-    Target("network-data", 4, _make_network_data, _check),
-    Target("mime", 8, _make_mime, _check),
-    Target("wrapped", 6, _make_wrapped, _check),
-    Target("json-patch", 10, _make_json_patch, patches.check),
+    Target("cloud-init", 6, _make_record, _check),
+    Target("user-data", 8, _make_user_data, _check),
+    Target("network-data", 3, _make_network_data, _check),
+    Target("mime", 6, _make_mime, _check),
+    Target("wrapped", 8, _make_wrapped, _check),
+    Target("json-patch", 6, _make_json_patch, patches.check),
 )

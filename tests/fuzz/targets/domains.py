@@ -166,7 +166,7 @@ def _check_dump(parts: Parts) -> str:
 
 
 TARGETS = (
-    Target("domain", 16, _make_domain, _check),
+    Target("domain", 30, _make_domain, _check),
     Target("vmi", 8, _make_vmi, _check),
-    Target("dumps", 4, _make_dump, _check_dump),
+    Target("dumps", 8, _make_dump, _check_dump),
 )

@@ -234,6 +234,6 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 TARGETS = (
-    Target("xpath", 16, _make_xpath, _check_xpath),
-    Target("cel", 16, _make_cel, _check_cel),
+    Target("xpath", 30, _make_xpath, _check_xpath),
+    Target("cel", 30, _make_cel, _check_cel),
 )

@@ -106,6 +106,6 @@ def _check_test(parts: Parts) -> str:
 
 
 TARGETS = (
-    Target("manifest", 10, _make_manifest, _check_manifest),
-    Target("patch-test", 6, _make_test, _check_test),
+    Target("manifest", 6, _make_manifest, _check_manifest),
+    Target("patch-test", 4, _make_test, _check_test),
 )

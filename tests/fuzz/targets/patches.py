@@ -82,5 +82,5 @@ def check(parts: Parts) -> str:
 
 TARGETS = (
     Target("patch-domain", 16, _make_domain, check),
-    Target("patch-cloud-init", 10, _make_cloud_init, check),
+    Target("patch-cloud-init", 6, _make_cloud_init, check),
 )
