@@ -1,7 +1,8 @@
 """The log: one JSON object a line on standard error, with the keys of KubeVirt's own (client-go/log/log.go).
 
 What may stand in it: names and places of patches, counts, sizes, times, the texts of diagnostics, and the standard
-error of executables. No value of a VMI, a domain or cloud-init data, and no message of an exception that is not ours.
+error of executables. No value of a VMI or of cloud-init data, of a domain only those that the predicate of a path
+compares, and no message of an exception that is not ours (docs/reliability.md, "Secrets and logs").
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ COMPONENT = "shim-sidecar"
 MAX_MESSAGE = 8192
 """Characters of one message; container runtimes cut lines at 16 KiB."""
 
-PATIENCE_MS = 1000
-"""How long a line waits for a full pipe before it is dropped."""
+PATIENCE_MS = 300
+"""How long a line waits for a full pipe before it is dropped; virt-launcher gives Info a second."""
 
 log = logging.getLogger("shim")
 
