@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any
 
 from lxml import etree
@@ -46,6 +46,7 @@ class Index:
         self._tag_ends: dict[Element, int] = {}
         self._ends: dict[Element, int] = {}
         self._scopes: dict[Element, Scope] = {}
+        self._lengths = [0]
 
     def start(self, node: Element) -> int:
         start = self._starts.get(node)
@@ -133,10 +134,10 @@ class Index:
 
     def _start_by_line(self, node: Element) -> int | None:
         """The start of an element that has a line for itself; None where lines do not tell."""
-        lengths, number = self._line_lengths, _line(node)
-        if not lengths or not number or not isinstance(node.tag, str):
+        number = _line(node)
+        if not self._trusts_lines or not number or not isinstance(node.tag, str):
             return None
-        start, end = lengths[number - 1] + number - 1, lengths[number] + number - 1
+        start, end = self._line_start(number), self._line_start(number + 1) - 1
         blank = _BLANK.match(self.data, start, end)
         tag = blank and _START_TAG.match(self.data, blank.end(), end)
         if not tag or self.data.count(b"<", tag.end(), end) != self.data.count(b"</", tag.end(), end):
@@ -144,24 +145,31 @@ class Index:
         self._tag_ends[node] = tag.end()
         return tag.start()
 
-    @cached_property
-    def _line_lengths(self) -> list[int]:
-        """How long all lines are before each, and in all; empty where libxml2's line numbers are not to be trusted.
+    def _line_start(self, number: int) -> int:
+        """The offset of a line, counted from 1, or behind the last."""
+        missing = number - len(self._lengths)
+        if missing > 0:
+            self._lengths += islice(self._more_lengths, missing)
+        return self._lengths[number - 1] + number - 1
 
-        They are those of the ends of start tags. If any number were wrong, that of the last element would be.
-        """
+    @cached_property
+    def _trusts_lines(self) -> bool:
+        """Do libxml2's line numbers tell where start tags end? If any were wrong, that of the last element would be."""
         data = self.data
-        if b"<!" in data or b"<?" in data or b"\r" in data:
-            return []
-        lines = data.split(b"\n")
+        if b"<!" in data or b"<?" in data or b"\r" in data or data.count(b"\n") > _MAX_LINE:
+            return False
         last, at = self._root, len(data)
         while (child := self._last_child(last)) is not None:
             last = child
         while data.startswith(b"</", at := data.rindex(b"<", 0, at)):
             pass
         tag = _START_TAG.match(data, at)
-        known = tag is not None and _line(last) == data.count(b"\n", 0, tag.end()) + 1
-        return [0, *accumulate(map(len, lines))] if known and len(lines) < _MAX_LINE else []
+        return tag is not None and _line(last) == data.count(b"\n", 0, tag.end()) + 1
+
+    @cached_property
+    def _more_lengths(self) -> Iterator[int]:
+        """How long all lines up to each are."""
+        return accumulate(map(len, self.data.split(b"\n")))
 
     def _find_end(self, node: Element) -> int:
         start = self.start(node)
