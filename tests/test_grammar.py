@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from patchlang.grammar.places import OPEN, Place, unfolding
 from patchlang.grammar.xpaths import Answer, Dialect, answer
 from patchlang.load import decode_source
 from patchlang.source import SourceFile
-from tools import index_grammar
+from tools import index_grammar, measure_typos
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = Path("/usr/share/libvirt/schemas")
@@ -187,6 +188,7 @@ EVERYWHERE = [
     "/domain/devices/disk[. = 'x']", "/domain/devices/disk[starts-with(target/@dev, 'sd')]", "/domain/x:y/z/@a",
     "/domain/devices/disk[substring(@type, 1, 1) = 'f']", "/domain/cpu[@mode = $mode]", "//disk[@type=//disk/@type]",
     "/domain/devices/disk[@device='disk' and not(@device='cdrom')] | /domain/cpu/@mode", "/domain/no/xpath[",
+    "//backingStore/source/ancestor::mirror", "//cookies/ancestor::backingStore", "//*/parent::backingStore",
     "/domain/devices/controller[@index > 3]", "/domain/cpu/cache[@level = 3]", "/domain/memory[text() = 5]",
 ]  # fmt: skip
 
@@ -221,6 +223,55 @@ def test_places_are_at_least_what_a_path_selects() -> None:
                     continue
                 way = "".join(f"/{one}" for one in ways) + (f"/@{node.attrname}" if element is not node else "")
                 assert way in known, (path, way)
+
+
+# -- what it costs -----------------------------------------------------------------------------------------------------
+
+WIDE = [
+    "//*" + "/following::*" * 90,
+    "//*" * 140,
+    "//node()" * 90,
+    "//*[.='a']" * 60,
+    "//*/@*/.." * 60,
+    "//*/ancestor::*" * 60,
+]
+
+
+@pytest.mark.parametrize("xpath", [*WIDE, "a[string(" * 14 + "a" + ")='x']" * 14], ids=lambda x: x[:20])
+def test_a_path_never_leads_to_more_places_than_there_are(xpath: str) -> None:
+    """Searches of searches, and what holds itself again, are followed once."""
+    places = {place for one in unfolding(NEWEST).document.below for place in (one, one.text, *one.attributes.values())}
+    assert set(ask(xpath).places) <= {*places, OPEN}
+
+
+# -- typos -------------------------------------------------------------------------------------------------------------
+
+FIGURES = json.loads((ROOT / "benchmarks/typos.json").read_text(encoding="utf-8"))
+GUIDE = (ROOT / "docs/validate.md").read_text(encoding="utf-8")
+
+
+def test_the_recorded_measure() -> None:
+    assert FIGURES["made"] >= 1000
+    assert FIGURES["patches with false alarms"] == 0
+    assert FIGURES["found"] == FIGURES["typos"] - len(FIGURES["escaped"])
+    assert FIGURES["typos"] == FIGURES["made"] - len(FIGURES["other words"])
+    assert FIGURES["share"] >= 0.95
+
+
+def test_the_guide_has_the_figures_of_the_measure() -> None:
+    said = f"{FIGURES['found']} of {FIGURES['typos']:,} typos in {FIGURES['patches']} patches"
+    assert said in " ".join(GUIDE.split())
+    rows = dict(re.findall(r"^\| ([a-z `]+) \| (\d+ of \d+) \|$", GUIDE, re.MULTILINE))
+    assert rows == {kind: f"{found} of {typos}" for kind, (typos, found) in FIGURES["by kind"].items()}
+    for one in (*FIGURES["escaped"], *FIGURES["other words"]):
+        assert Path(one["place"].split(":")[0]).stem.replace("patch", "smbios-annotation") in GUIDE, one
+
+
+def test_typos_are_found_today() -> None:
+    """Other typos than the recorded ones."""
+    measured = measure_typos.measure(150, 7, NEWEST)
+    assert measured["patches with false alarms"] == 0
+    assert measured["share"] >= 0.95, measured["escaped"]
 
 
 # -- loading -------------------------------------------------------------------------------------------------------

@@ -74,11 +74,11 @@ class Schema:
             case "start":
                 self.start.append(node)
             case "define" if node.get("name") not in overridden:
-                self.defines.setdefault(node.attrib["name"], []).append(node)
+                self.defines.setdefault(str(node.get("name")), []).append(node)
             case "include":
                 own = list(node.iterchildren(etree.Element))
-                names = frozenset(one.attrib["name"] for one in own if kind(one) == "define")
-                self._load(file.parent / node.attrib["href"], overridden | names)
+                names = frozenset(str(one.get("name")) for one in own if kind(one) == "define")
+                self._load(file.parent / str(node.get("href")), overridden | names)
                 for one in own:
                     self._declare(file, one, overridden)
             case "define":
@@ -109,7 +109,7 @@ class Schema:
                 text = values.text if inner else None
                 return Content(dict.fromkeys(self._names(pattern), text))
             case "ref":
-                return self._define(pattern.attrib["name"])
+                return self._define(str(pattern.get("name")))
             case "choice":
                 found = [content for content in map(self.content, inner) if content is not None]
                 return reduce(Content.__or__, found) if found else None
@@ -145,7 +145,7 @@ class Schema:
         """The pattern and all in it, those behind its references too."""
         found = list(pattern.iter(etree.Element))
         for ref in [one for one in found if kind(one) == "ref"]:
-            for define in self.defines[ref.attrib["name"]]:
+            for define in self.defines[str(ref.get("name"))]:
                 found += self._reached(define)
         return found
 
@@ -220,8 +220,8 @@ def index(folder: Path, version: str) -> str:
         number = pending.pop(0)
         if number not in order:
             order[number] = len(order)
-            elements = contents[of_class[number]].elements
-            pending += [known[elements[name]] for name in sorted(elements) if name != ANY]
+            below = contents[of_class[number]].elements
+            pending += [known[below[name]] for name in sorted(below) if name != ANY]
     lists: dict[frozenset[str], int] = {}
     types = []
     for number in order:
@@ -231,10 +231,11 @@ def index(folder: Path, version: str) -> str:
             shown["elements"] = elements
         if attributes := {name: values for name, values in sorted(content.attributes.items()) if name != ANY}:
             shown["attributes"] = {
-                name: values and lists.setdefault(values, len(lists)) for name, values in attributes.items()
+                name: None if values is None else lists.setdefault(values, len(lists))
+                for name, values in attributes.items()
             }
         if content.text is None or content.text:
-            shown["text"] = content.text and lists.setdefault(content.text, len(lists))
+            shown["text"] = None if content.text is None else lists.setdefault(content.text, len(lists))
         if ANY in content.elements or ANY in content.attributes:
             shown["open"] = True
         types.append(shown)

@@ -103,12 +103,10 @@ def _elsewhere(name: str, places: Sequence[Place], kind: str) -> str | None:
     beside = [inner for parent in parents for inner in parent.elements.values()]
     below = [inner for place in places for inner in place.elements.values()]
     found = [place for place in (*below, *parents, *beside) if has(place)]
-    if not found:
-        document = next(above for above in (places[0], *places[0].ancestors) if above.parent is None)
-        found = [place for place in document.below if has(place)]
-        found = found if len(found) == 1 else []
-    paths = list(dict.fromkeys(f"`{place.path}`" for place in found))
     written = f"@{name}" if kind == "attribute" else name
+    if not found and len(holders := places[0].unfolding.holders(written)) == 1:
+        found = holders
+    paths = list(dict.fromkeys(f"`{place.path}`" for place in found))
     more = ", …" if len(paths) > _PATHS else ""
     return f"`{written}` stands in {', '.join(paths[:_PATHS])}{more}" if paths else None
 

@@ -13,6 +13,7 @@ from .findings import Finding
 from .xpaths import Dialect, Places, check_value
 
 _ATTRIBUTE = re.compile(r"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_MOST = 100  # findings in one fragment: more of them help nobody
 _HOLDERS = ("element", "document")
 
 
@@ -55,7 +56,11 @@ class _Checker:
         version = self.dialect.unfolding.index.version
         scope = {**namespaces, **node.declared}
         name = self._name(node, scope)
-        if name is None or any(parent.is_open or parent.kind not in _HOLDERS for parent in parents):
+        if (
+            len(self.found) >= _MOST
+            or name is None
+            or any(parent.is_open or parent.kind not in _HOLDERS for parent in parents)
+        ):
             return
         start, end = node.start, node.start + len(node.name)
         here = tuple(parent.elements[name] for parent in parents if name in parent.elements)

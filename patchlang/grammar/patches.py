@@ -178,10 +178,10 @@ class _Checker:
         return found.places
 
     def _constructive(self, path: model.ConstructivePath, context: Places) -> Places:
-        return self._xpath(path, context, _filled(path))
+        return self._xpath(path, context, filled(path))
 
     def _fragment(self, xml: model.Fragment, parents: Places) -> dict[str, Places]:
-        checked = fragments.check(_filled(xml), parents, self.dialect)
+        checked = fragments.check(filled(xml), parents, self.dialect)
         self.found += [(xml, one) for one in checked.findings]
         return checked.places
 
@@ -212,7 +212,7 @@ def _unknown(places: Places) -> bool:
     return any(place.is_open for place in places)
 
 
-def _filled(text: Text) -> str:
+def filled(text: Text) -> str:
     """A template with what is computed filled up, so that all else stands where it stood."""
     filled = text.text
     for piece in template(text):

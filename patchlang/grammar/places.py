@@ -16,14 +16,14 @@ class Place:
     ``kind`` is ``document``, ``element``, ``attribute``, ``text`` or ``open``: somewhere that nothing is known of.
     """
 
-    __slots__ = ("_attributes", "_elements", "_text", "_unfolding", "kind", "name", "parent", "type")
+    __slots__ = ("_attributes", "_elements", "_text", "kind", "name", "parent", "type", "unfolding")
 
     def __init__(self, kind: str, name: str, parent: Place | None, type: Type, unfolding: Unfolding) -> None:
         self.kind = kind
         self.name = name
         self.parent = parent
         self.type = type
-        self._unfolding = unfolding
+        self.unfolding = unfolding
         self._elements: dict[str, Place] | None = None
         self._attributes: dict[str, Place] | None = None
         self._text: Place | None = None
@@ -39,20 +39,22 @@ class Place:
     @property
     def elements(self) -> dict[str, Place]:
         if self._elements is None:
-            self._elements = self._unfolding.elements(self)
+            # what holds itself again is not unfolded twice
+            same = next((p for p in self.ancestors if p.name == self.name and p.type is self.type), None)
+            self._elements = self.unfolding.elements(self) if same is None else same.elements
         return self._elements
 
     @property
     def attributes(self) -> dict[str, Place]:
         if self._attributes is None:
-            self._attributes = self._unfolding.attributes(self)
+            self._attributes = self.unfolding.attributes(self)
         return self._attributes
 
     @property
     def text(self) -> Place | None:
         """The text of an element, if it may have any."""
         if self._text is None and self.type.text != NOTHING:
-            self._text = Place("text", "", self, self.type, self._unfolding)
+            self._text = Place("text", "", self, self.type, self.unfolding)
         return self._text
 
     @property
@@ -74,13 +76,20 @@ class Place:
 
     @property
     def below(self) -> Iterator[Place]:
-        """All elements below it. What holds itself again is not unfolded twice."""
+        """All elements below it, each once."""
         pending = list(self.elements.values())
+        seen = set(pending)
         while pending:
             place = pending.pop()
             yield place
-            if not any(above.type is place.type for above in place.ancestors):
-                pending += place.elements.values()
+            new = [inner for inner in place.elements.values() if inner not in seen]
+            seen.update(new)
+            pending += new
+
+    @property
+    def may_stand_deeper(self) -> bool:
+        """Is it in itself again, so that what is above it may be more than its ancestors?"""
+        return self.type in self.unfolding.recursive
 
     def __repr__(self) -> str:
         return f"Place({self.path or '/'})"
@@ -91,7 +100,32 @@ class Unfolding:
 
     def __init__(self, index: Index) -> None:
         self.index = index
+        self._recursive: frozenset[Type] | None = None
+        self._holders: dict[str, list[Place]] | None = None
         self.document = Place("document", "", None, Type({"domain": 0}, {}, NOTHING, False), self)
+
+    @property
+    def recursive(self) -> frozenset[Type]:
+        """The types between which there are ways round."""
+        if self._recursive is None:
+            types = self.index.types
+            left = {number: set(one.elements.values()) for number, one in enumerate(types)}
+            size = -1
+            while size != len(left):
+                size = len(left)
+                reached = set().union(*left.values()) if left else set()
+                left = {n: below & left.keys() for n, below in left.items() if n in reached and below & left.keys()}
+            self._recursive = frozenset(types[number] for number in left)
+        return self._recursive
+
+    def holders(self, name: str) -> list[Place]:
+        """The places that may hold an element, or with ``@`` an attribute, of this name."""
+        if self._holders is None:
+            self._holders = {}
+            for place in self.document.below:
+                for held in (*place.elements, *(f"@{attribute}" for attribute in place.attributes)):
+                    self._holders.setdefault(held, []).append(place)
+        return self._holders.get(name, [])
 
     def elements(self, place: Place) -> dict[str, Place]:
         found: dict[str, Place] = {}

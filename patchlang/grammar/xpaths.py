@@ -6,7 +6,7 @@ A set of places is always at least what the path may select: where something can
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -25,6 +25,7 @@ Places = tuple[Place, ...]
 FILLER = "\ud7fb"
 
 _SEARCHES = ("descendant", "descendant-or-self")
+_BEYOND = ("following", "preceding")
 _SIBLINGS = ("following-sibling", "preceding-sibling")
 
 
@@ -98,10 +99,10 @@ class _Reader:
                 left, right = (self.places(side, context, top=top) for side in (expr.left, expr.right))
                 return _unique([*(left or (OPEN,)), *(right or (OPEN,))])
             case Binary():
-                sides = [(side, self.places(side, context)) for side in (expr.left, expr.right)]
+                sides = [self._side(side, context) for side in (expr.left, expr.right)]
                 if expr.operator in ("=", "!="):
-                    self._compare(*sides[0], expr.right, context)
-                    self._compare(*sides[1], expr.left, context)
+                    self._compare(expr.left, sides[0], expr.right, context)
+                    self._compare(expr.right, sides[1], expr.left, context)
                 return None
             case Call():
                 inner = [self.places(argument, context) for argument in expr.args]
@@ -133,8 +134,9 @@ class _Reader:
             if axis == "child":
                 axis = "descendant"
             else:
-                places = _unique(node for place in places for node in _along(place, "descendant-or-self"))
-        found = _unique(node for place in places for node in self._tested(place, axis, step.test))
+                searched = _origins(places, "descendant-or-self")
+                places = _unique(node for place in searched for node in _along(place, "descendant-or-self"))
+        found = _unique(node for place in _origins(places, axis) for node in self._tested(place, axis, step.test))
         if found or not places:
             if search is not None and top and len(found) == 1:
                 self._advise(search, step, places, found[0])
@@ -210,15 +212,10 @@ class _Reader:
 
     def _compare(self, side: Expr, places: Places | None, other: Expr, context: Places) -> None:
         """A path that is compared with a text or a number."""
-        match side:
-            case Call(name="string" | "normalize-space", args=(inner,)):
-                places = self.places_again(inner, context)
-            case Call(name="string" | "normalize-space", args=()):
-                places = context
-            case Call(name="name" | "local-name", args=()):
-                if isinstance(other, Literal):
-                    self._compare_name(context, other, local=side.name == "local-name")
-                return
+        if isinstance(side, Call) and side.name in ("name", "local-name") and not side.args:
+            if isinstance(other, Literal):
+                self._compare_name(context, other, local=side.name == "local-name")
+            return
         if places is None or OPEN in places:
             return
         match other:
@@ -230,9 +227,15 @@ class _Reader:
                     text = self.text[other.start : other.end]
                     self.found += self._against(values, text, places, other.start, other.end)
 
-    def places_again(self, expr: Expr, context: Places) -> Places | None:
-        """Where an expression leads that was looked at before: nothing is found twice."""
-        return _Reader(self.text, self.dialect).places(expr, context)
+    def _side(self, expr: Expr, context: Places) -> Places | None:
+        """Where one side of a comparison leads; `string(…)` is its nodes' text as they are themselves."""
+        match expr:
+            case Call(name="string" | "normalize-space", args=(inner,)):
+                return self.places(inner, context)
+            case Call(name="string" | "normalize-space", args=()):
+                return context
+            case _:
+                return self.places(expr, context)
 
     def _against(self, values: Values, value: str, places: Places, start: int, end: int) -> Iterator[Finding]:
         return against(values, value, places, self.version, start, end)
@@ -301,6 +304,17 @@ def _number(text: str) -> float | None:
         return None
 
 
+def _origins(places: Places, axis: str) -> Sequence[Place]:
+    """Some of the places, from which an axis reaches what it reaches from all of them."""
+    if axis in _BEYOND:
+        # from any node but the root: everything
+        return [place for place in places if place.parent or place is OPEN][:1]
+    if axis in _SEARCHES and len(places) > 1:
+        among = set(places)
+        return [place for place in places if not any(above in among for above in place.ancestors)]
+    return places
+
+
 def _along(place: Place, axis: str) -> Iterable[Place]:
     """The nodes on an axis."""
     if place is OPEN:
@@ -313,11 +327,12 @@ def _along(place: Place, axis: str) -> Iterable[Place]:
         case "self":
             return (place,)
         case "parent":
-            return (place.parent,) if place.parent else ()
-        case "ancestor":
-            return place.ancestors
-        case "ancestor-or-self":
-            return (place, *place.ancestors)
+            parent = place.parent
+            return () if parent is None else (parent, OPEN) if parent.may_stand_deeper else (parent,)
+        case "ancestor" | "ancestor-or-self":
+            above = list(place.ancestors)
+            deeper = [OPEN] if any(one.may_stand_deeper for one in above) else []
+            return (*([place] if axis == "ancestor-or-self" else ()), *above, *deeper)
         case "descendant":
             return _below(place)
         case "descendant-or-self":

@@ -1,0 +1,338 @@
+"""Makes typos in all example patches, one at a time, and counts which of them `patchlang validate` finds.
+
+    python tools/measure_typos.py --typos 1000 --seed 1 > benchmarks/typos.json
+
+A typo is made where the grammar has a word: in the name of an element or attribute in a path, a fragment, a key of
+``merge`` or ``rename``, and in a value that the grammar lists for an attribute or element of that name. Not in what is
+free text (an annotation's key, a file name, QEMU's arguments) nor in YAML's keys and CEL, which other rules look at. It
+is what fingers and memory get wrong: a letter left out, doubled, swapped, replaced or of the wrong case, a plural, an
+attribute for an element and back, a step left out, `on` for `yes` or another word that some list has.
+
+Found is a typo that brings about an error which the patch did not have. What is not found is either a word that the
+grammar has at this place too, and then no typo that a grammar could find, or it escapes: both are listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path as File
+from typing import Any
+
+from patchlang import model
+from patchlang.diagnostics import Severity
+from patchlang.grammar import fragments
+from patchlang.grammar.index import load, versions
+from patchlang.grammar.patches import filled
+from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
+from patchlang.load import decode_source, source_of
+from patchlang.source import Text
+from patchlang.validation.discovery import Input
+from patchlang.validation.options import Options
+from patchlang.validation.run import validate_files
+from patchlang.xpathsyntax import XPathSyntaxError, parse
+from patchlang.xpathtree import Binary, Call, Expr, Literal, Path, Step, walk
+
+ROOT = File(__file__).resolve().parent.parent
+PATCHES = ("examples/corpus/*.yaml", "examples/patches/*/patch.yaml")
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+WORDS = {"yes": "on", "no": "off", "on": "yes", "off": "no"}
+OTHERS = ("enabled", "true", "none", "auto", "default", "kvm", "custom", "raw")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A word of a patch: where it is written (once, or in both tags of an element) and what may be done to it.
+
+    ``step`` has the place of a whole step with its slash, ``sign`` whether an `@` may be put in or taken out.
+    """
+
+    file: File
+    kind: str
+    word: str
+    places: tuple[tuple[int, int], ...]
+    step: tuple[int, int] | None = None
+    sign: bool = False
+
+
+@dataclass(frozen=True)
+class Typo:
+    site: Site
+    slip: str
+    text: str
+    shown: str
+
+    def record(self) -> dict[str, Any]:
+        line = self.site.file.read_text(encoding="utf-8")[: self.site.places[0][0]].count("\n") + 1
+        place = f"{self.site.file.relative_to(ROOT)}:{line}"
+        return {"place": place, "kind": self.site.kind, "slip": self.slip, "word": self.site.word, "typo": self.shown}
+
+
+class Vocabulary:
+    """The words of the grammar, whatever their place."""
+
+    def __init__(self, version: str) -> None:
+        types = load(version).types
+        self.names = {name for one in types for name in (*one.elements, *one.attributes)}
+        self.values: dict[str, set[str]] = {}
+        for one in types:
+            for name, values in one.attributes.items():
+                self.values.setdefault(f"@{name}", set()).update(values or ())
+            for name, number in one.elements.items():
+                self.values.setdefault(name, set()).update(types[number].text or ())
+
+    def lists(self, name: str | None, value: str) -> bool:
+        return name is not None and bool(value) and value in self.values.get(name, ())
+
+
+# -- where a typo can be -----------------------------------------------------------------------------------------------
+
+
+def sites(file: File, words: Vocabulary) -> Iterator[Site]:
+    for patch in decode_source(source_of(str(file), file.read_bytes()))[0]:
+        finder = _Finder(file, words)
+        spec = patch.spec
+        for edit in spec.domain:
+            for field in fields(edit):
+                for leaf in leaves(getattr(edit, field.name)):
+                    if isinstance(leaf, model.XPath | model.ConstructivePath):
+                        finder.xpath(leaf)
+                    elif isinstance(leaf, model.Fragment):
+                        finder.fragment(leaf)
+            if isinstance(edit, model.Set | model.Ensure) and edit.value is not None:
+                finder.value(edit.value, _last_name(edit.path))
+            elif isinstance(edit, model.Rename):
+                finder.word("name in `to`", edit.to, 0, len(edit.to.text))
+        for expression in expressions((spec.when, spec.variables, spec.domain)):
+            for literal in xpath_literals(expression):
+                finder.xpath(literal)
+        yield from finder.found
+
+
+class _Finder:
+    def __init__(self, file: File, words: Vocabulary) -> None:
+        self.file = file
+        self.words = words
+        self.source = file.read_text(encoding="utf-8")
+        self.found: list[Site] = []
+
+    def word(self, kind: str, text: Text, start: int, end: int, **more: Any) -> None:
+        place = self._place(text, start, end)
+        if place is not None:
+            self.found.append(Site(self.file, kind, text.text[start:end], (place,), **more))
+
+    def _place(self, text: Text, start: int, end: int) -> tuple[int, int] | None:
+        """Where the characters stand in the file; None where they are written otherwise, as with escapes."""
+        span = text.span(start, end)
+        return (span.start, span.end) if self.source[span.start : span.end] == text.text[start:end] else None
+
+    def xpath(self, text: Text) -> None:
+        try:
+            tree = parse(filled(text))
+        except XPathSyntaxError:
+            return
+        for expr in walk(tree):
+            match expr:
+                case Path(steps=steps):
+                    for number, step in enumerate(steps):
+                        self._step(text, steps[:number], step, is_last=number == len(steps) - 1)
+                case Binary(operator="=" | "!=", left=left, right=right):
+                    self._compared(text, left, right)
+                    self._compared(text, right, left)
+                case Call(name="starts-with" | "contains", args=(left, right)):
+                    self._compared(text, left, right)
+
+    def _step(self, text: Text, before: Sequence[Step], step: Step, *, is_last: bool) -> None:
+        if step.abbreviated or step.test.endswith(("*", ")")) or _foreign(step.test):
+            return
+        start, end = step.head_end - len(step.test), step.head_end
+        attribute = step.axis == "attribute"
+        # a step in the middle, without predicates, that can be forgotten with the slash before it
+        forgotten = None
+        if before and not is_last and not before[-1].abbreviated and not step.predicates:
+            forgotten = self._place(text, step.start - 1, step.end)
+        plain = text.text[step.start : step.head_end] in (step.test, f"@{step.test}") and ":" not in step.test
+        kind = "attribute in a path" if attribute else "element in a path"
+        self.word(kind, text, start, end, step=forgotten, sign=plain)
+
+    def _compared(self, text: Text, path: Expr, literal: Expr) -> None:
+        if not isinstance(literal, Literal) or not isinstance(path, Path) or not path.steps:
+            return
+        if self.words.lists(_name(path.steps[-1]), literal.value):
+            self.word("value in a path", text, literal.start + 1, literal.end - 1)
+
+    def value(self, value: model.Template, name: str | None) -> None:
+        if self.words.lists(name, constant(value) or ""):
+            self.word("value in `value`", value, 0, len(value.text))
+
+    def fragment(self, text: Text) -> None:
+        pending = fragments.read(filled(text))
+        while pending:
+            node = pending.pop()
+            pending += node.nodes
+            if node.declared or _foreign(node.name):
+                continue
+            tags = [self._place(text, node.start, node.start + len(node.name)), *self._end_tag(text, node)]
+            if all(tags):
+                places = tuple(place for place in tags if place is not None)
+                self.found.append(Site(self.file, "element in a fragment", node.name, places))
+            for name, value, at, value_at in node.attributes:
+                self.word("attribute in a fragment", text, at, at + len(name))
+                if self.words.lists(f"@{name}", value):
+                    self.word("value in a fragment", text, value_at, value_at + len(value))
+
+    def _end_tag(self, text: Text, node: fragments.Node) -> list[tuple[int, int] | None]:
+        """The name in the end tag, if the element has one."""
+        depth = 0
+        for tag in re.finditer(rf"<(/?){re.escape(node.name)}(?=[\s/>])[^>]*?(/?)>", text.text[node.start - 1 :]):
+            depth += -1 if tag[1] else 0 if tag[2] else 1
+            if depth == 0:
+                at = node.start - 1 + tag.start() + 2
+                return [self._place(text, at, at + len(node.name))] if tag[1] else []
+        return []
+
+
+def _foreign(name: str) -> bool:
+    return ":" in name and name.split(":")[0] not in ("qemu", "lxc", "xen")
+
+
+def _name(step: Step) -> str | None:
+    if step.test.endswith(("*", ")")):
+        return None
+    return f"@{step.test}" if step.axis == "attribute" else step.test
+
+
+def _last_name(path: Text) -> str | None:
+    try:
+        tree = parse(filled(path))
+    except XPathSyntaxError:
+        return None
+    return _name(tree.steps[-1]) if isinstance(tree, Path) and tree.steps else None
+
+
+# -- typos -------------------------------------------------------------------------------------------------------------
+
+
+def typo(site: Site, chance: random.Random) -> Typo | None:
+    """A typo at a site; None where the one that chance has chosen cannot be made there."""
+    slip = chance.choice(["left out", "doubled", "swapped", "replaced", "case", "plural", "sign", "forgotten", "other"])
+    source = site.file.read_text(encoding="utf-8")
+    if slip == "forgotten" and site.step:
+        start, end = site.step
+        return Typo(site, slip, source[:start] + source[end:], "(step left out)")
+    if slip == "sign" and site.sign:
+        start, end = site.places[0]
+        if "attribute" in site.kind:
+            return Typo(site, slip, source[: start - 1] + source[start:], site.word)
+        return Typo(site, slip, f"{source[:start]}@{source[start:]}", f"@{site.word}")
+    word = _slip(site, slip, chance)
+    if word is None or word == site.word:
+        return None
+    text = source
+    for start, end in sorted(site.places, reverse=True):
+        text = text[:start] + word + text[end:]
+    return Typo(site, slip, text, word)
+
+
+def _slip(site: Site, slip: str, chance: random.Random) -> str | None:
+    prefix, colon, word = site.word.rpartition(":")
+    letters = [i for i, c in enumerate(word) if c.isalpha()]
+    if len(word) < 2 or not letters:
+        return None
+    at = chance.choice(letters)
+    match slip:
+        case "left out":
+            word = word[:at] + word[at + 1 :]
+        case "doubled":
+            word = word[:at] + word[at] + word[at:]
+        case "swapped":
+            at = min(at, len(word) - 2)
+            word = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        case "replaced":
+            word = word[:at] + chance.choice(LETTERS) + word[at + 1 :]
+        case "case":
+            word = word[:at] + word[at].swapcase() + word[at + 1 :]
+        case "plural":
+            word = word[:-1] if word.endswith("s") else f"{word}s"
+        case "other" if "value" in site.kind:
+            word = WORDS.get(word) or chance.choice(OTHERS)
+        case _:
+            return None
+    return f"{prefix}{colon}{word}" if re.fullmatch(r"[A-Za-z_][\w.-]*", word) or "value" in site.kind else None
+
+
+# -- the measure -------------------------------------------------------------------------------------------------------
+
+
+def errors(file: File, text: str, options: Options) -> set[tuple[str, str]]:
+    [*checked] = validate_files([Input(file.name, True, text.encode())], options=options)
+    return {(d.rule.id, d.message) for one in checked for d in one.diagnostics if d.severity is Severity.ERROR}
+
+
+def measure(count: int, seed: int, version: str) -> dict[str, Any]:
+    """Makes ``count`` typos and reports what came of them."""
+    files = sorted(file for pattern in PATCHES for file in ROOT.glob(pattern))
+    words, options, chance = Vocabulary(version), Options(libvirt=version), random.Random(seed)  # noqa: S311
+    everywhere = [site for file in files for site in sites(file, words)]
+    before = {file: errors(file, file.read_text(encoding="utf-8"), options) for file in files}
+    made: dict[Typo, None] = {}  # each once
+    while len(made) < count:
+        one = typo(chance.choice(everywhere), chance)
+        if one is not None:
+            made[one] = None
+    said = {one: errors(one.site.file, one.text, options) - before[one.site.file] for one in made}
+    missed = [one for one in made if not said[one]]
+    valid = [one for one in missed if is_word_there(one, words)]
+    escaped = [one for one in missed if one not in valid]
+    typos = len(made) - len(valid)
+    found_by = Counter(min(rule for rule, _ in found) for found in said.values() if found)
+    return {
+        "libvirt": version,
+        "seed": seed,
+        "patches": len(files),
+        "patches with false alarms": sum(bool(found) for found in before.values()),
+        "sites": dict(sorted(Counter(site.kind for site in everywhere).items())),
+        "made": len(made),
+        "other words of the grammar": len(valid),
+        "typos": typos,
+        "found": typos - len(escaped),
+        "share": round((typos - len(escaped)) / typos, 4),
+        "found by": dict(sorted(found_by.items())),
+        "by kind": _table(made, valid, escaped, lambda one: one.site.kind),
+        "by slip": _table(made, valid, escaped, lambda one: one.slip),
+        "escaped": [one.record() for one in escaped],
+        "other words": [one.record() for one in valid],
+    }
+
+
+def is_word_there(one: Typo, words: Vocabulary) -> bool:
+    """Is what was made a word that the grammar has for this kind of thing?"""
+    if "value" in one.site.kind:
+        return any(one.shown in values for values in words.values.values())
+    return one.shown.lstrip("@") in words.names
+
+
+def _table(made: Iterable[Typo], valid: Sequence[Typo], escaped: Sequence[Typo], key: Any) -> dict[str, list[int]]:
+    """Typos and found ones, by kind."""
+    all_of = Counter(key(one) for one in made if one not in valid)
+    lost = Counter(key(one) for one in escaped)
+    return {name: [number, number - lost[name]] for name, number in sorted(all_of.items())}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--typos", type=int, default=1000, metavar="N")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    json.dump(measure(args.typos, args.seed, versions()[-1]), sys.stdout, indent=1, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()
