@@ -18,7 +18,7 @@ from .diagnostics import fail
 from .model import Position
 from .xmlindent import Indentation, edge_child
 from .xmlindex import Element, Index
-from .xmlread import MAX_NODES, read_root
+from .xmlread import MAX_ATTRIBUTES, MAX_NODES, read_root
 from .xmlsplice import Changes, Splicer, content_of, same_as_before
 from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk
 
@@ -59,6 +59,8 @@ class DomainTree:
         if element.get(name) == value:
             return False
         self._account(value)
+        if name not in element.attrib and len(element.attrib) >= MAX_ATTRIBUTES:
+            raise fail(rules.LIMIT, f"the patches give an element more than {MAX_ATTRIBUTES} attributes")
         self._touch_start(element)
         element.set(name, value)
         return True

@@ -14,6 +14,7 @@ from . import rules
 from .diagnostics import PatchError, fail
 from .source import Text
 from .template import Compiler, Computed, Literal, as_text, pieces
+from .xmlread import MAX_ATTRIBUTES, is_crowded
 from .xmltext import attributes_of, escape_attribute, read_by_expat, unusable_character
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def _parse(source: Text, text: str, places: list[tuple[int, int]], namespaces: d
         raise _syntax_error(source, text, places, e) from None
     if not read_by_expat(data):
         raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())
+    if is_crowded(root, data):
+        raise fail(rules.BAD_FRAGMENT, f"an element has more than {MAX_ATTRIBUTES} attributes", source.span())
     return root
 
 

@@ -11,7 +11,10 @@ from . import rules
 from .diagnostics import fail
 
 MAX_NODES = 200_000
+MAX_ATTRIBUTES = 1000
+"""Of one element; libxml2 walks all of them to find one."""
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
+_CROWDED = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
 _ENCODING = re.compile(r"\ufeff?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 
 
@@ -39,9 +42,16 @@ def read_root(data: bytes) -> etree._Element:
         ) from None
     if named and root.getroottree().docinfo.internalDTD is not None:
         raise _doctype()
+    if is_crowded(root, data):
+        raise fail(rules.BAD_DOMAIN, f"the domain XML has an element with more than {MAX_ATTRIBUTES} attributes")
     if root.tag != "domain":
         raise fail(rules.WRONG_ROOT, f"the root of the domain XML is `{str(root.tag)[:80]}`, not `domain`")
     return root
+
+
+def is_crowded(root: etree._Element, data: bytes) -> bool:
+    """Has an element of what was read from ``data`` more than :data:`MAX_ATTRIBUTES` attributes?"""
+    return data.count(b"=") > MAX_ATTRIBUTES and bool(_CROWDED(root))
 
 
 def _doctype() -> Exception:
