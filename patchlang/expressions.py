@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 from cel_expr_python import cel
@@ -95,11 +95,10 @@ class Bindings(Protocol):
 class Compiled:
     """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known."""
 
-    def __init__(self, source: Text, program: cel.Expression, env: cel.Env, inputs: tuple[str, ...], kind: str) -> None:
+    def __init__(self, source: Text, program: cel.Expression, inputs: tuple[str, ...], kind: str) -> None:
         self.source = source
         self.kind = kind
         self._program = program
-        self._env = env
         self._inputs = {name: _members_read(source.text, name) for name in inputs}
 
     def evaluate(self, bindings: Bindings) -> Any:
@@ -171,8 +170,6 @@ class Compiled:
 
 
 def _related(error: PatchError, cause: Diagnostic) -> PatchError:
-    from dataclasses import replace
-
     related = ((cause.span, "the variable is computed here"),) if cause.span else ()
     return PatchError(replace(error.diagnostic, related=related))
 
@@ -191,7 +188,8 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         message = f"more than {MAX_OPENED_TWICE} `optMap` and `optFlatMap`: CEL writes out twice what each opens"
         raise fail(rules.BAD_EXPRESSION, message, source.span(at), "put a part of the expression into a variable")
     inputs = tuple(_inputs(source, names))
-    env = _environment(names)
+    used = {name.removeprefix("variables.") for name in inputs if name.startswith("variables.")}
+    env = _environment(replace(names, variables=tuple(known for known in names.variables if known[0] in used)))
     text, insertions = guard_macros(source.text)
     try:
         program = env.compile(text)
@@ -219,10 +217,16 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         raise fail(rules.BAD_EXPRESSION, message, source.span(), help)
     if kind == "null_type" or _GUESSED.search(source.text):
         kind = "dyn"
-    return Compiled(source, program, env, inputs, kind)
+    return Compiled(source, _evaluator().deserialize(program.serialize()), inputs, kind)
 
 
-@lru_cache(maxsize=64)
+@cache
+def _evaluator() -> cel.Env:
+    """What runs all expressions: an environment that has compiled one holds more memory than ten expressions."""
+    return _environment(Names(item=True, node=True, xpath=True, cloud_init=True))
+
+
+@lru_cache(maxsize=8)
 def _environment(names: Names) -> cel.Env:
     declared: dict[str, cel.Type] = {"vmi": _JSON_OBJECT}
     declared |= {f"variables.{name}": _TYPES[kind] for name, kind in names.variables}

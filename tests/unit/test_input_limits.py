@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,31 @@ def test_depth_of_the_vmi(opening: str) -> None:
         diagnostic = inputs.check_vmi(text.encode())
         assert diagnostic is not None
         assert diagnostic.rule is rules.BAD_VMI
+
+
+LOADS = """
+import resource, sys
+from patchlang.load import load_sources
+from patchlang.source import SourceFile
+
+def load(variables):
+    program, found = load_sources([SourceFile("patch.yaml", sys.argv[1] + variables + sys.argv[2])])
+    assert program is not None, found
+    return program
+
+def line(i):
+    return f"    - {{name: v{i}, expression: '1 + {f'variables.v{i - 1}' if i else 0}'}}\\n"
+
+first = load(line(0))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+program = load("".join(map(line, range(400))))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_of_many_variables() -> None:
+    """Each is compiled among those before it: 400 times CEL's environment would be more than the sidecar has."""
+    head = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: many}\nspec:\n  variables:\n"
+    edits = "  domain: [{op: test, path: /domain}]\n"
+    run = subprocess.run([sys.executable, "-c", LOADS, head, edits], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 20 * 1024, "KiB"
