@@ -16,10 +16,12 @@ from patchlang import model
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.diagnostics import Severity
 from patchlang.grammar import fragments
-from patchlang.grammar.index import extras, load, named, versions
+from patchlang.grammar.extras import extras
+from patchlang.grammar.index import load, named, versions
 from patchlang.grammar.patches import check
 from patchlang.grammar.places import OPEN, Place, unfolding
 from patchlang.grammar.xpaths import Answer, Dialect, answer
+from patchlang.kubevirt.structs import Struct, domain, releases
 from patchlang.load import decode_source
 from patchlang.source import SourceFile
 from tools import index_grammar, measure_typos
@@ -86,12 +88,26 @@ def test_what_a_newer_libvirt_knows_only_grows() -> None:
     assert paths[0] < paths[1] < paths[2]
 
 
-def test_extras_are_what_the_grammar_lacks() -> None:
-    """No entry is left over from a libvirt that did not know it yet."""
-    found = {place.path: place for place in unfolding(NEWEST).document.below}
-    for path, names in extras().items():
-        own = {*found[path].type.elements, *(f"@{name}" for name in found[path].type.attributes)}
-        assert names & own == set(), path
+@pytest.mark.parametrize("release", releases())
+def test_every_name_of_kubevirts_structs_is_known(release: str) -> None:
+    seen: set[tuple[Place, Struct]] = set()
+
+    def walk(place: Place, struct: Struct) -> None:
+        if not place.is_open and (place, struct) not in seen:
+            seen.add((place, struct))
+            assert {name for name in struct.attributes if not name.startswith("xmlns")} <= place.attributes.keys()
+            assert struct.children.keys() <= place.elements.keys()
+            for name, child in struct.children.items():
+                walk(place.elements[name], child)
+
+    walk(unfolding(NEWEST).document.elements["domain"], domain(release))
+
+
+def test_few_names_are_kubevirts_alone() -> None:
+    assert {"capacity", "filesystemOverhead"} <= extras()["/domain/devices/disk"]
+    assert sum(len(names) for names in extras().values()) < 50
+    suggested = ask("/domain/devices/graphics/listen/@netwrk").findings[0]
+    assert suggested.help == "did you mean `network`?"
 
 
 def test_the_index_is_that_of_the_installed_libvirt() -> None:

@@ -67,11 +67,5 @@ def load(version: str) -> Index:
     return Index(read["libvirt"], {uri: prefix for prefix, uri in read["namespaces"].items()}, types)
 
 
-@cache
-def extras() -> Mapping[str, frozenset[str]]:
-    """What KubeVirt writes and libvirt's grammar lacks: names by the path of their element, ``@`` before attributes."""
-    return {path: frozenset(names) for path, names in json.loads(_text("kubevirt.json")).items()}
-
-
 def _text(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")

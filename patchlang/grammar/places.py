@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-from .index import NOTHING, Index, Type, Values, extras, load
+from .extras import extras
+from .index import NOTHING, Index, Type, Values, load
 
 _LEAF = Type({}, {}, None, False)
 

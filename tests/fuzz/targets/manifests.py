@@ -14,11 +14,13 @@ from lxml import etree
 from patchlang.diagnostics import PatchError
 from patchlang.formats import FORMATS
 from patchlang.formats.testreport import as_json, as_junit, as_text
+from patchlang.grammar.index import versions
 from patchlang.kubevirt.structs import releases
 from patchlang.load import source_of
 from patchlang.patchtest.load import load_tests
 from patchlang.patchtest.run import run_tests
 from patchlang.validation.discovery import Input
+from patchlang.validation.options import Options
 from patchlang.validation.run import validate_files
 
 from .. import laws, mutate, seeds
@@ -68,7 +70,9 @@ def _make_manifest(random: Random) -> Parts:
 
 
 def _check_manifest(parts: Parts) -> str:
-    report = validate_files([Input("manifest.yaml", True, parts["manifest.yaml"])])
+    report = validate_files(
+        [Input("manifest.yaml", True, parts["manifest.yaml"])], options=Options(libvirt=versions()[-1])
+    )
     found = [diagnostic for file in report for diagnostic in file.diagnostics]
     laws.shown(found)
     for name, read in _READERS.items():
