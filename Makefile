@@ -48,10 +48,11 @@ contracts: setup
 unit: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-## test-real: the tests with libvirt, QEMU, cloud-init and the image alone; ends with a table of what they said
+## test-real: libvirt, QEMU, cloud-init and the image judge; SUITE=sid also with the libvirt of that Debian suite
 .PHONY: test-real
 test-real: setup
 	$(BIN)/python -m pytest tests/real -q -rs $(PYTEST_ARGS)
+	$(if $(SUITE),tests/real/newer.sh $(SUITE) $(BIN)/python -m pytest tests/real -q -rs $(PYTEST_ARGS))
 
 ## setup: the virtual environment $(VENV), made anew only where a lock changed
 .PHONY: setup

@@ -40,11 +40,10 @@ EXPECTED = (
 class Guests:
     """A place to boot domains in, with its kernel and its libvirt."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.chmod(0o755)
+    def __init__(self, folder: Path, libvirt: machine.Libvirt) -> None:
         self.kernel = machine.fetch_kernel(folder)
         self.initramfs = machine.make_initramfs(folder, self.kernel)
-        self.libvirt = machine.Libvirt(folder / "v")
+        self.libvirt = libvirt
 
     def boot(self, domain: bytes) -> list[str]:
         return self.libvirt.boot(machine.bootable(domain, self.libvirt.folder, self.kernel, self.initramfs))
@@ -85,9 +84,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="boot-") as scratch:
         folder = arguments.folder.resolve() if arguments.folder else Path(scratch, "guests")
         folder.mkdir(parents=True, exist_ok=True)
-        Path(scratch).chmod(0o755)
+        for path in (Path(scratch), folder):
+            path.chmod(0o755)  # root runs libvirt as nobody
         try:
-            return boot_both(Guests(folder), Path(scratch))
+            return boot_both(Guests(folder, machine.Libvirt(folder / "v")), Path(scratch))
         except machine.MachineError as error:
             print(error, file=sys.stderr)
             return 3

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "end-t
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "shim"))
 import boot
 import machine
+import realvirsh
 
 _LINES = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -57,13 +58,13 @@ def machines() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def libvirt(machines: Path) -> machine.Libvirt:
-    return machine.Libvirt(machines / "v")
+    return realvirsh.Libvirt(machines / "v")
 
 
 @pytest.fixture(scope="session")
-def guests(machines: Path) -> boot.Guests:
+def guests(machines: Path, libvirt: machine.Libvirt) -> boot.Guests:
     try:
-        return boot.Guests(machines)
+        return boot.Guests(machines, libvirt)
     except machine.MachineError as error:
         pytest.skip(f"no kernel from the Debian package {machine.KERNEL_PACKAGE}: {error}")
 

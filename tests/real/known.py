@@ -15,7 +15,8 @@ import yaml
 class Known(NamedTuple):
     case: str  # as the tests name it, or the file of examples/corpus for all its cases
     says: str  # a part of what is said
-    until: tuple[int, ...]  # of libvirt: the first version that does not say it
+    since: tuple[int, ...]  # of libvirt: the first version that says it
+    until: tuple[int, ...]  # and the first that does not any more
     why: str
 
 
@@ -23,11 +24,15 @@ def exceptions(consumer: str, version: tuple[int, ...]) -> list[Known]:
     """Those of a version of libvirt."""
     entries = yaml.safe_load(Path(__file__).with_name("known.yaml").read_text())[consumer]
     found = [
-        Known(entry["case"], says, tuple(map(int, str(entry.get("until", "999")).split("."))), entry["why"])
+        Known(entry["case"], says, _version(entry.get("since", 0)), _version(entry.get("until", 999)), entry["why"])
         for entry in entries
         for says in entry["says"]
     ]
-    return [known for known in found if version < known.until]
+    return [known for known in found if known.since <= version < known.until]
+
+
+def _version(number: object) -> tuple[int, ...]:
+    return tuple(map(int, str(number).split(".")))
 
 
 def check(said: Iterable[tuple[str, str]], known: list[Known]) -> None:

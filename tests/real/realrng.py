@@ -12,10 +12,11 @@ from typing import Any
 from xml.parsers import expat
 
 import pytest
+from realvirsh import ROOT
 
 JAVA = shutil.which("java")
 JING = Path("/usr/share/java/jing.jar")
-GRAMMAR = Path("/usr/share/libvirt/schemas/domain.rng")
+GRAMMAR = Path(f"{ROOT}/usr/share/libvirt/schemas/domain.rng")
 
 needs_jing = pytest.mark.skipif(
     JAVA is None or not JING.exists(),

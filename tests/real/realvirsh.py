@@ -1,7 +1,11 @@
-"""libvirt as a judge, by virsh: the test driver takes any domain, the QEMU driver those that its QEMU can run."""
+"""libvirt as a judge, by virsh: the test driver takes any domain, the QEMU driver those that its QEMU can run.
+
+Where the environment has LIBVIRT_ROOT, it is the libvirt of that root (newer.sh makes one), whose /tmp is ours.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -10,13 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import machine
 import pytest
 from lxml import etree
 
-VIRSH = shutil.which("virsh")
+ROOT = os.environ.get("LIBVIRT_ROOT", "")
+VIRSH = ["chroot", ROOT, "virsh"] if ROOT else ["virsh"]
 TEST_DRIVER = ("-c", "test:///default")
 
-needs_virsh = pytest.mark.skipif(VIRSH is None, reason="the Debian package libvirt-clients is not installed")
+needs_virsh = pytest.mark.skipif(
+    not ROOT and shutil.which("virsh") is None, reason="the Debian package libvirt-clients is not installed"
+)
 
 
 # in documents of the corpus, and what libvirt says where it stays
@@ -32,9 +40,17 @@ class Answer(NamedTuple):
     refusal: str
 
 
+class Libvirt(machine.Libvirt):
+    """The QEMU driver of the libvirt that judges."""
+
+    @property
+    def command(self) -> list[str]:
+        return ["chroot", ROOT, *super().command] if ROOT else super().command
+
+
 @cache
 def version() -> str:
-    return subprocess.run([str(VIRSH), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run([*VIRSH, "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def version_numbers() -> tuple[int, ...]:
@@ -50,7 +66,7 @@ def define_all(documents: Iterable[bytes], folder: Path) -> list[Answer]:
 def _define(document: bytes, file: Path) -> Answer:
     file.write_bytes(document)
     name = etree.fromstring(document).findtext("name")
-    command = [str(VIRSH), "-q", *TEST_DRIVER, f"define {file}; dumpxml --inactive '{name}'"]
+    command = [*VIRSH, "-q", *TEST_DRIVER, f"define {file}; dumpxml --inactive '{name}'"]
     return answer(subprocess.run(command, capture_output=True, check=False))
 
 
