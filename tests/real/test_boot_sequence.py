@@ -23,6 +23,7 @@ from lxml import etree
 from outcomes import runs
 from realvirsh import acceptable, version_numbers
 
+from patchlang.kubevirt.structs import releases
 from patchlang.patchtest.replay import second_run, with_placeholders
 
 
@@ -103,11 +104,12 @@ def through(libvirt: machine.Libvirt, domains: dict[str, bytes]) -> tuple[dict[s
 class Booted(NamedTuple):
     """What the boots said, by name and run, and the machines that they ended with beside those of a single run."""
 
+    release: str
     said: list[tuple[str, str]]
     machines: dict[str, tuple[bytes, bytes]]
 
 
-def boot_all(libvirt: machine.Libvirt, boots: Iterable[Boot]) -> Booted:
+def boot_all(libvirt: machine.Libvirt, boots: Iterable[Boot], release: str) -> Booted:
     said: list[tuple[str, str]] = []
     by_name = {boot.name: boot for boot in boots}
 
@@ -123,12 +125,13 @@ def boot_all(libvirt: machine.Libvirt, boots: Iterable[Boot]) -> Booted:
 
     rehearsals = {b.name: b.patch(with_placeholders(b.domain) or b.domain) for b in by_name.values()}
     first = define("run 1", rehearsals)
-    second = patch("run 2", {n: second_run(by_name[n].domain, dump, read_back=True) for n, dump in first.items()})
+    read_back = {n: second_run(by_name[n].domain, dump, read_back_by=release) for n, dump in first.items()}
+    second = patch("run 2", read_back)
     again = define("run 2", second)
     third = patch("run 3", {name: second_run(second[name], dump) for name, dump in again.items()})
     last = define("run 3", third)
     single = define("a single run", {name: by_name[name].patch(by_name[name].domain) for name in last})
-    return Booted(said, {name: (single[name], last[name]) for name in last})
+    return Booted(release, said, {name: (single[name], last[name]) for name in last})
 
 
 def plugged_anywhere(domain: bytes) -> Counter[str]:
@@ -150,16 +153,19 @@ def changes(booted: Booted) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def booted(libvirt: machine.Libvirt) -> Booted:
-    return boot_all(libvirt, boots())
+@pytest.fixture(scope="module", params=[releases()[0], releases()[-1]])
+def booted(request: pytest.FixtureRequest, libvirt: machine.Libvirt) -> Booted:
+    return boot_all(libvirt, boots(), request.param)
 
 
 def test_every_run_of_a_boot_is_as_expected(
     booted: Booted, libvirt: machine.Libvirt, said: Callable[..., None]
 ) -> None:
     check(booted.said, exceptions("boot", version_numbers()))
-    said(libvirt.version(), f"{len(booted.machines)} domains booted in three runs, their devices dumped after each")
+    said(
+        libvirt.version(),
+        f"{len(booted.machines)} domains booted in three runs by the types of KubeVirt {booted.release}",
+    )
 
 
 def test_nothing_is_doubled(booted: Booted) -> None:
@@ -170,6 +176,6 @@ def test_a_hook_that_doubles_is_noticed(libvirt: machine.Libvirt) -> None:
     domain = (test_examples.EXAMPLES / "smbios-annotation" / "domain.xml").read_bytes()
     sound = b'<sound model="ich9"></sound></devices>'
     careless = Boot("careless", domain, lambda data: data.replace(b"</devices>", sound), lambda result: [])
-    booted = boot_all(libvirt, [careless])
+    booted = boot_all(libvirt, [careless], releases()[-1])
     assert booted.said == []
     assert set(changes(booted)) == {("careless", "doubled /domain/devices/sound/@model=ich9")}
