@@ -9,8 +9,9 @@ from functools import lru_cache
 from xml.parsers import expat
 
 from . import findings
+from .axes import Places
 from .findings import Finding
-from .xpaths import Dialect, Places, check_value
+from .xpaths import Dialect, check_value
 
 _ATTRIBUTE = re.compile(r"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _MOST = 100  # findings in one fragment: more of them help nobody

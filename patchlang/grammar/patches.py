@@ -9,15 +9,16 @@ from dataclasses import replace
 from .. import model, rules
 from ..celsyntax import closing_bracket
 from ..compile import BUILT_IN_NAMESPACES
-from ..diagnostics import Diagnostic, in_order
+from ..diagnostics import Diagnostic, Severity, in_order
 from ..lint.reading import constant, expressions, template, xpath_literals
 from ..source import Text
 from ..template import Computed
 from . import findings, fragments
+from .axes import Places
 from .findings import Finding
 from .index import versions
 from .places import OPEN, unfolding
-from .xpaths import FILLER, Dialect, Places, answer, check_value
+from .xpaths import FILLER, Dialect, answer, check_value
 
 _BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 _NAMED = re.compile(r"(?:(.*)/)?([^/]+)")
@@ -34,7 +35,7 @@ def check(patches: Iterable[model.Patch], version: str) -> list[Diagnostic]:
 def _diagnostics(patch: model.Patch, version: str) -> Iterator[Diagnostic]:
     found = _Checker(patch, version).check()
     others: dict[str, set[tuple[int, int]]] = {}
-    if any(finding.severity.value == "error" for _, finding in found):
+    if any(finding.severity is Severity.ERROR for _, finding in found):
         for other in versions():
             if other != version:
                 others[other] = {_key(*one) for one in _Checker(patch, other).check()}

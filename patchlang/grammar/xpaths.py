@@ -6,7 +6,7 @@ A set of places is always at least what the path may select: where something can
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,18 +15,13 @@ from ..diagnostics import Severity
 from ..xpathsyntax import XPathSyntaxError, parse
 from ..xpathtree import Binary, Call, Expr, Literal, Number, Path, Step
 from . import findings
+from .axes import SEARCHES, SIBLINGS, Places, along, origins, unique
 from .findings import Finding
 from .index import Index, Values
 from .places import OPEN, Place, Unfolding
 
-Places = tuple[Place, ...]
-
 # stands for each character of what is computed; a path with it can be parsed, and its places are those of the text
 FILLER = "\ud7fb"
-
-_SEARCHES = ("descendant", "descendant-or-self")
-_BEYOND = ("following", "preceding")
-_SIBLINGS = ("following-sibling", "preceding-sibling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ class _Reader:
                 return self._steps(start, expr.steps, top)
             case Binary(operator="|"):
                 left, right = (self.places(side, context, top=top) for side in (expr.left, expr.right))
-                return _unique([*(left or (OPEN,)), *(right or (OPEN,))])
+                return unique([*(left or (OPEN,)), *(right or (OPEN,))])
             case Binary():
                 sides = [self._side(side, context) for side in (expr.left, expr.right)]
                 if expr.operator in ("=", "!="):
@@ -134,9 +129,9 @@ class _Reader:
             if axis == "child":
                 axis = "descendant"
             else:
-                searched = _origins(places, "descendant-or-self")
-                places = _unique(node for place in searched for node in _along(place, "descendant-or-self"))
-        found = _unique(node for place in _origins(places, axis) for node in self._tested(place, axis, step.test))
+                searched = origins(places, "descendant-or-self")
+                places = unique(node for place in searched for node in along(place, "descendant-or-self"))
+        found = unique(node for place in origins(places, axis) for node in self._tested(place, axis, step.test))
         if found or not places:
             if search is not None and top and len(found) == 1:
                 self._advise(search, step, places, found[0])
@@ -150,10 +145,10 @@ class _Reader:
         name = None if test.endswith(("*", ")")) else self.dialect.name(test)
         principal = "attribute" if axis == "attribute" else "element"
         prefix = self.dialect.name(test) if test.endswith(":*") else None
-        for node in _along(place, axis):
+        for node in along(place, axis):
             if node is OPEN:
                 # what is searched for by a name without a prefix does not stand in metadata
-                if name is None or place.is_open or axis not in _SEARCHES:
+                if name is None or place.is_open or axis not in SEARCHES:
                     yield node
             elif test == "node()" or (test == "*" and node.kind == principal):
                 yield node
@@ -174,21 +169,21 @@ class _Reader:
         """The finding for a step that leads nowhere."""
         start, end = step.start, step.head_end
         written = self.text[start:end]
-        if step.test == "text()" and axis in ("child", *_SEARCHES):
+        if step.test == "text()" and axis in ("child", *SEARCHES):
             return findings.no_text(self.version, places, start, end)
         elements = [place for place in places if place.kind in ("element", "document")]
         if not step.test.endswith(("*", ")")) and elements:
             name = self.dialect.name(step.test) or step.test
             if axis == "attribute":
                 return findings.unknown_attribute(self.version, name, elements, start, end)
-            if axis in ("child", *_SEARCHES):
+            if axis in ("child", *SEARCHES):
                 return findings.unknown_element(self.version, name, elements, start, end, below=axis != "child")
-            parents = _unique(p.parent for p in elements if p.parent is not None)
-            if axis in ("self", *_SIBLINGS) and parents and not any(name in p.elements for p in parents):
+            parents = unique(p.parent for p in elements if p.parent is not None)
+            if axis in ("self", *SIBLINGS) and parents and not any(name in p.elements for p in parents):
                 return findings.unknown_element(self.version, name, parents, start, end, below=False)
         from_here = places[0].path or "the document"
         message = f"`{written}` leads nowhere from `{from_here}`"
-        if axis in ("child", *_SEARCHES, *_SIBLINGS) and not elements:
+        if axis in ("child", *SEARCHES, *SIBLINGS) and not elements:
             what = "an attribute" if places[0].kind == "attribute" else "text"
             return findings.nothing_there(message, start, end, f"{what} holds nothing; `..` is its element")
         above = list(dict.fromkeys(p.name for place in places for p in place.ancestors if p.name))
@@ -200,6 +195,8 @@ class _Reader:
     def _advise(self, search: Step, step: Step, places: Places, found: Place) -> None:
         """``//`` that stands for one path."""
         if found.kind != "element" or len(places) != 1 or places[0] is OPEN or step.axis != "child":
+            return
+        if any(place.may_stand_deeper for place in (found, *found.ancestors)):
             return
         written = self.text[search.start : step.head_end]
         direct = found.path.removeprefix(places[0].path)
@@ -244,7 +241,7 @@ class _Reader:
         if OPEN in places or not places or FILLER in literal.value or any(p.kind != "element" for p in places):
             return
         names = {p.name.rpartition(":")[2] if local else p.name for p in places}
-        parents = _unique(p.parent for p in places if p.parent is not None)
+        parents = unique(p.parent for p in places if p.parent is not None)
         if (
             literal.value not in names
             and ":" not in literal.value
@@ -302,59 +299,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _origins(places: Places, axis: str) -> Sequence[Place]:
-    """Some of the places, from which an axis reaches what it reaches from all of them."""
-    if axis in _BEYOND:
-        # from any node but the root: everything
-        return [place for place in places if place.parent or place is OPEN][:1]
-    if axis in _SEARCHES and len(places) > 1:
-        among = set(places)
-        return [place for place in places if not any(above in among for above in place.ancestors)]
-    return places
-
-
-def _along(place: Place, axis: str) -> Iterable[Place]:
-    """The nodes on an axis."""
-    if place is OPEN:
-        return (OPEN,)
-    match axis:
-        case "child":
-            return (OPEN,) if place.is_open else _inside_of(place)
-        case "attribute":
-            return (OPEN,) if place.is_open else place.attributes.values()
-        case "self":
-            return (place,)
-        case "parent":
-            parent = place.parent
-            return () if parent is None else (parent, OPEN) if parent.may_stand_deeper else (parent,)
-        case "ancestor" | "ancestor-or-self":
-            above = list(place.ancestors)
-            deeper = [OPEN] if any(one.may_stand_deeper for one in above) else []
-            return (*([place] if axis == "ancestor-or-self" else ()), *above, *deeper)
-        case "descendant":
-            return _below(place)
-        case "descendant-or-self":
-            return (place, *_below(place))
-        case "following-sibling" | "preceding-sibling":
-            return _inside_of(place.parent) if place.parent and place.kind != "attribute" else ()
-        case _:
-            return (*_below(list(place.ancestors)[-1]), OPEN) if place.parent else ()
-
-
-def _inside_of(place: Place) -> list[Place]:
-    return [*place.elements.values(), *([place.text] if place.kind == "element" and place.text else [])]
-
-
-def _below(place: Place) -> Iterator[Place]:
-    for one in (place, *place.below):
-        if one.is_open:
-            yield OPEN
-        yield from (p for p in _inside_of(one) if p.kind == "text")
-        if one is not place:
-            yield one
-
-
-def _unique(places: Iterable[Place]) -> Places:
-    return tuple(dict.fromkeys(places))
