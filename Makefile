@@ -113,7 +113,7 @@ fuzz: setup
 ## clean: remove what the targets above made
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	rm -rf $(VENV) $(BENCH_VENV) .demo fuzz-finds build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
 	find benchmarks patchlang shim tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

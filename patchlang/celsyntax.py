@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -177,6 +178,57 @@ def _opening(found: list[Token], closer: int) -> int:
             if depth == 0:
                 return at
     return 0
+
+
+def may_be_optional(text: str) -> bool:
+    """Whether an expression makes optionals at all: a cheap look."""
+    return "?" in text or "optional" in text
+
+
+_TAKE_PLAIN = frozenset({"flatten", "keys", "xpath"})
+_GIVE_PLAIN = frozenset({"hasValue", "orValue", "value"})
+
+
+def handed_over_optional(text: str) -> int | None:
+    """The offset of an optional that no method ends, in a text that calls a function which takes plain values only.
+
+    None where there is none. What stands in ``.or(...)`` is left to the chain around it.
+    """
+    if not may_be_optional(text):
+        return None
+    found = [t for t in tokens(text) if t.kind != "comment"]
+    calls = pairwise(found)
+    if not any(name.text in _TAKE_PLAIN and paren.text == "(" for name, paren in calls):
+        return None
+    for at, token in enumerate(found):
+        is_mark = token.text == "?" and at > 0 and found[at - 1].text in ("[", ".")
+        is_made = token.text == "optional" and token.kind == "name" and at + 1 < len(found) and found[at + 1].text == "."
+        if not is_mark and not is_made:
+            continue
+        start = _operand_start(found, at - 2) if is_mark and at > 1 else at
+        in_or = start > 1 and found[start - 1].text == "(" and found[start - 2].text == "or"
+        if not in_or and _last_method(found, at) not in _GIVE_PLAIN:
+            return token.start
+    return None
+
+
+def _last_method(found: list[Token], at: int) -> str:
+    """The name of the method that is called last in the chain that goes on behind token ``at``."""
+    last = ""
+    at = _closing(found, at - 1) if found[at - 1].text == "[" and at > 0 and found[at].text == "?" else at
+    while at + 1 < len(found):
+        if found[at + 1].text == "[":
+            at, last = _closing(found, at + 1), ""
+        elif found[at + 1].text == "." and at + 2 < len(found):
+            at += 3 if found[at + 2].text == "?" else 2
+            if at + 1 < len(found) and found[at + 1].text == "(":
+                last = found[at].text
+                at = _closing(found, at + 1)
+        elif found[at].text == "?":
+            at += 1  # the member behind `.?`
+        else:
+            break
+    return last
 
 
 _OPENERS = frozenset({"optMap", "optFlatMap"})

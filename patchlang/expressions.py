@@ -19,7 +19,16 @@ from cel_expr_python import cel
 from . import rules
 from .celerrors import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
 from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
-from .celsyntax import Insertion, chains, compared_optional, guard_macros, opened_twice, original_offset
+from .celsyntax import (
+    Insertion,
+    chains,
+    compared_optional,
+    guard_macros,
+    handed_over_optional,
+    may_be_optional,
+    opened_twice,
+    original_offset,
+)
 from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from .scope import without_value
@@ -115,7 +124,7 @@ class Compiled:
                 value = self._program.eval(data=data)
                 failed = value.type().name() == "ERROR"
                 # CEL's opaque optional calls itself an error, too, but has no value to convert
-                result = value.value() if failed else value.plain_value()
+                result = value.value() if failed else self._convert(value)
             except (TypeError, SystemError):
                 raise self.error(
                     rules.WRONG_RESULT,
@@ -131,6 +140,10 @@ class Compiled:
         except TooBigError as e:
             raise self.error(rules.LIMIT, f"the result is too big: {e}") from None
         return self._plain(result)
+
+    def _convert(self, value: cel.Value) -> Any:
+        """Python data. The library's own conversion of a map with an optional in it ends the process."""
+        return _opened(value) if may_be_optional(self.source.text) else value.plain_value()
 
     def error(self, rule: Rule, message: str, help: str | None = None) -> PatchError:
         return fail(rule, message, self.source.span(), help)
@@ -169,6 +182,18 @@ class Compiled:
                 )
 
 
+def _opened(value: cel.Value) -> Any:
+    """The value piece by piece. Raises TypeError for an optional."""
+    kind = value.type().name()
+    if kind == "ERROR":
+        raise TypeError("an optional")
+    if kind.startswith("MAP"):
+        return {key: _opened(item) for key, item in value.value().items()}
+    if kind.startswith("LIST"):
+        return [_opened(item) for item in value.value()]
+    return value.plain_value()
+
+
 def _related(error: PatchError, cause: Diagnostic) -> PatchError:
     related = ((cause.span, "the variable is computed here"),) if cause.span else ()
     return PatchError(replace(error.diagnostic, related=related))
@@ -183,6 +208,9 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         raise fail(rules.BAD_EXPRESSION, f"the expression is longer than {MAX_SOURCE} characters", source.span())
     if (at := compared_optional(source.text)) is not None:
         message = "an optional is compared with a value, which is never equal"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "end it with `.orValue(...)`")
+    if (at := handed_over_optional(source.text)) is not None:
+        message = "an optional may get into `flatten`, `keys` or `xpath`, which take plain values"
         raise fail(rules.BAD_EXPRESSION, message, source.span(at), "end it with `.orValue(...)`")
     if (at := opened_twice(source.text, MAX_OPENED_TWICE)) is not None:
         message = f"more than {MAX_OPENED_TWICE} `optMap` and `optFlatMap`: CEL writes out twice what each opens"
