@@ -202,7 +202,7 @@ def handed_over_optional(text: str) -> int | None:
         return None
     for at, token in enumerate(found):
         is_mark = token.text == "?" and at > 0 and found[at - 1].text in ("[", ".")
-        is_made = token.text == "optional" and token.kind == "name" and at + 1 < len(found) and found[at + 1].text == "."
+        is_made = token == ("name", "optional", token.start) and at + 1 < len(found) and found[at + 1].text == "."
         if not is_mark and not is_made:
             continue
         start = _operand_start(found, at - 2) if is_mark and at > 1 else at
