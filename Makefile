@@ -100,7 +100,7 @@ image:
 	@test -n "$(ENGINE)" || { echo "make image needs podman, docker or buildah" >&2; exit 1; }
 	$(ENGINE) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) $(IMAGE_ARGS) .
 
-## soak: 20,000 calls to one sidecar within its limits (as root; 40 minutes and more); SOAK_ARGS="--output FILE" keeps the figures
+## soak: 20,000 calls to one sidecar within its limits (as root; 15 minutes and more); SOAK_ARGS="--output FILE" keeps the figures
 .PHONY: soak
 soak: setup
 	$(BIN)/python benchmarks/soak.py $(SOAK_ARGS)
