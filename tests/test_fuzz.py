@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fuzz import find, supervisor, worker
@@ -58,6 +59,34 @@ def test_finds_are_kept_as_they_were(target: str, tmp_path: Path) -> None:
     parts = worker.input_of(USUAL[target], 1, 1) | {"bytes": bytes(range(256))}
     found = find.Find(target, 1, 1, "law", "place", "detail", parts)
     assert find.read(found.write(tmp_path).read_text()) == found
+
+
+def said(figures: dict[str, Any]) -> str:
+    """The figures of a recorded run, as docs/reliability.md has them."""
+    finds = f"found and mended since: {', '.join(figures['finds'])}" if figures["finds"] else "no find"
+    lines = [
+        f"The recorded run ([benchmarks/fuzz.json](../benchmarks/fuzz.json)): {figures['inputs']:,} inputs of seed",
+        f"{figures['seed']} in {figures['seconds'] // 60} minutes, {figures['inputs_a_second']} a second beside other",
+        f"work, at commit `{figures['commit'][:12]}`: {finds}.",
+        "",
+        "| target | inputs | results | refused | bytes, mean | slowest |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, one in figures["targets"].items():
+        counts = f"{one['inputs']:,} | {one['results']:,} | {one['refused']:,} | {one['mean_bytes']:,}"
+        lines.append(f"| `{name}` | {counts} | {one['slowest_seconds']} s |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_recorded_run_is_the_one_in_the_document() -> None:
+    figures = json.loads((ROOT / "benchmarks" / "fuzz.json").read_text())
+    assert figures["inputs"] >= 1_000_000
+    assert figures["targets"].keys() == USUAL.keys()
+    assert sum(one["inputs"] for one in figures["targets"].values()) == figures["inputs"]
+    assert "+" not in figures["commit"], "files differed from the commit"
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    shown = text.partition("<!-- figures: benchmarks/fuzz.json -->\n")[2]
+    assert shown.startswith(said(figures)), "write this:\n" + said(figures)
 
 
 def test_what_is_wrong_is_noticed(tmp_path: Path) -> None:
