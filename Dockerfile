@@ -1,13 +1,17 @@
 # The sidecar and the command line, without a package manager, as one layer.
 #
-# BASE: any glibc image with Python 3.11 or newer and pip, amd64 or arm64; name it by digest where builds must repeat.
+# BASE: an image of Debian's kind with Python 3.11 or newer and pip, amd64 or arm64; name it by digest where builds must
+# repeat. Secrets, each optional: pip.conf is pip's configuration, ca.crt a bundle of certificates it may name.
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_ONLY_BINARY=:all:
+# The date is that of the files in our wheel: 1980, so that each build makes the same.
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_ONLY_BINARY=:all: \
+    SOURCE_DATE_EPOCH=315532800
 WORKDIR /src
 COPY requirements requirements
-RUN python3 -m venv --without-pip /opt/patchlang \
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
+    python3 -m venv --without-pip /opt/patchlang \
  && python3 -m venv --without-pip /opt/build \
  && python3 -m pip --python /opt/patchlang/bin/python3 install --require-hashes -r requirements/runtime.txt \
  && python3 -m pip --python /opt/build/bin/python3 install --require-hashes -r requirements/build.txt
@@ -18,27 +22,37 @@ RUN python3 -m pip --python /opt/build/bin/python3 wheel --no-deps --no-build-is
  && python3 -m pip --python /opt/patchlang/bin/python3 install --no-deps --no-index --no-compile /dist/*.whl
 
 FROM ${BASE} AS root
+ARG VERSION=0.1.0
 COPY --from=build /opt/patchlang /opt/patchlang
+COPY tools/sbom.py /tmp/
 # 1. The commands are on the path; hooks find python3 where KubeVirt's own sidecar image has it.
-# 2. No package manager, nothing to build with, no set-user-id programs, no build tree that a wheel carries along. The
-#    list of Debian packages (/var/lib/dpkg/status) stays for scanners.
+# 2. No package manager, dpkg itself last; nothing to build with, no set-user-id programs, no build tree that a wheel
+#    carries along. Debian's list of packages stays, and says so; so do all copyright files.
 # 3. Bytecode, the standard library's too: bases ship without, and compiling at each start costs more than starting.
 #    The unchecked kind stays good whatever the file times; who edits a source here must compile it.
-# 4. Both commands start, and the sidecar has all it imports.
+# 4. Both commands start, and the sidecar has all it imports. What is there is written down.
 RUN ln -sf /opt/patchlang/bin/patchlang /opt/patchlang/bin/sidecar-shim /usr/local/bin/ \
  && { test -e /usr/bin/python3 || ln -s "$(command -v python3)" /usr/bin/python3; } \
  && stdlib="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+ && for package in $(dpkg-query --show --showformat '${Package}\n'); do case $package in \
+      apt | apt-utils | libapt-pkg* | debian-archive-keyring | gpgv | sqv | python3-pip* | python3-setuptools* | \
+      python3-wheel*) dpkg --purge --force-all "$package" ;; \
+    esac; done \
+ && dpkg --purge --force-all dpkg 2>/dev/null \
  && rm -rf "$stdlib"/config-* "$stdlib"/ensurepip "$stdlib"/idlelib "$stdlib"/lib2to3 "$stdlib"/pydoc_data \
       "$stdlib"/site-packages/* "$stdlib"/test "$stdlib"/tkinter "$stdlib"/turtledemo \
-      /opt/patchlang/lib/python3*/site-packages/bazel-project /usr/lib/python3/dist-packages/pip* \
-      /usr/share/python-wheels /usr/bin/pip* /usr/local/bin/pip* /usr/local/bin/idle* /usr/local/include \
- && rm -rf /usr/bin/apt* /usr/bin/dpkg* /usr/sbin/dpkg* /usr/lib/apt /usr/lib/dpkg /etc/apt /var/lib/apt \
-      /var/cache/* /var/log/* /usr/share/doc /usr/share/info /usr/share/locale /usr/share/man /root/.[!.]* /tmp/* \
+      /opt/patchlang/lib/python3*/site-packages/bazel-project /usr/share/python-wheels /usr/local/bin/pip* \
+      /usr/local/bin/idle* /usr/local/include /etc/apt /etc/dpkg /usr/sbin/dpkg* /var/lib/apt /var/lib/dpkg/*-old \
+      /var/cache/* /var/log/* /usr/share/info /usr/share/locale /usr/share/man /root/.[!.]* \
+ && find /usr/share/doc -type f ! -name copyright -delete \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
  && find /opt/patchlang "$stdlib" -name __pycache__ -prune -exec rm -rf {} + \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/patchlang/lib "$stdlib" \
  && /opt/patchlang/bin/python3 -c 'import shim.server' \
- && sidecar-shim --help >/dev/null && patchlang --help >/dev/null
+ && sidecar-shim --help >/dev/null && patchlang --help >/dev/null \
+ && mkdir -p /usr/share/sbom \
+ && /opt/patchlang/bin/python3 /tmp/sbom.py patchlang "$VERSION" >/usr/share/sbom/patchlang.cdx.json \
+ && rm -rf /tmp/*
 
 FROM scratch
 ARG VERSION=0.1.0

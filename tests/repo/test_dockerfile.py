@@ -35,4 +35,4 @@ def test_the_build_sees_only_what_ships() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     shipped = {line[1:] for line in lines if line.startswith("!")}
-    assert shipped == {"LICENSE", "README.md", "patchlang", "pyproject.toml", "requirements", "shim"}
+    assert shipped == {"LICENSE", "README.md", "patchlang", "pyproject.toml", "requirements", "shim", "tools/sbom.py"}

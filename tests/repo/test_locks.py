@@ -17,6 +17,7 @@ PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)( ; .+)?((?: --hash=sha256:[0-9a-f]{6
 
 # Packages whose module has another name.
 MODULES = {
+    "cyclonedx-python-lib": "cyclonedx",
     "grpcio": "grpc",
     "grpcio-tools": "grpc_tools",
     "protobuf": "google.protobuf",
