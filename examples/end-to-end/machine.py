@@ -126,8 +126,8 @@ class Libvirt:
         return f"libvirt {library[1]}, QEMU {hypervisor[1]}"
 
     @contextmanager
-    def running(self, domain: bytes) -> Iterator[None]:
-        """A machine that runs as long as virsh does."""
+    def running(self, domain: bytes) -> Iterator[subprocess.Popen[bytes]]:
+        """The virsh that runs the machine, and ends it."""
         file, log = self.folder / "domain.xml", self.folder / "virsh.log"
         file.write_bytes(domain)
         name = etree.fromstring(domain).findtext("name")
@@ -137,7 +137,7 @@ class Libvirt:
             assert virsh.stdin is not None
             virsh.stdin.write(f"create {file}\n".encode())
             virsh.stdin.flush()
-            yield
+            yield virsh
         finally:
             virsh.communicate(f"destroy '{name}'\nquit\n".encode(), timeout=60)
 
@@ -146,14 +146,14 @@ class Libvirt:
         serial = self.folder / "serial.log"
         serial.unlink(missing_ok=True)
         until = time.monotonic() + BOOT_SECONDS
-        with self.running(domain):
+        with self.running(domain) as virsh:
             while time.monotonic() < until:
                 said = serial.read_text(errors="replace").splitlines() if serial.exists() else []
                 if END in said:
                     return [line.removeprefix("guest: ") for line in said if line.startswith("guest: ")][:-1]
                 log = (self.folder / "virsh.log").read_text()
-                if "error: " in log:
-                    raise MachineError(f"libvirt does not start the domain: {log.partition('error: ')[2].strip()}")
+                if "error: " in log or virsh.poll() is not None:
+                    raise MachineError(f"libvirt does not start the domain: {log.strip()}")
                 time.sleep(0.1)
         raise MachineError(f"the guest does not end its start within {BOOT_SECONDS} seconds; it said: {said[-20:]}")
 

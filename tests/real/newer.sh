@@ -9,6 +9,7 @@ suite=$1
 shift
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
 LIBVIRT_ROOT=$(mktemp -d /tmp/libvirt-XXXXXX)
+chmod 755 "$LIBVIRT_ROOT" # libvirt runs as nobody in it
 export LIBVIRT_ROOT
 trap 'rm -rf --one-file-system "$LIBVIRT_ROOT"' EXIT
 {
