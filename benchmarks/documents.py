@@ -54,7 +54,7 @@ def grown_domain(size: int) -> bytes:
 
 def named(patch: str, number: int) -> str:
     """A copy of a patch that can stand beside the others."""
-    return patch.replace("name: baseboard\n", f"name: baseboard-{number}\n", 1)
+    return patch.replace("\n  name: ", f"\n  name: n{number}-", 1)
 
 
 def write_patches(folder: Path, patch: str, count: int) -> None:

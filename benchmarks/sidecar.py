@@ -73,14 +73,17 @@ class Sidecar:
     """A process that serves a socket in ``folder``, from when Info is answered to the end of the ``with``."""
 
     def __init__(
-        self, folder: Path, program: Sequence[str], search: Path | None = None, cage: Cage | None = None
+        self,
+        folder: Path,
+        program: Sequence[str],
+        search: Path | None = None,
+        cage: Cage | None = None,
+        libraries: Path | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.socket = folder / SOCKET
         self._log = folder.with_name(folder.name + ".log")
-        environment = {**os.environ, **IMAGE}
-        if search is not None:
-            environment["PATH"] = searching(search)
+        environment = _environment(search, libraries)
         command = cage.command(*program) if cage else list(program)
         started = time.perf_counter()
         with self._log.open("wb") as log:
@@ -154,12 +157,17 @@ def hook_folder(folder: Path, hook: str, file: str) -> Path:
     return folder
 
 
-def alone(hook: Path, *arguments: str) -> Callable[[], bytes]:
+def alone(hook: Path, *arguments: str, libraries: Path | None = None) -> Callable[[], bytes]:
     """Runs a hook of a ``hook_folder`` as the sidecar would, without a sidecar."""
-    command, environment = [str(hook), *arguments], {**os.environ, **IMAGE, "PATH": searching(hook.parent)}
+    command, environment = [str(hook), *arguments], _environment(hook.parent, libraries)
     return lambda: subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
 
 
-def searching(folder: Path) -> str:
-    """``$PATH`` with ``folder`` first."""
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+def _environment(search: Path | None, libraries: Path | None) -> dict[str, str]:
+    """The image's; ``search`` is first in ``$PATH``, ``libraries`` has packages that a hook in Python needs."""
+    environment = {**os.environ, **IMAGE}
+    if search is not None:
+        environment["PATH"] = f"{search}{os.pathsep}{environment['PATH']}"
+    if libraries is not None:
+        environment["PYTHONPATH"] = str(libraries)
+    return environment

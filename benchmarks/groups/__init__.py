@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 
 from ..context import Context
 from ..results import Group
-from . import call, engine, memory
+from . import call, cloudinit, engine, memory, start, validate
 
 GROUPS: Mapping[str, Callable[[Context], Group]] = {
     "call": call.measure,
     "engine": engine.measure,
+    "start": start.measure,
     "memory": memory.measure,
+    "cloudinit": cloudinit.measure,
+    "validate": validate.measure,
 }

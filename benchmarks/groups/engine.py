@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import cProfile
-import pstats
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from lxml import etree
 
@@ -18,6 +15,7 @@ from patchlang.xmlindex import Index
 
 from .. import documents
 from ..context import Context
+from ..hotspots import hotspots
 from ..measure import figures, interleaved, quickest, rounded
 from ..results import Breakdown, Curve, Figure, Group, Row
 
@@ -27,7 +25,6 @@ LINEAR = 1.1
 """The exponent that still counts as linear: a tenth for noise, and for documents that outgrow the caches."""
 HEAD = documents.WITHOUT_CEL.split("    - op: ensure\n", 1)[0]
 PROFILED_RUNS = 200
-SHOWN = 12
 
 ABOUT = """\
 `engine.patch_domain`, given bytes and giving bytes, beside lxml that parses the same domain, evaluates the same three
@@ -67,7 +64,8 @@ def measure(_: Context) -> Group:
             Row(f"expat's pass at {label}", "ms", found["expat"], "lxml's parse", found["parse"]),
         ]
         samples |= {f"{what} at {label}": values for what, values in rounded(taken).items()}
-        breakdowns.append(profiled(f"Own time by function, three edits with CEL at {label}", with_cel, domain, vmi))
+        title = f"Own time by function, three edits with CEL at {label}"
+        breakdowns.append(hotspots(title, partial(run, with_cel, domain, vmi), PROFILED_RUNS))
     curves = tuple(growth())
     rows += [
         Row(f"growth with the {c.name}", "exponent", Figure(c.exponent, c.exponent, 1), reach=LINEAR) for c in curves
@@ -102,26 +100,6 @@ def bare(domain: bytes) -> bytes:
 
 def _new_board(root: etree._Element) -> etree._Element:
     return etree.SubElement(etree.SubElement(root, "sysinfo", type="smbios"), "baseBoard")
-
-
-def profiled(title: str, program: Program, domain: bytes, vmi: bytes) -> Breakdown:
-    """Milliseconds of a run by function, as cProfile counts them: it makes what calls much look dearer than it is."""
-    profile = cProfile.Profile()
-    run(program, domain, vmi)
-    profile.enable()
-    for _ in range(PROFILED_RUNS):
-        run(program, domain, vmi)
-    profile.disable()
-    spent = {_function(key): value[2] for key, value in pstats.Stats(profile).stats.items()}  # type: ignore[attr-defined]
-    first = sorted(spent.items(), key=lambda item: -item[1])
-    parts = [(name, seconds) for name, seconds in first[:SHOWN]]
-    parts.append(("all else", sum(seconds for _, seconds in first[SHOWN:])))
-    return Breakdown(title, "ms", tuple((name, round(s * 1000 / PROFILED_RUNS, 4)) for name, s in parts))
-
-
-def _function(key: tuple[str, int, str]) -> str:
-    file, line, name = key
-    return name if file == "~" else f"{Path(file).name}:{line} {name}"
 
 
 # -- growth ------------------------------------------------------------------------------------------------------------
