@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
+from xml.parsers import expat
 
 import pytest
+from lxml import etree
+
+from benchmarks import documents
+from benchmarks.groups import engine
 
 ROOT = Path(__file__).resolve().parents[2]
 LATE = {"cel_expr_python"}  # loaded when a patch has an expression
@@ -31,3 +38,77 @@ def test_imports_bring_no_more_than_they_need(face: str, unwanted: set[str]) -> 
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (0, "")
     assert set(run.stdout.split()) & unwanted == set()
+
+
+SHIM_PACKAGES = {"google", "grpc", "lxml", "patchlang", "shim", "typing_extensions", "yaml"}
+"""All that a sidecar without CEL and cloud-init edits may load beside the standard library."""
+DOMAIN_ONLY = {"cel_expr_python", "jsonpatch", "patchlang.cloudinit", "patchlang.cloudops", "patchlang.userdata"}
+SERVE = """
+import sys
+from pathlib import Path
+from shim import server, sources
+from shim.config import Config
+backend = sources.find(Config(version="v1alpha2", patches=(Path(sys.argv[1]),)), {})
+assert backend.define_domain(Path(sys.argv[2]).read_bytes(), b"{}", 10.0), "not patched"
+print(*sys.modules)
+"""
+
+
+def test_the_sidecar_loads_what_its_patches_need_and_no_other_package() -> None:
+    run = _python(SERVE, documents.INPUTS / "baseboard-literal.yaml", documents.BASE / "numa-gpu.domain.xml")
+    loaded = set(run.split())
+    assert loaded & DOMAIN_ONLY == set()
+    before = {name.partition(".")[0] for name in _python("import sys; print(*sys.modules)").split()}
+    packages = {name.partition(".")[0] for name in loaded} - before - sys.stdlib_module_names
+    tried = {"grpc_tools"}  # by grpc itself; the image has none
+    assert {name for name in packages - tried if not name.startswith(("_cython", "cython_runtime"))} <= SHIM_PACKAGES
+
+
+WATCH = """
+import sys
+seen = []
+def watch(event, arguments):
+    if event in ("subprocess.Popen", "os.fork", "socket.__new__", "_thread.start_new_thread"):
+        seen.append(event)
+    elif event == "open" and str(arguments[0]).startswith(sys.argv[1]) and ".py" not in str(arguments[0]):
+        seen.append(str(arguments[0]))
+sys.addaudithook(watch)
+import FACE
+print(*seen)
+"""
+
+
+@pytest.mark.parametrize("face", ["patchlang.load, patchlang.engine", "shim.__main__, shim.server"])
+def test_importing_reads_no_file_of_ours_and_starts_nothing(face: str) -> None:
+    assert _python(WATCH.replace("FACE", face), ROOT / "patchlang").split() == []
+
+
+@pytest.mark.parametrize("text", [documents.WITH_CEL, documents.WITHOUT_CEL], ids=["with CEL", "without CEL"])
+def test_a_domain_is_parsed_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, domain, vmi = engine.compiled([text]), documents.domain(), documents.vmi()
+    counted: Counter[str] = Counter()
+
+    def count(module: Any, name: str) -> None:
+        original = getattr(module, name)
+
+        def counting(*arguments: Any, **named: Any) -> Any:
+            counted[name] += 1
+            return original(*arguments, **named)
+
+        monkeypatch.setattr(module, name, counting)
+
+    for name in ("fromstring", "XML", "parse", "fromstringlist", "iterparse"):
+        count(etree, name)
+    count(expat, "ParserCreate")
+    assert engine.run(program, domain, vmi) != domain
+    assert counted["fromstring"] == 1
+    assert counted.total() - counted["ParserCreate"] == 1
+    assert counted["ParserCreate"] <= 1
+
+
+def _python(code: str, *arguments: Path) -> str:
+    """What the code prints, in a process of its own."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
