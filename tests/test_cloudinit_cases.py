@@ -141,7 +141,9 @@ def test_case(
         vmis = [arg for file in vmi_files() for arg in ("--vmi", str(file))]
         args = ["apply", *options, "--cloud-init", str(given), *vmis]
         run = patchlang(args, capsysbinary, monkeypatch)
-        assert run == (0, outcome.data, said), "the command line says the same"
+        note = "" if loaded.program.edits_cloud_init else f"note: the patches edit a domain alone, and {given} is "
+        note += "cloud-init data\n" if note else ""
+        assert run == (0, outcome.data, note.encode() + said), "the command line says the same"
         if (folder / "trace.txt").exists():
             golden.check(folder / "trace.txt", patchlang([*args, "--trace"], capsysbinary, monkeypatch).stderr)
     if outcome.data is None:

@@ -36,6 +36,10 @@ BEYOND = {
         "quotes make no difference in JSON",
         HEAD + "  cloudInit: [{op: add, path: /a, value: 0644}]\n",
     ),
+    "is beyond what a double holds": (
+        "it knows no end of numbers",
+        HEAD + "  cloudInit: [{op: add, path: /a, value: -1.5e400}]\n",
+    ),
     "`value` is empty": (
         "to JSON it is null, as a written `null` is",
         HEAD + "  domain: [{op: set, path: /domain, value: }]\n",

@@ -33,7 +33,8 @@ def _command(diagnostic: Diagnostic) -> str:
         if begin.line == finish.line:  # GitHub takes columns on one line only
             properties += [("col", begin.column), ("endColumn", finish.column)]
     properties.append(("title", f"{diagnostic.rule.id} {diagnostic.rule.slug}"))
-    text = printable(diagnostic.message) + (f"\nhelp: {printable(diagnostic.help)}" if diagnostic.help else "")
+    text = diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else "")
+    text = "\n".join(map(printable, text.split("\n")))
     written = ",".join(f"{name}={_property(value)}" for name, value in properties)
     return f"::{_COMMANDS[diagnostic.severity]} {written}::{_data(text)}\n"
 
