@@ -157,8 +157,10 @@ class CloudInit:
         before, now = self.original.get("UserData"), self.record.get("UserData")
         if not (isinstance(before, str) and isinstance(now, str)) or before == now:
             return self
+        known, opened = self._opened.get((Target.USER_DATA, None), (None, None))
         with suppress(PatchError):
-            opened = userdata.open_user_data(before)
+            if opened is None or known != before:
+                opened = userdata.open_user_data(before)
             if opened.eager and identical(opened.value, userdata.open_user_data(now).value):
                 return replace(self, record={**self.record, "UserData": before})
         return self
