@@ -1,4 +1,4 @@
-"""CEL text to tokens: as much of the lexis as templates and static checks need."""
+"""CEL text to tokens, as much of the lexis as templates and static checks need, and the members of what it can read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
+
+# objects whose members we know: a wrong member is found before anything runs
+MEMBERS: dict[str, frozenset[str]] = {
+    "vmi": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
+    "vmi.metadata": frozenset(
+        "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation "
+        "labels managedFields name namespace ownerReferences resourceVersion selfLink uid".split()
+    ),
+    "node": frozenset({"attributes", "index", "name", "text"}),
+    "cloudInit": frozenset({"dataSource", "metaData", "networkData", "userData"}),
+    "cloudInit.userData": frozenset({"format", "jinja", "parts", "text", "value"}),
+    "cloudInit.networkData": frozenset({"text", "value", "version"}),
+}
 
 
 class Token(NamedTuple):

@@ -20,6 +20,7 @@ from . import rules
 from .celerrors import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
 from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
 from .celsyntax import (
+    MEMBERS,
     Insertion,
     chains,
     compared_optional,
@@ -54,18 +55,6 @@ _TYPES: dict[str, cel.Type] = {
 # where these mix a value of unknown type with another, CEL takes the type of the other
 _GUESSED = re.compile(r"\?|\boptional\b|\borValue\b")
 _JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-# objects whose members we know: a wrong member is found before anything runs
-MEMBERS: dict[str, frozenset[str]] = {
-    "vmi": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
-    "vmi.metadata": frozenset(
-        "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation "
-        "labels managedFields name namespace ownerReferences resourceVersion selfLink uid".split()
-    ),
-    "node": frozenset({"attributes", "index", "name", "text"}),
-    "cloudInit": frozenset({"dataSource", "metaData", "networkData", "userData"}),
-    "cloudInit.userData": frozenset({"format", "jinja", "parts", "text", "value"}),
-    "cloudInit.networkData": frozenset({"text", "value", "version"}),
-}
 _WHERE = {
     "item": "`item` and `index` are bound by `forEach`, and this edit has none",
     "index": "`item` and `index` are bound by `forEach`, and this edit has none",

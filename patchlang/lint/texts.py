@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from .. import model, rules
+from ..celsyntax import MEMBERS
 from ..diagnostics import Diagnostic
 from ..source import Span, Text
 from ..template import Literal
@@ -14,10 +15,6 @@ from .reading import TEMPLATES, advice, constants, leaves, shown, template
 
 _BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
 _PATH = re.compile(r"([A-Za-z_]\w*)\.\??(\w+)(?:\.\??\w+|\[\??(?:'[^']*'|\"[^\"]*\"|\w+)\])*")
-_MEMBERS = {
-    "vmi": {"apiVersion", "kind", "metadata", "spec", "status"},
-    "node": {"name", "text", "attributes", "index"},
-}
 _DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 
 Place = Callable[[int, int], Span]
@@ -92,7 +89,7 @@ def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterato
         else:
             whole = not before and not after
         root, member = found[1], found[2]
-        known = member in variables if root == "variables" else member in _MEMBERS.get(root, ())
+        known = member in variables if root == "variables" else member in MEMBERS.get(root, ())
         if whole and (known or (loop and root == "item")):
             yield found.start(), found.end(), found.group()
 
