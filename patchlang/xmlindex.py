@@ -193,10 +193,8 @@ class Index:
         return at
 
     def _start_tag_end(self, element: Element) -> int:
-        end = self._tag_ends.get(element)
-        if end is None:
-            start = self.start(element)
-            end = self._tag_ends.get(element)  # found with the start
+        start = self.start(element)
+        end = self._tag_ends.get(element)  # where a line told the start, it told this too
         if end is None:
             found = _START_TAG.match(self.data, start)
             assert found is not None, "a tag starts here"
