@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from samples import DOMAIN
+
 BOARD = "board-00000000"
 
 DOMAIN_PATCH = """\
@@ -30,20 +32,7 @@ spec:
     - {op: ensure, target: userData, path: /ssh_pwauth, value: false}
 """
 
-_HEAD = b"""<domain type="kvm" xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0">
-\t<name>lab_web-01</name>
-\t<memory unit="b">2147483648</memory>
-\t<os>
-\t\t<type arch="x86_64" machine="q35">hvm</type>
-\t\t<smbios mode="sysinfo"></smbios>
-\t</os>
-\t<sysinfo type="smbios">
-\t\t<bios></bios>
-\t\t<baseBoard></baseBoard>
-\t\t<chassis></chassis>
-\t</sysinfo>
-\t<devices>
-"""
+_HEAD = DOMAIN.partition(b"\t<devices>\n")[0] + b"\t<devices>\n"
 _DISK = b"""\t\t<disk type="file" device="disk">
 \t\t\t<source file="/var/run/kubevirt-private/vmi-disks/%s/disk.img"></source>
 \t\t\t<target dev="%s" bus="virtio"></target>
