@@ -75,7 +75,8 @@ def test_is_one_layer_for_user_107(image: Image, said: Callable[[str, str], None
     assert config["Labels"]["org.opencontainers.image.version"]
     assert len(image.about["rootfs"]["diff_ids"]) == 1
     print(f"\nthe image: {image.megabytes:.0f} MB")
-    said("buildah", f"built {TAG} on {imagebuild.base_name()}: {image.megabytes:.0f} MB, one layer, user 107")
+    base = f"Debian's Python as {imagebuild.base_name()}"
+    said("buildah", f"built {TAG} on {base}: {image.megabytes:.0f} MB, one layer, user 107")
 
 
 def test_applies_patches_on_a_read_only_root(image: Image, root: Path, said: Callable[[str, str], None]) -> None:
