@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from lxml import etree
@@ -61,31 +61,38 @@ class DomainTree:
         self._account(value)
         if name not in element.attrib and len(element.attrib) >= MAX_ATTRIBUTES:
             raise fail(rules.LIMIT, f"the patches give an element more than {MAX_ATTRIBUTES} attributes")
+        before = element.get(name)
         self._touch_start(element)
         element.set(name, value)
+        self._undo.append(partial(_set_or_remove, element, name, before))
         return True
 
     def remove_attribute(self, element: Element, name: str) -> bool:
         if name not in element.attrib:
             return False
         self._touch_start(element)
-        del element.attrib[name]
+        number, value = list(element.attrib).index(name), str(element.attrib.pop(name))
+
+        def undo() -> None:
+            items = list(element.attrib.items())
+            _set_all(element, [*items[:number], (name, value), *items[number:]])
+
+        self._undo.append(undo)
         return True
 
     def rename_attribute(self, element: Element, name: str, to: str) -> bool:
         if name == to:
             return False
         self._touch_start(element)
-        items = [(to if key == name else key, value) for key, value in element.attrib.items()]
-        element.attrib.clear()
-        for key, value in items:
-            element.set(key, value)
+        _rename_attribute(element, name, to)
+        self._undo.append(partial(_rename_attribute, element, to, name))
         return True
 
     def rename(self, element: Element, tag: str) -> bool:
         if element.tag == tag:
             return False
         self._touch_start(element)
+        self._undo.append(partial(setattr, element, "tag", element.tag))
         element.tag = tag
         return True
 
@@ -222,18 +229,8 @@ class DomainTree:
         return Index(self._data, self.root, self._changes.contents, self._changes.parents)
 
     def _touch_start(self, element: Element) -> None:
-        tag, attributes = element.tag, attributes_of(element)
-        if element not in self._changes.new:
-            self._changes.starts.setdefault(element, (tag, attributes))
-
-        def undo() -> None:
-            if element.tag != tag:
-                element.tag = tag
-            element.attrib.clear()
-            for name, value in attributes.items():
-                element.set(name, value)
-
-        self._undo.append(undo)
+        if element not in self._changes.new and element not in self._changes.starts:
+            self._changes.starts[element] = (element.tag, attributes_of(element))
 
     def _touch_content(self, element: Element) -> None:
         if element not in self._changes.new and element not in self._changes.contents:
@@ -352,3 +349,21 @@ def _height(node: Element) -> int:
         height += 1
         level = [child for element in level for child in element]
     return height
+
+
+def _set_or_remove(element: Element, name: str, value: str | None) -> None:
+    if value is None:
+        del element.attrib[name]
+    else:
+        element.set(name, value)
+
+
+def _rename_attribute(element: Element, name: str, to: str) -> None:
+    _set_all(element, [(to if key == name else key, value) for key, value in element.attrib.items()])
+
+
+def _set_all(element: Element, items: Iterable[tuple[Any, Any]]) -> None:
+    """The attributes anew, in this order."""
+    element.attrib.clear()
+    for name, value in items:
+        element.set(name, value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from patchlang import inputs, load, rules, yamltree
+from patchlang import engine, inputs, load, rules, yamltree
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.source import SourceFile
 
@@ -86,3 +87,27 @@ def test_memory_of_many_variables() -> None:
     edits = "  domain: [{op: test, path: /domain}]\n"
     run = subprocess.run([sys.executable, "-c", LOADS, head, edits], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 20 * 1024, "KiB"
+
+
+ATTRIBUTES = {
+    "made": "{forEach: range(1000), op: ensure, path: '/domain/a/@x$[ index ]', value: y}",
+    "removed": "{op: remove, path: '/domain/b/@*', expect: '0+'}",
+}
+
+
+@pytest.mark.parametrize("edit", ATTRIBUTES.values(), ids=ATTRIBUTES)
+def test_memory_of_many_attributes(edit: str) -> None:
+    """What undoes a change holds that one attribute, not all of the element's."""
+    text = f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: many}}\nspec: {{domain: [{edit}]}}\n"
+    program, found = load.load_sources([SourceFile("patch.yaml", text)])
+    assert program is not None, found
+    attributes = " ".join(f"x{number}=''" for number in range(1000))
+    domain = f"<domain><a/><b {attributes}/></domain>".encode()
+    tracemalloc.start()
+    try:
+        outcome = engine.patch_domain(program, domain, b"{}")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert outcome.data not in (None, domain)
+    assert peak < 5_000_000, "bytes"
