@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import math
 from base64 import b64encode
-from collections.abc import Iterator
 from typing import Any
 
 MAX_NODES = 50_000
@@ -82,8 +81,23 @@ def equal(a: Any, b: Any) -> bool:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Equality down to the types: 1, 1.0 and true are three values, of keys as well; maps without order."""
-    return a is b or freeze(a) == freeze(b)
+    """Equality down to the types: 1, 1.0 and true are three values, of keys as well; maps without order.
+
+    What both share is not looked at, and an edit leaves most of its data shared.
+    """
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, dict):
+        if len(a) != len(b):
+            return False
+        other = b if all(isinstance(key, str) for key in a) else {freeze(key): item for key, item in b.items()}
+        keys = a if other is b else map(freeze, a)
+        return all(key in other and identical(item, other[key]) for key, item in zip(keys, a.values(), strict=True))
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(identical, a, b))
+    return bool(freeze(a) == freeze(b))
 
 
 def freeze(value: Any) -> Any:
@@ -109,35 +123,35 @@ def check_size(value: Any) -> None:
     Parts that are shared count each time: it is the written size that matters, and 22 doubling copies share nearly
     everything. The walk ends at the limit.
     """
-    text = 0
-    for nodes, (item, depth) in enumerate(_walk(value), 1):
-        if isinstance(item, (str, bytes)):
-            text += len(item)
-        elif isinstance(item, int) and item.bit_length() > _MOST_BITS:
-            raise TooBigError("a number of more than 4200 digits")
-        if nodes > MAX_NODES:
-            raise TooBigError(f"more than {MAX_NODES} values")
+    nodes = text = depth = 0
+    level = [value]
+    while level:
+        nodes += len(level)
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, (str, bytes)):
+                text += len(item)
+            elif isinstance(item, dict):
+                below += item
+                below += item.values()
+            elif isinstance(item, (list, tuple, set)):
+                below += item
+            elif isinstance(item, int) and item.bit_length() > _MOST_BITS:
+                raise TooBigError("a number of more than 4200 digits")
+            if nodes + len(below) > MAX_NODES:
+                raise TooBigError(f"more than {MAX_NODES} values")
         if text > MAX_TEXT:
             raise TooBigError(f"more than {MAX_TEXT} characters of text")
         if depth > MAX_DEPTH:
             raise TooBigError(f"nested deeper than {MAX_DEPTH}")
+        level, depth = below, depth + 1
 
 
 def count(value: Any) -> int:
     """How many values, keys among them, a value is; what is shared counts each time."""
-    return sum(1 for _ in _walk(value))
-
-
-def _walk(value: Any) -> Iterator[tuple[Any, int]]:
-    pending = [(value, 0)]
-    while pending:
-        item, depth = pending.pop()
-        yield item, depth
-        if isinstance(item, dict):
-            for key, member in item.items():
-                pending += ((key, depth + 1), (member, depth + 1))
-        elif isinstance(item, (list, tuple, set)):
-            pending += ((member, depth + 1) for member in item)
+    if isinstance(value, dict):
+        return 1 + sum(count(key) + count(item) for key, item in value.items())
+    return 1 + sum(map(count, value)) if isinstance(value, (list, tuple, set)) else 1
 
 
 def plain(value: Any) -> Any:

@@ -276,3 +276,23 @@ def test_no_value_in_any_message() -> None:
             apply(doc, {"op": op, "path": path, "value": value})
         assert "s3cret" not in f"{e.value.message}{e.value.help}"
         assert "hunter2" not in f"{e.value.message}{e.value.help}"
+
+
+class Unread(list[Any]):
+    """A list that nobody may look into."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("looked at")
+
+
+def test_what_two_values_share_is_not_compared() -> None:
+    """A thousand edits of large data would compare all of it each time."""
+    shared = Unread(["much"])
+    assert plain_data.identical({"a": shared, "b": [shared, 1]}, {"b": [shared, 1], "a": shared})
+    assert not plain_data.identical({"a": shared, "b": 1}, {"a": shared, "b": True})
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ("1", 1), (None, "")])
+def test_keys_of_other_types_are_other_keys(one: Any, other: Any) -> None:
+    assert not plain_data.identical({one: 0}, {other: 0})
+    assert plain_data.identical({one: 0, "b": [other]}, {"b": [other], one: 0})
