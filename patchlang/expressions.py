@@ -212,7 +212,11 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         program = env.compile(text)
     except (RuntimeError, UnicodeError) as e:
         raise _static_error(source, text, insertions, str(e), names) from None
-    kind = str(program.return_type().name()).split("<")[0].lower()
+    try:
+        kind = str(program.return_type().name()).split("<")[0].lower()
+    except RuntimeError:
+        message = "the result is a map with keys of a type that CEL's maps do not have"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(), "make them text: `string(...)`") from None
     kind = {"null": "null_type", "any": "dyn"}.get(kind, kind)
     if kind.startswith("optional"):
         raise fail(
