@@ -36,6 +36,9 @@ def _decode(root: yamltree.Node) -> tuple[PatchTest | None, list[Diagnostic]]:
 def _check(test: PatchTest) -> Iterator[Diagnostic]:
     if not test.spec.cases:
         yield Diagnostic(rules.BAD_VALUE, "the test has no case", test.metadata.name.span(), "add one under `cases`")
+    for file in test.spec.patches:
+        if "\0" in file.text:
+            yield Diagnostic(rules.BAD_VALUE, "the name of a file cannot hold U+0000", file.span())
     seen: set[str] = set()
     for case in test.spec.cases:
         name = case.name
