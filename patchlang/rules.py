@@ -96,6 +96,7 @@ NO_CLOUD_INIT_VOLUME = Rule("PL713", "no-cloud-init-volume")
 SEVERAL_CLOUD_INIT = Rule("PL714", "several-cloud-init-sidecars")
 CONFIG_MAP_TOO_BIG = Rule("PL715", "configmap-too-big")
 SAME_NAME_IN_KEYS = Rule("PL716", "same-name-in-keys")
+MISSPELT_ANNOTATION = Rule("PL717", "misspelt-annotation")
 
 UNUSED_IGNORE = Rule("PL801", "unused-ignore")
 IGNORE_WITHOUT_REASON = Rule("PL802", "ignore-without-reason")

@@ -36,6 +36,11 @@ BEYOND = {
         "quotes make no difference in JSON",
         HEAD + "  cloudInit: [{op: add, path: /a, value: 0644}]\n",
     ),
+    "cannot hold U+0000": (
+        "it has no word for a character that a text must not have",
+        "apiVersion: patchlang/v1\nkind: PatchTest\nmetadata: {name: a}\n"
+        'spec: {patches: ["\\0"], domain: d.xml, cases: [{name: a, unchanged: true}]}\n',
+    ),
     "is beyond what a double holds": (
         "it knows no end of numbers",
         HEAD + "  cloudInit: [{op: add, path: /a, value: -1.5e400}]\n",

@@ -44,9 +44,9 @@ Load = Callable[[Entry], Facts]
 
 
 def check(file: str, machine: Machine, config_maps: Sequence[Given], load: Load) -> list[Diagnostic]:
-    """What is wrong between a machine, which is in ``file``, and ConfigMaps (PL005, PL702 to PL714)."""
-    found = list(pod.misplaced(machine))
-    annotation = machine.annotation or next(iter(machine.misplaced), None)
+    """What is wrong between a machine, which is in ``file``, and ConfigMaps (PL005, PL702 to PL714, PL717)."""
+    found = [*pod.misplaced(machine), *pod.misspelt(machine)]
+    annotation = machine.annotation or next(iter((*machine.misplaced, *machine.misspelt)), None)
     if annotation:
         checker = _Machine(file, machine, config_maps, load)
         checker.check(*annotation)

@@ -80,7 +80,7 @@ def starts_as_patch(text: str) -> bool:
 
 def may_concern_us(data: bytes) -> bool:
     """A cheap look at a file's bytes: False where no document in it can concern us."""
-    return any(word in data for word in (b"patchlang", b"hookSidecars", b"ConfigMap", b"Patch"))
+    return any(word in data for word in (b"patchlang", b"hook", b"Hook", b"ConfigMap", b"Patch"))
 
 
 def is_manifest(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..diagnostics import closest
 from ..source import Span
 from ..yamltree import Mapping, Node, Scalar, Sequence
 from .documents import MACHINES, at, word
@@ -20,8 +21,9 @@ _POD_VOLUMES = (
 class Machine:
     """A manifest that makes VirtualMachineInstances.
 
-    ``annotation`` is where KubeVirt reads it, ``misplaced`` where it does not. ``volumes`` are the names that become
-    volumes of the pod. ``cloud_init`` is None where the manifest does not show its volumes.
+    ``annotation`` is where KubeVirt reads it, ``misplaced`` where it does not; ``misspelt`` are annotations with nearly
+    its name. ``volumes`` are the names that become volumes of the pod. ``cloud_init`` is None where the manifest does
+    not show its volumes.
     """
 
     kind: str
@@ -30,6 +32,7 @@ class Machine:
     template: tuple[str, ...]
     annotation: tuple[Scalar, Node] | None
     misplaced: tuple[tuple[Scalar, Node], ...]
+    misspelt: tuple[tuple[Scalar, Node], ...]
     volumes: tuple[tuple[str, Span], ...]
     cloud_init: bool | None
 
@@ -48,15 +51,25 @@ def read(node: Mapping) -> Machine:
         template,
         _annotation(at(node, *template)),
         tuple(misplaced),
+        tuple(found for path in (*outer, template) for found in _misspelt(at(node, *path))),
         tuple(_pod_volumes(spec)),
         any(_has(volume, _CLOUD_INIT) for volume in _volumes(spec)) if at(spec, "domain") else None,
     )
 
 
 def _annotation(node: Node | None) -> tuple[Scalar, Node] | None:
+    return next(((key, value) for key, value in _annotations(node) if key.text == ANNOTATION), None)
+
+
+def _misspelt(node: Node | None) -> Iterator[tuple[Scalar, Node]]:
+    for key, value in _annotations(node):
+        if key.text != ANNOTATION and "hook" in key.text.lower() and closest(key.text, [ANNOTATION]):
+            yield key, value
+
+
+def _annotations(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
     annotations = at(node, "metadata", "annotations")
-    entries = annotations.entries if isinstance(annotations, Mapping) else ()
-    return next(((key, value) for key, value in entries if key.text == ANNOTATION), None)
+    return annotations.entries if isinstance(annotations, Mapping) else ()
 
 
 def _volumes(spec: Node | None) -> tuple[Node, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .. import rules
 from ..diagnostics import Diagnostic
-from .machines import Machine
+from .machines import ANNOTATION, Machine
 from .sidecars import Sidecar
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -25,6 +25,13 @@ def misplaced(machine: Machine) -> Iterator[Diagnostic]:
         message = f"KubeVirt does not look for this annotation here: of a {machine.kind} it takes that of `{path}`"
         help = f"move it to `{path}.metadata.annotations`"
         yield Diagnostic(rules.MISPLACED_ANNOTATION, message, key.span, help)
+
+
+def misspelt(machine: Machine) -> Iterator[Diagnostic]:
+    """Annotations that KubeVirt passes over for their names (PL717)."""
+    for key, _ in machine.misspelt:
+        message = f"KubeVirt knows no annotation `{key.text}` and passes it over: the machine would start unpatched"
+        yield Diagnostic(rules.MISSPELT_ANNOTATION, message, key.span, f"did you mean `{ANNOTATION}`?")
 
 
 def volumes(machine: Machine, listed: Sequence[Sidecar]) -> Iterator[Diagnostic]:

@@ -169,7 +169,7 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: Outcome) -
                 patches += _check_config_map(document, outcome)
             case Kind.MACHINE:
                 machine = machines.read(document.node)
-                if machine.annotation or machine.misplaced:
+                if machine.annotation or machine.misplaced or machine.misspelt:
                     outcome.machines.append((source.name, machine))
                     sidecars += 1
             case Kind.TEST:
