@@ -51,6 +51,8 @@ class Query:
         if (at := self.text.find("$[")) >= 0:
             message = "XPath is no template: `$[ ]` is not computed here"
             raise fail(rules.BAD_XPATH, message, self._span(at, at + 2), "write a variable as `$NAME`")
+        if bad := unusable_character(self.text):
+            raise fail(rules.BAD_XPATH, f"the path holds {bad}, which XML cannot carry", source.span())
         try:
             self.tree = parse(self.text)
         except XPathSyntaxError as e:
