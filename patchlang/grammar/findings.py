@@ -87,7 +87,8 @@ def _instead(name: str, known: Iterable[str], elsewhere: str | None, what: str) 
     names = sorted(known)
     near = closest(name, names)
     if elsewhere is not None and (near is None or near.lower() != name.lower()):
-        return elsewhere
+        is_slip = near is not None and near.lower().rstrip("s") == name.lower().rstrip("s")
+        return f"did you mean `{near}`? {elsewhere}" if is_slip else elsewhere
     if near is not None:
         return f"did you mean `{near}`?"
     return f"there are: {_listed(names)}" if names else f"it has no {what}"
