@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .. import rules
-from ..diagnostics import Diagnostic, PatchError, Severity, did_you_mean, fail
+from ..diagnostics import Diagnostic, PatchError, Severity, closest, did_you_mean, fail
 from ..embedded import text_of
 from ..source import Span
 from ..yamltree import Mapping, Node, Scalar, Sequence, describe
@@ -139,7 +139,8 @@ class _Reader:
             if name is None:
                 message = f"KubeVirt knows no field `{key.text}` of {what} and passes it over"
                 help = did_you_mean(key.text, known, "fields here")
-                self.found.append(Diagnostic(rules.UNKNOWN_FIELD, message, key.span, help, Severity.WARNING))
+                severity = Severity.ERROR if closest(key.text, known) else Severity.WARNING
+                self.found.append(Diagnostic(rules.UNKNOWN_FIELD, message, key.span, help, severity))
             elif not _is_null(value) and self.fits(known[name], value, name):
                 values[name] = value
         return values
