@@ -15,6 +15,8 @@ from ..results import Figure, Group, Row
 
 FILES = 5000
 ROUNDS = 2
+LOOK_EVERY = 0.02
+"""Seconds between looks at a command's memory."""
 CORPUS = documents.ROOT / "examples" / "corpus"
 SCHEMA = documents.ROOT / "patchlang" / "patch.schema.json"
 YAMLLINT = "{extends: relaxed, rules: {line-length: disable}}"
@@ -91,9 +93,24 @@ def run(command: Sequence[str]) -> Ran:
     """Runs a checker to its end, whatever it finds; its output goes nowhere."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _resident(process.pid))
+        time.sleep(LOOK_EVERY)
     seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1):
         raise RuntimeError(f"status {process.returncode}: {' '.join(command[:4])}")
-    return Ran(seconds, usage.ru_maxrss * 1024)
+    return Ran(seconds, peak)
+
+
+def _resident(process: int) -> int:
+    """The most that the process or one of its children had resident. (What wait4 tells begins with our own memory.)"""
+    found = [0]
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        for one in (process, *children):
+            status = Path(f"/proc/{one}/status").read_text()
+            found += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")]
+    except OSError:
+        pass  # it has just ended
+    return max(found)
