@@ -20,7 +20,7 @@ from .xmlindent import Indentation, edge_child
 from .xmlindex import Element, Index
 from .xmlread import MAX_ATTRIBUTES, MAX_NODES, read_root
 from .xmlsplice import Changes, Splicer, content_of, same_as_before
-from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk
+from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
 
 MAX_WRITTEN = 4 << 20
 MAX_DEPTH = 256
@@ -75,7 +75,7 @@ class DomainTree:
 
         def undo() -> None:
             items = list(element.attrib.items())
-            _set_all(element, [*items[:number], (name, value), *items[number:]])
+            set_attributes(element, [*items[:number], (name, value), *items[number:]])
 
         self._undo.append(undo)
         return True
@@ -359,11 +359,4 @@ def _set_or_remove(element: Element, name: str, value: str | None) -> None:
 
 
 def _rename_attribute(element: Element, name: str, to: str) -> None:
-    _set_all(element, [(to if key == name else key, value) for key, value in element.attrib.items()])
-
-
-def _set_all(element: Element, items: Iterable[tuple[Any, Any]]) -> None:
-    """The attributes anew, in this order."""
-    element.attrib.clear()
-    for name, value in items:
-        element.set(name, value)
+    set_attributes(element, [(to if key == name else key, value) for key, value in element.attrib.items()])

@@ -141,16 +141,7 @@ class Run:
                     raise PatchError(cause) from None
                 self.state.rollback(mark)
                 trace.state, trace.reason = State.IGNORED, cause.message
-                warnings.append(
-                    Diagnostic(
-                        rules.IGNORED,
-                        f"undone and left out, as `failurePolicy: Ignore` says: {cause.message}",
-                        cause.span,
-                        cause.help,
-                        Severity.WARNING,
-                        document.name,
-                    )
-                )
+                warnings.append(left_out(cause, document.name))
         return warnings
 
     def document(self, document: CompiledDocument, trace: DocumentTrace) -> None:
@@ -202,6 +193,12 @@ class Run:
             trace.changed += effect.changed
             trace.places += effect.places
         scope.loop = {}
+
+
+def left_out(cause: Diagnostic, patch: str) -> Diagnostic:
+    """The warning in place of an error, of a patch that is undone as its ``failurePolicy`` says."""
+    message = f"undone and left out, as `failurePolicy: Ignore` says: {cause.message}"
+    return Diagnostic(rules.IGNORED, message, cause.span, cause.help, Severity.WARNING, patch)
 
 
 def _condition(value: Any, expression: Any) -> bool:

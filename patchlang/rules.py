@@ -1,6 +1,6 @@
 """Every kind of finding, by stage.
 
-PL0xx YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input,
+PL0xx files and YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input,
 PL6xx tests, PL7xx manifests, PL8xx comments that ignore findings, PL9xx libvirt's grammar.
 """
 
@@ -14,6 +14,7 @@ DUPLICATE_KEY = Rule("PL005", "duplicate-key")
 YAML_LIMIT = Rule("PL006", "yaml-limit")
 YAML_FEATURE = Rule("PL007", "yaml-feature")
 NO_DOCUMENT = Rule("PL008", "no-document")
+UNREADABLE_SCHEMA = Rule("PL009", "unreadable-schema")
 
 UNKNOWN_KEY = Rule("PL101", "unknown-key")
 MISSING_KEY = Rule("PL102", "missing-key")
@@ -64,6 +65,7 @@ UNUSABLE_RESULT = Rule("PL412", "unusable-result")
 LIMIT = Rule("PL413", "limit-reached")
 DEADLINE = Rule("PL414", "deadline-passed")
 IGNORED = Rule("PL415", "document-ignored")
+REFUSED_BY_SCHEMA = Rule("PL416", "refused-by-schema")
 
 BAD_DOMAIN = Rule("PL501", "bad-domain-xml")
 DOCTYPE = Rule("PL502", "doctype-refused")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from lxml import etree
@@ -86,6 +86,13 @@ def trailing_indent(text: str | None) -> str | None:
 def attributes_of(element: etree._Element) -> dict[str, str]:
     """The attributes by Clark name, in order."""
     return {str(name): str(value) for name, value in element.attrib.items()}
+
+
+def set_attributes(element: etree._Element, items: Iterable[tuple[Any, Any]]) -> None:
+    """The attributes anew, in this order."""
+    element.attrib.clear()
+    for name, value in items:
+        element.set(name, value)
 
 
 def declarations(raw: bytes) -> Scope:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from patchlang import rules, usable
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.engine import patch_cloud_init, patch_domain
 from patchlang.inputs import check_domain, check_vmi
-from patchlang.result import DocumentTrace, Progress, State
+from patchlang.result import DocumentTrace, Outcome, Progress, State
 
 from . import cloudinit, executables
 from .executables import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found
@@ -19,6 +19,9 @@ from .process import Runner
 from .status import CallError, describe, from_diagnostics
 from .text import one_line
 from .worker import GivenUpError, Worker
+
+if TYPE_CHECKING:
+    from patchlang.domainschema import DomainSchema
 
 T = TypeVar("T")
 
@@ -43,11 +46,17 @@ class Backend(Protocol):
 
 
 class Patches:
-    """A compiled patch program. ``renew`` compiles it again (None: not possible any more)."""
+    """A compiled patch program. ``renew`` compiles it again (None: not possible any more).
 
-    def __init__(self, program: Program, renew: Callable[[], Program | None]) -> None:
+    With a ``schema``, what the patches make of a domain is checked by it.
+    """
+
+    def __init__(
+        self, program: Program, renew: Callable[[], Program | None], schema: DomainSchema | None = None
+    ) -> None:
         self._program = program
         self._renew = renew
+        self._schema = schema
         self._worker = Worker()
         self.serves_domain = program.edits_domain
         self.serves_cloud_init = program.edits_cloud_init
@@ -57,7 +66,7 @@ class Patches:
             _check_vmi(vmi)
             return domain
         program, progress = self._program, Progress()
-        outcome = self._run(lambda: patch_domain(program, domain, vmi, progress=progress), progress, seconds)
+        outcome = self._run(lambda: self._patch_domain(program, domain, vmi, progress), progress, seconds)
         _report(outcome.diagnostics, outcome.trace)
         if outcome.data is None:
             raise from_diagnostics(outcome.diagnostics)
@@ -74,6 +83,13 @@ class Patches:
     def stop(self) -> None:
         """A run cannot be ended; the process will be, without waiting for it."""
 
+    def _patch_domain(self, program: Program, domain: bytes, vmi: bytes, progress: Progress) -> Outcome:
+        if self._schema is None:
+            return patch_domain(program, domain, vmi, progress=progress)
+        from patchlang.domaincheck import patch_domain_checked
+
+        return patch_domain_checked(self._schema, program, domain, vmi, progress=progress)
+
     def _run(self, work: Callable[[], T], progress: Progress, seconds: float) -> T:
         try:
             return self._worker.run(work, seconds)
@@ -86,10 +102,13 @@ class Patches:
 
 
 class Executables:
-    """The hook executables that were found; KubeVirt's own way."""
+    """The hook executables that were found; KubeVirt's own way. A ``schema`` checks what they make of a domain."""
 
-    def __init__(self, found: Mapping[str, Found], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, found: Mapping[str, Found], environment: Mapping[str, str], schema: DomainSchema | None = None
+    ) -> None:
         self._found = found
+        self._schema = schema
         self._environment = environment
         self._runner = Runner()
         self.serves_domain = ON_DEFINE_DOMAIN in found
@@ -105,6 +124,8 @@ class Executables:
         problem = check_domain(output)
         if problem is not None:
             raise executables.bad_output(found, f"is not a domain: {describe(problem)}")
+        if self._schema is not None:
+            _check_by_schema(self._schema, found, domain, output)
         return output
 
     def pre_cloud_init(self, data: bytes, source: bytes, vmi: bytes, seconds: float) -> tuple[bytes, bytes]:
@@ -169,6 +190,20 @@ class Broken:
 
     def stop(self) -> None:
         """Nothing runs."""
+
+
+def _check_by_schema(schema: DomainSchema, found: Found, domain: bytes, output: bytes) -> None:
+    from patchlang.domainfaults import new_faults
+
+    try:
+        faults = [fault for fault in new_faults(schema, domain, output) if fault.sure]
+    except PatchError as error:
+        raise from_diagnostics([error.diagnostic]) from None
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise executables.bad_output(
+            found, f"is not valid by libvirt's schema: {faults[0].path} {faults[0].says}{more}"
+        )
 
 
 def _check_vmi(vmi: bytes) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from patchlang.inputs import SYSTEM_SCHEMAS
+
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
 DEFAULT_PATCHES = Path("/etc/patchlang/patches.d")
 DEFAULT_SOCKET_DIR = Path("/var/run/kubevirt-hooks")
@@ -26,7 +28,8 @@ class Config:
     """What to serve, where, and from what.
 
     ``version`` is None where only the plugin service is wanted. ``patches`` holds the paths named by the user, all
-    of which must exist; where there are none, ``DEFAULT_PATCHES`` is looked at, if it is there.
+    of which must exist; where there are none, ``DEFAULT_PATCHES`` is looked at, if it is there. ``check_domain`` is a
+    folder with libvirt's schema, by which the outcome is checked; None: it is not.
     """
 
     version: str | None = None
@@ -35,6 +38,7 @@ class Config:
     plugin_socket: Path | None = None
     no_fallback: bool = False
     max_domain_bytes: int = DEFAULT_MAX_DOMAIN_BYTES
+    check_domain: Path | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,6 +89,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         default=str(DEFAULT_MAX_DOMAIN_BYTES),
     )
+    flag(
+        "check-domain",
+        "refuse what the patches make invalid by libvirt's schema, of which DIR is a folder "
+        f"(if only the flag is given: {SYSTEM_SCHEMAS})",
+        metavar="DIR",
+        nargs="?",
+        const=str(SYSTEM_SCHEMAS),
+    )
     return parser
 
 
@@ -96,7 +108,7 @@ def parse(arguments: Sequence[str]) -> Config:
         raise UsageError(f"--version is missing; supported are {', '.join(VERSIONS)}")
     if given.version is not None and given.version not in VERSIONS:
         raise UsageError(f"--version {given.version} is not supported; supported are {', '.join(VERSIONS)}")
-    for name in ("patches", "socket_dir", "plugin_socket"):
+    for name in ("patches", "socket_dir", "plugin_socket", "check_domain"):
         value = getattr(given, name)
         if value == "" or (isinstance(value, list) and "" in value):
             raise UsageError(f"--{name.replace('_', '-')} needs a path, not an empty text")
@@ -107,6 +119,7 @@ def parse(arguments: Sequence[str]) -> Config:
         plugin_socket=Path(given.plugin_socket) if given.plugin_socket is not None else None,
         no_fallback=given.no_fallback,
         max_domain_bytes=_size(given.max_domain_bytes),
+        check_domain=Path(given.check_domain) if given.check_domain is not None else None,
     )
 
 

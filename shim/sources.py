@@ -10,12 +10,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 
 from patchlang import rules
 from patchlang.compile import Program
-from patchlang.diagnostics import Diagnostic, has_errors
+from patchlang.diagnostics import Diagnostic, PatchError, has_errors
 from patchlang.load import find_patch_files, load_sources, read_sources
 from patchlang.source import SourceFile
 
@@ -25,6 +26,9 @@ from .executables import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found, Kind, look
 from .log import log
 from .status import CallError, describe, from_diagnostics, internal
 from .text import one_line
+
+if TYPE_CHECKING:
+    from patchlang.domainschema import DomainSchema
 
 MAX_READS = 5
 """How often a volume that changes while it is read is read again."""
@@ -42,8 +46,13 @@ def _find(config: Config, environment: Mapping[str, str]) -> Backend:
     at_hooks = [look_up(hook, environment.get("PATH", "")) for hook in (ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO)]
     hooks = [found for found in at_hooks if found is not None]
     texts = _read(config.patches or (DEFAULT_PATCHES,), bool(config.patches), hooks)
+    try:
+        schema = None if config.check_domain is None else _schema(config.check_domain)
+    except PatchError as error:
+        log.error("%s", one_line(describe(error.diagnostic)))
+        return Broken(from_diagnostics([error.diagnostic]))
     if texts.files or texts.problems:
-        return _patches(texts, hooks, config.version)
+        return _patches(texts, hooks, config.version, schema)
     programs = [found for found in hooks if found.kind is not Kind.PATCH]
     looked_at = ", ".join(str(path) for path in config.patches or (DEFAULT_PATCHES,))
     log.info("%s", one_line(f"no patch file (looked at {looked_at})"))
@@ -51,7 +60,15 @@ def _find(config: Config, environment: Mapping[str, str]) -> Backend:
         for found in programs:
             log.warning("%s", one_line(f"{found.path} is not run: --no-fallback"))
         return Nothing()
-    return _executables(programs, environment)
+    return _executables(programs, environment, schema)
+
+
+def _schema(folder: Path) -> DomainSchema:
+    from patchlang.domainschema import DomainSchema
+
+    schema = DomainSchema(folder)
+    log.info("%s", one_line(f"domains are checked by libvirt's schema in {folder}"))
+    return schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,7 @@ def _with_hook_files(files: Sequence[Path], hooks: Sequence[Found]) -> list[Path
     return found
 
 
-def _patches(texts: _Texts, hooks: Sequence[Found], version: str | None) -> Backend:
+def _patches(texts: _Texts, hooks: Sequence[Found], version: str | None, schema: DomainSchema | None) -> Backend:
     for hook in hooks:
         if hook.kind is not Kind.PATCH:
             log.warning("%s", one_line(f"{hook.path} is not run, since there are patch files"))
@@ -119,7 +136,7 @@ def _patches(texts: _Texts, hooks: Sequence[Found], version: str | None) -> Back
     holding = {document.span.source.name for document in program.documents}
     files = ", ".join(str(file) for file in texts.files if str(file) in holding)
     log.info("%s", one_line(f"patches: {', '.join(program.names)} (from {files})"))
-    return Patches(program, lambda: _again(texts.sources))
+    return Patches(program, lambda: _again(texts.sources), schema)
 
 
 def _half_served(program: Program, version: str | None) -> Backend:
@@ -148,7 +165,7 @@ def _explained(diagnostic: Diagnostic, at_hooks: set[str]) -> Diagnostic:
     return replace(diagnostic, help=f"{diagnostic.help}; {why}" if diagnostic.help else why)
 
 
-def _executables(programs: Sequence[Found], environment: Mapping[str, str]) -> Backend:
+def _executables(programs: Sequence[Found], environment: Mapping[str, str], schema: DomainSchema | None) -> Backend:
     unusable = [found for found in programs if found.kind is Kind.UNUSABLE]
     for found in unusable:
         log.error("%s", one_line(f"{found.hook}: {found.problem}"))
@@ -160,4 +177,4 @@ def _executables(programs: Sequence[Found], environment: Mapping[str, str]) -> B
         return Nothing()
     for found in programs:
         log.info("%s", one_line(f"{found.hook}: {found.path} will be run"))
-    return Executables({found.hook: found for found in programs}, environment)
+    return Executables({found.hook: found for found in programs}, environment, schema)

@@ -25,7 +25,9 @@ from patchlang.diagnostics import Rule
 NO_SAMPLE = {
     "PL002": "a page is UTF-8 itself",
     "PL004": "it would take 256 KiB",
+    "PL009": "a page has no schema",
     "PL414": "of the sidecar alone, and it takes a minute",
+    "PL416": "a page has no schema",
     "PL506": "of the sidecar alone",
     "PL715": "it would take 1 MiB",
 }

@@ -110,7 +110,7 @@ def test_places_of_a_text_in_a_text_in_a_document() -> None:
 
 def test_the_flags_are_those_of_the_sidecar() -> None:
     known = {
-        option.removeprefix("--"): action.nargs != 0
+        option.removeprefix("--"): None if action.nargs == "?" else action.nargs != 0
         for action in config._parser()._actions
         for option in action.option_strings
         if option.startswith("--") and option != "--help"
@@ -125,6 +125,7 @@ WORDS = [
     "--version", "v1alpha1", "v1alpha3", "v2", "--version=v1alpha2", "-version", "-version=v1alpha3", "--patches", "/p",
     "--patches=", "--patches=/p", "-patches", "", "--no-fallback", "--no-fallback=1", "--max-domain-bytes", "10", "0",
     "--max-domain-bytes=9999999", "--plugin-socket=/s", "--socket-dir=/d", "--unknown", "more", "--version v1alpha3",
+    "--check-domain", "--check-domain=", "--check-domain=/s",
 ]  # fmt: skip
 
 

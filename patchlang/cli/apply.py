@@ -11,11 +11,13 @@ from pathlib import Path
 import click
 
 from .. import diffs, engine, rules
+from ..compile import Program
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..dumps import read_domain, read_vmi
+from ..inputs import SYSTEM_SCHEMAS
 from ..render import printable
-from ..result import DocumentTrace
-from .common import STDIN, Failed, load_patches, no_patch_file, read_input, report, wants_colour
+from ..result import DocumentTrace, Outcome
+from .common import ENVIRONMENT, STDIN, Failed, load_patches, no_patch_file, read_input, report, wants_colour
 
 # the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
 SIDECAR_TAKES = 1 << 20
@@ -45,6 +47,15 @@ SIDECAR_TAKES = 1 << 20
 @click.option("--vmi", type=click.Path(path_type=Path), help="The VMI or VirtualMachine, YAML or JSON. Default: none.")
 @click.option("--diff", is_flag=True, help="Show a unified diff instead of the result.")
 @click.option("--trace", is_flag=True, help="Show on standard error what each edit matched and changed, in order.")
+@click.option(
+    "--check-domain",
+    "schemas",
+    is_flag=False,
+    flag_value=str(SYSTEM_SCHEMAS),
+    metavar="[DIR]",
+    type=click.Path(path_type=Path),
+    help=f"Refuse what the patches make invalid by libvirt's schema in the folder DIR; by default {SYSTEM_SCHEMAS}.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result to this file.")
 def apply(
     patches: Sequence[Path],
@@ -53,6 +64,7 @@ def apply(
     vmi: Path | None,
     diff: bool,
     trace: bool,
+    schemas: Path | None,
     output: Path | None,
 ) -> None:
     """Apply patches to a domain or to cloud-init data, offline.
@@ -62,6 +74,8 @@ def apply(
     source = domain or cloud_init
     if (domain is None) == (cloud_init is None) or source is None:
         raise click.UsageError("give exactly one of --domain and --cloud-init")
+    if schemas is not None and domain is None:
+        raise click.UsageError("--check-domain checks a domain: it needs --domain")
     if [str(p) for p in (*patches, source, vmi)].count("-") > 1:
         raise click.UsageError("standard input (`-`) can be read only once")
     loaded = load_patches(patches)
@@ -79,7 +93,7 @@ def apply(
         report([e.diagnostic])
         raise Failed from None
     if domain is not None:
-        outcome = engine.patch_domain(loaded.program, before, vmi_json)
+        outcome = _patch_domain(loaded.program, before, vmi_json, schemas)
         after, diagnostics, traces = outcome.data, outcome.diagnostics, outcome.trace
     else:
         patched = engine.patch_cloud_init(loaded.program, before, b"", vmi_json)
@@ -106,6 +120,20 @@ def apply(
     else:
         sys.stdout.buffer.write(result)
         sys.stdout.buffer.flush()
+
+
+def _patch_domain(program: Program, domain: bytes, vmi: bytes, schemas: Path | None) -> Outcome:
+    if schemas is None:
+        return engine.patch_domain(program, domain, vmi)
+    from ..domaincheck import patch_domain_checked
+    from ..domainschema import DomainSchema
+
+    try:
+        schema = DomainSchema(schemas)
+    except PatchError as e:
+        report([e.diagnostic])
+        raise Failed(ENVIRONMENT) from None
+    return patch_domain_checked(schema, program, domain, vmi)
 
 
 def _without_vmi(diagnostic: Diagnostic) -> Diagnostic:

@@ -13,15 +13,16 @@ from ..yamltree import Scalar
 LARGEST_DOMAIN = 4 * 1024 * 1024
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
 DEFAULT_PATCHES = "/etc/patchlang/patches.d"
-FLAGS = {
+FLAGS: dict[str, bool | None] = {
     "version": True,
     "patches": True,
     "socket-dir": True,
     "plugin-socket": True,
     "no-fallback": False,
     "max-domain-bytes": True,
+    "check-domain": None,
 }
-"""The shim's flags, and whether each takes a value."""
+"""The shim's flags, and whether each takes a value; None where it may."""
 OURS = frozenset(FLAGS) - {"version"}
 """Those that KubeVirt's own shim does not know."""
 
@@ -47,9 +48,9 @@ def read(args: Sequence[Scalar], sidecar: Span) -> tuple[Arguments, list[Diagnos
         if name not in FLAGS:
             help = did_you_mean(f"--{name}", [f"--{flag}" for flag in FLAGS], "flags")
             found.append(_refused(f"our sidecar knows no flag `{place.text}`", place.span, help))
-        elif FLAGS[name] and (value is None or (value.text == "" and name != "version")):
+        elif (FLAGS[name] and value is None) or (value is not None and value.text == "" and name != "version"):
             found.append(_refused(f"`--{name}` needs a value", place.span, None))
-        elif value is not None and not FLAGS[name]:
+        elif value is not None and FLAGS[name] is False:
             found.append(_refused(f"`--{name}` takes no value", place.span, None))
         else:
             given.setdefault(name, []).append(value or place)
@@ -73,11 +74,16 @@ def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[st
             found.append(_refused(f"`{arg.text}` is one argument, and no flag", arg.span, _split(arg)))
         elif equals:
             yield name, Scalar(text, False, arg.span), arg
-        elif FLAGS.get(name) and at < len(args) and not args[at].text.startswith("-"):
+        elif FLAGS.get(name, False) is not False and at < len(args) and _is_value(args[at].text):
             yield name, args[at], arg
             at += 1
         else:
             yield name, None, arg
+
+
+def _is_value(text: str) -> bool:
+    """Does Python's argparse, which reads the sidecar's arguments, take it for the value of the flag before it?"""
+    return not text.startswith("-") or text == "-" or (" " in text and text.lstrip("-").split("=")[0] not in FLAGS)
 
 
 def _split(arg: Scalar) -> str | None:

@@ -16,7 +16,7 @@ from benchmarks import documents
 from benchmarks.groups import engine
 
 ROOT = Path(__file__).resolve().parents[2]
-LATE = {"cel_expr_python"}  # loaded when a patch has an expression
+LATE = {"cel_expr_python", "patchlang.domaincheck"}  # loaded when a patch has an expression, or a flag asks for it
 COMMAND_LINE = {
     "click",
     *(f"patchlang.{m}" for m in "cli grammar kubevirt lint manifests patchtest render schema validation".split()),
@@ -42,7 +42,15 @@ def test_imports_bring_no_more_than_they_need(face: str, unwanted: set[str]) -> 
 
 SHIM_PACKAGES = {"google", "grpc", "lxml", "patchlang", "shim", "typing_extensions", "yaml"}
 """All that a sidecar without CEL and cloud-init edits may load beside the standard library."""
-DOMAIN_ONLY = {"cel_expr_python", "jsonpatch", "patchlang.cloudinit", "patchlang.cloudops", "patchlang.userdata"}
+DOMAIN_ONLY = {
+    "cel_expr_python",
+    "jsonpatch",
+    "patchlang.domaincheck",
+    "patchlang.domainschema",
+    "patchlang.cloudinit",
+    "patchlang.cloudops",
+    "patchlang.userdata",
+}
 SERVE = """
 import sys
 from pathlib import Path

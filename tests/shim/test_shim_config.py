@@ -31,6 +31,15 @@ def test_all_flags() -> None:
     )
 
 
+@pytest.mark.parametrize("flag", ["--check-domain", "-check-domain"])
+def test_the_schema_is_that_of_the_system_where_none_is_named(flag: str) -> None:
+    version = ["--version", "v1alpha2"]
+    assert parse([*version, flag]).check_domain == Path("/usr/share/libvirt/schemas")
+    assert parse([*version, flag, "/s"]).check_domain == parse([*version, f"{flag}=/s"]).check_domain == Path("/s")
+    assert parse([flag, *version]).check_domain == Path("/usr/share/libvirt/schemas")
+    assert parse(version).check_domain is None
+
+
 def test_the_plugin_alone_needs_no_version() -> None:
     assert parse(["--plugin-socket", "/p/s.sock"]).version is None
     with pytest.raises(UsageError, match="--version is missing"):
@@ -49,6 +58,7 @@ def test_the_plugin_alone_needs_no_version() -> None:
         (["--version", "v1alpha2", "--max-domain-bytes", "4194305"], "from 1 to 4194304"),
         (["--version", "v1alpha2", "--max-domain-bytes", "1" * 5000], "from 1 to 4194304"),
         (["--version", "v1alpha2", "--patches", ""], "--patches needs a path"),
+        (["--version", "v1alpha2", "--check-domain="], "--check-domain needs a path"),
         (["--version", "v1alpha2", "--patch", "x"], "unrecognized arguments: --patch x"),
         (["--version", "v1alpha2", "more"], "unrecognized arguments: more"),
     ],

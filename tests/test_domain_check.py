@@ -1,0 +1,181 @@
+"""What patches make of a domain, by a schema: only what is new counts, and the edit that made it is named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchlang.diagnostics import PatchError
+from patchlang.domaincheck import patch_domain_checked
+from patchlang.domainfaults import new_faults
+from patchlang.domainschema import DomainSchema
+from patchlang.engine import patch_domain
+from patchlang.load import load_sources
+from patchlang.result import Outcome, State
+from patchlang.source import SourceFile
+
+FOLDER = Path(__file__).parent / "domainschema"
+SCHEMA = DomainSchema(FOLDER)
+CASES = yaml.safe_load((FOLDER / "cases.yaml").read_text())
+
+
+def domain(text: str) -> bytes:
+    whole = f"<domain type='kvm'><name>n</name><memory>1</memory><os><type>hvm</type></os>{text}</domain>"
+    return (text if text.startswith(("<domain ", "<domain>")) else whole).encode()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_what_is_new(case: dict[str, Any]) -> None:
+    found = new_faults(SCHEMA, domain(case["before"]), domain(case["after"]))
+    assert [f"{fault.path} {fault.says}{'' if fault.sure else '?'}" for fault in found] == case["new"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_what_was_there_before_is_never_new(case: dict[str, Any]) -> None:
+    before = domain(case["after"])
+    after = before.replace(b"<vcpu>1</vcpu>", b"<vcpu>3</vcpu>").replace(b"<name>n", b"<name>m")
+    assert [fault for fault in new_faults(SCHEMA, before, after) if fault.sure] == []
+
+
+def test_one_fault_among_many_nodes_is_found() -> None:
+    pins = [f"<vcpupin vcpu='{number}' cpuset='1'/>" for number in range(2000)]
+    wrong = [pin.replace("cpuset", "cpusets") if number in (7, 1234) else pin for number, pin in enumerate(pins)]
+    before, after = (domain(f"<cputune>{''.join(those)}</cputune>") for those in (pins, wrong))
+    paths = sorted(fault.path for fault in new_faults(SCHEMA, before, after))
+    assert paths == ["/domain/cputune/vcpupin[1235]", "/domain/cputune/vcpupin[8]"]
+
+
+def run(patches: str, before: str = "<devices/>") -> Outcome:
+    program, found = load_sources([SourceFile("patch.yaml", patches)])
+    assert program is not None, found
+    return patch_domain_checked(SCHEMA, program, domain(before), b"{}")
+
+
+def patch(name: str, *edits: str, more: str = "") -> str:
+    lines = "".join(f"    - {edit}\n" for edit in edits)
+    return f"---\napiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: {name}}}\nspec:\n{more}  domain:\n{lines}"
+
+
+GOOD = "{op: add, path: /domain, xml: <vcpu>2</vcpu>}"
+DISK = "{op: add, path: /domain/devices, xml: \"<disk type='file'><target dev='vda'/></disk>\"}"
+BAD = "{op: ensure, path: /domain/devices/disk/driver/@ioo, value: native}"
+
+
+def test_the_outcome_of_valid_patches_is_that_of_the_engine() -> None:
+    text = patch("fine", GOOD, DISK)
+    program, _ = load_sources([SourceFile("patch.yaml", text)])
+    assert program is not None
+    assert run(text) == patch_domain(program, domain("<devices/>"), b"{}")
+
+
+@pytest.mark.parametrize("behind", range(4))
+@pytest.mark.parametrize("ahead", range(4))
+def test_the_edit_that_did_it_is_named(ahead: int, behind: int) -> None:
+    fine = "{op: set, path: /domain/vcpu, expect: 0+, value: '3'}"
+    edits = [DISK, *[fine] * ahead, BAD, *[fine] * behind]
+    outcome = run(patch("first", GOOD) + patch("second", *edits))
+    [error] = outcome.diagnostics
+    assert outcome.data is None
+    assert (error.rule.id, error.patch, error.edit) == ("PL416", "second", f"domain[{ahead + 1}] ensure")
+    assert error.span is not None
+    assert error.span.begin.line == 15 + ahead
+    assert "`/domain/devices/disk/driver/@ioo` is not allowed" in error.message
+
+
+def test_an_edit_whose_fault_a_later_one_mends_is_none() -> None:
+    assert run(patch("mended", DISK, BAD, "{op: remove, path: /domain/devices/disk/driver}")).data is not None
+
+
+def test_two_edits_with_faults_are_both_named() -> None:
+    outcome = run(patch("one", DISK, BAD) + patch("two", "{op: ensure, path: /domain/vcpus, value: 1}"))
+    assert sorted(str(error.patch) for error in outcome.diagnostics if error.is_error) == ["one", "two"]
+
+
+def test_a_fault_at_each_match_is_told_once() -> None:
+    disks = "<disk type='file'><target dev='vda'/></disk>" * 30
+    before = f"<devices>{disks}</devices>"
+    [error] = run(patch("all", "{op: add, path: /domain/devices/disk, expect: 1+, xml: <bogus/>}"), before).diagnostics
+    assert "`/domain/devices/disk[1]/bogus` is not allowed, and 29 more like it" in error.message
+
+
+def test_a_patch_that_may_fail_is_left_out() -> None:
+    outcome = run(patch("first", DISK) + patch("may-fail", BAD, more="  failurePolicy: Ignore\n") + patch("last", GOOD))
+    assert outcome.data is not None
+    assert b"ioo" not in outcome.data
+    assert b"<disk" in outcome.data
+    assert b"<vcpu>" in outcome.data
+    [warning] = outcome.diagnostics
+    assert (warning.rule.id, warning.patch, warning.is_error) == ("PL415", "may-fail", False)
+    assert "@ioo" in warning.message
+    assert [(t.name, t.state) for t in outcome.trace] == [
+        ("first", State.APPLIED),
+        ("may-fail", State.IGNORED),
+        ("last", State.APPLIED),
+    ]
+
+
+def test_a_patch_that_was_undone_is_not_to_blame() -> None:
+    undone = patch("undone", BAD, "{op: set, path: /domain/nothing, value: x}", more="  failurePolicy: Ignore\n")
+    outcome = run(patch("disk", DISK) + undone + patch("guilty", BAD))
+    assert [(d.rule.id, d.patch) for d in outcome.diagnostics if d.is_error] == [("PL416", "guilty")]
+
+
+def test_doubt_is_a_warning() -> None:
+    before = "<devices><disk type='network'><target dev='vda'/></disk></devices>"
+    outcome = run(patch("doubtful", "{op: add, path: /domain/devices/disk, xml: \"<boot order='1'/>\"}"), before)
+    assert outcome.data is not None
+    assert b"<boot" in outcome.data
+    [warning] = outcome.diagnostics
+    assert not warning.is_error
+    assert "it is not checked" in warning.message
+
+
+def test_a_failing_patch_fails_as_without_a_schema() -> None:
+    outcome = run(patch("fails", "{op: set, path: /domain/nothing, value: x}"))
+    assert [d.rule.id for d in outcome.diagnostics] == ["PL401"]
+
+
+ELEMENTS = st.recursive(
+    st.sampled_from(["vcpu", "disk", "target", "driver", "source", "bogus"]).map(lambda tag: f"<{tag} dev='a'/>"),
+    lambda inner: st.lists(inner, max_size=3).map(lambda those: f"<disk type='file'>{''.join(those)}</disk>"),
+    max_leaves=6,
+)
+
+
+@given(before=st.lists(ELEMENTS, max_size=3), after=st.lists(ELEMENTS, max_size=3))
+def test_what_is_valid_has_no_fault_and_what_is_not_has_one(before: list[str], after: list[str]) -> None:
+    from lxml import etree
+
+    old, new = (domain(f"<devices>{''.join(those)}</devices>") for those in (before, after))
+    found = new_faults(SCHEMA, old, new)
+    if SCHEMA.allows(etree.fromstring(new)):
+        assert found == []
+    elif SCHEMA.allows(etree.fromstring(old)):
+        assert any(fault.sure for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "there is no"),
+        ("<grammar", "is no RELAX NG schema"),
+        ("<grammar xmlns='http://relaxng.org/ns/structure/1.0'/>", "is no RELAX NG schema"),
+        ("<element name='network' xmlns='http://relaxng.org/ns/structure/1.0'><text/></element>", "libvirt's domains"),
+        (
+            "<grammar xmlns='http://relaxng.org/ns/structure/1.0'><include href='gone.rng'/></grammar>",
+            "is no RELAX NG schema",
+        ),
+    ],
+)
+def test_a_schema_that_is_none(text: str | None, said: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "domain.rng").write_text(text)
+    with pytest.raises(PatchError, match=re.escape(said)) as caught:
+        DomainSchema(tmp_path)
+    assert caught.value.diagnostic.rule.id == "PL009"
