@@ -49,11 +49,14 @@ class Node:
 
     def below(self) -> Iterator[Node]:
         """The node and all below it, in order."""
-        yield self
-        for child in self.children:
-            if child.key is not None:
-                yield from child.key.below()
-            yield from child.value.below()
+        pending = [self]
+        while pending:
+            node = pending.pop()
+            yield node
+            for child in reversed(node.children):
+                pending.append(child.value)
+                if child.key is not None:
+                    pending.append(child.key)
 
 
 class InPlaceError(Exception):

@@ -1,17 +1,19 @@
 """YAML 1.1 as cloud-init reads it (PyYAML's safe loader), with the place of every node.
 
-The pure Python loader is used on purpose: cloud-init uses it, and libyaml differs from it in corners, such as tabs.
+PyYAML's own parser counts, since cloud-init uses it: libyaml differs from it in corners, such as tabs, and serves where
+it does not (:mod:`patchlang.yamlfast`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import yaml
 
+from . import yamlfast
 from .data import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
 from .textnodes import MERGE, Child, Kind, Node
 
@@ -29,17 +31,23 @@ class YamlError(ValueError):
     """Text that cloud-init cannot read as YAML; the message says where and why, without values of it."""
 
 
-@dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML text, its root (None where it has none), what it means, and what its reader may not see at once.
+    """A YAML text and what it means."""
 
-    ``duplicates`` are keys that stand more than once in a map, with the lines (from 1) of those that do not count.
-    """
+    def __init__(self, text: str, value: Any, root: Callable[[], Node | None]) -> None:
+        self.text = text
+        self.value = value
+        self._root = root
 
-    text: str
-    root: Node | None
-    value: Any
-    duplicates: tuple[tuple[int, str], ...] = ()
+    @cached_property
+    def root(self) -> Node | None:
+        """Its nodes, None where it has none. Most texts that are read back are never asked for theirs."""
+        return self._root()
+
+    @cached_property
+    def duplicates(self) -> tuple[tuple[int, str], ...]:
+        """Keys that stand more than once in a map, with the lines (from 1) of those that do not count."""
+        return tuple(_duplicates(self.text, self.root))
 
 
 # the text that was read last: what has just been written is opened again by the next edit, and by CEL
@@ -64,12 +72,18 @@ def _read(text: str) -> Document:
     if len(text) > MAX_TEXT:
         raise TooBigError(f"more than {MAX_TEXT} characters of text")
     try:
+        composed = yamlfast.compose(text, max_nodes=MAX_YAML_NODES, max_depth=MAX_DEPTH - 2)
+        if composed is not None:
+            loader = _Loader("")
+            value = loader.construct_document(composed)
+            check_size(value)
+            return Document(text, value, lambda: loader.named(_Places(text).tree(composed)))
         loader = _Loader(text)
-        root = loader.get_single_node()
-        value = None if root is None else loader.construct_document(root)
+        theirs = loader.get_single_node()
+        value = None if theirs is None else loader.construct_document(theirs)
         check_size(value)
-        node = loader.finished()
-        return Document(text, node, value, tuple(_duplicates(text, node)))
+        root = None if theirs is None else loader.named(loader.open[0][0][1])
+        return Document(text, value, lambda: root)
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -95,43 +109,25 @@ def _duplicates(text: str, root: Node | None) -> Iterator[tuple[int, str]]:
                 yield text.count("\n", 0, child.start) + 1, str(child.name)
 
 
-class _Loader(yaml.SafeLoader):
-    """Builds our nodes beside PyYAML's: one list of finished children for each node that is being composed."""
+class _Places:
+    """Builds our nodes from PyYAML's."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
         self.text = text
-        self.count = 0
-        self.open: list[list[tuple[yaml.Node, Node]]] = [[]]
-        self.anchored: dict[int, Node] = {}
-        self.composing: list[str] = []
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
-        base: Any = super()
-        event: Any = base.peek_event()
-        self.count += 1
-        if self.count > MAX_YAML_NODES or len(self.open) > MAX_DEPTH:
-            raise TooBigError(f"more than {MAX_YAML_NODES} YAML nodes, or nested deeper than {MAX_DEPTH}")
-        is_alias = isinstance(event, yaml.AliasEvent)
-        if is_alias:
-            if event.anchor in self.composing:
-                raise yaml.composer.ComposerError(None, None, "an alias stands inside of what it stands for",
-                                                  event.start_mark)
-            theirs = base.compose_node(parent, index)
-            node = Node(Kind.ALIAS, event.start_mark.index, event.end_mark.index, target=self.anchored[id(theirs)])
-        else:
-            self.open.append([])
-            self.composing.append(event.anchor)
-            theirs = base.compose_node(parent, index)
-            self.composing.pop()
-            node = self.anchored[id(theirs)] = self.node(event, theirs, self.open.pop())
-        self.open[-1].append((theirs, node))
-        return theirs
+    def tree(self, theirs: yaml.Node) -> Node:
+        """A node without aliases in it, with all below."""
+        parts: list[tuple[yaml.Node, Node]] = []
+        if isinstance(theirs, yaml.SequenceNode):
+            parts = [(item, self.tree(item)) for item in theirs.value]
+        elif isinstance(theirs, yaml.MappingNode):
+            parts = [(item, self.tree(item)) for pair in theirs.value for item in pair]
+        return self.node(theirs.start_mark.index, theirs, parts)
 
-    def node(self, event: Any, theirs: Any, parts: list[tuple[yaml.Node, Node]]) -> Node:
-        node = Node(Kind.SCALAR, event.start_mark.index, theirs.end_mark.index)
+    def node(self, start: int, theirs: Any, parts: list[tuple[yaml.Node, Node]]) -> Node:
+        node = Node(Kind.SCALAR, start, theirs.end_mark.index)
         if isinstance(theirs, yaml.ScalarNode):
-            node.style = theirs.style
+            node.style = theirs.style or None
             if node.style in ("|", ">"):
                 node.end = self.block_scalar_end(node)
             return node
@@ -175,16 +171,47 @@ class _Loader(yaml.SafeLoader):
             end -= 2 if text[end - 2 : end - 1] == "\r" else 1
         return end
 
-    def finished(self) -> Node | None:
-        """Our root, once PyYAML has constructed: only then it has settled what the keys are."""
-        roots = self.open[0]
-        if not roots:
-            return None
-        for node in roots[0][1].below():
+
+class _Loader(yaml.SafeLoader):
+    """Builds our nodes beside PyYAML's: one list of finished children for each node that is being composed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.places = _Places(text)
+        self.count = 0
+        self.open: list[list[tuple[yaml.Node, Node]]] = [[]]
+        self.anchored: dict[int, Node] = {}
+        self.composing: list[str] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
+        base: Any = super()
+        event: Any = base.peek_event()
+        self.count += 1
+        if self.count > MAX_YAML_NODES or len(self.open) > MAX_DEPTH:
+            raise TooBigError(f"more than {MAX_YAML_NODES} YAML nodes, or nested deeper than {MAX_DEPTH}")
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias:
+            if event.anchor in self.composing:
+                raise yaml.composer.ComposerError(None, None, "an alias stands inside of what it stands for",
+                                                  event.start_mark)
+            theirs = base.compose_node(parent, index)
+            node = Node(Kind.ALIAS, event.start_mark.index, event.end_mark.index, target=self.anchored[id(theirs)])
+        else:
+            self.open.append([])
+            self.composing.append(event.anchor)
+            theirs = base.compose_node(parent, index)
+            self.composing.pop()
+            node = self.anchored[id(theirs)] = self.places.node(event.start_mark.index, theirs, self.open.pop())
+        self.open[-1].append((theirs, node))
+        return theirs
+
+    def named(self, root: Node) -> Node:
+        """Our root with its keys, once PyYAML has constructed: only then it has settled what they are."""
+        for node in root.below():
             for child in node.children:
                 if child.key is not None:
                     child.name = self.key(child.name)
-        return roots[0][1]
+        return root
 
     def key(self, theirs: yaml.Node) -> Any:
         return MERGE if theirs.tag == _TAG + "merge" else self.construct_object(theirs, deep=True)
