@@ -21,6 +21,7 @@ from ..results import Breakdown, Curve, Figure, Group, Row
 
 ROUNDS = 300
 SIZES = {"numa-gpu": ("8 KB", 3.0), "many-disks": ("128 KB", 2.0)}
+SIZES_GROWN = [1 << shift for shift in range(13, 21)]
 LINEAR = 1.1
 """The exponent that still counts as linear: a tenth for noise, and for documents that outgrow the caches."""
 HEAD = documents.WITHOUT_CEL.split("    - op: ensure\n", 1)[0]
@@ -67,10 +68,14 @@ def measure(_: Context) -> Group:
         title = f"Own time by function, three edits with CEL at {label}"
         breakdowns.append(hotspots(title, partial(run, with_cel, domain, vmi), PROFILED_RUNS))
     curves = tuple(growth())
-    rows += [
-        Row(f"growth with the {c.name}", "exponent", Figure(c.exponent, c.exponent, 1), reach=LINEAR) for c in curves
-    ]
+    rows += [Row(f"growth with the {c.name}", "exponent", _exponent(c), reach=LINEAR) for c in curves]
+    theirs = _curve("size of the domain", "bytes", SIZES_GROWN, lambda n: partial(bare, documents.grown_domain(n)))
+    rows.append(Row("growth of bare lxml with the size of the domain", "exponent", _exponent(theirs)))
     return Group("engine", "The engine alone", ABOUT, tuple(rows), curves, tuple(breakdowns), samples)
+
+
+def _exponent(curve: Curve) -> Figure:
+    return Figure(curve.exponent, curve.exponent, 1)
 
 
 def compiled(texts: list[str]) -> Program:
@@ -107,10 +112,9 @@ def _new_board(root: etree._Element) -> etree._Element:
 
 def growth() -> list[Curve]:
     vmi = documents.vmi()
-    sizes = [1 << shift for shift in range(13, 21)]
     literal = compiled([documents.WITHOUT_CEL])
     return [
-        _curve("size of the domain", "bytes", sizes, lambda n: _patching(literal, documents.grown_domain(n), vmi)),
+        _curve("size of the domain", "bytes", SIZES_GROWN, lambda n: _patching(literal, documents.grown_domain(n), vmi)),
         _curve("number of edits", "edits", [1, 3, 10, 30, 100, 300, 1000], lambda n: _edits(n, vmi)),
         _curve("number of documents", "documents", [1, 3, 10, 30, 50, 100, 200], lambda n: _documents(n, vmi)),
         _curve("number of matches", "matches", [1, 10, 100, 1000, 2500, 5000, 10_000], lambda n: _matches(n, vmi)),
