@@ -28,10 +28,11 @@ demo: setup
 .PHONY: test
 test: lint types contracts unit
 
-## lint: ruff
+## lint: ruff, the layout of the code included
 .PHONY: lint
 lint: setup
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check --quiet
 
 ## types: mypy --strict
 .PHONY: types

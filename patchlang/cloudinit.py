@@ -131,11 +131,16 @@ class CloudInit:
         state = self._flushed()._restored()
         changed = not identical(state.original, state.record)
         once = "write each key once, with all that belongs to it"
-        notes = [Diagnostic(rules.FORMAT, text, None, once, Severity.WARNING)
-                 for _, opened in self._opened.values() for text in opened.warnings]
+        notes = [
+            Diagnostic(rules.FORMAT, text, None, once, Severity.WARNING)
+            for _, opened in self._opened.values()
+            for text in opened.warnings
+        ]
         for fault in usable.faults(state.record, legacy_only=state.text is None):
-            found = next((self.origins[name].of(fault.diagnostic) for name in fault.fields if name in self.origins),
-                         fault.diagnostic)
+            found = next(
+                (self.origins[name].of(fault.diagnostic) for name in fault.fields if name in self.origins),
+                fault.diagnostic,
+            )
             if found.is_error and changed:
                 raise PatchError(found)
             notes.append(replace(found, severity=Severity.WARNING))
@@ -207,8 +212,12 @@ class CloudInit:
 
     def _counted(self) -> CloudInit:
         if self.edits == MAX_EDITS:
-            raise fail(rules.LIMIT, f"more than {MAX_EDITS} edits of cloud-init data in one run", None,
-                       "compute the whole list in one expression, and write it by one edit")
+            raise fail(
+                rules.LIMIT,
+                f"more than {MAX_EDITS} edits of cloud-init data in one run",
+                None,
+                "compute the whole list in one expression, and write it by one edit",
+            )
         return replace(self, edits=self.edits + 1)
 
     def _text(self, target: Target) -> str:
@@ -255,11 +264,19 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
     if record is not None:
         return CloudInit(text, legacy, record, record)
     if source is None:
-        raise fail(rules.BAD_CLOUD_INIT, "the request holds no cloud-init data, neither CloudInitData nor "
-                                         "CloudInitNoCloudSource")
-    record = {"DataSource": "noCloud", "NoCloudMetaData": None, "ConfigDriveMetaData": None,
-              "UserData": source.get("userData") or "", "NetworkData": source.get("networkData") or "",
-              "DevicesData": None, "VolumeName": ""}
+        raise fail(
+            rules.BAD_CLOUD_INIT,
+            "the request holds no cloud-init data, neither CloudInitData nor CloudInitNoCloudSource",
+        )
+    record = {
+        "DataSource": "noCloud",
+        "NoCloudMetaData": None,
+        "ConfigDriveMetaData": None,
+        "UserData": source.get("userData") or "",
+        "NetworkData": source.get("networkData") or "",
+        "DevicesData": None,
+        "VolumeName": "",
+    }
     return CloudInit(None, legacy, record, record)
 
 

@@ -57,7 +57,7 @@ def add(data: Any, path: Pointer, value: Any, position: ListPosition | None = No
 def remove(data: Any, path: Pointer) -> Any:
     """RFC 6902 section 4.2. The root cannot be removed, only replaced."""
     if not path.tokens:
-        raise path.error(0, "the root cannot be removed", "replace it: `{op: replace, path: \"\", value: …}`")
+        raise path.error(0, "the root cannot be removed", 'replace it: `{op: replace, path: "", value: …}`')
     return _at_parent(data, path, lambda parent, depth: _applied("remove", parent, step(parent, path, depth)))
 
 
@@ -157,8 +157,11 @@ def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any) -> 
             raise _unstable(path, depth)
         return _with(here, index, element)
     if isinstance(token, Equal) and not last:
-        raise path.error(depth, f"`{path.token_text(depth)}` picks none of the elements at {path.where(depth)}, "
-                                "and text has no members that could be made")
+        raise path.error(
+            depth,
+            f"`{path.token_text(depth)}` picks none of the elements at {path.where(depth)}, "
+            "and text has no members that could be made",
+        )
     made = _ensured(None, path, depth + 1, value)
     if isinstance(token, Match):
         made = _keyed(made, token, path, depth, {})
@@ -195,8 +198,11 @@ def _keyed(made: Any, token: Match, path: Pointer, depth: int, present: dict[Any
 
 def _unstable(path: Pointer, depth: int) -> PointerError:
     written = path.token_text(depth)
-    return path.error(depth, f"the value's own key differs from `{written}`: the next run would append it",
-                      "leave the key out of the value, or make both equal")
+    return path.error(
+        depth,
+        f"the value's own key differs from `{written}`: the next run would append it",
+        "leave the key out of the value, or make both equal",
+    )
 
 
 def _merged(target: Any, patch: Any) -> Any:
@@ -281,15 +287,20 @@ def _insertion_index(parent: list[Any], path: Pointer, depth: int) -> int:
         return len(parent)
     index = parse_index(parent, path, depth)
     if index > len(parent):
-        raise path.error(depth, f"the list at {path.where(depth)} ends before number {index}",
-                         f"the last place to add at is number {len(parent)}, also written `-`")
+        raise path.error(
+            depth,
+            f"the list at {path.where(depth)} ends before number {index}",
+            f"the last place to add at is number {len(parent)}, also written `-`",
+        )
     return index
 
 
 def _insert_beside(parent: Any, path: Pointer, depth: int, value: Any, position: ListPosition) -> Any:
     if not isinstance(parent, list):
-        raise path.error(depth, f"`position: {position.value}` needs a path to a list element; "
-                                f"at {path.where(depth)} is {kind(parent)}")
+        raise path.error(
+            depth,
+            f"`position: {position.value}` needs a path to a list element; at {path.where(depth)} is {kind(parent)}",
+        )
     return _applied("add", parent, list_index(parent, path, depth) + (position is ListPosition.AFTER), value)
 
 

@@ -59,8 +59,9 @@ def rewrite(text: str, new: Any, *, go: bool = False) -> str:
     return text[:start] + _Writer(text, node, go).render(node, old, new) + text[node.end :]
 
 
-def write(value: Any, *, indent: str | None = None, at: str = "", comma: str = ",", colon: str = ":",
-          go: bool = False) -> str:
+def write(
+    value: Any, *, indent: str | None = None, at: str = "", comma: str = ",", colon: str = ":", go: bool = False
+) -> str:
     """A value as JSON text. With ``indent`` over several lines, which begin with ``at``."""
     quoted = go_string if go else _string
     inner = at + (indent or "")
@@ -135,8 +136,9 @@ class _Writer(FlowWriter):
 
     def written(self, value: Any, indent: str | None, like: Node | None = None) -> str:
         unit = None if indent is None else self.unit
-        return write(value, indent=unit, at=indent or "", comma=self.separator, colon=self.colon,
-                     go=self.go).replace("\n", self.break_)
+        return write(value, indent=unit, at=indent or "", comma=self.separator, colon=self.colon, go=self.go).replace(
+            "\n", self.break_
+        )
 
     def written_key(self, key: Any) -> str:
         return (go_string if self.go else _string)(str(key)) + self.colon

@@ -19,10 +19,18 @@ from email.parser import HeaderParser
 from .data import TooBigError
 from .wrapping import encode, gunzip, gzip
 
-GZIP_TYPES = frozenset({
-    "application/gzip", "application/gzip-compressed", "application/gzipped", "application/x-compress",
-    "application/x-compressed", "application/x-gunzip", "application/x-gzip", "application/x-gzip-compressed",
-})
+GZIP_TYPES = frozenset(
+    {
+        "application/gzip",
+        "application/gzip-compressed",
+        "application/gzipped",
+        "application/x-compress",
+        "application/x-compressed",
+        "application/x-gunzip",
+        "application/x-gzip",
+        "application/x-gzip-compressed",
+    }
+)
 MAX_PARTS = 200
 
 _LINE = re.compile(r"[^\r\n]*(\r\n|\r|\n)?")
@@ -149,8 +157,11 @@ def parse(text: str) -> Message:
     """Reads a message. Raises MimeError where its structure is not plain."""
     message = Message(text)
     _entity(message, 0, len(text), depth=0)
-    theirs = [(part.get_content_type(), part.get_payload()) for part in message_from_string(text).walk()
-              if not part.is_multipart()]
+    theirs = [
+        (part.get_content_type(), part.get_payload())
+        for part in message_from_string(text).walk()
+        if not part.is_multipart()
+    ]
     if theirs != [(part.content_type, part.payload) for part in message.parts]:
         raise MimeError("its MIME structure is damaged, or holds whole messages")
     return message

@@ -51,11 +51,15 @@ def _check_outer_key(old: dict[Any, Any], new: dict[Any, Any]) -> None:
         return
     if "network" in old:
         beside = next(key for key in new if key != "network")
-        raise refused(f"network data has the outer key `network`, and this edit sets `{beside}` beside it",
-                       f"write `/network/{beside}…`, or take the outer key off in an edit before: "
-                       '`{op: move, target: networkData, from: /network, path: "", expect: "0..1"}`')
-    raise refused("network data has no outer key `network`, and this edit sets one beside the keys there",
-                   "leave `/network` at the start of the path out")
+        raise refused(
+            f"network data has the outer key `network`, and this edit sets `{beside}` beside it",
+            f"write `/network/{beside}…`, or take the outer key off in an edit before: "
+            '`{op: move, target: networkData, from: /network, path: "", expect: "0..1"}`',
+        )
+    raise refused(
+        "network data has no outer key `network`, and this edit sets one beside the keys there",
+        "leave `/network` at the start of the path out",
+    )
 
 
 def _is_network(text: str) -> bool:

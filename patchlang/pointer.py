@@ -32,8 +32,16 @@ class PointerError(Exception):
     ``from`` and ``path`` apart; it is None where the text could not be parsed.
     """
 
-    def __init__(self, message: str, start: int, end: int, help: str | None = None, *, rule: Rule = rules.OPERATION,
-                 pointer: Pointer | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        start: int,
+        end: int,
+        help: str | None = None,
+        *,
+        rule: Rule = rules.OPERATION,
+        pointer: Pointer | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.start = start
@@ -70,8 +78,11 @@ class Match:
     end: int
 
     def picks(self, item: Any) -> bool:
-        return isinstance(item, dict) and (k := find_key(item, self.key)) is not None and \
-            scalar_text(item[k[0]]) == self.value
+        return (
+            isinstance(item, dict)
+            and (k := find_key(item, self.key)) is not None
+            and scalar_text(item[k[0]]) == self.value
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +172,12 @@ def parse(text: str) -> Pointer:
     in it, and its value may stand in quotes, which it must where it holds a ``]``. Raises PointerError (bad-pointer).
     """
     if text and not text.startswith("/"):
-        raise _bad(f"a pointer is empty or begins with `/`, not with `{shown(text[0])}`", 0, 1,
-                   f"write `/{shown(text.lstrip('#').lstrip('/'))}`")
+        raise _bad(
+            f"a pointer is empty or begins with `/`, not with `{shown(text[0])}`",
+            0,
+            1,
+            f"write `/{shown(text.lstrip('#').lstrip('/'))}`",
+        )
     tokens: list[Token] = []
     at = 0
     while at < len(text):
@@ -183,8 +198,11 @@ def _plain(text: str, start: int) -> Key:
     end = len(text) if end < 0 else end
     written = text[start:end]
     if slip := _BAD_ESCAPE.search(written):
-        raise _bad("`~` stands alone: a key's `~` is written `~0`, its `/` is written `~1`",
-                   start + slip.start(), start + slip.end())
+        raise _bad(
+            "`~` stands alone: a key's `~` is written `~0`, its `/` is written `~1`",
+            start + slip.start(),
+            start + slip.end(),
+        )
     return Key(written.replace("~1", "/").replace("~0", "~"), start, end)
 
 
@@ -195,8 +213,12 @@ def _bracket(text: str, start: int) -> Token | None:
         return None
     value, end = _bracket_value(text, start, equals + 1)
     if end < len(text) and text[end] != "/":
-        raise _bad("after `]` comes `/` or the end of the pointer", end, end + 1,
-                   "put a value that holds `]` in quotes: `[key=\"a]b\"]`")
+        raise _bad(
+            "after `]` comes `/` or the end of the pointer",
+            end,
+            end + 1,
+            'put a value that holds `]` in quotes: `[key="a]b"]`',
+        )
     key = text[start + 1 : equals]
     return Match(key, value, start, end) if key else Equal(value, start, end)
 
@@ -230,8 +252,11 @@ def step(container: Any, pointer: Pointer, depth: int) -> Any:
         if (key := find_key(container, token.text)) is not None:
             return key[0]
         names = [key for key in map(scalar_text, container) if key is not None]
-        raise pointer.not_found(depth, f"there is no key `{pointer.token_text(depth)}` at {where}",
-                                did_you_mean(token.text, names, "keys there"))
+        raise pointer.not_found(
+            depth,
+            f"there is no key `{pointer.token_text(depth)}` at {where}",
+            did_you_mean(token.text, names, "keys there"),
+        )
     if isinstance(container, list):
         return list_index(container, pointer, depth)
     wanted = "a map" if isinstance(token, Key) else "a list"
@@ -245,16 +270,23 @@ def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:
     if isinstance(token, Key):
         index = parse_index(container, pointer, depth)
         if index >= len(container):
-            raise pointer.not_found(depth, f"the list at {where} has {_count(container)}, there is no number {index}",
-                                    "the first element is number 0")
+            raise pointer.not_found(
+                depth,
+                f"the list at {where} has {_count(container)}, there is no number {index}",
+                "the first element is number 0",
+            )
         return index
     hits = [i for i, item in enumerate(container) if token.picks(item)]
     if len(hits) == 1:
         return hits[0]
     written = pointer.token_text(depth)
     if hits:
-        raise pointer.error(depth, f"`{written}` picks {len(hits)} elements of the list at {where}: numbers "
-                                   f"{', '.join(map(str, hits[:10]))}", "name one by its number", rule=rules.AMBIGUOUS)
+        raise pointer.error(
+            depth,
+            f"`{written}` picks {len(hits)} elements of the list at {where}: numbers {', '.join(map(str, hits[:10]))}",
+            "name one by its number",
+            rule=rules.AMBIGUOUS,
+        )
     keys = {key for item in container if isinstance(item, dict) for key in map(scalar_text, item) if key is not None}
     help = did_you_mean(token.key, keys, "keys there") if isinstance(token, Match) and token.key not in keys else None
     raise pointer.not_found(depth, f"`{written}` picks none of the {_count(container)} of the list at {where}", help)
@@ -267,11 +299,17 @@ def parse_index(container: list[Any], pointer: Pointer, depth: int) -> int:
         return int(token.text)
     where, written = pointer.where(depth), pointer.token_text(depth)
     if written == "-":
-        raise pointer.error(depth, f"`-` is the place behind the last element of the list at {where}, nothing is there",
-                            "only `add` and `ensure` take `-`, as last token")
-    raise pointer.error(depth, f"at {where} is a list with {_count(container)}, and `{written}` is no index",
-                        "write a number from 0 (no sign, no leading zero), `-` to append, "
-                        "`[key=value]` or `[=text]` to pick an element")
+        raise pointer.error(
+            depth,
+            f"`-` is the place behind the last element of the list at {where}, nothing is there",
+            "only `add` and `ensure` take `-`, as last token",
+        )
+    raise pointer.error(
+        depth,
+        f"at {where} is a list with {_count(container)}, and `{written}` is no index",
+        "write a number from 0 (no sign, no leading zero), `-` to append, "
+        "`[key=value]` or `[=text]` to pick an element",
+    )
 
 
 def _count(container: list[Any]) -> str:

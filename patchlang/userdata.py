@@ -65,7 +65,8 @@ class Selector:
 
     def picks(self, part: mime.Part) -> bool:
         return (self.content_type is None or part.content_type == self.content_type.lower()) and (
-            self.filename is None or part.filename == self.filename)
+            self.filename is None or part.filename == self.filename
+        )
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.content_type, self.filename and f"`{self.filename}`")))
@@ -120,15 +121,19 @@ def open_user_data(text: str, part: Selector | None = None) -> Opened:
     found = detect(wrapped.text)
     if part is not None:
         if found.name != "multipart":
-            raise refused(f"`part` picks a part of multipart user data, and this is {_named(wrapped.text, found)}",
-                           "leave `part` out, or make it conditional: `when: cloudInit.userData.format == 'multipart'`")
+            raise refused(
+                f"`part` picks a part of multipart user data, and this is {_named(wrapped.text, found)}",
+                "leave `part` out, or make it conditional: `when: cloudInit.userData.format == 'multipart'`",
+            )
         message = read_message(wrapped.text)
         chosen = _pick(message, part)
         inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen))
         return replace(inner, write=lambda new: wrapped.close(message.with_text(chosen, inner.write(new))))
     if found.name == "multipart":
-        raise refused("user data is multipart: its parts are edited one by one",
-                       f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}")
+        raise refused(
+            "user data is multipart: its parts are edited one by one",
+            f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}",
+        )
     inner = open_content(wrapped.text, found, _USER_DATA)
     return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
 
@@ -144,8 +149,11 @@ def part_format(part: mime.Part) -> Format:
 def open_content(text: str, found: Format, what: str) -> Opened:
     """The YAML that user data, or a part of it, is. Raises PatchError (user-data-format)."""
     if found.jinja and (hindering := _statement(text)):
-        raise refused(f"{what} is a Jinja template with `{hindering[0]}` in line {hindering[1]}: what it says is "
-                      "known only when the guest renders it", _as_text(what))
+        raise refused(
+            f"{what} is a Jinja template with `{hindering[0]}` in line {hindering[1]}: what it says is "
+            "known only when the guest renders it",
+            _as_text(what),
+        )
     match found.name:
         case "empty" if not found.jinja:
             return open_yaml(text, what, dict, _HEADER)
@@ -164,9 +172,11 @@ def open_content(text: str, found: Format, what: str) -> Opened:
     def write(new: Any) -> str:
         result = opened.write(new)
         if found := _statement(result):
-            raise refused(f"{what} is a Jinja template, and this edit writes `{found[0]}` into it (line {found[1]}), "
-                           "which Jinja takes for its own", "write the value without `{%` and `{#`, or put it into a "
-                           "part of its own by `addPart`")
+            raise refused(
+                f"{what} is a Jinja template, and this edit writes `{found[0]}` into it (line {found[1]}), "
+                "which Jinja takes for its own",
+                "write the value without `{%` and `{#`, or put it into a part of its own by `addPart`",
+            )
         return result
 
     return replace(opened, write=write, eager=True)
@@ -182,8 +192,10 @@ def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
     value = root() if document.value is None else document.value
     if not isinstance(value, root):
         raise refused(f"{what} is {kind(value)}; cloud-init wants {kind(root())}", _as_text(what))
-    warnings = tuple(f"key `{name}` in line {line} of {what} has no effect: it stands again below, and the last counts"
-                     for line, name in document.duplicates)
+    warnings = tuple(
+        f"key `{name}` in line {line} of {what} has no effect: it stands again below, and the last counts"
+        for line, name in document.duplicates
+    )
 
     def write(new: Any) -> str:
         check(new)
@@ -223,8 +235,10 @@ def _as_text(what: str) -> str:
         return "`addPart` with its type and filename gives it new content"
     if what == NETWORK_DATA:
         return "to change it as text, `replace` /NetworkData of the target cloudInitData"
-    return ("to leave such user data alone, add `when: has(cloudInit.userData.value)`; to change it as text, `replace` "
-            "/UserData of the target cloudInitData; to put a cloud-config beside it, use `addPart`")
+    return (
+        "to leave such user data alone, add `when: has(cloudInit.userData.value)`; to change it as text, `replace` "
+        "/UserData of the target cloudInitData; to put a cloud-config beside it, use `addPart`"
+    )
 
 
 def _named(text: str, found: Format) -> str:
@@ -237,9 +251,16 @@ def _named(text: str, found: Format) -> str:
         if "\ufffd" in text or "\0" in text:
             return "binary data (such as gzip) that was damaged on its way, since JSON holds text alone"
         return "of no format that cloud-init knows by its first line"
-    names = {"empty": "empty", "script": "a script", "include": "an include list", "boothook": "a boothook",
-             "multipart": "a MIME message", "part-handler": "a part handler", "cloud-config": "a cloud-config",
-             "cloud-config-archive": "a cloud-config archive"}
+    names = {
+        "empty": "empty",
+        "script": "a script",
+        "include": "an include list",
+        "boothook": "a boothook",
+        "multipart": "a MIME message",
+        "part-handler": "a part handler",
+        "cloud-config": "a cloud-config",
+        "cloud-config-archive": "a cloud-config archive",
+    }
     return names[found.name] + (" in a Jinja template" if found.jinja else "")
 
 
@@ -247,8 +268,12 @@ def _pick(message: mime.Message, part: Selector) -> mime.Part:
     hits = [candidate for candidate in message.parts if part.picks(candidate)]
     if len(hits) == 1:
         return hits[0]
-    raise fail(rules.MATCH_COUNT, f"`part` picks {len(hits) or 'none'} of the parts: {part}", None,
-               f"the parts are: {_listed(message)}")
+    raise fail(
+        rules.MATCH_COUNT,
+        f"`part` picks {len(hits) or 'none'} of the parts: {part}",
+        None,
+        f"the parts are: {_listed(message)}",
+    )
 
 
 def _listed(message: mime.Message) -> str:
@@ -291,8 +316,10 @@ def add_part(text: str, content_type: str, filename: str, content: str) -> str:
     new = (content_type, filename, content)
     if found.name != "multipart":
         if found.name != "empty" and found.content_type is None:
-            raise refused(f"user data is {_named(inner, found)}: its type as a part of a MIME message cannot be told",
-                           "begin it with a line that cloud-init knows, such as `#cloud-config` or `#!/bin/sh`")
+            raise refused(
+                f"user data is {_named(inner, found)}: its type as a part of a MIME message cannot be told",
+                "begin it with a line that cloud-init knows, such as `#cloud-config` or `#!/bin/sh`",
+            )
         first = [] if found.content_type is None else [(found.content_type, None, inner)]
         return wrapped.close(mime.wrap([*first, new]))
     message = read_message(inner)

@@ -37,8 +37,11 @@ def unwrap(text: str, is_known: Callable[[str], bool]) -> Wrapped:
         data = b64decode("".join(text.split()), validate=True)
         if not data.startswith(GZIP_MAGIC):
             inner = data.decode()
-            return Wrapped(inner, lambda new: encode(new.encode(), text)) if is_known(inner) else \
-                Wrapped(text, lambda new: new)
+            return (
+                Wrapped(inner, lambda new: encode(new.encode(), text))
+                if is_known(inner)
+                else Wrapped(text, lambda new: new)
+            )
     except (binascii.Error, UnicodeDecodeError):
         return Wrapped(text, lambda new: new)
     try:

@@ -42,8 +42,10 @@ def rewrite(document: Document, new: Any) -> str:
     if (text := _json_rewritten(document, new)) is not None:
         return text
     layout = _layout(document)
-    for attempt in (*(_Attempt(document, layout, depth) for depth in _DEPTHS),
-                    _Attempt(document, replace(layout, literal=False), 0)):
+    for attempt in (
+        *(_Attempt(document, layout, depth) for depth in _DEPTHS),
+        _Attempt(document, replace(layout, literal=False), 0),
+    ):
         if (text := attempt.run(new)) is not None:
             return text
     raise UnwritableError("the outcome cannot be written as YAML")
@@ -200,8 +202,11 @@ class _BlockWriter(FlowWriter):
             if n > 0:
                 result.append(self.break_)
             if step.child is None:
-                lines = element(step.value, self.layout) if node.kind is Kind.LIST else \
-                    member(step.name, step.value, self.layout)
+                lines = (
+                    element(step.value, self.layout)
+                    if node.kind is Kind.LIST
+                    else member(step.name, step.value, self.layout)
+                )
                 lead, body = " " * column, self.joined(lines, column)
             else:
                 lead = comments.pop(step.child, "") + (self.lead(kids, step.child) or " " * column)

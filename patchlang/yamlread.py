@@ -137,8 +137,9 @@ class _Places:
             node.children = [Child(value.start, value.end, None, None, value) for _, value in parts]
         else:
             pairs = zip(parts[::2], parts[1::2], strict=True)
-            node.children = [Child(key.start, max(key.end, value.end), key, name, value)
-                             for (name, key), (_, value) in pairs]
+            node.children = [
+                Child(key.start, max(key.end, value.end), key, name, value) for (name, key), (_, value) in pairs
+            ]
         if not node.flow and node.children:
             self.block_extent(node)
         if theirs.tag not in (_TAG + "seq", _TAG + "map"):
@@ -192,8 +193,9 @@ class _Loader(yaml.SafeLoader):
         is_alias = isinstance(event, yaml.AliasEvent)
         if is_alias:
             if event.anchor in self.composing:
-                raise yaml.composer.ComposerError(None, None, "an alias stands inside of what it stands for",
-                                                  event.start_mark)
+                raise yaml.composer.ComposerError(
+                    None, None, "an alias stands inside of what it stands for", event.start_mark
+                )
             theirs = base.compose_node(parent, index)
             node = Node(Kind.ALIAS, event.start_mark.index, event.end_mark.index, target=self.anchored[id(theirs)])
         else:

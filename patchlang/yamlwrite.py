@@ -47,8 +47,9 @@ _Dumper.add_representer(str, _represent_text)
 
 def flow(value: Any) -> str:
     """A value on one line."""
-    text = yaml.dump([value], Dumper=_Dumper, default_flow_style=True, width=_ENDLESS, allow_unicode=True,
-                     sort_keys=False)
+    text = yaml.dump(
+        [value], Dumper=_Dumper, default_flow_style=True, width=_ENDLESS, allow_unicode=True, sort_keys=False
+    )
     return str(text).rstrip("\n")[1:-1]
 
 
@@ -71,8 +72,9 @@ def block(value: Any, layout: Layout, *, in_list: bool, style: str | None = None
     """
     match value:
         case dict() if value:
-            return _nested([line for key, item in value.items() for line in member(key, item, layout)],
-                           layout.indent, in_list)
+            return _nested(
+                [line for key, item in value.items() for line in member(key, item, layout)], layout.indent, in_list
+            )
         case list() if value and in_list and len(line := flow(value)) <= _SHORT and not any(map(_is_nested, value)):
             return line, []
         case list() if value:

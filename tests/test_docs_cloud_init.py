@@ -163,8 +163,12 @@ def table_of_ops(table: Block) -> None:
 
 def table_of_tokens(table: Block) -> None:
     ours = {"packages": 1, "a/b": 2, "a~b": 3}, ["nginx", {"name": "ops"}]
-    picked = [resolve(ours[row[1] == "a list"], parse(token)) for row in rows(table) for token in codes(row[0])
-              if token != "/-"]
+    picked = [
+        resolve(ours[row[1] == "a list"], parse(token))
+        for row in rows(table)
+        for token in codes(row[0])
+        if token != "/-"
+    ]
     assert picked == [1, 2, 3, "nginx", {"name": "ops"}, "nginx"]
 
 

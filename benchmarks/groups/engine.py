@@ -21,7 +21,7 @@ from ..results import Breakdown, Curve, Figure, Group, Row
 
 ROUNDS = 300
 SIZES = {"numa-gpu": ("8 KB", 3.0), "many-disks": ("128 KB", 2.0)}
-SIZES_GROWN = [1 << shift for shift in range(13, 21)]
+GROWN = [1 << shift for shift in range(13, 21)]
 LINEAR = 1.1
 """The exponent that still counts as linear: a tenth for noise, and for documents that outgrow the caches."""
 HEAD = documents.WITHOUT_CEL.split("    - op: ensure\n", 1)[0]
@@ -69,7 +69,7 @@ def measure(_: Context) -> Group:
         breakdowns.append(hotspots(title, partial(run, with_cel, domain, vmi), PROFILED_RUNS))
     curves = tuple(growth())
     rows += [Row(f"growth with the {c.name}", "exponent", _exponent(c), reach=LINEAR) for c in curves]
-    theirs = _curve("size of the domain", "bytes", SIZES_GROWN, lambda n: partial(bare, documents.grown_domain(n)))
+    theirs = _curve("size of the domain", "bytes", GROWN, lambda n: partial(bare, documents.grown_domain(n)))
     rows.append(Row("growth of bare lxml with the size of the domain", "exponent", _exponent(theirs)))
     return Group("engine", "The engine alone", ABOUT, tuple(rows), curves, tuple(breakdowns), samples)
 
@@ -114,7 +114,7 @@ def growth() -> list[Curve]:
     vmi = documents.vmi()
     literal = compiled([documents.WITHOUT_CEL])
     return [
-        _curve("size of the domain", "bytes", SIZES_GROWN, lambda n: _patching(literal, documents.grown_domain(n), vmi)),
+        _curve("size of the domain", "bytes", GROWN, lambda n: _patching(literal, documents.grown_domain(n), vmi)),
         _curve("number of edits", "edits", [1, 3, 10, 30, 100, 300, 1000], lambda n: _edits(n, vmi)),
         _curve("number of documents", "documents", [1, 3, 10, 30, 50, 100, 200], lambda n: _documents(n, vmi)),
         _curve("number of matches", "matches", [1, 10, 100, 1000, 2500, 5000, 10_000], lambda n: _matches(n, vmi)),

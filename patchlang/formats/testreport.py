@@ -100,7 +100,7 @@ def as_junit(report: Report, errors: Iterable[Diagnostic], *, require_coverage: 
 def _suite(name: str, file: str, cases: Sequence[tuple[str, int, Sequence[Failure]]]) -> str:
     failed = sum(bool(failures) for _, _, failures in cases)
     where = f" file={_attribute(file)}" if file else ""
-    head = f"  <testsuite name={_attribute(name)} tests=\"{len(cases)}\" failures=\"{failed}\"{where}>\n"
+    head = f'  <testsuite name={_attribute(name)} tests="{len(cases)}" failures="{failed}"{where}>\n'
     return head + "".join(_testcase(name, where, *case) for case in cases) + "  </testsuite>\n"
 
 

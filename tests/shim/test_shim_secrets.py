@@ -15,6 +15,7 @@ import re
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,14 @@ def told(lines: list[str], pool: CallbackPool, program: Any, call: Callable[[Cal
     error = pool.submit(call, callbacks, Context(lines)).exception()
     assert error is None or isinstance(error, RefusedError)
     return "\n".join(lines)
+
+
+def define_domain(calls: Callbacks, context: Any, vmi: bytes) -> object:
+    return calls.define_domain(context, DOMAIN, vmi)
+
+
+def pre_cloud_init(calls: Callbacks, context: Any, vmi: bytes) -> object:
+    return calls.pre_cloud_init(context, CLOUD_INIT, b"", vmi)
 
 
 def assert_nothing_in(said: str) -> None:
@@ -274,10 +283,8 @@ def test_values_in_every_kind_of_expression_and_edit(lines: list[str], pool: Cal
     for kind, program in programs():
         for value in choose.sample(VALUES, 2):
             vmi = json.dumps({"metadata": {"name": "n", "annotations": {"s": value}}}).encode()
-            if kind == "domain":
-                said = told(lines, pool, program, lambda calls, context: calls.define_domain(context, DOMAIN, vmi))  # noqa: B023
-            else:
-                said = told(lines, pool, program, lambda calls, context: calls.pre_cloud_init(context, CLOUD_INIT, b"", vmi))  # noqa: B023, E501
+            call = define_domain if kind == "domain" else pre_cloud_init
+            said = told(lines, pool, program, partial(call, vmi=vmi))
             ran += 1
             refused += "failed: " in said
             assert_nothing_in(said)

@@ -18,7 +18,11 @@ CONFIG = "#cloud-config\nhostname: a\n"
 RECORD = {
     "DataSource": "noCloud",
     "NoCloudMetaData": {"instance-id": "i", "local-hostname": "web", "public-keys": {"0": "k"}},
-    "ConfigDriveMetaData": None, "UserData": CONFIG, "NetworkData": "", "DevicesData": None, "VolumeName": "ci",
+    "ConfigDriveMetaData": None,
+    "UserData": CONFIG,
+    "NetworkData": "",
+    "DevicesData": None,
+    "VolumeName": "ci",
 }
 
 
@@ -133,8 +137,13 @@ def test_empty_network_data_on_a_config_drive_becomes_json() -> None:
     assert json.loads(state.close().data)["NetworkData"] == "version: 2\n"
 
 
-@pytest.mark.parametrize("fields", [{"DataSource": "configDrive", "NoCloudMetaData": None,
-                                     "ConfigDriveMetaData": {"hostname": "x"}}, {"NoCloudMetaData": {"hostname": "x"}}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"DataSource": "configDrive", "NoCloudMetaData": None, "ConfigDriveMetaData": {"hostname": "x"}},
+        {"NoCloudMetaData": {"hostname": "x"}},
+    ],
+)
 def test_meta_data_is_the_one_that_is_set(fields: dict[str, Any]) -> None:
     assert opened(**fields).value(Target.META_DATA) == {"hostname": "x"}
 
@@ -176,8 +185,10 @@ def test_both_fields_say_the_same_in_the_end() -> None:
     closed = open_cloud_init(encoded(), source).close()
     assert closed.data == encoded()
     assert json.loads(closed.no_cloud_source) == {"secretRef": {"name": "s"}, "userData": CONFIG, "networkData": ""}
-    assert open_cloud_init(encoded(), b"garbage").close().no_cloud_source == \
-        json.dumps({"userData": CONFIG}, separators=(",", ":")).encode()
+    assert (
+        open_cloud_init(encoded(), b"garbage").close().no_cloud_source
+        == json.dumps({"userData": CONFIG}, separators=(",", ":")).encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,8 +246,7 @@ def test_empty_user_data_would_lose_the_meta_data() -> None:
 def test_what_virt_launcher_would_drop_is_warned_of() -> None:
     state = ensured(opened(), Target.META_DATA, "/role", "web")
     closed = state.close()
-    assert [w.message for w in closed.warnings] == [
-        "virt-launcher knows no field `NoCloudMetaData.role` and drops it"]
+    assert [w.message for w in closed.warnings] == ["virt-launcher knows no field `NoCloudMetaData.role` and drops it"]
     assert "instance-id" in (closed.warnings[0].help or "")
 
 

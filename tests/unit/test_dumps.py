@@ -47,7 +47,7 @@ def test_xml_and_what_is_no_domain_pass_as_they_are(text: bytes) -> None:
         (b"error: no polkit\n", b"\n\n", "lines 2 to 4"),
         (b"$ virsh dumpxml a\n", b"\n\n$ exit\n", "lines 2 to 4"),
         (b"", b"\n$ exit\n", "lines 1 to 3"),
-        (b"Defaulted container \"compute\" out of: compute\r\n\r\n", b"\r\n", "lines 3 to 5"),
+        (b'Defaulted container "compute" out of: compute\r\n\r\n', b"\r\n", "lines 3 to 5"),
     ],
 )
 def test_lines_around_a_domain_are_left_out(before: bytes, after: bytes, where: str) -> None:

@@ -157,8 +157,12 @@ def test_merge_makes_the_last_key_alone() -> None:
         ({"l": ["a"]}, "/l/0", "x", {"l": ["x"]}),
         ({"l": ["x"]}, "/l/1", "x", {"l": ["x", "x"]}),
         ({}, "/write_files/[path=/a]/content", "x", {"write_files": [{"path": "/a", "content": "x"}]}),
-        ({"w": [{"path": "/a", "mode": 1}]}, "/w/[path=/a]/content", "x",
-         {"w": [{"path": "/a", "mode": 1, "content": "x"}]}),
+        (
+            {"w": [{"path": "/a", "mode": 1}]},
+            "/w/[path=/a]/content",
+            "x",
+            {"w": [{"path": "/a", "mode": 1, "content": "x"}]},
+        ),
         ({"w": [{"path": "/a", "mode": 1}]}, "/w/[path=/a]", {"path": "/a"}, {"w": [{"path": "/a"}]}),
         ({"w": [{"id": 7}]}, "/w/[id=7]", {"x": 1}, {"w": [{"id": 7, "x": 1}]}),
         ({"w": ["default"]}, "/w/[path=/a]", {"mode": 2}, {"w": ["default", {"path": "/a", "mode": 2}]}),
@@ -269,8 +273,14 @@ def test_much_text_hits_the_limit() -> None:
 
 def test_no_value_in_any_message() -> None:
     doc = {"password": "hunter2", "keys": ["s3cret", {"name": "x", "token": "s3cret"}]}
-    wrong = [("test", "/password", "x"), ("test", "/keys", "x"), ("add", "/password/x", 1), ("replace", "/keys/9", 1),
-             ("ensure", "/keys/1/token/x", 1), ("merge", "/keys/0/x", 1)]
+    wrong = [
+        ("test", "/password", "x"),
+        ("test", "/keys", "x"),
+        ("add", "/password/x", 1),
+        ("replace", "/keys/9", 1),
+        ("ensure", "/keys/1/token/x", 1),
+        ("merge", "/keys/0/x", 1),
+    ]
     for op, path, value in wrong:
         with pytest.raises(PointerError) as e:
             apply(doc, {"op": op, "path": path, "value": value})

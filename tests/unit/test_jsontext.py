@@ -31,14 +31,17 @@ PRETTY = """{
         ('{"a":1}', {"a": 1, "b": [1, {"c": None}]}, '{"a":1,"b":[1,{"c":null}]}'),
         ('{"a": 1}', {"a": 1, "b": [1, 2]}, '{"a": 1, "b": [1, 2]}'),
         ('{ "a" : 1 , "b" : 2 }', {"b": 2}, '{ "b" : 2 }'),
-        ('{"a":1e3,"b":1.0,"c":"\\u00e9\\/"}', {"a": 1e3, "b": 1.0, "c": "é/", "d": "é/"},
-         '{"a":1e3,"b":1.0,"c":"\\u00e9\\/","d":"é/"}'),
+        (
+            '{"a":1e3,"b":1.0,"c":"\\u00e9\\/"}',
+            {"a": 1e3, "b": 1.0, "c": "é/", "d": "é/"},
+            '{"a":1e3,"b":1.0,"c":"\\u00e9\\/","d":"é/"}',
+        ),
         ('{"a":1,"b":2,"a":3}', {"a": 4, "b": 2}, '{"a":1,"b":2,"a":4}'),
         ('{"a":1,"b":2,"a":3}', {"b": 2}, '{"b":2}'),
         ('{"a":1,"b":2}', {"z": 1, "b": 2}, '{"z":1,"b":2}'),
-        ('[1,2,3]', [1, 3], "[1,3]"),
-        ('[1,2,3]', [], "[]"),
-        ('[]', [1, 2], "[1,2]"),
+        ("[1,2,3]", [1, 3], "[1,3]"),
+        ("[1,2,3]", [], "[]"),
+        ("[]", [1, 2], "[1,2]"),
         ('{"a":1}', [1], "[1]"),
         (' "x"\n', "y", ' "y"\n'),
         ('{"a":1}', {"a": True}, '{"a":true}'),
@@ -58,7 +61,9 @@ def test_pretty_text_stays_pretty() -> None:
     value["empty"].append({"k": [1]})
     value["one"]["y"] = {}
     value["new"] = {"z": [True]}
-    assert jsontext.rewrite(PRETTY, value) == """{
+    assert (
+        jsontext.rewrite(PRETTY, value)
+        == """{
   "links": [
     {"id": "a", "mtu": 1500},
     {"id": "b"},
@@ -85,6 +90,7 @@ def test_pretty_text_stays_pretty() -> None:
   }
 }
 """
+    )
 
 
 def test_windows_line_breaks_stay() -> None:
@@ -95,8 +101,10 @@ def test_windows_line_breaks_stay() -> None:
 
 
 def test_go_escapes() -> None:
-    assert jsontext.go_string("<a> & \u2028 é 😀 \" \\ \t\n\x01\x7f") == \
-        '"\\u003ca\\u003e \\u0026 \\u2028 é 😀 \\" \\\\ \\t\\n\\u0001\x7f"'
+    assert (
+        jsontext.go_string('<a> & \u2028 é 😀 " \\ \t\n\x01\x7f')
+        == '"\\u003ca\\u003e \\u0026 \\u2028 é 😀 \\" \\\\ \\t\\n\\u0001\x7f"'
+    )
     assert jsontext.rewrite('{"a":"<"}', {"a": "<", "b>": "&"}, go=True) == '{"a":"<","b\\u003e":"\\u0026"}'
 
 

@@ -88,7 +88,10 @@ def test_parts() -> None:
 
 def test_nested_parts() -> None:
     assert [part.content_type for part in mime.parse(NESTED).parts] == [
-        "text/cloud-config", "text/x-shellscript", "text/cloud-boothook"]
+        "text/cloud-config",
+        "text/x-shellscript",
+        "text/cloud-boothook",
+    ]
     result = edited(NESTED, "text/x-shellscript", "#!/bin/sh\ntrue")
     assert result == NESTED.replace("#!/bin/sh\n--inner", "#!/bin/sh\ntrue\n--inner")
 
@@ -148,7 +151,10 @@ def test_gzip_inside_of_base64() -> None:
 def test_a_new_part_goes_last_under_the_same_boundary() -> None:
     result = mime.parse(MESSAGE).with_new_part("text/x-shellscript", 'c "1".sh', "#!/bin/sh\ntrue\n")
     before, _, after = MESSAGE.partition("--=b 1=--")
-    assert result == before.replace("Attachments: 3", "Attachments: 4") + """\
+    assert (
+        result
+        == before.replace("Attachments: 3", "Attachments: 4")
+        + """\
 --=b 1=
 Content-Type: text/x-shellscript; charset="us-ascii"
 MIME-Version: 1.0
@@ -158,7 +164,9 @@ Content-Disposition: attachment; filename="c \\"1\\".sh"
 #!/bin/sh
 true
 
---=b 1=--""" + after
+--=b 1=--"""
+        + after
+    )
     part = mime.parse(result).parts[-1]
     assert (part.filename, part.text()) == ('c "1".sh', "#!/bin/sh\ntrue\n")
 

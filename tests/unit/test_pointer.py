@@ -82,8 +82,12 @@ def test_resolve(text: str, value: object) -> None:
     ("text", "message", "place", "help"),
     [
         ("/user", "there is no key `user` at the root", "user", "did you mean `users`?"),
-        ("/users/[nam=ops]", "`[nam=ops]` picks none of the 3 elements of the list at `/users`", "[nam=ops]",
-         "did you mean `name`?"),
+        (
+            "/users/[nam=ops]",
+            "`[nam=ops]` picks none of the 3 elements of the list at `/users`",
+            "[nam=ops]",
+            "did you mean `name`?",
+        ),
         ("/users/[name=me]", "`[name=me]` picks none of the 3 elements of the list at `/users`", "[name=me]", None),
         ("/users/0/name", "at `/users/0` is text, not a map: `name` names nothing in it", "name", None),
         ("/users/5", "the list at `/users` has 3 elements, there is no number 5", "5", "the first element is number 0"),

@@ -29,8 +29,14 @@ BOUNDARIES = ["===============4821903377==", "x y", "a'()+_,-./:=?b"]
 
 
 def test_parts_that_are_added() -> None:
-    befores = ["", CONFIG, MESSAGE, "#!/bin/sh\ntrue", MESSAGE.replace("\n", "\r\n"),
-               *(MESSAGE.replace(BOUNDARIES[0], boundary) for boundary in BOUNDARIES[1:])]
+    befores = [
+        "",
+        CONFIG,
+        MESSAGE,
+        "#!/bin/sh\ntrue",
+        MESSAGE.replace("\n", "\r\n"),
+        *(MESSAGE.replace(BOUNDARIES[0], boundary) for boundary in BOUNDARIES[1:]),
+    ]
     for content in (NEW[2], "#!/bin/sh\necho größe\n", "#!/bin/sh\n" + "x" * 2000, "--===============4821903377==\n"):
         new = (*NEW[:2], content)
         afters = [userdata.add_part(text, *new) for text in befores]
@@ -54,7 +60,7 @@ def test_parts_are_what_cloud_init_sees() -> None:
 
 
 EDITS = [
-    ("ensure", "/bootcmd/-", ["echo", "it's <here> & \"there\""]),
+    ("ensure", "/bootcmd/-", ["echo", 'it\'s <here> & "there"']),
     ("ensure", "/write_files/[path=/etc/site/facts.env]/content", "A=1\n\nB='x y'\n"),
     ("ensure", "/write_files/[path=/etc/motd.d/10-site]/permissions", "0600"),
     ("ensure", "/packages/-", "qemu-guest-agent"),

@@ -116,8 +116,9 @@ def test_jinja() -> None:
     assert opened.eager
     assert opened.write({**opened.value, "x": "{{ y }}"}) == JINJA + "x: '{{ y }}'\n"
     message, _ = refusal(lambda: opened.write({**opened.value, "x": "${#array}"}))
-    assert message == ("user data is a Jinja template, and this edit writes `{#` into it (line 6), "
-                       "which Jinja takes for its own")
+    assert message == (
+        "user data is a Jinja template, and this edit writes `{#` into it (line 6), which Jinja takes for its own"
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,10 +136,15 @@ def test_jinja() -> None:
         ("\ufeff" + CONFIG, "user data is text that begins with a byte order mark"),
         ("\x1f\ufffd\x08\0", "user data is binary data (such as gzip) that was damaged on its way"),
         ("#cloud-config-jsonp\n[]", "user data is a JSON patch for cloud-init, and a path needs YAML"),
-        (CONFIG + "x: [", "user data is not YAML that cloud-init could read: expected the node content, but found "
-                          "'<stream end>' in line 6, column 5"),
-        (CONFIG + "secret", "user data is not YAML that cloud-init could read: could not find expected ':' in line 6, "
-                            "column 7"),
+        (
+            CONFIG + "x: [",
+            "user data is not YAML that cloud-init could read: expected the node content, but found "
+            "'<stream end>' in line 6, column 5",
+        ),
+        (
+            CONFIG + "secret",
+            "user data is not YAML that cloud-init could read: could not find expected ':' in line 6, column 7",
+        ),
         ("#cloud-config\n- a\n", "user data is a list; cloud-init wants a map"),
         ("#cloud-config-archive\na: 1\n", "user data is a map; cloud-init wants a list"),
         (MIME, "user data is multipart: its parts are edited one by one"),
@@ -198,7 +204,8 @@ def test_one_part() -> None:
     assert edit(MIME, "a", 2, Selector("text/cloud-config")) == MIME.replace("a: 1", "a: 2")
     assert edit(MIME, "a", 2, Selector(filename="a.cfg")) == MIME.replace("a: 1", "a: 2")
     assert edit(MIME, "x", 2, Selector("text/jinja2")) == MIME.replace("--b--", "x: 2\n--b--").replace(
-        "> /run/i\nx", "> /run/i\nx")
+        "> /run/i\nx", "> /run/i\nx"
+    )
     wrapped = b64encode(MIME.encode()).decode()
     assert b64decode(edit(wrapped, "a", 2, Selector("text/cloud-config"))).decode() == MIME.replace("a: 1", "a: 2")
 
@@ -206,13 +213,25 @@ def test_one_part() -> None:
 @pytest.mark.parametrize(
     ("text", "part", "message", "help"),
     [
-        (CONFIG, Selector("text/cloud-config"),
-         "`part` picks a part of multipart user data, and this is a cloud-config", "leave `part` out"),
-        (MIME, Selector("text/plain"), "`part` picks none of the parts: text/plain",
-         "the parts are: text/cloud-config `a.cfg`, text/x-shellscript, text/jinja2"),
+        (
+            CONFIG,
+            Selector("text/cloud-config"),
+            "`part` picks a part of multipart user data, and this is a cloud-config",
+            "leave `part` out",
+        ),
+        (
+            MIME,
+            Selector("text/plain"),
+            "`part` picks none of the parts: text/plain",
+            "the parts are: text/cloud-config `a.cfg`, text/x-shellscript, text/jinja2",
+        ),
         (MIME, Selector(), "`part` picks 3 of the parts", "the parts are"),
-        (MIME, Selector("text/x-shellscript"), "the part text/x-shellscript is a script, and a path needs YAML",
-         "`addPart` with"),
+        (
+            MIME,
+            Selector("text/x-shellscript"),
+            "the part text/x-shellscript is a script, and a path needs YAML",
+            "`addPart` with",
+        ),
         (MIME, None, "user data is multipart", "name one by `part: {contentType: …, filename: …}`: text/cloud-config"),
     ],
 )
@@ -224,7 +243,8 @@ def test_parts_that_are_refused(text: str, part: Selector | None, message: str, 
 
 def test_duplicate_keys_are_warned_of() -> None:
     assert userdata.open_user_data(CONFIG + "hostname: b\n").warnings == (
-        "key `hostname` in line 3 of user data has no effect: it stands again below, and the last counts",)
+        "key `hostname` in line 3 of user data has no effect: it stands again below, and the last counts",
+    )
 
 
 def test_a_part_is_added_once() -> None:
@@ -294,7 +314,7 @@ def test_network_data_in_yaml() -> None:
 def test_network_data_in_json() -> None:
     assert network('{"links":[]}', "x", [1]) == '{"links":[],"x":[1]}'
     assert json.loads(network("", "links", [], config_drive=True)) == {"links": []}
-    assert network("{\n  \"a\": 1\n}", "b", 2) == "{\n  \"a\": 1,\n  \"b\": 2\n}"
+    assert network('{\n  "a": 1\n}', "b", 2) == '{\n  "a": 1,\n  "b": 2\n}'
     assert network("{a: 1}", "b", 2) == "{a: 1, b: 2}"
 
 
@@ -310,23 +330,37 @@ def test_network_data_that_is_refused(text: str) -> None:
 
 
 def test_facts() -> None:
-    assert user_data_facts(CONFIG) == {"format": "cloud-config", "jinja": False, "text": CONFIG,
-                                       "value": {"hostname": "a", "packages": ["vim"]}}
+    assert user_data_facts(CONFIG) == {
+        "format": "cloud-config",
+        "jinja": False,
+        "text": CONFIG,
+        "value": {"hostname": "a", "packages": ["vim"]},
+    }
     assert user_data_facts("") == {"format": "empty", "jinja": False, "text": "", "value": {}}
     assert user_data_facts(CONFIG + "x: [") == {"format": "cloud-config", "jinja": False, "text": CONFIG + "x: ["}
     assert user_data_facts(b64encode(b"#!/bin/sh\n").decode())["format"] == "script"
     assert user_data_facts(JINJA)["jinja"] is True
     facts = user_data_facts(MIME)
-    assert facts["parts"][0] == {"contentType": "text/cloud-config", "filename": "a.cfg", "text": "#cloud-config\na: 1",
-                                 "value": {"a": 1}}
+    assert facts["parts"][0] == {
+        "contentType": "text/cloud-config",
+        "filename": "a.cfg",
+        "text": "#cloud-config\na: 1",
+        "value": {"a": 1},
+    }
     assert facts["parts"][1] == {"contentType": "text/x-shellscript", "text": "#!/bin/sh"}
     assert user_data_facts(MIME.replace('boundary="b"', ""))["format"] == "multipart"
 
 
 def test_facts_have_the_types_of_json() -> None:
     text = "#cloud-config\nday: 2024-01-02\n7: x\ntrue: y\nbin: !!binary aGk=\nset: !!set {b, a}\nnan: .nan\n"
-    assert user_data_facts(text)["value"] == {"day": "2024-01-02", "7": "x", "true": "y", "bin": "aGk=",
-                                              "set": ["a", "b"], "nan": "nan"}
+    assert user_data_facts(text)["value"] == {
+        "day": "2024-01-02",
+        "7": "x",
+        "true": "y",
+        "bin": "aGk=",
+        "set": ["a", "b"],
+        "nan": "nan",
+    }
 
 
 @pytest.mark.parametrize(
@@ -334,8 +368,7 @@ def test_facts_have_the_types_of_json() -> None:
     [
         ("", {"text": "", "value": {}}),
         (V1, {"text": V1, "version": 1, "value": {"version": 1, "config": [{"type": "physical", "name": "eth0"}]}}),
-        (V2, {"text": V2, "version": 2,
-              "value": {"network": {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}}}),
+        (V2, {"text": V2, "version": 2, "value": {"network": {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}}}),
         ('{"links": []}', {"text": '{"links": []}', "value": {"links": []}}),
         ("version: [", {"text": "version: ["}),
     ],

@@ -86,9 +86,16 @@ def test_untouched_entries_keep_their_bytes(chunks: list[str], count: int, data:
     chosen = chunks[:count]
     text = "#cloud-config\n" + "".join(chosen) + "edited:\n  - a  # c\n"
     value = yamlread.read(text).value
-    edits = st.sampled_from([["add", "/edited/-", "b"], ["remove", "/edited"], ["replace", "/edited", {"x": "y\nz\n"}],
-                             ["add", "/new", [1, {"a": "0644"}]], ["move", "/edited", "/renamed"],
-                             ["replace", "/edited/0", True]])
+    edits = st.sampled_from(
+        [
+            ["add", "/edited/-", "b"],
+            ["remove", "/edited"],
+            ["replace", "/edited", {"x": "y\nz\n"}],
+            ["add", "/new", [1, {"a": "0644"}]],
+            ["move", "/edited", "/renamed"],
+            ["replace", "/edited/0", True],
+        ]
+    )
     wanted = apply(value, [data.draw(edits)])
     result = rewrite(text, wanted)
     for chunk in chosen:
@@ -104,8 +111,13 @@ def test_an_edited_entry_leaves_the_others_alone(chunk: str) -> None:
     document = yamlread.read(text)
     for key in [key for key in document.value if key not in ("before", "after")]:
         path = f"/{str(key).lower() if isinstance(key, bool) else key}"
-        for ops in (["replace", path, "new"], ["replace", path, ["n", {"m": 1}]], ["remove", path],
-                    ["move", path, "/moved"], ["replace", path, "two\nlines"]):
+        for ops in (
+            ["replace", path, "new"],
+            ["replace", path, ["n", {"m": 1}]],
+            ["remove", path],
+            ["move", path, "/moved"],
+            ["replace", path, "two\nlines"],
+        ):
             wanted = apply(document.value, [ops])
             result = yamledit.rewrite(document, wanted)
             assert identical(yaml.safe_load(result), wanted)
@@ -113,15 +125,62 @@ def test_an_edited_entry_leaves_the_others_alone(chunk: str) -> None:
             assert result.endswith("\n# after\nafter: |\n  y\n")
 
 
-WORDS = ["a", "b c", "0644", "1:30", "yes", "", "x: y", "# c", "- d", "é", "one\ntwo", "one\ntwo\n", "\n", " lead\nx",
-         "a\n\n", "t  \nx\n", "tab\there", "'q'", '"dq"', "2024-01-02", "~", "1e3", "*x", "!t", "%d", "{g}", "k,l",
-         "back\\slash", "\x85", "\u2028", "\ufeff", "end:", "?q", "y", "=", "<<", "...", "---", "\U0001f600"]
-SCALARS = st.one_of(st.sampled_from(WORDS), st.integers(-9, 999), st.booleans(), st.none(), st.floats(allow_nan=True),
-                    st.text(max_size=8).filter(lambda s: s.isprintable()), st.dates(), st.binary(max_size=4),
-                    st.just(datetime.datetime(2024, 1, 2, 3, 4, 5)))
+WORDS = [
+    "a",
+    "b c",
+    "0644",
+    "1:30",
+    "yes",
+    "",
+    "x: y",
+    "# c",
+    "- d",
+    "é",
+    "one\ntwo",
+    "one\ntwo\n",
+    "\n",
+    " lead\nx",
+    "a\n\n",
+    "t  \nx\n",
+    "tab\there",
+    "'q'",
+    '"dq"',
+    "2024-01-02",
+    "~",
+    "1e3",
+    "*x",
+    "!t",
+    "%d",
+    "{g}",
+    "k,l",
+    "back\\slash",
+    "\x85",
+    "\u2028",
+    "\ufeff",
+    "end:",
+    "?q",
+    "y",
+    "=",
+    "<<",
+    "...",
+    "---",
+    "\U0001f600",
+]
+SCALARS = st.one_of(
+    st.sampled_from(WORDS),
+    st.integers(-9, 999),
+    st.booleans(),
+    st.none(),
+    st.floats(allow_nan=True),
+    st.text(max_size=8).filter(lambda s: s.isprintable()),
+    st.dates(),
+    st.binary(max_size=4),
+    st.just(datetime.datetime(2024, 1, 2, 3, 4, 5)),
+)
 KEYS = st.sampled_from(["name", "path", "users", "a b", "0644", "x: y", "é", "k" * 200, 7, True, None])
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
-                      max_leaves=15)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=15
+)
 ROOTS = st.dictionaries(KEYS, VALUES, min_size=1, max_size=5) | st.lists(VALUES, min_size=1, max_size=5)
 
 
@@ -197,8 +256,10 @@ def test_text_that_cloud_init_could_not_read(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a: &a [" + "x," * 9 + "]\n" + "".join(
-            f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n" for p, c in pairwise("abcdefgh")),
+        "a: &a ["
+        + "x," * 9
+        + "]\n"
+        + "".join(f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n" for p, c in pairwise("abcdefgh")),
         "[" * 150 + "]" * 150,
         "".join(f"k{i}: v\n" for i in range(yamlread.MAX_YAML_NODES)),
         "a: " + "x" * (1 << 20),
