@@ -13,7 +13,7 @@ from itertools import islice
 
 from lxml import etree
 
-from .domainschema import DomainSchema, smallest_domain, take_out, units
+from .domainschema import DomainSchema, smallest_domain, take, take_out, units
 from .xmlmatch import Match, match_path, node_path
 from .xmlread import read_root
 from .xmltext import attributes_of, set_attributes
@@ -23,7 +23,7 @@ Names = tuple[str, ...]
 # these, and what tells the node from others there
 _Key = tuple[Names, bytes]
 
-_ROOT: Names = ("domain",)
+WHOLE: Names = ("domain",)
 _MAX_TRIED = 50
 
 
@@ -31,30 +31,44 @@ _MAX_TRIED = 50
 class Fault:
     """``path`` is for people, ``names`` the same without numbers, ``says`` what is wrong there.
 
-    One that is not ``sure`` lies in something that was refused before, and may be no new one.
+    ``text`` is that of an attribute, or of an element without others in it. A fault that is not ``sure`` lies in
+    something that was refused before, and may be no new one.
     """
 
     path: str
     names: Names
     says: str
+    text: bytes | None = None
     sure: bool = True
 
 
-def new_faults(schema: DomainSchema, before: bytes, after: bytes) -> list[Fault]:
-    """The faults of ``after`` that ``before`` does not have. Raises PatchError (PL5xx) where one is no domain."""
-    if before == after:
-        return []
-    old, new = _Domain(schema, read_root(before)), _Domain(schema, read_root(after))
-    gone = old.but(new)
-    found: list[Fault] = []
-    for names, arrived in new.but(old).items():
-        left = gone.get(names, [])
-        for number, unit in enumerate(arrived):
-            if not new.allows(unit):
+class Comparison:
+    """Domains beside the one that they were made of. Raises PatchError (PL5xx) where it is no domain."""
+
+    def __init__(self, schema: DomainSchema, before: bytes) -> None:
+        self._before = before
+        self._old = _Domain(schema, read_root(before))
+
+    def new_faults(self, after: bytes) -> list[Fault]:
+        """The faults of a domain that the one before does not have. Raises PatchError (PL5xx) where it is no domain.
+
+        Of units of one name, the first fifty with faults are looked at.
+        """
+        if after == self._before:
+            return []
+        old, new = self._old, _Domain(self._old.schema, read_root(after))
+        if new.schema.allows(new.root):
+            return []
+        gone = old.but(new)
+        found: list[Fault] = []
+        for names, arrived in new.but(old).items():
+            left = gone.get(names, [])
+            refused = [(number, unit) for number, unit in enumerate(arrived) if not new.allows(unit)]
+            for number, unit in refused[:_MAX_TRIED]:
+                likely = left[number] if len(left) == len(arrived) else None
                 # a new unit has nothing that it came from; but it may be a copy, with faults that are KubeVirt's
-                former = [left[number]] if len(left) == len(arrived) else left or old.some(names)
-                found += _in_unit(unit, new, old, former)
-    return found or _as_a_whole(old, new)
+                found += _in_unit(unit, new, old, left or old.some(names), likely)
+        return found if any(fault.sure for fault in found) else [*found, *_as_a_whole(old, new)]
 
 
 class _Domain:
@@ -66,6 +80,20 @@ class _Domain:
         self.units = {unit: (_names(unit), _content(unit)) for unit in units(root)}
         self._keys = Counter(self.units.values())
         self._allowed: dict[etree._Element, bool] = {}
+        self._refused: dict[etree._Element, list[Match]] = {}
+        self._nodes: dict[etree._Element, dict[Match, _Key]] = {}
+
+    def refused(self, unit: etree._Element) -> list[Match]:
+        """The nodes of a unit without which it is valid."""
+        if unit not in self._refused:
+            self._refused[unit] = [] if self.allows(unit) else self.schema.refused(unit)
+        return self._refused[unit]
+
+    def nodes(self, unit: etree._Element) -> dict[Match, _Key]:
+        """All elements and attributes in a unit, and what tells each from others."""
+        if unit not in self._nodes:
+            self._nodes[unit] = _keys(unit)
+        return self._nodes[unit]
 
     def allows(self, unit: etree._Element) -> bool:
         """Is a unit valid?"""
@@ -88,45 +116,82 @@ class _Domain:
         return list(islice(found, _MAX_TRIED))
 
     def without_refused(self, lacking: Collection[str]) -> tuple[etree._Element, dict[etree._Element, etree._Element]]:
-        """A copy without the units that are refused, and the others in it by the original.
+        """A copy without what is refused, and the units in it by the original.
 
         What every domain must have is put in where it was refused, or is of those that are ``lacking``.
         """
         copy = deepcopy(self.root)
         copies = dict(zip(self.units, list(units(copy)), strict=True))
-        needed = set(lacking)
-        for unit in self.units:
-            if not self.allows(unit):
+        several = Counter(key[0] for key in self.units.values())
+        for unit, key in self.units.items():
+            if self.allows(unit):
+                continue
+            # a child of the domain may mostly be there once: of several, all are kept as far as they are valid
+            if len(key[0]) > 2 or several[key[0]] == 1 or not self._cure(unit, copies[unit]):
                 take_out(copies.pop(unit))
-                needed.add(unit.tag)
         for child in smallest_domain():
-            if child.tag in needed:
+            if child.tag in lacking or (
+                child.tag in {unit.tag for unit in self.units} and copy.find(child.tag) is None
+            ):
                 copy.append(child)
         return copy, copies
 
+    def _cure(self, unit: etree._Element, copy: etree._Element) -> bool:
+        """Takes what is refused out of the copy of a unit. False where that is all of it."""
+        refused = self.refused(unit)
+        if refused == [Match(unit)]:
+            return False
+        copies = dict(zip(unit.iter(etree.Element), copy.iter(etree.Element), strict=True))
+        for match in refused:
+            take(Match(copies[match.element], match.attribute))
+        return True
 
-def _in_unit(unit: etree._Element, new: _Domain, old: _Domain, former: Sequence[etree._Element]) -> Iterator[Fault]:
-    """The faults of a unit that came from one of the ``former``, or from none."""
-    keys = _keys(unit)
-    there: set[_Key] = set()
-    before: list[tuple[_Key, Match]] = []
-    for other in former:
-        keys_before = _keys(other)
-        there.update(keys_before.values())
-        if not old.allows(other):
-            before += [(keys_before[match], match) for match in old.schema.refused(other)]
-    left = Counter(key for key, _ in before)
+
+def _in_unit(
+    unit: etree._Element,
+    new: _Domain,
+    old: _Domain,
+    former: Sequence[etree._Element],
+    likely: etree._Element | None,
+) -> Iterator[Fault]:
+    """The faults of a unit that is one of the ``former``, most ``likely`` the one at its place, or is new."""
+    keys = new.nodes(unit)
+    left = Counter(old.nodes(other)[match] for other in former for match in old.refused(other))
     known = []
     for match, key in keys.items():
         if left[key] > 0:
             left[key] -= 1
             known.append(match)
-    changed = [(key[0], match) for key, match in before if left[key] > 0]
+    partner = _partner(set(keys.values()), old, former, likely)
+    before = {} if partner is None else old.nodes(partner)
+    there = set(before.values())
+    changed = [] if partner is None else [match for match in old.refused(partner) if left[before[match]] > 0]
     for match in new.schema.refused(unit, known=known, prefer=lambda match: keys[match] not in there):
         names = keys[match][0]
         # what had parts and was refused was so for any of them
-        doubtful = any(_has_parts(other) and names[: len(above)] == above for above, other in changed)
-        yield Fault(match_path(match), names, "is not allowed", sure=not doubtful)
+        doubtful = any(_has_parts(other) and names[: len(before[other][0])] == before[other][0] for other in changed)
+        yield Fault(match_path(match), names, "is not allowed", _written(match), sure=not doubtful)
+
+
+def _written(match: Match) -> bytes | None:
+    """The text of an attribute, or of an element that holds no others."""
+    element, name, _ = match
+    if name is not None:
+        return str(element.get(name)).encode()
+    return None if len(element) else (element.text or "").encode()
+
+
+def _partner(
+    keys: set[_Key], old: _Domain, former: Sequence[etree._Element], likely: etree._Element | None
+) -> etree._Element | None:
+    """The unit that one with these nodes came from: the likely one if they are alike, else the one most like it."""
+
+    def shared(other: etree._Element) -> int:
+        return len(keys.intersection(old.nodes(other).values()))
+
+    if likely is not None and 2 * shared(likely) >= len(keys):
+        return likely
+    return max(former, key=shared, default=None)
 
 
 def _has_parts(match: Match) -> bool:
@@ -136,14 +201,15 @@ def _has_parts(match: Match) -> bool:
 def _as_a_whole(old: _Domain, new: _Domain) -> list[Fault]:
     """Why a domain is invalid whose units are valid: something is missing, or does not go with the rest."""
     allows = new.schema.allows
-    lacking = {child.tag for child in smallest_domain()} - {child.tag for child in old.root}
+    needed = {str(child.tag) for child in smallest_domain()}
+    lacking = needed - {str(child.tag) for domain in (old, new) for child in domain.root}
     domain, copies = new.without_refused(lacking)
     if allows(domain):
         return []
     if not allows(old.without_refused(lacking)[0]):
-        return [Fault("/domain", _ROOT, "is not valid", sure=False)]
+        return [Fault("/domain", WHOLE, "is not valid", sure=False)]
     mended = (fault for fault in _mendings(old, new, domain, copies) if allows(domain))
-    return [next(mended, Fault("/domain", _ROOT, "is not valid"))]
+    return [next(mended, Fault("/domain", WHOLE, "is not valid"))]
 
 
 def _mendings(
@@ -151,7 +217,7 @@ def _mendings(
 ) -> Iterator[Fault]:
     """What may be the fault; while each is looked at, ``domain`` is without it."""
     for arrived in new.but(old).values():
-        for unit in arrived[:_MAX_TRIED]:
+        for unit in [unit for unit in arrived if unit in copies][:_MAX_TRIED]:
             put_back = take_out(copies[unit])
             yield Fault(node_path(unit), _names(unit), "may not stand beside the rest")
             put_back()
@@ -161,7 +227,7 @@ def _mendings(
             parent.append(deepcopy(gone[0]))
             yield Fault(node_path(gone[0]), names, "is missing")
             parent.remove(parent[-1])
-    for names in (_ROOT, (*_ROOT, "devices")):
+    for names in (WHOLE, (*WHOLE, "devices")):
         element, before = (root if len(names) == 1 else root.find("devices") for root in (domain, old.root))
         if element is not None and before is not None:
             yield from _attributes(names, element, before)

@@ -74,7 +74,7 @@ class DomainSchema:
         if Match(unit) in known:
             return []
         for match in known:
-            trial.take(Match(copies[match.element], match.attribute))
+            take(Match(copies[match.element], match.attribute))
         try:
             found = trial.locate(copy)
         except _TooManyError:
@@ -106,6 +106,15 @@ def take_out(element: etree._Element) -> Callable[[], None]:
     at = parent.index(element)
     parent.remove(element)
     return lambda: parent.insert(at, element)
+
+
+def take(node: Match) -> Callable[[], None]:
+    """Take an element or attribute out; what is given back puts it in again."""
+    element, name, _ = node
+    if name is None:
+        return take_out(element)
+    value = element.attrib.pop(name)
+    return lambda: element.set(name, value)
 
 
 def _alone(copy: etree._Element, unit: etree._Element) -> etree._Element:
@@ -148,14 +157,6 @@ class _Trial:
                 return found
         return None
 
-    def take(self, part: Match) -> Callable[[], None]:
-        """Take a node out; what is given back puts it in again."""
-        element, name, _ = part
-        if name is None:
-            return take_out(element)
-        value = element.attrib.pop(name)
-        return lambda: element.set(name, value)
-
     def _try(self) -> bool:
         self._trials += 1
         if self._trials > _MAX_TRIALS:
@@ -165,7 +166,7 @@ class _Trial:
     def _one_of(self, parts: list[Match]) -> Iterator[list[Match]]:
         """The smallest node that alone is at fault."""
         for part in sorted(parts, key=lambda part: (not self._prefer(part), _size(part))):
-            put_back = self.take(part)
+            put_back = take(part)
             if self._try():
                 yield [part]
                 return

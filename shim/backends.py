@@ -193,10 +193,10 @@ class Broken:
 
 
 def _check_by_schema(schema: DomainSchema, found: Found, domain: bytes, output: bytes) -> None:
-    from patchlang.domainfaults import new_faults
+    from patchlang.domainfaults import Comparison
 
     try:
-        faults = [fault for fault in new_faults(schema, domain, output) if fault.sure]
+        faults = [fault for fault in Comparison(schema, domain).new_faults(output) if fault.sure]
     except PatchError as error:
         raise from_diagnostics([error.diagnostic]) from None
     if faults:

@@ -15,7 +15,7 @@ from outcomes import outcomes
 from realrng import GRAMMAR, faults, needs_grammar, needs_jing
 from realvirsh import needs_virsh, version, version_numbers
 
-from patchlang.domainfaults import Fault, new_faults
+from patchlang.domainfaults import Comparison, Fault
 from patchlang.domainschema import DomainSchema
 
 pytestmark = [needs_grammar]
@@ -28,7 +28,7 @@ def schema() -> DomainSchema:
 
 @needs_virsh
 def test_of_the_corpus_only_what_is_known_is_refused(schema: DomainSchema, said: Callable[[str, str], None]) -> None:
-    refused = {outcome.name for outcome in outcomes() if new_faults(schema, outcome.before, outcome.after)}
+    refused = {outcome.name for outcome in outcomes() if Comparison(schema, outcome.before).new_faults(outcome.after)}
     known = {known.case for known in exceptions("grammar", version_numbers())}
     assert {name.partition("[")[0] for name in refused} == {name.partition("[")[0] for name in known}
     said(f"libvirt {version()} --check-domain", f"{len(outcomes())} patched domains: {len(refused)} refused, all known")
@@ -73,7 +73,7 @@ def test_it_finds_what_jing_finds(schema: DomainSchema, tmp_path: Path, said: Ca
     by_jing = dict(zip(documents, faults(documents, tmp_path), strict=True))
     found, differing = Counter[str](), []
     for before, kind, after in changes:
-        theirs, ours = by_jing[after] - by_jing[before], new_faults(schema, before, after)
+        theirs, ours = by_jing[after] - by_jing[before], Comparison(schema, before).new_faults(after)
         found[
             "valid" if not theirs else "found" if any(f.sure for f in ours) else "doubtful" if ours else "missed"
         ] += 1
