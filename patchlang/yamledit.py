@@ -36,8 +36,7 @@ def rewrite(document: Document, new: Any) -> str:
     """
     if identical(document.value, new) or (document.root is None and new == {}):
         return document.text
-    has_aliases = document.root is not None and any(node.target for node in document.root.below())
-    if not has_aliases and count(new) > MAX_YAML_NODES:
+    if not document.aliases and count(new) > MAX_YAML_NODES:
         raise TooBigError(f"more than {MAX_YAML_NODES} YAML nodes")
     if (text := _json_rewritten(document, new)) is not None:
         return text
@@ -105,7 +104,7 @@ def _rendered(document: Document, layout: Layout, depth: int, new: Any) -> str:
         return head + "".join(line + break_ for line in _lines(new, layout))
     writer = _BlockWriter(text, layout, depth)
     body = writer.root(root, document.value, new)
-    orphans = {node for node in root.below() if node.target and writer.lost(node.target) and not writer.lost(node)}
+    orphans = {node for node in document.aliases if node.target and writer.lost(node.target) and not writer.lost(node)}
     if orphans:
         opened = _BlockWriter(text, layout, _DEPTHS[0], orphans)
         body = opened.root(root, document.value, document.value)
@@ -132,9 +131,13 @@ def _layout(document: Document) -> Layout:
     for node in document.root.below() if document.root else ():
         for child in node.children if node.kind is Kind.MAP and not node.flow else ():
             inner = child.value
-            if inner.children and not inner.flow and "\n" in document.text[child.start : inner.children[0].start]:
+            if not inner.children or inner.flow or inner.kind in found:
+                continue
+            if "\n" in document.text[child.start : inner.children[0].start]:
                 columns = _column(document.text, inner.children[0].start) - _column(document.text, child.start)
-                found.setdefault(inner.kind, columns)
+                found[inner.kind] = columns
+        if {Kind.MAP, Kind.LIST} <= found.keys():
+            break
     return replace(layout, indent=found.get(Kind.MAP, 0) or layout.indent, dash=found.get(Kind.LIST, layout.dash))
 
 

@@ -45,6 +45,13 @@ class Document:
         return self._root()
 
     @cached_property
+    def aliases(self) -> tuple[Node, ...]:
+        """Those of the nodes that stand for another one."""
+        if self.root is None or "*" not in self.text:
+            return ()
+        return tuple(node for node in self.root.below() if node.target)
+
+    @cached_property
     def duplicates(self) -> tuple[tuple[int, str], ...]:
         """Keys that stand more than once in a map, with the lines (from 1) of those that do not count."""
         return tuple(_duplicates(self.text, self.root))
@@ -216,6 +223,8 @@ class _Loader(yaml.SafeLoader):
         return root
 
     def key(self, theirs: yaml.Node) -> Any:
+        if theirs.tag == _TAG + "str":
+            return theirs.value
         return MERGE if theirs.tag == _TAG + "merge" else self.construct_object(theirs, deep=True)
 
 
