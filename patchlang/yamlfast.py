@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
@@ -50,7 +51,7 @@ def compose(text: str, *, max_nodes: int, max_depth: int) -> yaml.Node | None:
     if root is None:
         return None
     for count, (node, depth) in enumerate(_below(root), 1):
-        if count > max_nodes or depth > max_depth or not _is_plain(text, node):
+        if count > max_nodes or depth > max_depth or not (isinstance(node, yaml.ScalarNode) or _is_plain(text, node)):
             return None
     return root
 
@@ -76,10 +77,8 @@ def _below(root: yaml.Node) -> Iterator[tuple[yaml.Node, int]]:
             pending += [(inner, depth + 1) for inner in node.value]
 
 
-def _is_plain(text: str, node: yaml.Node) -> bool:
+def _is_plain(text: str, node: Any) -> bool:
     """Is a collection without what the two read differently?"""
-    if not isinstance(node, yaml.CollectionNode):
-        return True
     start, end = node.start_mark.index, node.end_mark.index
     if node.flow_style:
         return _DIFFERING_IN_FLOW.search(text, start, end) is None

@@ -111,6 +111,8 @@ def _read(text: str) -> Document:
 def _duplicates(text: str, root: Node | None) -> Iterator[tuple[int, str]]:
     for node in root.below() if root else ():
         last = {child.name: child for child in node.children if node.kind is Kind.MAP}
+        if len(last) == len(node.children):
+            continue
         for child in node.children:
             if node.kind is Kind.MAP and child.name is not MERGE and last[child.name] is not child:
                 yield text.count("\n", 0, child.start) + 1, str(child.name)

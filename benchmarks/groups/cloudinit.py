@@ -21,7 +21,7 @@ from ..results import Group, Row
 from ..sidecar import Sidecar, alone, hook_folder, pre_cloud_init, shim
 from .engine import compiled
 
-ROUNDS = 9
+ROUNDS = 25
 SIZE = 64 * 1024
 SCRIPTS = {
     "a Python script (yaml.safe_load, safe_dump)": "cloudinit.py",
