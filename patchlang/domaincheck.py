@@ -29,14 +29,13 @@ def patch_domain_checked(
     A patch that is to blame and says ``failurePolicy: Ignore`` is left out, with a warning, as one that fails.
     """
     ignored: dict[str, tuple[DocumentTrace, Diagnostic]] = {}
-    comparison: Comparison | None = None
+    comparison = Comparison(schema, domain)
     while True:
         rest = Program(tuple(d for d in program.documents if d.name not in ignored))
         outcome = patch_domain(rest, domain, vmi, progress=progress)
         found: list[Diagnostic] = []
         if outcome.data is not None:
-            comparison = comparison or Comparison(schema, domain)
-            found = _Check(comparison, schema, rest, domain, vmi, outcome).findings()
+            found = _Check(comparison, rest, domain, vmi, outcome).findings()
         to_blame = {d.patch: d for d in reversed(found) if d.is_error}
         excused = [d for d in rest.documents if d.name in to_blame and d.failure_policy is FailurePolicy.IGNORE]
         if not to_blame or len(excused) < len(to_blame):
@@ -53,18 +52,9 @@ def patch_domain_checked(
 class _Check:
     """The faults of one outcome, and the edits behind them."""
 
-    def __init__(
-        self,
-        comparison: Comparison,
-        schema: DomainSchema,
-        program: Program,
-        domain: bytes,
-        vmi: bytes,
-        outcome: Outcome,
-    ) -> None:
+    def __init__(self, comparison: Comparison, program: Program, domain: bytes, vmi: bytes, outcome: Outcome) -> None:
         undone = {trace.name for trace in outcome.trace if trace.state is State.IGNORED}
         self._comparison = comparison
-        self._schema = schema
         self._program = Program(tuple(d for d in program.documents if d.name not in undone))
         self._edits = [(document, n) for document in self._program.documents for n in range(len(document.domain))]
         self._domain = domain
@@ -101,7 +91,7 @@ class _Check:
             rules.REFUSED_BY_SCHEMA,
             f"what this edit makes is not valid by libvirt's schema: {where}",
             span,
-            f"`patchlang validate` lists what may stand there; the schema is in `{self._schema.folder}`",
+            f"`patchlang validate` lists what may stand there; the schema is in `{self._comparison.schema.folder}`",
             patch=document.name,
             edit=label,
         )

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 from lxml import etree
@@ -43,22 +44,27 @@ class Fault:
 
 
 class Comparison:
-    """Domains beside the one that they were made of. Raises PatchError (PL5xx) where it is no domain."""
+    """Domains beside the one that they were made of."""
 
     def __init__(self, schema: DomainSchema, before: bytes) -> None:
+        self.schema = schema
         self._before = before
-        self._old = _Domain(schema, read_root(before))
+
+    @cached_property
+    def _old(self) -> _Domain:
+        return _Domain(self.schema, read_root(self._before))
 
     def new_faults(self, after: bytes) -> list[Fault]:
-        """The faults of a domain that the one before does not have. Raises PatchError (PL5xx) where it is no domain.
+        """The faults of a domain that the one before does not have. Raises PatchError (PL5xx) where one is no domain.
 
         Of units of one name, the first fifty with faults are looked at.
         """
         if after == self._before:
             return []
-        old, new = self._old, _Domain(self._old.schema, read_root(after))
-        if new.schema.allows(new.root):
+        root = read_root(after)
+        if self.schema.allows(root):
             return []
+        old, new = self._old, _Domain(self.schema, root)
         gone = old.but(new)
         found: list[Fault] = []
         for names, arrived in new.but(old).items():

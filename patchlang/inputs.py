@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from . import rules
 from .diagnostics import Diagnostic, PatchError, fail
-
-SYSTEM_SCHEMAS = Path("/usr/share/libvirt/schemas")
-"""Where the packages of distributions put libvirt's RELAX NG schema."""
 
 
 def cel_integer(digits: str) -> int | float:

@@ -7,6 +7,7 @@ differ. Everything else is copied from the old text.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -167,7 +168,7 @@ def _runs(keys: dict[Any, Any], stays: Any, counts: Any) -> dict[Any, list[Any]]
     return runs
 
 
-class FlowWriter:
+class FlowWriter(ABC):
     """Renders nodes of one text for a new value. A subclass says how values are written.
 
     ``expand`` are aliases that must be written out; ``dropped`` collects the spans whose old text is gone.
@@ -181,13 +182,13 @@ class FlowWriter:
         self.dropped: list[tuple[int, int]] = []
         self.expand = sorted(node.start for node in expand)
 
+    @abstractmethod
     def written(self, value: Any, indent: str | None, like: Node | None = None) -> str:
         """A value as flow text; over several lines, the later ones at ``indent``, where that is not None."""
-        raise NotImplementedError
 
+    @abstractmethod
     def written_key(self, key: Any) -> str:
         """A map's key and the colon behind it, up to the value."""
-        raise NotImplementedError
 
     def render(self, node: Node, old: Any, new: Any) -> str:
         """The text of the node for the new value."""

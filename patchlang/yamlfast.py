@@ -7,7 +7,6 @@ nothing is said here, and PyYAML has to read. ``tests/test_yaml_readers.py`` hol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -48,12 +47,7 @@ def compose(text: str, *, max_nodes: int, max_depth: int) -> yaml.Node | None:
         root: yaml.Node | None = yaml.compose(text, yaml.CSafeLoader)
     except yaml.YAMLError:
         return None
-    if root is None:
-        return None
-    for count, (node, depth) in enumerate(_below(root), 1):
-        if count > max_nodes or depth > max_depth or not (isinstance(node, yaml.ScalarNode) or _is_plain(text, node)):
-            return None
-    return root
+    return root if root is not None and _is_read_alike(text, root, max_nodes, max_depth) else None
 
 
 def _may_be_deep(text: str) -> bool:
@@ -65,23 +59,25 @@ def _may_be_deep(text: str) -> bool:
     return brackets > _MANY_BRACKETS or max(map(len, _LEAD.findall(text))) > _FAR_RIGHT
 
 
-def _below(root: yaml.Node) -> Iterator[tuple[yaml.Node, int]]:
-    """All nodes, and how many collections they are in."""
-    pending = [(root, 0)]
+def _is_read_alike(text: str, root: yaml.Node, max_nodes: int, max_depth: int) -> bool:
+    """Has it nothing in its collections that the two read differently, and no more nodes and levels than these?"""
+    count = 0
+    pending: list[tuple[Any, int, bool]] = [(root, 0, False)]
     while pending:
-        node, depth = pending.pop()
-        yield node, depth
+        node, depth, is_within_flow = pending.pop()
+        count += 1
+        if count > max_nodes or depth > max_depth:
+            return False
+        if isinstance(node, yaml.ScalarNode):
+            continue
+        start, end = node.start_mark.index, node.end_mark.index
+        # what is in another one has been looked at with it
+        if node.flow_style and not is_within_flow and _DIFFERING_IN_FLOW.search(text, start, end):
+            return False
+        inner = node.value
         if isinstance(node, yaml.MappingNode):
-            pending += [(inner, depth + 1) for pair in node.value for inner in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            pending += [(inner, depth + 1) for inner in node.value]
-
-
-def _is_plain(text: str, node: Any) -> bool:
-    """Is a collection without what the two read differently?"""
-    start, end = node.start_mark.index, node.end_mark.index
-    if node.flow_style:
-        return _DIFFERING_IN_FLOW.search(text, start, end) is None
-    if isinstance(node, yaml.MappingNode):
-        return all(key.end_mark.index - key.start_mark.index < _LONGEST_KEY for key, _ in node.value)
+            if any(key.end_mark.index - key.start_mark.index >= _LONGEST_KEY for key, _ in node.value):
+                return False
+            inner = [one for pair in node.value for one in pair]
+        pending += [(one, depth + 1, bool(node.flow_style)) for one in inner]
     return True

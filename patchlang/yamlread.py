@@ -42,7 +42,9 @@ class Document:
     @cached_property
     def root(self) -> Node | None:
         """Its nodes, None where it has none. Most texts that are read back are never asked for theirs."""
-        return self._root()
+        root = self._root()
+        self._root = lambda: root  # lets go of what it was made from
+        return root
 
     @cached_property
     def aliases(self) -> tuple[Node, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from patchlang.inputs import SYSTEM_SCHEMAS
+from patchlang.paths import SYSTEM_SCHEMAS
 
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
 DEFAULT_PATCHES = Path("/etc/patchlang/patches.d")

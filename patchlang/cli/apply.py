@@ -14,7 +14,7 @@ from .. import diffs, engine, rules
 from ..compile import Program
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..dumps import read_domain, read_vmi
-from ..inputs import SYSTEM_SCHEMAS
+from ..paths import SYSTEM_SCHEMAS
 from ..render import printable
 from ..result import DocumentTrace, Outcome
 from .common import ENVIRONMENT, STDIN, Failed, load_patches, no_patch_file, read_input, report, wants_colour
