@@ -91,7 +91,7 @@ class _Check:
             rules.REFUSED_BY_SCHEMA,
             f"what this edit makes is not valid by libvirt's schema: {where}",
             span,
-            f"`patchlang validate` lists what may stand there; the schema is in `{self._comparison.schema.folder}`",
+            f"what is not computed, `patchlang validate` explains; the schema is in `{self._comparison.schema.folder}`",
             patch=document.name,
             edit=label,
         )

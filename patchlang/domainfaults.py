@@ -176,7 +176,7 @@ def _in_unit(
         names = keys[match][0]
         # what had parts and was refused was so for any of them
         doubtful = any(_has_parts(other) and names[: len(before[other][0])] == before[other][0] for other in changed)
-        yield Fault(match_path(match), names, "is not allowed", _written(match), sure=not doubtful)
+        yield Fault(match_path(match), names, "is not allowed as it is", _written(match), sure=not doubtful)
 
 
 def _written(match: Match) -> bytes | None:
@@ -246,7 +246,7 @@ def _attributes(names: Names, element: etree._Element, before: etree._Element) -
         mended = {key: value for key, value in now.items() if key != name}
         set_attributes(element, (mended | ({name: then[name]} if name in then else {})).items())
         way = (*names, f"@{name}")
-        yield Fault("/" + "/".join(way), way, "is not allowed" if name in now else "is missing")
+        yield Fault("/" + "/".join(way), way, "is not allowed as it is" if name in now else "is missing")
         set_attributes(element, now.items())
 
 

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchlang import domaincheck
 from patchlang.diagnostics import PatchError
 from patchlang.domaincheck import patch_domain_checked
 from patchlang.domainfaults import Comparison
@@ -85,7 +86,7 @@ def test_the_edit_that_did_it_is_named(ahead: int, behind: int) -> None:
     assert (error.rule.id, error.patch, error.edit) == ("PL416", "second", f"domain[{ahead + 1}] ensure")
     assert error.span is not None
     assert error.span.begin.line == 15 + ahead
-    assert "`/domain/devices/disk/driver/@ioo` is not allowed" in error.message
+    assert "`/domain/devices/disk/driver/@ioo` is not allowed as it is" in error.message
 
 
 def test_an_edit_whose_fault_a_later_one_mends_is_none() -> None:
@@ -102,7 +103,7 @@ def test_what_is_built_in_steps_is_laid_to_the_step_that_is_wrong() -> None:
     rest = patch("innocent", "{op: ensure, path: /domain/devices/disk/target/@dev, value: vda}")
     [error] = run(built + rest).diagnostics
     assert error.patch == "guilty"
-    assert "`/domain/devices/disk/driver/@ioo` is not allowed" in error.message
+    assert "`/domain/devices/disk/driver/@ioo` is not allowed as it is" in error.message
 
 
 def test_a_fault_that_comes_again_is_laid_to_the_last_edit_that_made_it() -> None:
@@ -117,7 +118,7 @@ def test_the_path_is_one_that_the_named_edit_made() -> None:
     edit = "{{op: ensure, in: '/domain/devices/disk[{}]', path: driver/@ioo, value: x}}"
     [error] = run(patch("two", edit.format(7), edit.format(2)), f"<devices>{disks}</devices>").diagnostics
     assert error.edit == "domain[0] ensure"
-    assert "`/domain/devices/disk[7]/driver/@ioo` is not allowed, and others like it" in error.message
+    assert "`/domain/devices/disk[7]/driver/@ioo` is not allowed as it is, and others like it" in error.message
 
 
 def test_of_two_things_that_do_not_go_with_the_rest_the_first_is_named() -> None:
@@ -129,14 +130,14 @@ def test_of_two_things_that_do_not_go_with_the_rest_the_first_is_named() -> None
 def test_a_name_that_was_computed_is_not_shown() -> None:
     text = patch("secret", "{op: ensure, path: \"/domain/vcpu/@$[ 'top' + 'secret' ]\", value: x}")
     [error] = run(text, "<vcpu>1</vcpu>").diagnostics
-    assert "`/domain/vcpu/…` is not allowed" in error.message
+    assert "`/domain/vcpu/…` is not allowed as it is" in error.message
 
 
 def test_a_fault_at_each_match_is_told_once() -> None:
     disks = "<disk type='file'><target dev='vda'/></disk>" * 30
     before = f"<devices>{disks}</devices>"
     [error] = run(patch("all", "{op: add, path: /domain/devices/disk, expect: 1+, xml: <bogus/>}"), before).diagnostics
-    assert "`/domain/devices/disk[1]/bogus` is not allowed, and others like it" in error.message
+    assert "`/domain/devices/disk[1]/bogus` is not allowed as it is, and others like it" in error.message
 
 
 def test_a_patch_that_may_fail_is_left_out() -> None:
@@ -214,3 +215,11 @@ def test_a_schema_that_is_none(text: str | None, said: str, tmp_path: Path) -> N
     with pytest.raises(PatchError, match=re.escape(said)) as caught:
         DomainSchema(tmp_path)
     assert caught.value.diagnostic.rule.id == "PL009"
+
+
+def test_the_patches_of_the_page_do_what_it_says() -> None:
+    page = (Path(domaincheck.__file__).parent / "pages" / "PL416.md").read_text()
+    wrong, right = re.findall(r"^```yaml\n- (.*)\n```$", page, re.MULTILINE)
+    before = "<devices><disk type='file'><target dev='vda'/></disk></devices>"
+    assert [d.rule.id for d in run(patch("wrong", wrong), before).diagnostics] == ["PL416"]
+    assert run(patch("right", right), before).data is not None
