@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from cel_expr_python import cel
 
 from .diagnostics import PatchError
 from .inputs import cel_integer, check_texts
+from .record import record
 
 if TYPE_CHECKING:
     from .expressions import Bindings
@@ -40,7 +40,7 @@ SIGNATURES = {
 _now = threading.local()
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Evaluation:
     """Of the expression that is being evaluated: its values, its text, and what it has used of its budgets."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -14,6 +13,7 @@ from . import model, rules
 from .diagnostics import Diagnostic, PatchError, fail, in_order
 from .domaincompile import DomainOps
 from .qemuargs import QEMU_NAMESPACE
+from .record import record
 from .source import Span
 from .xmlops import DomainOp
 from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
@@ -35,7 +35,7 @@ BUILT_IN_NAMESPACES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompiledEdit(Generic[Op]):
     """One edit: its loop and condition, and the op behind them."""
 
@@ -46,7 +46,7 @@ class CompiledEdit(Generic[Op]):
     op: Op
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompiledDocument:
     """One patch, ready to run. ``xpath_names`` are the variables that ``xpath(...)`` may use."""
 
@@ -62,7 +62,7 @@ class CompiledDocument:
     cloud_init: tuple[CompiledEdit[CloudInitOp], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Program:
     """All patches of a set, in the order in which they run."""
 

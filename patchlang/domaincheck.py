@@ -7,7 +7,6 @@ the last four and so on, until the fault is not there; what lies between is halv
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from . import rules
 from .compile import CompiledDocument, Program
@@ -16,6 +15,7 @@ from .domainfaults import WHOLE, Comparison, Fault, Names
 from .domainschema import DomainSchema
 from .engine import left_out, patch_domain
 from .model import FailurePolicy
+from .record import replace
 from .result import DocumentTrace, Outcome, Progress, State
 
 _STEP = re.compile(r"[^/@\[\]:]+")

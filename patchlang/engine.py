@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from .diagnostics import Diagnostic, PatchError, Severity
 from .domainxml import DomainTree
 from .inputs import parse_vmi
 from .model import FailurePolicy
+from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
 from .scope import Scope
 from .source import SourceFile, Span, Text

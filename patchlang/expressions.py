@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
@@ -32,6 +31,7 @@ from .celsyntax import (
 )
 from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
+from .record import record, replace
 from .scope import without_value
 from .source import Span, Text
 
@@ -66,7 +66,7 @@ _WHERE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Names:
     """What an expression may use besides ``vmi``. ``variables`` are name and type, the type as CEL calls it."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, fail
+from .record import record
 from .source import Text
 from .template import Compiler, Computed, Literal, as_text, pieces
 from .xmlread import MAX_ATTRIBUTES, is_crowded
@@ -25,7 +25,7 @@ _MARK = "\ue000"
 _HOLE = re.compile(f"{_MARK}([0-9]+){_MARK}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Hole:
     """The text, the tail or (with its name) an attribute of the node at ``ordinal``, put together from parts."""
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import model, rules, yamltree
 from .compile import Program, compile_program
 from .decode import decode
 from .diagnostics import Diagnostic, PatchError, fail, has_errors, in_order
+from .record import record
 from .source import SourceFile, Span
 
 MAX_FILE_BYTES = 256 * 1024
 _ENDINGS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loaded:
     """``files`` are the patch files found; ``program`` is None where there is none, or a diagnostic is an error."""
 

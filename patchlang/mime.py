@@ -11,12 +11,12 @@ import quopri
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from email import message_from_string
 from email.message import Message as Headers
 from email.parser import HeaderParser
 
 from .data import TooBigError
+from .record import field, record
 from .wrapping import encode, gunzip, gzip
 
 GZIP_TYPES = frozenset(
@@ -46,7 +46,7 @@ class MimeError(ValueError):
     """MIME that cannot be read or changed; the message holds no content."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Part:
     """A part without parts of its own: its type in lower case, its filename, and its place in the message."""
 
@@ -98,7 +98,7 @@ class Part:
         return f"the part {self.content_type}" + (f" `{self.filename}`" if self.filename else "")
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Message:
     """A MIME message. ``closing`` is where the outermost closing boundary stands, None where it is missing."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, closest, fail
 from .model import Expect
+from .record import record
 from .xmlmatch import Match, match_path, string_value
 from .xpath import Selector, XPathValues
 from .xpathtree import Binary, Expr, Literal, Path, Step, VariableRef
@@ -57,7 +57,7 @@ def _line(element: etree._Element) -> str:
     return f" (line {element.sourceline})" if element.sourceline else ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Explanation:
     """How far one location path matched, and what there is where it stopped."""
 

@@ -7,9 +7,9 @@ import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .data import MAX_TEXT, TooBigError
+from .record import record
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -17,7 +17,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+(?:\r?\n[A-Za-z0-9+/]+)*(?:\r?\n)?={0,2}\s*
 _SHORTEST = 12
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wrapped:
     """Text out of its wrapping; ``close`` wraps other text the same way."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
@@ -124,7 +123,6 @@ def _split(clark: str) -> tuple[str, str]:
     return uri, local
 
 
-@dataclass
 class StartTag:
     """The start tag of an element, written where ``scope`` is bound around it.
 
@@ -133,21 +131,28 @@ class StartTag:
     ``prefix`` that it came with. ``preferred`` are prefixes by namespace for names that need a new declaration.
     """
 
-    element: etree._Element
-    scope: Scope
-    preferred: Mapping[str, str]
-    raw: bytes | None = None
-    meant: Scope = field(default_factory=dict)
-    before: Mapping[str, str] = field(default_factory=dict)
-    prefix: str | None = None
-    name: str = field(init=False)
-    bound: Scope = field(init=False)
-    _declare: Scope = field(init=False, default_factory=dict)
-    _kept: Scope = field(init=False, default_factory=dict)
-    _used: set[str | None] = field(init=False, default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.bound = dict(self.scope)
+    def __init__(
+        self,
+        element: etree._Element,
+        scope: Scope,
+        preferred: Mapping[str, str],
+        raw: bytes | None = None,
+        meant: Scope | None = None,
+        before: Mapping[str, str] | None = None,
+        prefix: str | None = None,
+    ) -> None:
+        self.element = element
+        self.scope = scope
+        self.preferred = preferred
+        self.raw = raw
+        self.meant = meant or {}
+        self.before = before or {}
+        self.prefix = prefix
+        self.name = ""
+        self.bound = dict(scope)
+        self._declare: Scope = {}
+        self._kept: Scope = {}
+        self._used: set[str | None] = set()
 
     def write(self) -> bytes:
         """The tag; then ``name`` is the qualified name and ``bound`` what is bound inside."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
 from .diagnostics import did_you_mean
+from .record import field, record, replace
 from .xpathtree import FUNCTIONS, Binary, Call, Expr, Literal, Negation, Number, Path, Step, VariableRef
 
 MAX_LENGTH = 4096
@@ -52,7 +52,7 @@ def parse(text: str) -> Expr:
     return _Parser(text).parse()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Token:
     kind: str
     text: str
@@ -66,7 +66,7 @@ _LEVELS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
-@dataclass
+@record(frozen=False)
 class _Parser:
     text: str
     at: int = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from .record import record
 
 # name → (least arguments, most arguments or None, kind of result)
 FUNCTIONS: dict[str, tuple[int, int | None, str]] = {
@@ -23,7 +24,7 @@ _WIDE_AXES = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expr:
     """A piece of an expression: the characters ``start`` to ``end`` of the text."""
 
@@ -35,22 +36,22 @@ class Expr:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal(Expr):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number(Expr):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VariableRef(Expr):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Expr):
     name: str
     args: tuple[Expr, ...]
@@ -60,7 +61,7 @@ class Call(Expr):
         return self.args
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary(Expr):
     """``or and = != < <= > >= + - * div mod |``; ``operator`` is one of these."""
 
@@ -73,7 +74,7 @@ class Binary(Expr):
         return (self.left, self.right)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Negation(Expr):
     operand: Expr
 
@@ -82,7 +83,7 @@ class Negation(Expr):
         return (self.operand,)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step(Expr):
     """One step of a path. ``test`` is a name (``prefix:local``, ``*``) or a node type with ``()``.
 
@@ -100,7 +101,7 @@ class Step(Expr):
         return self.predicates
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Path(Expr):
     """A location path, or a filter expression (``base`` with ``filters``) and the steps behind it."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from . import jsontext
 from .data import TooBigError, count, identical
+from .record import replace
 from .textnodes import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
 from .yamlread import MAX_YAML_NODES, Document, YamlError, read
 from .yamlwrite import Layout, block, element, flow, member, scalar, shifted

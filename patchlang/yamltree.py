@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import yaml
 
 from . import rules
 from .diagnostics import fail
+from .record import record
 from .source import SourceFile, Span
 from .written import offsets
 
@@ -24,7 +24,7 @@ _MANIFEST_DEPTH = 100
 _MANIFEST_NODES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scalar:
     """A scalar as text. ``plain`` where it is written without quotes or block marks."""
 
@@ -33,13 +33,13 @@ class Scalar:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sequence:
     items: tuple[Node, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mapping:
     """Keys are unique by their text and in the order they are written."""
 

@@ -6,10 +6,11 @@ Scalars are written by PyYAML; the layout of blocks is our own, since new entrie
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+
+from .record import record
 
 _ENDLESS = 1 << 30
 _SHORT = 100
@@ -23,7 +24,7 @@ _OTHER_ELSEWHERE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layout:
     """How far a map's entries stand in from their key, how far a list's dashes do, and whether text may be a block."""
 

@@ -12,7 +12,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +24,7 @@ from patchlang.decode import model_fields
 from patchlang.diagnostics import Diagnostic, Rule
 from patchlang.dumps import read_vmi
 from patchlang.load import decode_source, load, read_source
+from patchlang.record import MISSING
 from patchlang.render import render
 
 CASES = Path(__file__).parent / "cases"

@@ -10,7 +10,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from patchlang.decode import model_fields
 from patchlang.dumps import read_vmi
 from patchlang.engine import patch_cloud_init
 from patchlang.load import decode_source, load, read_source
+from patchlang.record import MISSING
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 

@@ -48,7 +48,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -61,13 +61,14 @@ from lxml import etree
 
 from patchlang import celfunctions, engine, expressions, mergekeys, model, rules, xpathtree
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
-from patchlang.decode import is_required, model_fields
+from patchlang.decode import model_fields
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.domainxml import parse
 from patchlang.engine import patch_domain
 from patchlang.lint import advise
 from patchlang.load import decode_source, load_sources
 from patchlang.patchtest.replay import second_run
+from patchlang.record import Field
 from patchlang.render import render
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
@@ -722,7 +723,7 @@ def fields_of(op: str) -> Callable[[Block], None]:
         assert set(first_codes(table)) == set(own)
         for row in rows(table):
             [name, *_] = codes(row[0])
-            assert (row[1] == "required") == is_required(own[name]), name
+            assert (row[1] == "required") == own[name].is_required, name
 
     return check
 
@@ -921,8 +922,8 @@ def test_every_key_of_every_op_is_shown() -> None:
     assert set(model_fields(model.DomainEdit)) - common == {"name"}
 
 
-def _is_set(edit: model.DomainEdit, field: Field[Any]) -> bool:
-    return is_required(field) or getattr(edit, field.name) != field.default
+def _is_set(edit: model.DomainEdit, field: Field) -> bool:
+    return field.is_required or getattr(edit, field.name) != field.default
 
 
 def test_there_are_enough_idioms() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.load import decode_source, is_test
 from patchlang.patchtest import decode as testdecode
 from patchlang.patchtest import model as testmodel
+from patchlang.record import is_record
 from patchlang.schema import schema_text
 from patchlang.source import SourceFile
 
@@ -318,7 +318,7 @@ def records() -> Iterator[type]:
         for value in vars(module).values():
             if (
                 isinstance(value, type)
-                and is_dataclass(value)
+                and is_record(value)
                 and value.__name__ in json.loads(schema_text())["definitions"]
             ):
                 yield value
@@ -333,7 +333,7 @@ def test_every_key_has_a_sentence() -> None:
 
 
 def test_no_sentence_is_stale() -> None:
-    bases = {base for cls in records() for base in cls.__mro__ if is_dataclass(base)}
+    bases = {base for cls in records() for base in cls.__mro__ if is_record(base)}
     known = {f"{cls.__name__}.{key}" for cls in bases for key in model_fields(cls)}
     assert fieldhelp.known_keys() - known == set()
 

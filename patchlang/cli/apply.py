@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ from ..compile import Program
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..dumps import read_domain, read_vmi
 from ..paths import SYSTEM_SCHEMAS
+from ..record import replace
 from ..render import printable
 from ..result import DocumentTrace, Outcome
 from .common import ENVIRONMENT, STDIN, Failed, load_patches, no_patch_file, read_input, report, wants_colour

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from ..celsyntax import Token, tokens
+from ..record import record
 from ..xpathtree import result_kind
 from .reading import tree
 
@@ -22,7 +22,7 @@ _MAX_TOKENS = 5000
 Tokens = tuple[Token, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Condition:
     """``kind`` is ``and``, ``or``, ``not`` (of ``parts``) or ``atom`` (of ``tokens``)."""
 

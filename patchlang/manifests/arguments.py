@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from .. import rules
 from ..diagnostics import Diagnostic, did_you_mean
+from ..record import record
 from ..source import Span
 from ..yamltree import Scalar
 
@@ -27,7 +27,7 @@ OURS = frozenset(FLAGS) - {"version"}
 """Those that KubeVirt's own shim does not know."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arguments:
     """What a sidecar is told. ``patches`` are the places where it looks for patch files; empty: the default one."""
 

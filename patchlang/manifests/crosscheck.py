@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule, Severity, closest, did_you_mean
+from ..record import record
 from ..source import Span
 from ..yamltree import Node, Scalar
 from . import arguments, pod, sidecars
@@ -22,7 +22,7 @@ _HOOKS = ("onDefineDomain", "preCloudInitIso")
 _ENDINGS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """What a patch text holds: its patches' names, with their places, and whether one edits cloud-init data."""
 
@@ -30,7 +30,7 @@ class Facts:
     edits_cloud_init: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Given:
     """A ConfigMap that is given, the file it is in, and what is known of those keys that hold patches."""
 

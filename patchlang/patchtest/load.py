@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import rules
 from ..compile import BUILT_IN_NAMESPACES, Program
 from ..diagnostics import Diagnostic, PatchError
 from ..load import find_patch_files, load_sources, read_source
+from ..record import field, record, replace
 from ..source import SourceFile, Span
 from .checks import Check, compile_check
 from .decode import tests_of
@@ -21,7 +21,7 @@ from .model import Case, PatchTest, Refusal
 _KIND = re.compile(r"\bPatchTest\b")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Golden:
     """A file that an outcome must equal."""
 
@@ -29,7 +29,7 @@ class Golden:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trial:
     """One case, ready to run. ``domain`` and ``cloud_init`` are None where it has no such input."""
 
@@ -46,7 +46,7 @@ class Trial:
     idempotent: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoadedTest:
     """A test and its trials; none of them where the test or its patches are faulty."""
 
@@ -56,7 +56,7 @@ class LoadedTest:
     trials: tuple[Trial, ...]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class LoadedTests:
     """All tests that the paths hold, in the order of their files, and what is wrong with them."""
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from .. import rules
 from ..diagnostics import Diagnostic
+from ..record import record
 
 ENDINGS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input:
     """A file to check. ``named``: the user means this very file; others lie in a folder that is looked through.
 

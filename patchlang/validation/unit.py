@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import model, rules
@@ -22,6 +21,7 @@ from ..manifests.documents import Contents, Document, Kind
 from ..manifests.machines import Machine
 from ..patchtest.decode import tests_of
 from ..patchtest.inputs import beside
+from ..record import field, record
 from ..source import SourceFile
 from . import ignores
 from .discovery import Input, unreadable
@@ -32,7 +32,7 @@ from .report import Held
 MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Outcome:
     """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
 
