@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from patchlang import rules
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic, PatchError, has_errors
 from patchlang.load import find_patch_files, load_sources, read_sources
+from patchlang.record import replace
 from patchlang.source import SourceFile
 
 from .backends import Backend, Broken, Executables, Nothing, Patches
