@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 from . import rules
 from .diagnostics import PatchError, Rule, did_you_mean, fail
+from .patterns import pattern
 from .record import record
 from .source import Span, Text
 from .xpath import Namespaces, new_name
 from .xpathsyntax import XPathSyntaxError, parse
 from .xpathtree import Binary, Expr, Literal, Number, Path, Step, VariableRef
 
-_QUOTED = re.compile("`.*`", re.DOTALL)
+_QUOTED = pattern("`.*`", re.DOTALL)
 
 
 @record

@@ -15,6 +15,7 @@ from cel_expr_python import cel
 
 from .diagnostics import PatchError
 from .inputs import cel_integer, check_texts
+from .patterns import pattern
 from .record import record
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ _SUFFIXES = {
     "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18), "Ki": Decimal(2**10),
     "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
 }  # fmt: skip
-_QUANTITY = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)")
+_QUANTITY = pattern(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)")
 
 
 def _quantity(value: str) -> int:
@@ -170,7 +171,7 @@ def _extract(text: str, pattern: str) -> str | None:
     return found[0] if found else None
 
 
-_REGEX_PIECE = re.compile(
+_REGEX_PIECE = pattern(
     r"\\Q.*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\((?:\?(?:P?<\w+>)?)?", re.DOTALL
 )
 

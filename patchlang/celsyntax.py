@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
+
+from .patterns import pattern
 
 # objects whose members we know: a wrong member is found before anything runs
 MEMBERS: dict[str, frozenset[str]] = {
@@ -47,7 +48,7 @@ def _string(prefix: str, body: str) -> str:
     return rf"{prefix}(?:{triple_double}|{triple_single}|{double}|{single})"
 
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"(?P<string>"
     + _string(_RAW, r"\\").replace("{any}", r"[\s\S]")
     + "|"

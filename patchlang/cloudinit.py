@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from . import jsontext, networkdata, rules, usable, userdata, yamlread
 from .data import TooBigError, identical, kind, plain
 from .diagnostics import Diagnostic, PatchError, Severity, fail
 from .model import Target
+from .patterns import pattern
 from .record import field, record, replace
 from .source import Span
 from .usable import META, SOURCES
@@ -24,7 +24,7 @@ from .userdata import Opened, Selector
 MAX_EDITS = 10_000
 MAX_ANSWER = (4 << 20) - (64 << 10)
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = pattern(r"\\u[dD][89a-fA-F]")
 _TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
 
 

@@ -17,7 +17,7 @@ from .record import record
 from .source import Span
 from .xmlops import DomainOp
 from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
-from .xpathsyntax import NCNAME
+from .xpathsyntax import is_ncname
 
 if TYPE_CHECKING:
     from .cloudops import CloudInitOp
@@ -159,14 +159,14 @@ class DocumentCompiler:
         """A refused one is declared all the same, so that its uses are no errors of their own."""
         for prefix, uri in self.patch.spec.namespaces:
             self.collect(partial(self.check_namespace, prefix, uri))
-            if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and re.fullmatch(NCNAME, prefix.text):
+            if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and is_ncname(prefix.text):
                 self.namespaces[prefix.text] = uri.text if _is_usable(uri.text) else "urn:refused"
 
     def check_namespace(self, prefix: model.Name, uri: model.Name) -> None:
         built_in = BUILT_IN_NAMESPACES.get(prefix.text)
         if prefix.text in ("xml", "xmlns") or (built_in and built_in != uri.text):
             raise fail(rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix")
-        if not re.fullmatch(NCNAME, prefix.text):
+        if not is_ncname(prefix.text):
             raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())
         if not _is_usable(uri.text):
             raise fail(rules.BAD_VALUE, "this is no URI that every XML parser takes for a namespace", uri.span())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from types import NoneType, UnionType
@@ -10,6 +9,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from . import model, rules
 from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from .patterns import pattern
 from .record import Field, fields, is_record
 from .scalars import described, json_scalar, scalar
 from .source import Span, Text
@@ -17,8 +17,8 @@ from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
 T = TypeVar("T")
 
-NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = pattern(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 CEL_WORDS = frozenset(
     "as break const continue else false for function if import in let loop null package namespace return true var "
     "void while".split()

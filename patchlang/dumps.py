@@ -11,10 +11,11 @@ from typing import Any
 
 from . import rules
 from .diagnostics import fail
+from .patterns import pattern
 from .record import record
 
-_DUMP = re.compile(rb"Domain XML generated\. Base64 dump ([^\s\"\\]*)")
-_START = re.compile(rb"<domain[\s/>]")
+_DUMP = pattern(rb"Domain XML generated\. Base64 dump ([^\s\"\\]*)")
+_START = pattern(rb"<domain[\s/>]")
 _END = b"</domain>"
 
 

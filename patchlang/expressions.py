@@ -31,6 +31,7 @@ from .celsyntax import (
 )
 from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
+from .patterns import pattern
 from .record import record, replace
 from .scope import without_value
 from .source import Span, Text
@@ -53,7 +54,7 @@ _TYPES: dict[str, cel.Type] = {
     "uint": cel.Type.UINT,
 }
 # where these mix a value of unknown type with another, CEL takes the type of the other
-_GUESSED = re.compile(r"\?|\boptional\b|\borValue\b")
+_GUESSED = pattern(r"\?|\boptional\b|\borValue\b")
 _JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _WHERE = {
     "item": "`item` and `index` are bound by `forEach`, and this edit has none",

@@ -11,6 +11,7 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, fail
+from .patterns import pattern
 from .record import record
 from .source import Text
 from .template import Compiler, Computed, Literal, as_text, pieces
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # a private-use character marks where a computed value goes while the XML around it is parsed
 _MARK = "\ue000"
-_HOLE = re.compile(f"{_MARK}([0-9]+){_MARK}")
+_HOLE = pattern(f"{_MARK}([0-9]+){_MARK}")
 
 
 @record

@@ -16,6 +16,7 @@ from email.message import Message as Headers
 from email.parser import HeaderParser
 
 from .data import TooBigError
+from .patterns import pattern
 from .record import field, record
 from .wrapping import encode, gunzip, gzip
 
@@ -33,12 +34,12 @@ GZIP_TYPES = frozenset(
 )
 MAX_PARTS = 200
 
-_LINE = re.compile(r"[^\r\n]*(\r\n|\r|\n)?")
-_HEADER_LINE = re.compile(r"[!-9;-~]*:|[\t ]|From ")
-_ENCODING = re.compile(r"^content-transfer-encoding:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.I | re.M)
-_CHARSET = re.compile(r'(charset=)"?(?:us-ascii|ascii|iso-8859-1)"?', re.I)
-_COUNT = re.compile(r"^(Number-Attachments:[ \t]*)([0-9]{1,9})(?![0-9])", re.I | re.M)
-_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
+_LINE = pattern(r"[^\r\n]*(\r\n|\r|\n)?")
+_HEADER_LINE = pattern(r"[!-9;-~]*:|[\t ]|From ")
+_ENCODING = pattern(r"^content-transfer-encoding:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.I | re.M)
+_CHARSET = pattern(r'(charset=)"?(?:us-ascii|ascii|iso-8859-1)"?', re.I)
+_COUNT = pattern(r"^(Number-Attachments:[ \t]*)([0-9]{1,9})(?![0-9])", re.I | re.M)
+_TYPE = pattern(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _WIDTH = "A" * 76 + "\n" + "A\n"
 
 

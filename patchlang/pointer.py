@@ -9,20 +9,20 @@ A pointer may be a template: where the caller cut a computed part out it puts on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import rules
 from .data import kind, scalar_text
 from .diagnostics import Rule, did_you_mean
+from .patterns import pattern
 from .record import record, replace
 
 HOLE = "\0"
 MAX_TOKENS = 64
 
-_INDEX = re.compile(r"0|[1-9][0-9]*")
-_BAD_ESCAPE = re.compile(r"~(?![01])")
+_INDEX = pattern(r"0|[1-9][0-9]*")
+_BAD_ESCAPE = pattern(r"~(?![01])")
 
 
 class PointerError(Exception):

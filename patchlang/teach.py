@@ -10,6 +10,7 @@ from lxml import etree
 from . import rules
 from .diagnostics import PatchError, closest, fail
 from .model import Expect
+from .patterns import pattern
 from .record import record
 from .xmlmatch import Match, match_path, string_value
 from .xpath import Selector, XPathValues
@@ -18,7 +19,7 @@ from .xpathtree import Binary, Expr, Literal, Path, Step, VariableRef
 _PLACES = 8
 _NAMES = 24
 _MAX_TEXT = 60
-_SECRET = re.compile("passw|passphrase|secret|token|credential", re.IGNORECASE)
+_SECRET = pattern("passw|passphrase|secret|token|credential", re.IGNORECASE)
 
 
 def count_error(

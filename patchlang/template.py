@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from . import rules
 from .celsyntax import closing_bracket
 from .diagnostics import PatchError, fail
+from .patterns import pattern
 from .record import record
 from .source import Span, Text
 
 if TYPE_CHECKING:
     from .expressions import Bindings, Compiled
 
-_OPENING = re.compile(r"\$\$\[|\$\[")
+_OPENING = pattern(r"\$\$\[|\$\[")
 
 Compiler = Callable[[Text], "Compiled"]
 

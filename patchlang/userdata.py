@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import rules
 from .data import TooBigError, kind
 from .diagnostics import PatchError, fail
+from .patterns import pattern
 from .record import record, replace
 from .wrapping import Wrapped, unwrap
 from .yamledit import UnwritableError, rewrite
@@ -39,9 +40,9 @@ _BEGINNINGS = (
     ("#include", "include", "text/x-include-url"),
     ("#!", "script", "text/x-shellscript"),
 )
-_WINDOWS_SCRIPT = re.compile(r"rem cmd\s|#ps1(_sysnative|_x86)?\s|<(powershell|script)>", re.I)
-_MIME_HEADER = re.compile(r"[!-9;-~]+:")
-_STATEMENT = re.compile(r"\{[%#]")
+_WINDOWS_SCRIPT = pattern(r"rem cmd\s|#ps1(_sysnative|_x86)?\s|<(powershell|script)>", re.I)
+_MIME_HEADER = pattern(r"[!-9;-~]+:")
+_STATEMENT = pattern(r"\{[%#]")
 
 # declared types whose content cloud-init looks at all the same
 _SNIFFED_TYPES = ("text/plain", "text/x-not-multipart", "text/x-shellscript")

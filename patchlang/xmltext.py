@@ -9,14 +9,16 @@ from xml.parsers import expat
 
 from lxml import etree
 
+from .patterns import pattern
+
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 XMLNS_NAMESPACE = "http://www.w3.org/2000/xmlns/"
 
-_TAG_NAME = re.compile(rb"<([^\s/>]+)")
-_ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MADE_BY_LXML = re.compile(r"ns[0-9]+")
-_REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")
+_TAG_NAME = pattern(rb"<([^\s/>]+)")
+_ATTRIBUTE = pattern(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_NOT_XML = pattern("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MADE_BY_LXML = pattern(r"ns[0-9]+")
+_REFERENCE = pattern(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 # prefix (None: the default) → namespace; "" is no namespace

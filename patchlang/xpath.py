@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -13,7 +12,7 @@ from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
 from .source import Span, Text
 from .xmlmatch import Match, string_value
 from .xmltext import XML_NAMESPACE, read_by_expat, unusable_character
-from .xpathsyntax import NCNAME, XPathSyntaxError, parse
+from .xpathsyntax import XPathSyntaxError, is_ncname, parse
 from .xpathtree import Binary, Call, Expr, Path, Step, VariableRef, degree, document_relative, result_kind, walk
 
 MAX_DEGREE = 2
@@ -285,9 +284,10 @@ def new_name(name: str, namespaces: Namespaces, *, attribute: bool) -> str:
 
     KeyError for an unknown prefix, ValueError for what is no name of XML or would be a namespace declaration.
     """
-    if not re.fullmatch(NCNAME + f"(:{NCNAME})?", name):
+    prefix, colon, local = name.partition(":")
+    if not is_ncname(prefix) or (colon and not is_ncname(local)):
         raise ValueError("this is no name of XML")
-    if attribute and name.split(":")[0] == "xmlns":
+    if attribute and prefix == "xmlns":
         raise ValueError("a namespace declaration is no attribute")
     clark = clark_name(name, namespaces)
     probe = etree.Element("probe" if attribute else clark)

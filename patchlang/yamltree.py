@@ -13,6 +13,7 @@ import yaml
 
 from . import rules
 from .diagnostics import fail
+from .patterns import pattern
 from .record import record
 from .source import SourceFile, Span
 from .written import offsets
@@ -92,7 +93,7 @@ def _before(source: SourceFile, at: int) -> int:
     return max(0, len(source.text[:at].rstrip()) - 1)
 
 
-_QUOTED_START = re.compile(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
+_QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
 
 
 def _hint(source: SourceFile, first: int, last: int) -> str | None:

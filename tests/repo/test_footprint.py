@@ -91,6 +91,32 @@ def test_importing_reads_no_file_of_ours_and_starts_nothing(face: str) -> None:
     assert _python(WATCH.replace("FACE", face), ROOT / "patchlang").split() == []
 
 
+AT_IMPORT = """
+import re, sys
+compiled = []
+compile = re._compiler.compile
+def watching(text, flags=0):
+    frame = sys._getframe(1)
+    while frame.f_globals["__name__"].partition(".")[0] == "re":
+        frame = frame.f_back
+    if frame.f_globals["__name__"].partition(".")[0] in ("patchlang", "shim"):
+        compiled.append(str(text).replace(" ", ""))
+    return compile(text, flags)
+re._compiler.compile = watching
+import patchlang.load, patchlang.engine, patchlang.expressions, patchlang.cloudops, patchlang.cloudcompile
+print(*compiled)
+print(*sys.modules)
+"""
+
+
+def test_importing_the_engine_compiles_no_pattern_and_makes_no_dataclass() -> None:
+    compiled, modules = _python(AT_IMPORT).split("\n", 1)
+    assert compiled == ""
+    assert "dataclasses" not in modules.split()
+    modules = _python("import sys, patchlang.record, patchlang.patterns; print(*sys.modules)")
+    assert set(modules.split()) & {"dataclasses", "inspect"} == set(), "lxml brings the second, we do not"
+
+
 @pytest.mark.parametrize("text", [documents.WITH_CEL, documents.WITHOUT_CEL], ids=["with CEL", "without CEL"])
 def test_a_domain_is_parsed_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, domain, vmi = engine.compiled([text]), documents.domain(), documents.vmi()
