@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 from .patterns import pattern
+from .record import record
 
 # objects whose members we know: a wrong member is found before anything runs
 MEMBERS: dict[str, frozenset[str]] = {
@@ -22,7 +22,8 @@ MEMBERS: dict[str, frozenset[str]] = {
 }
 
 
-class Token(NamedTuple):
+@record
+class Token:
     """``kind`` is ``string``, ``name``, ``number``, ``comment`` or ``symbol``."""
 
     kind: str
@@ -78,7 +79,8 @@ def closing_bracket(text: str, start: int) -> int | None:
     return None
 
 
-class Chain(NamedTuple):
+@record
+class Chain:
     """A name with the members selected from it by plain dots: ``vmi.metadata.name``."""
 
     names: tuple[Token, ...]
@@ -119,7 +121,8 @@ _ORDERED_MACROS = frozenset({"map", "filter"})
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
-class Insertion(NamedTuple):
+@record
+class Insertion:
     """Text put into an expression at an offset of the original."""
 
     at: int
@@ -216,7 +219,8 @@ def handed_over_optional(text: str) -> int | None:
         return None
     for at, token in enumerate(found):
         is_mark = token.text == "?" and at > 0 and found[at - 1].text in ("[", ".")
-        is_made = token == ("name", "optional", token.start) and at + 1 < len(found) and found[at + 1].text == "."
+        is_name = token.kind == "name" and token.text == "optional"
+        is_made = is_name and at + 1 < len(found) and found[at + 1].text == "."
         if not is_mark and not is_made:
             continue
         start = _operand_start(found, at - 2) if is_mark and at > 1 else at

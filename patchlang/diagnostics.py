@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
 
 from .record import record
 from .source import Span
@@ -22,7 +21,8 @@ class Severity(Enum):
     ADVICE = "advice"
 
 
-class Rule(NamedTuple):
+@record
+class Rule:
     """A kind of finding. ``id`` is stable (``PL`` and three digits), ``slug`` its readable name."""
 
     id: str

@@ -119,33 +119,36 @@ def replace(of: T, /, **changes: Any) -> T:
 
 def _made(cls: type[T], frozen: bool, eq: bool, order: bool, kw_only: bool, slots: bool) -> type[T]:
     own = _own_fields(cls, kw_only)
-    bases = cls.__mro__[:0:-1]
-    inherited = {one.name: one for base in bases for one in base.__dict__.get("__record_fields__", ())}
-    known = tuple((inherited | own).values())
-    compared = _values([one.name for one in known if one.compare])
+    by_name: dict[str, Field] = {}
+    taken: set[str] = set()
+    for base in cls.__mro__[-2:0:-1]:
+        by_name |= {one.name: one for one in base.__dict__.get("__record_fields__", ())}
+        taken.update(base.__dict__.get("__slots__", ()))
+    by_name |= own
+    known = tuple(by_name.values())
 
     def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807
         made.__init__ = _init(made, known)
         made.__init__(self, *args, **named)
 
-    body: dict[str, Any] = {"__init__": __init__, "__repr__": _repr([one.name for one in known if one.repr])}
+    body: dict[str, Any] = {"__init__": __init__, "__repr__": _repr}
     if eq:
-        body |= {"__eq__": _eq(compared), "__hash__": _hash(compared) if frozen else None}
+        body |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
     if order:
-        body |= {f"__{name}__": _ordered(getattr(operator, name), compared) for name in ("lt", "le", "gt", "ge")}
+        body |= _ORDER
     written = dict(cls.__dict__)
     if "__eq__" in written and written.get("__hash__") is None:
         written.pop("__hash__", None)  # Python's doing, not the author's
-    for name in ("__dict__", "__weakref__", *own):
-        written.pop(name, None)
     body |= written
+    for name in ("__dict__", "__weakref__", *own):
+        body.pop(name, None)
     if slots:
-        taken = {name for base in bases for name in base.__dict__.get("__slots__", ())}
         body["__slots__"] = tuple(name for name in own if name not in taken)
     else:
         body |= {one.name: one.default for one in own.values() if one.default is not MISSING}
     body["__record_fields__"] = known
-    body["__match_args__"] = tuple(one.name for one in known if not one.kw_only)
+    body["__record_values__"] = _values([one.name for one in known if one.compare])
+    body["__match_args__"] = tuple([one.name for one in known if not one.kw_only])
     metaclass: Any = type(cls)
     made: Any = metaclass(cls.__name__, cls.__bases__, body)
     return made  # type: ignore[no-any-return]
@@ -190,37 +193,34 @@ def _values(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """What gives the values of these fields of a record."""
     if len(names) > 1:
         return attrgetter(*names)
-    if not names:
-        return lambda _: ()
-    value = attrgetter(names[0])
-    return lambda record: (value(record),)
+    return staticmethod(lambda record: tuple([getattr(record, name) for name in names]))
 
 
-def _repr(names: list[str]) -> Callable[[Any], str]:
-    def __repr__(self: Any) -> str:  # noqa: N807
-        return f"{self.__class__.__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
-
-    return __repr__
-
-
-def _eq(values: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any, object], bool]:
-    def __eq__(self: Any, other: object) -> bool:  # noqa: N807
-        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-
-    return __eq__
+# the methods are the same of all records, but for `__init__`
+def _repr(self: Any) -> str:
+    shown = ", ".join([f"{one.name}={getattr(self, one.name)!r}" for one in self.__record_fields__ if one.repr])
+    return f"{self.__class__.__qualname__}({shown})"
 
 
-def _hash(values: Callable[[Any], tuple[Any, ...]]) -> Callable[[Any], int]:
-    def __hash__(self: Any) -> int:  # noqa: N807
-        return hash(values(self))
-
-    return __hash__
+def _hash(self: Any) -> int:
+    return hash(self.__record_values__(self))
 
 
-def _ordered(
-    compare: Callable[[Any, Any], bool], values: Callable[[Any], tuple[Any, ...]]
-) -> Callable[[Any, object], bool]:
-    def ordered(self: Any, other: object) -> bool:
-        return compare(values(self), values(other)) if other.__class__ is self.__class__ else NotImplemented
+def _eq(self: Any, other: Any) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    values = self.__record_values__
+    return values(self) == values(other)
+
+
+def _ordered_by(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def ordered(self: Any, other: Any) -> Any:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        values = self.__record_values__
+        return compare(values(self), values(other))
 
     return ordered
+
+
+_ORDER = {f"__{name}__": _ordered_by(getattr(operator, name)) for name in ("lt", "le", "gt", "ge")}
