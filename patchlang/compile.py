@@ -12,8 +12,10 @@ from lxml import etree
 from . import model, rules
 from .diagnostics import Diagnostic, PatchError, fail, in_order
 from .domaincompile import DomainOps
+from .exhausted import raise_if_exhausted
 from .qemuargs import QEMU_NAMESPACE
 from .record import record
+from .result import Progress
 from .source import Span
 from .xmlops import DomainOp
 from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
@@ -81,8 +83,13 @@ class Program:
         return tuple(d.name for d in self.documents)
 
 
-def compile_program(patches: Iterable[model.Patch]) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Compile patches, given in file order. The program is None where a diagnostic is an error."""
+def compile_program(
+    patches: Iterable[model.Patch], progress: Progress | None = None
+) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+    """Compile patches, given in file order; ``progress`` is told of each.
+
+    The program is None where a diagnostic is an error.
+    """
     found: list[Diagnostic] = []
     documents: list[CompiledDocument] = []
     first: dict[str, model.Patch] = {}
@@ -99,6 +106,8 @@ def compile_program(patches: Iterable[model.Patch]) -> tuple[Program | None, tup
                 )
             )
         first.setdefault(name.text, patch)
+        if progress is not None:
+            progress(name.text, name.span())
         compiler = DocumentCompiler(patch)
         document = compiler.compile()
         found += compiler.found
@@ -218,6 +227,7 @@ def _is_usable(uri: str) -> bool:
     declared = b'<probe xmlns:p="%s"/>' % escape_attribute(uri)
     try:
         etree.fromstring(declared)
-    except etree.XMLSyntaxError:
+    except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
         return False
     return read_by_expat(declared)

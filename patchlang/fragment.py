@@ -11,6 +11,7 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, fail
+from .exhausted import raise_if_exhausted
 from .patterns import pattern
 from .record import record
 from .source import Text
@@ -106,6 +107,7 @@ def _parse(source: Text, text: str, places: list[tuple[int, int]], namespaces: d
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
         raise _syntax_error(source, text, places, e) from None
     if not read_by_expat(data):
         raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())

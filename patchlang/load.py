@@ -10,6 +10,7 @@ from .compile import Program, compile_program
 from .decode import decode
 from .diagnostics import Diagnostic, PatchError, fail, has_errors, in_order
 from .record import record
+from .result import Progress
 from .source import SourceFile, Span
 
 MAX_FILE_BYTES = 256 * 1024
@@ -110,16 +111,21 @@ def read_sources(files: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnost
 
 
 def load_sources(
-    sources: Sequence[SourceFile], found: Sequence[Diagnostic] = ()
+    sources: Sequence[SourceFile], found: Sequence[Diagnostic] = (), progress: Progress | None = None
 ) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Compile patch texts; ``found`` are errors known already. No program where there is an error or no patch."""
+    """Compile patch texts; ``found`` are errors known already. ``progress`` is told of each file and patch.
+
+    No program where there is an error or no patch.
+    """
     patches: list[model.Patch] = []
     diagnostics = list(found)
     for source in sorted(sources, key=lambda s: (s.name.rsplit("/", 1)[-1], s.name)):
+        if progress is not None:
+            progress("", Span(source, 0, 0))
         decoded, wrong = decode_source(source)
         patches += decoded
         diagnostics += wrong
-    program, errors = compile_program(patches)
+    program, errors = compile_program(patches, progress)
     diagnostics += errors
     if not sources or has_errors(diagnostics):
         program = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 from .diagnostics import Diagnostic
@@ -68,12 +69,8 @@ class DocumentTrace:
         return sum(e.skipped for e in self.edits)
 
 
-@record(frozen=False)
-class Progress:
-    """Where a run is just now; the caller that gives up waiting for it can say so."""
-
-    document: str | None = None
-    span: Span | None = None
+Progress = Callable[[str, Span], None]
+"""Is told where the work is: the name of the patch (empty where it is not known yet) and the place in its file."""
 
 
 @record

@@ -66,6 +66,8 @@ LIMIT = Rule("PL413", "limit-reached")
 DEADLINE = Rule("PL414", "deadline-passed")
 IGNORED = Rule("PL415", "document-ignored")
 REFUSED_BY_SCHEMA = Rule("PL416", "refused-by-schema")
+OUT_OF_MEMORY = Rule("PL417", "out-of-memory")
+ENGINE_CRASHED = Rule("PL418", "engine-crashed")
 
 BAD_DOMAIN = Rule("PL501", "bad-domain-xml")
 DOCTYPE = Rule("PL502", "doctype-refused")

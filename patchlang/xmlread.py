@@ -8,6 +8,7 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import fail
+from .exhausted import raise_if_exhausted
 from .patterns import pattern
 
 MAX_NODES = 200_000
@@ -36,6 +37,7 @@ def read_root(data: bytes) -> etree._Element:
     try:
         root = etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
         line, column = e.position
         message = str(e.msg).split(", line ")[0].strip()
         raise fail(
@@ -80,6 +82,6 @@ def _has_doctype(data: bytes) -> bool:
         reader.Parse(data, True)
     except FoundError:
         return True
-    except expat.ExpatError:
-        pass
+    except expat.ExpatError as e:
+        raise_if_exhausted(e)
     return False

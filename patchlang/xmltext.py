@@ -9,6 +9,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
+from .exhausted import raise_if_exhausted
 from .patterns import pattern
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
@@ -45,7 +46,8 @@ def read_by_expat(data: bytes) -> bool:
     reader = expat.ParserCreate("UTF-8")
     try:
         reader.Parse(data, True)
-    except expat.ExpatError:
+    except expat.ExpatError as e:
+        raise_if_exhausted(e)
         return False
     return True
 

@@ -9,6 +9,7 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from .exhausted import raise_if_exhausted
 from .source import Span, Text
 from .xmlmatch import Match, string_value
 from .xmltext import XML_NAMESPACE, read_by_expat, unusable_character
@@ -94,7 +95,8 @@ class Query:
                 )
         try:
             return evaluator(tree if context is None else context, **bound)
-        except (etree.XPathError, ValueError, MemoryError) as e:
+        except (etree.XPathError, ValueError) as e:
+            raise_if_exhausted(e)
             raise fail(rules.EVALUATION, f"the path cannot be evaluated: {e}", self.source.span()) from None
 
     def prefix(self, text: str) -> etree.XPath:

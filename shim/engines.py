@@ -1,0 +1,249 @@
+"""The front's end of the engine process (:mod:`shim.engine`): starts it, asks it, and kills it when it is late.
+
+There is never more than one. The first is forked before gRPC is imported, which would not survive it; its successors
+are started by ``subprocess``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+from . import frames, memory, progress
+from .children import Children
+from .log import log
+from .status import CallError, from_findings, internal
+
+LOAD_SECONDS = 100.0
+"""For reading and compiling the patches. KubeVirt waits for the socket for minutes, and gives up without a reason."""
+END_SECONDS = 10.0
+"""For the end of a process that was killed; a disk that does not answer can hold it."""
+FRONT_BYTES = 24 * memory.MIB
+"""Of a container's memory what the front needs: itself, two messages that wait, one that comes or goes."""
+
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from shim.engine import main; main()"
+
+
+class Engines:
+    """The engine that lives, and its successors. ``request`` is the head of the request that loads the patches.
+
+    ``start_first`` comes before gRPC is imported, then ``enter`` once in the event loop, then ``load``; ``ask`` is
+    called by one at a time.
+    """
+
+    def __init__(self, request: dict[str, Any], max_memory: int | None) -> None:
+        self._request = {"call": "load", "seconds": LOAD_SECONDS, "memory": _allowance(max_memory), **request}
+        self._noted = progress.create()
+        self._sources: list[bytes] = []
+        self._connection: socket.socket | None = None
+        self._pid = 0
+        self._restart: asyncio.Task[None] | None = None
+        self._broken: CallError | None = None
+        self._stopped = False
+
+    def start_first(self) -> None:
+        """Forks: the child has what is imported so far, and shares its memory."""
+        ours, theirs = socket.socketpair()
+        self._pid = os.fork()
+        if self._pid == 0:
+            ours.close()
+            from .engine import serve
+
+            serve(theirs, self._noted)
+        theirs.close()
+        with suppress(OSError):  # it is dead already, as ``load`` will find
+            frames.send(ours, self._request)  # it can begin while we import gRPC
+        ours.setblocking(False)
+        self._connection = ours
+
+    def stop(self) -> None:
+        """Ends the engine and whatever it works on; no other one is started."""
+        self._stopped = True
+        self.kill()
+
+    def kill(self) -> None:
+        """Kills the engine, if there is one, without waiting for its end."""
+        if self._pid:
+            try:
+                os.kill(self._pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return
+
+    def enter(self, loop: asyncio.AbstractEventLoop, children: Children) -> None:
+        """From now on the event loop watches it."""
+        self._loop = loop
+        self._children = children
+        self._ended = children.ended(self._pid)
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """The engine's process, if there is one."""
+        return frozenset([self._pid] if self._pid else [])
+
+    async def load(self) -> dict[str, Any]:
+        """What the engine has loaded: the head of its reply. Where that serves nothing, no engine is left.
+
+        Raises CallError where it was late or died, ran out of memory, and for a bug of ours.
+        """
+        assert self._connection is not None
+        try:
+            async with asyncio.timeout(LOAD_SECONDS):
+                reply, sources = await frames.receive_async(self._loop, self._connection)
+        except TimeoutError:
+            failure = await self._late(LOAD_SECONDS)
+        except (OSError, frames.BrokenFrameError):
+            failure = await self._dead()
+        else:
+            found = self._failure_in(reply, "loading the patches")
+            if found is None:
+                self._sources = self._sources or sources
+                self._request["sources"] = reply["sources"]
+                if not reply["serves"]:
+                    await self._end()
+                return reply
+            failure = found
+        await self._end()
+        raise failure
+
+    async def ask(self, call: str, blobs: list[bytes], seconds: float, doing: str) -> frames.Frame:
+        """The engine's reply. ``blobs`` are given away: the list is empty as soon as the engine has them.
+
+        Raises CallError where the engine is late, dies, runs out of memory or has a bug. But for the last, another one
+        is started then, for the next request. It must not be cancelled.
+        """
+        until = self._loop.time() + seconds
+        await self._until_it_is_there(seconds)
+        assert self._connection is not None
+        progress.clear(self._noted)
+        head = {"call": call, "seconds": seconds}
+        try:
+            async with asyncio.timeout_at(until):
+                await frames.send_async(self._loop, self._connection, head, blobs)
+                blobs.clear()
+                reply, results = await frames.receive_async(self._loop, self._connection)
+        except TimeoutError:
+            failure = await self._late(seconds)
+        except (OSError, frames.BrokenFrameError):
+            failure = await self._dead()
+        else:
+            found = self._failure_in(reply, doing)
+            if found is None:
+                return reply, results
+            if "bug" in reply:
+                raise found
+            failure = found
+        if not self._stopped:
+            self._restart = self._loop.create_task(self._start_again())
+        raise failure
+
+    async def close(self) -> None:
+        """Ends the engine for good."""
+        self._stopped = True
+        if self._restart is not None:
+            self._restart.cancel()
+        await self._end()
+
+    async def _until_it_is_there(self, seconds: float) -> None:
+        if self._restart is not None:
+            try:
+                async with asyncio.timeout(seconds):
+                    await asyncio.shield(self._restart)
+            except TimeoutError:
+                text = f"the patches are not loaded again after {seconds:.2g} s, after an earlier run that was ended"
+                raise CallError("FAILED_PRECONDITION", text) from None
+        if self._broken is not None:
+            raise CallError(self._broken.code, self._broken.text)
+
+    async def _start_again(self) -> None:
+        """Another engine, in place of one that is gone; from the same texts, whatever became of their files."""
+        await self._end()
+        try:
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            with theirs:
+                descriptors = (theirs.fileno(), self._noted)
+                process = subprocess.Popen(  # noqa: S603 - this very program
+                    [sys.executable, "-c", _BOOT, json.dumps(sys.path), *map(str, descriptors)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=descriptors,
+                )
+            self._pid, self._connection = process.pid, ours
+            self._ended = self._children.ended(process.pid)
+            process.returncode = 0  # it is waited for by us, not by this object
+            await frames.send_async(self._loop, ours, self._request, self._sources)
+            await self.load()
+        except CallError as error:
+            self._broken = error
+        except OSError as error:
+            self._broken = CallError("INTERNAL", f"no engine can be started again: {error.strerror}")
+        else:
+            log.info("another engine is ready")
+
+    async def _end(self) -> None:
+        """Kills the engine and waits until it is gone: a successor must not be beside it."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if not self._pid:
+            return
+        self.kill()
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await asyncio.shield(self._ended)
+        except TimeoutError:
+            log.error("engine %d does not end although it was killed", self._pid)
+        self._pid = 0
+
+    async def _late(self, seconds: float) -> CallError:
+        await self._end()
+        return self._blame("DEADLINE", f"was not done after {seconds:.2g} s and was ended")
+
+    async def _dead(self) -> CallError:
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                status = await asyncio.shield(self._ended)
+        except TimeoutError:
+            return self._blame("ENGINE_CRASHED", "was ended: the engine does not answer as it should")
+        if self._stopped:
+            return CallError("UNAVAILABLE", "the run was ended: the sidecar is being stopped")
+        if status == -signal.SIGKILL:  # not by us: so the kernel does where there is no more memory
+            return self._blame("OUT_OF_MEMORY", "was killed, as the kernel does where memory runs out")
+        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
+        return self._blame("ENGINE_CRASHED", f"crashed: the engine ended {how}")
+
+    def _failure_in(self, reply: dict[str, Any], doing: str) -> CallError | None:
+        """Of an engine that could still say so."""
+        if "bug" in reply:
+            return internal(reply["bug"], doing)
+        if "memory" in reply:
+            return self._blame("OUT_OF_MEMORY", "ran out of memory and was ended")
+        return None
+
+    def _blame(self, rule: str, what: str) -> CallError:
+        """The error for the patch that the engine was in, as one of patchlang's own diagnostics reads."""
+        from patchlang import rules
+
+        patch, place = progress.read(self._noted)
+        id, slug = getattr(rules, rule)
+        where = f"{place}: " if place else ""
+        whose = f" (patch {patch})" if patch else ""
+        text = f"{where}error[{id} {slug}] the run {what}{whose}"
+        return from_findings([{"rule": id, "error": True, "text": text, "help": ""}], 1)
+
+
+def _allowance(max_memory: int | None) -> int:
+    """Bytes for the engine: what the container has left, and no more than wished."""
+    limit = memory.cgroup_limit()
+    if limit is None:
+        return memory.DEFAULT if max_memory is None else max_memory
+    left = max(0, limit - FRONT_BYTES)
+    return left if max_memory is None else min(left, max_memory)
