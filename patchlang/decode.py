@@ -69,6 +69,8 @@ def decode_document(
 # what can be checked further without the parts that could not be read; and parts without which that would mislead
 _PARTIAL = (model.Patch, model.Spec)
 _ESSENTIAL = frozenset({"metadata", "spec", "variables", "namespaces"})
+# records that say nothing without one of these keys
+_ONE_OF: dict[type, tuple[str, ...]] = {model.Spec: ("domain", "cloudInit")}
 
 
 class _InvalidError(Exception):
@@ -115,6 +117,17 @@ class _Decoder:
             verb = "is" if len(missing) == 1 else "are"
             self.found.append(
                 Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls))
+            )
+        needed = _ONE_OF.get(cls, ())
+        if needed and not any(name.text in needed or name.text not in known for name, _ in node.entries):
+            words = " or ".join(f"`{k}`" for k in needed)
+            self.found.append(
+                Diagnostic(
+                    rules.MISSING_KEY,
+                    f"{words} is missing: nothing is edited",
+                    _start_of(node),
+                    "write a list of edits under one of them, each as an entry that starts with `- op:`",
+                )
             )
         broken = {name for name, value in values.items() if value is None}
         if (
@@ -183,6 +196,15 @@ class _Decoder:
 
     def edits(self, item: Any, node: Sequence, what: str) -> tuple[Any, ...]:
         """Those that can be read; the others are collected, and what else is wrong is found in the same go."""
+        if not node.items:
+            self.found.append(
+                Diagnostic(
+                    rules.BAD_VALUE,
+                    f"{what} is an empty list: nothing is edited",
+                    node.span,
+                    "write its edits, each as an entry that starts with `- op:`, or leave the key out",
+                )
+            )
         found = (self.collect(partial(self.single, item, child, f"an entry of {what}")) for child in node.items)
         return tuple(edit for edit in found if edit is not None)
 

@@ -66,8 +66,11 @@ _OF_KEYS: dict[tuple[type, str], Schema] = {
         "patternErrorMessage": "a variable's name is letters, digits and `_`",
         "not": {"enum": sorted(CEL_WORDS | TAKEN_NAMES)},
     },
+    (model.Spec, "domain"): {"minItems": 1},
+    (model.Spec, "cloudInit"): {"minItems": 1},
 }
 _OF_CLASSES: dict[type, Schema] = {
+    model.Spec: {"anyOf": [{"required": ["domain"]}, {"required": ["cloudInit"]}]},
     model.Ensure: {"dependencies": {"expect": ["in"], "unless": ["in"]}},
     model.QemuArgs: {
         "anyOf": [

@@ -51,7 +51,9 @@ BEYOND = {
     ),
     "is defined twice": (
         "it compares no entries of a list by one key",
-        HEAD + "  variables: [{name: b, expression: a}, {name: b, expression: c}]\n",
+        HEAD
+        + "  variables: [{name: b, expression: a}, {name: b, expression: c}]\n"
+        + "  domain: [{op: remove, path: /a}]\n",
     ),
     "two cases are called": (
         "it compares no entries of a list by one key",
@@ -302,7 +304,11 @@ def test_it_is_a_json_schema(kind: str | None) -> None:
 
 def test_one_kind_takes_no_other() -> None:
     only = Draft7Validator(json.loads(schema_text("Patch")))
-    document = {"apiVersion": "patchlang/v1", "metadata": {"name": "a"}, "spec": {}}
+    document = {
+        "apiVersion": "patchlang/v1",
+        "metadata": {"name": "a"},
+        "spec": {"domain": [{"op": "test", "path": "/domain"}]},
+    }
     assert only.is_valid({**document, "kind": "Patch"})
     assert not only.is_valid({**document, "kind": "PatchTest"})
 

@@ -104,7 +104,7 @@ class _Programs:
 
     def __init__(self, found: list[Diagnostic]) -> None:
         self.found = found
-        self.known: dict[tuple[str, ...], Program | None] = {}
+        self.known: dict[tuple[str, ...], tuple[Program | None, bool]] = {}  # and whether there is no patch at all
 
     def of(self, test: PatchTest, source: SourceFile) -> Program | None:
         """The program of a test, None where it cannot be had; why goes to the findings."""
@@ -122,10 +122,12 @@ class _Programs:
                     sources.append(source if str(file) == source.name else read_source(file))
                 except PatchError as e:
                     errors.append(e.diagnostic)
-            self.known[key], diagnostics = load_sources(sources, errors)
-            self.found += (d for d in diagnostics if d.is_error and d not in self.found)
-        program = self.known[key]
-        if program is not None and not program.documents:
+            program, diagnostics = load_sources(sources, errors)
+            self.known[key] = program, any(d.rule is rules.NO_PATCH_FILE for d in diagnostics)
+            if not self.known[key][1]:
+                self.found += (d for d in diagnostics if d.is_error and d not in self.found)
+        program, is_empty = self.known[key]
+        if is_empty:
             where = test.spec.patches[0] if test.spec.patches else test.metadata.name
             message = "there is no patch here" if test.spec.patches else "the test names no `patches`, nor is one here"
             help = "write `patches: [patch.yaml]`, or the patch into this file"
