@@ -73,7 +73,7 @@ def test_the_annotation_is_what_validate_takes_beside_the_config_map() -> None:
     key, _ = key_and_text(printed)
     assert sidecar == {
         "image": IMAGE,
-        "args": ["--version", "v1alpha3"],
+        "args": ["--version", "v1alpha3", "--patches", f"/etc/patchlang/patches.d/{key}"],
         "configMap": {"name": "mine", "key": key, "hookPath": f"/etc/patchlang/patches.d/{key}"},
     }
     machine = {
