@@ -140,10 +140,10 @@ def _cpu_clock(process: int) -> int:
     return ~process << 3 | 2
 
 
-def shim(python: Path, sockets: Path, patches: Path) -> list[str]:
-    """The command that starts our sidecar."""
-    arguments = ["--version", VERSION, "--patches", str(patches), "--socket-dir", str(sockets)]
-    return [str(python), "-m", "shim", *arguments]
+def shim(python: Path, sockets: Path, patches: Path | None) -> list[str]:
+    """The command that starts our sidecar; without patches it runs executables."""
+    arguments = ["--version", VERSION, "--socket-dir", str(sockets)]
+    return [str(python), "-m", "shim", *arguments, *(["--patches", str(patches)] if patches else [])]
 
 
 def hook_folder(folder: Path, hook: str, file: str) -> Path:

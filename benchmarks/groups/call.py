@@ -75,12 +75,11 @@ def _actions(
         actions[name] = lambda: define_domain(sidecar.socket, domain, vmi)
 
     documents.write_patches(scratch / "patches", documents.WITH_CEL, 1)
-    (scratch / "none").mkdir()
     serve(OURS, shim(context.python, scratch / OURS, scratch / "patches"))
     serve(ECHO, [str(context.python), "-m", "benchmarks.echo", str(scratch / ECHO / "shim-hook-sidecar-0.sock")])
     for hook, file in HOOKS.items():
         search = hook_folder(scratch / f"bin-{file}", "onDefineDomain", file)
-        serve(hook, shim(context.python, scratch / hook, scratch / "none"), search)
+        serve(hook, shim(context.python, scratch / hook, None), search)
         actions[_alone(hook)] = alone(search / "onDefineDomain", "--vmi", vmi.decode(), "--domain", domain.decode())
     program = load(list((scratch / "patches").iterdir())).program
     assert program is not None
