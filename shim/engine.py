@@ -150,18 +150,17 @@ class Worker:
         wanted = sources.Wanted(paths, head["named"], hook_files, head["version"])
         if blobs:
             names = head["sources"]
-            texts = [SourceFile(name, blob.decode()) for name, blob in zip(names, blobs, strict=True)]
-            problems: list[Diagnostic] = []
-            digests: list[tuple[str, str]] = []
+            found = [SourceFile(name, blob.decode()) for name, blob in zip(names, blobs, strict=True)]
+            texts = sources.Texts(found, [], [])
         else:
-            texts, problems = sources.read(wanted)
-            digests = sources.digests(texts)
-        reply: dict[str, Any] = {"sources": [text.name for text in texts], "digests": digests, **_findings([])}
+            texts = sources.read(wanted)
+        reply: dict[str, Any] = {"sources": [text.name for text in texts.sources], "digests": texts.digests}
+        reply |= _findings([])
         if head["check_domain"] is not None and (broken := self._load_schema(head["check_domain"])):
             return {**reply, **_findings([broken])}, []
-        if not texts and not problems:
+        if not texts.sources and not texts.problems:
             return reply, []
-        loaded = sources.load(wanted, texts, problems, self._note)
+        loaded = sources.load(wanted, texts.sources, texts.problems, self._note)
         reply |= _findings(loaded.diagnostics)
         if loaded.refusal:
             return {**reply, "refusal": loaded.refusal}, []
@@ -174,9 +173,9 @@ class Worker:
             "domain": loaded.program.edits_domain,
             "cloud_init": loaded.program.edits_cloud_init,
             "names": loaded.program.names,
-            "holding": [text.name for text in texts if text.name in holding],
+            "holding": [text.name for text in texts.sources if text.name in holding],
         }
-        return reply, [text.text.encode() for text in texts]
+        return reply, [text.text.encode() for text in texts.sources]
 
     def define_domain(self, domain: bytes, vmi: bytes) -> Reply:
         """The new domain, checked by the schema if there is one."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from patchlang import rules
-from patchlang.diagnostics import Diagnostic, has_errors
-from patchlang.load import find_patch_files, load_sources, read_sources
+from patchlang.diagnostics import Diagnostic, PatchError, has_errors
+from patchlang.files import find_patch_files, read_bytes, source_of
 from patchlang.record import replace
 from patchlang.source import SourceFile
 
@@ -34,38 +34,64 @@ class Wanted(NamedTuple):
     version: str | None
 
 
+class Texts(NamedTuple):
+    """What was read, the SHA-256 of each file by its name, and what could not be read."""
+
+    sources: list[SourceFile]
+    digests: list[tuple[str, str]]
+    problems: list[Diagnostic]
+
+
 class Loaded(NamedTuple):
     """What came of it: a program, or errors. ``refusal`` is one that no rule has: why the program cannot be served."""
 
-    sources: Sequence[SourceFile]
     program: Program | None
     diagnostics: Sequence[Diagnostic]
     refusal: str = ""
 
 
-def read(wanted: Wanted) -> tuple[list[SourceFile], list[Diagnostic]]:
+def read(wanted: Wanted) -> Texts:
     """All patch files as they were at one time: a volume that is updated meanwhile is read again."""
-    sources: list[SourceFile] = []
     for _ in range(MAX_READS):
         before = _versions(wanted.paths)
         files, problems = find_patch_files(wanted.paths, required=wanted.named)
-        known = {path.resolve() for path in files}
-        files += [path for path in wanted.hook_files if path.resolve() not in known]
-        sources, unreadable = read_sources(files)
+        known = {os.path.realpath(path) for path in files}
+        files += [path for path in wanted.hook_files if os.path.realpath(path) not in known]
+        texts = _read(files)
         if _versions(wanted.paths) == before:
-            return sources, [*problems, *unreadable]
-    help = "start the VM again"
-    return sources, [Diagnostic(rules.UNREADABLE, "the patch files change while they are read", help=help)]
+            return texts._replace(problems=[*problems, *texts.problems])
+    changing = Diagnostic(rules.UNREADABLE, "the patch files change while they are read", help="start the VM again")
+    return texts._replace(problems=[changing])
+
+
+def _read(files: Sequence[Path]) -> Texts:
+    # OpenSSL's SHA-256 would cost more memory than all patches.
+    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
+    from hashlib import sha256
+
+    texts = Texts([], [], [])
+    for path in files:
+        try:
+            data = read_bytes(path, regular=True)
+            texts.sources.append(source_of(str(path), data))
+        except PatchError as error:
+            texts.problems.append(error.diagnostic)
+        else:
+            texts.digests.append((str(path), sha256(data).hexdigest()))
+    return texts
 
 
 def load(wanted: Wanted, sources: Sequence[SourceFile], problems: Sequence[Diagnostic], progress: Progress) -> Loaded:
     """Compiles what was read, now or by an earlier engine."""
-    program, found = load_sources(sources, problems, progress=progress)
+    from patchlang.load import load_sources
+
+    named = {str(path) for path in (*wanted.hook_files, *(wanted.paths if wanted.named else ()))}
+    program, found = load_sources(sources, problems, named, progress)
     at_hooks = {str(path) for path in wanted.hook_files}
     diagnostics = [_explained(d, at_hooks) for d in found]
     if program is None or has_errors(diagnostics):
-        return Loaded(sources, None, diagnostics)
-    return Loaded(sources, program, diagnostics, _half_served(program, wanted.version))
+        return Loaded(None, diagnostics)
+    return Loaded(program, diagnostics, _half_served(program, wanted.version))
 
 
 def _versions(paths: Sequence[Path]) -> list[str | None]:
@@ -94,12 +120,3 @@ def _explained(diagnostic: Diagnostic, at_hooks: set[str]) -> Diagnostic:
         return diagnostic
     why = "the file is read as a patch because it has no `#!` line"
     return replace(diagnostic, help=f"{diagnostic.help}; {why}" if diagnostic.help else why)
-
-
-def digests(sources: Sequence[SourceFile]) -> list[tuple[str, str]]:
-    """The name of each file and its SHA-256, as ``sha256sum`` prints it."""
-    # OpenSSL's would cost more memory than all patches
-    sys.modules.setdefault("_hashlib", None)  # type: ignore[arg-type]
-    from hashlib import sha256
-
-    return [(source.name, sha256(source.text.encode()).hexdigest()) for source in sources]

@@ -23,7 +23,8 @@ from patchlang import cli, engine, model, rules
 from patchlang.decode import model_fields
 from patchlang.diagnostics import Diagnostic, Rule
 from patchlang.dumps import read_vmi
-from patchlang.load import decode_source, load, read_source
+from patchlang.files import read_source
+from patchlang.load import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
 

@@ -22,7 +22,8 @@ from patchlang import model, rules
 from patchlang.decode import model_fields
 from patchlang.dumps import read_vmi
 from patchlang.engine import patch_cloud_init
-from patchlang.load import decode_source, load, read_source
+from patchlang.files import read_source
+from patchlang.load import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from patchlang import engine
 from patchlang.cli import cli
 from patchlang.compile import Program
-from patchlang.load import MAX_FILE_BYTES, load, load_sources
+from patchlang.files import MAX_FILE_BYTES
+from patchlang.load import load, load_sources
 from patchlang.manifests.machines import ANNOTATION
 from patchlang.manifests.writing import config_map
 from patchlang.source import SourceFile

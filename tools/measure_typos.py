@@ -27,11 +27,12 @@ from typing import Any
 
 from patchlang import model
 from patchlang.diagnostics import Severity
+from patchlang.files import source_of
 from patchlang.grammar import fragments
 from patchlang.grammar.index import load, versions
 from patchlang.grammar.patches import filled
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
-from patchlang.load import decode_source, source_of
+from patchlang.load import decode_source
 from patchlang.record import fields
 from patchlang.source import Text
 from patchlang.validation.discovery import Input

@@ -11,7 +11,8 @@ import click
 
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError
-from ..load import MAX_FILE_BYTES, Loaded, find_patch_files, load_sources, read_source, source_of
+from ..files import MAX_FILE_BYTES, find_patch_files, read_source, source_of
+from ..load import Loaded, load_sources
 from ..render import render
 from ..source import SourceFile
 

@@ -11,7 +11,8 @@ import click
 from .. import rules
 from ..compile import Program
 from ..diagnostics import Diagnostic, Severity
-from ..load import MAX_FILE_BYTES, decode_source, load_sources
+from ..files import MAX_FILE_BYTES
+from ..load import decode_source, load_sources
 from ..manifests.arguments import VERSIONS
 from ..manifests.machines import ANNOTATION
 from ..manifests.writing import annotation, config_map, in_load_order, joined, key_of

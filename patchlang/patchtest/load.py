@@ -10,7 +10,8 @@ from pathlib import Path
 from .. import rules
 from ..compile import BUILT_IN_NAMESPACES, Program
 from ..diagnostics import Diagnostic, PatchError
-from ..load import find_patch_files, load_sources, read_source
+from ..files import find_patch_files, read_source
+from ..load import load_sources
 from ..record import field, record, replace
 from ..source import SourceFile, Span
 from .checks import Check, compile_check

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import rules
 from ..diagnostics import Diagnostic
-from ..load import empty_directory, irregular, unreadable
+from ..files import empty_directory, irregular, unreadable
 from ..record import record
 
 ENDINGS = (".yaml", ".yml")

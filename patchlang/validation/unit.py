@@ -10,10 +10,11 @@ from .. import model, rules
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..embedded import located
+from ..files import MAX_FILE_BYTES, reason_of, source_of, unreadable
 from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt
 from ..lint import advise
-from ..load import MAX_FILE_BYTES, decode_source, reason_of, source_of, unreadable
+from ..load import decode_source
 from ..manifests import configmaps, documents, machines
 from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Facts, Given

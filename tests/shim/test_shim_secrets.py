@@ -35,7 +35,8 @@ from test_cloudinit_cases import Case
 
 from patchlang import engine
 from patchlang.diagnostics import PatchError
-from patchlang.load import load, load_sources, source_of
+from patchlang.files import source_of
+from patchlang.load import load, load_sources
 from patchlang.render import render
 from shim import backends
 from shim.arrival import CallbackPool

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchlang.diagnostics import PatchError
-from patchlang.load import find_patch_files, load, load_sources, read_source
+from patchlang.files import find_patch_files, read_source
+from patchlang.load import load, load_sources
 from patchlang.render import render
 from patchlang.source import SourceFile
 
