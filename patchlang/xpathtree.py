@@ -17,11 +17,6 @@ FUNCTIONS: dict[str, tuple[int, int | None, str]] = {
     "lang": (1, 1, "boolean"), "number": (0, 1, "number"), "sum": (1, 1, "number"), "floor": (1, 1, "number"),
     "ceiling": (1, 1, "number"), "round": (1, 1, "number"),
 }  # fmt: skip
-_BESIDE = frozenset({"following", "following-sibling", "preceding", "preceding-sibling"})
-_WIDE_AXES = frozenset({
-    "ancestor", "ancestor-or-self", "descendant", "descendant-or-self", "following", "following-sibling", "preceding",
-    "preceding-sibling",
-})  # fmt: skip
 
 
 @record
@@ -141,31 +136,6 @@ def result_kind(expr: Expr) -> str:
             return "boolean"
         case _:
             return "number"
-
-
-def degree(expr: Expr) -> int:
-    """How evaluation grows with the number n of nodes: about n to this power.
-
-    A path that starts at the document or steps over a wide axis looks at n nodes, and its predicates are evaluated
-    for each of them. Two such paths side by side add, nested ones multiply; so does a step over siblings or over what
-    follows or precedes, for it starts at each of the nodes before it.
-    """
-    match expr:
-        case Path():
-            here = max(int(expr.absolute), degree(expr.base) if expr.base else 0)
-            highest = here + max((degree(e) for e in expr.filters), default=0)
-            wide = False
-            for step in expr.steps:
-                if step.axis in _BESIDE:
-                    # libxml2 joins the node sets of the steps before it, and looks for each node in all of them
-                    here += 2 if wide and step.axis in ("following", "preceding") else 1
-                elif step.axis in _WIDE_AXES:
-                    here = max(here, 1)
-                wide = wide or step.axis in _WIDE_AXES
-                highest = max(highest, here + max((degree(p) for p in step.predicates), default=0))
-            return highest
-        case _:
-            return max((degree(c) for c in expr.children), default=0)
 
 
 def document_relative(text: str, expr: Expr) -> str:

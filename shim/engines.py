@@ -47,6 +47,7 @@ class Engines:
         self._restart: asyncio.Task[None] | None = None
         self._broken: CallError | None = None
         self._stopped = False
+        self._loaded = False
 
     def start_first(self) -> None:
         """Forks: the child has what is imported so far, and shares its memory."""
@@ -105,6 +106,7 @@ class Engines:
             if found is None:
                 self._sources = self._sources or sources
                 self._request["sources"] = reply["sources"]
+                self._loaded = True
                 if not reply["serves"]:
                     await self._end()
                 return reply
@@ -164,6 +166,7 @@ class Engines:
     async def _start_again(self) -> None:
         """Another engine, in place of one that is gone; from the same texts, whatever became of their files."""
         await self._end()
+        self._loaded = False
         try:
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
@@ -233,11 +236,12 @@ class Engines:
         from patchlang import rules
 
         patch, place = progress.read(self._noted)
-        id, slug = getattr(rules, rule)
+        blamed = getattr(rules, rule)
         where = f"{place}: " if place else ""
         whose = f" (patch {patch})" if patch else ""
-        text = f"{where}error[{id} {slug}] the run {what}{whose}"
-        return from_findings([{"rule": id, "error": True, "text": text, "help": ""}], 1)
+        subject = "the run" if self._loaded else "loading the patches"
+        text = f"{where}error[{blamed.id} {blamed.slug}] {subject} {what}{whose}"
+        return from_findings([{"rule": blamed.id, "error": True, "text": text, "help": ""}], 1)
 
 
 def _allowance(max_memory: int | None) -> int:

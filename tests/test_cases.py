@@ -34,7 +34,8 @@ OPS: dict[str, Any] = dict(model.DOMAIN_OPS)
 # whose case would be too big a file: see test_input_limits.py and test_validate_manifests.py
 ELSEWHERE = {
     rules.AMBIGUOUS_SCALAR, rules.BAD_CLOUD_INIT, rules.BAD_POINTER, rules.CONFIG_MAP_TOO_BIG, rules.DEADLINE,
-    rules.FILE_TOO_BIG, rules.FORMAT, rules.INPUT_TOO_BIG, rules.OPERATION, rules.UNUSABLE_RESULT,
+    rules.ENGINE_CRASHED, rules.FILE_TOO_BIG, rules.FORMAT, rules.INPUT_TOO_BIG, rules.OPERATION, rules.OUT_OF_MEMORY,
+    rules.UNUSABLE_RESULT,
 }  # fmt: skip
 
 
