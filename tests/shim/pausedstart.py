@@ -1,4 +1,4 @@
-"""sidecar-shim that waits while it reads its patch files: before the second one, until there is a file `go`."""
+"""sidecar-shim whose engine waits while it reads the patch files: before the second one, until there is a file `go`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def _paused(path: Path, *, regular: bool = False) -> SourceFile:
     return _read_source(path, regular=regular)
 
 
+# The first engine is forked from this process, and inherits it.
 setattr(load, "read_source", _paused)  # noqa: B010
 
 if __name__ == "__main__":
