@@ -253,15 +253,28 @@ def test_a_message_over_grpcs_limit(shim: Shim) -> None:
 
 
 def test_what_is_not_advertised_comes_back_as_it_was(shim: Shim) -> None:
-    sidecar = shim.start().launcher().only
+    """On purpose: without the flag, finding nothing is an error."""
+    sidecar = shim.start("--allow-empty").launcher().only
     assert sidecar.hook_points == ()
     assert virtlauncher.define_domain(sidecar.path, "v1alpha2", DOMAIN, VMI) == DOMAIN
     result = virtlauncher.pre_cloud_init(sidecar.path, "v1alpha2", CLOUD_INIT, VMI)
     assert result.cloudInitData == CLOUD_INIT
     assert json.loads(result.cloudInitNoCloudSource) == {"userData": CLOUD_INIT_VALUE["UserData"]}
-    with pytest.raises(grpc.RpcError) as caught:
-        virtlauncher.define_domain(sidecar.path, "v1alpha2", DOMAIN, b"[]")
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("patch", [PATCH, CLOUD_INIT_PATCH], ids=["domain", "cloudInit"])
+def test_what_no_patch_edits_comes_back_as_it_was(shim: Shim, patch: str) -> None:
+    shim.patch(patch)
+    path = shim.start().launcher().only.path
+    if patch is PATCH:
+        result = virtlauncher.pre_cloud_init(path, "v1alpha2", CLOUD_INIT, VMI)
+        assert json.loads(result.cloudInitData) == CLOUD_INIT_VALUE
+        assert json.loads(result.cloudInitNoCloudSource) == {"userData": CLOUD_INIT_VALUE["UserData"]}
+    else:
+        assert virtlauncher.define_domain(path, "v1alpha2", DOMAIN, VMI) == DOMAIN
+        with pytest.raises(grpc.RpcError) as caught:
+            virtlauncher.define_domain(path, "v1alpha2", DOMAIN, b"[]")
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("patch", [PATCH, CLOUD_INIT_PATCH], ids=["domain", "cloudInit"])
