@@ -78,9 +78,8 @@ class Calls:
             finally:
                 self._here -= 1
         except CallError as error:
-            answer = _bare(error)
+            answer = _failed(name, error)
         if isinstance(answer, CallError):
-            log.error("%s failed: %s: %s", name, answer.code, answer.text)
             raise answer
         return answer
 
@@ -136,12 +135,12 @@ class Calls:
             outcome = await self._work(name, request, seconds)
         except CallError as error:
             if not self._audit:
-                return _bare(error)
+                return _failed(name, error)
             log.error("audit: %s would fail: %s: %s", name, error.code, error.text)
             return came
         except Exception as error:
             failure = internal(places(error), name)
-            return came if self._audit else failure
+            return came if self._audit else _failed(name, failure)
         took = (self._loop.time() - started) * 1000
         what = "changed" if outcome.changed else "unchanged"
         if self._audit:
@@ -159,6 +158,7 @@ class Calls:
         return await self._backend.define_domain(request.documents, seconds)
 
 
-def _bare(error: CallError) -> CallError:
-    """Without the frames that it came through, which hold the call's documents."""
+def _failed(name: str, error: CallError) -> CallError:
+    """Logs it, whoever still waits for it; what is returned has no frames, which hold the call's documents."""
+    log.error("%s failed: %s: %s", name, error.code, error.text)
     return CallError(error.code, error.text)

@@ -138,7 +138,7 @@ class Programs:
         out = _Drain(self._loop, process.stdout, take, lambda: printed.set_result(None))
         errors = _Drain(self._loop, process.stderr, said.take, said.close)
         try:
-            await self._until_done(asyncio.gather(printed, asyncio.shield(ended)), too_much, seconds)
+            await self._until_done({printed, ended}, too_much, seconds)
             status = await ended
         except BaseException as failure:
             out.close()
@@ -154,18 +154,21 @@ class Programs:
         said.close()
         return Ended(status, bytes(output), said.last_words)
 
-    async def _until_done(self, done: asyncio.Future[Any], too_much: asyncio.Future[None], seconds: float) -> None:
-        """Raises TimeoutError, ProgramError."""
-        await asyncio.wait([done, too_much, self._stopped], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if too_much.done():
-            done.cancel()
-            raise ProgramError(f"printed more than {MAX_OUTPUT} bytes and was killed")
-        if done.done():
-            return
-        done.cancel()
-        if self._stopped.done():
-            raise ProgramError("was killed: the sidecar is being stopped", "UNAVAILABLE")
-        raise TimeoutError
+    async def _until_done(
+        self, pending: set[asyncio.Future[Any]], too_much: asyncio.Future[None], seconds: float
+    ) -> None:
+        """Waits until all of ``pending`` are. Raises TimeoutError, ProgramError."""
+        until = self._loop.time() + seconds
+        while pending := {future for future in pending if not future.done()}:
+            left = until - self._loop.time()
+            futures = [*pending, too_much, self._stopped]
+            done, _ = await asyncio.wait(futures, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if too_much in done:
+                raise ProgramError(f"printed more than {MAX_OUTPUT} bytes and was killed")
+            if self._stopped in done:
+                raise ProgramError("was killed: the sidecar is being stopped", "UNAVAILABLE")
+            if not done:
+                raise TimeoutError
 
     def stop(self) -> None:
         """Ends the program that runs, with all that it started, and lets no other one start."""
