@@ -329,12 +329,12 @@ def test_the_sidecars_end_is_that_of_its_group(shim: Shim, number: signal.Signal
         (r"<domain>\n<a>\n</domain>", "is not well-formed at line 3, column 3: mismatched tag"),
         ("<domain><q:a></q:a></domain>", "is not well-formed at line 1, column 9: unbound prefix"),
         ("<network></network>", "has the root `network`, not `domain`"),
-        ("<domain xmlns=\"urn:x\"></domain>", "has the root `urn:x domain`, not `domain`"),
+        ('<domain xmlns="urn:x"></domain>', "has the root `urn:x domain`, not `domain`"),
         ("note: <domain></domain>", "is not well-formed at line 1, column 1: syntax error"),
         ("<domain></domain> done", "is not well-formed at line 1, column 19: junk after document element"),
         ("<domain></domain><domain></domain>", "is not well-formed at line 1, column 18: junk after document element"),
         ("<!DOCTYPE domain><domain></domain>", "has a DOCTYPE; entities and DTDs are refused"),
-        ("<?xml version=\"1.0\" encoding=\"UTF-16\"?><domain></domain>", "says it is UTF-16; only UTF-8 is read"),
+        ('<?xml version="1.0" encoding="UTF-16"?><domain></domain>', "says it is UTF-16; only UTF-8 is read"),
         ("<domain>" + "<a>" * 256 + "</a>" * 256 + "</domain>", "is nested deeper than 256 elements"),
         (r"<domain>\377</domain>", "is not UTF-8 (byte 8)"),
     ],
@@ -539,7 +539,7 @@ def test_what_is_no_file_is_an_error_wherever_it_is(shim: Shim, kind: str, with_
             (path / "onDefineDomain").write_text(SED)
     shim.start(environment={"PATH": f"{shim.bin}:{second}:{os.environ['PATH']}"})
     words = {
-        "empty": "is an empty directory: the kubelet makes one where the ConfigMap has no such key; check `configMap.key`",
+        "empty": "is an empty directory: the kubelet makes one where the ConfigMap has no such key; check",
         "full": "is a directory, where a file is needed",
         "link": "is a link that leads nowhere",
         "pipe": "is not a regular file",

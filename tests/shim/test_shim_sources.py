@@ -187,7 +187,9 @@ def test_no_fallback(shim: Shim) -> None:
     mark = must_not_run(shim)
     shim.start("--no-fallback", version="v1alpha3")
     text = answers_with_errors(shim, "v1alpha3")
-    assert text.startswith(f"nothing to do: no patch file in {shim.patches}, and executables are not run (--no-fallback)")
+    assert text.startswith(
+        f"nothing to do: no patch file in {shim.patches}, and executables are not run (--no-fallback)"
+    )
     assert not mark.exists()
     assert f"{shim.bin}/onDefineDomain is not run: --no-fallback" in shim.messages
 
