@@ -69,7 +69,6 @@ print(*sys.modules)
 FRONT = """
 import sys
 import shim.__main__
-sys.modules.setdefault("ssl", None)
 import shim.server
 print(*(name for name, module in sys.modules.items() if module))
 """
