@@ -331,6 +331,28 @@ def test_each_document_has_a_log_line(shim: Shim) -> None:
     assert "Radical" not in shim.text
 
 
+def test_at_the_level_debug_each_edit_has_a_log_line(shim: Shim) -> None:
+    """With places, but for names that an expression computes: these may be anybody's secrets."""
+    shim.patch(
+        PATCH
+        + """\
+    - op: ensure
+      path: "/domain/metadata/$[ vmi.metadata.annotations['owner'] ]/@known"
+      value: x
+"""
+    )
+    domain = shim.start("--log-level", "debug").launcher().on_define_domain(DOMAIN, VMI)
+    assert b"<team-blue known=" in domain
+    said = [line["msg"] for line in shim.lines if line["level"] == "debug"]
+    file = shim.patches / "patch.yaml"
+    assert said == [
+        f"{file}:7:7: domain[0] ensure: matched 1, changed 1: /domain/sysinfo/baseBoard/entry",
+        f"{file}:10:7: domain[1] set: matched 1, changed 1: /domain/devices/disk/@device",
+        f"{file}:13:7: domain[2] ensure: matched 1, changed 1: /domain/metadata/…/@known",
+    ]
+    assert "team-blue" not in shim.text
+
+
 def test_two_containers(make_shim: Callable[..., Shim], folder: Path) -> None:
     """Each container sees one folder, virt-launcher the folder above."""
     sockets = folder / "kubevirt-hooks"
