@@ -11,6 +11,8 @@ import virtlauncher
 from samples import CLOUD_INIT, CLOUD_INIT_PATCH, DOMAIN, ENTRY, PATCH, VMI
 from shimprocess import Shim
 
+from shim.config import DEFAULT_PATCHES
+
 SLOWRUN = Path(__file__).with_name("slowrun.py")
 
 BAD = {
@@ -188,7 +190,7 @@ def test_no_fallback(shim: Shim) -> None:
     shim.start("--no-fallback", version="v1alpha3")
     text = answers_with_errors(shim, "v1alpha3")
     assert text.startswith(
-        f"nothing to do: no patch file in {shim.patches}, and executables are not run (--no-fallback)"
+        f"nothing to do: no patch file in {DEFAULT_PATCHES}, and executables are not run (--no-fallback)"
     )
     assert not mark.exists()
     assert f"{shim.bin}/onDefineDomain is not run: --no-fallback" in shim.messages
@@ -209,11 +211,19 @@ def test_nothing_to_do(shim: Shim) -> None:
     """A mistyped key of a ConfigMap must not boot an unpatched VM."""
     shim.start()
     text = answers_with_errors(shim)
-    assert text.startswith(
-        f"nothing to do: no patch file in {shim.patches}, and no executable onDefineDomain or preCloudInitIso in $PATH"
-    )
+    assert text.startswith(f"nothing to do: no patch file in {DEFAULT_PATCHES}, and no executable onDefineDomain or ")
     assert "--allow-empty" in text
     assert any(line["level"] == "error" and line["msg"] == text for line in shim.lines)
+
+
+@pytest.mark.parametrize("allow", [[], ["--allow-empty"]], ids=["", "allow-empty"])
+def test_a_named_folder_that_is_empty(shim: Shim, allow: list[str]) -> None:
+    mark = must_not_run(shim)
+    folder = shim.folder / "named"
+    folder.mkdir()
+    shim.start("--patches", str(folder), *allow)
+    assert str(folder) in answers_with_errors(shim)
+    assert not mark.exists()
 
 
 def test_allow_empty_is_no_excuse_for_a_fault(shim: Shim) -> None:
