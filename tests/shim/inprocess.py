@@ -47,6 +47,7 @@ class InProcess(Engines):
         self._said = said
         self._worker = Worker({"debug": True}, self._noted)
         self._worker._program = program
+        self._loaded = True
 
     async def ask(self, call: str, blobs: list[bytes], seconds: float, doing: str) -> frames.Frame:
         work: Callable[..., engine.Reply] = {
