@@ -1,11 +1,16 @@
 """``sidecar-shim``: the entry point of the hook sidecar (also ``python -m shim``)."""
 
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+# Before anything imports asyncio: it can do TLS, which nothing here does, and OpenSSL is a tenth of the memory.
+sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
 
 from patchlang import __version__
 
@@ -44,8 +49,6 @@ def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -
         engines.start_first()
     # gRPC's core would write lines of its own form to standard error.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # Its asyncio half can do TLS, which nothing here does: OpenSSL is a tenth of the memory of this process.
-    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     # The rest takes a while to import; meanwhile the engine loads the patches, and signals are heard.
     from .server import run
 

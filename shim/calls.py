@@ -74,15 +74,18 @@ class Calls:
                 raise CallError("RESOURCE_EXHAUSTED", f"{self._here} other calls are waiting already")
             self._here += 1
             try:
-                return await self._in_turn(name, until, receive)
+                answer = await self._in_turn(name, until, receive)
             finally:
                 self._here -= 1
         except CallError as error:
-            log.error("%s failed: %s: %s", name, error.code, error.text)
-            failure = CallError(error.code, error.text)  # without the frames, which hold the call's documents
-        raise failure
+            answer = _failed(name, error)
+        if isinstance(answer, CallError):
+            raise answer
+        return answer
 
-    async def _in_turn(self, name: str, until: float | None, receive: Callable[[], Awaitable[Request]]) -> list[bytes]:
+    async def _in_turn(
+        self, name: str, until: float | None, receive: Callable[[], Awaitable[Request]]
+    ) -> list[bytes] | CallError:
         self._queued += 1
         try:
             await self._reading.acquire()
@@ -98,7 +101,7 @@ class Calls:
         del request
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[list[bytes]]) -> None:
+    def _ended(self, task: asyncio.Task[list[bytes] | CallError]) -> None:
         self._turn.release()
         if not task.cancelled():
             task.exception()  # where the caller is gone, nobody else asks for it
@@ -116,7 +119,8 @@ class Calls:
             reading.cancel()
         raise CallError("DEADLINE_EXCEEDED", f"the message of the call did not come within {waited:g} s")
 
-    async def _run(self, name: str, until: float | None, request: Request) -> list[bytes]:
+    async def _run(self, name: str, until: float | None, request: Request) -> list[bytes] | CallError:
+        """Returns an error, which would hold its task and the call's documents in a cycle if it were raised."""
         started = self._loop.time()
         seconds = self._limits.mutate if name == MUTATE_DOMAIN else self._limits.callback
         if until is not None:
@@ -131,14 +135,12 @@ class Calls:
             outcome = await self._work(name, request, seconds)
         except CallError as error:
             if not self._audit:
-                raise
+                return _failed(name, error)
             log.error("audit: %s would fail: %s: %s", name, error.code, error.text)
             return came
         except Exception as error:
             failure = internal(places(error), name)
-            if not self._audit:
-                raise failure from None
-            return came
+            return came if self._audit else _failed(name, failure)
         took = (self._loop.time() - started) * 1000
         what = "changed" if outcome.changed else "unchanged"
         if self._audit:
@@ -154,3 +156,9 @@ class Calls:
         if name == PRE_CLOUD_INIT_ISO:
             return await self._backend.pre_cloud_init(request.documents, seconds)
         return await self._backend.define_domain(request.documents, seconds)
+
+
+def _failed(name: str, error: CallError) -> CallError:
+    """Logs it, whoever still waits for it; what is returned has no frames, which hold the call's documents."""
+    log.error("%s failed: %s: %s", name, error.code, error.text)
+    return CallError(error.code, error.text)

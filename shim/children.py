@@ -26,6 +26,7 @@ class Children:
         self._loop = loop
         self._awaited: dict[int, asyncio.Future[int]] = {}
         self._adopts = os.getpid() == 1
+        self._sees = _proc_is_ours()
         loop.add_signal_handler(signal.SIGCHLD, self._on_child)
 
     def adopt_orphans(self) -> None:
@@ -59,7 +60,7 @@ class Children:
 
     def alive(self) -> frozenset[int]:
         """The children that there are now, ours and inherited."""
-        return frozenset(_children_of(os.getpid()))
+        return frozenset(_children_of(os.getpid())) if self._sees else frozenset()
 
     async def end_all(self, but: Container[int] = ()) -> None:
         """Kills all processes below this one, but for those children and what is below them, and waits for the ends."""
@@ -102,6 +103,14 @@ class Children:
             del self._awaited[pid]
             if not future.done():
                 future.set_result(os.waitstatus_to_exitcode(status))
+
+
+def _proc_is_ours() -> bool:
+    """Where it is another PID namespace's, the numbers in it are not those that we could kill or wait for."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
 
 
 def _below(pid: int) -> Iterator[int]:

@@ -193,7 +193,7 @@ class Worker:
             from patchlang.domaincheck import patch_domain_checked
 
             outcome = patch_domain_checked(self._schema, self._program, domain, vmi, progress=self._note)
-        reply = self._report(outcome.diagnostics, outcome.trace)
+        reply = self._report(outcome.diagnostics, outcome.trace, domain)
         if outcome.data is None:
             return reply, []
         return _result(reply, "domain", outcome.data != domain, outcome.data)
@@ -244,8 +244,14 @@ class Worker:
         """Tells the front where the work is, whatever becomes of this process."""
         progress.write(self._noted, document, str(span))
 
-    def _report(self, diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...]) -> dict[str, Any]:
-        return {**_findings(diagnostics), "trace": [_traced(document, self._debug) for document in trace]}
+    def _report(
+        self, diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...], domain: bytes = b""
+    ) -> dict[str, Any]:
+        traced = [_traced(document) for document in trace]
+        if self._debug:
+            for document, said in zip(trace, traced, strict=True):
+                said["edits"] = [_line(edit, domain) for edit in document.edits]
+        return {**_findings(diagnostics), "trace": traced}
 
 
 def _result(reply: dict[str, Any], what: str, changed: bool, *results: bytes) -> Reply:
@@ -265,7 +271,7 @@ def _findings(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
     return {"findings": found, "errors": errors, "warnings": len(diagnostics) - errors}
 
 
-def _traced(document: DocumentTrace, with_edits: bool) -> dict[str, Any]:
+def _traced(document: DocumentTrace) -> dict[str, Any]:
     reasons = [document.reason, *(f"{edit.label}: {edit.reason}" for edit in document.edits if edit.reason)]
     return {
         "name": document.name,
@@ -274,16 +280,29 @@ def _traced(document: DocumentTrace, with_edits: bool) -> dict[str, Any]:
         "changed": document.changed,
         "skipped": document.skipped,
         "reasons": [reason for reason in reasons if reason][:MAX_FINDINGS],
-        "edits": [_line(edit) for edit in document.edits] if with_edits else [],
     }
 
 
-def _line(edit: EditTrace) -> str:
-    """What an edit did, without values: as ``patchlang apply --trace`` shows it."""
+def _line(edit: EditTrace, domain: bytes) -> str:
+    """What an edit did, without values: as ``patchlang apply --trace`` shows it, but for names that are computed."""
     counts = f"matched {edit.matched}, changed {edit.changed}" + (f", skipped {edit.skipped}" if edit.skipped else "")
-    places = f": {', '.join(edit.places[:5])}" if edit.places else ""
+    shown = [_without_computed(place, edit.span.source.text, domain) for place in edit.places[:5]]
+    places = f": {', '.join(shown)}" if shown else ""
     reason = f" ({edit.reason})" if edit.reason else ""
     return f"{edit.span}: {edit.label}: {counts}{reason}{places}"
+
+
+def _without_computed(place: str, patch: str, domain: bytes) -> str:
+    """Steps of the path that are neither in the patch's text nor names in the domain that came may hold a value."""
+
+    def shown(step: str) -> str:
+        name, _, index = step.lstrip("@").rstrip("]").rpartition("[")
+        name = name if index.isdecimal() else step.lstrip("@")
+        raw = name.encode()
+        known = not name or name.isdecimal() or name in patch or b"<" + raw in domain or b" " + raw + b"=" in domain
+        return step if known else "…"
+
+    return "/".join(map(shown, place.split("/")))
 
 
 def main() -> NoReturn:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from .children import Children
 from .log import log
@@ -128,21 +128,17 @@ class Programs:
         assert process.stdout is not None
         assert process.stderr is not None
         output, said = bytearray(), StandardError(name)
-        printed = self._loop.create_future()
-
-        def at_end() -> None:
-            if not printed.done():
-                printed.set_result(None)
+        printed, too_much = self._loop.create_future(), self._loop.create_future()
 
         def take(data: bytes) -> None:
             output.extend(data)
-            if len(output) > MAX_OUTPUT and not printed.done():
-                printed.set_exception(ProgramError(f"printed more than {MAX_OUTPUT} bytes and was killed"))
+            if len(output) > MAX_OUTPUT and not too_much.done():
+                too_much.set_result(None)
 
-        out = _Drain(self._loop, process.stdout, take, at_end)
+        out = _Drain(self._loop, process.stdout, take, lambda: printed.set_result(None))
         errors = _Drain(self._loop, process.stderr, said.take, said.close)
         try:
-            await self._first_of(printed, ended, seconds)
+            await self._until_done({printed, ended}, too_much, seconds)
             status = await ended
         except BaseException as failure:
             out.close()
@@ -158,17 +154,21 @@ class Programs:
         said.close()
         return Ended(status, bytes(output), said.last_words)
 
-    async def _first_of(self, printed: asyncio.Future[None], ended: asyncio.Future[int], seconds: float) -> None:
-        """Waits until both are done. Raises TimeoutError, ProgramError."""
-        both = asyncio.gather(printed, asyncio.shield(ended))
-        done, _ = await asyncio.wait([both, self._stopped], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if both in done:
-            both.result()
-            return
-        both.cancel()
-        if self._stopped in done:
-            raise ProgramError("was killed: the sidecar is being stopped", "UNAVAILABLE")
-        raise TimeoutError
+    async def _until_done(
+        self, pending: set[asyncio.Future[Any]], too_much: asyncio.Future[None], seconds: float
+    ) -> None:
+        """Waits until all of ``pending`` are. Raises TimeoutError, ProgramError."""
+        until = self._loop.time() + seconds
+        while pending := {future for future in pending if not future.done()}:
+            left = until - self._loop.time()
+            futures = [*pending, too_much, self._stopped]
+            done, _ = await asyncio.wait(futures, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if too_much in done:
+                raise ProgramError(f"printed more than {MAX_OUTPUT} bytes and was killed")
+            if self._stopped in done:
+                raise ProgramError("was killed: the sidecar is being stopped", "UNAVAILABLE")
+            if not done:
+                raise TimeoutError
 
     def stop(self) -> None:
         """Ends the program that runs, with all that it started, and lets no other one start."""
