@@ -1,7 +1,7 @@
 """The front's end of the engine process (:mod:`shim.engine`): starts it, asks it, and kills it when it is late.
 
-There is never more than one. The first is forked before gRPC is imported, which would not survive it; its successors
-are started by ``subprocess``.
+There is never more than one. The first is forked (:mod:`shim.firstengine`); its successors are started by
+``subprocess``.
 """
 
 from __future__ import annotations
@@ -13,56 +13,36 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from typing import Any
 
-from . import frames, memory, progress
+from . import frames, progress
 from .children import Children
+from .firstengine import LOAD_SECONDS, FirstEngine
 from .log import log
 from .status import CallError, from_findings, internal
 
-LOAD_SECONDS = 100.0
-"""For reading and compiling the patches. KubeVirt waits for the socket for minutes, and gives up without a reason."""
 END_SECONDS = 10.0
 """For the end of a process that was killed; a disk that does not answer can hold it."""
-FRONT_BYTES = 24 * memory.MIB
-"""Of a container's memory what the front needs: itself, two messages that wait, one that comes or goes."""
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from shim.engine import main; main()"
 
 
 class Engines:
-    """The engine that lives, and its successors. ``request`` is the head of the request that loads the patches.
+    """The engine that lives, and its successors. ``load`` comes first; ``ask`` is called by one at a time."""
 
-    ``start_first`` comes before gRPC is imported, then ``enter`` once in the event loop, then ``load``; ``ask`` is
-    called by one at a time.
-    """
-
-    def __init__(self, request: dict[str, Any], max_memory: int | None) -> None:
-        self._request = {"call": "load", "seconds": LOAD_SECONDS, "memory": _allowance(max_memory), **request}
-        self._noted = progress.create()
+    def __init__(self, loop: asyncio.AbstractEventLoop, children: Children, first: FirstEngine) -> None:
+        self._loop = loop
+        self._children = children
+        self._request = first.request
+        self._noted = first.noted
         self._sources: list[bytes] = []
-        self._connection: socket.socket | None = None
-        self._pid = 0
+        self._connection: socket.socket | None = first.connection
+        self._pid = first.pid
+        self._ended = children.ended(first.pid)
         self._restart: asyncio.Task[None] | None = None
         self._broken: CallError | None = None
         self._stopped = False
         self._loaded = False
-
-    def start_first(self) -> None:
-        """Forks: the child has what is imported so far, and shares its memory."""
-        ours, theirs = socket.socketpair()
-        self._pid = os.fork()
-        if self._pid == 0:
-            ours.close()
-            from .engine import serve
-
-            serve(theirs, self._noted)
-        theirs.close()
-        with suppress(OSError):  # it is dead already, as ``load`` will find
-            frames.send(ours, self._request)  # it can begin while we import gRPC
-        ours.setblocking(False)
-        self._connection = ours
 
     def stop(self) -> None:
         """Ends the engine and whatever it works on; no other one is started."""
@@ -76,12 +56,6 @@ class Engines:
                 os.kill(self._pid, signal.SIGKILL)
             except ProcessLookupError:
                 return
-
-    def enter(self, loop: asyncio.AbstractEventLoop, children: Children) -> None:
-        """From now on the event loop watches it."""
-        self._loop = loop
-        self._children = children
-        self._ended = children.ended(self._pid)
 
     @property
     def pids(self) -> frozenset[int]:
@@ -242,12 +216,3 @@ class Engines:
         subject = "the run" if self._loaded else "loading the patches"
         text = f"{where}error[{blamed.id} {blamed.slug}] {subject} {what}{whose}"
         return from_findings([{"rule": blamed.id, "error": True, "text": text, "help": ""}], 1)
-
-
-def _allowance(max_memory: int | None) -> int:
-    """Bytes for the engine: what the container has left, and no more than wished."""
-    limit = memory.cgroup_limit()
-    if limit is None:
-        return memory.DEFAULT if max_memory is None else max_memory
-    left = max(0, limit - FRONT_BYTES)
-    return left if max_memory is None else min(left, max_memory)
