@@ -87,6 +87,7 @@ def _answer_all(connection: socket.socket, noted: int) -> None:
     }
     del first, blobs
     while (frame := frames.receive(connection)) is not None:
+        progress.begin(noted)
         head, blobs = frame
         if not _answer(connection, head, partial(requests[head["call"]], *blobs)):
             return

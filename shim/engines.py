@@ -17,12 +17,15 @@ from typing import Any
 
 from . import frames, progress
 from .children import Children
-from .firstengine import LOAD_SECONDS, FirstEngine
+from .firstengine import LOAD_SECONDS, FirstEngine, pair
 from .log import log
 from .status import CallError, from_findings, internal
 
 END_SECONDS = 10.0
 """For the end of a process that was killed; a disk that does not answer can hold it."""
+MAX_HELD = 2 * frames.MAX_WAITING
+"""Bytes of a request that are kept while the engine works, in case that it was dead before. Of a larger one the engine
+has taken a part when all is sent."""
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from shim.engine import main; main()"
 
@@ -38,7 +41,9 @@ class Engines:
         self._sources: list[bytes] = []
         self._connection: socket.socket | None = first.connection
         self._pid = first.pid
-        self._ended = children.ended(first.pid)
+        self._idle = False
+        self._has_answered = True
+        self._ended = self._watched(first.pid)
         self._restart: asyncio.Task[None] | None = None
         self._broken: CallError | None = None
         self._stopped = False
@@ -83,41 +88,58 @@ class Engines:
                 self._loaded = True
                 if not reply["serves"]:
                     await self._end()
+                self._idle = bool(reply["serves"])
                 return reply
             failure = found
         await self._end()
         raise failure
 
     async def ask(self, call: str, blobs: list[bytes], seconds: float, doing: str) -> frames.Frame:
-        """The engine's reply. ``blobs`` are given away: the list is empty as soon as the engine has them.
+        """The engine's reply. ``blobs`` are given away: the list is emptied when the engine has them.
 
+        An engine that was dead before it took the request is nobody's fault: the request goes to another one, once.
         Raises CallError where the engine is late, dies, runs out of memory or has a bug. But for the last, another one
         is started then, for the next request. It must not be cancelled.
         """
         until = self._loop.time() + seconds
-        await self._until_it_is_there(seconds)
-        assert self._connection is not None
-        progress.clear(self._noted)
         head = {"call": call, "seconds": seconds}
-        try:
-            async with asyncio.timeout_at(until):
-                await frames.send_async(self._loop, self._connection, head, blobs)
-                blobs.clear()
-                reply, results = await frames.receive_async(self._loop, self._connection)
-        except TimeoutError:
-            failure = await self._late(seconds)
-        except (OSError, frames.BrokenFrameError):
-            failure = await self._dead()
-        else:
-            found = self._failure_in(reply, doing)
-            if found is None:
-                return reply, results
-            if "bug" in reply:
-                raise found
-            failure = found
+        for again in (True, False):
+            await self._until_it_is_there(until)
+            self._idle = False
+            progress.clear(self._noted)
+            try:
+                async with asyncio.timeout_at(until):
+                    reply, results = await self._exchange(head, blobs)
+            except TimeoutError:
+                failure = await self._late(seconds)
+            except (OSError, frames.BrokenFrameError):
+                if again and blobs and not self._stopped and not progress.has_begun(self._noted):
+                    self._replace()
+                    continue
+                failure = await self._dead()
+            else:
+                found = self._failure_in(reply, doing)
+                self._idle = self._has_answered = found is None or "bug" in reply
+                if found is None:
+                    return reply, results
+                if "bug" in reply:
+                    raise found
+                failure = found
+            break
         if not self._stopped:
-            self._restart = self._loop.create_task(self._start_again())
+            self._replace()
         raise failure
+
+    async def _exchange(self, head: dict[str, Any], blobs: list[bytes]) -> frames.Frame:
+        """Raises OSError, BrokenFrameError."""
+        if self._connection is None:
+            raise frames.BrokenFrameError("there is no other end")
+        await frames.send_async(self._loop, self._connection, head, blobs)
+        if sum(map(len, blobs)) > MAX_HELD:
+            blobs.clear()
+        received = await frames.receive_async(self._loop, self._connection)
+        blobs.clear()
+        return received
 
     async def close(self) -> None:
         """Ends the engine for good."""
@@ -126,24 +148,46 @@ class Engines:
             self._restart.cancel()
         await self._end()
 
-    async def _until_it_is_there(self, seconds: float) -> None:
+    async def _until_it_is_there(self, until: float) -> None:
         if self._restart is not None:
+            started = self._loop.time()
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(until):
                     await asyncio.shield(self._restart)
             except TimeoutError:
+                seconds = until - started
                 text = f"the patches are not loaded again after {seconds:.2g} s, after an earlier run that was ended"
                 raise CallError("FAILED_PRECONDITION", text) from None
         if self._broken is not None:
             raise CallError(self._broken.code, self._broken.text)
+
+    def _watched(self, pid: int) -> asyncio.Future[int]:
+        """The exit status of an engine, which is replaced at once where it ends between two requests.
+
+        One that has answered nothing since its start is not, or this would go on without an end: the next request will.
+        """
+        ended = self._children.ended(pid)
+
+        def at_end(_: object) -> None:
+            if self._idle and pid == self._pid and not self._stopped:
+                self._idle = False
+                log.error("the engine %s between two calls", _how(ended.result()))
+                if self._has_answered:
+                    self._replace()
+
+        ended.add_done_callback(at_end)
+        return ended
+
+    def _replace(self) -> None:
+        self._has_answered = False
+        self._restart = self._loop.create_task(self._start_again())
 
     async def _start_again(self) -> None:
         """Another engine, in place of one that is gone; from the same texts, whatever became of their files."""
         await self._end()
         self._loaded = False
         try:
-            ours, theirs = socket.socketpair()
-            ours.setblocking(False)
+            ours, theirs = pair()
             with theirs:
                 descriptors = (theirs.fileno(), self._noted)
                 process = subprocess.Popen(  # noqa: S603 - this very program
@@ -154,7 +198,7 @@ class Engines:
                     pass_fds=descriptors,
                 )
             self._pid, self._connection = process.pid, ours
-            self._ended = self._children.ended(process.pid)
+            self._ended = self._watched(process.pid)
             process.returncode = 0  # it is waited for by us, not by this object
             await frames.send_async(self._loop, ours, self._request, self._sources)
             await self.load()
@@ -194,8 +238,7 @@ class Engines:
             return CallError("UNAVAILABLE", "the run was ended: the sidecar is being stopped")
         if status == -signal.SIGKILL:  # not by us: so the kernel does where there is no more memory
             return self._blame("OUT_OF_MEMORY", "was killed, as the kernel does where memory runs out")
-        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
-        return self._blame("ENGINE_CRASHED", f"crashed: the engine ended {how}")
+        return self._blame("ENGINE_CRASHED", f"crashed: the engine {_how(status)}")
 
     def _failure_in(self, reply: dict[str, Any], doing: str) -> CallError | None:
         """Of an engine that could still say so."""
@@ -216,3 +259,7 @@ class Engines:
         subject = "the run" if self._loaded else "loading the patches"
         text = f"{where}error[{blamed.id} {blamed.slug}] {subject} {what}{whose}"
         return from_findings([{"rule": blamed.id, "error": True, "text": text, "help": ""}], 1)
+
+
+def _how(status: int) -> str:
+    return f"ended by signal {-status}" if status < 0 else f"ended with exit status {status}"

@@ -44,7 +44,7 @@ def fork(wanted: dict[str, Any], max_memory: int | None) -> FirstEngine:
     """Forks: the child has what is imported so far, and shares its memory. ``wanted`` says what it is to load."""
     request = {"call": "load", "seconds": LOAD_SECONDS, "memory": _allowance(max_memory), **wanted}
     noted = progress.create()
-    ours, theirs = socket.socketpair()
+    ours, theirs = pair()
     pid = os.fork()
     if pid == 0:
         ours.close()
@@ -54,8 +54,15 @@ def fork(wanted: dict[str, Any], max_memory: int | None) -> FirstEngine:
     theirs.close()
     with suppress(OSError):  # it is dead already, as the front will find
         frames.send(ours, request)  # it can begin while the front imports gRPC
-    ours.setblocking(False)
     return FirstEngine(pid, ours, request, noted)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The front's end, which does not block, and the engine's."""
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, frames.MAX_WAITING // 2)  # the kernel doubles it
+    ours.setblocking(False)
+    return ours, theirs
 
 
 def _allowance(max_memory: int | None) -> int:
