@@ -59,7 +59,12 @@ class Children:
 
     def alive(self) -> frozenset[int]:
         """The children that there are now, ours and inherited."""
-        return frozenset(_children_of(os.getpid()))
+        # Only the main thread starts any, and the kernel gives orphans to the first thread that lives.
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+                return frozenset(map(int, file.read().split()))
+        except OSError:
+            return frozenset(_children_of(os.getpid()))
 
     async def end_all(self, but: Container[int] = ()) -> None:
         """Kills all processes below this one, but for those children and what is below them, and waits for the ends."""
