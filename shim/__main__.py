@@ -1,7 +1,5 @@
 """``sidecar-shim``: the entry point of the hook sidecar (also ``python -m shim``)."""
 
-# ruff: noqa: E402
-
 from __future__ import annotations
 
 import os
@@ -9,14 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-# Before anything imports asyncio: it can do TLS, which nothing here does, and OpenSSL is a tenth of the memory.
-sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-
 from patchlang import __version__
 
-from . import start
+from . import firstengine, start
 from .config import UsageError, parse
-from .engines import Engines
 from .log import LEVELS, flush, log, set_up
 from .stop import Stop
 from .text import one_line
@@ -42,17 +36,17 @@ def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -
         log.info("no --version is given: taken as %s", config.version)
     container = start.environment()
     hooks = start.find_hooks(start.path_variable(container))
-    refused = start.unusable(hooks)
-    engines = Engines(start.load_request(config, hooks), config.max_memory)
-    stop.before(engines.kill)
-    if refused is None:
-        engines.start_first()
+    engine = start.unusable(hooks) or firstengine.fork(start.load_request(config, hooks), config.max_memory)
+    if isinstance(engine, firstengine.FirstEngine):
+        stop.before(engine.kill)
     # gRPC's core would write lines of its own form to standard error.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # asyncio can do TLS, which nothing here does: OpenSSL is a tenth of the memory of this process.
+    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     # The rest takes a while to import; meanwhile the engine loads the patches, and signals are heard.
     from .server import run
 
-    return run(config, stop, logged, container, hooks, refused or engines, limits)
+    return run(config, stop, logged, container, hooks, engine, limits)
 
 
 if __name__ == "__main__":

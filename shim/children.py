@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Container, Iterator
+from contextlib import suppress
 
 from .log import log
 
@@ -59,18 +60,23 @@ class Children:
         return future
 
     def alive(self) -> frozenset[int]:
-        """The children that there are now, ours and inherited."""
-        return frozenset(_children_of(os.getpid())) if self._sees else frozenset()
+        """The children that there are now, ours and inherited; of those that cannot be seen, only ours."""
+        if not self._sees:
+            return frozenset(self._awaited)
+        # Only the main thread starts any, and the kernel gives orphans to the first thread that lives.
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+                return frozenset(map(int, file.read().split()))
+        except OSError:
+            return frozenset(_children_of(os.getpid()))
 
     async def end_all(self, but: Container[int] = ()) -> None:
         """Kills all processes below this one, but for those children and what is below them, and waits for the ends."""
         for _ in range(ROUNDS):
-            found = [pid for child in self.alive() if child not in but for pid in (child, *_below(child))]
-            for pid in found:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except (ProcessLookupError, PermissionError):
-                    continue
+            found = [child for child in self.alive() if child not in but]
+            for child in found:
+                # of what cannot be seen, at least the program's own session
+                _kill(child, *_below(child)) if self._sees else _kill(-child, child)
             self._reap()
             if not found:
                 return
@@ -103,6 +109,12 @@ class Children:
             del self._awaited[pid]
             if not future.done():
                 future.set_result(os.waitstatus_to_exitcode(status))
+
+
+def _kill(*pids: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _proc_is_ours() -> bool:

@@ -33,7 +33,7 @@ def read_object(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8")
         values = 0
-        for token in _TOKEN.finditer(data):
+        for token in _TOKEN.finditer(data) if len(data) > MAX_VALUES else ():  # each takes a byte at least
             values += token[0][:1] != b'"'
             if values > MAX_VALUES:
                 raise UnreadableError(f"has more than {MAX_VALUES:,} values")
@@ -91,8 +91,9 @@ async def check_domain(data: bytes) -> None:
     reader.StartDoctypeDeclHandler, reader.XmlDeclHandler = doctype, declaration
     try:
         for at in range(0, len(data), _PIECE):
+            if at > 0:
+                await asyncio.sleep(0)
             reader.Parse(data[at : at + _PIECE], False)
-            await asyncio.sleep(0)
         reader.Parse(b"", True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)

@@ -34,6 +34,8 @@ MAX_FINDINGS = 200
 """Diagnostics that are sent to the front, and the number of all."""
 MAX_RESULT = 4 * 1024 * 1024 - 64
 """What one gRPC message holds, less the field numbers and lengths around the data of any answer."""
+LARGE = 128 * 1024
+"""Bytes of a request after which memory is given back; less leaves little behind."""
 FOREGROUND = 10
 """How much nicer than the front: where both want the processor, a call is answered before another one is worked on."""
 
@@ -87,11 +89,15 @@ def _answer_all(connection: socket.socket, noted: int) -> None:
     }
     del first, blobs
     while (frame := frames.receive(connection)) is not None:
+        progress.begin(noted)
         head, blobs = frame
         if not _answer(connection, head, partial(requests[head["call"]], *blobs)):
             return
+        large = sum(map(len, blobs)) > LARGE
         del frame, head, blobs
         gc.collect()  # a run's documents hang in cycles
+        if large:
+            memory.give_back()
 
 
 def _answer(connection: socket.socket, head: dict[str, Any], work: Callable[[], Reply]) -> bool:

@@ -1,7 +1,7 @@
 """The front's end of the engine process (:mod:`shim.engine`): starts it, asks it, and kills it when it is late.
 
-There is never more than one. The first is forked before gRPC is imported, which would not survive it; its successors
-are started by ``subprocess``.
+There is never more than one. The first is forked (:mod:`shim.firstengine`); its successors are started by
+``subprocess``.
 """
 
 from __future__ import annotations
@@ -13,56 +13,41 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from typing import Any
 
-from . import frames, memory, progress
+from . import frames, progress
 from .children import Children
+from .firstengine import LOAD_SECONDS, FirstEngine, pair
 from .log import log
 from .status import CallError, from_findings, internal
 
-LOAD_SECONDS = 100.0
-"""For reading and compiling the patches. KubeVirt waits for the socket for minutes, and gives up without a reason."""
 END_SECONDS = 10.0
 """For the end of a process that was killed; a disk that does not answer can hold it."""
-FRONT_BYTES = 24 * memory.MIB
-"""Of a container's memory what the front needs: itself, two messages that wait, one that comes or goes."""
+MAX_HELD = 2 * frames.MAX_WAITING
+"""Bytes of a request that are kept while the engine works, in case that it was dead before. Of a larger one the engine
+has taken a part when all is sent."""
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from shim.engine import main; main()"
 
 
 class Engines:
-    """The engine that lives, and its successors. ``request`` is the head of the request that loads the patches.
+    """The engine that lives, and its successors. ``load`` comes first; ``ask`` is called by one at a time."""
 
-    ``start_first`` comes before gRPC is imported, then ``enter`` once in the event loop, then ``load``; ``ask`` is
-    called by one at a time.
-    """
-
-    def __init__(self, request: dict[str, Any], max_memory: int | None) -> None:
-        self._request = {"call": "load", "seconds": LOAD_SECONDS, "memory": _allowance(max_memory), **request}
-        self._noted = progress.create()
+    def __init__(self, loop: asyncio.AbstractEventLoop, children: Children, first: FirstEngine) -> None:
+        self._loop = loop
+        self._children = children
+        self._request = first.request
+        self._noted = first.noted
         self._sources: list[bytes] = []
-        self._connection: socket.socket | None = None
-        self._pid = 0
+        self._connection: socket.socket | None = first.connection
+        self._pid = first.pid
+        self._idle = False
+        self._has_answered = True
+        self._ended = self._watched(first.pid)
         self._restart: asyncio.Task[None] | None = None
         self._broken: CallError | None = None
         self._stopped = False
         self._loaded = False
-
-    def start_first(self) -> None:
-        """Forks: the child has what is imported so far, and shares its memory."""
-        ours, theirs = socket.socketpair()
-        self._pid = os.fork()
-        if self._pid == 0:
-            ours.close()
-            from .engine import serve
-
-            serve(theirs, self._noted)
-        theirs.close()
-        with suppress(OSError):  # it is dead already, as ``load`` will find
-            frames.send(ours, self._request)  # it can begin while we import gRPC
-        ours.setblocking(False)
-        self._connection = ours
 
     def stop(self) -> None:
         """Ends the engine and whatever it works on; no other one is started."""
@@ -76,12 +61,6 @@ class Engines:
                 os.kill(self._pid, signal.SIGKILL)
             except ProcessLookupError:
                 return
-
-    def enter(self, loop: asyncio.AbstractEventLoop, children: Children) -> None:
-        """From now on the event loop watches it."""
-        self._loop = loop
-        self._children = children
-        self._ended = children.ended(self._pid)
 
     @property
     def pids(self) -> frozenset[int]:
@@ -109,41 +88,58 @@ class Engines:
                 self._loaded = True
                 if not reply["serves"]:
                     await self._end()
+                self._idle = bool(reply["serves"])
                 return reply
             failure = found
         await self._end()
         raise failure
 
     async def ask(self, call: str, blobs: list[bytes], seconds: float, doing: str) -> frames.Frame:
-        """The engine's reply. ``blobs`` are given away: the list is empty as soon as the engine has them.
+        """The engine's reply. ``blobs`` are given away: the list is emptied when the engine has them.
 
+        An engine that was dead before it took the request is nobody's fault: the request goes to another one, once.
         Raises CallError where the engine is late, dies, runs out of memory or has a bug. But for the last, another one
         is started then, for the next request. It must not be cancelled.
         """
         until = self._loop.time() + seconds
-        await self._until_it_is_there(seconds)
-        assert self._connection is not None
-        progress.clear(self._noted)
         head = {"call": call, "seconds": seconds}
-        try:
-            async with asyncio.timeout_at(until):
-                await frames.send_async(self._loop, self._connection, head, blobs)
-                blobs.clear()
-                reply, results = await frames.receive_async(self._loop, self._connection)
-        except TimeoutError:
-            failure = await self._late(seconds)
-        except (OSError, frames.BrokenFrameError):
-            failure = await self._dead()
-        else:
-            found = self._failure_in(reply, doing)
-            if found is None:
-                return reply, results
-            if "bug" in reply:
-                raise found
-            failure = found
+        for again in (True, False):
+            await self._until_it_is_there(until)
+            self._idle = False
+            progress.clear(self._noted)
+            try:
+                async with asyncio.timeout_at(until):
+                    reply, results = await self._exchange(head, blobs)
+            except TimeoutError:
+                failure = await self._late(seconds)
+            except (OSError, frames.BrokenFrameError):
+                if again and blobs and not self._stopped and not progress.has_begun(self._noted):
+                    self._replace()
+                    continue
+                failure = await self._dead()
+            else:
+                found = self._failure_in(reply, doing)
+                self._idle = self._has_answered = found is None or "bug" in reply
+                if found is None:
+                    return reply, results
+                if "bug" in reply:
+                    raise found
+                failure = found
+            break
         if not self._stopped:
-            self._restart = self._loop.create_task(self._start_again())
+            self._replace()
         raise failure
+
+    async def _exchange(self, head: dict[str, Any], blobs: list[bytes]) -> frames.Frame:
+        """Raises OSError, BrokenFrameError."""
+        if self._connection is None:
+            raise frames.BrokenFrameError("there is no other end")
+        await frames.send_async(self._loop, self._connection, head, blobs)
+        if sum(map(len, blobs)) > MAX_HELD:
+            blobs.clear()
+        received = await frames.receive_async(self._loop, self._connection)
+        blobs.clear()
+        return received
 
     async def close(self) -> None:
         """Ends the engine for good."""
@@ -152,24 +148,46 @@ class Engines:
             self._restart.cancel()
         await self._end()
 
-    async def _until_it_is_there(self, seconds: float) -> None:
+    async def _until_it_is_there(self, until: float) -> None:
         if self._restart is not None:
+            started = self._loop.time()
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(until):
                     await asyncio.shield(self._restart)
             except TimeoutError:
+                seconds = until - started
                 text = f"the patches are not loaded again after {seconds:.2g} s, after an earlier run that was ended"
                 raise CallError("FAILED_PRECONDITION", text) from None
         if self._broken is not None:
             raise CallError(self._broken.code, self._broken.text)
+
+    def _watched(self, pid: int) -> asyncio.Future[int]:
+        """The exit status of an engine, which is replaced at once where it ends between two requests.
+
+        One that has answered nothing since its start is not, or this would go on without an end: the next request will.
+        """
+        ended = self._children.ended(pid)
+
+        def at_end(_: object) -> None:
+            if self._idle and pid == self._pid and not self._stopped:
+                self._idle = False
+                log.error("the engine %s between two calls", _how(ended.result()))
+                if self._has_answered:
+                    self._replace()
+
+        ended.add_done_callback(at_end)
+        return ended
+
+    def _replace(self) -> None:
+        self._has_answered = False
+        self._restart = self._loop.create_task(self._start_again())
 
     async def _start_again(self) -> None:
         """Another engine, in place of one that is gone; from the same texts, whatever became of their files."""
         await self._end()
         self._loaded = False
         try:
-            ours, theirs = socket.socketpair()
-            ours.setblocking(False)
+            ours, theirs = pair()
             with theirs:
                 descriptors = (theirs.fileno(), self._noted)
                 process = subprocess.Popen(  # noqa: S603 - this very program
@@ -180,7 +198,7 @@ class Engines:
                     pass_fds=descriptors,
                 )
             self._pid, self._connection = process.pid, ours
-            self._ended = self._children.ended(process.pid)
+            self._ended = self._watched(process.pid)
             process.returncode = 0  # it is waited for by us, not by this object
             await frames.send_async(self._loop, ours, self._request, self._sources)
             await self.load()
@@ -220,8 +238,7 @@ class Engines:
             return CallError("UNAVAILABLE", "the run was ended: the sidecar is being stopped")
         if status == -signal.SIGKILL:  # not by us: so the kernel does where there is no more memory
             return self._blame("OUT_OF_MEMORY", "was killed, as the kernel does where memory runs out")
-        how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
-        return self._blame("ENGINE_CRASHED", f"crashed: the engine ended {how}")
+        return self._blame("ENGINE_CRASHED", f"crashed: the engine {_how(status)}")
 
     def _failure_in(self, reply: dict[str, Any], doing: str) -> CallError | None:
         """Of an engine that could still say so."""
@@ -244,10 +261,5 @@ class Engines:
         return from_findings([{"rule": blamed.id, "error": True, "text": text, "help": ""}], 1)
 
 
-def _allowance(max_memory: int | None) -> int:
-    """Bytes for the engine: what the container has left, and no more than wished."""
-    limit = memory.cgroup_limit()
-    if limit is None:
-        return memory.DEFAULT if max_memory is None else max_memory
-    left = max(0, limit - FRONT_BYTES)
-    return left if max_memory is None else min(left, max_memory)
+def _how(status: int) -> str:
+    return f"ended by signal {-status}" if status < 0 else f"ended with exit status {status}"

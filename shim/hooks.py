@@ -11,11 +11,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .programs import Ended, ProgramError, Programs
 from .status import CallError
 from .text import one_line
+
+if TYPE_CHECKING:
+    from .programs import Ended, Programs
 
 ON_DEFINE_DOMAIN = "onDefineDomain"
 PRE_CLOUD_INIT_ISO = "preCloudInitIso"
@@ -132,6 +134,8 @@ async def call(
     Raises CallError where the program cannot be started, fails, is not done in
     ``seconds``, prints too much or what is not UTF-8. The text holds the end of its standard error.
     """
+    from .programs import ProgramError  # with asyncio, which the first engine has no use for
+
     words: list[bytes] = [found.hook.encode()]
     for name, value in arguments.items():
         words += [b"--" + name.encode(), value]

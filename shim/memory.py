@@ -7,6 +7,7 @@ the engine's own limit (``RLIMIT_DATA``) must strike first.
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 MIB = 1024 * 1024
@@ -75,6 +76,17 @@ def limit_self(allowed: int) -> None:
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
+
+
+def give_back() -> None:
+    """Gives free memory back to the system: the allocator keeps what lies below something that is still used.
+
+    At the container's limit the kernel would else take the pages of libraries instead, to read them again at once.
+    """
+    import ctypes
+
+    with suppress(AttributeError):  # a C library without it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _own_memory() -> tuple[int, int]:

@@ -22,6 +22,16 @@ def write(descriptor: int, patch: str, place: str) -> None:
     os.pwrite(descriptor, data + b"\0", 0)
 
 
+def begin(descriptor: int) -> None:
+    """Notes that a request is taken, and that no patch runs yet."""
+    write(descriptor, "", "")
+
+
+def has_begun(descriptor: int) -> bool:
+    """Whether anything is noted."""
+    return os.pread(descriptor, 1, 0) not in (b"", b"\0")
+
+
 def read(descriptor: int) -> tuple[str, str]:
     """The patch and the place noted last; empty where there are none."""
     data = os.pread(descriptor, MAX_BYTES + 1, 0).partition(b"\0")[0].decode("utf-8", "replace")

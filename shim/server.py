@@ -20,6 +20,7 @@ from .calls import Calls, Limits
 from .children import Children
 from .config import MAX_MESSAGE_BYTES, Config
 from .engines import Engines
+from .firstengine import FirstEngine
 from .handlers import add_hooks, add_plugin, hook_points
 from .hooks import Found
 from .log import StderrHandler, flush, log
@@ -51,22 +52,21 @@ def run(
     logged: StderrHandler,
     container: Mapping[bytes, bytes],
     hooks: list[Found],
-    engines: Engines | CallError,
+    engine: FirstEngine | CallError,
     limits: Limits | None = None,
 ) -> int:
     """Serves until ``stop`` says so. Ends the process with status 0 then; returns 1 where it cannot start at all.
 
-    ``container`` is its environment, which executables get. ``engines`` is a started one, or why nothing is served.
+    ``container`` is its environment, which executables get. ``engine`` is the first one, or why nothing is served.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     server = Server(loop, config, container, limits or Limits())
     try:
-        loop.run_until_complete(server.serve(stop, logged, hooks, engines))
+        loop.run_until_complete(server.serve(stop, logged, hooks, engine))
     except (SocketError, start.RefusedError) as error:
         log.error("cannot serve: %s", one_line(str(error)))
-        if isinstance(engines, Engines):
-            engines.kill()
+        server.kill()
         flush()
         return 1
     flush()
@@ -84,15 +84,18 @@ class Server:
         self._container = container
         self._limits = limits
         self._children = Children(loop)
+        self._engines: Engines | None = None
 
-    async def serve(self, stop: Stop, logged: StderrHandler, hooks: list[Found], engines: Engines | CallError) -> None:
+    async def serve(
+        self, stop: Stop, logged: StderrHandler, hooks: list[Found], engine: FirstEngine | CallError
+    ) -> None:
         """From loading to the end. Raises SocketError, RefusedError."""
         stop.enter(self._loop)
         logged.on_wait = lambda: self._write_again(logged)
-        if isinstance(engines, CallError):
-            backend: Backend = Broken(engines)
+        if isinstance(engine, CallError):
+            backend: Backend = Broken(engine)
         else:
-            engines.enter(self._loop, self._children)
+            engines = self._engines = Engines(self._loop, self._children, engine)
             choosing = self._loop.create_task(start.choose(self._config, hooks, engines, self._executables(engines)))
             stopping = self._loop.create_task(stop.wait())
             await asyncio.wait([choosing, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -108,9 +111,14 @@ class Server:
         bound = await self._bind(server)
         await stop.wait()
         await self._end(server, backend, bound)
-        if isinstance(engines, Engines):
-            await engines.close()
+        if self._engines is not None:
+            await self._engines.close()
         await self._children.end_all()
+
+    def kill(self) -> None:
+        """Ends the engine, where nothing can be served after all."""
+        if self._engines is not None:
+            self._engines.kill()
 
     def _executables(self, engines: Engines) -> start.MakeExecutables:
         def make(found: dict[str, Found], has_schema: bool) -> Executables:

@@ -17,6 +17,7 @@ from shim.engines import Engines
 from shim.status import CallError
 
 SECONDS_LEFT = 60.0
+NOTED = progress.create()
 
 
 class Wire:
@@ -40,10 +41,10 @@ class Wire:
 
 
 class InProcess(Engines):
-    """An engine that works where it is asked. ``said`` gets the head of each of its frames, and what it notes."""
+    """An engine that works where it is asked, and is no process. ``said`` gets the head of each of its frames, and what it notes."""
 
     def __init__(self, program: Program, said: list[str]) -> None:
-        super().__init__({}, None)
+        self._noted = NOTED
         self._said = said
         self._worker = Worker({"debug": True}, self._noted)
         self._worker._program = program
