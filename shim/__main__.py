@@ -39,14 +39,19 @@ def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -
     engine = start.unusable(hooks) or firstengine.fork(start.load_request(config, hooks), config.max_memory)
     if isinstance(engine, firstengine.FirstEngine):
         stop.before(engine.kill)
-    # gRPC's core would write lines of its own form to standard error.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # asyncio can do TLS, which nothing here does: OpenSSL is a tenth of the memory of this process.
-    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
+    before_imports()
     # The rest takes a while to import; meanwhile the engine loads the patches, and signals are heard.
     from .server import run
 
     return run(config, stop, logged, container, hooks, engine, limits)
+
+
+def before_imports() -> None:
+    """What must be so before asyncio and gRPC are imported."""
+    # gRPC's core would write lines of its own form to standard error.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # asyncio can do TLS, which nothing here does: OpenSSL is a tenth of the memory of this process.
+    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ print(*sys.modules)
 """
 FRONT = """
 import sys
-import shim.__main__
+from shim import __main__
+assert not sys.modules.keys() & {"asyncio", "grpc", "ssl"}, "the first engine is forked with them"
+__main__.before_imports()
 import shim.server
 print(*(name for name, module in sys.modules.items() if module))
 """

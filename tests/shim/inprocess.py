@@ -41,7 +41,7 @@ class Wire:
 
 
 class InProcess(Engines):
-    """An engine that works where it is asked, and is no process. ``said`` gets the head of each of its frames, and what it notes."""
+    """An engine without a process. ``said`` gets the head of each of its frames, and what it notes."""
 
     def __init__(self, program: Program, said: list[str]) -> None:
         self._noted = NOTED

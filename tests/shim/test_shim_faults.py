@@ -216,7 +216,7 @@ def test_a_caller_that_is_killed_amid_its_call(shim: Shim, what: str) -> None:
         [sys.executable, "-c", CALLER, str(shim.socket), "hang"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
     )
-    shim.wait_for("OnDefineDomain method has been called")
+    shim.wait_for("OnDefineDomain method has been called" if what == "patch" else "onDefineDomain: run")
     caller.kill()
     caller.wait()
     if what == "executable":
