@@ -181,15 +181,15 @@ def on_a_terminal(*args: str, **environment: str) -> str:
 
 
 def test_progress_on_a_terminal_only() -> None:
-    write_folders(20, 60)
+    write_folders(60, 60)  # it takes longer than the line waits
     shown = on_a_terminal(".")
-    counts = [int(count) for count in re.findall(r"\r(\d+) of 1200 files", shown)]
+    counts = [int(count) for count in re.findall(r"\r(\d+) of 3600 files", shown)]
     assert counts
     assert counts == sorted(counts)
-    last = shown.rindex("of 1200 files")
-    assert shown[last:].startswith("of 1200 files\r\x1b[K"), "it is gone before the report"
-    assert " of 1200 files" not in on_a_terminal(".", TERM="dumb")
-    assert " of 1200 files" not in validate(".").stderr
+    last = shown.rindex("of 3600 files")
+    assert shown[last:].startswith("of 3600 files\r\x1b[K"), "it is gone before the report"
+    assert " of 3600 files" not in on_a_terminal(".", TERM="dumb")
+    assert " of 3600 files" not in validate(".").stderr
 
 
 def test_progress_that_is_soon_done_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
