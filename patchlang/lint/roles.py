@@ -90,8 +90,8 @@ def anchors(edit: model.Edit) -> list[model.XPath]:
 
 
 def has(edit: model.Edit, *roles: Role) -> bool:
-    """Whether the op has a field of one of these roles."""
-    return any(one.role in roles for one in _declared(edit))
+    """Whether an edit has something in a field of one of these roles."""
+    return any(part.role in roles for part in parts(edit))
 
 
 def is_beside(edit: model.Edit) -> bool:
@@ -107,4 +107,4 @@ def adds(edit: model.Edit) -> bool:
 
 def only_asks(edit: model.Edit) -> bool:
     """Whether an edit changes nothing."""
-    return all(one.role in _ASKING for one in _declared(edit))
+    return all(part.role in _ASKING for part in parts(edit))
