@@ -43,6 +43,8 @@ LEAVES: dict[Any, Values] = {
     model.QName: st.sampled_from(("n", "p:n", *NAMES, *ATTRIBUTES)),
     model.Template: st.sampled_from(TEXTS),
 }
+# an empty message is passed on as it is, and says nothing
+MESSAGES = {model.Template: st.sampled_from([text for text in TEXTS if text])}.__getitem__
 OF_EVERY_EDIT: dict[str, Values] = {
     "name": st.just("an edit"),
     "when": LEAVES[model.Expression],
@@ -93,7 +95,8 @@ def _edits(draw: st.DrawFn, ops: dict[str, Any], of_op: Draw, of_every_edit: Map
         field, hint = known[key]
         if is_required(field) or draw(st.booleans()):
             others = {roles[other] for other in edit if other in roles}
-            edit[key] = draw(_of_type(hint, partial(of_op, role=role, others=others)))
+            leaf = MESSAGES if role is Role.MESSAGE else partial(of_op, role=role, others=others)
+            edit[key] = draw(_of_type(hint, leaf))
     shared = {**OF_EVERY_EDIT, **of_every_edit}
     for key in known.keys() - roles.keys():
         if draw(st.integers(0, 5)) == 5:
