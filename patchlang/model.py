@@ -8,7 +8,7 @@ default is required.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from .record import field, record
 from .source import Span, Text

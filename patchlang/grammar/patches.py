@@ -11,9 +11,9 @@ from ..celsyntax import closing_bracket
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
 from ..lint.reading import constant, expressions, template, xpath_literals
-from ..record import replace
 from ..lint.roles import is_beside, parts, selecting, texts
 from ..model import Role
+from ..record import replace
 from ..source import Text
 from ..template import Computed
 from . import findings, fragments

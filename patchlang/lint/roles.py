@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from .. import model
 from ..decode import yaml_key
 from ..model import Role
+from ..record import fields, is_record
 from ..source import Text
 from .reading import leaves
 
@@ -41,7 +41,7 @@ def declared(op: type[model.Edit]) -> tuple[Declared, ...]:
     Raises TypeError where one declares no role, since nothing could check it.
     """
     hints = get_type_hints(op, include_extras=True)
-    inherited = {field.name for base in op.__mro__[1:] if is_dataclass(base) for field in fields(base)}
+    inherited = {field.name for base in op.__mro__[1:] if is_record(base) for field in fields(base)}
     found = [
         Declared(field.name, yaml_key(field), _role(op, field.name, hints[field.name]))
         for field in fields(op)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
 import pytest
@@ -14,6 +13,7 @@ from patchlang.kubevirt import advice as kubevirt
 from patchlang.lint.roles import SELECTING, declared
 from patchlang.load import decode_source
 from patchlang.model import Role
+from patchlang.record import record
 from patchlang.schema import options
 from patchlang.source import SourceFile
 
@@ -58,7 +58,7 @@ def test_every_role_is_that_of_a_field() -> None:
 
 
 def test_a_field_without_a_role_is_refused() -> None:
-    @dataclass(frozen=True, slots=True, kw_only=True)
+    @record(kw_only=True)
     class Swap(model.DomainBase):
         path: model.XPath
 
@@ -66,7 +66,7 @@ def test_a_field_without_a_role_is_refused() -> None:
         declared(Swap)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Unheard(model.DomainBase):
     """An op that no check has heard of."""
 
