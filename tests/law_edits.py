@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from law_domains import ATTRIBUTES, NAMES
 
 from patchlang import model
-from patchlang.decode import is_required, model_fields
+from patchlang.decode import model_fields
 from patchlang.lint.roles import SELECTING, declared
 from patchlang.model import Role
 from patchlang.schema import options
@@ -93,7 +93,7 @@ def _edits(draw: st.DrawFn, ops: dict[str, Any], of_op: Draw, of_every_edit: Map
     edit: Edit = {"op": op}
     for key, role in roles.items():
         field, hint = known[key]
-        if is_required(field) or draw(st.booleans()):
+        if field.is_required or draw(st.booleans()):
             others = {roles[other] for other in edit if other in roles}
             leaf = MESSAGES if role is Role.MESSAGE else partial(of_op, role=role, others=others)
             edit[key] = draw(_of_type(hint, leaf))

@@ -25,7 +25,7 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
     """Puts two elements in each other's place."""
 
     path: Annotated[XPath, Role.MOVES]
-    other: Annotated[XPath, Role.MOVES] = key("with")
+    other: Annotated[XPath, Role.MOVES] = field(key="with")
 
 
 ''',
