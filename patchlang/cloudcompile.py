@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from . import cloudops, model, pointer, rules
 from .cloudinit import Origin
@@ -56,7 +56,8 @@ class CloudInitOps:
                 return self.test(edit)
             case model.AddPart():
                 return self.add_part(edit)
-        raise AssertionError(f"no compiler for {type(edit).__name__}")
+            case _:
+                assert_never(edit)
 
     def operation(
         self, path: model.Pointer, change: Change, default: model.Expect | None = None, to: PointerProgram | None = None
@@ -140,7 +141,7 @@ class CloudInitOps:
 def _origin(patch: model.Patch, edit: model.CloudInitEdit) -> Origin:
     number = next(i for i, other in enumerate(patch.spec.cloud_init) if other is edit)
     op = next(name for name, cls in model.CLOUD_INIT_OPS.items() if isinstance(edit, cls))
-    place: Text | None = edit.content_type if isinstance(edit, model.AddPart) else getattr(edit, "path", None)
+    place: Text | None = edit.content_type if isinstance(edit, model.AddPart) else edit.path
     name = edit.name.text if edit.name else f"cloudInit[{number}] {op}"
     return Origin(place.span() if place else edit.span, patch.metadata.name.text, name)
 

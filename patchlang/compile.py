@@ -209,7 +209,7 @@ class DocumentCompiler:
     def edit(self, edit: model.Edit, place: str, ops: dict[str, type], work: Callable[[], Op]) -> CompiledEdit[Op]:
         op_name = next(name for name, cls in ops.items() if isinstance(edit, cls))
         label = edit.name.text if edit.name else f"{place} {op_name}"
-        domain = isinstance(edit, model.DomainEdit)
+        domain = isinstance(edit, model.DomainBase)
         for_each = when = None
         if edit.for_each:
             names = self.names(xpath=domain, cloud_init=not domain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, assert_never, get_args, get_origin, get_type_hints
 
 from . import model, rules
 from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
@@ -151,8 +151,8 @@ class _Decoder:
     def single(self, hint: Any, node: Node, what: str) -> Any:
         if get_origin(hint) is tuple:
             return self.collection(get_args(hint)[0], node, what)
-        if hint in (model.DomainEdit, model.CloudInitEdit):
-            return self.edit(node, model.DOMAIN_OPS if hint is model.DomainEdit else model.CLOUD_INIT_OPS)
+        if hint in model.OPS:
+            return self.edit(node, model.OPS[hint])
         if hint is model.MapValue and isinstance(node, Mapping):
             return self.json_value(node)
         if _is_record(hint):
@@ -174,7 +174,7 @@ class _Decoder:
                 node.span,
                 "start each entry with `- `",
             )
-        if item in (model.DomainEdit, model.CloudInitEdit):
+        if item in model.OPS:
             return self.edits(item, node, what)
         return self.all(partial(self.value, item, child, f"an entry of {what}") for child in node.items)
 
@@ -311,7 +311,7 @@ def _check_variables(patch: model.Patch) -> Iterable[Diagnostic]:
         seen.add(text)
 
 
-def _check_combination(edit: model.Edit) -> None:
+def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
     match edit:
         case model.Test(path=None, expression=None) | model.JsonTest(path=None, expression=None):
             raise fail(rules.MISSING_KEY, "`test` needs a `path` or an `expression`", edit.span)
@@ -347,10 +347,20 @@ def _check_combination(edit: model.Edit) -> None:
             raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
         case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):
             raise fail(rules.KEY_CONFLICT, "`addPart` works on `userData`", edit.span)
-        case model.CloudInitEdit() if edit.part and edit.target is not model.Target.USER_DATA:
+        case model.CloudInitBase() if edit.part and edit.target is not model.Target.USER_DATA:
             raise fail(rules.KEY_CONFLICT, "`part` goes with `target: userData`", edit.span)
-        case _:
+        case (
+            model.Add() | model.Set() | model.Ensure() | model.Merge() | model.Replace() | model.Remove()
+            | model.Move() | model.Copy() | model.Rename() | model.QemuArgs() | model.Test()
+        ):  # fmt: skip
             pass
+        case (
+            model.JsonAdd() | model.JsonRemove() | model.JsonReplace() | model.JsonMove() | model.JsonCopy()
+            | model.JsonTest() | model.JsonMerge() | model.JsonEnsure() | model.AddPart()
+        ):  # fmt: skip
+            pass
+        case _:
+            assert_never(edit)
 
 
 def _start_of(node: Mapping) -> Span:
@@ -360,7 +370,7 @@ def _start_of(node: Mapping) -> Span:
 def _own_first(cls: type) -> list[str]:
     """The keys of a class, those that every edit has last."""
     common = [
-        k for base in (model.DomainEdit, model.CloudInitEdit) if issubclass(cls, base) for k in model_fields(base)
+        key for base in (model.DomainBase, model.CloudInitBase) if issubclass(cls, base) for key in model_fields(base)
     ]
     return [*(k for k in model_fields(cls) if k not in common), *common]
 

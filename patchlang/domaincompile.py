@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from lxml import etree
 
@@ -63,7 +63,8 @@ class DomainOps:
                 return self.qemu_args(edit)
             case model.Test():
                 return self.test(edit)
-        raise AssertionError(f"no compiler for {type(edit).__name__}")
+            case _:
+                assert_never(edit)
 
     def targets(self, path: model.XPath, *, default: model.Expect = _ONE, attribute: bool = False) -> Targets:
         selector = Selector(path, self.document.namespaces, self.known)

@@ -27,7 +27,7 @@ STAGES = {
     "PL9": "libvirt's grammar",
 }
 
-_BASES: dict[str, type] = {"domain": model.DomainEdit, "cloudInit": model.CloudInitEdit}
+_BASES: dict[str, type] = {"domain": model.DomainBase, "cloudInit": model.CloudInitBase}
 _WORDS = {
     model.Expression: "CEL",
     model.XPath: "XPath",

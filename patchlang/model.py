@@ -8,6 +8,7 @@ default is required.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Annotated, Any, TypeAlias
 
 from .record import field, record
 from .source import Span, Text
@@ -148,9 +149,41 @@ class Variable:
     expression: Expression
 
 
+class Role(Enum):
+    """What a field is to its edit.
+
+    The grammar, the advice, KubeVirt's checks and the laws go by the roles of fields (:mod:`patchlang.lint.roles`) and
+    never by ops: so they check an op that they have never heard of.
+    """
+
+    # XPath or JSON Pointer that selects what the edit works on, and what becomes of that; `expect` counts it, and
+    # `unless` is asked at each
+    ASKS = "asks"  # nothing
+    CHANGES = "changes"  # it stays, and what is in it or beside it changes
+    REMOVES = "removes"  # it goes, and may be gone already
+    REPLACES = "replaces"  # it goes, and what is inserted takes its place
+    RENAMES = "renames"  # it gets the name
+    MOVES = "moves"  # it goes elsewhere: to the goal, if there is one
+    COPIES = "copies"  # it stays, and a copy goes to the goal
+    # where the work is done
+    GOAL = "goal"  # the path of the one node that something is moved or copied into or beside
+    POSITION = "position"  # whether what is put there goes into a node or beside it
+    MAKES = "makes"  # a path that is made where it is missing: at each selected node, else in the document
+    # what is put there
+    INSERTS = "inserts"  # XML or a value, put in anew each time
+    MERGES = "merges"  # XML or a value, merged into what is there
+    KEYS = "keys"  # for elements of the XML, the relative paths that tell entries of a list apart
+    VALUE = "value"  # what becomes the text or value of what is made, else of what is selected
+    NAME = "name"  # a name that something gets
+    ARGUMENT = "argument"  # a text that is put on `/domain/qemu:commandline`
+    # about the edit
+    CONDITION = "condition"  # CEL that must be true
+    MESSAGE = "message"  # what the user is told
+
+
 @record(kw_only=True)
 class Edit:
-    """What every edit may have."""
+    """What every edit may have. Each field that an op adds declares its :class:`Role`."""
 
     span: Span
     name: Name | None = None
@@ -159,7 +192,7 @@ class Edit:
 
 
 @record(kw_only=True)
-class DomainEdit(Edit):
+class DomainBase(Edit):
     """An edit of the domain XML."""
 
     unless: XPath | None = None
@@ -168,97 +201,99 @@ class DomainEdit(Edit):
 
 
 @record(kw_only=True)
-class Add(DomainEdit):
+class Add(DomainBase):
     """Puts a copy of the fragment at each matched node (RFC 5261 section 4.3)."""
 
-    path: XPath
-    xml: Fragment
-    position: Position = Position.APPEND
+    path: Annotated[XPath, Role.CHANGES]
+    xml: Annotated[Fragment, Role.INSERTS]
+    position: Annotated[Position, Role.POSITION] = Position.APPEND
 
 
 @record(kw_only=True)
-class Set(DomainEdit):
+class Set(DomainBase):
     """Sets the text of each matched element, or an attribute of it."""
 
-    path: XPath
-    value: Template
+    path: Annotated[XPath, Role.CHANGES]
+    value: Annotated[Template, Role.VALUE]
 
 
 @record(kw_only=True)
-class Ensure(DomainEdit):
+class Ensure(DomainBase):
     """Makes what the path names where it is missing, then sets the value."""
 
-    path: ConstructivePath
-    value: Template | None = None
-    within: XPath | None = field(key="in", default=None)
+    path: Annotated[ConstructivePath, Role.MAKES]
+    value: Annotated[Template | None, Role.VALUE] = None
+    within: Annotated[XPath | None, Role.CHANGES] = field(key="in", default=None)
 
 
 @record(kw_only=True)
-class Merge(DomainEdit):
+class Merge(DomainBase):
     """Merges the fragment into each matched element; ``keys`` tells list entries apart."""
 
-    path: XPath
-    xml: Fragment
-    keys: tuple[tuple[Name, tuple[XPath, ...]], ...] = ()
+    path: Annotated[XPath, Role.CHANGES]
+    xml: Annotated[Fragment, Role.MERGES]
+    keys: Annotated[tuple[tuple[Name, tuple[XPath, ...]], ...], Role.KEYS] = ()
 
 
 @record(kw_only=True)
-class Replace(DomainEdit):
+class Replace(DomainBase):
     """Puts the fragment in place of each matched element (RFC 5261 section 4.4)."""
 
-    path: XPath
-    xml: Fragment
+    path: Annotated[XPath, Role.REPLACES]
+    xml: Annotated[Fragment, Role.INSERTS]
 
 
 @record(kw_only=True)
-class Remove(DomainEdit):
+class Remove(DomainBase):
     """Removes elements, attributes or text nodes (RFC 5261 section 4.5)."""
 
-    path: XPath
+    path: Annotated[XPath, Role.REMOVES]
 
 
 @record(kw_only=True)
-class Move(DomainEdit):
+class Move(DomainBase):
     """Moves the elements that ``from`` selects to the one element of ``path``."""
 
-    source: XPath = field(key="from")
-    path: XPath
-    position: Position = Position.APPEND
+    source: Annotated[XPath, Role.MOVES] = field(key="from")
+    path: Annotated[XPath, Role.GOAL]
+    position: Annotated[Position, Role.POSITION] = Position.APPEND
 
 
 @record(kw_only=True)
-class Copy(DomainEdit):
+class Copy(DomainBase):
     """Copies the elements that ``from`` selects to the one element of ``path``."""
 
-    source: XPath = field(key="from")
-    path: XPath
-    position: Position = Position.APPEND
+    source: Annotated[XPath, Role.COPIES] = field(key="from")
+    path: Annotated[XPath, Role.GOAL]
+    position: Annotated[Position, Role.POSITION] = Position.APPEND
 
 
 @record(kw_only=True)
-class Rename(DomainEdit):
+class Rename(DomainBase):
     """Gives each matched element or attribute another name."""
 
-    path: XPath
-    to: QName
+    path: Annotated[XPath, Role.RENAMES]
+    to: Annotated[QName, Role.NAME]
 
 
 @record(kw_only=True)
-class QemuArgs(DomainEdit):
+class QemuArgs(DomainBase):
     """Puts arguments on ``qemu:commandline``, as one run, once, and environment variables by name."""
 
-    args: tuple[Template, ...] | Template = ()
-    env: tuple[tuple[Name, Template], ...] = ()
+    args: Annotated[tuple[Template, ...] | Template, Role.ARGUMENT] = ()
+    env: Annotated[tuple[tuple[Name, Template], ...], Role.ARGUMENT] = ()
 
 
 @record(kw_only=True)
-class Test(DomainEdit):
+class Test(DomainBase):
     """Fails the document unless the path matches as expected, or the expression is true."""
 
-    path: XPath | None = None
-    expression: Expression | None = None
-    message: Template | None = None
+    path: Annotated[XPath | None, Role.ASKS] = None
+    expression: Annotated[Expression | None, Role.CONDITION] = None
+    message: Annotated[Template | None, Role.MESSAGE] = None
 
+
+DomainEdit: TypeAlias = Add | Set | Ensure | Merge | Replace | Remove | Move | Copy | Rename | QemuArgs | Test
 
 DOMAIN_OPS: dict[str, type[DomainEdit]] = {
     "add": Add,
@@ -284,7 +319,7 @@ class Part:
 
 
 @record(kw_only=True)
-class CloudInitEdit(Edit):
+class CloudInitBase(Edit):
     """An edit of cloud-init data."""
 
     target: Target = Target.CLOUD_INIT_DATA
@@ -294,79 +329,83 @@ class CloudInitEdit(Edit):
 
 
 @record(kw_only=True)
-class JsonAdd(CloudInitEdit):
+class JsonAdd(CloudInitBase):
     """Adds a value, or sets one that is there (RFC 6902 section 4.1)."""
 
-    path: Pointer
-    value: Value
-    position: ListPosition | None = None
+    path: Annotated[Pointer, Role.CHANGES]
+    value: Annotated[Value, Role.INSERTS]
+    position: Annotated[ListPosition | None, Role.POSITION] = None
 
 
 @record(kw_only=True)
-class JsonRemove(CloudInitEdit):
+class JsonRemove(CloudInitBase):
     """Removes a value (RFC 6902 section 4.2)."""
 
-    path: Pointer
+    path: Annotated[Pointer, Role.REMOVES]
 
 
 @record(kw_only=True)
-class JsonReplace(CloudInitEdit):
+class JsonReplace(CloudInitBase):
     """Replaces a value (RFC 6902 section 4.3)."""
 
-    path: Pointer
-    value: Value
+    path: Annotated[Pointer, Role.CHANGES]
+    value: Annotated[Value, Role.VALUE]
 
 
 @record(kw_only=True)
-class JsonMove(CloudInitEdit):
+class JsonMove(CloudInitBase):
     """Moves a value (RFC 6902 section 4.4)."""
 
-    source: Pointer = field(key="from")
-    path: Pointer
+    source: Annotated[Pointer, Role.MOVES] = field(key="from")
+    path: Annotated[Pointer, Role.GOAL]
 
 
 @record(kw_only=True)
-class JsonCopy(CloudInitEdit):
+class JsonCopy(CloudInitBase):
     """Copies a value (RFC 6902 section 4.5)."""
 
-    source: Pointer = field(key="from")
-    path: Pointer
+    source: Annotated[Pointer, Role.COPIES] = field(key="from")
+    path: Annotated[Pointer, Role.GOAL]
 
 
 @record(kw_only=True)
-class JsonTest(CloudInitEdit):
+class JsonTest(CloudInitBase):
     """Fails the document unless the value is as given (RFC 6902 section 4.6), or the expression is true."""
 
-    path: Pointer | None = None
-    value: Value | None = None
-    expression: Expression | None = None
-    message: Template | None = None
+    path: Annotated[Pointer | None, Role.ASKS] = None
+    value: Annotated[Value | None, Role.VALUE] = None
+    expression: Annotated[Expression | None, Role.CONDITION] = None
+    message: Annotated[Template | None, Role.MESSAGE] = None
 
 
 @record(kw_only=True)
-class JsonMerge(CloudInitEdit):
+class JsonMerge(CloudInitBase):
     """Merges a value into the one that the path names (RFC 7396)."""
 
-    path: Pointer
-    value: Value
+    path: Annotated[Pointer, Role.CHANGES]
+    value: Annotated[Value, Role.MERGES]
 
 
 @record(kw_only=True)
-class JsonEnsure(CloudInitEdit):
+class JsonEnsure(CloudInitBase):
     """Makes what the pointer names where it is missing, and sets the value."""
 
-    path: Pointer
-    value: Value
+    path: Annotated[Pointer, Role.MAKES]
+    value: Annotated[Value, Role.VALUE]
 
 
 @record(kw_only=True)
-class AddPart(CloudInitEdit):
+class AddPart(CloudInitBase):
     """Gives multipart user data a part with this type, name and content."""
 
-    content_type: Name
-    filename: Name
-    content: Template
+    content_type: Annotated[Name, Role.NAME]
+    filename: Annotated[Name, Role.NAME]
+    content: Annotated[Template, Role.VALUE]
 
+
+CloudInitEdit: TypeAlias = (
+    JsonAdd | JsonRemove | JsonReplace | JsonMove | JsonCopy | JsonTest | JsonMerge | JsonEnsure | AddPart
+)
 
 CLOUD_INIT_OPS: dict[str, type[CloudInitEdit]] = {
     "add": JsonAdd,
@@ -379,6 +418,10 @@ CLOUD_INIT_OPS: dict[str, type[CloudInitEdit]] = {
     "ensure": JsonEnsure,
     "addPart": AddPart,
 }
+
+
+# the ops of each kind of edit, by their names
+OPS: dict[Any, dict[str, Any]] = {DomainEdit: dict(DOMAIN_OPS), CloudInitEdit: dict(CLOUD_INIT_OPS)}
 
 
 @record

@@ -26,9 +26,10 @@ KINDS: dict[str, type] = {"Patch": model.Patch, "PatchTest": testmodel.PatchTest
 
 # in these an empty text means something
 _MAY_BE_EMPTY = (model.Pointer, model.Fragment)
-_OPS: dict[Any, dict[str, Any]] = {
-    model.DomainEdit: dict(model.DOMAIN_OPS),
-    model.CloudInitEdit: dict(model.CLOUD_INIT_OPS),
+# of each union of ops its name, and what all of them have
+_EDITS: dict[Any, tuple[str, type]] = {
+    model.DomainEdit: ("DomainEdit", model.DomainBase),
+    model.CloudInitEdit: ("CloudInitEdit", model.CloudInitBase),
 }
 _USER_DATA = {"enum": [model.Target.USER_DATA.value]}
 _PART: dict[str, Any] = {"dependencies": {"part": {"required": ["target"], "properties": {"target": _USER_DATA}}}}
@@ -93,7 +94,7 @@ _OF_CLASSES: dict[type, Schema] = {
     model.AddPart: {
         "properties": {"target": {"enum": [model.Target.CLOUD_INIT_DATA.value, model.Target.USER_DATA.value]}}
     },
-    model.CloudInitEdit: _PART,
+    model.CloudInitBase: _PART,
     testmodel.TestSpec: {"properties": {"cases": {"minItems": 1}}},
     testmodel.Case: {
         "anyOf": [
@@ -190,6 +191,8 @@ class _Writer:
 
     def value(self, hint: Any) -> Schema:
         """The schema of what the decoder takes for a type of the model."""
+        if hint in model.OPS:
+            return self.edit(hint)
         choices = options(hint)
         if set(choices) == set(get_args(model.Value)):
             return {}
@@ -199,8 +202,6 @@ class _Writer:
     def single(self, hint: Any) -> Schema:
         if get_origin(hint) is tuple:
             return self.collection(get_args(hint)[0])
-        if hint in _OPS:
-            return self.edit(hint)
         if hint is model.MapValue:
             return {"type": "object"}
         if isinstance(hint, type) and is_record(hint) and hint is not model.Expect and not issubclass(hint, Text):
@@ -219,22 +220,22 @@ class _Writer:
         one_is_enough = isinstance(item, type) and issubclass(item, Text)
         return {"anyOf": [_leaf(item), items]} if one_is_enough else items
 
-    def edit(self, base: Any) -> Schema:
+    def edit(self, union: Any) -> Schema:
         """The union of all ops, told apart by ``op``."""
-
-        if base.__name__ not in self.definitions:
-            ops = _OPS[base]
+        name, base = _EDITS[union]
+        if name not in self.definitions:
+            ops = model.OPS[union]
             for op, cls in ops.items():
                 self.define(cls.__name__, cls, {"op": {"enum": [op]}})
             described = {"enum": list(ops), "enumDescriptions": [first_paragraph(cls) for cls in ops.values()]}
-            self.definitions[base.__name__] = {
+            self.definitions[name] = {
                 "type": "object",
                 "description": first_paragraph(base),
                 "required": ["op"],
                 "properties": {"op": {**described, "description": "What the edit does."}},
                 "allOf": [_if("op", op, cls.__name__) for op, cls in ops.items()],
             }
-        return {"$ref": f"#/definitions/{base.__name__}"}
+        return {"$ref": f"#/definitions/{name}"}
 
     def define(self, name: str, cls: type, first: Schema | None = None) -> None:
         if name not in self.definitions:

@@ -24,6 +24,7 @@ from patchlang.decode import model_fields
 from patchlang.diagnostics import Diagnostic, Rule
 from patchlang.dumps import read_vmi
 from patchlang.files import read_source
+from patchlang.lint.roles import declared, parts
 from patchlang.load import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
@@ -255,14 +256,15 @@ def test_every_field_of_a_spec_and_every_position_has_a_case() -> None:
         if not any(getattr(spec, field.name) != field.default for spec in specs)
     }
     assert unused - {"cloudInit"} == set()
-    placed = [
-        (type(edit), edit.position)
+    placed = {
+        (type(edit), part.value)
         for spec in specs
         for edit in spec.domain
-        if isinstance(edit, (model.Add, model.Move, model.Copy))
-    ]
-    wanted = {(op, position) for op in (model.Add, model.Move, model.Copy) for position in model.Position}
-    assert wanted - set(placed) == set()
+        for part in parts(edit)
+        if part.role is model.Role.POSITION
+    }
+    placing = [op for op in OPS.values() if any(one.role is model.Role.POSITION for one in declared(op))]
+    assert {(op, position) for op in placing for position in model.Position} - placed == set()
 
 
 def applied_patches() -> list[model.Patch]:

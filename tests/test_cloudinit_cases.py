@@ -23,6 +23,7 @@ from patchlang.decode import model_fields
 from patchlang.dumps import read_vmi
 from patchlang.engine import patch_cloud_init
 from patchlang.files import read_source
+from patchlang.lint.roles import SELECTING, declared, parts
 from patchlang.load import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
@@ -185,11 +186,12 @@ def test_every_field_of_every_op_has_a_case() -> None:
 
 def test_every_op_on_every_target_and_every_position_has_a_case() -> None:
     edits = applied()
-    wanted: set[Any] = {
-        (cls, target) for cls in model.CLOUD_INIT_OPS.values() if cls is not model.AddPart for target in model.Target
-    } | set(model.ListPosition)
+    placed = (*SELECTING, model.Role.MAKES)
+    ops = [op for op in model.CLOUD_INIT_OPS.values() if any(one.role in placed for one in declared(op))]
+    wanted: set[Any] = {(op, target) for op in ops for target in model.Target} | set(model.ListPosition)
     seen: set[Any] = {(type(edit), edit.target) for edit in edits}
-    assert wanted - seen - {edit.position for edit in edits if isinstance(edit, model.JsonAdd)} == set()
+    seen |= {part.value for edit in edits for part in parts(edit) if part.role is model.Role.POSITION}
+    assert wanted - seen == set()
 
 
 def test_every_rule_that_belongs_here_has_a_case() -> None:

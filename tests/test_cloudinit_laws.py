@@ -8,8 +8,10 @@ from typing import Any
 import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from law_edits import cloud_init_edits
 
 from patchlang import mime
+from patchlang.compile import Program
 from patchlang.data import identical
 from patchlang.engine import patch_cloud_init
 from patchlang.load import load_sources
@@ -67,7 +69,7 @@ def cloud_configs(draw: st.DrawFn) -> str:
     return text.replace("\n", "\r\n") if draw(st.booleans()) and "\\" not in text and "\r" not in text else text
 
 
-def run(edits: list[dict[str, Any]], data: bytes, vmi: Any = None, **spec: Any) -> CloudInitOutcome:
+def loaded(edits: list[dict[str, Any]], **spec: Any) -> Program | None:
     document = {
         "apiVersion": "patchlang/v1",
         "kind": "Patch",
@@ -76,7 +78,13 @@ def run(edits: list[dict[str, Any]], data: bytes, vmi: Any = None, **spec: Any) 
     }
     text = yaml.dump(document, Dumper=Quoted, allow_unicode=True)
     program, diagnostics = load_sources([SourceFile("law.yaml", text)], [])
-    assert program is not None, render(diagnostics)
+    assert (program is None) == any(d.is_error and d.span and d.message for d in diagnostics), render(diagnostics)
+    return program
+
+
+def run(edits: list[dict[str, Any]], data: bytes, vmi: Any = None, **spec: Any) -> CloudInitOutcome:
+    program = loaded(edits, **spec)
+    assert program is not None
     return patch_cloud_init(program, data, b"", json.dumps(vmi or {}).encode())
 
 
@@ -221,42 +229,9 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 DATA = st.lists(PIECES | TEXT, max_size=8).map("".join)
 FIELDS = st.one_of(st.none(), DATA, JSON)
-ANY_EDIT = st.one_of(
-    st.fixed_dictionaries(
-        {
-            "op": st.sampled_from(["add", "replace", "ensure", "merge", "test"]),
-            "target": st.sampled_from(["cloudInitData", "userData", "networkData", "metaData"]),
-            "path": POINTERS | st.sampled_from(["/UserData", "/NetworkData", "/NoCloudMetaData", "/DataSource"]),
-            "value": JSON.map(literal),
-        }
-    ),
-    st.fixed_dictionaries(
-        {
-            "op": st.sampled_from(["move", "copy"]),
-            "target": st.sampled_from(["userData", "networkData"]),
-            "from": POINTERS,
-            "path": POINTERS,
-        }
-    ),
-    st.fixed_dictionaries(
-        {
-            "op": st.just("remove"),
-            "target": st.just("userData"),
-            "part": st.sampled_from([{"contentType": "text/cloud-config"}, {"filename": "a.sh"}, {}]),
-            "path": POINTERS,
-            "expect": st.just("0..1"),
-        }
-    ),
-    st.fixed_dictionaries(
-        {
-            "op": st.just("addPart"),
-            "contentType": st.just("text/x-shellscript"),
-            "filename": st.just("a.sh"),
-            "content": TEXT.map(literal),
-        }
-    ),
-    st.just({"op": "test", "expression": "has(cloudInit.userData.value) || size(cloudInit.networkData.text) >= 0"}),
-)
+ANY_EDIT = cloud_init_edits(
+    POINTERS | st.sampled_from(["/UserData", "/NetworkData", "/NoCloudMetaData", "/DataSource"]), JSON.map(literal)
+).filter(lambda edit: loaded([edit]) is not None)
 
 
 @given(DATA | FIELDS, DATA | FIELDS, FIELDS, st.lists(ANY_EDIT, max_size=3))

@@ -709,7 +709,7 @@ def table_of_quotes(table: Block) -> None:
 
 
 def table_of_edit_keys(table: Block) -> None:
-    common = set(model_fields(model.DomainEdit))
+    common = set(model_fields(model.DomainBase))
     assert set(first_codes(table)) == {"op", *common}
 
 
@@ -718,7 +718,7 @@ def fields_of(op: str) -> Callable[[Block], None]:
         own = {
             name: field
             for name, (field, _) in model_fields(model.DOMAIN_OPS[op]).items()
-            if name not in model_fields(model.DomainEdit)
+            if name not in model_fields(model.DomainBase)
         }
         assert set(first_codes(table)) == set(own)
         for row in rows(table):
@@ -923,10 +923,10 @@ def test_every_key_of_every_op_is_shown() -> None:
                 keys = {key for key, (field, _) in model_fields(type(edit)).items() if _is_set(edit, field)}
                 shown.setdefault(op, set()).update(keys)
     for op, cls in model.DOMAIN_OPS.items():
-        own = set(model_fields(cls)) - set(model_fields(model.DomainEdit))
+        own = set(model_fields(cls)) - set(model_fields(model.DomainBase))
         assert own - shown.get(op, set()) == set(), op
     common = set().union(*shown.values())
-    assert set(model_fields(model.DomainEdit)) - common == {"name"}
+    assert set(model_fields(model.DomainBase)) - common == {"name"}
 
 
 def _is_set(edit: model.DomainEdit, field: Field) -> bool:

@@ -32,7 +32,9 @@ from patchlang.grammar import fragments
 from patchlang.grammar.index import load, versions
 from patchlang.grammar.patches import filled
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
+from patchlang.lint.roles import texts
 from patchlang.load import decode_source
+from patchlang.model import Role
 from patchlang.record import fields
 from patchlang.source import Text
 from patchlang.validation.discovery import Input
@@ -107,10 +109,11 @@ def sites(file: File, words: Vocabulary) -> Iterator[Site]:
                         finder.xpath(leaf)
                     elif isinstance(leaf, model.Fragment):
                         finder.fragment(leaf)
-            if isinstance(edit, model.Set | model.Ensure) and edit.value is not None:
-                finder.value(edit.value, _last_name(edit.path))
-            elif isinstance(edit, model.Rename):
-                finder.word("name in `to`", edit.to, 0, len(edit.to.text))
+            paths = (*texts(edit, model.ConstructivePath, Role.MAKES), *texts(edit, model.XPath, Role.CHANGES))
+            for value in texts(edit, model.Template, Role.VALUE):
+                finder.value(value, _last_name(paths[0]))
+            for name in texts(edit, model.QName, Role.NAME):
+                finder.word("name in `to`", name, 0, len(name.text))
         for expression in expressions((spec.when, spec.variables, spec.domain)):
             for literal in xpath_literals(expression):
                 finder.xpath(literal)

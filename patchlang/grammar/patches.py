@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import assert_never
 
 from .. import model, rules
 from ..celsyntax import closing_bracket
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
 from ..lint.reading import constant, expressions, template, xpath_literals
+from ..lint.roles import is_beside, parts, selecting, texts
+from ..model import Role
 from ..record import replace
 from ..source import Text
 from ..template import Computed
 from . import findings, fragments
-from .axes import Places
+from .axes import Places, unique
 from .findings import Finding
 from .index import versions
 from .places import OPEN, unfolding
 from .xpaths import FILLER, Dialect, answer, check_value
 
-_BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 _NAMED = re.compile(r"(?:(.*)/)?([^/]+)")
 
 # a finding, and the text it is in
@@ -88,52 +90,41 @@ class _Checker:
 
     def _edit(self, edit: model.DomainEdit) -> None:
         self._cel((edit.when, edit.for_each), self.document)
-        matched = self.document
-        match edit:
-            case model.Add(path=path, xml=xml, position=position):
-                matched = self._path(path)
-                self._fragment(xml, _parents(matched) if position in _BESIDE else matched)
-            case model.Set(path=path, value=value):
-                matched = self._path(path)
-                self._value(value, matched)
-            case model.Ensure(path=path, value=value, within=within):
-                matched = self._path(within) if within else self.document
-                made = self._constructive(path, matched)
-                if value:
-                    self._value(value, made)
-                self._cel(path, _owners(matched) if within else self.document)
-            case model.Merge(path=path, xml=xml, keys=keys):
-                matched = self._path(path)
-                self._keys(keys, self._fragment(xml, matched))
-            case model.Replace(path=path, xml=xml):
-                matched = self._path(path)
-                self._fragment(xml, _parents(matched))
-            case model.Remove(path=path):
-                matched = self._path(path)
-            case (
-                model.Move(source=source, path=path, position=position)
-                | model.Copy(source=source, path=path, position=position)
-            ):
-                matched = self._path(source)
-                goal = self._path(path)
-                self._brought(path, matched, _parents(goal) if position in _BESIDE else goal)
-            case model.Rename(path=path, to=to):
-                matched = self._path(path)
-                self._renamed(to, matched)
-            case model.Test(path=model.XPath() as path):
-                matched = self._path(path)
+        paths, goals = selecting(edit), texts(edit, model.XPath, Role.GOAL)
+        matched = self._paths(paths) if paths else self.document
+        goal = self._paths(goals) if goals else matched
+        parents = _parents(goal) if is_beside(edit) else goal
         owners = _owners(matched)
         if edit.unless:
             self._xpath(edit.unless, owners)
-        match edit:
-            case model.Add(xml=text) | model.Merge(xml=text) | model.Replace(xml=text):
-                self._cel(text, owners)
-            case model.Set(value=text) | model.Ensure(value=model.Template() as text):
-                self._cel(text, owners)
-            case model.QemuArgs(args=args, env=env):
-                self._cel((args, env), self.document)
-            case model.Test(expression=expression, message=message):
-                self._cel((expression, message), self.document)
+        made = matched
+        built: dict[str, Places] = {}
+        for _, role, value in parts(edit):
+            match role:
+                case (
+                    Role.ASKS | Role.CHANGES | Role.REMOVES | Role.REPLACES | Role.RENAMES | Role.MOVES | Role.COPIES
+                    | Role.POSITION
+                ):  # fmt: skip
+                    pass
+                case Role.GOAL:
+                    self._brought(value, matched, parents)
+                case Role.MAKES:
+                    made = self._constructive(value, matched)
+                    self._cel(value, owners)
+                case Role.INSERTS | Role.MERGES:
+                    built |= self._fragment(value, parents)
+                    self._cel(value, owners)
+                case Role.KEYS:
+                    self._keys(value, built)
+                case Role.VALUE:
+                    self._value(value, made)
+                    self._cel(value, owners)
+                case Role.NAME:
+                    self._renamed(value, matched)
+                case Role.ARGUMENT | Role.CONDITION | Role.MESSAGE:
+                    self._cel(value, self.document)
+                case _:
+                    assert_never(role)
 
     def _value(self, value: model.Template, places: Places) -> None:
         text = constant(value)
@@ -170,8 +161,8 @@ class _Checker:
     def _version(self) -> str:
         return self.dialect.unfolding.index.version
 
-    def _path(self, path: model.XPath) -> Places:
-        return self._xpath(path, self.document)
+    def _paths(self, paths: Iterable[model.XPath]) -> Places:
+        return unique(place for path in paths for place in self._xpath(path, self.document))
 
     def _xpath(self, path: Text, context: Places, written: str | None = None) -> Places:
         found = answer(path.text if written is None else written, context, self.dialect)

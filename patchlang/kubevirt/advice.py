@@ -9,6 +9,8 @@ from ..diagnostics import Diagnostic, in_order
 from ..lint.effects import last_names, made_names, zone
 from ..lint.guards import Zone
 from ..lint.reading import advice
+from ..lint.roles import texts
+from ..model import Role
 from . import structs
 from .trial import Fate, fate
 from .written import Lost, lost
@@ -38,8 +40,9 @@ def _is_helped(patch: model.Patch, edit: model.DomainEdit, unknown: Sequence[Los
     taken = {
         name
         for other in others
-        if isinstance(other, model.Remove | model.Replace) and other.span.start < edit.span.start
-        for name in last_names(other.path)
+        if other.span.start < edit.span.start
+        for path in texts(other, model.XPath, Role.REMOVES, Role.REPLACES)
+        for name in last_names(path)
     }
     return made.issuperset(one.name for one in unknown) or bool(taken & made_names(patch, edit))
 

@@ -13,8 +13,10 @@ from lxml import etree
 from .. import model
 from ..compile import compile_program
 from ..engine import patch_domain
-from ..lint.effects import namespaces, target
-from ..lint.reading import locations, tree
+from ..lint.effects import namespaces
+from ..lint.reading import locations_of
+from ..lint.roles import selecting, texts
+from ..model import Role
 from ..patchtest.replay import content, second_run
 from ..xpathtree import Binary, Call, Expr, Literal, Path, Step, VariableRef
 from . import structs
@@ -61,14 +63,8 @@ def _size(domain: bytes) -> int:
 
 def _domain(patch: model.Patch, edit: model.DomainEdit, release: str) -> bytes:
     grower = _Grower(namespaces(patch), structs.domain(release).children["devices"])
-    match edit:
-        case model.Move(source=source, path=path) | model.Copy(source=source, path=path):
-            wanted = [source, path]
-        case _:
-            wanted = [path for path in (target(edit),) if path]
-    for text in wanted:
-        read = tree(text.text)
-        for found in locations(read) if read is not None else ():
+    for text in (*selecting(edit), *texts(edit, model.XPath, Role.GOAL)):
+        for found in locations_of(text):
             grower.grow(grower.document, found.steps)
     return etree.tostring(grower.document[0])
 

@@ -8,19 +8,19 @@ but for those of ``qemu``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from .. import model
 from ..grammar.fragments import Node, read
 from ..lint.effects import namespaces
-from ..lint.reading import constant, locations, tree
+from ..lint.reading import constant, locations_of
+from ..lint.roles import has, is_beside, parts, texts
+from ..model import Role
 from ..qemuargs import QEMU_NAMESPACE
 from ..source import Span, Text
 from ..xpathtree import Binary, Expr, Path, Step
 from .marks import computed_parts
 from .structs import Struct
-
-_BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 
 
 class Lost(NamedTuple):
@@ -58,32 +58,43 @@ class _Reader:
         self.found: list[Lost] = []
 
     def read(self) -> None:
-        match self.edit:
-            case model.Set(path=path, value=value):
-                self.value(value, self.path(path, self.document))
-            case model.Ensure(path=path, within=within, value=value):
-                start = self.path(within, self.document) if within else self.document
-                if constant(path) is not None:
-                    self.value(value, self.path(path, start, made=True))
-            case model.Add(path=path, xml=xml, position=position):
-                self.fragment(xml, self.parents(path) if position in _BESIDE else self.path(path, self.document))
-            case model.Merge(path=path, xml=xml):
-                self.fragment(xml, self.path(path, self.document))
-            case model.Replace(path=path, xml=xml):
-                self.fragment(xml, self.parents(path))
-            case model.Move(path=path, position=position) | model.Copy(path=path, position=position):
-                self.brought(path, self.parents(path) if position in _BESIDE else self.path(path, self.document))
-            case model.Rename(path=path, to=to):
-                self.renamed(path, to, self.parents(path))
-            case _:
-                pass
+        changed = texts(self.edit, model.XPath, Role.CHANGES, Role.REPLACES, Role.RENAMES)
+        around = texts(self.edit, model.XPath, Role.GOAL) or changed
+        beside = is_beside(self.edit) or has(self.edit, Role.RENAMES)
+        matched = self.paths(changed, parents=beside) if changed else self.document
+        parents = self.paths(around, parents=beside) if around is not changed else matched
+        made = matched
+        for _, role, value in parts(self.edit):
+            match role:
+                case Role.MAKES:
+                    made = self.path(value, matched, made=True) if constant(value) is not None else None
+                case Role.INSERTS | Role.MERGES:
+                    self.fragment(value, parents)
+                case Role.VALUE:
+                    self.value(value, made)
+                case Role.GOAL:
+                    self.brought(value, parents)
+                case Role.NAME:
+                    for path in changed:
+                        self.renamed(path, value, parents)
+                case (
+                    Role.ASKS | Role.CHANGES | Role.REMOVES | Role.REPLACES | Role.RENAMES | Role.MOVES | Role.COPIES
+                    | Role.POSITION | Role.KEYS | Role.ARGUMENT | Role.CONDITION | Role.MESSAGE
+                ):  # fmt: skip
+                    pass
+                case _:
+                    assert_never(role)
 
     # -- paths -----------------------------------------------------------------------------------------------------
 
+    def paths(self, texts: Iterable[Text], *, parents: bool) -> Places:
+        """Where paths from the document lead; with ``parents`` the elements in which that is."""
+        found = [self.path(text, self.document, parents=parents) for text in texts]
+        return [place for places in found for place in places or ()] if None not in found else None
+
     def path(self, text: Text, start: Places, *, made: bool = False, parents: bool = False) -> Places:
         """Where a path leads; ``made``: predicates name what is written, too."""
-        read = tree(text.text)
-        paths = locations(read) if read is not None else ()
+        paths = locations_of(text)
         found: list[Place] = []
         for path in paths:
             ends = self.steps(text, path, start, made=made, parents=parents)
@@ -91,10 +102,6 @@ class _Reader:
                 return None
             found += ends
         return found if paths else None
-
-    def parents(self, text: Text) -> Places:
-        """The elements in which the nodes of a path are."""
-        return self.path(text, self.document, parents=True)
 
     def steps(self, text: Text, path: Path, start: Places, *, made: bool, parents: bool) -> Places:
         places, above = start, start
@@ -162,17 +169,16 @@ class _Reader:
 
     def brought(self, path: model.XPath, places: Places) -> None:
         """What ``move`` and ``copy`` bring, by its name."""
-        assert isinstance(self.edit, model.Move | model.Copy)
-        source = tree(self.edit.source.text)
-        names = {self.name(found.steps[-1].test) for found in locations(source) if found.steps} if source else set()
+        sources = texts(self.edit, model.XPath, Role.MOVES, Role.COPIES)
+        found = [one for source in sources for one in locations_of(source)]
+        names = {self.name(one.steps[-1].test) for one in found if one.steps}
         if places and len(names) == 1 and not names & {"*", "node()"}:
             (name,) = names
             if not any(name in place.struct.children for place in places):
                 self.lose(path.span(), name, False, places)
 
     def renamed(self, path: model.XPath, to: model.QName, parents: Places) -> None:
-        read = tree(path.text)
-        axes = {found.steps[-1].axis for found in locations(read) if found.steps} if read else set()
+        axes = {found.steps[-1].axis for found in locations_of(path) if found.steps}
         if parents and len(axes) == 1:
             attribute = axes == {"attribute"}
             name = self.name(to.text)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from .. import model, rules
 from ..diagnostics import Diagnostic
+from ..model import Role
 from ..source import Text
 from ..xpathtree import Literal, Number, Step, walk
 from . import celtruth
 from .guards import variables_of
 from .reading import advice, queries, shown, tree
+from .roles import parts
 from .truth import NOTHING, all_of, truth
 
 _NOT_TEXT = "the values of annotations and labels are texts: compare with 'true', not with true"
@@ -46,8 +48,7 @@ def _conditions(patch: model.Patch) -> Iterator[tuple[str, Text]]:
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
         if edit.when is not None:
             yield "when", edit.when
-        if isinstance(edit, model.Test | model.JsonTest) and edit.expression is not None:
-            yield "expression", edit.expression
+        yield from ((part.key, part.value) for part in parts(edit) if part.role is Role.CONDITION)
 
 
 def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:

@@ -11,11 +11,13 @@ from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
 from ..fragment import compile_fragment
 from ..mergekeys import MERGE_KEYS
+from ..model import Role
 from ..source import Text
 from ..template import Computed
 from ..xpathtree import Path, Step
 from .guards import Zone, zone_of, zone_of_names
-from .reading import constant, locations, names, template, tree
+from .reading import constant, locations_of, names, template
+from .roles import adds, anchors, has, is_beside, parts, selecting, texts
 from .truth import Facts, State, Steps
 
 # elements of which there are several in one place, besides those that `merge` tells apart by a key
@@ -26,13 +28,14 @@ Known = dict[Steps, str | State]
 
 
 def fragment_roots(patch: model.Patch, edit: model.DomainEdit) -> list[etree._Element]:
-    """The elements of an edit's fragment, computed values as marks; none where it has no readable fragment."""
-    source = getattr(edit, "xml", None)
-    if not isinstance(source, Text):
-        return []
+    """The elements of an edit's fragments, computed values as marks; none of a fragment that cannot be read."""
+    return [node for xml in texts(edit, model.Fragment, Role.INSERTS, Role.MERGES) for node in _elements(patch, xml)]
+
+
+def _elements(patch: model.Patch, xml: model.Fragment) -> list[etree._Element]:
     try:
         # nothing is computed: an expression stands for itself
-        program = compile_fragment(source, namespaces(patch), lambda text: text)  # type: ignore[arg-type, return-value]
+        program = compile_fragment(xml, namespaces(patch), lambda text: text)  # type: ignore[arg-type, return-value]
     except PatchError:
         return []
     return [node for node in program.root if isinstance(node.tag, str)]
@@ -51,43 +54,29 @@ def prefixed(patch: model.Patch, clark: str) -> str:
 
 def roots(patch: model.Patch, edit: model.DomainEdit) -> list[str]:
     """The names of the elements that an edit puts somewhere."""
-    if isinstance(edit, model.Copy | model.Move):
-        found = tree(edit.source.text)
-        return [path.steps[-1].test for path in locations(found) if path.steps] if found else []
-    return list(dict.fromkeys(prefixed(patch, str(node.tag)) for node in fragment_roots(patch, edit)))
+    brought = [path for text in texts(edit, model.XPath, Role.MOVES, Role.COPIES) for path in locations_of(text)]
+    built = dict.fromkeys(prefixed(patch, str(node.tag)) for node in fragment_roots(patch, edit))
+    return [*(path.steps[-1].test for path in brought if path.steps), *built]
 
 
 def inserted(patch: model.Patch, edit: model.DomainEdit) -> list[Steps]:
-    """The paths, as names from the root, of what ``add`` and ``copy`` put into the domain."""
-    if not isinstance(edit, model.Add | model.Copy | model.Move) or (read := tree(edit.path.text)) is None:
+    """The paths, as names from the root, of what is put into the domain where it was not before."""
+    if not adds(edit) and not has(edit, Role.GOAL):
         return []
-    beside = edit.position in (model.Position.BEFORE, model.Position.AFTER)
-    parents = [names(path.steps[:-1] if beside else path.steps) for path in locations(read)]
+    found = [path for text in anchors(edit) for path in locations_of(text)]
+    parents = [names(path.steps[:-1] if is_beside(edit) else path.steps) for path in found]
     return [(*parent, root) for parent in parents if parent is not None for root in roots(patch, edit)]
-
-
-def target(edit: model.DomainEdit) -> model.XPath | None:
-    """The path whose nodes are counted."""
-    match edit:
-        case model.Ensure():
-            return edit.within
-        case model.Move() | model.Copy():
-            return edit.source
-        case _:
-            path = getattr(edit, "path", None)
-            return path if isinstance(path, model.XPath) else None
 
 
 def zone(patch: model.Patch, edit: model.DomainEdit) -> Zone:
     """The part of the domain that an edit changes."""
-    if isinstance(edit, model.QemuArgs):
-        return Zone.ELSEWHERE
-    if places := inserted(patch, edit):
-        zones = {zone_of_names(place) for place in places}
+    if has(edit, Role.ARGUMENT):
+        return zone_of_names(("domain", "qemu:commandline"))
+    if found := inserted(patch, edit):
+        zones = {zone_of_names(place) for place in found}
         return zones.pop() if len(zones) == 1 else Zone.UNKNOWN
-    path = edit.path if isinstance(edit, model.Ensure) and edit.within is None else target(edit)
-    read = tree(path.text) if path is not None else None
-    zones = {zone_of(names(found.steps) or (), found) for found in locations(read)} if read else set()
+    paths: list[Text] = [*selecting(edit)] or [*texts(edit, model.ConstructivePath, Role.MAKES)]
+    zones = {zone_of(names(path.steps) or (), path) for text in paths for path in locations_of(text)}
     return zones.pop() if len(zones) == 1 else Zone.UNKNOWN
 
 
@@ -98,44 +87,41 @@ def made_names(patch: model.Patch, edit: model.DomainEdit) -> set[str]:
         for node in root.iter(etree.Element):
             found.add(prefixed(patch, str(node.tag)))
             found.update(f"@{prefixed(patch, str(name))}" for name in node.attrib)
-    match edit:
-        case model.Set(path=path):
-            found.update(last_names(path))
-        case model.Ensure(path=path):
-            read = tree(path.text)
-            for place in locations(read) if read else ():
-                found.update(names(place.steps) or ())
-        case model.Rename(to=to):
-            found |= {to.text, f"@{to.text}"}
-        case _:
-            pass
+    made = texts(edit, model.ConstructivePath, Role.MAKES)
+    for path in made:
+        found.update(name for place in locations_of(path) for name in names(place.steps) or ())
+    if not made and has(edit, Role.VALUE):
+        found.update(name for path in selecting(edit) for name in last_names(path))
+    for to in texts(edit, model.QName, Role.NAME):
+        found |= {to.text, f"@{to.text}"}
     return found
 
 
 def last_names(path: Text) -> Iterator[str]:
     """The names of what a path leads to."""
-    read = tree(path.text)
-    for place in locations(read) if read else ():
+    for place in locations_of(path):
         yield from (names(place.steps) or ())[-1:]
 
 
 def facts_after(patch: model.Patch, edit: model.DomainEdit) -> Known:
     """What is known of each node that the edit matched, once it is done: relative names → text or state."""
     known: Known = {}
-    match edit:
-        case model.Set(value=value):
-            known[()] = _text(value)
-        case model.Ensure(within=model.XPath(), path=path):
-            read = tree(path.text)
-            for place in locations(read) if read else ():
-                known |= _of_build_path(place, edit.value)
-        case model.Add(position=model.Position.APPEND | model.Position.PREPEND):
+    if not texts(edit, model.XPath, Role.CHANGES):
+        return known
+    value = next(iter(texts(edit, model.Template, Role.VALUE)), None)
+    made = texts(edit, model.ConstructivePath, Role.MAKES)
+    for path in made:
+        for place in locations_of(path):
+            known |= _of_build_path(place, value)
+    if value is not None and not made:
+        known[()] = _text(value)
+    for _, role, part in parts(edit):
+        if role is Role.INSERTS and not is_beside(edit):
             known |= {(name,): State.PRESENT for name in roots(patch, edit)}
-        case model.Merge():
-            for root in fragment_roots(patch, edit):
-                known |= _of_element(patch, root, (), single=not edit.keys and not _is_list(patch, root, ""))
-        case _:
-            pass
+        elif role is Role.MERGES:
+            keys = any(part.role is Role.KEYS and part.value for part in parts(edit))
+            for root in _elements(patch, part):
+                known |= _of_element(patch, root, (), single=not keys and not _is_list(patch, root, ""))
     return known
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from .. import model, rules
 from ..diagnostics import Diagnostic
 from ..mergekeys import MERGE_KEYS
+from ..model import Role
 from ..xpathtree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
 from .reading import Query, advice, locations, queries, shown
+from .roles import is_beside, role_of
 
 _NEIGHBOURS = frozenset({"following-sibling", "preceding-sibling", "following", "preceding", "ancestor"})
 _DESCENDANTS = frozenset({"descendant", "descendant-or-self"})
@@ -38,7 +40,7 @@ def positional_predicate(patch: model.Patch) -> Iterator[Diagnostic]:
             picked = shown(text[holder.start : holder.head_end] if isinstance(holder, Step) else "(…)")
             written = shown(text[predicate.start : predicate.end])
             message = f"`{picked}[{written}]` picks a node by its position, which changes with the devices of the VM"
-            if isinstance(query.edit, model.Remove) and query.key == "path" and _is_last(query, holder):
+            if _role(query) is Role.REMOVES and _is_last(query, holder):
                 message = f"`{picked}[{written}]`: the next run removes the one that has come into this position"
             span = query.source.span(predicate.start, predicate.end)
             yield advice(patch, rules.POSITIONAL, message, span, _how_to_name(holder))
@@ -73,12 +75,13 @@ def _without_inner_predicates(expr: Expr) -> Iterator[Expr]:
 
 def _is_a_place(query: Query, holder: Step | Path) -> bool:
     """Whether the node only says where something goes."""
-    edit = query.edit
-    if query.key != "path" or not isinstance(edit, model.Add | model.Move | model.Copy):
-        return False
-    if edit.position not in (model.Position.BEFORE, model.Position.AFTER):
+    if query.edit is None or _role(query) not in (Role.GOAL, Role.CHANGES) or not is_beside(query.edit):
         return False
     return _is_last(query, holder)
+
+
+def _role(query: Query) -> Role | None:
+    return role_of(query.edit, query.key) if query.edit is not None else None
 
 
 def _is_last(query: Query, holder: Step | Path) -> bool:
@@ -89,7 +92,7 @@ def _is_last(query: Query, holder: Step | Path) -> bool:
 
 def _leaves_some(query: Query, predicate: Expr) -> bool:
     """Whether ``remove`` takes all of several nodes but the first or last ones."""
-    if not isinstance(query.edit, model.Remove) or query.key != "path":
+    if _role(query) is not Role.REMOVES:
         return False
     match predicate:
         case Binary(operator="<" | "<=" | ">" | ">=" | "!="):

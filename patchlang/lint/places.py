@@ -9,27 +9,28 @@ from typing import NamedTuple
 
 from .. import model, rules
 from ..diagnostics import Diagnostic, Severity
+from ..model import Role
 from ..source import Span, Text
 from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth
 from .guards import variables_of
 from .reading import advice, constant, locations, tree
+from .roles import texts
 from .truth import Steps
 
 _WORDS = {
-    model.Set: "sets",
-    model.Ensure: "sets",
-    model.Remove: "removes",
-    model.Replace: "replaces",
-    model.Rename: "renames",
+    Role.VALUE: "sets",
+    Role.REMOVES: "removes",
+    Role.REPLACES: "replaces",
+    Role.RENAMES: "renames",
 }
 
 
 class _Write(NamedTuple):
-    """One place that an edit writes: its path in one form; ``value`` is its new text, where that can be compared."""
+    """One place that an edit writes: in which way, its path in one form, its new text where that can be compared."""
 
     patch: model.Patch
-    edit: model.DomainEdit
+    role: Role
     path: Steps
     value: str | None
     span: Span
@@ -68,29 +69,29 @@ def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
 def _writes(patch: model.Patch) -> Iterator[_Write]:
     variables = variables_of(patch)
     for edit in patch.spec.domain:
-        paths: list[Steps] = []
-        value = None
-        match edit:
-            case model.Set(path=path, value=text):
-                paths, value = _steps(path.text), _value(text)
-            case model.Ensure(path=path, within=None):
-                paths, value = _steps(path.text), _value(edit.value)
-                if edit.value is None:
-                    continue  # it makes what others may make, too
-            case model.Ensure(path=path, within=model.XPath() as within):
-                paths = [above + below for above in _steps(within.text) for below in _steps(path.text)]
-                value = _value(edit.value)
-                if edit.value is None:
-                    continue
-            case model.Replace(path=path, xml=xml):
-                paths, value = _steps(path.text), _value(xml)
-            case model.Remove(path=path) | model.Rename(path=path):
-                paths = _steps(path.text)
-            case _:
-                continue
-        whens = [celtruth.read(when.text, variables) for when in (patch.spec.when, edit.when) if when is not None]
-        for steps in paths:
-            yield _Write(patch, edit, steps, value, edit.path.span(), tuple(whens))
+        found = list(_written(edit))
+        if found:
+            whens = [celtruth.read(when.text, variables) for when in (patch.spec.when, edit.when) if when is not None]
+            for role, path, steps, value in found:
+                yield _Write(patch, role, steps, value, path.span(), tuple(whens))
+
+
+def _written(edit: model.DomainEdit) -> Iterator[tuple[Role, Text, Steps, str | None]]:
+    """How an edit writes, and by which path; the path in one form; the new text, where that can be compared."""
+    selected = texts(edit, model.XPath, Role.CHANGES)
+    made = texts(edit, model.ConstructivePath, Role.MAKES)
+    starts = [steps for path in selected for steps in _steps(path.text)] if selected else [()]
+    # what is made without a value, others may make, too
+    for text in texts(edit, model.Template, Role.VALUE):
+        for path in made or selected:
+            below = _steps(path.text)
+            found = [start + steps for start in starts for steps in below] if made else below
+            yield from ((Role.VALUE, path, steps, _value(text)) for steps in found)
+    fragment = next(iter(texts(edit, model.Fragment, Role.INSERTS)), None)
+    for role in (Role.REMOVES, Role.REPLACES, Role.RENAMES):
+        for path in texts(edit, model.XPath, role):
+            value = _value(fragment) if role is Role.REPLACES else None
+            yield from ((role, path, steps, value) for steps in _steps(path.text))
 
 
 def _value(text: Text | None) -> str | None:
@@ -136,15 +137,14 @@ def _form(expr: Expr, text: str) -> str:
 
 
 def _clash(one: _Write, other: _Write) -> bool:
-    if isinstance(one.edit, model.Remove) and isinstance(other.edit, model.Remove):
+    if one.role is other.role is Role.REMOVES:
         return False
-    takers = [write for write in (one, other) if isinstance(write.edit, model.Remove | model.Replace | model.Rename)]
+    takers = [write for write in (one, other) if write.role is not Role.VALUE]
     clash = one.path == other.path or any(
         below.path[: len(taker.path)] == taker.path for taker in takers for below in (one, other) if below is not taker
     )
     same = one.path == other.path and one.value is not None and one.value == other.value
-    alike = not takers or type(one.edit) is type(other.edit)
-    return clash and not (same and alike) and _meet(one, other)
+    return clash and not (same and one.role is other.role) and _meet(one, other)
 
 
 def _meet(one: _Write, other: _Write) -> bool:
@@ -155,7 +155,7 @@ def _meet(one: _Write, other: _Write) -> bool:
 
 def _finding(earlier: _Write, later: _Write) -> Diagnostic:
     name, other = later.patch.metadata.name.text, earlier.patch.metadata.name.text
-    verbs = _WORDS[type(later.edit)], _WORDS[type(earlier.edit)]
+    verbs = _WORDS[later.role], _WORDS[earlier.role]
     first, second = earlier.patch.spec.priority, later.patch.spec.priority
     why = f"priority {first} before {second}" if first != second else "by the names of the files and the order in them"
     message = f"patch `{other}` {verbs[1]} what this one {verbs[0]}; it runs first ({why}), so `{name}` decides"

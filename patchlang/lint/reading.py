@@ -137,6 +137,12 @@ def locations(expr: Expr) -> tuple[Path, ...]:
             return ()
 
 
+def locations_of(text: Text) -> tuple[Path, ...]:
+    """As :func:`locations`, of an XPath of a patch; none where it cannot be read."""
+    read = tree(text.text)
+    return locations(read) if read is not None else ()
+
+
 def names(steps: tuple[Step, ...]) -> tuple[str, ...] | None:
     """The names of plain steps (``@`` before that of an attribute); None where an axis or node type is among them."""
     found = []

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .. import model, rules
 from ..diagnostics import Diagnostic
+from ..model import Role
 from ..source import Text
 from ..xpathtree import Call, Path, Step, walk
 from .effects import (
@@ -22,11 +23,11 @@ from .effects import (
     replacement_facts,
     roots,
     steps_above,
-    target,
     zone,
 )
 from .guards import Guard, Zone, guards, reads_domain
-from .reading import advice, locations, names, shown, template, tree
+from .reading import advice, locations_of, names, shown, template, tree
+from .roles import SELECTING, adds, anchors, has, is_beside, only_asks, parts, selecting, texts
 from .truth import Facts, Steps, all_of
 
 _RUNS = "the hook runs up to three times for one boot, each on the outcome of the run before"
@@ -45,38 +46,35 @@ def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
             help = "select with a path from the root, or with a predicate that new ones do not fit"
             yield advice(patch, rules.PILES_UP, message, edit.span, help)
             continue
-        match edit:
-            case model.Add() | model.Copy():
-                places = inserted(patch, edit)
-                gone = [survey.is_made_anew(number, place) or survey.is_temporary(number, place) for place in places]
-                if (gone and all(gone)) or guards(patch, edit) or _guards_itself(survey, edit):
-                    continue
-                what = " and ".join(f"`<{name}>`" for name in roots(patch, edit)) or "the elements"
-                help = f"{_RUNS}; guard it with `unless`, or use `ensure` or `merge`, which change nothing twice"
-                yield advice(patch, rules.PILES_UP, f"each run adds {what} once more", edit.path.span(), help)
-            case model.Set(value=model.Template() as value) | model.Ensure(value=model.Template() as value):
-                if not guards(patch, edit) and _grows(value):
-                    message = f"each run builds on the value of the run before: `{shown(value.text)}`"
-                    help = f"{_RUNS}; build on what stays, such as the VMI, or guard it with `unless`"
-                    yield advice(patch, rules.PILES_UP, message, value.span(), help)
-            case _:
-                pass
+        if adds(edit):
+            new = inserted(patch, edit)
+            gone = [survey.is_made_anew(number, place) or survey.is_temporary(number, place) for place in new]
+            if (gone and all(gone)) or guards(patch, edit) or _guards_itself(survey, edit):
+                continue
+            what = " and ".join(f"`<{name}>`" for name in roots(patch, edit)) or "the elements"
+            help = f"{_RUNS}; guard it with `unless`, or use `ensure` or `merge`, which change nothing twice"
+            span = next((path.span() for path in anchors(edit)), edit.span)
+            yield advice(patch, rules.PILES_UP, f"each run adds {what} once more", span, help)
+        for value in texts(edit, model.Template, Role.VALUE):
+            if not guards(patch, edit) and _grows(value):
+                message = f"each run builds on the value of the run before: `{shown(value.text)}`"
+                help = f"{_RUNS}; build on what stays, such as the VMI, or guard it with `unless`"
+                yield advice(patch, rules.PILES_UP, message, value.span(), help)
 
 
 def _nests(edit: model.DomainEdit, made: set[str]) -> str | None:
     """The name of the elements that an edit finds anywhere and makes below themselves."""
-    path = target(edit) if isinstance(edit, model.Ensure | model.Merge | model.Add) else None
-    if path is None or (isinstance(edit, model.Add) and edit.position in _BESIDE):
+    if is_beside(edit) or not has(edit, Role.MAKES, Role.INSERTS, Role.MERGES):
         return None
-    for place in locations(found) if (found := tree(path.text)) else ():
-        last = place.steps[-1] if place.steps else None
-        anywhere = any(step.abbreviated for step in place.steps)
-        if anywhere and last is not None and last.axis == "child" and not last.predicates and last.test in made:
-            return last.test
+    for path in texts(edit, model.XPath, Role.CHANGES):
+        for place in locations_of(path):
+            last = place.steps[-1] if place.steps else None
+            anywhere = any(step.abbreviated for step in place.steps)
+            if anywhere and last is not None and last.axis == "child" and not last.predicates and last.test in made:
+                return last.test
     return None
 
 
-_BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 _OLD = r"(?:node\.text|xpath\('string\(\.\)'\))"
 _GROWING = re.compile(rf"{_OLD}\s*\+[^?]*|[^?]*\+\s*{_OLD}|int\({_OLD}\)\s*[-+*/]\s*[0-9]+")
 
@@ -88,10 +86,10 @@ def _grows(value: Text) -> bool:
     return any(_GROWING.fullmatch(part) or (beside and re.fullmatch(_OLD, part)) for part in parts)
 
 
-def _guards_itself(survey: _Survey, edit: model.Add | model.Copy) -> bool:
-    """Whether the path asks for what is not there, and the patch makes it."""
-    read = tree((target(edit) or edit.path).text)
-    denied = [part for part in walk(read) if isinstance(part, Call) and part.name == "not"] if read else []
+def _guards_itself(survey: _Survey, edit: model.DomainEdit) -> bool:
+    """Whether a path asks for what is not there, and the patch makes it."""
+    trees = [read for path in selecting(edit) if (read := tree(path.text)) is not None]
+    denied = [part for read in trees for part in walk(read) if isinstance(part, Call) and part.name == "not"]
     asked = {name for call in denied for part in walk(call) if isinstance(part, Step) for name in names((part,)) or ()}
     return any(name in survey.times for name in asked)
 
@@ -145,12 +143,12 @@ class _Survey:
 
 def _all_taken(patch: model.Patch) -> Iterator[_Taken]:
     for number, edit in enumerate(patch.spec.domain):
-        if isinstance(edit, model.Remove | model.Replace) and (read := tree(edit.path.text)) is not None:
-            for path in locations(read):
+        for role in (Role.REMOVES, Role.REPLACES):
+            for path in (path for text in texts(edit, model.XPath, role) for path in locations_of(text)):
                 found = names(tuple(step for step in path.steps if not step.abbreviated))
                 if found:
                     anywhere = any(step.abbreviated for step in path.steps)
-                    yield _Taken(number, isinstance(edit, model.Replace), found, anywhere)
+                    yield _Taken(number, role is Role.REPLACES, found, anywhere)
 
 
 def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
@@ -161,24 +159,23 @@ def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
     """
     survey = _Survey(patch)
     for number, edit in enumerate(patch.spec.domain):
-        path = target(edit)
-        read = tree(path.text) if path is not None else None
-        if path is None or read is None or not _insists(edit) or reads_domain(patch, edit):
+        if not _insists(edit) or reads_domain(patch, edit):
             continue
-        places = locations(read)
-        if not places or any(survey.is_made_anew(number, names(place.steps) or ()) for place in places):
-            continue
-        reasons = [_why_gone(patch, survey, number, place) for place in places]
-        if all(reasons):
-            help = f'{_RUNS}; say `expect: "{_lenient(edit)}"`, or guard the edit with `when`'
-            span = path.span()
-            yield advice(patch, rules.FAILS_AGAIN, f"{reasons[0]}: the next run finds nothing, and fails", span, help)
+        for _, role, path in parts(edit):
+            selected = locations_of(path) if role in SELECTING else ()
+            if not selected or any(survey.is_made_anew(number, names(place.steps) or ()) for place in selected):
+                continue
+            reasons = [_why_gone(patch, survey, number, role, place) for place in selected]
+            if all(reasons):
+                message = f"{reasons[0]}: the next run finds nothing, and fails"
+                help = f'{_RUNS}; say `expect: "{_lenient(edit)}"`, or guard the edit with `when`'
+                yield advice(patch, rules.FAILS_AGAIN, message, path.span(), help)
 
 
 def _insists(edit: model.DomainEdit) -> bool:
-    if isinstance(edit, model.Test):
+    if only_asks(edit):
         return False
-    return edit.expect.low > 0 if edit.expect else not isinstance(edit, model.Remove)
+    return edit.expect.low > 0 if edit.expect else not has(edit, Role.REMOVES)
 
 
 def _lenient(edit: model.DomainEdit) -> str:
@@ -187,22 +184,23 @@ def _lenient(edit: model.DomainEdit) -> str:
     return f"0..{edit.expect.high}" if edit.expect.high else "0+"
 
 
-def _why_gone(patch: model.Patch, survey: _Survey, number: int, path: Path) -> str | None:
-    """Why a path no longer matches once its edit is done; None where it may."""
+def _why_gone(patch: model.Patch, survey: _Survey, number: int, role: Role, path: Path) -> str | None:
+    """Why a path that selects no longer matches once its edit is done; None where it may."""
     edit = patch.spec.domain[number]
     last = path.steps[-1] if path.steps else None
     name = (names((last,)) or (None,))[0] if last else None
-    match edit:
-        case model.Remove():
+    match role:
+        case Role.REMOVES:
             again = name is None or survey.is_made_elsewhere(number, name)
             return None if again else "what is removed is gone"
-        case model.Rename(to=to):
-            kept = name is None or name.endswith("*") or name.lstrip("@") == to.text
+        case Role.RENAMES:
+            to = [text.text for text in texts(edit, model.QName, Role.NAME)]
+            kept = name is None or name.endswith("*") or name.lstrip("@") in to
             again = kept or (name is not None and survey.is_made_elsewhere(number, name))
             return None if again else f"`{name}` has its new name"
-        case model.Move():
+        case Role.MOVES:
             return _moved_away(patch, edit, path)
-        case model.Replace():
+        case Role.REPLACES:
             return _replaced_by_another(patch, edit, last)
         case _:
             known = facts_after(patch, edit)
@@ -216,7 +214,7 @@ def _is_false(step: Step, below: Steps, known: Known) -> bool:
     return all_of(step.predicates, Facts({(*below, *steps): value for steps, value in known.items()})) is False
 
 
-def _moved_away(patch: model.Patch, edit: model.Move, path: Path) -> str | None:
+def _moved_away(patch: model.Patch, edit: model.DomainEdit, path: Path) -> str | None:
     before = names(path.steps)
     after = inserted(patch, edit)
     if before is None or not after or any("*" in steps for steps in (before, *after)) or before in after:
@@ -224,7 +222,7 @@ def _moved_away(patch: model.Patch, edit: model.Move, path: Path) -> str | None:
     return "what is moved is no longer where `from` looks"
 
 
-def _replaced_by_another(patch: model.Patch, edit: model.Replace, last: Step | None) -> str | None:
+def _replaced_by_another(patch: model.Patch, edit: model.DomainEdit, last: Step | None) -> str | None:
     if last is None or last.axis != "child" or last.test.endswith((")", "*")):
         return None
     alike = [node for node in fragment_roots(patch, edit) if prefixed(patch, str(node.tag)) == last.test]
@@ -243,12 +241,12 @@ def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
     made_there = {name for edit in devices for name in made_names(patch, edit)}
     reported: set[tuple[int, str]] = set()
     for edit in patch.spec.domain:
-        if isinstance(edit, model.Test):
+        if only_asks(edit):
             continue
         where, found = zone(patch, edit), guards(patch, edit)
         for guard in found:
             message = None
-            if where is Zone.DEVICES and isinstance(edit, model.Add | model.Copy):
+            if where is Zone.DEVICES and adds(edit):
                 if all(other.absent and other.zone is Zone.ELSEWHERE for other in found):
                     message = (
                         "run 2 of a boot sees this as before any edit, but the devices as edited: it adds once more"

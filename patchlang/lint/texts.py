@@ -9,9 +9,11 @@ from functools import partial
 from .. import model, rules
 from ..celsyntax import MEMBERS
 from ..diagnostics import Diagnostic
+from ..model import Role
 from ..source import Span, Text
 from ..template import Literal
 from .reading import TEMPLATES, advice, constants, leaves, shown, template
+from .roles import texts
 
 _BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
 _PATH = re.compile(r"([A-Za-z_]\w*)\.\??(\w+)(?:\.\??\w+|\[\??(?:'[^']*'|\"[^\"]*\"|\w+)\])*")
@@ -97,16 +99,7 @@ def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterato
 def trailing_break(patch: model.Patch) -> Iterator[Diagnostic]:
     """A value of a domain edit that ends in a line break, as ``|`` makes it: that becomes part of what is set."""
     for edit in patch.spec.domain:
-        match edit:
-            case model.Set(value=value):
-                values = [value]
-            case model.Ensure(value=model.Template() as value):
-                values = [value]
-            case model.QemuArgs(args=args, env=env):
-                values = [*(args if isinstance(args, tuple) else ()), *(value for _, value in env)]
-            case _:
-                values = []
-        for value in values:
+        for value in texts(edit, model.Template, Role.VALUE, Role.ARGUMENT):
             if value.text.endswith("\n"):
                 message = "the value ends in a line break, which becomes part of it"
                 last = value.span(max(0, len(value.text.rstrip("\n")) - 1))

@@ -9,7 +9,12 @@ from base64 import b64encode
 from collections.abc import Iterator
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, get_args
+
+from patchlang import model
+from patchlang.decode import model_fields
+from patchlang.lint.roles import SELECTING, declared
+from patchlang.schema import options
 
 from .. import laws, mutate, seeds
 from ..seeds import Seed
@@ -152,7 +157,16 @@ def _make_wrapped(random: Random) -> Parts:
     return _with_texts(random, seed, text)
 
 
-_OPS = ("add", "remove", "replace", "move", "copy", "test", "merge", "ensure")
+def _is_drawn(hint: Any) -> bool:
+    return model.Pointer in options(hint) or set(options(hint)) == set(get_args(model.Value))
+
+
+# of each op that works on a place: the keys of places and of values
+_OPS: dict[str, dict[str, Any]] = {
+    op: {key: hint for key, (_, hint) in model_fields(cls).items() if key != "unless" and _is_drawn(hint)}
+    for op, cls in model.CLOUD_INIT_OPS.items()
+    if any(one.role in (*SELECTING, model.Role.GOAL, model.Role.MAKES) for one in declared(cls))
+}
 _TOKENS = (
     "a", "b", "0", "1", "-", "01", "-1", "~0", "~1", "~2", "", "é", "x=y", "[a=1]", "[=a]", "[a=\"]\"]", "users",
     "name", "99999999999999999999", "$[ 'a' ]", "$[ index ]", "UserData", "runcmd",
@@ -176,12 +190,11 @@ def _make_json_patch(random: Random) -> Parts:
 
 
 def _operation(random: Random, target: str, known: list[str]) -> dict[str, Any]:
-    op = random.choice(_OPS)
-    edit: dict[str, Any] = {"op": op, "target": target, "path": _pointer(random, known)}
-    if op in ("move", "copy"):
-        edit["from"] = _pointer(random, known)
-    elif op != "remove":
-        edit["value"] = mutate.of_data(random, {"a": ["1", {"b": None}]})
+    op, keys = random.choice(list(_OPS.items()))
+    edit: dict[str, Any] = {"op": op, "target": target}
+    for key, hint in keys.items():
+        is_place = model.Pointer in options(hint)
+        edit[key] = _pointer(random, known) if is_place else mutate.of_data(random, {"a": ["1", {"b": None}]})
     if random.random() < 0.3:
         edit["expect"] = random.choice(("0..1", "1", "0+"))
     if random.random() < 0.2:

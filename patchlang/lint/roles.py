@@ -1,0 +1,110 @@
+"""An edit by the roles of its fields: how the checks read it, whatever its op."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+
+from .. import model
+from ..decode import yaml_key
+from ..model import Role
+from ..record import fields, is_record
+from ..source import Text
+from .reading import leaves
+
+T = TypeVar("T", bound=Text)
+
+SELECTING = (Role.ASKS, Role.CHANGES, Role.REMOVES, Role.REPLACES, Role.RENAMES, Role.MOVES, Role.COPIES)
+_ASKING = (Role.ASKS, Role.CONDITION, Role.MESSAGE)
+
+
+class Declared(NamedTuple):
+    """A field that an op has of its own: its name, its YAML key, its role."""
+
+    name: str
+    key: str
+    role: Role
+
+
+class Part(NamedTuple):
+    """What an edit has in such a field."""
+
+    key: str
+    role: Role
+    value: Any
+
+
+@cache
+def declared(op: type[model.Edit]) -> tuple[Declared, ...]:
+    """The fields that the class of an op adds to those of every edit, in the order of the roles.
+
+    Raises TypeError where one declares no role, since nothing could check it.
+    """
+    hints = get_type_hints(op, include_extras=True)
+    inherited = {field.name for base in op.__mro__[1:] if is_record(base) for field in fields(base)}
+    found = [
+        Declared(field.name, yaml_key(field), _role(op, field.name, hints[field.name]))
+        for field in fields(op)
+        if field.name not in inherited
+    ]
+    order = list(Role)
+    return tuple(sorted(found, key=lambda one: order.index(one.role)))
+
+
+def _role(op: type[model.Edit], name: str, hint: Any) -> Role:
+    found = [one for one in get_args(hint)[1:] if isinstance(one, Role)] if get_origin(hint) is Annotated else []
+    if len(found) != 1:
+        raise TypeError(f"{op.__name__}.{name} needs a role: `{name}: Annotated[…, Role.…]`")
+    return found[0]
+
+
+def _declared(edit: model.Edit) -> tuple[Declared, ...]:
+    op: Any = type(edit)  # a class is hashable, mypy does not see it
+    return declared(op)
+
+
+def role_of(edit: model.Edit, name: str) -> Role | None:
+    """The role of a field by its name; None for those of every edit."""
+    return next((one.role for one in _declared(edit) if one.name == name), None)
+
+
+def parts(edit: model.Edit) -> list[Part]:
+    """What an edit has in the fields of its op, in the order of the roles, but for what is left out."""
+    found = (Part(one.key, one.role, getattr(edit, one.name)) for one in _declared(edit))
+    return [part for part in found if part.value is not None]
+
+
+def texts(edit: model.Edit, kind: type[T], *roles: Role) -> list[T]:
+    """The texts of one notation that an edit has in fields of these roles."""
+    return [leaf for part in parts(edit) if part.role in roles for leaf in leaves(part.value) if isinstance(leaf, kind)]
+
+
+def selecting(edit: model.Edit) -> list[model.XPath]:
+    """The paths of the nodes that a domain edit works on."""
+    return texts(edit, model.XPath, *SELECTING)
+
+
+def anchors(edit: model.Edit) -> list[model.XPath]:
+    """The paths of the nodes that a domain edit puts something into, beside, or in the place of."""
+    return texts(edit, model.XPath, Role.GOAL) or texts(edit, model.XPath, Role.CHANGES, Role.REPLACES)
+
+
+def has(edit: model.Edit, *roles: Role) -> bool:
+    """Whether an edit has something in a field of one of these roles."""
+    return any(part.role in roles for part in parts(edit))
+
+
+def is_beside(edit: model.Edit) -> bool:
+    """Whether what is put there becomes a sibling of the node, not its child."""
+    beside = (model.Position.BEFORE, model.Position.AFTER)
+    return has(edit, Role.REPLACES) or any(p.role is Role.POSITION and p.value in beside for p in parts(edit))
+
+
+def adds(edit: model.Edit) -> bool:
+    """Whether an edit puts something there that it does not look for first, nor puts in the place of something."""
+    return has(edit, Role.COPIES) or (has(edit, Role.INSERTS) and not has(edit, Role.REPLACES))
+
+
+def only_asks(edit: model.Edit) -> bool:
+    """Whether an edit changes nothing."""
+    return all(part.role in _ASKING for part in parts(edit))

@@ -1,0 +1,122 @@
+"""Edits of any op, made from what the model says of its fields: a new op is drawn and held to the laws like the others.
+
+Some are refused, since nothing here knows which keys go together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, get_args, get_origin
+
+from hypothesis import strategies as st
+from law_domains import ATTRIBUTES, NAMES
+
+from patchlang import model
+from patchlang.decode import model_fields
+from patchlang.lint.roles import SELECTING, declared
+from patchlang.model import Role
+from patchlang.schema import options
+
+Edit = dict[str, Any]
+Values = st.SearchStrategy[Any]
+# what is drawn for a type, given its role and those of the fields that are drawn already
+Draw = Callable[..., Values]
+
+WRITING = frozenset({Role.INSERTS, Role.MERGES, Role.VALUE, Role.ARGUMENT})
+COMPUTED = "$[ vmi.metadata.name ]"
+TEXTS = ("new", "", "<b>&amp;]]>\"'", "two\nlines", "1", COMPUTED, f"-{COMPUTED}-")
+FRAGMENTS = (
+    "<n/>",
+    "<n x='1'>text</n>",
+    "<n><m/>  <m y='2'/></n>",
+    "<p:n p:x=''/>",
+    f"<n y='{COMPUTED}'>{COMPUTED}</n>",
+)
+STEPS = st.sampled_from(("n", "p:n", "n[@x='1']", "n[@x='it' and @y='2']", *NAMES))
+LEAVES: dict[Any, Values] = {
+    model.Expression: st.sampled_from(("true", "false", "1 / 0 == 1")),
+    model.Fragment: st.sampled_from(FRAGMENTS),
+    model.ListPosition: st.sampled_from([member.value for member in model.ListPosition]),
+    model.Name: st.sampled_from(("n", "a", "a.sh", "text/x-shellscript")),
+    model.Position: st.sampled_from([member.value for member in model.Position]),
+    model.QName: st.sampled_from(("n", "p:n", *NAMES, *ATTRIBUTES)),
+    model.Template: st.sampled_from(TEXTS),
+}
+# an empty message is passed on as it is, and says nothing
+MESSAGES = {model.Template: st.sampled_from([text for text in TEXTS if text])}.__getitem__
+OF_EVERY_EDIT: dict[str, Values] = {
+    "name": st.just("an edit"),
+    "when": LEAVES[model.Expression],
+    "forEach": st.sampled_from(("[1, 2]", "[]")),
+    "expect": st.sampled_from(("0+", "1", "0..1")),
+}
+
+
+def domain_edits(paths: list[str], *, computed: bool = False) -> Values:
+    """Edits of a domain whose elements have these paths; ``computed``: those that compute what they write."""
+    ends = st.sampled_from(("", "", "", "/text()", *(f"/@{name}" for name in ATTRIBUTES)))
+    selected = st.builds(str.__add__, st.sampled_from(paths), ends)
+
+    def draw(hint: Any, role: Role, others: set[Role]) -> Values:
+        if hint is model.XPath:
+            return st.sampled_from(("@x", "@y", ".")) if role is Role.KEYS else selected
+        if hint is model.ConstructivePath:
+            start = "" if others.intersection(SELECTING) else "/domain/"
+            steps = st.lists(STEPS, min_size=1, max_size=3).map("/".join)
+            return st.builds(lambda path, end: start + path + end, steps, st.sampled_from(("", "", "/@x", "/@p:x")))
+        return LEAVES[hint].filter(lambda text: COMPUTED in text) if computed and role in WRITING else LEAVES[hint]
+
+    unless = st.sampled_from(("@x", "*", "not(@x)", "../a"))
+    ops: dict[str, Any] = dict(model.DOMAIN_OPS)
+    if computed:
+        ops = {name: op for name, op in ops.items() if any(one.role in WRITING for one in declared(op))}
+    return _edits(ops, draw, {"unless": unless, "allowProtected": st.booleans()})
+
+
+def cloud_init_edits(pointers: Values, values: Values) -> Values:
+    """Edits of cloud-init data."""
+
+    def draw(hint: Any, role: Role, others: set[Role]) -> Values:
+        return pointers if hint is model.Pointer else values if hint == model.Value else LEAVES[hint]
+
+    target = st.sampled_from([member.value for member in model.Target])
+    part = st.sampled_from(({"contentType": "text/cloud-config"}, {"filename": "a.sh"}, {}))
+    return _edits(model.CLOUD_INIT_OPS, draw, {"target": target, "part": part, "unless": pointers})
+
+
+@st.composite
+def _edits(draw: st.DrawFn, ops: dict[str, Any], of_op: Draw, of_every_edit: Mapping[str, Values]) -> Edit:
+    op = draw(st.sampled_from(list(ops)))
+    roles = {one.key: one.role for one in declared(ops[op])}
+    known = model_fields(ops[op])
+    edit: Edit = {"op": op}
+    for key, role in roles.items():
+        field, hint = known[key]
+        if field.is_required or draw(st.booleans()):
+            others = {roles[other] for other in edit if other in roles}
+            leaf = MESSAGES if role is Role.MESSAGE else partial(of_op, role=role, others=others)
+            edit[key] = draw(_of_type(hint, leaf))
+    shared = {**OF_EVERY_EDIT, **of_every_edit}
+    for key in known.keys() - roles.keys():
+        if draw(st.integers(0, 5)) == 5:
+            edit[key] = draw(shared[key])
+    return edit
+
+
+def _of_type(hint: Any, leaf: Callable[[Any], Values]) -> Values:
+    """What is drawn for a type of the model, whose texts ``leaf`` draws."""
+    found = options(hint)
+    if set(found) == set(get_args(model.Value)):
+        return leaf(model.Value)
+    return st.one_of([_of_option(one, leaf) for one in found])
+
+
+def _of_option(hint: Any, leaf: Callable[[Any], Values]) -> Values:
+    if get_origin(hint) is not tuple:
+        return leaf(hint)
+    item = get_args(hint)[0]
+    if get_origin(item) is tuple and Ellipsis not in get_args(item):
+        name, value = get_args(item)
+        return st.dictionaries(_of_type(name, leaf), _of_type(value, leaf), max_size=2)
+    return st.lists(_of_type(item, leaf), max_size=2)

@@ -1,0 +1,101 @@
+"""Laws of every edit, whatever its op: an answer in words, no trace of a failure, a condition that counts, no markup.
+
+The edits are made from the model (``law_edits``); what each op means is in ``test_laws.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import law_reference as reference
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+from law_domains import Domain, domains
+from law_edits import Edit, domain_edits
+from lxml import etree
+from test_laws import MANY, document, is_xml, patched, path_of, same, texts
+
+from patchlang import engine, rules
+from patchlang.compile import Program
+from patchlang.load import load_sources
+from patchlang.render import render
+from patchlang.result import Outcome
+from patchlang.source import SourceFile
+
+
+def drawn(data: st.DataObject, domain: Domain, *, computed: bool = False) -> Edit:
+    paths = [path_of(element) for element in reference.elements(etree.fromstring(domain.data))]
+    edit: Edit = data.draw(domain_edits([*paths, "//*", "//a", "/domain/nowhere"], computed=computed))
+    return edit
+
+
+def loaded(*edits: Edit, **spec: Any) -> Program:
+    """The program of edits; what is refused before it runs is answered in words, too, and not looked at further."""
+    program, found = load_sources([SourceFile("patch.yaml", document("law", list(edits), **spec))])
+    if program is None:
+        assert [d for d in found if d.is_error and d.span is not None and d.message]
+        event("not loaded")
+        assume(False)
+    assert program is not None
+    return program
+
+
+def run(program: Program, domain: Domain, name: str = "a") -> Outcome:
+    return engine.patch_domain(program, domain.data, json.dumps({"metadata": {"name": name}}).encode())
+
+
+@MANY
+@given(domains(), st.data())
+def test_every_edit_is_answered(domain: Domain, data: st.DataObject) -> None:
+    """A domain that parses, the same for the same input; or an error at a place of the patch."""
+    edit = drawn(data, domain)
+    program = loaded(edit)
+    outcome = run(program, domain)
+    assert outcome.data == run(program, domain).data
+    if outcome.data is None:
+        event(f"{edit['op']}: refused")
+        [found] = [d for d in outcome.diagnostics if d.is_error]
+        assert found.span is not None
+        assert found.span.source.name == "patch.yaml"
+        assert render([found])
+        return
+    event(f"{edit['op']}: {'same' if outcome.data == domain.data else 'changed'}")
+    assert etree.fromstring(outcome.data).tag == "domain"
+
+
+@MANY
+@given(domains(), st.data())
+def test_no_edit_leaves_a_trace_when_its_document_fails(domain: Domain, data: st.DataObject) -> None:
+    edit = drawn(data, domain)
+    outcome = run(loaded(edit, {"op": "test", "path": "/nowhere"}, failurePolicy="Ignore"), domain)
+    assert same(patched(outcome), domain.data)
+    assert [d.rule for d in outcome.diagnostics] == [rules.IGNORED]
+
+
+@given(domains(), st.data(), st.sampled_from(("when", "forEach")))
+def test_no_edit_runs_where_its_condition_does_not_hold(domain: Domain, data: st.DataObject, key: str) -> None:
+    edit = {**drawn(data, domain), key: {"when": "false", "forEach": "[]"}[key]}
+    assert patched(run(loaded(edit), domain)) == domain.data
+
+
+@MANY
+@given(domains(), st.data(), texts)
+def test_a_value_is_no_markup_in_any_edit(domain: Domain, data: st.DataObject, value: str) -> None:
+    """The elements and attributes of the outcome do not depend on it."""
+    edit = drawn(data, domain, computed=True)
+    assume(is_xml(value))
+    program = loaded(edit)
+    plain, strange = run(program, domain), run(program, domain, value)
+    if plain.data is None or strange.data is None:
+        event(f"{edit['op']}: refused")
+        return
+    event(f"{edit['op']}: {'same' if strange.data == domain.data else 'changed'}")
+    assert shape(etree.fromstring(plain.data)) == shape(etree.fromstring(strange.data))
+
+
+def shape(element: reference.Element) -> Any:
+    """The document without its texts and values."""
+    if not isinstance(element.tag, str):
+        return None
+    return element.tag, sorted(element.attrib), [shape(child) for child in element]
