@@ -5,17 +5,16 @@ Run 2 of a boot has ``<devices>`` as the edits left them, but its interfaces and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from .. import celsyntax, model
+from .. import celtree, model
 from ..mergekeys import MERGE_KEYS
 from ..source import Text
 from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
-from .reading import locations, names, tree, xpath_literals
+from .reading import cel, locations, names, tree, xpath_literals
 
 
 class Zone(Enum):
@@ -80,7 +79,8 @@ def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
 def reads_domain(patch: model.Patch, edit: model.DomainEdit) -> bool:
     """Whether a condition or a loop around the edit reads the domain, in whatever way."""
     around = [text for text in (patch.spec.when, edit.when, edit.for_each) if text is not None]
-    return any("xpath" in reached.text for text in around for reached in _reached(patch, text))
+    reached = [cel(one.text) for text in around for one in _reached(patch, text)]
+    return any(celtree.calls(read, "xpath") for read in reached if read is not None)
 
 
 def variables_of(patch: model.Patch) -> dict[str, str]:
@@ -90,8 +90,9 @@ def variables_of(patch: model.Patch) -> dict[str, str]:
 
 def _of_condition(patch: model.Patch, condition: Text) -> Iterator[Guard]:
     sources = {text.text: text for text in _xpaths(patch, condition)}
-    for part in celtruth.conjuncts(celtruth.read(condition.text, variables_of(patch))):
-        if any(token.text == "xpath" for token in part.tokens):
+    read = celtruth.read(condition.text, variables_of(patch))
+    for part in celtruth.conjuncts(read) if read is not None else ():
+        if celtree.calls(part, "xpath"):
             asked = _asked(part)
             if asked is None:
                 yield Guard(condition, ())
@@ -107,30 +108,54 @@ class _Asked(NamedTuple):
     absent: bool
 
 
-_NOTHING = r"xpath\(§\)==\[\]|\[\]==xpath\(§\)|size\(xpath\(§\)\)==0|xpath\(§\)\.size\(\)==0|!\(xpath\(§\)!=\[\]\)"
-_SOMETHING = r"xpath\(§\)!=\[\]|size\(xpath\(§\)\)(>|!=)0|xpath\(§\)\.size\(\)(>|!=)0"
-
-
-def _asked(part: celtruth.Condition) -> _Asked | None:
+def _asked(part: celtree.Node) -> _Asked | None:
     """What a condition asks of the domain, where it is as simple as that."""
-    strings = [token.text for token in part.tokens if token.kind == "string"]
-    if len(strings) != 1 or (read := tree(strings[0][1:-1])) is None:
-        return None
-    query = strings[0][1:-1]
-    text = celtruth.joined(part.tokens).replace(repr(query), "§")
-    if result_kind(read) == "nodes":
-        for pattern, absent in ((_NOTHING, True), (_SOMETHING, False)):
-            if re.fullmatch(pattern, text):
-                return _Asked(query, read, absent)
+    value, operator, other = _compared(part)
+    is_size = isinstance(value, celtree.Call) and value.function == "size" and len(value.children) == 1
+    call = value.children[0] if is_size else value
+    match call:
+        case celtree.Call("xpath", False, children=(celtree.Literal("string", str(query)),)) if (
+            read := tree(query)
+        ) is not None:
+            pass
+        case _:
+            return None
+    if result_kind(read) == "nodes" and (
+        (other == _NONE and operator in ("==", "!=")) if not is_size else (other == _ZERO and operator)
+    ):
+        return _Asked(query, read, operator == "==")
     match read:
-        case Call(name="count", args=(inner,)) if re.fullmatch(r"xpath\(§\)(==0|>0|!=0)", text):
-            return _Asked(query, inner, "==" in text)
-        case Call(name="not" | "boolean", args=(inner,)) if text in ("xpath(§)", "!xpath(§)"):
-            return _Asked(query, inner, (read.name == "not") is (text == "xpath(§)"))
-        case Binary(operator="=", left=Call(name="count", args=(inner,)), right=Number(value=0)) if text == "xpath(§)":
+        case _ if is_size:
+            return None
+        case Call(name="count", args=(inner,)) if other == _ZERO and operator:
+            return _Asked(query, inner, operator == "==")
+        case Call(name="not" | "boolean", args=(inner,)) if other in (_TRUE, _FALSE) and not operator:
+            return _Asked(query, inner, (read.name == "not") is (other == _TRUE))
+        case Binary(operator="=", left=Call(name="count", args=(inner,)), right=Number(value=0)) if (
+            other == _TRUE and not operator
+        ):
             return _Asked(query, inner, True)
         case _:
             return None
+
+
+_NONE, _ZERO = celtree.ListExpr(), celtree.Literal("int", 0)
+_TRUE, _FALSE = celtruth.TRUE, celtruth.FALSE
+
+
+def _compared(part: celtree.Node) -> tuple[celtree.Node, str, celtree.Node]:
+    """The sides and the operator of a comparison with nothing; without an operator whether a value itself must hold."""
+    match part:
+        case celtree.Call("!_", children=(celtree.Call("_!=_", children=(value, other)),)) if other == _NONE:
+            return value, "==", other
+        case celtree.Call("!_", children=(value,)):
+            return value, "", _FALSE
+        case celtree.Call("_==_", children=(other, value)) if other == _NONE:
+            return value, "==", other
+        case celtree.Call("_==_" | "_!=_" | "_>_" as operator, children=(value, other)):
+            return value, operator.strip("_"), other
+        case _:
+            return part, "", _TRUE
 
 
 def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
@@ -140,8 +165,9 @@ def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
     while pending:
         current = pending.pop()
         yield current
-        chains = [chain.names for chain in celsyntax.chains(current.text)]
-        used = [chain[1].text for chain in chains if chain[0].text == "variables" and len(chain) > 1]
+        read = cel(current.text)
+        idents = [node for node in celtree.walk(read) if isinstance(node, celtree.Ident)] if read is not None else []
+        used = [node.name.removeprefix("variables.") for node in idents if node.name.startswith("variables.")]
         pending += [by_name.pop(name) for name in dict.fromkeys(used) if name in by_name]
 
 
