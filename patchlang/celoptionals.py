@@ -36,7 +36,7 @@ def astray(tree: Node, text: str) -> Astray:
     found = _Search()
     at_end = found.origins(tree, {})
     lexis = _Lexis(text)
-    compared = [lexis.start(operand) for operand, origins in found.compared if any(map(lexis.is_marked, origins))]
+    compared = [lexis.start(operand) for operand in found.compared]
     handed_over: list[int] = []
     if any(calls(tree, function) for function in _TAKE_PLAIN):
         handed_over = [lexis.mark(origin) for origin in (*found.handed_over, *at_end)]
@@ -45,7 +45,7 @@ def astray(tree: Node, text: str) -> Astray:
 
 class _Search:
     def __init__(self) -> None:
-        self.compared: list[tuple[Node, _Origins]] = []
+        self.compared: list[Node] = []
         self.handed_over: list[Node] = []
 
     def origins(self, node: Node, names: Mapping[str, _Origins]) -> _Origins:
@@ -59,9 +59,9 @@ class _Search:
                 if name == "cel.bind":
                     return inner
                 if name == "optFlatMap":
-                    return (*first, *inner) or (node,)
+                    return (*first, *inner)
                 self.handed_over += inner
-                return first or (node,)
+                return first
             case Macro(_, variable):
                 names = {**names, variable: ()}
         found = [self.origins(child, names) for child in node.children]
@@ -69,11 +69,8 @@ class _Search:
             case Select(_, tested):
                 return () if tested else found[0]
             case Call("_==_" | "_!=_"):
-                self.compared += [
-                    (child, mine)
-                    for child, mine, other in zip(node.children, found, reversed(found), strict=True)
-                    if mine and not other
-                ]
+                sides = zip(node.children, reversed(found), strict=True)
+                self.compared += [child for child, other in sides if not other and _is_marked(child)]
                 return ()
             case Call("_?_:_"):
                 self.handed_over += found[0]
@@ -103,6 +100,17 @@ class _Search:
         return ()
 
 
+def _is_marked(node: Node) -> bool:
+    """Whether a ``?`` makes what members and entries are selected from, or the value itself."""
+    match node:
+        case Call("_?._" | "_[?_]"):
+            return True
+        case Select(_, tested=False) | Call("_[_]"):
+            return _is_marked(node.children[0])
+        case _:
+            return False
+
+
 class _Lexis:
     """The places of nodes in the text, as far as CEL does not name them."""
 
@@ -110,16 +118,12 @@ class _Lexis:
         self.tokens = [token for token in tokens(text) if token.kind != "comment"]
         self.numbers = {token.start: number for number, token in enumerate(self.tokens)}
 
-    def is_marked(self, node: Node) -> bool:
-        """Whether an optional is made by ``?``."""
-        return isinstance(node, Call) and node.function in ("_?._", "_[?_]")
-
     def mark(self, node: Node) -> int:
         """The offset of the ``?`` that makes an optional, or of the name of the function that does."""
         number = self.numbers.get(node.position)
         if number is None:
             return 0
-        if self.is_marked(node):
+        if _is_marked(node):
             return self.tokens[min(number + 1, len(self.tokens) - 1)].start
         return self.tokens[number - 1 if isinstance(node, Call) and node.is_method else self._name(number)].start
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from .. import celtree, model
 from ..celsyntax import closing_bracket
-from ..celtree import Call, Ident, Literal, Node, Select, calls
+from ..celtree import Call, Ident, Literal, Node, Select
 from ..celwrite import write
 from ..lint import celtruth
 from ..lint.guards import variables_of
-from ..lint.reading import TEMPLATES, cel, leaves, template, tree
+from ..lint.reading import TEMPLATES, calls_xpath, cel, leaves, template, tree
 from ..source import Span, Text
 from ..template import Computed
 from ..xpathtree import VariableRef, walk
@@ -61,7 +61,7 @@ def marked(patch: model.Patch, edit: model.DomainEdit) -> model.Patch | None:
 
     None where a loop reads the domain.
     """
-    if edit.for_each is not None and ((loop := cel(edit.for_each.text)) is None or calls(loop, "xpath")):
+    if edit.for_each is not None and calls_xpath(edit.for_each.text):
         return None
     names = {
         part.name

@@ -151,7 +151,8 @@ def _in(left: Node, right: Node) -> bool | None:
 
 
 _KINDS = {
-    "string": "text", "int": "number", "uint": "number", "double": "number", "bool": "boolean", "null_type": "null",
+    "string": "text", "bytes": "bytes", "int": "number", "uint": "number", "double": "number", "bool": "boolean",
+    "null_type": "null",
 }  # fmt: skip
 _RESULTS = {
     "number": ("int", "uint", "double", "size", "quantity"),
@@ -165,7 +166,7 @@ _MAPS_OF_TEXTS = tuple(Select(_METADATA, name) for name in ("annotations", "labe
 
 
 def kinds_of(node: Node) -> frozenset[str]:
-    """What a value can be: ``text``, ``number``, ``boolean``, ``null``, ``list``, ``map``; empty where unknown."""
+    """What a value can be: ``text bytes number boolean null list map``; empty where unknown."""
     match node:
         case Literal(kind):
             found = _KINDS.get(kind)

@@ -14,7 +14,7 @@ from ..mergekeys import MERGE_KEYS
 from ..source import Text
 from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
-from .reading import cel, locations, names, tree, xpath_literals
+from .reading import calls_xpath, cel, locations, names, tree, xpath_literals
 
 
 class Zone(Enum):
@@ -79,8 +79,7 @@ def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
 def reads_domain(patch: model.Patch, edit: model.DomainEdit) -> bool:
     """Whether a condition or a loop around the edit reads the domain, in whatever way."""
     around = [text for text in (patch.spec.when, edit.when, edit.for_each) if text is not None]
-    reached = [cel(one.text) for text in around for one in _reached(patch, text)]
-    return any(celtree.calls(read, "xpath") for read in reached if read is not None)
+    return any(calls_xpath(reached.text) for text in around for reached in _reached(patch, text))
 
 
 def variables_of(patch: model.Patch) -> dict[str, str]:
@@ -91,7 +90,11 @@ def variables_of(patch: model.Patch) -> dict[str, str]:
 def _of_condition(patch: model.Patch, condition: Text) -> Iterator[Guard]:
     sources = {text.text: text for text in _xpaths(patch, condition)}
     read = celtruth.read(condition.text, variables_of(patch))
-    for part in celtruth.conjuncts(read) if read is not None else ():
+    if read is None:
+        if any(calls_xpath(reached.text) for reached in _reached(patch, condition)):
+            yield Guard(condition, ())
+        return
+    for part in celtruth.conjuncts(read):
         if celtree.calls(part, "xpath"):
             asked = _asked(part)
             if asked is None:

@@ -126,6 +126,12 @@ def cel(text: str) -> celtree.Node | None:
         return None
 
 
+def calls_xpath(text: str) -> bool:
+    """Whether an expression reads the domain; one that CEL does not take might."""
+    read = cel(text)
+    return "xpath" in text if read is None else celtree.calls(read, "xpath")
+
+
 def xpath_calls(node: celtree.Node) -> Iterator[tuple[celtree.Literal, str]]:
     """The queries of ``xpath('…')`` that are written out: where, and what."""
     for call in celtree.walk(node):
