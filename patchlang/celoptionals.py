@@ -35,12 +35,13 @@ def astray(tree: Node, text: str) -> Astray:
     """The first optionals of an expression that go astray; ``text`` is what CEL read to make the tree."""
     found = _Search()
     at_end = found.origins(tree, {})
+    handed_over = [*found.handed_over, *at_end]
+    if handed_over and not any(calls(tree, function) for function in _TAKE_PLAIN):
+        handed_over = []
+    if not found.compared and not handed_over:
+        return Astray(None, None)
     lexis = _Lexis(text)
-    compared = [lexis.start(operand) for operand in found.compared]
-    handed_over: list[int] = []
-    if any(calls(tree, function) for function in _TAKE_PLAIN):
-        handed_over = [lexis.mark(origin) for origin in (*found.handed_over, *at_end)]
-    return Astray(min(compared, default=None), min(handed_over, default=None))
+    return Astray(min(map(lexis.start, found.compared), default=None), min(map(lexis.mark, handed_over), default=None))
 
 
 class _Search:

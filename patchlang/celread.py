@@ -25,6 +25,7 @@ _ID, _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = range(2, 1
 _NAMESPACES = frozenset({"math", "optional"})
 _WRITTEN_OUT = {"math.@max": "math.greatest", "math.@min": "math.least"}
 _RESULT, _UNUSED = "@result", "#unused"
+_OPTIONAL = b"optional_type"
 
 
 class UnreadableError(ValueError):
@@ -47,9 +48,10 @@ def read(serialized: bytes) -> Node:
 
 class _Reader:
     def __init__(self, source: Message, types: list[bytes]) -> None:
-        positions = map(Message, source.all(_POSITIONS))
-        self.positions = {entry.integer(1): entry.integer(2) for entry in positions}
-        self.optionals = {entry.integer(1) for entry in map(Message, types) if _is_optional(entry.message(2))}
+        self.positions = source.mapping(_POSITIONS)
+        # most types say nothing of one, and are not read at all
+        found = (Message(entry) for entry in types if _OPTIONAL in entry)
+        self.optionals = {entry.integer(1) for entry in found if _is_optional(entry.message(2))}
         self.depth = 0
 
     def node(self, data: bytes) -> Node:
@@ -169,7 +171,7 @@ def _macro(variable: str, loop: Node, start: Node, step: Node) -> Macro | None:
 
 
 def _is_optional(type: Message) -> bool:
-    return _ABSTRACT in type and type.message(_ABSTRACT).text(1) == "optional_type"
+    return _ABSTRACT in type and type.message(_ABSTRACT).data(1) == _OPTIONAL
 
 
 def _literal(constant: Message) -> Literal:

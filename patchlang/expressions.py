@@ -240,7 +240,7 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     try:
         program = _evaluator().deserialize(serialized)
     except RuntimeError:
-        raise _too_deep(source, "CEL writes a macro such as `map` out as several levels") from None
+        raise _too_deep(source, _WRITTEN_OUT) from None
     return Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
 
 
@@ -268,7 +268,7 @@ def _check_optionals(source: Text, serialized: bytes, text: str, insertions: tup
     try:
         found = astray(read(serialized), text)
     except UnreadableError:
-        raise _too_deep(source, "CEL writes a macro such as `map` out as several levels") from None
+        raise _too_deep(source, _WRITTEN_OUT) from None
     for at, message in (
         (found.compared, "an optional is compared with a value, which is never equal"),
         (found.handed_over, "an optional may get into `flatten`, `keys` or `xpath`, which take plain values"),
@@ -360,7 +360,7 @@ def _check_members(source: Text, chain: Any) -> None:
 def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
     found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
     if not found and TOO_DEEP.search(raw):
-        return _too_deep(source, "each operator in a row is one")
+        return _too_deep(source, "deeper than 32 levels; each operator in a row is one")
     if not found:
         return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
     over_map = [f for f in found if OVER_MAP.search(f[2])]
@@ -375,9 +375,13 @@ def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], ra
     return fail(rules.BAD_EXPRESSION, words, span, help)
 
 
+_WRITTEN_OUT = "too deep: CEL writes a macro such as `map` out as several levels"
+
+
 def _too_deep(source: Text, how: str) -> PatchError:
-    message = f"the expression is nested deeper than 32 levels; {how}"
-    return fail(rules.BAD_EXPRESSION, message, source.span(), "put a part of it into a variable")
+    return fail(
+        rules.BAD_EXPRESSION, f"the expression is nested {how}", source.span(), "put a part of it into a variable"
+    )
 
 
 def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchError:

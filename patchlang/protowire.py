@@ -5,7 +5,8 @@ https://protobuf.dev/programming-guides/encoding/; groups, which no message here
 
 from __future__ import annotations
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _BYTES = 0, 2
+_LENGTHS = {1: 8, 5: 4}  # of numbers of fixed size
 
 
 class WireError(ValueError):
@@ -22,26 +23,30 @@ class Message:
     __slots__ = ("_fields",)
 
     def __init__(self, data: bytes) -> None:
-        self._fields: dict[int, list[int | bytes]] = {}
+        fields: dict[int, list[int | bytes]] = {}
+        self._fields = fields
         at, size = 0, len(data)
         while at < size:
             key, at = _varint(data, at)
             value: int | bytes
             kind = key & 7
-            if kind == _VARINT:
-                value, at = _varint(data, at)
+            if kind in _LENGTHS:
+                length = _LENGTHS[kind]
+            elif kind in (_VARINT, _BYTES):
+                length, at = _varint(data, at)
             else:
-                if kind == _BYTES:
-                    length, at = _varint(data, at)
-                elif kind in (_FIXED64, _FIXED32):
-                    length = 8 if kind == _FIXED64 else 4
-                else:
-                    raise WireError(f"wire type {kind}")
+                raise WireError(f"wire type {kind}")
+            if kind == _VARINT:
+                value = length
+            else:
                 value = data[at : at + length]
                 at += length
                 if at > size:
                     raise WireError("a field ends beyond its message")
-            self._fields.setdefault(key >> 3, []).append(value)
+            if key >> 3 in fields:
+                fields[key >> 3].append(value)
+            else:
+                fields[key >> 3] = [value]
 
     def __contains__(self, number: int) -> bool:
         return number in self._fields
@@ -94,9 +99,22 @@ class Message:
                 found.append(one)
         return found
 
+    def mapping(self, number: int) -> dict[int, int]:
+        """A map of numbers."""
+        found = {}
+        for entry in self.all(number):
+            if len(entry) == 4 and entry[0] == 8 and entry[2] == 16 and entry[1] < 128 > entry[3]:
+                found[entry[1]] = entry[3]  # as nearly all are: field 1 and field 2, of a byte each
+            else:
+                pair = Message(entry)
+                found[pair.integer(1)] = pair.integer(2)
+        return found
+
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
     """A number and the offset behind it."""
+    if start < len(data) and data[start] < 128:
+        return data[start], start + 1
     value = 0
     for shift, byte in enumerate(data[start : start + 10]):
         value |= (byte & 127) << (7 * shift)
