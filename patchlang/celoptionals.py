@@ -63,9 +63,11 @@ class _Search:
                     return (*first, *inner)
                 self.handed_over += inner
                 return first
-            case Macro(_, variable):
-                names = {**names, variable: ()}
-        found = [self.origins(child, names) for child in node.children]
+            case Macro(_, variable, children=(of, *others)):
+                inside = {**names, variable: ()}
+                found = [self.origins(of, names), *(self.origins(other, inside) for other in others)]
+            case _:
+                found = [self.origins(child, names) for child in node.children]
         match node:
             case Select(_, tested):
                 return () if tested else found[0]
