@@ -18,7 +18,6 @@ _MAX_VARIABLES = 30
 _MAX_DEPTH = 150
 _MAX_NODES = 5000
 
-TRUE, FALSE = Literal("bool", True), Literal("bool", False)
 _EQUAL, _UNEQUAL, _IN = "_==_", "_!=_", "@in"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 from .. import celtree, model
@@ -14,7 +15,7 @@ from ..mergekeys import MERGE_KEYS
 from ..source import Text
 from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
-from .reading import calls_xpath, cel, locations, names, tree, xpath_literals
+from .reading import calls_xpath, cel, locations, names, tree, xpath_calls, xpath_literals
 
 
 class Zone(Enum):
@@ -113,52 +114,30 @@ class _Asked(NamedTuple):
 
 def _asked(part: celtree.Node) -> _Asked | None:
     """What a condition asks of the domain, where it is as simple as that."""
-    value, operator, other = _compared(part)
-    is_size = isinstance(value, celtree.Call) and value.function == "size" and len(value.children) == 1
-    call = value.children[0] if is_size else value
-    match call:
-        case celtree.Call("xpath", False, children=(celtree.Literal("string", str(query)),)) if (
-            read := tree(query)
-        ) is not None:
-            pass
-        case _:
-            return None
-    if result_kind(read) == "nodes" and (
-        (other == _NONE and operator in ("==", "!=")) if not is_size else (other == _ZERO and operator)
-    ):
-        return _Asked(query, read, operator == "==")
-    match read:
-        case _ if is_size:
-            return None
-        case Call(name="count", args=(inner,)) if other == _ZERO and operator:
-            return _Asked(query, inner, operator == "==")
-        case Call(name="not" | "boolean", args=(inner,)) if other in (_TRUE, _FALSE) and not operator:
-            return _Asked(query, inner, (read.name == "not") is (other == _TRUE))
-        case Binary(operator="=", left=Call(name="count", args=(inner,)), right=Number(value=0)) if (
-            other == _TRUE and not operator
-        ):
-            return _Asked(query, inner, True)
-        case _:
-            return None
+    queries = [query for _, query in xpath_calls(part)]
+    if len(queries) != 1 or (read := tree(queries[0])) is None:
+        return None
+    call = celtree.Call("xpath", celtree.Literal("string", queries[0]))
+    absent = None
+    if result_kind(read) == "nodes":
+        sizes = celtree.Call("size", call), celtree.Call("size", call, is_method=True)
+        none = [_equal(call, _NONE), _equal(_NONE, call), *(_equal(size, _ZERO) for size in sizes)]
+        some = [_unequal(call, _NONE), *(more(size, _ZERO) for size in sizes for more in (_unequal, _greater))]
+        absent = True if part in (*none, _not(some[0])) else False if part in some else None
+    else:
+        match read:
+            case Call(name="count", args=(inner,)):
+                some = [_unequal(call, _ZERO), _greater(call, _ZERO)]
+                read, absent = inner, True if part == _equal(call, _ZERO) else False if part in some else None
+            case Call(name="not" | "boolean" as name, args=(inner,)) if part in (call, _not(call)):
+                read, absent = inner, (name == "not") is (part == call)
+            case Binary(operator="=", left=Call(name="count", args=(inner,)), right=Number(value=0)) if part == call:
+                read, absent = inner, True
+    return _Asked(queries[0], read, absent) if absent is not None else None
 
 
 _NONE, _ZERO = celtree.ListExpr(), celtree.Literal("int", 0)
-_TRUE, _FALSE = celtruth.TRUE, celtruth.FALSE
-
-
-def _compared(part: celtree.Node) -> tuple[celtree.Node, str, celtree.Node]:
-    """The sides and the operator of a comparison with nothing; without an operator whether a value itself must hold."""
-    match part:
-        case celtree.Call("!_", children=(celtree.Call("_!=_", children=(value, other)),)) if other == _NONE:
-            return value, "==", other
-        case celtree.Call("!_", children=(value,)):
-            return value, "", _FALSE
-        case celtree.Call("_==_", children=(other, value)) if other == _NONE:
-            return value, "==", other
-        case celtree.Call("_==_" | "_!=_" | "_>_" as operator, children=(value, other)):
-            return value, operator.strip("_"), other
-        case _:
-            return part, "", _TRUE
+_equal, _unequal, _greater, _not = (partial(celtree.Call, operator) for operator in ("_==_", "_!=_", "_>_", "!_"))
 
 
 def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
