@@ -15,10 +15,10 @@ from .reading import cel, tree
 
 # how deep variables are looked into, how deep the tree that they unfold into may be, and how big
 _MAX_VARIABLES = 30
-_MAX_DEPTH = 150
+_MAX_DEPTH = 100
 _MAX_NODES = 5000
 
-_EQUAL, _UNEQUAL, _IN = "_==_", "_!=_", "@in"
+_EQUAL, _UNEQUAL = "_==_", "_!=_"
 
 
 class _TooBigError(Exception):
