@@ -15,6 +15,10 @@ MEMORY = {"memory.limit_in_bytes": "64000000"}
 CPU = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "20000"}
 """200m: the same sidecar's share of a processor."""
 
+SHARE = {"cpu.shares": "1024"}
+"""A share like anybody's, without a limit. Outside of such groups, where no container is, the kernel may give each
+session a share of its own (sched_autogroup): what starts one, as the sidecar does for a hook, then waits longer."""
+
 
 class Unavailable(Exception):  # noqa: N818 (it says what is)
     """The limits cannot be set here; the text says why."""

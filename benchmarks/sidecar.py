@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +38,11 @@ IMAGE = {
 """The environment that the Dockerfile and KubeVirt set. Bytecode is there: ``make bench`` compiles it."""
 
 
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_USER_SPACE = 1 << 47
+_PRESENT, _PAGE_NUMBER = 1 << 63, (1 << 55) - 1
+
+
 @contextmanager
 def _dial(socket: Path) -> Iterator[grpc.Channel]:
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.default_authority", str(socket)))
@@ -62,11 +69,15 @@ def pre_cloud_init(socket: Path, data: bytes, vmi: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is resident, in bytes: all of it, of it the process's own, and the most so far."""
+    """Bytes of the sidecar's processes together.
+
+    ``resident`` counts each page once, whichever process has it. ``anonymous`` is what of it is in no file, as a sum
+    (RssAnon): what two processes still share after a fork counts twice; ``own`` counts that once too (Pss_Anon).
+    """
 
     resident: int
     anonymous: int
-    peak: int
+    own: int
 
 
 class Sidecar:
@@ -94,7 +105,7 @@ class Sidecar:
             self._end()
             raise
         self.seconds_to_info = time.perf_counter() - started
-        self.cpu_seconds_to_info = time.clock_gettime(_cpu_clock(self.process.pid))
+        self.cpu_seconds_to_info = sum(time.clock_gettime(cpu_clock(pid)) for pid in self.processes())
 
     def _wait_for_info(self) -> None:
         until = time.monotonic() + START_SECONDS
@@ -115,10 +126,12 @@ class Sidecar:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
+    def processes(self) -> list[int]:
+        """The front and the engine that lives."""
+        return [self.process.pid, *children(self.process.pid)]
+
     def memory(self) -> Memory:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        kib = {line.split(":")[0]: line.split()[1] for line in status.splitlines() if line.endswith(" kB")}
-        return Memory(*(int(kib[name]) * 1024 for name in ("VmRSS", "RssAnon", "VmHWM")))
+        return memory(self.processes())
 
     def _end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -135,15 +148,55 @@ class Sidecar:
         self._end()
 
 
-def _cpu_clock(process: int) -> int:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, whichever of its threads did."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for children in lists for child in children.read_text().split()]
+
+
+def memory(processes: Sequence[int]) -> Memory:
+    """What they have in memory now. As root: to others the kernel does not tell which page is which."""
+    total: Counter[str] = Counter()
+    pages: set[int] = set()
+    for pid in processes:
+        pages |= _pages(pid)
+        for file in ("status", "smaps_rollup"):
+            for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+                if line.endswith(" kB"):
+                    name, kib = line.split()[:2]
+                    total[name.rstrip(":")] += int(kib) * 1024
+    return Memory(len(pages) * _PAGE, total["RssAnon"], total["Pss_Anon"])
+
+
+def _pages(pid: int) -> set[int]:
+    """The numbers of the pages that a process has in memory (the kernel's admin-guide/mm/pagemap)."""
+    found: set[int] = set()
+    mappings = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
+        for mapping in mappings:
+            start, end = (int(address, 16) for address in mapping.split()[0].split("-"))
+            if start >= _USER_SPACE:
+                continue
+            pagemap.seek(start // _PAGE * 8)
+            entries = array("Q", pagemap.read((end - start) // _PAGE * 8))
+            found.update(entry & _PAGE_NUMBER for entry in entries if entry & _PRESENT)
+    return found
+
+
+def cpu_clock(process: int) -> int:
     """The clock that counts a process's CPU time (CPUCLOCK_SCHED of the kernel)."""
     return ~process << 3 | 2
 
 
-def shim(python: Path, sockets: Path, patches: Path) -> list[str]:
-    """The command that starts our sidecar."""
-    arguments = ["--version", VERSION, "--patches", str(patches), "--socket-dir", str(sockets)]
-    return [str(python), "-m", "shim", *arguments]
+def bare(python: Path, sockets: Path, how: str) -> list[str]:
+    """The command that starts the two processes without a sidecar; ``how`` its child is started: fork or exec."""
+    return [str(python), "-m", "benchmarks.bare", str(sockets / SOCKET), how]
+
+
+def shim(python: Path, sockets: Path, patches: Path | None) -> list[str]:
+    """The command that starts our sidecar; without patches it runs executables."""
+    arguments = ["--version", VERSION, "--socket-dir", str(sockets)]
+    return [str(python), "-m", "shim", *arguments, *(["--patches", str(patches)] if patches else [])]
 
 
 def hook_folder(folder: Path, hook: str, file: str) -> Path:

@@ -1,22 +1,26 @@
-"""Calls one sidecar again and again under its real limits, and watches its memory: `make soak`.
+"""Calls one sidecar again and again under its real limits, kills its engine, and watches the memory: `make soak`.
 
 Domain and cloud-init calls are mixed, each over a connection of its own as virt-launcher makes it, with a VMI of its
 own; every answer is compared with the engine's. Sizes are 1 KB, 2 KB, … 1 MB, the larger the rarer. Every fiftieth call
-is followed by one that must be refused. It ends with status 1 where an answer is wrong, or where the memory at the end
-is more than 5 % over that after the first 1,000 calls.
+is followed by one that must be refused. In every 1,000 calls the engine is killed twice: in the middle of a call, which
+alone must fail, and between two, which no call may notice. It ends with status 1 where an answer is wrong, or where
+the memory of both processes at the end is more than 5 % over that after the first 1,000 calls.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,6 +33,7 @@ import virtlauncher  # noqa: E402
 from shimprocess import IMAGE, Shim  # noqa: E402
 
 from benchmarks.cgroup import CPU, MEMORY, Cage, Unavailable, cage  # noqa: E402
+from benchmarks.sidecar import START_SECONDS, children, cpu_clock  # noqa: E402
 from patchlang.engine import patch_cloud_init, patch_domain  # noqa: E402
 from patchlang.load import load  # noqa: E402
 
@@ -37,17 +42,26 @@ SETTLED = 1_000
 GROWTH_PERCENT = 5.0
 SIZES = (*(1000 * 2**power for power in range(10)), 1_000_000)
 REFUSED_EVERY = 50
+KILLED_EVERY = 1_000
+BUSY_SECONDS = 0.005
+"""Of the processor: an engine that has spent them since it got a call of the largest domain is in the middle of it."""
 VERSION = "v1alpha3"
 
 
 @dataclass
 class Report:
-    """What a run was and what it saw. ``rss`` holds pairs of calls and KiB."""
+    """What a run was and what it saw.
+
+    ``rss`` holds pairs of calls and KiB, of the front and the engine together; ``killed_between`` and
+    ``killed_within`` count engines.
+    """
 
     commit: str
     python: str
     calls: int
     refused: int = 0
+    killed_between: int = 0
+    killed_within: int = 0
     sent_bytes: int = 0
     seconds: int = 0
     memory_limit_bytes: int = int(MEMORY["memory.limit_in_bytes"])
@@ -106,13 +120,53 @@ class Soak:
         raise WrongAnswerError(f"after call {number}: a domain without the disk was not refused")
 
     def rss(self) -> int:
-        """KiB."""
+        """KiB of the front and the engine together."""
         assert self.shim.process is not None
-        lines = Path(f"/proc/{self.shim.process.pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+        found = 0
+        for pid in (self.shim.process.pid, self.engine()):
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            found += int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
+        return found
+
+    def engine(self, but: int = 0) -> int:
+        """The engine's process, another one than ``but``."""
+        assert self.shim.process is not None
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            found = [pid for pid in children(self.shim.process.pid) if pid != but]
+            if len(found) > 1:
+                raise WrongAnswerError(f"{len(found)} engines at once")
+            if found:
+                return found[0]
+            time.sleep(0.01)
+        raise WrongAnswerError(f"no engine after {START_SECONDS:g} s")
+
+    def kill_between(self) -> None:
+        """The next call must not notice."""
+        os.kill(self.engine(), signal.SIGKILL)
+
+    def kill_within(self, number: int) -> None:
+        """A call of the largest domain, which must fail; one that waits for its turn must not."""
+        self.call(number, self.pool[0])  # so that the engine is there, with nothing else to do
+        engine = self.engine()
+        clock = cpu_clock(engine)
+        before = time.clock_gettime(clock)
+        with ThreadPoolExecutor(2) as pool:
+            meets = pool.submit(self.call, number, self.pool[-2])
+            while time.clock_gettime(clock) - before < BUSY_SECONDS and not meets.done():
+                time.sleep(0.0005)
+            waits = pool.submit(self.call, number, self.pool[0])
+            os.kill(engine, signal.SIGKILL)
+            waits.result()
+            error = meets.exception()
+        if not isinstance(error, grpc.RpcError):
+            raise WrongAnswerError(f"after call {number}: that whose engine was killed came to {error or 'an answer'}")
+        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED or "PL417" not in error.details():
+            raise error
+        self.engine(but=engine)
 
 
-def run(group: Cage, calls: int = CALLS, settled: int = SETTLED) -> Report:
+def run(group: Cage, calls: int = CALLS, settled: int = SETTLED, killed: int = KILLED_EVERY) -> Report:
     """Raises WrongAnswerError, RpcError."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     report = Report(_commit(), platform.python_version(), calls)
@@ -125,9 +179,11 @@ def run(group: Cage, calls: int = CALLS, settled: int = SETTLED) -> Report:
         shim.start(version=VERSION, within=without_log, environment=IMAGE)
         shim.launcher()
         started = time.monotonic()
+        met = 0
         for number in range(1, calls + 1):
-            # each document once, so that the memory is what the largest one needs, then by chance
-            drawn = soak.pool[number - 1] if number <= len(soak.pool) else choose.choices(soak.pool, soak.weights)[0]
+            # each engine gets each document once, so that its memory is what the largest one needs, then by chance
+            drawn = soak.pool[met] if met < len(soak.pool) else choose.choices(soak.pool, soak.weights)[0]
+            met += 1
             report.sent_bytes += soak.call(number, drawn)
             if number % REFUSED_EVERY == 0:
                 soak.refuse(number)
@@ -135,6 +191,14 @@ def run(group: Cage, calls: int = CALLS, settled: int = SETTLED) -> Report:
             if number % settled == 0 or number == calls:
                 report.rss.append((number, soak.rss()))
                 print(f"{number:6d} calls, {report.rss[-1][1]:,} KiB, {time.monotonic() - started:,.0f} s", flush=True)
+            if number % killed == 0:
+                soak.kill_between()
+                report.killed_between += 1
+                met = 0
+            elif number % killed == killed // 2:
+                soak.kill_within(number)
+                report.killed_within += 1
+                met = 0
         report.seconds = round(time.monotonic() - started)
         report.rss_settled, report.rss_end = dict(report.rss)[settled], report.rss[-1][1]
         report.growth_percent = round((report.rss_end / report.rss_settled - 1) * 100, 2)

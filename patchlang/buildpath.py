@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from . import rules
 from .diagnostics import PatchError, Rule, did_you_mean, fail
+from .patterns import pattern
+from .record import record
 from .source import Span, Text
 from .xpath import Namespaces, new_name
 from .xpathsyntax import XPathSyntaxError, parse
 from .xpathtree import Binary, Expr, Literal, Number, Path, Step, VariableRef
 
-_QUOTED = re.compile("`.*`", re.DOTALL)
+_QUOTED = pattern("`.*`", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Condition:
     """``attribute`` (Clark name; None: the text of the element) equals a literal or the variable of that name."""
 
@@ -29,7 +30,7 @@ class Condition:
     variable: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BuildStep:
     """One element: its Clark name, as it is written, and what tells it apart."""
 
@@ -38,7 +39,7 @@ class BuildStep:
     conditions: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BuildPath:
     """Steps from the document (``absolute``) or from a node, and the attribute at the end, if it names one."""
 
@@ -47,7 +48,7 @@ class BuildPath:
     attribute: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BuildDialect:
     """What names a constructive path may use."""
 

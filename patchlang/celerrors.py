@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from .diagnostics import did_you_mean
+from .patterns import pattern
 
-LOCATED = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
 # the guard of celsyntax.guard_macros, applied to a map
-OVER_MAP = re.compile(r"'_\+_' applied to '\(map\(.*, list\(|No matching overloads found : _\+_\(map, list\)")
+OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, list\(|No matching overloads found : _\+_\(map, list\)")
 
 _NO_ORDER = (
     "`.map` and `.filter` over a map would have no order",
@@ -43,8 +44,8 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
     ("index out of range", "a position lies outside the text", "test its `size()` first"),
 )  # fmt: skip
 # of its compiler
-TOO_DEEP = re.compile(r"recursion (?:depth|limit)")
-_OURS = re.compile(r"\b(capture|flatten|hex|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
+TOO_DEEP = pattern(r"recursion (?:depth|limit)")
+_OURS = pattern(r"\b(capture|flatten|hex|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
 
 
 def explain(raw: str, source: str) -> tuple[str, str | None]:

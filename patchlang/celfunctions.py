@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,8 @@ from cel_expr_python import cel
 
 from .diagnostics import PatchError
 from .inputs import cel_integer, check_texts
+from .patterns import pattern
+from .record import record
 
 if TYPE_CHECKING:
     from .expressions import Bindings
@@ -37,10 +37,8 @@ SIGNATURES = {
     "flatten": "flatten(list): lists inside it opened, one level",
 }
 
-_now = threading.local()
 
-
-@dataclass(slots=True)
+@record(frozen=False)
 class _Evaluation:
     """Of the expression that is being evaluated: its values, its text, and what it has used of its budgets."""
 
@@ -50,19 +48,21 @@ class _Evaluation:
     ranges: int = 0
 
 
+_now: ContextVar[_Evaluation] = ContextVar("_now")
+
+
 @contextmanager
 def evaluating(bindings: Bindings, source: str) -> Iterator[None]:
     """Within it, ``xpath`` asks these bindings for the expression ``source``, and the budgets are fresh."""
-    before = getattr(_now, "state", None)
-    _now.state = _Evaluation(bindings, source)
+    before = _now.set(_Evaluation(bindings, source))
     try:
         yield
     finally:
-        _now.state = before
+        _now.reset(before)
 
 
 def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
-    state: _Evaluation = _now.state
+    state = _now.get()
     try:
         return state.bindings.xpath(query, values or {})
     except PatchError as e:
@@ -73,7 +73,7 @@ def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
 
 
 def _budget(size: int) -> bool:
-    state: _Evaluation = _now.state
+    state = _now.get()
     state.squared += size * size
     if state.squared > MAX_SQUARED:
         raise ValueError(f"map, filter: too many entries, about {int(MAX_SQUARED**0.5)} are possible in one expression")
@@ -98,20 +98,20 @@ def _parse_json(text: str) -> Any:
 
 
 # k8s.io/apimachinery/pkg/api/resource/suffix.go
-_SUFFIXES = {
-    "": Decimal(1), "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "k": Decimal(10**3),
-    "M": Decimal(10**6),
-    "G": Decimal(10**9), "T": Decimal(10**12), "P": Decimal(10**15), "E": Decimal(10**18), "Ki": Decimal(2**10),
-    "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40), "Pi": Decimal(2**50), "Ei": Decimal(2**60),
+_SUFFIXES: dict[str, int | str] = {
+    "": 1, "n": "1e-9", "u": "1e-6", "m": "1e-3", "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15,
+    "E": 10**18, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
 }  # fmt: skip
-_QUANTITY = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)")
+_QUANTITY = pattern(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([eE][+-]?[0-9]{1,2})|([numkMGTPE]|[KMGTPE]i)?)")
 
 
 def _quantity(value: str) -> int:
+    from decimal import ROUND_CEILING, Decimal
+
     found = _QUANTITY.fullmatch(value) if len(value) <= 64 else None
     if not found:
         raise ValueError("quantity: not a Kubernetes quantity; write 512Mi, 2G, 100m or 1e3")
-    number = Decimal(found[1] + (found[2] or "")) * _SUFFIXES[found[3] or ""]
+    number = Decimal(found[1] + (found[2] or "")) * Decimal(_SUFFIXES[found[3] or ""])
     whole = int(number.to_integral_value(ROUND_CEILING))
     if not -(2**63) <= whole < 2**63:
         raise ValueError("quantity: beyond 64 bits")
@@ -121,7 +121,7 @@ def _quantity(value: str) -> int:
 def _range(count: int) -> list[int]:
     if not 0 <= count <= MAX_RANGE:
         raise ValueError(f"range: takes 0 to {MAX_RANGE}")
-    state: _Evaluation = _now.state
+    state = _now.get()
     state.ranges += count
     if state.ranges > MAX_RANGES:
         raise ValueError(f"range: more than {MAX_RANGES} numbers in one expression")
@@ -170,7 +170,7 @@ def _extract(text: str, pattern: str) -> str | None:
     return found[0] if found else None
 
 
-_REGEX_PIECE = re.compile(
+_REGEX_PIECE = pattern(
     r"\\Q.*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\((?:\?(?:P?<\w+>)?)?", re.DOTALL
 )
 

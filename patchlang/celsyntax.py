@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from .patterns import pattern
+from .record import record
 
 # objects whose members we know: a wrong member is found before anything runs
 MEMBERS: dict[str, frozenset[str]] = {
@@ -20,7 +21,8 @@ MEMBERS: dict[str, frozenset[str]] = {
 }
 
 
-class Token(NamedTuple):
+@record
+class Token:
     """``kind`` is ``string``, ``name``, ``number``, ``comment`` or ``symbol``."""
 
     kind: str
@@ -46,7 +48,7 @@ def _string(prefix: str, body: str) -> str:
     return rf"{prefix}(?:{triple_double}|{triple_single}|{double}|{single})"
 
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"(?P<string>"
     + _string(_RAW, r"\\").replace("{any}", r"[\s\S]")
     + "|"
@@ -76,7 +78,8 @@ def closing_bracket(text: str, start: int) -> int | None:
     return None
 
 
-class Chain(NamedTuple):
+@record
+class Chain:
     """A name with the members selected from it by plain dots: ``vmi.metadata.name``."""
 
     names: tuple[Token, ...]
@@ -117,7 +120,8 @@ _ORDERED_MACROS = frozenset({"map", "filter"})
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
-class Insertion(NamedTuple):
+@record
+class Insertion:
     """Text put into an expression at an offset of the original."""
 
     at: int

@@ -7,16 +7,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from . import jsontext, networkdata, rules, usable, userdata, yamlread
 from .data import TooBigError, identical, kind, plain
 from .diagnostics import Diagnostic, PatchError, Severity, fail
 from .model import Target
+from .patterns import pattern
+from .record import field, record, replace
 from .source import Span
 from .usable import META, SOURCES
 from .userdata import Opened, Selector
@@ -24,7 +24,7 @@ from .userdata import Opened, Selector
 MAX_EDITS = 10_000
 MAX_ANSWER = (4 << 20) - (64 << 10)
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = pattern(r"\\u[dD][89a-fA-F]")
 _TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
 
 
@@ -42,7 +42,7 @@ class Origin(NamedTuple):
         return replace(diagnostic, span=diagnostic.span or self.span, patch=self.patch, edit=self.edit)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _View:
     """The text that is being edited: edits in a row on one text are written into it once, at the end."""
 
@@ -52,7 +52,7 @@ class _View:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CloudInit:
     """A state of the cloud-init data. ``text`` and ``legacy`` are the input, for the bytes that stay."""
 
@@ -239,7 +239,7 @@ class CloudInit:
         raise fail(rules.OPERATION, message, None, "to go on without, add `when: has(cloudInit.metaData)`")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Closed:
     """The JSON of ``CloudInitData`` and of ``CloudInitNoCloudSource``, which say the same, and warnings."""
 

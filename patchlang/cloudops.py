@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import jsonops, pointer, rules
@@ -13,6 +12,7 @@ from .data import identical
 from .diagnostics import PatchError, fail
 from .model import Expect, ListPosition, Target
 from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
+from .record import record
 from .result import Effect
 from .source import Span, Text
 from .template import TemplateProgram, as_text, check_true
@@ -50,7 +50,7 @@ class CloudInitOp(Protocol):
         """Change the state. Raises PatchError (PL4xx)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PointerProgram:
     """A compiled pointer: parsed with holes where expressions stand, which fill them as data.
 
@@ -75,7 +75,7 @@ class PointerProgram:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ValueProgram:
     """A compiled value: ``build`` gives it as plain data."""
 
@@ -91,7 +91,7 @@ def blamed(origin: Origin) -> Iterator[None]:
         raise PatchError(origin.of(e.diagnostic)) from None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts.
 
@@ -144,7 +144,7 @@ class Place:
 Change = Callable[[Any, Pointer, "Scope"], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DataOp:
     """All ops that turn a target's data into other data.
 
@@ -222,7 +222,7 @@ def test(value: ValueProgram) -> Change:
     return check
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TestOp:
     """``test``: a pointer with its value, or an expression."""
 
@@ -250,7 +250,7 @@ class TestOp:
         return effect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddPartOp:
     """``addPart``: the part has that content after it."""
 

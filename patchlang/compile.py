@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -13,11 +12,14 @@ from lxml import etree
 from . import model, rules
 from .diagnostics import Diagnostic, PatchError, fail, in_order
 from .domaincompile import DomainOps
+from .exhausted import raise_if_exhausted
 from .qemuargs import QEMU_NAMESPACE
+from .record import record
+from .result import Progress
 from .source import Span
 from .xmlops import DomainOp
 from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
-from .xpathsyntax import NCNAME
+from .xpathsyntax import is_ncname
 
 if TYPE_CHECKING:
     from .cloudops import CloudInitOp
@@ -35,7 +37,7 @@ BUILT_IN_NAMESPACES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompiledEdit(Generic[Op]):
     """One edit: its loop and condition, and the op behind them."""
 
@@ -46,7 +48,7 @@ class CompiledEdit(Generic[Op]):
     op: Op
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompiledDocument:
     """One patch, ready to run. ``xpath_names`` are the variables that ``xpath(...)`` may use."""
 
@@ -62,7 +64,7 @@ class CompiledDocument:
     cloud_init: tuple[CompiledEdit[CloudInitOp], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Program:
     """All patches of a set, in the order in which they run."""
 
@@ -81,8 +83,13 @@ class Program:
         return tuple(d.name for d in self.documents)
 
 
-def compile_program(patches: Iterable[model.Patch]) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Compile patches, given in file order. The program is None where a diagnostic is an error."""
+def compile_program(
+    patches: Iterable[model.Patch], progress: Progress | None = None
+) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+    """Compile patches, given in file order; ``progress`` is told of each.
+
+    The program is None where a diagnostic is an error.
+    """
     found: list[Diagnostic] = []
     documents: list[CompiledDocument] = []
     first: dict[str, model.Patch] = {}
@@ -99,6 +106,8 @@ def compile_program(patches: Iterable[model.Patch]) -> tuple[Program | None, tup
                 )
             )
         first.setdefault(name.text, patch)
+        if progress is not None:
+            progress(name.text, name.span())
         compiler = DocumentCompiler(patch)
         document = compiler.compile()
         found += compiler.found
@@ -159,14 +168,14 @@ class DocumentCompiler:
         """A refused one is declared all the same, so that its uses are no errors of their own."""
         for prefix, uri in self.patch.spec.namespaces:
             self.collect(partial(self.check_namespace, prefix, uri))
-            if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and re.fullmatch(NCNAME, prefix.text):
+            if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and is_ncname(prefix.text):
                 self.namespaces[prefix.text] = uri.text if _is_usable(uri.text) else "urn:refused"
 
     def check_namespace(self, prefix: model.Name, uri: model.Name) -> None:
         built_in = BUILT_IN_NAMESPACES.get(prefix.text)
         if prefix.text in ("xml", "xmlns") or (built_in and built_in != uri.text):
             raise fail(rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix")
-        if not re.fullmatch(NCNAME, prefix.text):
+        if not is_ncname(prefix.text):
             raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())
         if not _is_usable(uri.text):
             raise fail(rules.BAD_VALUE, "this is no URI that every XML parser takes for a namespace", uri.span())
@@ -218,6 +227,7 @@ def _is_usable(uri: str) -> bool:
     declared = b'<probe xmlns:p="%s"/>' % escape_attribute(uri)
     try:
         etree.fromstring(declared)
-    except etree.XMLSyntaxError:
+    except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
         return False
     return read_by_expat(declared)

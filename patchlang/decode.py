@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from . import model, rules
 from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from .patterns import pattern
+from .record import Field, fields, is_record
 from .scalars import described, json_scalar, scalar
 from .source import Span, Text
 from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
 T = TypeVar("T")
 
-NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = pattern(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 CEL_WORDS = frozenset(
     "as break const continue else false for function if import in let loop null package namespace return true var "
     "void while".split()
@@ -26,21 +26,17 @@ CEL_WORDS = frozenset(
 TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
 
 
-def yaml_key(field: Field[Any]) -> str:
+def yaml_key(field: Field) -> str:
     """The YAML key of a model field: its own, else its Python name in camel case."""
     head, *tail = field.name.split("_")
-    return str(field.metadata.get("key", head + "".join(part.capitalize() for part in tail)))
+    return field.key or head + "".join(part.capitalize() for part in tail)
 
 
 @cache
-def model_fields(cls: Any) -> dict[str, tuple[Field[Any], Any]]:
-    """YAML key → (dataclass field, its type), in order, without ``span``, which is the place and not a key."""
+def model_fields(cls: Any) -> dict[str, tuple[Field, Any]]:
+    """YAML key → (field, its type), in order, without ``span``, which is the place and not a key."""
     hints = get_type_hints(cls)
     return {yaml_key(f): (f, hints[f.name]) for f in fields(cls) if f.name != "span"}
-
-
-def is_required(field: Field[Any]) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
 
 
 def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
@@ -73,6 +69,8 @@ def decode_document(
 # what can be checked further without the parts that could not be read; and parts without which that would mislead
 _PARTIAL = (model.Patch, model.Spec)
 _ESSENTIAL = frozenset({"metadata", "spec", "variables", "namespaces"})
+# records that say nothing without one of these keys
+_ONE_OF: dict[type, tuple[str, ...]] = {model.Spec: ("domain", "cloudInit")}
 
 
 class _InvalidError(Exception):
@@ -93,7 +91,7 @@ class _Decoder:
         return None
 
     def record(self, cls: type[T], node: Node, also: Iterable[str] = ()) -> T:
-        """A dataclass from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
+        """A record from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
         if not isinstance(node, Mapping):
             raise fail(rules.WRONG_TYPE, f"a map is needed here, not {describe(node)}", node.span, _keys_help(cls))
         known = model_fields(cls)  # type: ignore[arg-type]  # a class is hashable, mypy does not see it of type[T]
@@ -113,12 +111,23 @@ class _Decoder:
                         did_you_mean(name.text, allowed, "keys here"),
                     )
                 )
-        missing = [k for k, (f, _) in known.items() if is_required(f) and f.name not in values]
+        missing = [k for k, (f, _) in known.items() if f.is_required and f.name not in values]
         if missing:
             words = " and ".join(f"`{k}`" for k in missing)
             verb = "is" if len(missing) == 1 else "are"
             self.found.append(
                 Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls))
+            )
+        needed = _ONE_OF.get(cls, ())
+        if needed and not any(name.text in needed or name.text not in known for name, _ in node.entries):
+            words = " or ".join(f"`{k}`" for k in needed)
+            self.found.append(
+                Diagnostic(
+                    rules.MISSING_KEY,
+                    f"{words} is missing: nothing is edited",
+                    _start_of(node),
+                    "write a list of edits under one of them, each as an entry that starts with `- op:`",
+                )
             )
         broken = {name for name, value in values.items() if value is None}
         if (
@@ -128,7 +137,7 @@ class _Decoder:
         ):
             raise _InvalidError
         values = {name: value for name, value in values.items() if name not in broken}
-        if any(f.name == "span" for f in fields(cls)):  # type: ignore[arg-type]
+        if any(f.name == "span" for f in fields(cls)):
             values["span"] = node.span
         return cls(**values)
 
@@ -187,6 +196,15 @@ class _Decoder:
 
     def edits(self, item: Any, node: Sequence, what: str) -> tuple[Any, ...]:
         """Those that can be read; the others are collected, and what else is wrong is found in the same go."""
+        if not node.items:
+            self.found.append(
+                Diagnostic(
+                    rules.BAD_VALUE,
+                    f"{what} is an empty list: nothing is edited",
+                    node.span,
+                    "write its edits, each as an entry that starts with `- op:`, or leave the key out",
+                )
+            )
         found = (self.collect(partial(self.single, item, child, f"an entry of {what}")) for child in node.items)
         return tuple(edit for edit in found if edit is not None)
 
@@ -228,7 +246,7 @@ class _Decoder:
 
 
 def _is_record(hint: Any) -> bool:
-    return is_dataclass(hint) and hint is not model.Expect and not issubclass(hint, Text)  # type: ignore[arg-type]
+    return is_record(hint) and hint is not model.Expect and not issubclass(hint, Text)
 
 
 def _shape(hint: Any) -> type[Node]:

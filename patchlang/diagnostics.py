@@ -7,10 +7,9 @@ A user's mistake is never an exception that crosses a module's border undecided:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
+from .record import record
 from .source import Span
 
 
@@ -22,14 +21,15 @@ class Severity(Enum):
     ADVICE = "advice"
 
 
-class Rule(NamedTuple):
+@record
+class Rule:
     """A kind of finding. ``id`` is stable (``PL`` and three digits), ``slug`` its readable name."""
 
     id: str
     slug: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """One finding. ``help`` says what to write instead, ``related`` are other places that belong to it.
 

@@ -6,9 +6,6 @@ the last four and so on, until the fault is not there; what lies between is halv
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 from . import rules
 from .compile import CompiledDocument, Program
 from .diagnostics import Diagnostic, Severity
@@ -16,9 +13,11 @@ from .domainfaults import WHOLE, Comparison, Fault, Names
 from .domainschema import DomainSchema
 from .engine import left_out, patch_domain
 from .model import FailurePolicy
+from .patterns import pattern
+from .record import replace
 from .result import DocumentTrace, Outcome, Progress, State
 
-_STEP = re.compile(r"[^/@\[\]:]+")
+_STEP = pattern(r"[^/@\[\]:]+")
 
 
 def patch_domain_checked(

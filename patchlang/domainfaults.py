@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
 from lxml import etree
 
 from .domainschema import DomainSchema, smallest_domain, take, take_out, units
+from .record import record
 from .xmlmatch import Match, match_path, node_path
 from .xmlread import read_root
 from .xmltext import attributes_of, set_attributes
@@ -28,7 +28,7 @@ WHOLE: Names = ("domain",)
 _MAX_TRIED = 50
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fault:
     """``path`` is for people, ``names`` the same without numbers, ``says`` what is wrong there.
 

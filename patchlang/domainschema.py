@@ -16,6 +16,7 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import fail
+from .exhausted import raise_if_exhausted
 from .xmlmatch import Match
 from .xmltext import attributes_of, set_attributes
 
@@ -41,6 +42,7 @@ class DomainSchema:
                 raise fail(rules.UNREADABLE_SCHEMA, f"there is no `{file}`", help=help)
             self._relaxng = etree.RelaxNG(file=str(file))
         except (etree.LxmlError, OSError) as e:
+            raise_if_exhausted(e)
             reason = " ".join(str(e).split())
             raise fail(rules.UNREADABLE_SCHEMA, f"`{file}` is no RELAX NG schema: {reason}", help=help) from None
         if not self.allows(smallest_domain()):

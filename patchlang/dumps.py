@@ -7,18 +7,19 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from . import rules
 from .diagnostics import fail
+from .patterns import pattern
+from .record import record
 
-_DUMP = re.compile(rb"Domain XML generated\. Base64 dump ([^\s\"\\]*)")
-_START = re.compile(rb"<domain[\s/>]")
+_DUMP = pattern(rb"Domain XML generated\. Base64 dump ([^\s\"\\]*)")
+_START = pattern(rb"<domain[\s/>]")
 _END = b"</domain>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FoundDomain:
     """The domain in a text, and in words where it was, if there is more in it."""
 

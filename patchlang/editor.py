@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from lxml import etree
 
@@ -11,6 +10,7 @@ from . import rules
 from .diagnostics import PatchError, fail
 from .domainxml import DomainTree
 from .model import Position
+from .record import record
 from .source import Span
 from .xmlmatch import node_path
 from .xmltext import unusable_character
@@ -22,7 +22,7 @@ _WHY_NAMES = "KubeVirt finds the domain by its name and uuid"
 _WHY_ALIASES = "KubeVirt finds its devices by their `ua-` aliases"
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Editor:
     """Changes ``tree`` for the edit at ``place``. Every method raises PatchError (PL402, PL405, PL406, PL407).
 

@@ -6,15 +6,15 @@ Diagnostics made on such a text point into the file: :class:`Embedded` gives the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from .diagnostics import Diagnostic
+from .record import record, replace
 from .source import Position, SourceFile, Span
 from .written import offsets
 from .yamltree import Scalar
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Embedded(SourceFile):
     """``text`` is a part of what ``outer`` writes; ``places`` has the offset there of each character and of the end."""
 
@@ -34,7 +34,7 @@ class Embedded(SourceFile):
     __repr__ = SourceFile.__repr__
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Encoded(Embedded):
     """As Embedded, but not legible in ``outer``: all of it is at the scalar ``key`` that names it."""
 

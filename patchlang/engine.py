@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from .diagnostics import Diagnostic, PatchError, Severity
 from .domainxml import DomainTree
 from .inputs import parse_vmi
 from .model import FailurePolicy
+from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
 from .scope import Scope
 from .source import SourceFile, Span, Text
@@ -120,7 +120,7 @@ class Run:
         self.edits_of = edits_of
         self.new_scope = new_scope
         self.trace = trace
-        self.progress = progress or Progress()
+        self.progress = progress or _untold
 
     def all(self) -> list[Diagnostic]:
         """Run every document; the warnings of those that were ignored. Raises PatchError at the first failure."""
@@ -128,7 +128,7 @@ class Run:
         for document in self.program.documents:
             if not self.edits_of(document):
                 continue
-            self.progress.document, self.progress.span = document.name, document.span
+            self.progress(document.name, document.span)
             trace = DocumentTrace(document.name, document.span, document.priority)
             self.trace.append(trace)
             mark = self.state.mark()
@@ -155,7 +155,7 @@ class Run:
             trace.state, trace.reason = State.SKIPPED, "`when` is false"
             return
         for edit in self.edits_of(document):
-            self.progress.span = edit.span
+            self.progress(document.name, edit.span)
             edit_trace = EditTrace(edit.label, edit.span)
             trace.edits.append(edit_trace)
             try:
@@ -193,6 +193,10 @@ class Run:
             trace.changed += effect.changed
             trace.places += effect.places
         scope.loop = {}
+
+
+def _untold(_document: str, _span: Span) -> None:
+    """Progress that nobody asks for."""
 
 
 def left_out(cause: Diagnostic, patch: str) -> Diagnostic:

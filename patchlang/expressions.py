@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any, Protocol
 
@@ -29,6 +28,8 @@ from .celsyntax import (
 )
 from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
+from .patterns import pattern
+from .record import record, replace
 from .scope import without_value
 from .source import Span, Text
 
@@ -50,7 +51,7 @@ _TYPES: dict[str, cel.Type] = {
     "uint": cel.Type.UINT,
 }
 # where these mix a value of unknown type with another, CEL takes the type of the other
-_GUESSED = re.compile(r"\?|\boptional\b|\borValue\b")
+_GUESSED = pattern(r"\?|\boptional\b|\borValue\b")
 _JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _WHERE = {
     "item": "`item` and `index` are bound by `forEach`, and this edit has none",
@@ -63,7 +64,7 @@ _WHERE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Names:
     """What an expression may use besides ``vmi``. ``variables`` are name and type, the type as CEL calls it."""
 

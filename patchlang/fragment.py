@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, fail
+from .exhausted import raise_if_exhausted
+from .patterns import pattern
+from .record import record
 from .source import Text
 from .template import Compiler, Computed, Literal, as_text, pieces
 from .xmlread import MAX_ATTRIBUTES, is_crowded
@@ -22,10 +24,10 @@ if TYPE_CHECKING:
 
 # a private-use character marks where a computed value goes while the XML around it is parsed
 _MARK = "\ue000"
-_HOLE = re.compile(f"{_MARK}([0-9]+){_MARK}")
+_HOLE = pattern(f"{_MARK}([0-9]+){_MARK}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Hole:
     """The text, the tail or (with its name) an attribute of the node at ``ordinal``, put together from parts."""
 
@@ -105,6 +107,7 @@ def _parse(source: Text, text: str, places: list[tuple[int, int]], namespaces: d
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
         raise _syntax_error(source, text, places, e) from None
     if not read_by_expat(data):
         raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())

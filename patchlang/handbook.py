@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass
 from enum import Enum
 from functools import cache
 from importlib.resources import files
 from typing import Any, get_args, get_origin
 
 from . import model, rules
-from .decode import is_required, model_fields
+from .decode import model_fields
 from .diagnostics import Rule
 from .fieldhelp import field_help
+from .record import MISSING, Field, record
 from .schema import NOT_TAKEN, first_paragraph, options
 
 STAGES = {
@@ -43,7 +43,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Page:
     """The page of a rule: its first sentence, and all of it as it is written (Markdown)."""
 
@@ -98,7 +98,7 @@ def op_page(name: str) -> str:
 
 def _key(cls: type, key: str) -> list[str]:
     field, hint = model_fields(cls)[key]
-    notes = [_type(hint), *(["required"] if is_required(field) else _default(field))]
+    notes = [_type(hint), *(["required"] if field.is_required else _default(field))]
     return [f"- `{key}` ({', '.join(notes)})", f"  {field_help(cls, key) or ''}".rstrip()]
 
 
@@ -123,7 +123,7 @@ def _one_type(hint: Any) -> str:
     return "text"
 
 
-def _default(field: Field[Any]) -> list[str]:
+def _default(field: Field) -> list[str]:
     value = field.default.value if isinstance(field.default, Enum) else field.default
     if value in (MISSING, None, ()):
         return []

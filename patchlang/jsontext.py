@@ -9,12 +9,13 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from .data import MAX_DEPTH, check_size, identical
+from .patterns import pattern
 from .textnodes import Child, FlowWriter, Kind, Node
 
-_BLANKS = re.compile(r"[ \t\r\n]*")
-_ATOM = re.compile(r"[-+.\w]+")
-_FIRST_INDENT = re.compile(r"[\[{]\r?\n([ \t]+)")
-_GO_ESCAPES = re.compile("[<>&\u2028\u2029]")
+_BLANKS = pattern(r"[ \t\r\n]*")
+_ATOM = pattern(r"[-+.\w]+")
+_FIRST_INDENT = pattern(r"[\[{]\r?\n([ \t]+)")
+_GO_ESCAPES = pattern("[<>&\u2028\u2029]")
 
 
 class JsonError(ValueError):

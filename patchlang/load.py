@@ -1,22 +1,21 @@
-"""Patch files from disk to a program: found, read, decoded, compiled; all errors of all files in one go."""
+"""Texts of patch files to a program: decoded and compiled; all errors of all files in one go."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from . import model, rules, yamltree
 from .compile import Program, compile_program
 from .decode import decode
-from .diagnostics import Diagnostic, PatchError, fail, has_errors, in_order
+from .diagnostics import Diagnostic, PatchError, has_errors, in_order
+from .files import read_sources
+from .record import record
+from .result import Progress
 from .source import SourceFile, Span
 
-MAX_FILE_BYTES = 256 * 1024
-_ENDINGS = (".yaml", ".yml")
 
-
-@dataclass(frozen=True, slots=True)
+@record
 class Loaded:
     """``files`` are the patch files found; ``program`` is None where there is none, or a diagnostic is an error."""
 
@@ -25,101 +24,37 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def find_patch_files(paths: Sequence[Path], *, required: bool) -> tuple[list[Path], list[Diagnostic]]:
-    """The patch files that the paths name: files as they are, of folders their ``*.yaml`` and ``*.yml`` in name order.
-
-    Hidden entries are passed over, and with them a ConfigMap volume's ``..data``. A path that does not exist is an
-    error (PL001) if ``required``.
-    """
-    found: list[Path] = []
-    errors: list[Diagnostic] = []
-    for path in paths:
-        try:
-            if path.is_dir():
-                found += sorted(p for p in path.iterdir() if _is_patch_file(p))
-            elif path.exists():
-                found.append(path)
-            elif required or path.is_symlink():
-                errors.append(_unreadable(path, "does not exist"))
-        except OSError as e:
-            errors.append(_unreadable(path, e.strerror or str(e)))
-    return list(dict.fromkeys(found)), errors
-
-
-def _is_patch_file(path: Path) -> bool:
-    return path.suffix in _ENDINGS and not path.name.startswith(".") and not path.is_dir()
-
-
-def _unreadable(path: Path, reason: str) -> Diagnostic:
-    return Diagnostic(
-        rules.UNREADABLE, f"`{path}` cannot be read: {reason}", None, "check the path and its permissions"
-    )
-
-
-def read_source(path: Path, *, regular: bool = False) -> SourceFile:
-    """A file as text; with ``regular`` nothing else is opened, as a pipe would wait for a writer.
-
-    Raises PatchError (PL001, PL002, PL004).
-    """
-    try:
-        if regular and not path.is_file():
-            raise PatchError(_unreadable(path, "not a regular file"))
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as e:
-        raise PatchError(_unreadable(path, e.strerror or str(e))) from None
-    return source_of(str(path), data)
-
-
-def source_of(name: str, data: bytes, limit: int = MAX_FILE_BYTES) -> SourceFile:
-    """Bytes as source text; a byte order mark is dropped. Raises PatchError (PL002, PL004)."""
-    start = Span(SourceFile(name, ""), 0, 0)
-    if len(data) > limit:
-        raise fail(
-            rules.FILE_TOO_BIG,
-            f"the file is larger than {limit // 1024:,} KiB",
-            start,
-            "split it into several patch files",
-        )
-    try:
-        return SourceFile(name, data.decode("utf-8-sig"))
-    except UnicodeDecodeError as e:
-        before = SourceFile(name, data[: e.start].decode("utf-8", "replace"))
-        at = len(before.text)
-        raise fail(
-            rules.NOT_UTF8, f"the file is not UTF-8 (byte {e.start})", Span(before, at, at), "save it as UTF-8"
-        ) from None
-
-
 def load(files: Sequence[Path]) -> Loaded:
     """Read and compile patch files, which must be regular ones."""
     program, diagnostics = load_sources(*read_sources(files))
     return Loaded(tuple(files), program, diagnostics)
 
 
-def read_sources(files: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
-    """The texts of patch files, which must be regular ones, and what is wrong with those that cannot be read."""
-    sources: list[SourceFile] = []
-    errors: list[Diagnostic] = []
-    for path in files:
-        try:
-            sources.append(read_source(path, regular=True))
-        except PatchError as e:
-            errors.append(e.diagnostic)
-    return sources, errors
-
-
 def load_sources(
-    sources: Sequence[SourceFile], found: Sequence[Diagnostic] = ()
+    sources: Sequence[SourceFile],
+    found: Sequence[Diagnostic] = (),
+    named: Collection[str] = (),
+    progress: Progress | None = None,
 ) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Compile patch texts; ``found`` are errors known already. No program where there is an error or no patch."""
+    """Compile patch texts; ``found`` are errors known already. ``progress`` is told of each file and patch.
+
+    No program where there is an error or no text. Files of tests may stand beside patches in a folder. But texts that
+    hold no patch in all, or one of those called in ``named``, were meant to hold one: they are errors (PL010).
+    """
     patches: list[model.Patch] = []
+    tests: list[SourceFile] = []
     diagnostics = list(found)
     for source in sorted(sources, key=lambda s: (s.name.rsplit("/", 1)[-1], s.name)):
+        if progress is not None:
+            progress("", Span(source, 0, 0))
         decoded, wrong = decode_source(source)
         patches += decoded
         diagnostics += wrong
-    program, errors = compile_program(patches)
+        if not decoded and not wrong:
+            tests.append(source)
+    is_empty = not patches and not has_errors(diagnostics)
+    diagnostics += (_only_tests(source) for source in tests if is_empty or source.name in named)
+    program, errors = compile_program(patches, progress)
     diagnostics += errors
     if not sources or has_errors(diagnostics):
         program = None
@@ -157,3 +92,12 @@ def is_test(root: yamltree.Node) -> bool:
     """Whether a document is a test of patches and no patch."""
     kind = root.get("kind") if isinstance(root, yamltree.Mapping) else None
     return isinstance(kind, yamltree.Scalar) and kind.text == "PatchTest"
+
+
+def _only_tests(source: SourceFile) -> Diagnostic:
+    return Diagnostic(
+        rules.NO_PATCH_FILE,
+        "the file holds only tests (kind: PatchTest), and no patch",
+        Span(source, 0, 0),
+        "name the file with the patches (kind: Patch) that they test",
+    )

@@ -11,12 +11,13 @@ import quopri
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from email import message_from_string
 from email.message import Message as Headers
 from email.parser import HeaderParser
 
 from .data import TooBigError
+from .patterns import pattern
+from .record import field, record
 from .wrapping import encode, gunzip, gzip
 
 GZIP_TYPES = frozenset(
@@ -33,12 +34,12 @@ GZIP_TYPES = frozenset(
 )
 MAX_PARTS = 200
 
-_LINE = re.compile(r"[^\r\n]*(\r\n|\r|\n)?")
-_HEADER_LINE = re.compile(r"[!-9;-~]*:|[\t ]|From ")
-_ENCODING = re.compile(r"^content-transfer-encoding:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.I | re.M)
-_CHARSET = re.compile(r'(charset=)"?(?:us-ascii|ascii|iso-8859-1)"?', re.I)
-_COUNT = re.compile(r"^(Number-Attachments:[ \t]*)([0-9]{1,9})(?![0-9])", re.I | re.M)
-_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
+_LINE = pattern(r"[^\r\n]*(\r\n|\r|\n)?")
+_HEADER_LINE = pattern(r"[!-9;-~]*:|[\t ]|From ")
+_ENCODING = pattern(r"^content-transfer-encoding:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.I | re.M)
+_CHARSET = pattern(r'(charset=)"?(?:us-ascii|ascii|iso-8859-1)"?', re.I)
+_COUNT = pattern(r"^(Number-Attachments:[ \t]*)([0-9]{1,9})(?![0-9])", re.I | re.M)
+_TYPE = pattern(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+")
 _WIDTH = "A" * 76 + "\n" + "A\n"
 
 
@@ -46,7 +47,7 @@ class MimeError(ValueError):
     """MIME that cannot be read or changed; the message holds no content."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Part:
     """A part without parts of its own: its type in lower case, its filename, and its place in the message."""
 
@@ -98,7 +99,7 @@ class Part:
         return f"the part {self.content_type}" + (f" `{self.filename}`" if self.filename else "")
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Message:
     """A MIME message. ``closing`` is where the outermost closing boundary stands, None where it is missing."""
 

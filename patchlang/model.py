@@ -1,24 +1,18 @@
 """The typed model of a patch file: frozen, every leaf with its place in the file.
 
 The decoder (:mod:`patchlang.decode`) and the JSON Schema are both made from these classes: a field's type says
-how it is read, its YAML key is its name in camel case unless ``key()`` gives another, and a field without a default
-is required.
+how it is read, its YAML key is its name in camel case unless ``field(key=...)`` gives another, and a field without a
+default is required.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
+from .record import field, record
 from .source import Span, Text
 
 API_VERSION = "patchlang/v1"
-
-
-def key(name: str, **default: Any) -> Any:
-    """A dataclass field whose YAML key is not its Python name."""
-    return field(metadata={"key": name}, **default)
 
 
 class Name(Text):
@@ -75,7 +69,7 @@ class QName(Text):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expect:
     """How many nodes must match: ``low`` to ``high`` (None: no upper bound)."""
 
@@ -123,7 +117,7 @@ class Target(Enum):
     META_DATA = "metaData"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Constant:
     """A value of cloud-init data: text without ``$[ ]``, a number, a boolean or null."""
 
@@ -131,13 +125,13 @@ class Constant:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListValue:
     items: tuple[Value, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MapValue:
     entries: tuple[tuple[str, Value], ...]
     span: Span
@@ -146,7 +140,7 @@ class MapValue:
 Value = Constant | Template | ListValue | MapValue
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variable:
     """A computed value that later expressions see as ``variables.NAME`` and XPath as ``$NAME``."""
 
@@ -154,7 +148,7 @@ class Variable:
     expression: Expression
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Edit:
     """What every edit may have."""
 
@@ -164,7 +158,7 @@ class Edit:
     for_each: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class DomainEdit(Edit):
     """An edit of the domain XML."""
 
@@ -173,7 +167,7 @@ class DomainEdit(Edit):
     allow_protected: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Add(DomainEdit):
     """Puts a copy of the fragment at each matched node (RFC 5261 section 4.3)."""
 
@@ -182,7 +176,7 @@ class Add(DomainEdit):
     position: Position = Position.APPEND
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Set(DomainEdit):
     """Sets the text of each matched element, or an attribute of it."""
 
@@ -190,16 +184,16 @@ class Set(DomainEdit):
     value: Template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Ensure(DomainEdit):
     """Makes what the path names where it is missing, then sets the value."""
 
     path: ConstructivePath
     value: Template | None = None
-    within: XPath | None = key("in", default=None)
+    within: XPath | None = field(key="in", default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Merge(DomainEdit):
     """Merges the fragment into each matched element; ``keys`` tells list entries apart."""
 
@@ -208,7 +202,7 @@ class Merge(DomainEdit):
     keys: tuple[tuple[Name, tuple[XPath, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Replace(DomainEdit):
     """Puts the fragment in place of each matched element (RFC 5261 section 4.4)."""
 
@@ -216,32 +210,32 @@ class Replace(DomainEdit):
     xml: Fragment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Remove(DomainEdit):
     """Removes elements, attributes or text nodes (RFC 5261 section 4.5)."""
 
     path: XPath
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Move(DomainEdit):
     """Moves the elements that ``from`` selects to the one element of ``path``."""
 
-    source: XPath = key("from")
+    source: XPath = field(key="from")
     path: XPath
     position: Position = Position.APPEND
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Copy(DomainEdit):
     """Copies the elements that ``from`` selects to the one element of ``path``."""
 
-    source: XPath = key("from")
+    source: XPath = field(key="from")
     path: XPath
     position: Position = Position.APPEND
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Rename(DomainEdit):
     """Gives each matched element or attribute another name."""
 
@@ -249,7 +243,7 @@ class Rename(DomainEdit):
     to: QName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class QemuArgs(DomainEdit):
     """Puts arguments on ``qemu:commandline``, as one run, once, and environment variables by name."""
 
@@ -257,7 +251,7 @@ class QemuArgs(DomainEdit):
     env: tuple[tuple[Name, Template], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Test(DomainEdit):
     """Fails the document unless the path matches as expected, or the expression is true."""
 
@@ -281,7 +275,7 @@ DOMAIN_OPS: dict[str, type[DomainEdit]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """Picks one part of multipart user data."""
 
@@ -289,7 +283,7 @@ class Part:
     filename: Name | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class CloudInitEdit(Edit):
     """An edit of cloud-init data."""
 
@@ -299,7 +293,7 @@ class CloudInitEdit(Edit):
     expect: Expect | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonAdd(CloudInitEdit):
     """Adds a value, or sets one that is there (RFC 6902 section 4.1)."""
 
@@ -308,14 +302,14 @@ class JsonAdd(CloudInitEdit):
     position: ListPosition | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonRemove(CloudInitEdit):
     """Removes a value (RFC 6902 section 4.2)."""
 
     path: Pointer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonReplace(CloudInitEdit):
     """Replaces a value (RFC 6902 section 4.3)."""
 
@@ -323,23 +317,23 @@ class JsonReplace(CloudInitEdit):
     value: Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonMove(CloudInitEdit):
     """Moves a value (RFC 6902 section 4.4)."""
 
-    source: Pointer = key("from")
+    source: Pointer = field(key="from")
     path: Pointer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonCopy(CloudInitEdit):
     """Copies a value (RFC 6902 section 4.5)."""
 
-    source: Pointer = key("from")
+    source: Pointer = field(key="from")
     path: Pointer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonTest(CloudInitEdit):
     """Fails the document unless the value is as given (RFC 6902 section 4.6), or the expression is true."""
 
@@ -349,7 +343,7 @@ class JsonTest(CloudInitEdit):
     message: Template | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonMerge(CloudInitEdit):
     """Merges a value into the one that the path names (RFC 7396)."""
 
@@ -357,7 +351,7 @@ class JsonMerge(CloudInitEdit):
     value: Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class JsonEnsure(CloudInitEdit):
     """Makes what the pointer names where it is missing, and sets the value."""
 
@@ -365,7 +359,7 @@ class JsonEnsure(CloudInitEdit):
     value: Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class AddPart(CloudInitEdit):
     """Gives multipart user data a part with this type, name and content."""
 
@@ -387,7 +381,7 @@ CLOUD_INIT_OPS: dict[str, type[CloudInitEdit]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spec:
     """What a patch does."""
 
@@ -400,14 +394,14 @@ class Spec:
     cloud_init: tuple[CloudInitEdit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Metadata:
     """``name`` is unique in the set and names the patch in every message."""
 
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Patch:
     """One document of ``kind: Patch``."""
 

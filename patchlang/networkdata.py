@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from . import jsontext
 from .data import TooBigError
+from .record import replace
 from .userdata import NETWORK_DATA, Opened, check_kind, open_yaml, refused
 from .wrapping import unwrap
 from .yamlread import YamlError, read

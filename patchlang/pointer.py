@@ -9,20 +9,20 @@ A pointer may be a template: where the caller cut a computed part out it puts on
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from . import rules
 from .data import kind, scalar_text
 from .diagnostics import Rule, did_you_mean
+from .patterns import pattern
+from .record import record, replace
 
 HOLE = "\0"
 MAX_TOKENS = 64
 
-_INDEX = re.compile(r"0|[1-9][0-9]*")
-_BAD_ESCAPE = re.compile(r"~(?![01])")
+_INDEX = pattern(r"0|[1-9][0-9]*")
+_BAD_ESCAPE = pattern(r"~(?![01])")
 
 
 class PointerError(Exception):
@@ -59,7 +59,7 @@ class WrongKindError(NotFoundError):
     """Nothing can be there: a token names something in text, or in a map as if it were a list."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Key:
     """A reference token of RFC 6901, unescaped: a map's key, or in a list an index or ``-``."""
 
@@ -68,7 +68,7 @@ class Key:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Match:
     """``[key=value]``: the one map of a list whose ``key`` reads as ``value``."""
 
@@ -85,7 +85,7 @@ class Match:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Equal:
     """``[=text]``: the one scalar of a list that reads as ``value``."""
 
@@ -100,7 +100,7 @@ class Equal:
 Token = Key | Match | Equal
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pointer:
     """A parsed pointer. ``text`` is what was written; the pointer without tokens is the whole document."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lxml import etree
 
 from . import rules
 from .domainxml import DomainTree
 from .editor import Editor
 from .model import Position
+from .record import record
 from .result import Effect
 from .scope import Scope
 from .source import Span
@@ -20,7 +19,7 @@ from .xmlops import note
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class QemuArgsOp:
     args: tuple[TemplateProgram, ...] | TemplateProgram
     env: tuple[tuple[str, TemplateProgram], ...]

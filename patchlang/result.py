@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from enum import Enum
 
 from .diagnostics import Diagnostic
+from .record import field, record
 from .source import Span
 
 
@@ -18,7 +19,7 @@ class State(Enum):
     FAILED = "failed"
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Effect:
     """What one application of an op did: nodes matched, nodes changed, the paths of the first few."""
 
@@ -27,7 +28,7 @@ class Effect:
     places: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class EditTrace:
     """One edit over all its items, of which it ran for ``ran``.
 
@@ -44,7 +45,7 @@ class EditTrace:
     places: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class DocumentTrace:
     """One document. ``reason`` says why it was skipped, ignored or failed; it holds no value of the VMI or input."""
 
@@ -68,15 +69,11 @@ class DocumentTrace:
         return sum(e.skipped for e in self.edits)
 
 
-@dataclass(slots=True)
-class Progress:
-    """Where a run is just now; the caller that gives up waiting for it can say so."""
-
-    document: str | None = None
-    span: Span | None = None
+Progress = Callable[[str, Span], None]
+"""Is told where the work is: the name of the patch (empty where it is not known yet) and the place in its file."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """The result of one run on a domain. ``data`` is None where a diagnostic is an error: nothing is half-applied."""
 
@@ -85,7 +82,7 @@ class Outcome:
     trace: tuple[DocumentTrace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CloudInitOutcome:
     """The result of one run on cloud-init data.
 

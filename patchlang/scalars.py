@@ -10,13 +10,14 @@ from typing import Any
 
 from . import model, rules
 from .diagnostics import did_you_mean, fail
+from .patterns import pattern
 from .yamltree import Scalar, inside
 
 _MAY_BE_EMPTY = (model.Template, model.Pointer, model.Literal)
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-COUNT = re.compile(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
-_AMBIGUOUS = re.compile(
+_INTEGER = pattern(r"-?(0|[1-9][0-9]*)")
+_NUMBER = pattern(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+COUNT = pattern(r"([0-9]{1,6})(\+|\.\.([0-9]{1,6}))?")
+_AMBIGUOUS = pattern(
     r"on|off|yes|no|true|false|null|~|[-+]?0[0-7_]+|[-+]?0x[0-9a-f_]+|0o[0-7]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+"
     r"(\.[0-9_]*)?|[-+]?[0-9][0-9_]*|[-+]?[0-9][0-9_]*\.[0-9_]*(e[-+]?[0-9]+)?|[-+]?\.[0-9][0-9_]*(e[-+][0-9]+)?|[-+]?\.inf"
     r"|\.nan|=|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?",

@@ -1,4 +1,4 @@
-"""JSON Schema of a kind of document, made from its dataclasses as the decoder is (draft-07, which editors know best).
+"""JSON Schema of a kind of document, made from its records as the decoder is (draft-07, which editors know best).
 
 Leaves are spelled out, records are ``definitions`` by the name of their class, an edit is chosen by its ``op``.
 """
@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from . import model
-from .decode import CEL_WORDS, IDENTIFIER, NAME, TAKEN_NAMES, is_required, model_fields
+from .decode import CEL_WORDS, IDENTIFIER, NAME, TAKEN_NAMES, model_fields
 from .fieldhelp import field_help
 from .patchtest import model as testmodel
+from .record import MISSING, Field, is_record
 from .scalars import COUNT
 from .source import Text
 
@@ -66,8 +66,11 @@ _OF_KEYS: dict[tuple[type, str], Schema] = {
         "patternErrorMessage": "a variable's name is letters, digits and `_`",
         "not": {"enum": sorted(CEL_WORDS | TAKEN_NAMES)},
     },
+    (model.Spec, "domain"): {"minItems": 1},
+    (model.Spec, "cloudInit"): {"minItems": 1},
 }
 _OF_CLASSES: dict[type, Schema] = {
+    model.Spec: {"anyOf": [{"required": ["domain"]}, {"required": ["cloudInit"]}]},
     model.Ensure: {"dependencies": {"expect": ["in"], "unless": ["in"]}},
     model.QemuArgs: {
         "anyOf": [
@@ -126,7 +129,7 @@ def _laid_out(value: Any, indent: str = "") -> str:
 
 
 def schema_of(kinds: Mapping[str, type]) -> Schema:
-    """The schema of one document of any of these kinds, each with the dataclass of its body."""
+    """The schema of one document of any of these kinds, each with the record of its body."""
     writer = _Writer()
     version = {"enum": [model.API_VERSION], "description": "The version of the language."}
     cases = []
@@ -162,11 +165,11 @@ class _Writer:
         self.definitions: dict[str, Schema] = {}
 
     def record(self, cls: type, first: Schema | None = None) -> Schema:
-        """The schema of a dataclass; ``first`` are properties that stand before its own."""
+        """The schema of a record; ``first`` are properties that stand before its own."""
         known = {key: value for key, value in model_fields(cls).items() if key not in NOT_TAKEN.get(cls, ())}
-        required = [*(first or ()), *(key for key, (field, _) in known.items() if is_required(field))]
+        required = [*(first or ()), *(key for key, (field, _) in known.items() if field.is_required)]
         # an op's own keys first, then those of every edit: what an editor offers comes in this order
-        inherited = {key for base in cls.__mro__[1:-1] if is_dataclass(base) for key in model_fields(base)}
+        inherited = {key for base in cls.__mro__[1:-1] if is_record(base) for key in model_fields(base)}
         order = sorted(known, key=lambda key: (key in inherited, key not in required))
         properties = {**(first or {}), **{key: self.field(cls, key, *known[key]) for key in order}}
         schema: Schema = {"type": "object", "description": first_paragraph(cls), "properties": properties}
@@ -175,7 +178,7 @@ class _Writer:
         more = [_OF_CLASSES[base] for base in cls.__mro__ if base in _OF_CLASSES]
         return {**schema, "allOf": more} if more else schema
 
-    def field(self, cls: type, key: str, field: Field[Any], hint: Any) -> Schema:
+    def field(self, cls: type, key: str, field: Field, hint: Any) -> Schema:
         schema = self.value(hint)
         if "$ref" in schema:
             return schema  # draft-07 takes nothing beside it
@@ -200,7 +203,7 @@ class _Writer:
             return self.edit(hint)
         if hint is model.MapValue:
             return {"type": "object"}
-        if isinstance(hint, type) and is_dataclass(hint) and hint is not model.Expect and not issubclass(hint, Text):
+        if isinstance(hint, type) and is_record(hint) and hint is not model.Expect and not issubclass(hint, Text):
             self.define(hint.__name__, hint)
             return {"$ref": f"#/definitions/{hint.__name__}"}
         return _leaf(hint)

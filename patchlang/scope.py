@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import rules
 from .diagnostics import Diagnostic, fail
+from .record import field, record, replace
 
 _SIMPLE = (str, int, float, bool)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Scope:
     """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 
+from .record import field, record
 
-@dataclass(frozen=True)
+
+@record(slots=False)
 class SourceFile:
     """One file as text. ``name`` is what messages call it: a path as the user gave it, or ``<stdin>``."""
 
@@ -39,7 +40,7 @@ class SourceFile:
         return f"SourceFile({self.name!r})"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(order=True)
 class Position:
     """A place in a file: line and column from 1, in characters."""
 
@@ -47,7 +48,7 @@ class Position:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """The characters ``start`` to ``end`` (exclusive) of a file, as offsets from 0."""
 
@@ -68,7 +69,7 @@ class Span:
         return f"{self.source.name}:{begin.line}:{begin.column}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """A piece of text written in a file; ``locate(start, end)`` gives the place of some of its characters.
 

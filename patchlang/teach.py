@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, closest, fail
 from .model import Expect
+from .patterns import pattern
+from .record import record
 from .xmlmatch import Match, match_path, string_value
 from .xpath import Selector, XPathValues
 from .xpathtree import Binary, Expr, Literal, Path, Step, VariableRef
@@ -18,7 +19,7 @@ from .xpathtree import Binary, Expr, Literal, Path, Step, VariableRef
 _PLACES = 8
 _NAMES = 24
 _MAX_TEXT = 60
-_SECRET = re.compile("passw|passphrase|secret|token|credential", re.IGNORECASE)
+_SECRET = pattern("passw|passphrase|secret|token|credential", re.IGNORECASE)
 
 
 def count_error(
@@ -57,7 +58,7 @@ def _line(element: etree._Element) -> str:
     return f" (line {element.sourceline})" if element.sourceline else ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Explanation:
     """How far one location path matched, and what there is where it stopped."""
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import rules
 from .celsyntax import closing_bracket
 from .diagnostics import PatchError, fail
+from .patterns import pattern
+from .record import record
 from .source import Span, Text
 
 if TYPE_CHECKING:
     from .expressions import Bindings, Compiled
 
-_OPENING = re.compile(r"\$\$\[|\$\[")
+_OPENING = pattern(r"\$\$\[|\$\[")
 
 Compiler = Callable[[Text], "Compiled"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal:
     """A literal piece of a template; ``at`` is its place in the template's text."""
 
@@ -29,7 +29,7 @@ class Literal:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Computed:
     """A computed piece: the expression between ``$[`` and ``]``."""
 
@@ -78,7 +78,7 @@ def _locate(source: Text, offset: int, length: int, start: int, end: int | None)
     return source.span(offset + start, offset + (length if end is None else end))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TemplateProgram:
     """A compiled template: literal texts and expressions."""
 

@@ -10,12 +10,12 @@ import re
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from enum import Enum
 from typing import Any
 
 from .data import freeze, identical
+from .record import field, record
 
 
 class Kind(Enum):
@@ -25,7 +25,7 @@ class Kind(Enum):
     ALIAS = "alias"
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Child:
     """A list element, or a map entry: its whole extent, key (None in a list), the key's value, and its value."""
 
@@ -36,7 +36,7 @@ class Child:
     value: Node
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Node:
     """A value in the text. ``style`` is a scalar's quote or block mark; ``target`` what an alias stands for."""
 
@@ -70,7 +70,7 @@ KEEP = object()
 MERGE = object()
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Step:
     """One entry of the new collection: an old child to keep or change, or a new one (``child`` is None)."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import rules
 from .data import TooBigError, kind
 from .diagnostics import PatchError, fail
+from .patterns import pattern
+from .record import record, replace
 from .wrapping import Wrapped, unwrap
 from .yamledit import UnwritableError, rewrite
 from .yamlread import Document, YamlError, read
@@ -39,15 +40,15 @@ _BEGINNINGS = (
     ("#include", "include", "text/x-include-url"),
     ("#!", "script", "text/x-shellscript"),
 )
-_WINDOWS_SCRIPT = re.compile(r"rem cmd\s|#ps1(_sysnative|_x86)?\s|<(powershell|script)>", re.I)
-_MIME_HEADER = re.compile(r"[!-9;-~]+:")
-_STATEMENT = re.compile(r"\{[%#]")
+_WINDOWS_SCRIPT = pattern(r"rem cmd\s|#ps1(_sysnative|_x86)?\s|<(powershell|script)>", re.I)
+_MIME_HEADER = pattern(r"[!-9;-~]+:")
+_STATEMENT = pattern(r"\{[%#]")
 
 # declared types whose content cloud-init looks at all the same
 _SNIFFED_TYPES = ("text/plain", "text/x-not-multipart", "text/x-shellscript")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Format:
     """What a text is: one of the formats of CEL's ``cloudInit``, whether a Jinja template, its MIME type if known."""
 
@@ -56,7 +57,7 @@ class Format:
     content_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selector:
     """Picks one part of multipart user data."""
 
@@ -72,7 +73,7 @@ class Selector:
         return " ".join(filter(None, (self.content_type, self.filename and f"`{self.filename}`")))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Opened:
     """What a text means, and ``write``: the text for another value.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-_BREAKS = re.compile(r"(?:\r?\n[ \t]*)+")
-_BLANKS = re.compile(r"[ \t]*")
+from .patterns import pattern
+
+_BREAKS = pattern(r"(?:\r?\n[ \t]*)+")
+_BLANKS = pattern(r"[ \t]*")
 _ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lxml import etree
 
 from . import rules
@@ -12,6 +10,7 @@ from .diagnostics import fail
 from .domainxml import DomainTree
 from .editor import Editor
 from .model import Position
+from .record import record
 from .result import Effect
 from .scope import Scope
 from .source import Text
@@ -22,7 +21,7 @@ from .xmlops import Targets, at_each, note, only_elements, set_at
 from .xpath import no_value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnsureOp:
     path: BuildPath | TemplateProgram
     source: Text

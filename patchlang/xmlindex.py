@@ -15,15 +15,16 @@ from typing import Any
 
 from lxml import etree
 
+from .patterns import pattern
 from .xmltext import Scope, declarations
 
 Element = etree._Element
 # text and children in turn, text first and last
 Content = list[Element | str]
 
-_MARKUP = re.compile(rb"<(?:[^/!?]|!--.*?-->|\?.*?\?>|!\[CDATA\[.*?\]\]>)", re.DOTALL)
-_START_TAG = re.compile(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
-_BLANK = re.compile(rb"[ \t]*")
+_MARKUP = pattern(rb"<(?:[^/!?]|!--.*?-->|\?.*?\?>|!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_START_TAG = pattern(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
+_BLANK = pattern(rb"[ \t]*")
 _MAX_LINE = 65_000
 """libxml2 counts lines in 16 bits."""
 

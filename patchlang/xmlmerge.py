@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import lru_cache
 
 from lxml import etree
@@ -16,6 +15,7 @@ from .editor import Editor
 from .fragment import FragmentProgram
 from .mergekeys import MERGE_KEYS, Key
 from .model import Position
+from .record import record
 from .result import Effect
 from .scope import Scope
 from .teach import ambiguous
@@ -23,7 +23,7 @@ from .xmlmatch import match_path, string_value
 from .xmlops import Targets, at_each
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MergeOp:
     """``keys`` override the built-in table, by element name (Clark notation) or ``parent/name``."""
 

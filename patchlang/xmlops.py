@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -15,6 +14,7 @@ from .domainxml import DomainTree
 from .editor import Editor, Place
 from .fragment import FragmentProgram
 from .model import Expect, Position
+from .record import record
 from .result import Effect
 from .scope import Scope
 from .source import Span, Text
@@ -43,7 +43,7 @@ class DomainOp(Protocol):
         """Change the tree. Raises PatchError (PL4xx); what it had changed by then is the caller's to undo."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Targets:
     """The nodes an op works on."""
 
@@ -104,7 +104,7 @@ def only_elements(matches: list[Match], source: Text, op: str) -> list[etree._El
     return [m.element for m in matches]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddOp:
     targets: Targets
     fragment: FragmentProgram
@@ -121,7 +121,7 @@ class AddOp:
         return effect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetOp:
     targets: Targets
     value: TemplateProgram
@@ -148,7 +148,7 @@ def set_at(edit: Editor, match: Match, text: str, place: Place) -> bool:
     return edit.set_text(match.element, text, place)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReplaceOp:
     targets: Targets
     fragment: FragmentProgram
@@ -165,7 +165,7 @@ class ReplaceOp:
         return effect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveOp:
     targets: Targets
     allow: bool
@@ -183,7 +183,7 @@ class RemoveOp:
         return effect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RelocateOp:
     """``move`` and, with ``copies``, ``copy``."""
 
@@ -223,7 +223,7 @@ class RelocateOp:
         return effect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RenameOp:
     targets: Targets
     to: str
@@ -243,7 +243,7 @@ class RenameOp:
         return effect
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TestOp:
     targets: Targets | None
     expression: Compiled | None

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from xml.parsers import expat
 
 from lxml import etree
 
 from . import rules
 from .diagnostics import fail
+from .exhausted import raise_if_exhausted
+from .patterns import pattern
 
 MAX_NODES = 200_000
 MAX_ATTRIBUTES = 1000
 """Of one element; libxml2 walks all of them to find one."""
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
 _CROWDED = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
-_ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+_ENCODING = pattern(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 
 
 def read_root(data: bytes) -> etree._Element:
@@ -36,6 +37,7 @@ def read_root(data: bytes) -> etree._Element:
     try:
         root = etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
         line, column = e.position
         message = str(e.msg).split(", line ")[0].strip()
         raise fail(
@@ -80,6 +82,6 @@ def _has_doctype(data: bytes) -> bool:
         reader.Parse(data, True)
     except FoundError:
         return True
-    except expat.ExpatError:
-        pass
+    except expat.ExpatError as e:
+        raise_if_exhausted(e)
     return False

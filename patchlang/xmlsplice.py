@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import takewhile
 
 from lxml import etree
 
+from .record import record
 from .xmlindex import Content, Element, Index
 from .xmltext import (
     Chunk,
@@ -35,7 +35,7 @@ def content_of(element: Element) -> Content:
     return content
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Changes:
     """What edits touched: tags and attributes, content, and texts as they are to be written.
 
@@ -90,7 +90,7 @@ def _written_alone(node: Element) -> bytes:
     return bytes(etree.tostring(node, with_tail=False, encoding="utf-8"))
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Splicer:
     """Writes the tree; ``dirty`` is that of ``changes``."""
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from lxml import etree
 
+from .exhausted import raise_if_exhausted
+from .patterns import pattern
+
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 XMLNS_NAMESPACE = "http://www.w3.org/2000/xmlns/"
 
-_TAG_NAME = re.compile(rb"<([^\s/>]+)")
-_ATTRIBUTE = re.compile(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MADE_BY_LXML = re.compile(r"ns[0-9]+")
-_REFERENCE = re.compile(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")
+_TAG_NAME = pattern(rb"<([^\s/>]+)")
+_ATTRIBUTE = pattern(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_NOT_XML = pattern("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MADE_BY_LXML = pattern(r"ns[0-9]+")
+_REFERENCE = pattern(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
 # prefix (None: the default) → namespace; "" is no namespace
@@ -44,7 +46,8 @@ def read_by_expat(data: bytes) -> bool:
     reader = expat.ParserCreate("UTF-8")
     try:
         reader.Parse(data, True)
-    except expat.ExpatError:
+    except expat.ExpatError as e:
+        raise_if_exhausted(e)
         return False
     return True
 
@@ -124,7 +127,6 @@ def _split(clark: str) -> tuple[str, str]:
     return uri, local
 
 
-@dataclass
 class StartTag:
     """The start tag of an element, written where ``scope`` is bound around it.
 
@@ -133,21 +135,28 @@ class StartTag:
     ``prefix`` that it came with. ``preferred`` are prefixes by namespace for names that need a new declaration.
     """
 
-    element: etree._Element
-    scope: Scope
-    preferred: Mapping[str, str]
-    raw: bytes | None = None
-    meant: Scope = field(default_factory=dict)
-    before: Mapping[str, str] = field(default_factory=dict)
-    prefix: str | None = None
-    name: str = field(init=False)
-    bound: Scope = field(init=False)
-    _declare: Scope = field(init=False, default_factory=dict)
-    _kept: Scope = field(init=False, default_factory=dict)
-    _used: set[str | None] = field(init=False, default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.bound = dict(self.scope)
+    def __init__(
+        self,
+        element: etree._Element,
+        scope: Scope,
+        preferred: Mapping[str, str],
+        raw: bytes | None = None,
+        meant: Scope | None = None,
+        before: Mapping[str, str] | None = None,
+        prefix: str | None = None,
+    ) -> None:
+        self.element = element
+        self.scope = scope
+        self.preferred = preferred
+        self.raw = raw
+        self.meant = meant or {}
+        self.before = before or {}
+        self.prefix = prefix
+        self.name = ""
+        self.bound = dict(scope)
+        self._declare: Scope = {}
+        self._kept: Scope = {}
+        self._used: set[str | None] = set()
 
     def write(self) -> bytes:
         """The tag; then ``name`` is the qualified name and ``bound`` what is bound inside."""

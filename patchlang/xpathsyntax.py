@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
 from .diagnostics import did_you_mean
+from .patterns import pattern
+from .record import field, record, replace
 from .xpathtree import FUNCTIONS, Binary, Call, Expr, Literal, Negation, Number, Path, Step, VariableRef
 
 MAX_LENGTH = 4096
@@ -27,12 +28,26 @@ _NAME_START = (
     r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef"
     r"\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd"
 )
-NCNAME = rf"[{_NAME_START}][{_NAME_START}.0-9\u00b7\u0300-\u036f\u203f\u2040-]*"
-_TOKEN = re.compile(
-    rf"(?P<space>[ \t\r\n]+)|(?P<literal>\"[^\"]*\"|'[^']*')|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
-    rf"|(?P<variable>\${NCNAME}(?::{NCNAME})?)|(?P<symbol>::|//|\.\.|!=|<=|>=|[()\[\].@,/|+\-=<>*$])"
-    rf"|(?P<name>{NCNAME}(?::(?!:)(?:{NCNAME}|\*))?)"
-)
+_NAME = rf"[{_NAME_START}][{_NAME_START}.0-9\u00b7\u0300-\u036f\u203f\u2040-]*"
+# the same of ASCII: classes that reach over the basic plane take 10 ms to compile, which few texts need
+_ASCII_NAME = r"[A-Z_a-z][A-Z_a-z.0-9-]*"
+
+
+def _tokens_with(name: str) -> re.Pattern[str]:
+    return pattern(
+        rf"(?P<space>[ \t\r\n]+)|(?P<literal>\"[^\"]*\"|'[^']*')|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+        rf"|(?P<variable>\${name}(?::{name})?)|(?P<symbol>::|//|\.\.|!=|<=|>=|[()\[\].@,/|+\-=<>*$])"
+        rf"|(?P<name>{name}(?::(?!:)(?:{name}|\*))?)"
+    )
+
+
+_TOKEN, _TOKEN_OF_ASCII = _tokens_with(_NAME), _tokens_with(_ASCII_NAME)
+_NCNAME, _NCNAME_OF_ASCII = pattern(_NAME), pattern(_ASCII_NAME)
+
+
+def is_ncname(text: str) -> bool:
+    """Is it a name of XML without a colon?"""
+    return bool((_NCNAME_OF_ASCII if text.isascii() else _NCNAME).fullmatch(text))
 
 
 class XPathSyntaxError(Exception):
@@ -52,7 +67,7 @@ def parse(text: str) -> Expr:
     return _Parser(text).parse()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Token:
     kind: str
     text: str
@@ -66,7 +81,7 @@ _LEVELS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
-@dataclass
+@record(frozen=False)
 class _Parser:
     text: str
     at: int = 0
@@ -84,9 +99,10 @@ class _Parser:
 
     def _tokenize(self) -> Iterator[_Token]:
         at = 0
+        match = (_TOKEN_OF_ASCII if self.text.isascii() else _TOKEN).match
         previous: _Token | None = None
         while at < len(self.text):
-            found = _TOKEN.match(self.text, at)
+            found = match(self.text, at)
             if not found:
                 char = self.text[at]
                 help = "the quote is not closed" if char in "'\"" else None

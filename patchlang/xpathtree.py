@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from .record import record
 
 # name → (least arguments, most arguments or None, kind of result)
 FUNCTIONS: dict[str, tuple[int, int | None, str]] = {
@@ -16,14 +17,9 @@ FUNCTIONS: dict[str, tuple[int, int | None, str]] = {
     "lang": (1, 1, "boolean"), "number": (0, 1, "number"), "sum": (1, 1, "number"), "floor": (1, 1, "number"),
     "ceiling": (1, 1, "number"), "round": (1, 1, "number"),
 }  # fmt: skip
-_BESIDE = frozenset({"following", "following-sibling", "preceding", "preceding-sibling"})
-_WIDE_AXES = frozenset({
-    "ancestor", "ancestor-or-self", "descendant", "descendant-or-self", "following", "following-sibling", "preceding",
-    "preceding-sibling",
-})  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expr:
     """A piece of an expression: the characters ``start`` to ``end`` of the text."""
 
@@ -35,22 +31,22 @@ class Expr:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal(Expr):
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Number(Expr):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VariableRef(Expr):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Expr):
     name: str
     args: tuple[Expr, ...]
@@ -60,7 +56,7 @@ class Call(Expr):
         return self.args
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binary(Expr):
     """``or and = != < <= > >= + - * div mod |``; ``operator`` is one of these."""
 
@@ -73,7 +69,7 @@ class Binary(Expr):
         return (self.left, self.right)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Negation(Expr):
     operand: Expr
 
@@ -82,7 +78,7 @@ class Negation(Expr):
         return (self.operand,)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step(Expr):
     """One step of a path. ``test`` is a name (``prefix:local``, ``*``) or a node type with ``()``.
 
@@ -100,7 +96,7 @@ class Step(Expr):
         return self.predicates
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Path(Expr):
     """A location path, or a filter expression (``base`` with ``filters``) and the steps behind it."""
 
@@ -140,31 +136,6 @@ def result_kind(expr: Expr) -> str:
             return "boolean"
         case _:
             return "number"
-
-
-def degree(expr: Expr) -> int:
-    """How evaluation grows with the number n of nodes: about n to this power.
-
-    A path that starts at the document or steps over a wide axis looks at n nodes, and its predicates are evaluated
-    for each of them. Two such paths side by side add, nested ones multiply; so does a step over siblings or over what
-    follows or precedes, for it starts at each of the nodes before it.
-    """
-    match expr:
-        case Path():
-            here = max(int(expr.absolute), degree(expr.base) if expr.base else 0)
-            highest = here + max((degree(e) for e in expr.filters), default=0)
-            wide = False
-            for step in expr.steps:
-                if step.axis in _BESIDE:
-                    # libxml2 joins the node sets of the steps before it, and looks for each node in all of them
-                    here += 2 if wide and step.axis in ("following", "preceding") else 1
-                elif step.axis in _WIDE_AXES:
-                    here = max(here, 1)
-                wide = wide or step.axis in _WIDE_AXES
-                highest = max(highest, here + max((degree(p) for p in step.predicates), default=0))
-            return highest
-        case _:
-            return max((degree(c) for c in expr.children), default=0)
 
 
 def document_relative(text: str, expr: Expr) -> str:

@@ -7,19 +7,19 @@ not (an alias shares what was changed, a style cannot hold a value), larger node
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from . import jsontext
 from .data import TooBigError, count, identical
+from .patterns import pattern
+from .record import replace
 from .textnodes import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
 from .yamlread import MAX_YAML_NODES, Document, YamlError, read
 from .yamlwrite import Layout, block, element, flow, member, scalar, shifted
 
-_COLON = re.compile(r"[ \t]*:")
-_COMMENT = re.compile(r"[ \t]+#[^\r\n]*")
+_COLON = pattern(r"[ \t]*:")
+_COMMENT = pattern(r"[ \t]+#[^\r\n]*")
 _PASSES = 3
 _DEPTHS = (64, 4, 3, 2, 1, 0)
 

@@ -11,10 +11,12 @@ from typing import Any
 
 import yaml
 
+from .patterns import pattern
+
 # Each begins with characters that are rare, which makes it quick. A text is searched with a line break before it.
 _DIFFERING = tuple(
-    re.compile(pattern)
-    for pattern in (
+    pattern(text)
+    for text in (
         r"[^\n -~\xa1-\u1fff]",  # tabs, other line breaks, and what only one of them reads
         r"\n(?:%|---|\.\.\.)",  # directives, document markers
         r"&[0-9A-Za-z_-](?<=[\s\[{,:-]..)",  # anchors
@@ -30,9 +32,9 @@ _DIFFERING = tuple(
     )
 )
 # in `[ ]` and `{ }`: question marks, comments, a colon without a value, and what begins with an indicator or is missing
-_DIFFERING_IN_FLOW = re.compile(r"[?#]|:(?! [^\s\]},])|(?<=[\[{,\s])(?:[-:](?![0-9A-Za-z-])|,)")
+_DIFFERING_IN_FLOW = pattern(r"[?#]|:(?! [^\s\]},])|(?<=[\[{,\s])(?:[-:](?![0-9A-Za-z-])|,)")
 _LONGEST_KEY = 1000
-_LEAD = re.compile(r"^[ ?-]*", re.MULTILINE)
+_LEAD = pattern(r"^[ ?-]*", re.MULTILINE)
 _MANY_BRACKETS, _FAR_RIGHT = 2000, 200
 
 

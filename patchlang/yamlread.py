@@ -15,16 +15,17 @@ import yaml
 
 from . import yamlfast
 from .data import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
+from .patterns import pattern
 from .textnodes import MERGE, Child, Kind, Node
 
 MAX_YAML_NODES = 10_000
 
 _TAG = "tag:yaml.org,2002:"
-_BLOCK_HEADER = re.compile(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
-_TO_DASH = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
+_BLOCK_HEADER = pattern(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
+_TO_DASH = pattern(r"(?:[ \t\r\n]++|#[^\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
 # what PyYAML says of names and data, which may be a password that begins with `*` or `!`
-_NAMED = re.compile(r"\b((?:alias|anchor|tag|handle)(?= ['\"])|base64 data|into ascii).*", re.DOTALL)
-_TO_QUESTION_MARK = re.compile(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
+_NAMED = pattern(r"\b((?:alias|anchor|tag|handle)(?= ['\"])|base64 data|into ascii).*", re.DOTALL)
+_TO_QUESTION_MARK = pattern(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
 
 
 class YamlError(ValueError):

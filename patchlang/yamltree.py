@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import yaml
 
 from . import rules
 from .diagnostics import fail
+from .patterns import pattern
+from .record import record
 from .source import SourceFile, Span
 from .written import offsets
 
@@ -24,7 +25,7 @@ _MANIFEST_DEPTH = 100
 _MANIFEST_NODES = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scalar:
     """A scalar as text. ``plain`` where it is written without quotes or block marks."""
 
@@ -33,13 +34,13 @@ class Scalar:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sequence:
     items: tuple[Node, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mapping:
     """Keys are unique by their text and in the order they are written."""
 
@@ -92,7 +93,7 @@ def _before(source: SourceFile, at: int) -> int:
     return max(0, len(source.text[:at].rstrip()) - 1)
 
 
-_QUOTED_START = re.compile(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
+_QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
 
 
 def _hint(source: SourceFile, first: int, last: int) -> str | None:

@@ -6,24 +6,26 @@ Scalars are written by PyYAML; the layout of blocks is our own, since new entrie
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from .patterns import pattern
+from .record import record
+
 _ENDLESS = 1 << 30
 _SHORT = 100
-_BREAKS = re.compile("[\n\r\x85\u2028\u2029]")
-_LITERAL = re.compile("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
+_BREAKS = pattern("[\n\r\x85\u2028\u2029]")
+_LITERAL = pattern("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 # text that another reader than PyYAML takes for something else: YAML 1.2, or a looser notion of base 60
-_OTHER_ELSEWHERE = re.compile(
+_OTHER_ELSEWHERE = pattern(
     r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-f]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)(e[-+]?[0-9]+)?|[yn]|[-+]?\.(inf|nan)"
     r"|[-+]?[0-9]+(:[0-9]+)+",
     re.IGNORECASE,
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layout:
     """How far a map's entries stand in from their key, how far a list's dashes do, and whether text may be a block."""
 

@@ -7,34 +7,51 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from patchlang import __version__
+
+from . import firstengine, start
 from .config import UsageError, parse
-from .log import log, set_up
+from .log import LEVELS, flush, log, set_up
 from .stop import Stop
 from .text import one_line
 
 if TYPE_CHECKING:
-    from .service import Limits
+    from .calls import Limits
 
 
 def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -> int:
     """Runs the sidecar. Returns 1 where it cannot start; when it has served, the process ends with status 0."""
-    set_up()
+    logged = set_up()
     stop = Stop()
     stop.watch()
     try:
         config = parse(sys.argv[1:] if arguments is None else arguments)
     except UsageError as error:
         log.error("%s", one_line(f"{error} (see --help)"))
+        flush()
         return 1
-    environment = dict(os.environ)
-    # gRPC's core would write lines of its own form to standard error.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # Its asyncio half, which nothing here uses, would load OpenSSL: a tenth of the memory of this process.
-    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
-    # The rest takes a while to import, and as a container's first process we would be deaf to signals meanwhile.
+    log.setLevel(LEVELS[config.log_level])
+    log.info("patchlang %s: sidecar-shim starts (version %s)", __version__, config.version or "none, plugin only")
+    if not config.version_given and config.version is not None:
+        log.info("no --version is given: taken as %s", config.version)
+    container = start.environment()
+    hooks = start.find_hooks(start.path_variable(container))
+    engine = start.unusable(hooks) or firstengine.fork(start.load_request(config, hooks), config.max_memory)
+    if isinstance(engine, firstengine.FirstEngine):
+        stop.before(engine.kill)
+    before_imports()
+    # The rest takes a while to import; meanwhile the engine loads the patches, and signals are heard.
     from .server import run
 
-    return run(config, stop, environment, limits)
+    return run(config, stop, logged, container, hooks, engine, limits)
+
+
+def before_imports() -> None:
+    """What must be so before asyncio and gRPC are imported."""
+    # gRPC's core would write lines of its own form to standard error.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # asyncio can do TLS, which nothing here does: OpenSSL is a tenth of the memory of this process.
+    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

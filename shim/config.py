@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from patchlang.paths import SYSTEM_SCHEMAS
+from patchlang.record import record
+
+from .log import LEVELS
+from .memory import DEFAULT as DEFAULT_MEMORY
+from .memory import LEAST as LEAST_MEMORY
+from .memory import MIB
 
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
+DEFAULT_VERSION = "v1alpha3"
+"""Network binding plugins, and annotations with an image alone, pass no arguments."""
 DEFAULT_PATCHES = Path("/etc/patchlang/patches.d")
 DEFAULT_SOCKET_DIR = Path("/var/run/kubevirt-hooks")
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -23,21 +30,27 @@ class UsageError(Exception):
     """A command line that cannot be served; the text says what is wrong and what there is."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Config:
     """What to serve, where, and from what.
 
-    ``version`` is None where only the plugin service is wanted. ``patches`` holds the paths named by the user, all
-    of which must exist; where there are none, ``DEFAULT_PATCHES`` is looked at, if it is there. ``check_domain`` is a
-    folder with libvirt's schema, by which the outcome is checked; None: it is not.
+    ``version`` is None where only the plugin service is wanted; ``version_given`` is whether the user said it.
+    ``patches`` holds the paths named by the user, all of which must exist; where there are none, ``DEFAULT_PATCHES`` is
+    looked at, if it is there. ``check_domain`` is a folder with libvirt's schema, by which the outcome is checked;
+    None: it is not. ``max_memory`` is in bytes; None: what the container leaves.
     """
 
-    version: str | None = None
+    version: str | None = DEFAULT_VERSION
+    version_given: bool = True
     patches: tuple[Path, ...] = ()
     socket_dir: Path = DEFAULT_SOCKET_DIR
     plugin_socket: Path | None = None
     no_fallback: bool = False
+    allow_empty: bool = False
+    audit: bool = False
+    log_level: str = "info"
     max_domain_bytes: int = DEFAULT_MAX_DOMAIN_BYTES
+    max_memory: int | None = None
     check_domain: Path | None = None
 
 
@@ -61,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
 
     flag(
         "version",
-        f"version of KubeVirt's hook protocol: {', '.join(VERSIONS)}; needed unless only --plugin-socket is given",
+        f"version of KubeVirt's hook protocol: {', '.join(VERSIONS)} (default: {DEFAULT_VERSION}, "
+        "or none if only --plugin-socket is given)",
         metavar="VERSION",
     )
     flag(
@@ -84,6 +98,19 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
     )
     flag(
+        "allow-empty",
+        "change nothing where there is neither a patch nor an executable, which is an error otherwise",
+        action="store_true",
+    )
+    flag("audit", "compute and log what the patches would do, and hand back what came", action="store_true")
+    flag("log-level", f"the least that is logged: {', '.join(LEVELS)} (default: info)", metavar="LEVEL", default="info")
+    flag(
+        "max-memory",
+        "bytes that the patches may take, at most; 32Mi is understood too (default: what the container's limit leaves, "
+        f"{DEFAULT_MEMORY // MIB}Mi where there is none)",
+        metavar="N",
+    )
+    flag(
         "max-domain-bytes",
         f"refuse a domain larger than this (default: {DEFAULT_MAX_DOMAIN_BYTES})",
         metavar="N",
@@ -103,24 +130,39 @@ def _parser() -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str]) -> Config:
     """Reads the arguments, without the program's name. Raises UsageError; ``--help`` prints and ends the program."""
     given = _parser().parse_args(list(arguments))
-    hooks_wanted = given.plugin_socket is None or given.socket_dir is not None
-    if given.version is None and hooks_wanted:
-        raise UsageError(f"--version is missing; supported are {', '.join(VERSIONS)}")
-    if given.version is not None and given.version not in VERSIONS:
-        raise UsageError(f"--version {given.version} is not supported; supported are {', '.join(VERSIONS)}")
     for name in ("patches", "socket_dir", "plugin_socket", "check_domain"):
         value = getattr(given, name)
         if value == "" or (isinstance(value, list) and "" in value):
             raise UsageError(f"--{name.replace('_', '-')} needs a path, not an empty text")
+    if given.log_level not in LEVELS:
+        raise UsageError(f"--log-level {given.log_level[:40]} is not a level; the levels are {', '.join(LEVELS)}")
     return Config(
-        version=given.version,
+        version=_version(given.version, given.plugin_socket is None or given.socket_dir is not None),
+        version_given=given.version is not None,
         patches=tuple(Path(path) for path in given.patches),
         socket_dir=Path(given.socket_dir) if given.socket_dir is not None else DEFAULT_SOCKET_DIR,
         plugin_socket=Path(given.plugin_socket) if given.plugin_socket is not None else None,
         no_fallback=given.no_fallback,
+        allow_empty=given.allow_empty,
+        audit=given.audit,
+        log_level=given.log_level,
         max_domain_bytes=_size(given.max_domain_bytes),
+        max_memory=None if given.max_memory is None else _memory(given.max_memory),
         check_domain=Path(given.check_domain) if given.check_domain is not None else None,
     )
+
+
+def _version(given: str | None, hooks_wanted: bool) -> str | None:
+    if given is not None and given not in VERSIONS:
+        raise UsageError(f"--version {given[:40]} is not supported; supported are {', '.join(VERSIONS)}")
+    return given or (DEFAULT_VERSION if hooks_wanted else None)
+
+
+def _memory(text: str) -> int:
+    number, unit = (text[:-2], MIB) if text.endswith("Mi") else (text, 1)
+    if not (number.isascii() and number.isdigit()) or int(number[:15]) * unit < LEAST_MEMORY:
+        raise UsageError(f"--max-memory {text[:40]} is not a number of bytes from {LEAST_MEMORY // MIB}Mi on")
+    return int(number[:15]) * unit
 
 
 def _size(text: str) -> int:

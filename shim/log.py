@@ -15,18 +15,29 @@ import select
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 COMPONENT = "shim-sidecar"
 MAX_MESSAGE = 8192
 """Characters of one message; container runtimes cut lines at 16 KiB."""
 
-PATIENCE_MS = 300
-"""How long a line waits for a full pipe before it is dropped; virt-launcher gives Info a second."""
+MAX_HELD = 256 * 1024
+"""Bytes of lines that wait for room in a full pipe; what comes then is dropped."""
+PATIENCE = 0.3
+"""Seconds that the last lines wait for room when the process ends."""
 
 log = logging.getLogger("shim")
 
-_LEVELS = {logging.CRITICAL: "fatal", logging.ERROR: "error", logging.WARNING: "warning", logging.INFO: "info"}
+_LEVELS = {
+    logging.CRITICAL: "fatal",
+    logging.ERROR: "error",
+    logging.WARNING: "warning",
+    logging.INFO: "info",
+    logging.DEBUG: "debug",
+}
+LEVELS = {name: level for level, name in _LEVELS.items() if name != "fatal"}
+"""What ``--log-level`` takes."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -53,29 +64,52 @@ class JsonFormatter(logging.Formatter):
 
 
 class StderrHandler(logging.Handler):
-    """Writes each line to descriptor 2. A log that cannot be written, or that nobody reads, never stops the work."""
+    """Writes lines to descriptor 2. A log that cannot be written, or that nobody reads, never holds up the work.
+
+    Lines that find no room wait, up to ``MAX_HELD`` bytes of them; ``on_wait`` is called when the first one does.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._poll = select.poll()
         self._poll.register(2, select.POLLOUT)
-        self._patience = PATIENCE_MS
-        self._before = b""
+        self._held = bytearray()
+        self._dropped = 0
+        self.on_wait: Callable[[], None] = lambda: None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = (self.format(record) + "\n").encode("ascii")
-            data = self._before + line
-            while data:
-                if not self._poll.poll(self._patience):
-                    self._patience = 0  # until somebody reads again
-                    self._before = b"\n" if len(data) < len(line) else self._before
-                    return
-                # a pipe that takes anything takes as much as this without waiting
-                data = data[os.write(2, data[: select.PIPE_BUF]) :]
-            self._patience, self._before = PATIENCE_MS, b""
+            if len(self._held) + len(line) > MAX_HELD:
+                self._dropped += 1
+                return
+            self._held += line
+            if not self.write():
+                self.on_wait()
         except Exception:  # noqa: S110 - there is no other place to say it
             pass
+
+    def write(self, patience: float = 0.0) -> bool:
+        """Writes what waits, as far as there is room within ``patience`` seconds; whether all of it is written."""
+        while self._held:
+            if not self._poll.poll(patience * 1000):
+                return False
+            try:
+                # a pipe that takes anything takes as much as this without waiting
+                del self._held[: os.write(2, self._held[: select.PIPE_BUF])]
+            except OSError:
+                self._held.clear()  # a full disk, or a reader that is gone: the lines are lost
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            log.warning("%d lines were dropped, since nobody read the log", dropped)
+        return True
+
+
+def flush() -> None:
+    """At the end: the last lines get a moment to get out."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, StderrHandler):
+            handler.write(PATIENCE)
 
 
 class _Withheld(io.TextIOBase):
@@ -90,18 +124,20 @@ class _Withheld(io.TextIOBase):
         return len(text)
 
 
-def set_up() -> None:
+def set_up() -> StderrHandler:
     """Makes every logger of the process, ours and the libraries', and every lost exception write such lines."""
     logging.raiseExceptions = False
     root = logging.getLogger()
-    root.handlers[:] = [StderrHandler()]
-    root.handlers[0].setFormatter(JsonFormatter())
+    handler = StderrHandler()
+    handler.setFormatter(JsonFormatter())
+    root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     log.setLevel(logging.INFO)
     sys.stderr = _Withheld()
     sys.excepthook = _uncaught
     sys.unraisablehook = _uncaught_where_none_can_be
     threading.excepthook = _uncaught_in_thread
+    return handler
 
 
 def places(error: BaseException) -> str:

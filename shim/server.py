@@ -1,4 +1,4 @@
-"""The process's life: load everything, then bind and start back to back, serve, end with nothing left behind.
+"""The front's life: load everything, then bind and start back to back, serve, end with nothing left behind.
 
 virt-launcher retries a socket that is not there or refuses, but an Info that is not answered within a second fails
 the VM (pkg/hooks/manager.go): so the socket comes last, when nothing is left to be done.
@@ -6,112 +6,194 @@ the VM (pkg/hooks/manager.go): so the socket comes last, when nothing is left to
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
+import grpc.aio
 
-from patchlang import __version__
-
-from . import sockets, sources
-from .arrival import CallbackPool
-from .backends import Backend
+from . import sockets, start
+from .backends import Backend, Broken, Executables
+from .calls import Calls, Limits
+from .children import Children
 from .config import MAX_MESSAGE_BYTES, Config
-from .log import log
-from .service import Callbacks, Limits
-from .servicers import add_hooks, add_plugin, hook_points
+from .engines import Engines
+from .firstengine import FirstEngine
+from .handlers import add_hooks, add_plugin, hook_points
+from .hooks import Found
+from .log import StderrHandler, flush, log
+from .programs import Programs
 from .sockets import SocketError
+from .status import CallError
 from .stop import Stop
 from .text import one_line
 
 GRACE = 2.0
-"""Seconds that calls in flight have to end by themselves; then executables are killed."""
+"""Seconds that calls in flight have to end by themselves; then what works on them is killed."""
 LAST_GRACE = 1.0
 """Seconds that the answers of what was killed have to get out."""
+LOG_AGAIN = 0.1
+"""Seconds until lines that found no room in the log are tried again."""
+
+MAX_CONNECTIONS = 512
+MAX_STREAMS = 8
+"""Calls on one connection; virt-launcher dials anew for each."""
+IDLE_SECONDS = 30
+"""For which a connection without a call is kept, or one whose greeting does not come."""
+
+Bound = list[tuple[Path, tuple[int, int] | None]]
 
 
-def run(config: Config, stop: Stop, environment: Mapping[str, str], limits: Limits | None = None) -> int:
+def run(
+    config: Config,
+    stop: Stop,
+    logged: StderrHandler,
+    container: Mapping[bytes, bytes],
+    hooks: list[Found],
+    engine: FirstEngine | CallError,
+    limits: Limits | None = None,
+) -> int:
     """Serves until ``stop`` says so. Ends the process with status 0 then; returns 1 where it cannot start at all.
 
-    ``environment`` is read for ``PATH`` and ``CONTAINER_NAME`` and is what executables get.
+    ``container`` is its environment, which executables get. ``engine`` is the first one, or why nothing is served.
     """
-    log.info("patchlang %s: sidecar-shim starts (version %s)", __version__, config.version or "none, plugin only")
-    backend = sources.find(config, environment)
-    server = _build(config, backend, stop, limits or Limits())
-    gc.collect()
-    gc.freeze()  # what is here now stays; the collection after each call need not look at it
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    server = Server(loop, config, container, limits or Limits())
     try:
-        bound = _bind(server, config, stop, environment)
-    except SocketError as error:
+        loop.run_until_complete(server.serve(stop, logged, hooks, engine))
+    except (SocketError, start.RefusedError) as error:
         log.error("cannot serve: %s", one_line(str(error)))
+        server.kill()
+        flush()
         return 1
-    stop.wait()
-    _end(server, backend, bound)
-    os._exit(0)  # threads that were given up must not be waited for
+    flush()
+    os._exit(0)  # gRPC's own threads need not be waited for
 
 
-def _build(config: Config, backend: Backend, stop: Stop, limits: Limits) -> grpc.Server:
-    options = (
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        # Else gRPC learns to read ahead, and the messages of calls that wait do not fit the container's memory.
-        ("grpc.http2.bdp_probe", 0),
-    )
-    server = grpc.server(ThreadPoolExecutor(4, "call"), options=options)
-    pool = CallbackPool()
-    callbacks = Callbacks(backend, config.max_domain_bytes, limits)
-    if config.version is not None:
-        points = hook_points(config.version, backend)
-        log.info("hook points: %s", ", ".join(points) or "none")
-        add_hooks(server, callbacks, config.version, points, stop.request, pool)
-    if backend.serves_cloud_init and config.version in (None, "v1alpha1"):
-        log.warning("cloud-init data will not be changed: that needs --version v1alpha2 or v1alpha3")
-    if config.plugin_socket is not None:
-        add_plugin(server, callbacks, pool)
-    return server
+class Server:
+    """What runs in the event loop."""
 
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, config: Config, container: Mapping[bytes, bytes], limits: Limits
+    ) -> None:
+        self._loop = loop
+        self._config = config
+        self._container = container
+        self._limits = limits
+        self._children = Children(loop)
+        self._engines: Engines | None = None
 
-def _bind(
-    server: grpc.Server, config: Config, stop: Stop, environment: Mapping[str, str]
-) -> list[tuple[Path, tuple[int, int] | None]]:
-    """Binds and starts; returns each socket with what tells it from another one. Raises SocketError."""
-    paths = []
-    if config.version is not None:
-        paths.append(sockets.hook_socket(config.socket_dir, environment.get("CONTAINER_NAME") or None))
-    if config.plugin_socket is not None:
-        paths.append(config.plugin_socket)
-    if len({os.path.realpath(path.parent) for path in paths}) < len(paths):
-        raise SocketError(
-            f"--plugin-socket must not be in {paths[0].parent}: virt-launcher takes each file there for a sidecar"
+    async def serve(
+        self, stop: Stop, logged: StderrHandler, hooks: list[Found], engine: FirstEngine | CallError
+    ) -> None:
+        """From loading to the end. Raises SocketError, RefusedError."""
+        stop.enter(self._loop)
+        logged.on_wait = lambda: self._write_again(logged)
+        if isinstance(engine, CallError):
+            backend: Backend = Broken(engine)
+        else:
+            engines = self._engines = Engines(self._loop, self._children, engine)
+            choosing = self._loop.create_task(start.choose(self._config, hooks, engines, self._executables(engines)))
+            stopping = self._loop.create_task(stop.wait())
+            await asyncio.wait([choosing, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                choosing.cancel()
+                await engines.close()
+                return
+            stopping.cancel()
+            backend = choosing.result()
+        server = self._build(backend, stop)
+        gc.collect()
+        gc.freeze()  # what is here now stays; later collections need not look at it
+        bound = await self._bind(server)
+        await stop.wait()
+        await self._end(server, backend, bound)
+        if self._engines is not None:
+            await self._engines.close()
+        await self._children.end_all()
+
+    def kill(self) -> None:
+        """Ends the engine, where nothing can be served after all."""
+        if self._engines is not None:
+            self._engines.kill()
+
+    def _executables(self, engines: Engines) -> start.MakeExecutables:
+        def make(found: dict[str, Found], has_schema: bool) -> Executables:
+            programs = Programs(self._loop, self._children, lambda: engines.pids)
+            return Executables(found, self._container, programs, engines if has_schema else None)
+
+        return make
+
+    def _write_again(self, logged: StderrHandler) -> None:
+        def again() -> None:
+            if not logged.write():
+                self._loop.call_later(LOG_AGAIN, again)
+
+        self._loop.call_later(LOG_AGAIN, again)
+
+    def _build(self, backend: Backend, stop: Stop) -> grpc.aio.Server:
+        options = (
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            # Else gRPC learns to read ahead, and the messages of calls that wait do not fit the container's memory.
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.max_concurrent_streams", MAX_STREAMS),
+            ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+            ("grpc.max_connection_idle_ms", IDLE_SECONDS * 1000),
+            ("grpc.server_handshake_timeout_ms", IDLE_SECONDS * 1000),
         )
-    with sockets.claimed(paths):
-        stop.serving()
-        bound: list[tuple[Path, tuple[int, int] | None]] = []
+        config = self._config
+        server = grpc.aio.server(options=options)
+        calls = Calls(backend, self._limits, config.audit)
+        if config.version is not None:
+            points = hook_points(config.version, backend.serves_domain, backend.serves_cloud_init)
+            log.info("hook points: %s", ", ".join(points) or "none")
+            add_hooks(server, calls, self._limits, config.version, points, stop.request)
+        if backend.serves_cloud_init and config.version in (None, "v1alpha1"):
+            log.warning("cloud-init data will not be changed: that needs --version v1alpha2 or v1alpha3")
+        if config.plugin_socket is not None:
+            add_plugin(server, calls)
+        return server
+
+    async def _bind(self, server: grpc.aio.Server) -> Bound:
+        """Binds and starts; returns each socket with what tells it from another one. Raises SocketError."""
+        config, paths = self._config, []
+        if config.version is not None:
+            container = os.fsdecode(self._container.get(b"CONTAINER_NAME", b""))
+            paths.append(sockets.hook_socket(config.socket_dir, container or None))
+        if config.plugin_socket is not None:
+            paths.append(config.plugin_socket)
+        if len({os.path.realpath(path.parent) for path in paths}) < len(paths):
+            raise SocketError(
+                f"--plugin-socket must not be in {paths[0].parent}: virt-launcher takes each file there for a sidecar"
+            )
+        with sockets.claimed(paths):
+            bound: Bound = []
+            for path in paths:
+                try:
+                    opened = server.add_insecure_port(sockets.address(path))
+                except RuntimeError:
+                    opened = 0
+                if not opened:
+                    for earlier, mine in bound:
+                        sockets.remove(earlier, mine)
+                    raise SocketError(f"no socket can be made at {path}: {sockets.hindrance(path)}")
+                bound.append((path, sockets.identity(path)))
+            await server.start()
         for path in paths:
-            try:
-                opened = server.add_insecure_port(sockets.address(path))
-            except RuntimeError:
-                opened = 0
-            if not opened:
-                for earlier, mine in bound:
-                    sockets.remove(earlier, mine)
-                raise SocketError(f"no socket can be made at {path}: {sockets.hindrance(path)}")
-            bound.append((path, sockets.identity(path)))
-        server.start()
-    for path in paths:
-        log.info("%s", one_line(f"shim is now exposing its services on socket {path}"))
-    return bound
+            log.info("%s", one_line(f"shim is now exposing its services on socket {path}"))
+        return bound
 
-
-def _end(server: grpc.Server, backend: Backend, bound: list[tuple[Path, tuple[int, int] | None]]) -> None:
-    ended = server.stop(GRACE + LAST_GRACE)
-    if not ended.wait(GRACE):
-        log.warning("a call is still running and is ended")
+    async def _end(self, server: grpc.aio.Server, backend: Backend, bound: Bound) -> None:
+        ended = self._loop.create_task(server.stop(GRACE + LAST_GRACE))
+        done, _ = await asyncio.wait([ended], timeout=GRACE)
+        if not done:
+            log.warning("a call is still running and is ended")
+            backend.stop()
+            await asyncio.wait([ended], timeout=LAST_GRACE)
         backend.stop()
-        ended.wait(LAST_GRACE)
-    backend.stop()
-    for path, mine in bound:
-        sockets.remove(path, mine)
+        for path, mine in bound:
+            sockets.remove(path, mine)

@@ -3,52 +3,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any, Literal
 
-import grpc
-
-from patchlang import rules
-from patchlang.diagnostics import Diagnostic
-
-from .log import log, places
+from .log import log
 from .text import MAX_TEXT, bounded, one_line
+
+Code = Literal[
+    "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "UNAVAILABLE"
+]
+"""Names of ``grpc.StatusCode``."""
+
+Finding = dict[str, Any]
+"""A diagnostic as data, as the engine sends it: ``rule`` (its id), ``error`` (is it one), ``text`` and ``help``."""
+
+INPUT_TOO_BIG = "PL506"
+OUT_OF_MEMORY = "PL417"
 
 
 class CallError(Exception):
     """An error that the caller shall read: ``code`` and ``text`` (one line, bounded) go into the RPC's status."""
 
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
-        super().__init__(code.name)
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(code)
         self.code = code
         self.text = bounded(one_line(text))
 
 
-def from_diagnostics(diagnostics: Iterable[Diagnostic], prefix: str = "") -> CallError:
-    """The status for a run that ended in errors: the first of them, its help, and how many more there are."""
-    errors = [d for d in diagnostics if d.is_error]
-    first = errors[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    text = one_line(prefix + describe(first))
-    return CallError(code_of(first), bounded(text, MAX_TEXT - len(more)) + more)
+def from_findings(findings: Sequence[Finding], errors: int) -> CallError:
+    """The status for a run that ended in so many errors: the first of them, its help, and how many more there are."""
+    first = next(finding for finding in findings if finding["error"])
+    more = f" (and {errors - 1} more)" if errors > 1 else ""
+    return CallError(_code_of(first["rule"]), bounded(one_line(describe(first)), MAX_TEXT - len(more)) + more)
 
 
-def describe(diagnostic: Diagnostic) -> str:
-    """A diagnostic with its help, without source lines."""
-    return f"{diagnostic}; {diagnostic.help}" if diagnostic.help else str(diagnostic)
+def describe(finding: Finding) -> str:
+    """A finding with its help, without source lines."""
+    return f"{finding['text']}; {finding['help']}" if finding["help"] else str(finding["text"])
 
 
-def code_of(diagnostic: Diagnostic) -> grpc.StatusCode:
+def _code_of(rule: str) -> Code:
     """PL5xx is the caller's input, all else the patch that does not suit it."""
-    if diagnostic.rule == rules.INPUT_TOO_BIG:
-        return grpc.StatusCode.RESOURCE_EXHAUSTED
-    if diagnostic.rule.id.startswith("PL5"):
-        return grpc.StatusCode.INVALID_ARGUMENT
-    return grpc.StatusCode.FAILED_PRECONDITION
+    if rule in (INPUT_TOO_BIG, OUT_OF_MEMORY):
+        return "RESOURCE_EXHAUSTED"
+    return "INVALID_ARGUMENT" if rule.startswith("PL5") else "FAILED_PRECONDITION"
 
 
-def internal(error: BaseException, doing: str) -> CallError:
+def internal(places: str, doing: str) -> CallError:
     """For a bug of ours: an id in the answer, and under it the places in the code in the log. No data in either."""
     reference = os.urandom(4).hex()
-    log.error("internal error %s during %s: %s", reference, doing, places(error))
+    log.error("internal error %s during %s: %s", reference, doing, places)
     text = f"internal error {reference} during {doing}: this is a bug in patchlang; the sidecar's log has its place"
-    return CallError(grpc.StatusCode.INTERNAL, text)
+    return CallError("INTERNAL", text)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
+from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from .log import log
+from .log import flush, log
+
+if TYPE_CHECKING:
+    import asyncio
 
 _NAMES = {
     signal.SIGTERM: "terminated",
@@ -19,34 +23,47 @@ _NAMES = {
 
 
 class Stop:
-    """Waits for the end. ``watch`` is called in the main thread, ``request`` from any."""
+    """The end of the process: at once while it starts, in order once the event loop runs."""
 
     def __init__(self) -> None:
-        self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._serving = False
+        self._at_once: Callable[[], None] = lambda: None
+        self._asked: asyncio.Future[str] | None = None
 
     def watch(self) -> None:
-        """From now on a signal ends the process with status 0: at once, or once ``serving``, by ``wait``."""
+        """From now on a signal ends the process with status 0."""
         for number in _NAMES:
-            signal.signal(number, self._on_signal)
-        # With SIGCHLD ignored, which a child inherits, the kernel would wait for the executables in our place.
+            signal.signal(number, self._on_early_signal)
+        # With SIGCHLD ignored, which a child inherits, the kernel would wait for children in our place.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
-    def serving(self) -> None:
-        """From now on there is something to clean up before the end."""
-        self._serving = True
+    def before(self, at_once: Callable[[], None]) -> None:
+        """``at_once`` is what an early end still does."""
+        self._at_once = at_once
+
+    def enter(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on the event loop hears the signals, and ``wait`` tells of them."""
+        self._asked = loop.create_future()
+        for number in _NAMES:
+            loop.add_signal_handler(number, self._ask, f"sidecar-shim received signal: {_NAMES[number]}")
 
     def request(self) -> None:
         """The Shutdown call."""
-        self._reasons.put("Exiting")
+        self._ask("Exiting")
 
-    def wait(self) -> None:
+    async def wait(self) -> None:
         """Returns after the first signal or request, having logged it."""
-        log.info("%s", self._reasons.get())
+        import asyncio
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        line = f"sidecar-shim received signal: {_NAMES[signal.Signals(number)]}"
-        if not self._serving:
-            log.info("%s", line)
-            os._exit(0)
-        self._reasons.put(line)
+        assert self._asked is not None
+        log.info("%s", await asyncio.shield(self._asked))
+
+    def _ask(self, reason: str) -> None:
+        assert self._asked is not None
+        if not self._asked.done():
+            self._asked.set_result(reason)
+
+    def _on_early_signal(self, number: int, frame: FrameType | None) -> None:
+        log.info("sidecar-shim received signal: %s", _NAMES[signal.Signals(number)])
+        self._at_once()
+        flush()
+        os._exit(0)

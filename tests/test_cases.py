@@ -12,7 +12,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,9 @@ from patchlang import cli, engine, model, rules
 from patchlang.decode import model_fields
 from patchlang.diagnostics import Diagnostic, Rule
 from patchlang.dumps import read_vmi
-from patchlang.load import decode_source, load, read_source
+from patchlang.files import read_source
+from patchlang.load import decode_source, load
+from patchlang.record import MISSING
 from patchlang.render import render
 
 CASES = Path(__file__).parent / "cases"
@@ -33,7 +34,8 @@ OPS: dict[str, Any] = dict(model.DOMAIN_OPS)
 # whose case would be too big a file: see test_input_limits.py and test_validate_manifests.py
 ELSEWHERE = {
     rules.AMBIGUOUS_SCALAR, rules.BAD_CLOUD_INIT, rules.BAD_POINTER, rules.CONFIG_MAP_TOO_BIG, rules.DEADLINE,
-    rules.FILE_TOO_BIG, rules.FORMAT, rules.INPUT_TOO_BIG, rules.OPERATION, rules.UNUSABLE_RESULT,
+    rules.ENGINE_CRASHED, rules.FILE_TOO_BIG, rules.FORMAT, rules.INPUT_TOO_BIG, rules.OPERATION, rules.OUT_OF_MEMORY,
+    rules.UNUSABLE_RESULT,
 }  # fmt: skip
 
 

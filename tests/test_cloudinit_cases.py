@@ -10,7 +10,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,9 @@ from patchlang import model, rules
 from patchlang.decode import model_fields
 from patchlang.dumps import read_vmi
 from patchlang.engine import patch_cloud_init
-from patchlang.load import decode_source, load, read_source
+from patchlang.files import read_source
+from patchlang.load import decode_source, load
+from patchlang.record import MISSING
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 

@@ -48,7 +48,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -61,13 +61,14 @@ from lxml import etree
 
 from patchlang import celfunctions, engine, expressions, mergekeys, model, rules, xpathtree
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
-from patchlang.decode import is_required, model_fields
+from patchlang.decode import model_fields
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.domainxml import parse
 from patchlang.engine import patch_domain
 from patchlang.lint import advise
 from patchlang.load import decode_source, load_sources
 from patchlang.patchtest.replay import second_run
+from patchlang.record import Field
 from patchlang.render import render
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
@@ -722,7 +723,7 @@ def fields_of(op: str) -> Callable[[Block], None]:
         assert set(first_codes(table)) == set(own)
         for row in rows(table):
             [name, *_] = codes(row[0])
-            assert (row[1] == "required") == is_required(own[name]), name
+            assert (row[1] == "required") == own[name].is_required, name
 
     return check
 
@@ -837,9 +838,14 @@ def test_every_rule_is_in_a_table() -> None:
 # constants whose limit the documents do not name: shapes of messages, and what bounds the code itself
 NOT_LIMITS = {
     "patchlang.celread.MAX_DEPTH",
+    "shim.engine.MAX_FINDINGS",
+    "shim.engine.MAX_RESULT",
+    "shim.frames.MAX_BLOB",
+    "shim.frames.MAX_HEAD",
     "shim.log.MAX_MESSAGE",
-    "shim.process.MAX_LINE",
-    "shim.process.MAX_TAIL",
+    "shim.programs.MAX_LINE",
+    "shim.programs.MAX_TAIL",
+    "shim.progress.MAX_BYTES",
 }
 
 
@@ -922,8 +928,8 @@ def test_every_key_of_every_op_is_shown() -> None:
     assert set(model_fields(model.DomainEdit)) - common == {"name"}
 
 
-def _is_set(edit: model.DomainEdit, field: Field[Any]) -> bool:
-    return is_required(field) or getattr(edit, field.name) != field.default
+def _is_set(edit: model.DomainEdit, field: Field) -> bool:
+    return field.is_required or getattr(edit, field.name) != field.default
 
 
 def test_there_are_enough_idioms() -> None:

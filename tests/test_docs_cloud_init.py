@@ -21,7 +21,7 @@ from test_docs import ROOT, Block, anchors, blocks, codes, constant, first_codes
 
 from patchlang import model
 from patchlang.compile import Program
-from patchlang.decode import is_required, model_fields
+from patchlang.decode import model_fields
 from patchlang.engine import patch_cloud_init
 from patchlang.expressions import MEMBERS
 from patchlang.load import decode_source, load_sources
@@ -140,7 +140,7 @@ def test_every_key_of_every_op_is_shown() -> None:
         for edit in edits
         if isinstance(edit, cls)
         for key, (field, _) in model_fields(cls).items()
-        if is_required(field) or getattr(edit, field.name) != field.default
+        if field.is_required or getattr(edit, field.name) != field.default
     }
     common = set(model_fields(model.CloudInitEdit))
     wanted = {(op, key) for op, cls in model.CLOUD_INIT_OPS.items() for key in set(model_fields(cls)) - common}

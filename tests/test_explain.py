@@ -28,6 +28,8 @@ NO_SAMPLE = {
     "PL009": "a page has no schema",
     "PL414": "of the sidecar alone, and it takes a minute",
     "PL416": "a page has no schema",
+    "PL417": "of the sidecar alone",
+    "PL418": "of the sidecar alone",
     "PL506": "of the sidecar alone",
     "PL715": "it would take 1 MiB",
 }

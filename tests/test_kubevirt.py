@@ -17,9 +17,10 @@ from test_lint import DOMAIN, compiled, source
 
 from patchlang.diagnostics import Diagnostic, Severity
 from patchlang.engine import patch_domain
+from patchlang.files import source_of
 from patchlang.kubevirt import marks, structs
 from patchlang.kubevirt.advice import advise
-from patchlang.load import decode_source, source_of
+from patchlang.load import decode_source
 from patchlang.patchtest.replay import differences, second_run
 from patchlang.render import render
 

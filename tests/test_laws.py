@@ -42,6 +42,10 @@ FRAGMENTS = (
 VALUES = ("new", "", "<b>&amp;]]>\"'", "two\nlines", "1", " é ")
 
 
+NO_EDIT: Edit = {"op": "test", "expression": "true"}
+"""What a document has that is to change nothing, as one without any edit is an error."""
+
+
 # -- from edits to outcomes ------------------------------------------------------------------------------------------
 
 
@@ -59,7 +63,7 @@ def yaml_of(value: Any) -> str:
 
 
 def document(name: str, edits: list[Edit], **spec: Any) -> str:
-    spec = {"namespaces": {"p": "urn:one", "q": "urn:two"}, **spec, "domain": edits}
+    spec = {"namespaces": {"p": "urn:one", "q": "urn:two"}, **spec, "domain": edits or [NO_EDIT]}
     patch = {"apiVersion": "patchlang/v1", "kind": "Patch", "metadata": {"name": name}, "spec": spec}
     return f"--- {yaml_of(patch)}\n"
 

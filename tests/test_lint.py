@@ -77,6 +77,11 @@ BAD: dict[str, list[str]] = {
         '- {op: remove, path: /domain/devices/disk/address, expect: 0+, unless: "../../disk[count(//disk) > 1]"}',
         "- {op: test, expression: \"xpath('//disk[//boot]') != []\"}",
     ],
+    "PL311": [
+        '- {op: test, path: "//a[/domain/b[/domain/c]]", expect: 0+}',
+        '- {op: test, path: "/domain/a[/domain/b[count(/domain/c) > 1]]", expect: 0+}',
+        "- {op: test, expression: \"xpath('//disk[/domain/os/boot[following-sibling::*]]') != []\"}",
+    ],
     "PL303": [
         "- {op: add, path: /domain/devices, xml: <sound model='ich9'/>}",
         "- {op: add, path: /domain, xml: <memoryBacking/>}",
@@ -197,6 +202,10 @@ GOOD: dict[str, list[str]] = {
         "- {op: remove, path: \"//qemu:arg[starts-with(following-sibling::qemu:arg[1]/@value, 'a')]\", expect: 0+}",
         '- {op: set, path: "/domain/devices/disk[position]/driver/@cache", value: none}',
         '- {op: set, path: "/domain/devices/controller[@index=1]/@ports", value: 2}',
+    ],
+    "PL311": [
+        '- {op: remove, path: "//disk[alias/@name=/domain/devices/interface/alias/@name]/address", expect: 0+}',
+        '- {op: remove, path: "//disk[following-sibling::disk]", expect: 0+}',
     ],
     "PL302": [
         "- {op: remove, path: \"//disk[target/@bus='sata']/address\", expect: 0+}",

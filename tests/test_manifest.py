@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from patchlang import engine
 from patchlang.cli import cli
 from patchlang.compile import Program
-from patchlang.load import MAX_FILE_BYTES, load, load_sources
+from patchlang.files import MAX_FILE_BYTES
+from patchlang.load import load, load_sources
 from patchlang.manifests.machines import ANNOTATION
 from patchlang.manifests.writing import config_map
 from patchlang.source import SourceFile
@@ -73,7 +74,7 @@ def test_the_annotation_is_what_validate_takes_beside_the_config_map() -> None:
     key, _ = key_and_text(printed)
     assert sidecar == {
         "image": IMAGE,
-        "args": ["--version", "v1alpha3"],
+        "args": ["--version", "v1alpha3", "--patches", f"/etc/patchlang/patches.d/{key}"],
         "configMap": {"name": "mine", "key": key, "hookPath": f"/etc/patchlang/patches.d/{key}"},
     }
     machine = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.load import decode_source, is_test
 from patchlang.patchtest import decode as testdecode
 from patchlang.patchtest import model as testmodel
+from patchlang.record import is_record
 from patchlang.schema import schema_text
 from patchlang.source import SourceFile
 
@@ -51,7 +51,9 @@ BEYOND = {
     ),
     "is defined twice": (
         "it compares no entries of a list by one key",
-        HEAD + "  variables: [{name: b, expression: a}, {name: b, expression: c}]\n",
+        HEAD
+        + "  variables: [{name: b, expression: a}, {name: b, expression: c}]\n"
+        + "  domain: [{op: remove, path: /a}]\n",
     ),
     "two cases are called": (
         "it compares no entries of a list by one key",
@@ -302,7 +304,11 @@ def test_it_is_a_json_schema(kind: str | None) -> None:
 
 def test_one_kind_takes_no_other() -> None:
     only = Draft7Validator(json.loads(schema_text("Patch")))
-    document = {"apiVersion": "patchlang/v1", "metadata": {"name": "a"}, "spec": {}}
+    document = {
+        "apiVersion": "patchlang/v1",
+        "metadata": {"name": "a"},
+        "spec": {"domain": [{"op": "test", "path": "/domain"}]},
+    }
     assert only.is_valid({**document, "kind": "Patch"})
     assert not only.is_valid({**document, "kind": "PatchTest"})
 
@@ -318,7 +324,7 @@ def records() -> Iterator[type]:
         for value in vars(module).values():
             if (
                 isinstance(value, type)
-                and is_dataclass(value)
+                and is_record(value)
                 and value.__name__ in json.loads(schema_text())["definitions"]
             ):
                 yield value
@@ -333,7 +339,7 @@ def test_every_key_has_a_sentence() -> None:
 
 
 def test_no_sentence_is_stale() -> None:
-    bases = {base for cls in records() for base in cls.__mro__ if is_dataclass(base)}
+    bases = {base for cls in records() for base in cls.__mro__ if is_record(base)}
     known = {f"{cls.__name__}.{key}" for cls in bases for key in model_fields(cls)}
     assert fieldhelp.known_keys() - known == set()
 

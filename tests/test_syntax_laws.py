@@ -389,6 +389,18 @@ def test_xpath_that_is_broken_is_read_by_both_or_by_none(text: str) -> None:
 
 
 @MANY
+@given(st.text(st.sampled_from("ab:*@./[]()'\"$|+-=<>!, \t\n1&{}#_Z9") | st.characters(max_codepoint=127), max_size=16))
+def test_xpath_of_ascii_has_the_same_parts_by_the_quicker_pattern(text: str) -> None:
+    quick, full = (
+        [(found.lastgroup, found.span()) for found in one.finditer(text)]
+        for one in (xpathsyntax._TOKEN_OF_ASCII, xpathsyntax._TOKEN)
+    )
+    assert quick == full
+    if text:
+        assert xpathsyntax.is_ncname(text) == xpathsyntax.is_ncname(text + "é")
+
+
+@MANY
 @given(st.text(st.sampled_from("ab:*@./[]()'\"$|+-=<>!, \t\n1é²ª\u3000\ue000\U00010000&{}#"), max_size=16))
 def test_any_text_is_xpath_or_refused_with_a_place(text: str) -> None:
     tree = ours(text)

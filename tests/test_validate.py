@@ -246,12 +246,33 @@ def test_folders_that_go_round_and_files_that_are_none() -> None:
     Path("a/..data").mkdir()
     Path("a/..data/p.yaml").write_text(patch("p"))
     Path("a/p.yaml").symlink_to("..data/p.yaml")
+    Path("a/round.yaml").symlink_to("round.yaml")
     inputs, errors = find(["a"])
-    assert [one.name for one in inputs] == ["a/dangling.yaml", "a/p.yaml"]
-    assert errors == []
+    assert [one.name for one in inputs] == ["a/dangling.yaml", "a/p.yaml", "a/round.yaml"]
+    said = [
+        "error[PL010 no-patch-file] `a/folder.yaml` is an empty directory where a patch file is expected",
+        "error[PL001 unreadable-file] `a/pipe.yaml` cannot be read: it is a named pipe",
+    ]
+    assert [str(error) for error in errors] == said
     output = validate("a", "a/folder.yaml")
-    assert output.stderr.startswith("error[PL001 unreadable-file] `a/dangling.yaml` cannot be read: No such file")
+    said += [
+        "error[PL001 unreadable-file] `a/dangling.yaml` cannot be read: No such file or directory",
+        "error[PL001 unreadable-file] `a/round.yaml` cannot be read: Too many levels of symbolic links",
+    ]
+    assert sorted(line for line in output.stderr.splitlines() if line.startswith("error")) == sorted(said)
     assert output.returncode == 1
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_folders_with_nothing_in_them_are_called_so(command: str) -> None:
+    Path("bare").mkdir()
+    Path("notes").mkdir()
+    Path("notes/p.json").touch()
+    output = subprocess.run(
+        [*COMMAND[:-1], command, "bare", "notes"], env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+    )
+    assert output.returncode == 2
+    assert "in bare (an empty directory), notes (no *.yaml or *.yml in it)" in output.stderr
 
 
 def test_a_named_pipe() -> None:

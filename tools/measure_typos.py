@@ -21,17 +21,19 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
 from patchlang import model
 from patchlang.diagnostics import Severity
+from patchlang.files import source_of
 from patchlang.grammar import fragments
 from patchlang.grammar.index import load, versions
 from patchlang.grammar.patches import filled
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
-from patchlang.load import decode_source, source_of
+from patchlang.load import decode_source
+from patchlang.record import fields
 from patchlang.source import Text
 from patchlang.validation.discovery import Input
 from patchlang.validation.options import Options

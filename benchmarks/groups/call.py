@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from xml.etree.ElementTree import canonicalize
 
@@ -11,10 +11,11 @@ from patchlang.engine import patch_domain
 from patchlang.load import load
 
 from .. import documents
+from ..cgroup import SHARE, Cage, Unavailable, cage
 from ..context import Context
 from ..measure import figures, interleaved, rounded
 from ..results import Breakdown, Group, Row
-from ..sidecar import Sidecar, alone, define_domain, hook_folder, shim
+from ..sidecar import SOCKET, Sidecar, alone, define_domain, hook_folder, shim
 
 ROUNDS = 200
 HOOKS = {
@@ -29,26 +30,33 @@ ABOUT = """\
 Three entries of the base board of a real domain, by a client that dials anew for each call as virt-launcher does. The
 patch takes one of them from an annotation of the VMI (a `when` and a value in CEL); the hooks have it written out and
 are run by the sidecar's fall-back. A hook alone is the same executable as a process, without sidecar and gRPC: a slow
-fall-back cannot flatter us. The echo is a gRPC server in Python that returns what it is sent. Before anything is timed
-all outcomes are compared."""
+fall-back cannot flatter us. A bare server is one of gRPC in asyncio that runs the executable and does nothing else. The
+echo is a gRPC server in Python that returns what it is sent. All servers run in one cgroup, as in a container; a hook
+alone does not. Before anything is timed all outcomes are compared."""
 
 
 def measure(context: Context) -> Group:
     domain, vmi = documents.domain(), documents.vmi()
     with context.scratch() as scratch, ExitStack() as running:
-        actions = _actions(context, scratch, running, domain, vmi)
+        container: Cage | None = None
+        with suppress(Unavailable):
+            container = running.enter_context(cage(SHARE))
+        actions = _actions(context, scratch, running, container, domain, vmi)
         compare({name: action for name, action in actions.items() if name != ECHO}, domain)
         taken = interleaved(actions, ROUNDS)
     found = figures(taken)
     ours, echo, engine = found[OURS], found[ECHO], found[ENGINE]
     rows = [Row("a call", "ms", ours, f"fall-back with {hook}", found[hook], REACH[hook]) for hook in HOOKS]
     rows += [Row("a call", "ms", ours, f"{hook}, the process alone", found[_alone(hook)]) for hook in HOOKS]
+    rows += [
+        Row(f"fall-back with {hook}", "ms", found[hook], "a bare server", found[_bare(hook)], 1.3) for hook in HOOKS
+    ]
     rows.append(Row("a call", "ms", ours, ECHO, echo, 2.0))
     shim = max(0.0, ours.median - echo.median - engine.median)
     where = (
         ("gRPC on both sides (the echo)", echo.median),
         ("the engine", engine.median),
-        ("the rest of the sidecar: thread, log, collection", shim),
+        ("the rest of the sidecar: from process to process, log, collection", shim),
     )
     size = f"{len(domain) / 1000:.1f} KB"
     return Group(
@@ -65,23 +73,32 @@ def _alone(hook: str) -> str:
     return f"{hook}, alone"
 
 
+def _bare(hook: str) -> str:
+    return f"{hook}, under a bare server"
+
+
 def _actions(
-    context: Context, scratch: Path, running: ExitStack, domain: bytes, vmi: bytes
+    context: Context, scratch: Path, running: ExitStack, container: Cage | None, domain: bytes, vmi: bytes
 ) -> dict[str, Callable[[], bytes]]:
     actions: dict[str, Callable[[], bytes]] = {}
 
-    def serve(name: str, command: list[str], search: Path | None = None) -> None:
-        sidecar = running.enter_context(Sidecar(scratch / name, command, search))
+    def serve(name: str, command: Callable[[Path], list[str]], search: Path | None = None) -> None:
+        folder = scratch / f"hooks-{len(actions)}"
+        sidecar = running.enter_context(Sidecar(folder, command(folder), search, container))
         actions[name] = lambda: define_domain(sidecar.socket, domain, vmi)
 
+    def server(module: str, *arguments: str) -> Callable[[Path], list[str]]:
+        return lambda folder: [str(context.python), "-m", f"benchmarks.{module}", str(folder / SOCKET), *arguments]
+
     documents.write_patches(scratch / "patches", documents.WITH_CEL, 1)
-    (scratch / "none").mkdir()
-    serve(OURS, shim(context.python, scratch / OURS, scratch / "patches"))
-    serve(ECHO, [str(context.python), "-m", "benchmarks.echo", str(scratch / ECHO / "shim-hook-sidecar-0.sock")])
+    serve(OURS, lambda folder: shim(context.python, folder, scratch / "patches"))
+    serve(ECHO, server("echo"))
     for hook, file in HOOKS.items():
         search = hook_folder(scratch / f"bin-{file}", "onDefineDomain", file)
-        serve(hook, shim(context.python, scratch / hook, scratch / "none"), search)
-        actions[_alone(hook)] = alone(search / "onDefineDomain", "--vmi", vmi.decode(), "--domain", domain.decode())
+        executable = search / "onDefineDomain"
+        serve(hook, lambda folder: shim(context.python, folder, None), search)
+        serve(_bare(hook), server("runner", str(executable)), search)
+        actions[_alone(hook)] = alone(executable, "--vmi", vmi.decode(), "--domain", domain.decode())
     program = load(list((scratch / "patches").iterdir())).program
     assert program is not None
     actions[ENGINE] = lambda: patch_domain(program, domain, vmi).data or b""

@@ -89,7 +89,7 @@ def _actions(
     actions: dict[str, Callable[[], bytes]] = {}
     libraries = Path(yaml.__file__).parents[1]
 
-    def serve(name: str, patches: Path, search: Path | None = None) -> None:
+    def serve(name: str, patches: Path | None, search: Path | None = None) -> None:
         hooks = scratch / f"hooks-{len(actions)}"
         sidecar = running.enter_context(
             Sidecar(hooks, shim(context.python, hooks, patches), search, libraries=libraries)
@@ -97,11 +97,10 @@ def _actions(
         actions[name] = partial(pre_cloud_init, sidecar.socket, data, vmi)
 
     documents.write_patches(scratch / "patches", PATCH, 1)
-    (scratch / "none").mkdir()
     serve(OURS, scratch / "patches")
     for name, file in SCRIPTS.items():
         search = hook_folder(scratch / f"bin-{file}", "preCloudInitIso", file)
-        serve(name, scratch / "none", search)
+        serve(name, None, search)
         arguments = ("--vmi", vmi.decode(), "--cloud-init", data.decode())
         actions[_alone(name)] = alone(search / "preCloudInitIso", *arguments, libraries=libraries)
     actions[ENGINE] = partial(run, compiled([PATCH]), data, vmi)

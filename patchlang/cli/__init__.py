@@ -55,6 +55,9 @@ def main() -> None:
         # the reader has what it wanted; keep the interpreter from complaining while it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except MemoryError:
+        click.echo("patchlang: out of memory", err=True)
+        sys.exit(ENVIRONMENT)
     except OSError as e:
         where = f"{e.filename}: " if e.filename else ""
         click.echo(f"patchlang: {printable(f'{where}{e.strerror or e}')}", err=True)

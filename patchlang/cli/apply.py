@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,9 +14,10 @@ from ..compile import Program
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..dumps import read_domain, read_vmi
 from ..paths import SYSTEM_SCHEMAS
+from ..record import replace
 from ..render import printable
 from ..result import DocumentTrace, Outcome
-from .common import ENVIRONMENT, STDIN, Failed, load_patches, no_patch_file, read_input, report, wants_colour
+from .common import ENVIRONMENT, STDIN, Failed, load_patches, not_loaded, read_input, report, wants_colour
 
 # the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
 SIDECAR_TAKES = 1 << 20
@@ -80,12 +80,7 @@ def apply(
         raise click.UsageError("standard input (`-`) can be read only once")
     loaded = load_patches(patches)
     if loaded.program is None:
-        if not loaded.diagnostics:
-            raise no_patch_file(patches)
-        report(loaded.diagnostics)
-        raise Failed
-    if not loaded.program.documents:
-        raise no_patch_file(patches)
+        raise not_loaded(loaded.diagnostics)
     try:
         before = _read_domain(source) if domain is not None else read_input(source)
         vmi_json = read_vmi(read_input(vmi)) if vmi else b"{}"

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import click
 
+from .. import rules
 from ..diagnostics import Diagnostic, PatchError
-from ..load import MAX_FILE_BYTES, Loaded, find_patch_files, load_sources, read_source, source_of
+from ..files import MAX_FILE_BYTES, find_patch_files, read_source, source_of
+from ..load import Loaded, load_sources
 from ..render import render
 from ..source import SourceFile
 
 FINDINGS, USAGE, ENVIRONMENT = 1, 2, 3
 STDIN = Path("-")
+_STDIN_NAME = "<stdin>"
 
 
 class Failed(click.exceptions.Exit):
@@ -28,17 +31,19 @@ class Failed(click.exceptions.Exit):
 def load_patches(paths: Sequence[Path]) -> Loaded:
     """The patches that the paths name; ``-`` is standard input."""
     sources, errors = read_patches(paths)
-    program, diagnostics = load_sources(sources, errors)
+    program, diagnostics = load_sources(sources, errors, named={_STDIN_NAME, *map(str, paths)})
     return Loaded(tuple(Path(source.name) for source in sources), program, diagnostics)
 
 
 def read_patches(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
     """The patch files that the paths name, and what cannot be read of them; ``-`` is standard input."""
-    files, errors = find_patch_files([p for p in paths if p != STDIN], required=True)
+    files, errors = find_patch_files([p for p in paths if p != STDIN], required=True, streams=True)
     sources: list[SourceFile] = []
     for path in [*files, *(p for p in paths if p == STDIN)]:
         try:
-            sources.append(source_of("<stdin>", read_stdin(MAX_FILE_BYTES + 1)) if path == STDIN else read_source(path))
+            sources.append(
+                source_of(_STDIN_NAME, read_stdin(MAX_FILE_BYTES + 1)) if path == STDIN else read_source(path)
+            )
         except PatchError as e:
             errors.append(e.diagnostic)
     return sources, errors
@@ -53,8 +58,11 @@ def read_input(path: Path) -> bytes:
     return read_stdin() if path == STDIN else path.read_bytes()
 
 
-def no_patch_file(paths: Iterable[Path]) -> click.UsageError:
-    return click.UsageError("no patch file found in " + ", ".join(map(str, paths)))
+def not_loaded(diagnostics: Sequence[Diagnostic]) -> Failed:
+    """The end of a command whose patches cannot be loaded; where no patch was found at all, that is a wrong call."""
+    report(diagnostics)
+    nothing_found = all(d.rule is rules.NO_PATCH_FILE for d in diagnostics if d.is_error)
+    return Failed(USAGE if nothing_found else FINDINGS)
 
 
 def report(diagnostics: Iterable[Diagnostic]) -> None:

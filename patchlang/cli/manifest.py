@@ -11,14 +11,15 @@ import click
 from .. import rules
 from ..compile import Program
 from ..diagnostics import Diagnostic, Severity
-from ..load import MAX_FILE_BYTES, decode_source, load_sources
+from ..files import MAX_FILE_BYTES
+from ..load import decode_source, load_sources
 from ..manifests.arguments import VERSIONS
 from ..manifests.machines import ANNOTATION
 from ..manifests.writing import annotation, config_map, in_load_order, joined, key_of
 from ..source import SourceFile
 from ..validation.discovery import Input
 from ..validation.run import validate_files
-from .common import Failed, no_patch_file, read_patches, report
+from .common import Failed, not_loaded, read_patches, report
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HEAD = f"""\
@@ -52,12 +53,10 @@ def manifest(patches: Sequence[Path], image: str, name: str, namespace: str | No
     """
     sources, errors = read_patches(patches)
     program, diagnostics = load_sources(sources, errors)
+    if program is None:
+        raise not_loaded(diagnostics)
     report(diagnostics)
-    if any(d.is_error for d in diagnostics):
-        raise Failed
     sources = [source for source in in_load_order(sources) if decode_source(source)[0]]
-    if program is None or not sources:
-        raise no_patch_file(patches)
     if program.edits_cloud_init and version == VERSIONS[0]:
         raise click.UsageError(f"the patches edit cloud-init data, and {version} has no call for it")
     text, key = joined(sources), key_of([source.name for source in sources])

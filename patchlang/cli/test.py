@@ -15,7 +15,7 @@ from ..kubevirt.structs import releases
 from ..patchtest.load import load_tests, read_test_files
 from ..patchtest.run import Report, run_tests
 from ..render import render
-from ..validation.discovery import find
+from ..validation.discovery import find, nothing_in
 from .common import Failed, report, wants_colour
 
 
@@ -52,7 +52,7 @@ def test(
     loaded = load_tests(sources)
     errors = in_order([*missing, *unread, *loaded.diagnostics])
     if not loaded.tests and not errors:
-        raise click.UsageError("no test (kind: PatchTest) found in " + ", ".join(paths))
+        raise click.UsageError("no test (kind: PatchTest) found in " + nothing_in(paths))
     results = run_tests(loaded.tests, kubevirt=kubevirt, update=update)
     if errors:
         results.unfired = []  # what faulty tests would fire is not known

@@ -17,7 +17,7 @@ from ..formats.text import Text
 from ..grammar.index import named, versions
 from ..kubevirt.advice import FIRST_WITH_PLUGINS
 from ..kubevirt.structs import releases
-from ..validation.discovery import Input, find
+from ..validation.discovery import Input, find, nothing_in
 from ..validation.options import Options
 from ..validation.processes import WorkerDied
 from ..validation.report import Report, Totals
@@ -102,7 +102,7 @@ def validate(
             click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
             raise Failed(ENVIRONMENT) from None
     if report.is_empty and not allow_empty:
-        raise click.UsageError("nothing to check in " + ", ".join(paths))
+        raise click.UsageError("nothing to check in " + nothing_in(paths))
     totals = report.totals(strict=strict)
     if output is not None:
         with output.open("wb") as file:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any, TextIO
 
 from .. import __version__
 from ..diagnostics import Diagnostic
+from ..record import fields
 from ..source import Position, Span
 from ..validation.report import Checked, Totals
 
@@ -31,7 +31,7 @@ class Json:
         report = {
             "version": VERSION,
             "tool": {"name": "patchlang", "version": __version__},
-            "summary": asdict(totals),
+            "summary": {field.name: getattr(totals, field.name) for field in fields(totals)},
             "files": self.files,
             "findings": self.findings,
         }

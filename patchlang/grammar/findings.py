@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from .. import rules
 from ..diagnostics import Rule, Severity, closest
+from ..record import record
 from .places import Place
 
 _SHOWN = 20
 _PATHS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """Something at the characters ``start`` to ``end`` of a text."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from xml.parsers import expat
 
+from ..record import field, record
 from . import findings
 from .axes import Places
 from .findings import Finding
@@ -18,7 +18,7 @@ _MOST = 100  # findings in one fragment: more of them help nobody
 _HOLDERS = ("element", "document")
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Node:
     """An element as it is written: where its name is, its attributes and its text with their places."""
 
@@ -30,7 +30,7 @@ class Node:
     declared: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """Where the elements of a fragment will stand, by their names, and what was found."""
 
@@ -47,7 +47,7 @@ def check(text: str, parents: Places, dialect: Dialect) -> Checked:
     return Checked(checker.places, tuple(checker.found))
 
 
-@dataclass
+@record(frozen=False)
 class _Checker:
     dialect: Dialect
     found: list[Finding] = field(default_factory=list)

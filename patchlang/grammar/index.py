@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from ..record import record
 
 # what an attribute or the text of an element may be: any text (None), one of these, nothing at all
 Values = tuple[str, ...] | None
 NOTHING: Values = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Type:
     """What an element may hold; in an ``open`` one (metadata) is anything. Names have libvirt's prefixes."""
 
@@ -25,7 +26,7 @@ class Type:
     open: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Index:
     """The grammar of one libvirt; ``types[0]`` is that of ``/domain``. ``prefixes`` are libvirt's, by namespace."""
 

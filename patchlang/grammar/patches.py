@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from .. import model, rules
 from ..celsyntax import closing_bracket
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
 from ..lint.reading import constant, expressions, template, xpath_literals
+from ..record import replace
 from ..source import Text
 from ..template import Computed
 from . import findings, fragments

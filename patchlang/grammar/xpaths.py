@@ -7,11 +7,11 @@ A set of places is always at least what the path may select: where something can
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from .. import rules
 from ..diagnostics import Severity
+from ..record import field, record
 from ..xpathsyntax import XPathSyntaxError, parse
 from ..xpathtree import Binary, Call, Expr, Literal, Number, Path, Step
 from . import findings
@@ -24,7 +24,7 @@ from .places import OPEN, Place, Unfolding
 FILLER = "\ud7fb"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """Where a path leads, and what was found in it."""
 
@@ -32,7 +32,7 @@ class Answer:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dialect:
     """The grammar, and the prefixes of a patch as pairs of prefix and namespace."""
 
@@ -67,7 +67,7 @@ def answer(text: str, context: Places, dialect: Dialect) -> Answer:
     return Answer((OPEN,) if places is None else places, tuple(reader.found))
 
 
-@dataclass
+@record(frozen=False)
 class _Reader:
     text: str
     dialect: Dialect

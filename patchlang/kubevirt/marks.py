@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from .. import celtree, model
@@ -17,6 +16,7 @@ from ..celwrite import write
 from ..lint import celtruth
 from ..lint.guards import variables_of
 from ..lint.reading import TEMPLATES, calls_xpath, cel, leaves, template, tree
+from ..record import fields, is_record, replace
 from ..source import Span, Text
 from ..template import Computed
 from ..xpathtree import VariableRef, walk
@@ -106,7 +106,7 @@ def _filled(value: Any) -> Any:
         return replace(value, text=text + value.text[done:])
     if isinstance(value, tuple):
         return tuple(_filled(one) for one in value)
-    if is_dataclass(value) and not isinstance(value, type | Text | Span | model.Expect):
+    if is_record(value) and not isinstance(value, type | Text | Span | model.Expect):
         changed = {field.name: _filled(getattr(value, field.name)) for field in fields(value)}
         return replace(value, **changed)
     return value

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias
 
 from ..qemuargs import QEMU_NAMESPACE
+from ..record import field, record
 
 Element: TypeAlias = Any
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Struct:
     """What is known of an element: its attributes, its children, whether it holds text."""
 

@@ -11,7 +11,7 @@ from .. import model
 from ..compile import Program
 from ..diagnostics import Diagnostic, in_order
 from .conditions import constant_condition
-from .paths import nested_search, positional_predicate
+from .paths import costly_xpath, nested_search, positional_predicate
 from .places import same_place, untested
 from .runs import fails_again, piles_up, unseen_guard
 from .texts import not_computed, trailing_break
@@ -22,6 +22,7 @@ __all__ = ["advise", "untested"]
 CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
     positional_predicate,
     nested_search,
+    costly_xpath,
     piles_up,
     fails_again,
     unseen_guard,

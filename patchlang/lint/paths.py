@@ -12,6 +12,14 @@ from .reading import Query, advice, locations, queries, shown
 
 _NEIGHBOURS = frozenset({"following-sibling", "preceding-sibling", "following", "preceding", "ancestor"})
 _DESCENDANTS = frozenset({"descendant", "descendant-or-self"})
+_BESIDE = frozenset({"following", "following-sibling", "preceding", "preceding-sibling"})
+_WIDE_AXES = frozenset({
+    "ancestor", "ancestor-or-self", "descendant", "descendant-or-self", "following", "following-sibling", "preceding",
+    "preceding-sibling",
+})  # fmt: skip
+MAX_DEGREE = 2
+"""Nested searches that nobody need be told of: a domain has some hundred nodes."""
+_POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 def positional_predicate(patch: model.Patch) -> Iterator[Diagnostic]:
@@ -115,6 +123,44 @@ def nested_search(patch: model.Patch) -> Iterator[Diagnostic]:
                 help = "write the path from the candidate in full, such as `[source/address/@slot='0x00']`"
             span = query.source.span(step.start, step.end)
             yield advice(patch, rules.NESTED_SEARCH, f"`//` in a predicate {where}", span, help)
+
+
+def costly_xpath(patch: model.Patch) -> Iterator[Diagnostic]:
+    """Searches of the whole document in searches: a small domain is done at once, a large one is late at boot."""
+    for query in queries(patch):
+        nested = degree(query.tree)
+        if nested > MAX_DEGREE:
+            message = (
+                f"searches of the whole document are nested {nested} deep: for a domain of n nodes it takes about "
+                f"n{_POWERS[min(nested, 9)]} steps, and the sidecar ends a run that is late"
+            )
+            help = "write the path from the root without `//` in predicates, or put an inner search into a variable"
+            yield advice(patch, rules.COSTLY_XPATH, message, query.source.span(), help)
+
+
+def degree(expr: Expr) -> int:
+    """How evaluation grows with the number n of nodes: about n to this power.
+
+    A path that starts at the document or steps over a wide axis looks at n nodes, and its predicates are evaluated
+    for each of them. Two such paths side by side add, nested ones multiply; so does a step over siblings or over what
+    follows or precedes, for it starts at each of the nodes before it.
+    """
+    match expr:
+        case Path():
+            here = max(int(expr.absolute), degree(expr.base) if expr.base else 0)
+            highest = here + max((degree(e) for e in expr.filters), default=0)
+            wide = False
+            for step in expr.steps:
+                if step.axis in _BESIDE:
+                    # libxml2 joins the node sets of the steps before it, and looks for each node in all of them
+                    here += 2 if wide and step.axis in ("following", "preceding") else 1
+                elif step.axis in _WIDE_AXES:
+                    here = max(here, 1)
+                wide = wide or step.axis in _WIDE_AXES
+                highest = max(highest, here + max((degree(p) for p in step.predicates), default=0))
+            return highest
+        case _:
+            return max((degree(c) for c in expr.children), default=0)
 
 
 def _searches(expr: Expr, inside: bool) -> Iterator[tuple[Step, bool]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .. import celsyntax, celtree, model
 from ..celread import UnreadableError, read
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
+from ..record import fields, is_record
 from ..source import Span, Text
 from ..template import Computed, part_of, pieces
 from ..xpathsyntax import XPathSyntaxError, parse
@@ -39,7 +39,7 @@ def leaves(value: Any) -> Iterator[Text]:
     elif isinstance(value, tuple):
         for inner in value:
             yield from leaves(inner)
-    elif is_dataclass(value) and not isinstance(value, Span | model.Expect):
+    elif is_record(value) and not isinstance(value, Span | model.Expect):
         for field in fields(value):
             yield from leaves(getattr(value, field.name))
 
@@ -51,7 +51,7 @@ def constants(value: Any) -> Iterator[model.Constant]:
     elif isinstance(value, tuple):
         for inner in value:
             yield from constants(inner)
-    elif is_dataclass(value) and not isinstance(value, Text | Span | model.Expect):
+    elif is_record(value) and not isinstance(value, Text | Span | model.Expect):
         for field in fields(value):
             yield from constants(getattr(value, field.name))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from ..record import record
 from ..xpathtree import Binary, Call, Expr, Literal, Number, Path
 from .reading import names
 
@@ -19,7 +19,7 @@ class State(Enum):
     PRESENT = "present"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """What is known of a node: relative names (``("target", "@dev")``; empty: itself) → text, or whether it is there.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from .. import rules
 from ..diagnostics import Diagnostic, did_you_mean
+from ..record import record
 from ..source import Span
 from ..yamltree import Scalar
 
 LARGEST_DOMAIN = 4 * 1024 * 1024
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
+LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_PATCHES = "/etc/patchlang/patches.d"
 FLAGS: dict[str, bool | None] = {
     "version": True,
@@ -21,13 +22,17 @@ FLAGS: dict[str, bool | None] = {
     "no-fallback": False,
     "max-domain-bytes": True,
     "check-domain": None,
+    "audit": False,
+    "allow-empty": False,
+    "log-level": True,
+    "max-memory": True,
 }
 """The shim's flags, and whether each takes a value; None where it may."""
 OURS = frozenset(FLAGS) - {"version"}
 """Those that KubeVirt's own shim does not know."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arguments:
     """What a sidecar is told. ``patches`` are the places where it looks for patch files; empty: the default one."""
 
@@ -40,8 +45,8 @@ def names(args: Sequence[Scalar]) -> set[str]:
     return {arg.text.lstrip("-").replace("=", " ").split(" ")[0] for arg in args if arg.text.startswith("-")}
 
 
-def read(args: Sequence[Scalar], sidecar: Span) -> tuple[Arguments, list[Diagnostic]]:
-    """The arguments, and what our shim would refuse in them (PL704, PL705); what is missing is shown at ``sidecar``."""
+def read(args: Sequence[Scalar]) -> tuple[Arguments, list[Diagnostic]]:
+    """The arguments, and what our shim would refuse in them (PL704, PL705)."""
     found: list[Diagnostic] = []
     given: dict[str, list[Scalar]] = {}  # flag → its values, or itself
     for name, value, place in _pairs(args, found):
@@ -54,8 +59,9 @@ def read(args: Sequence[Scalar], sidecar: Span) -> tuple[Arguments, list[Diagnos
             found.append(_refused(f"`--{name}` takes no value", place.span, None))
         else:
             given.setdefault(name, []).append(value or place)
-    found += _version(given, args, sidecar)
-    found += _size(given)
+    found += _version(given)
+    found += _sizes(given)
+    found += _log_level(given)
     version = given.get("version", [None])[-1]
     return Arguments(version, tuple(path.text for path in given.get("patches", ()))), found
 
@@ -96,21 +102,29 @@ def _refused(message: str, place: Span, help: str | None) -> Diagnostic:
     return Diagnostic(rules.SIDECAR_ARGUMENTS, message, place, help)
 
 
-def _version(given: dict[str, list[Scalar]], args: Sequence[Scalar], sidecar: Span) -> Iterator[Diagnostic]:
-    versions = given.get("version")
-    if versions is None:
-        if "version" in names(args) or ("plugin-socket" in given and "socket-dir" not in given):
-            return
-        message = "the sidecar is not told the version of KubeVirt's hook protocol, and ends at once"
-        place = args[0].span if args else sidecar
-        yield Diagnostic(rules.SIDECAR_VERSION, message, place, f'`"args": ["--version", "{VERSIONS[-1]}"]`')
-    elif versions[-1].text not in VERSIONS:
-        message = f"the sidecar does not know version `{versions[-1].text}`"
-        help = did_you_mean(versions[-1].text, VERSIONS, "versions")
-        yield Diagnostic(rules.SIDECAR_VERSION, message, versions[-1].span, help)
+def _version(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
+    for version in given.get("version", ())[-1:]:
+        if version.text not in VERSIONS:
+            message = f"the sidecar does not know version `{version.text}`"
+            help = did_you_mean(version.text, VERSIONS, "versions")
+            yield Diagnostic(rules.SIDECAR_VERSION, message, version.span, help)
 
 
-def _size(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
+def _log_level(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
+    for level in given.get("log-level", ())[-1:]:
+        if level.text not in LOG_LEVELS:
+            help = did_you_mean(level.text, LOG_LEVELS, "levels")
+            yield _refused(f"`--log-level` cannot be `{level.text}`", level.span, help)
+
+
+def _sizes(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
     for size in given.get("max-domain-bytes", ())[-1:]:
-        if not (size.text.isascii() and size.text.isdigit()) or not 1 <= int(size.text[:12]) <= LARGEST_DOMAIN:
+        if not _is_number(size.text) or not 1 <= int(size.text[:12]) <= LARGEST_DOMAIN:
             yield _refused(f"`--max-domain-bytes` is a number of bytes, {LARGEST_DOMAIN} at most", size.span, None)
+    for size in given.get("max-memory", ())[-1:]:
+        if not _is_number(size.text) or not size.text.strip("0"):
+            yield _refused("`--max-memory` is a number of bytes", size.span, None)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

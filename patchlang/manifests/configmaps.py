@@ -6,11 +6,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from .. import rules
 from ..diagnostics import Diagnostic
 from ..embedded import Embedded, encoded, text_of
+from ..record import record
 from ..source import Span
 from ..yamltree import Mapping, Node, Scalar, describe
 from .documents import at, word
@@ -22,7 +22,7 @@ _PATCH = re.compile(r"^['\"]?(?:apiVersion['\"]?\s*:\s*['\"]?patchlang|kind['\"]
 _JSON_PATCH = re.compile(r"\"apiVersion\"\s*:\s*\"patchlang")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """A key of a ConfigMap. ``content`` is its value, None where that is not text."""
 
@@ -42,7 +42,7 @@ class Entry:
         return self.content is None or self.content.text.startswith("#!")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConfigMap:
     """``namespace`` is empty where the manifest leaves it to kubectl. ``span`` is its name."""
 

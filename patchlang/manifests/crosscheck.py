@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule, Severity, closest, did_you_mean
+from ..record import record
 from ..source import Span
 from ..yamltree import Node, Scalar
 from . import arguments, pod, sidecars
@@ -22,15 +22,19 @@ _HOOKS = ("onDefineDomain", "preCloudInitIso")
 _ENDINGS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
-    """What a patch text holds: its patches' names, with their places, and whether one edits cloud-init data."""
+    """What a patch text holds: its patches' names, with their places, and whether one edits cloud-init data.
+
+    ``only_tests``: it holds documents, all of them tests (``kind: PatchTest``).
+    """
 
     names: tuple[tuple[str, Span], ...]
     edits_cloud_init: bool
+    only_tests: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Given:
     """A ConfigMap that is given, the file it is in, and what is known of those keys that hold patches."""
 
@@ -87,6 +91,11 @@ class _Machine:
                 self.hook_path(mount, mount.path, told)
             if entry and entry.content and not facts and not (_is_hook(path) and entry.is_program):
                 facts = self.load(entry)
+            if facts and facts.only_tests and mount and mount.key:
+                message = f"key `{mount.key.text}` holds only tests (kind: PatchTest), and no patch"
+                self.wrong(
+                    rules.NO_PATCH_FILE, message, mount.key.span, "mount the key with the patches that they test"
+                )
             if facts and facts.edits_cloud_init and told and told.version and told.version.text == VERSIONS[0]:
                 message = f"{VERSIONS[0]} of the protocol has no call for cloud-init data, which patches here edit"
                 self.wrong(rules.SIDECAR_VERSION, message, told.version.span, f"ask for {VERSIONS[-1]}")
@@ -107,7 +116,7 @@ class _Machine:
             return None
         if not sidecar.is_whole:
             return None
-        told, wrong = arguments.read((*sidecar.command[1:], *sidecar.args), sidecar.span)
+        told, wrong = arguments.read((*sidecar.command[1:], *sidecar.args))
         self.found += wrong
         return told
 
@@ -158,14 +167,14 @@ class _Machine:
         return [one for one, distance in zip(fitting, distances, strict=True) if distance == min(distances)]
 
     def hook_path(self, mount: Mount, written: Scalar, told: Arguments) -> None:
-        """Whether the shim finds the file (PL709)."""
+        """Whether the shim finds the file (PL709), and says so where it is missing (PL718)."""
         looked_at = told.patches or (DEFAULT_PATCHES,)
         path = PurePosixPath(written.text)
-        if _is_hook(written.text) or any(path == PurePosixPath(place) for place in looked_at):
+        if _is_hook(written.text) or any(path == PurePosixPath(place) for place in told.patches):
             return
         if not path.is_absolute():
             self.wrong(rules.HOOK_PATH, "`hookPath` starts with `/`", written.span)
-        elif not any(path.parent == PurePosixPath(place) for place in looked_at):
+        elif not any(PurePosixPath(place) in (path, path.parent) for place in looked_at):
             message = f"the sidecar does not look there for patches, but at {' and '.join(looked_at)}"
             name = mount.key.text if mount.key and mount.key.text.endswith(_ENDINGS) else f"{path.stem}.yaml"
             help = f"mount it as {DEFAULT_PATCHES}/{name}"
@@ -175,11 +184,15 @@ class _Machine:
             elif told.patches:
                 help = f'add "--patches", "{path}" to `args`, or mount it where that points'
             self.wrong(rules.HOOK_PATH, message, written.span, help)
-        elif path.suffix not in _ENDINGS or path.name.startswith("."):
+        elif path != PurePosixPath(DEFAULT_PATCHES) and (path.suffix not in _ENDINGS or path.name.startswith(".")):
             message = f"of the folder {path.parent} the sidecar reads `*.yaml` and `*.yml`, and no hidden files"
             name = path.name.strip(".")
             name = name if name.endswith(_ENDINGS) else f"{name}.yaml"
             self.wrong(rules.HOOK_PATH, message, written.span, f"mount it as {path.parent}/{name}")
+        elif not told.patches:
+            message = "the sidecar is not told of this file: it reads what is in its default folder"
+            help = f'add "--patches", "{path}" to `args`: then it is an error if the file is missing'
+            self.wrong(rules.UNNAMED_FILE, message, written.span, help, Severity.ADVICE)
 
 
 def _is_hook(path: str) -> bool:

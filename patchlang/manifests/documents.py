@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
 from .. import yamltree
 from ..diagnostics import Diagnostic, PatchError, closest
 from ..embedded import Embedded, part_of
+from ..record import record
 from ..source import SourceFile
 from ..yamltree import Mapping, Node, Scalar, Sequence
 
@@ -33,7 +33,7 @@ class Kind(Enum):
     MACHINE = "machine"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Document:
     """A document, or an item of a list, that concerns us. ``chunk`` is the text it stands in."""
 
@@ -42,7 +42,7 @@ class Document:
     chunk: Embedded
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contents:
     """What a file holds for us. ``unread`` are faults of documents that may concern us and are no YAML.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..diagnostics import closest
+from ..record import record
 from ..source import Span
 from ..yamltree import Mapping, Node, Scalar, Sequence
 from .documents import MACHINES, at, word
@@ -17,7 +17,7 @@ _POD_VOLUMES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Machine:
     """A manifest that makes VirtualMachineInstances.
 

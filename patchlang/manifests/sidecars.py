@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError, Severity, closest, did_you_mean, fail
 from ..embedded import text_of
+from ..record import record
 from ..source import Span
 from ..yamltree import Mapping, Node, Scalar, Sequence, describe
 from . import jsontree
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mount:
     """What a sidecar mounts: a ConfigMap's ``key`` at ``path``, or (``key`` is None) a volume claim."""
 
@@ -22,7 +22,7 @@ class Mount:
     path: Scalar | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sidecar:
     """One entry of the list, as far as it could be read. ``span`` is its first character.
 

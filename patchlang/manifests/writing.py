@@ -48,11 +48,15 @@ def config_map(name: str, namespace: str | None, key: str, text: str) -> str:
 
 
 def annotation(image: str, version: str, name: str, key: str) -> str:
-    """The value of KubeVirt's annotation ``hooks.kubevirt.io/hookSidecars``: JSON in four lines."""
-    place = {"name": name, "key": key, "hookPath": f"{DEFAULT_PATCHES}/{key}"}
+    """The value of KubeVirt's annotation ``hooks.kubevirt.io/hookSidecars``: JSON in three lines.
+
+    The sidecar is told the file by its name: then it is an error if nothing is mounted there.
+    """
+    path = f"{DEFAULT_PATCHES}/{key}"
+    place = {"name": name, "key": key, "hookPath": path}
     return (
         f'[{{"image": {json.dumps(image)},\n'
-        f'  "args": {json.dumps(["--version", version])},\n'
+        f'  "args": {json.dumps(["--version", version, "--patches", path])},\n'
         f'  "configMap": {json.dumps(place)}}}]\n'
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
@@ -13,6 +12,7 @@ from ..data import equal, plain
 from ..diagnostics import Diagnostic, PatchError, fail
 from ..model import Expect, Literal, Part
 from ..pointer import Pointer, PointerError
+from ..record import record
 from ..scope import Scope
 from ..source import Span
 from ..teach import count_error
@@ -62,7 +62,7 @@ def _compile_xpath(expectation: XPathExpectation, namespaces: Namespaces) -> Che
     return XPathCheck(expectation, query)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class XPathCheck:
     """An XPath: of nodes where the query is a Selector, else of a text, number or boolean."""
 
@@ -111,7 +111,7 @@ class XPathCheck:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PointerCheck:
     """A pointer into the cloud-init data."""
 

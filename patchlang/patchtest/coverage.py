@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from .. import cloudops, rules, xmlops
 from ..compile import CompiledEdit, Program
 from ..diagnostics import Diagnostic, Severity
+from ..record import record
 from ..result import DocumentTrace
 from ..source import Span
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Edit:
     label: str
     patch: str

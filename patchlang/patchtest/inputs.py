@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..dumps import read_domain, read_vmi
 from ..inputs import parse_vmi
 from ..model import MapValue
 from ..pointer import PointerError
+from ..record import replace
 from .checks import plain_value
 from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest
 

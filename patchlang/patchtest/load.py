@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .. import rules
 from ..compile import BUILT_IN_NAMESPACES, Program
 from ..diagnostics import Diagnostic, PatchError
-from ..load import find_patch_files, load_sources, read_source
+from ..files import find_patch_files, read_source
+from ..load import load_sources
+from ..record import field, record, replace
 from ..source import SourceFile, Span
 from .checks import Check, compile_check
 from .decode import tests_of
@@ -21,7 +22,7 @@ from .model import Case, PatchTest, Refusal
 _KIND = re.compile(r"\bPatchTest\b")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Golden:
     """A file that an outcome must equal."""
 
@@ -29,7 +30,7 @@ class Golden:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Trial:
     """One case, ready to run. ``domain`` and ``cloud_init`` are None where it has no such input."""
 
@@ -46,7 +47,7 @@ class Trial:
     idempotent: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoadedTest:
     """A test and its trials; none of them where the test or its patches are faulty."""
 
@@ -56,7 +57,7 @@ class LoadedTest:
     trials: tuple[Trial, ...]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class LoadedTests:
     """All tests that the paths hold, in the order of their files, and what is wrong with them."""
 
@@ -104,7 +105,7 @@ class _Programs:
 
     def __init__(self, found: list[Diagnostic]) -> None:
         self.found = found
-        self.known: dict[tuple[str, ...], Program | None] = {}
+        self.known: dict[tuple[str, ...], tuple[Program | None, bool]] = {}  # and whether there is no patch at all
 
     def of(self, test: PatchTest, source: SourceFile) -> Program | None:
         """The program of a test, None where it cannot be had; why goes to the findings."""
@@ -122,10 +123,12 @@ class _Programs:
                     sources.append(source if str(file) == source.name else read_source(file))
                 except PatchError as e:
                     errors.append(e.diagnostic)
-            self.known[key], diagnostics = load_sources(sources, errors)
-            self.found += (d for d in diagnostics if d.is_error and d not in self.found)
-        program = self.known[key]
-        if program is not None and not program.documents:
+            program, diagnostics = load_sources(sources, errors)
+            self.known[key] = program, any(d.rule is rules.NO_PATCH_FILE for d in diagnostics)
+            if not self.known[key][1]:
+                self.found += (d for d in diagnostics if d.is_error and d not in self.found)
+        program, is_empty = self.known[key]
+        if is_empty:
             where = test.spec.patches[0] if test.spec.patches else test.metadata.name
             message = "there is no patch here" if test.spec.patches else "the test names no `patches`, nor is one here"
             help = "write `patches: [patch.yaml]`, or the patch into this file"

@@ -5,10 +5,10 @@ A test names patches and the input they are tried on; each of its cases changes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from ..model import Expect, Literal, MapValue, Metadata, Name, Part, Pointer, Target, Value, XPath
+from ..record import record
 from ..source import Span, Text
 
 
@@ -31,7 +31,7 @@ class DataSource(Enum):
     CONFIG_DRIVE = "configDrive"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CloudInitInput:
     """Cloud-init data written out, by the names that patches have for its parts."""
 
@@ -41,7 +41,7 @@ class CloudInitInput:
     data_source: DataSource = DataSource.NO_CLOUD
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class XPathExpectation:
     """What must hold of the nodes, or of the value, that an XPath gives on the outcome.
 
@@ -57,7 +57,7 @@ class XPathExpectation:
     absent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PointerExpectation:
     """What must hold of the value that a pointer names in the cloud-init data of the outcome.
 
@@ -74,7 +74,7 @@ class PointerExpectation:
     absent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refusal:
     """An error that must come: its rule, a piece of its message, or both."""
 
@@ -82,7 +82,7 @@ class Refusal:
     message: Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case:
     """One try. ``annotations``, ``labels`` and ``set`` (JSON Pointer → value) change the VMI."""
 
@@ -106,7 +106,7 @@ class Case:
         return Refusal(rule=self.error) if isinstance(self.error, Name) else self.error
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TestSpec:
     """``patches`` are files and folders; without them, the patches of the same file are tested."""
 
@@ -117,7 +117,7 @@ class TestSpec:
     vmi: Input | MapValue | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PatchTest:
     """One document of ``kind: PatchTest``."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule
 from ..diffs import diff
 from ..engine import patch_cloud_init, patch_domain
+from ..record import field, record
 from ..result import CloudInitOutcome, Outcome
 from ..source import Span
 from .coverage import Coverage
@@ -18,7 +18,7 @@ from .model import Refusal
 from .replay import differences, second_run, with_placeholders
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Failure:
     """What is wrong with an outcome (PL6xx), and where that helps a diff."""
 
@@ -26,7 +26,7 @@ class Failure:
     diff: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CaseResult:
     """How a case ended; passed without a failure."""
 
@@ -35,7 +35,7 @@ class CaseResult:
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TestResult:
     """How the cases of a test ended."""
 
@@ -45,7 +45,7 @@ class TestResult:
     cases: tuple[CaseResult, ...]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Report:
     """Of all tests: how they ended, the edits that changed nothing in any of them (PL607), golden files written."""
 

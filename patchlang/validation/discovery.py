@@ -5,15 +5,17 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 from .. import rules
 from ..diagnostics import Diagnostic
+from ..files import empty_directory, irregular, unreadable
+from ..record import record
 
 ENDINGS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Input:
     """A file to check. ``named``: the user means this very file; others lie in a folder that is looked through.
 
@@ -34,14 +36,17 @@ def find(paths: Sequence[str]) -> tuple[list[Input], list[Diagnostic]]:
     """The files that the paths name, each once and in the order of their names, and which paths name none (PL001).
 
     A folder is looked through with its sub-folders for ``*.yaml`` and ``*.yml``; hidden entries are passed over, and
-    with them a ConfigMap volume's ``..data``. So is what is no file, but for links that lead nowhere. A path that does
-    not exist is a pattern if it has ``*``, ``?`` or ``[``; ``**`` in it stands for any folders.
+    with them a ConfigMap volume's ``..data``. What is called so and is a pipe, a socket or a device is an error, and so
+    is an empty folder called so, which is no file that a sidecar could load (PL010). A path that does not exist is a
+    pattern if it has ``*``, ``?`` or ``[``; ``**`` in it stands for any folders.
     """
     found: dict[str, Input] = {}
     errors: list[Diagnostic] = []
     for path in paths:
         for name in _expanded(path, errors):
             if os.path.isdir(name):
+                if name.rstrip("/").endswith(ENDINGS) and _is_empty(name):
+                    errors.append(empty_directory(name))
                 inputs = [Input(file, False) for file in _walk(name, errors)]
             else:
                 inputs = [Input(name, True)]
@@ -49,7 +54,7 @@ def find(paths: Sequence[str]) -> tuple[list[Input], list[Diagnostic]]:
                 place = os.path.normpath(os.path.abspath(one.name))
                 if place not in found or (one.named and not found[place].named):
                     found[place] = one
-    return sorted(found.values(), key=lambda one: one.name), errors
+    return sorted(found.values(), key=lambda one: one.name), list({error.message: error for error in errors}.values())
 
 
 def _expanded(path: str, errors: list[Diagnostic]) -> list[str]:
@@ -70,16 +75,37 @@ def _walk(folder: str, errors: list[Diagnostic]) -> Iterator[str]:
 
     for path, folders, files in os.walk(folder, onerror=unreadable_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            inner = os.path.join(path, name).removeprefix("./")
+            if name.endswith(ENDINGS) and _is_empty(inner):
+                errors.append(empty_directory(inner))
         for name in sorted(files):
             file = os.path.join(path, name).removeprefix("./")
-            is_yaml = name.endswith(ENDINGS) and not name.startswith(".")
-            if is_yaml and (os.path.isfile(file) or not os.path.exists(file)):
+            if not name.endswith(ENDINGS) or name.startswith("."):
+                continue
+            if finding := irregular(Path(file)):
+                errors.append(finding)
+            else:
                 yield file
 
 
-def unreadable(path: str, reason: str) -> Diagnostic:
-    """The finding for a file or folder that cannot be read (PL001)."""
-    return _error(f"`{path}` cannot be read: {reason}", "check the path and its permissions")
+def _is_empty(folder: str) -> bool:
+    try:
+        return not os.listdir(folder)
+    except OSError:
+        return False  # what walks through it says so
+
+
+def nothing_in(paths: Sequence[str]) -> str:
+    """Paths in which nothing was found, each with what is there instead, as far as that helps."""
+    return ", ".join(
+        f"{path} (an empty directory)"
+        if _is_empty(path)
+        else f"{path} (no *.yaml or *.yml in it)"
+        if os.path.isdir(path) and not any(_walk(path, []))
+        else path
+        for path in paths
+    )
 
 
 def _error(message: str, help: str) -> Diagnostic:

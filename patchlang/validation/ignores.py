@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import yaml
@@ -17,6 +16,7 @@ import yaml
 from .. import rules
 from ..diagnostics import Diagnostic, Rule, Severity
 from ..embedded import Encoded, outermost
+from ..record import record
 from ..source import SourceFile, Span
 
 _COMMENT = re.compile(r"(?<!\S)#[ \t]*patchlang:[ \t]*ignore\b(?:[ \t]*\[([^\]\n]*)\])?[ \t]*([^\n\r]*)")
@@ -25,7 +25,7 @@ _STAGES = ("PL3", "PL7", "PL9")
 """Advice, what is wrong around the patches, what libvirt does not know. What the sidecar refuses cannot be ignored."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ignore:
     """One comment. ``ids`` are the rules named in it; it is about what begins between ``start`` and ``end``."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..kubevirt.structs import releases
+from ..record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Options:
     """``kubevirt`` is the release that runs the hook; ``plugins``: there are KubeVirt Plugins in the cluster.
 

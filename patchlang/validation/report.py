@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ..diagnostics import Diagnostic, Severity
+from ..record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Held:
     """What a file holds: how many patches, machines with sidecars and tests."""
 
@@ -21,7 +21,7 @@ class Held:
         return Held(self.name, self.patches + other.patches, self.machines + other.machines, self.tests + other.tests)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """A file, what it holds and what was found in it, in order. Without a name: findings that have no place."""
 
@@ -29,7 +29,7 @@ class Checked:
     diagnostics: tuple[Diagnostic, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Totals:
     """A run in numbers. ``failed``: there are errors, or with ``strict`` any findings."""
 
@@ -44,7 +44,7 @@ class Totals:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """The files in which there was something to check, in order; first, if there are any, findings without a place."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import model, rules
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..embedded import located
+from ..files import MAX_FILE_BYTES, reason_of, source_of, unreadable
 from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt
 from ..lint import advise
-from ..load import MAX_FILE_BYTES, decode_source, source_of
+from ..load import decode_source
 from ..manifests import configmaps, documents, machines
 from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Facts, Given
@@ -22,9 +22,10 @@ from ..manifests.documents import Contents, Document, Kind
 from ..manifests.machines import Machine
 from ..patchtest.decode import tests_of
 from ..patchtest.inputs import beside
+from ..record import field, record
 from ..source import SourceFile
 from . import ignores
-from .discovery import Input, unreadable
+from .discovery import Input
 from .ignores import Ignore
 from .options import Options
 from .report import Held
@@ -32,7 +33,7 @@ from .report import Held
 MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Outcome:
     """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
 
@@ -87,11 +88,13 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Fact
     patches: list[model.Patch] = []
     counts = [0] * len(sources)
     found: list[Diagnostic] = []
+    only_tests = True
     for number, source in sorted(enumerate(sources), key=lambda one: (one[1].name.rsplit("/", 1)[-1], one[1].name)):
         decoded, wrong = decode_source(source)
         counts[number] = len(decoded)
         patches += decoded
         found += wrong
+        only_tests &= not decoded and not wrong
     program, errors = compile_program(patches)
     found += errors
     found += advise(patches, None if has_errors(found) else program)
@@ -100,7 +103,7 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Fact
     if not has_errors(found):
         found += advise_for_kubevirt(patches, options.kubevirt, plugins=options.plugins)
     names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)
-    return Facts(names, any(patch.spec.cloud_init for patch in patches)), counts, found
+    return Facts(names, any(patch.spec.cloud_init for patch in patches), only_tests), counts, found
 
 
 # -- one file ----------------------------------------------------------------------------------------------------------
@@ -129,8 +132,8 @@ def _data(one: Input) -> bytes:
     try:
         with Path(one.name).open("rb") as file:
             return file.read(MAX_MANIFEST_BYTES + 1)
-    except OSError as e:
-        raise PatchError(unreadable(one.name, e.strerror or str(e))) from None
+    except (OSError, ValueError) as e:
+        raise PatchError(unreadable(one.name, reason_of(e))) from None
 
 
 def _is_patch_file(one: Input, source: SourceFile, contents: Contents) -> bool:

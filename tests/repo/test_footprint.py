@@ -21,6 +21,8 @@ COMMAND_LINE = {
     "click",
     *(f"patchlang.{m}" for m in "cli grammar kubevirt lint manifests patchtest render schema validation".split()),
 }
+ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "compile decode domainxml engine load xpath yamltree".split())}
+"""What the sidecar's front leaves to the process of its own."""
 TRANSPORT = {"google.protobuf", "grpc", "shim"}
 HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog", "typer", "unittest"}
 
@@ -30,7 +32,8 @@ HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog"
     [
         ("patchlang.load, patchlang.engine", LATE | COMMAND_LINE | TRANSPORT | HEAVY),
         ("patchlang.cli", LATE | TRANSPORT | HEAVY),
-        ("shim.__main__, shim.server", LATE | COMMAND_LINE | HEAVY),
+        ("shim.__main__, shim.server", LATE | COMMAND_LINE | HEAVY | ENGINE),
+        ("shim.engine, shim.sources", LATE | COMMAND_LINE | HEAVY | {"google.protobuf", "grpc", "asyncio"}),
     ],
 )
 def test_imports_bring_no_more_than_they_need(face: str, unwanted: set[str]) -> None:
@@ -40,8 +43,9 @@ def test_imports_bring_no_more_than_they_need(face: str, unwanted: set[str]) -> 
     assert set(run.stdout.split()) & unwanted == set()
 
 
-SHIM_PACKAGES = {"google", "grpc", "lxml", "patchlang", "shim", "typing_extensions", "yaml"}
-"""All that a sidecar without CEL and cloud-init edits may load beside the standard library."""
+FRONT_PACKAGES = {"google", "grpc", "patchlang", "shim", "typing_extensions"}
+ENGINE_PACKAGES = {"lxml", "patchlang", "shim", "yaml"}
+"""All that the processes of a sidecar without CEL and cloud-init edits may load beside the standard library."""
 DOMAIN_ONLY = {
     "cel_expr_python",
     "jsonpatch",
@@ -54,22 +58,42 @@ DOMAIN_ONLY = {
 SERVE = """
 import sys
 from pathlib import Path
-from shim import server, sources
-from shim.config import Config
-backend = sources.find(Config(version="v1alpha2", patches=(Path(sys.argv[1]),)), {})
-assert backend.define_domain(Path(sys.argv[2]).read_bytes(), b"{}", 10.0), "not patched"
+from shim import progress
+from shim.engine import Worker
+head = {"paths": [sys.argv[1]], "named": True, "hook_files": [], "version": "v1alpha2", "check_domain": None}
+worker = Worker({**head, "debug": False}, progress.create())
+worker.load([])
+assert worker.define_domain(Path(sys.argv[2]).read_bytes(), b"{}")[0]["changed"], "not patched"
 print(*sys.modules)
+"""
+FRONT = """
+import sys
+from shim import __main__
+assert not sys.modules.keys() & {"asyncio", "grpc", "ssl"}, "the first engine is forked with them"
+__main__.before_imports()
+import shim.server
+print(*(name for name, module in sys.modules.items() if module))
 """
 
 
-def test_the_sidecar_loads_what_its_patches_need_and_no_other_package() -> None:
+def test_the_engine_loads_what_its_patches_need_and_no_other_package() -> None:
     run = _python(SERVE, documents.INPUTS / "baseboard-literal.yaml", documents.BASE / "numa-gpu.domain.xml")
     loaded = set(run.split())
-    assert loaded & DOMAIN_ONLY == set()
+    assert loaded & (DOMAIN_ONLY | {"asyncio"}) == set()
+    assert _packages(loaded) <= ENGINE_PACKAGES
+
+
+def test_the_front_loads_the_transport_and_no_other_package() -> None:
+    loaded = set(_python(FRONT).split())
+    assert loaded & {"ssl", "_ssl"} == set()
+    assert _packages(loaded) <= FRONT_PACKAGES
+
+
+def _packages(loaded: set[str]) -> set[str]:
     before = {name.partition(".")[0] for name in _python("import sys; print(*sys.modules)").split()}
     packages = {name.partition(".")[0] for name in loaded} - before - sys.stdlib_module_names
     tried = {"grpc_tools"}  # by grpc itself; the image has none
-    assert {name for name in packages - tried if not name.startswith(("_cython", "cython_runtime"))} <= SHIM_PACKAGES
+    return {name for name in packages - tried if not name.startswith(("_cython", "cython_runtime"))}
 
 
 WATCH = """
@@ -86,9 +110,37 @@ print(*seen)
 """
 
 
-@pytest.mark.parametrize("face", ["patchlang.load, patchlang.engine", "shim.__main__, shim.server"])
+@pytest.mark.parametrize(
+    "face", ["patchlang.load, patchlang.engine", "shim.__main__, shim.server", "shim.engine, shim.sources"]
+)
 def test_importing_reads_no_file_of_ours_and_starts_nothing(face: str) -> None:
     assert _python(WATCH.replace("FACE", face), ROOT / "patchlang").split() == []
+
+
+AT_IMPORT = """
+import re, sys
+compiled = []
+compile = re._compiler.compile
+def watching(text, flags=0):
+    frame = sys._getframe(1)
+    while frame.f_globals["__name__"].partition(".")[0] == "re":
+        frame = frame.f_back
+    if frame.f_globals["__name__"].partition(".")[0] in ("patchlang", "shim"):
+        compiled.append(str(text).replace(" ", ""))
+    return compile(text, flags)
+re._compiler.compile = watching
+import patchlang.load, patchlang.engine, patchlang.expressions, patchlang.cloudops, patchlang.cloudcompile
+print(*compiled)
+print(*sys.modules)
+"""
+
+
+def test_importing_the_engine_compiles_no_pattern_and_makes_no_dataclass() -> None:
+    compiled, modules = _python(AT_IMPORT).split("\n", 1)
+    assert compiled == ""
+    assert "dataclasses" not in modules.split()
+    modules = _python("import sys, patchlang.record, patchlang.patterns; print(*sys.modules)")
+    assert set(modules.split()) & {"dataclasses", "inspect"} == set(), "lxml brings the second, we do not"
 
 
 @pytest.mark.parametrize("text", [documents.WITH_CEL, documents.WITHOUT_CEL], ids=["with CEL", "without CEL"])

@@ -1,4 +1,4 @@
-"""sidecar-shim that waits while it reads its patch files: before the second one, until there is a file `go`."""
+"""sidecar-shim whose engine waits while it reads the patch files: before the second one, until there is a file `go`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import sys
 import time
 from pathlib import Path
 
-from patchlang import load
-from patchlang.source import SourceFile
+from shim import sources
 from shim.__main__ import main
 
 FOLDER = Path(os.environ["PAUSE_IN"])
 SECOND = "b.yaml"
 
-_read_source = load.read_source
+_read_bytes = sources.read_bytes
 
 
-def _paused(path: Path, *, regular: bool = False) -> SourceFile:
+def _paused(path: Path, *, regular: bool = False) -> bytes:
     if path.name == SECOND:
         (FOLDER / "paused").touch()
         while not (FOLDER / "go").exists():
             time.sleep(0.01)
-    return _read_source(path, regular=regular)
+    return _read_bytes(path, regular=regular)
 
 
-setattr(load, "read_source", _paused)  # noqa: B010
+# The first engine is forked from this process, and inherits it.
+setattr(sources, "read_bytes", _paused)  # noqa: B010
 
 if __name__ == "__main__":
     sys.exit(main())

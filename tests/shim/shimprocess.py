@@ -55,7 +55,8 @@ class Shim:
         if version is not None:
             command += ["--version", version]
         if default_paths:
-            command += ["--patches", str(self.patches)]
+            # a named folder that is empty is an error: a container without patches names none
+            command += ["--patches", str(self.patches)] if any(self.patches.iterdir()) else []
             command += ["--socket-dir", str(self.hooks)] if version is not None else []
         env = {k: v for k, v in os.environ.items() if k != "CONTAINER_NAME"}
         env["PATH"] = f"{self.bin}{os.pathsep}{env['PATH']}"

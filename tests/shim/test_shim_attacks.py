@@ -17,6 +17,8 @@ import virtlauncher
 from samples import CLOUD_INIT, CLOUD_INIT_PATCH, DOMAIN, ENTRY, PATCH, VMI
 from shimprocess import Shim
 
+from shim.stubs import v1alpha3_pb2
+
 SECONDS = 10.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -180,32 +182,54 @@ def hear(caller: socket.socket, words: bytes) -> None:
         heard += more
 
 
-def define_briefly(shim: Shim) -> grpc.StatusCode | None:
-    try:
-        virtlauncher.define_domain(shim.socket, "v1alpha3", DOMAIN, VMI, seconds=1)
-    except grpc.RpcError as error:
-        return error.code()
-    return None
-
-
-def test_half_a_call_waits_for_its_deadline(served: Shim) -> None:
-    """The callbacks behind it wait as long; Info does not."""
-    with half_a_call(served, grpc_timeout="2S") as caller:
+@pytest.mark.parametrize("headers", [{}, {"grpc_timeout": "60S"}], ids=["no-deadline", "deadline"])
+def test_half_a_call_is_ended(served: Shim, headers: dict[str, str]) -> None:
+    """However patient it is; its caller gets to know."""
+    with half_a_call(served, **headers) as caller:
         assert virtlauncher.ask_info(served.socket).name == "shim"
-        assert define_briefly(served) is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert ENTRY.encode() in define(served)
+        hear(caller, b"the message of the call did not come within ")
+    assert any("OnDefineDomain failed: DEADLINE_EXCEEDED: the message of the call" in m for m in served.messages)
+
+
+def test_half_a_call_ends_at_its_own_deadline(served: Shim) -> None:
+    with half_a_call(served, grpc_timeout="500m") as caller:
         hear(caller, b"grpc-status")
 
 
-def test_half_a_call_without_a_deadline(served: Shim) -> None:
-    """It holds up callbacks until its caller goes, but neither Info nor the end."""
-    with half_a_call(served):
-        assert define_briefly(served) is grpc.StatusCode.DEADLINE_EXCEEDED
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_half_calls_hold_up_nobody_for_long(served: Shim, number: int) -> None:
+    """As many as may send their messages at once, and more: whoever waits behind them has a turn in seconds."""
+    with ExitStack() as open_ones:
+        for _ in range(number):
+            open_ones.enter_context(half_a_call(served))
         assert virtlauncher.ask_info(served.socket).name == "shim"
+        assert ENTRY.encode() in define(served)
+        assert b"patched" in pre_cloud_init(served)
     assert ENTRY.encode() in define(served)
-    with half_a_call(served):
+
+
+def test_half_calls_do_not_hold_up_the_end(served: Shim) -> None:
+    with half_a_call(served), half_a_call(served), half_a_call(served):
         assert served.signal(signal.SIGTERM) == 0
     served.start(version="v1alpha3").launcher()
+
+
+@pytest.mark.parametrize("method", ["OnDefineDomain", "PreCloudInitIso", "Shutdown"])
+def test_a_call_without_a_message(served: Shim, method: str) -> None:
+    """Its stream ends before a message came: an error, and nothing is done."""
+    with virtlauncher.dial(served.socket) as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.stream_unary(f"/kubevirt.hooks.v1alpha3.Callbacks/{method}")(iter(()), timeout=20)
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert caught.value.details() == "the call ended before its message was there"
+
+
+def test_a_call_with_two_messages(served: Shim) -> None:
+    """The second one is not read."""
+    message = v1alpha3_pb2.OnDefineDomainParams(domainXML=DOMAIN, vmi=VMI).SerializeToString()
+    with virtlauncher.dial(served.socket) as channel:
+        answer = channel.stream_unary(DEFINE)(iter([message, message]), timeout=20)
+    assert ENTRY.encode() in answer
 
 
 @pytest.mark.parametrize("size", [4 * 1024 * 1024, 5 * 1024 * 1024], ids=["4MiB", "5MiB"])
@@ -230,7 +254,7 @@ def test_a_message_that_is_no_protobuf(served: Shim, message: bytes) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary(DEFINE)(message, timeout=20)
         assert caught.value.code() is grpc.StatusCode.INTERNAL
-        assert caught.value.details() == "Exception deserializing request!"
+        assert caught.value.details() == "the message of the call is not a OnDefineDomainParams"
 
 
 def test_a_method_that_there_is_not(served: Shim) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from samples import PATCH
 from shimprocess import Shim
 
 from shim.config import DEFAULT_SOCKET_DIR, Config, UsageError, parse
@@ -26,9 +27,39 @@ def test_the_version_in_every_form(version: str) -> None:
 
 def test_all_flags() -> None:
     arguments = "--version v1alpha2 --patches a --patches=b --socket-dir c --plugin-socket d --no-fallback"
-    assert parse([*arguments.split(), "--max-domain-bytes", "5"]) == Config(
-        "v1alpha2", (Path("a"), Path("b")), Path("c"), Path("d"), no_fallback=True, max_domain_bytes=5
+    more = "--allow-empty --audit --log-level debug --max-memory 32Mi --max-domain-bytes 5 --check-domain e"
+    assert parse([*arguments.split(), *more.split()]) == Config(
+        version="v1alpha2",
+        patches=(Path("a"), Path("b")),
+        socket_dir=Path("c"),
+        plugin_socket=Path("d"),
+        no_fallback=True,
+        allow_empty=True,
+        audit=True,
+        log_level="debug",
+        max_memory=32 * 1024 * 1024,
+        max_domain_bytes=5,
+        check_domain=Path("e"),
     )
+
+
+def test_what_is_not_said() -> None:
+    assert parse([]) == Config(version_given=False)
+    assert Config() == Config(version="v1alpha3", log_level="info", max_memory=None, max_domain_bytes=1024 * 1024)
+    for off in ("no_fallback", "allow_empty", "audit"):
+        assert getattr(Config(), off) is False
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_levels(level: str) -> None:
+    assert parse(["--log-level", level]).log_level == level
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("16Mi", 16 << 20), ("16777216", 16 << 20), ("1024Mi", 1 << 30), ("20000000", 20_000_000)]
+)
+def test_memory(text: str, size: int) -> None:
+    assert parse(["--max-memory", text]).max_memory == size
 
 
 @pytest.mark.parametrize("flag", ["--check-domain", "-check-domain"])
@@ -40,16 +71,26 @@ def test_the_schema_is_that_of_the_system_where_none_is_named(flag: str) -> None
     assert parse(version).check_domain is None
 
 
-def test_the_plugin_alone_needs_no_version() -> None:
-    assert parse(["--plugin-socket", "/p/s.sock"]).version is None
-    with pytest.raises(UsageError, match="--version is missing"):
-        parse(["--plugin-socket", "/p/s.sock", "--socket-dir", "/h"])
+@pytest.mark.parametrize(
+    ("arguments", "version"),
+    [
+        ([], "v1alpha3"),
+        (["--socket-dir", "/h"], "v1alpha3"),
+        (["--plugin-socket", "/p/s.sock"], None),
+        (["--plugin-socket", "/p/s.sock", "--socket-dir", "/h"], "v1alpha3"),
+        (["--plugin-socket", "/p/s.sock", "--version", "v1alpha1"], "v1alpha1"),
+    ],
+)
+def test_the_version_where_none_is_said(arguments: list[str], version: str | None) -> None:
+    """Network binding plugins, and annotations with an image alone, pass no arguments."""
+    config = parse(arguments)
+    assert config.version == version
+    assert config.version_given == ("--version" in arguments)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "--version is missing; supported are v1alpha1, v1alpha2, v1alpha3"),
         (["--version", ""], "not supported"),
         (["--version", "v1beta1"], "--version v1beta1 is not supported; supported are v1alpha1, v1alpha2, v1alpha3"),
         (["--version"], "expected one argument"),
@@ -59,6 +100,18 @@ def test_the_plugin_alone_needs_no_version() -> None:
         (["--version", "v1alpha2", "--max-domain-bytes", "1" * 5000], "from 1 to 4194304"),
         (["--version", "v1alpha2", "--patches", ""], "--patches needs a path"),
         (["--version", "v1alpha2", "--check-domain="], "--check-domain needs a path"),
+        (["--patches", "a", "--patches", ""], "--patches needs a path"),
+        (["--socket-dir", ""], "--socket-dir needs a path"),
+        (["--plugin-socket", ""], "--plugin-socket needs a path"),
+        (["--log-level", "loud"], "--log-level loud is not a level; the levels are error, warning, info, debug"),
+        (["--log-level", ""], "is not a level"),
+        (["--log-level", "fatal"], "is not a level"),
+        (["--max-memory", "1"], "--max-memory 1 is not a number of bytes from 16Mi on"),
+        (["--max-memory", "15Mi"], "from 16Mi on"),
+        (["--max-memory", "32M"], "from 16Mi on"),
+        (["--max-memory", "Mi"], "from 16Mi on"),
+        (["--max-memory", ""], "from 16Mi on"),
+        (["--max-memory", "-1"], "from 16Mi on"),
         (["--version", "v1alpha2", "--patch", "x"], "unrecognized arguments: --patch x"),
         (["--version", "v1alpha2", "more"], "unrecognized arguments: more"),
     ],
@@ -76,10 +129,18 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--plugin-socket" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("version", [None, "v1beta1"])
-def test_the_process_says_so_and_ends_with_1(shim: Shim, version: str | None) -> None:
-    shim.start(version=version, default_paths=False)
+def test_the_process_says_so_and_ends_with_1(shim: Shim) -> None:
+    shim.start(version="v1beta1", default_paths=False)
     assert shim.end() == 1
     assert shim.lines[0]["level"] == "error"
     assert "v1alpha1, v1alpha2, v1alpha3" in shim.messages[0]
     assert "Traceback" not in shim.text
+
+
+def test_without_a_version_it_serves_the_newest_and_says_so(shim: Shim) -> None:
+    shim.patch(PATCH)
+    shim.start("--patches", str(shim.patches), "--socket-dir", str(shim.hooks), version=None, default_paths=False)
+    launcher = shim.launcher()
+    assert launcher.only.version == "v1alpha3"
+    assert launcher.only.hook_points == ("OnDefineDomain", "Shutdown")
+    assert "no --version is given: taken as v1alpha3" in shim.messages

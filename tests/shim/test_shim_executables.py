@@ -7,15 +7,17 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import grpc
 import pytest
 import virtlauncher
-from samples import CLOUD_INIT, CLOUD_INIT_VALUE, DOMAIN, ENTRY, VMI, patched
-from shimprocess import Shim
+from samples import CLOUD_INIT, CLOUD_INIT_VALUE, DOMAIN, ENTRY, PATCH, VMI, patched
+from shimprocess import CONTAINER, Shim
 
 from shim.stubs import v1alpha2_pb2, v1alpha2_pb2_grpc
 
@@ -156,6 +158,28 @@ def test_it_gets_no_input_and_the_sidecars_environment(shim: Shim) -> None:
     assert launcher.on_define_domain(DOMAIN, VMI) == b"<domain>seen unset</domain>\n"
 
 
+@pytest.mark.parametrize("more", [{}, {"LANG": "C.UTF-8", "LC_ALL": ""}, {"X": "a=b\nc", "é": "ö"}, {"LC_CTYPE": "C"}])
+def test_the_environment_is_exactly_the_containers(shim: Shim, more: dict[str, str]) -> None:
+    """Python adds LC_CTYPE to its own where the locale is C: then `sed` would count characters, not bytes."""
+    program = "import os, sys; open(sys.argv[0] + '.env', 'wb').write(open('/proc/self/environ', 'rb').read())"
+    shim.executable("onDefineDomain", f"#!{sys.executable} -IS\n{program}\nsys.stdout.write(sys.argv[4])\n")
+    given = {"PATH": f"{shim.bin}:/usr/bin:/bin", "CONTAINER_NAME": CONTAINER, "PYTHONPATH": os.pathsep.join(sys.path)}
+    given |= more
+    shim.start(within=["env", "-i", *(f"{name}={value}" for name, value in given.items())])
+    assert shim.launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
+    shown = shim.bin / "onDefineDomain.env"
+    entries = [entry.decode() for entry in shown.read_bytes().rstrip(b"\0").split(b"\0")]
+    assert sorted(entries) == sorted(f"{name}={value}" for name, value in given.items())
+
+
+def test_sed_counts_bytes_where_the_container_says_no_locale(shim: Shim) -> None:
+    shim.executable("onDefineDomain", "#!/bin/sh\nprintf %s \"$4\" | sed 's/<name>../<name>/'\n")
+    path = f"PATH={shim.bin}:/usr/bin:/bin"
+    shim.start(within=["env", "-i", path, f"CONTAINER_NAME={CONTAINER}", f"PYTHONPATH={os.pathsep.join(sys.path)}"])
+    domain = DOMAIN.replace(b"<name>lab_web-01", "<name>éweb".encode())
+    assert b"<name>web</name>" in shim.launcher().on_define_domain(domain, VMI)
+
+
 def test_non_zero_exit(shim: Shim) -> None:
     script = "#!/bin/sh\nfor i in $(seq 1000); do echo line $i >&2; done\necho disk vdz is missing >&2\nexit 3\n"
     shim.executable("onDefineDomain", script)
@@ -204,28 +228,71 @@ def test_a_caller_that_is_gone(shim: Shim) -> None:
     assert virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, VMI) == patched(DOMAIN)
 
 
-def test_a_child_that_keeps_the_output_open(shim: Shim) -> None:
-    children = shim.folder / "children"
-    shim.executable("onDefineDomain", f'#!/bin/sh\nsleep 300 & echo $! > {children}\nprintf %s "$4"\n')
+def test_a_child_that_prints_the_result(shim: Shim) -> None:
+    """As in the original, the output is at its end when nobody can write to it any more."""
+    shim.executable("onDefineDomain", '#!/bin/sh\nprintf "%s" "$4" > "$0.in"\n(sleep 1; cat "$0.in") &\nexit 0\n')
     assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
-    assert any("a child of it keeps its output open" in m for m in shim.messages)
+
+
+def test_a_child_that_prints_the_rest_of_the_result(shim: Shim) -> None:
+    shim.executable("onDefineDomain", "#!/bin/sh\nprintf '<domain>'\nsetsid sh -c 'sleep 1; printf \"</domain>\"' &\n")
+    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == b"<domain></domain>"
+
+
+@pytest.mark.parametrize("how", ["", "setsid ", "setsid nohup setsid "], ids=["plain", "setsid", "setsid-twice"])
+def test_a_child_that_keeps_the_output_open(shim: Shim, how: str) -> None:
+    """It is waited for until the deadline, then all is ended, what has a session of its own too."""
+    children = shim.folder / "children"
+    script = f"#!/bin/sh\n{how}sh -c 'echo $$ > {children}; exec sleep 300' &\necho said >&2\nprintf %s \"$4\"\n"
+    shim.executable("onDefineDomain", script)
+    shim.start(program=SLOWRUN)
+    for _ in range(2):
+        assert "was not done after 1 s and was killed; its standard error ends: said" in failed(shim)
+        assert is_gone(int(children.read_text()))
+    shim.executable("onDefineDomain", SED)
+    assert virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, VMI) == patched(DOMAIN)
+
+
+@pytest.mark.parametrize("how", ["", "setsid "], ids=["plain", "setsid"])
+@pytest.mark.parametrize("end", ["SIGTERM", "Shutdown"])
+def test_a_child_that_keeps_standard_error_open_delays_nothing(shim: Shim, how: str, end: str) -> None:
+    """It stays alive, what it says is logged, and it ends with the sidecar."""
+    children = shim.folder / "children"
+    background = f"echo $$ > {children}; while :; do sleep 0.2; echo still here >&2; done"
+    shim.executable("onDefineDomain", f"#!/bin/sh\n{how}sh -c '{background}' >/dev/null &\nprintf %s \"$4\"\n")
+    launcher = shim.start(version="v1alpha3").launcher()
+    assert launcher.on_define_domain(DOMAIN, VMI) == DOMAIN
+    shim.wait_for("onDefineDomain: still here")
+    pid = int(children.read_text())
+    os.kill(pid, 0)
+    before = shim.text.count("still here")
+    assert launcher.on_define_domain(DOMAIN, VMI) == DOMAIN
+    os.kill(pid, 0)
+    while_it_lives = time.monotonic() + 20
+    while shim.text.count("still here") <= before and time.monotonic() < while_it_lives:
+        time.sleep(0.02)
+    assert shim.text.count("still here") > before
+    if end == "Shutdown":
+        launcher.shutdown()
+        assert shim.end() == 0
+    else:
+        assert shim.signal(signal.SIGTERM) == 0
+    assert is_gone(pid)
     assert is_gone(int(children.read_text()))
 
 
-def test_a_child_in_a_session_of_its_own_does_not_hold_us_up(shim: Shim) -> None:
+def test_a_later_hook_that_is_late_ends_no_child_of_an_earlier_one(shim: Shim) -> None:
+    """Only what the late one has started is ended."""
     children = shim.folder / "children"
-    script = f"#!/bin/sh\nsetsid sh -c 'echo $$ > {children}; exec sleep 300' &\nprintf %s \"$4\"\n"
-    shim.executable("onDefineDomain", script)
-    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
-    os.kill(int(children.read_text()), signal.SIGKILL)
-
-
-def test_a_background_child_without_our_output_may_stay(shim: Shim) -> None:
-    children = shim.folder / "children"
-    script = f'#!/bin/sh\nsleep 300 >/dev/null 2>&1 & echo $! > {children}\nprintf %s "$4"\n'
-    shim.executable("onDefineDomain", script)
-    assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
-    os.kill(int(children.read_text()), signal.SIGKILL)
+    shim.executable("onDefineDomain", f'#!/bin/sh\nsleep 300 >/dev/null 2>&1 & echo $! > {children}\nprintf %s "$4"\n')
+    shim.start(program=SLOWRUN)
+    assert shim.launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
+    shim.executable("onDefineDomain", HANGING)
+    assert "was not done after 1 s" in failed(shim)
+    pid = int(children.read_text())
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x00300\x00"
+    assert shim.signal(signal.SIGTERM) == 0
+    assert is_gone(pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
@@ -256,13 +323,19 @@ def test_the_sidecars_end_is_that_of_its_group(shim: Shim, number: signal.Signal
 @pytest.mark.parametrize(
     ("printed", "said"),
     [
-        ("", "is not a domain"),
-        ("hello", "is not a domain"),
-        ("<domain>", "is not a domain"),
-        ("<network></network>", "is not a domain"),
-        ("note: <domain></domain>", "is not a domain"),
-        ("<domain></domain> done", "is not a domain"),
-        ("<!DOCTYPE domain><domain></domain>", "is not a domain"),
+        ("", "is not well-formed at line 1, column 1: no element found"),
+        ("hello", "is not well-formed at line 1, column 1: syntax error"),
+        ("<domain>", "is not well-formed at line 1, column 9: no element found"),
+        (r"<domain>\n<a>\n</domain>", "is not well-formed at line 3, column 3: mismatched tag"),
+        ("<domain><q:a></q:a></domain>", "is not well-formed at line 1, column 9: unbound prefix"),
+        ("<network></network>", "has the root `network`, not `domain`"),
+        ('<domain xmlns="urn:x"></domain>', "has the root `urn:x domain`, not `domain`"),
+        ("note: <domain></domain>", "is not well-formed at line 1, column 1: syntax error"),
+        ("<domain></domain> done", "is not well-formed at line 1, column 19: junk after document element"),
+        ("<domain></domain><domain></domain>", "is not well-formed at line 1, column 18: junk after document element"),
+        ("<!DOCTYPE domain><domain></domain>", "has a DOCTYPE; entities and DTDs are refused"),
+        ('<?xml version="1.0" encoding="UTF-16"?><domain></domain>', "says it is UTF-16; only UTF-8 is read"),
+        ("<domain>" + "<a>" * 256 + "</a>" * 256 + "</domain>", "is nested deeper than 256 elements"),
         (r"<domain>\377</domain>", "is not UTF-8 (byte 8)"),
     ],
 )
@@ -356,7 +429,7 @@ def test_cloud_init_data_is_checked(shim: Shim) -> None:
 @pytest.mark.parametrize(
     ("printed", "said"),
     [
-        ("", "is not JSON (there is nothing)"),
+        ("", "is not JSON (it is empty)"),
         ("null", "is not a JSON object"),
         ("[]", "is not a JSON object"),
         ("{} {}", "is not JSON (line 1, column 4)"),
@@ -419,7 +492,7 @@ def test_what_virt_launcher_drops_of_a_cloud_init_result_is_warned_of(shim: Shim
     assert len(warnings) == 21
     assert "what preCloudInitIso printed: " in warnings[0]
     assert "virt-launcher knows no field `Own0` and drops it" in warnings[0]
-    assert warnings[-1] == "what preCloudInitIso printed: 480 more warnings are left out"
+    assert warnings[-1] == "480 more warnings are left out"
 
 
 @pytest.mark.parametrize("content", ["#!/bin/sh\ncat\n", b"\x7fELF\x02"], ids=["script", "binary"])
@@ -444,9 +517,57 @@ def test_not_a_file(shim: Shim) -> None:
     assert "is not a regular file" in failed(shim)
 
 
-def test_a_folder_is_passed_over(shim: Shim) -> None:
-    (shim.bin / "onDefineDomain").mkdir()
-    assert shim.start().launcher().only.hook_points == ()
+@pytest.mark.parametrize("with_a_good_one", [False, True])
+@pytest.mark.parametrize("kind", ["empty", "full", "link", "pipe", "socket"])
+def test_what_is_no_file_is_an_error_wherever_it_is(shim: Shim, kind: str, with_a_good_one: bool) -> None:
+    """The kubelet makes an empty directory where a ConfigMap lacks the key: somebody meant to put a hook there."""
+    second = shim.folder / "second"
+    second.mkdir()
+    if with_a_good_one:
+        shim.executable("onDefineDomain", SED).rename(second / "onDefineDomain")
+    path = shim.bin / "onDefineDomain"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(path))
+    elif kind == "link":
+        path.symlink_to(shim.folder / "nowhere")
+    else:
+        path.mkdir()
+        if kind == "full":
+            (path / "onDefineDomain").write_text(SED)
+    shim.start(environment={"PATH": f"{shim.bin}:{second}:{os.environ['PATH']}"})
+    words = {
+        "empty": "is an empty directory: the kubelet makes one where the ConfigMap has no such key; check",
+        "full": "is a directory, where a file is needed",
+        "link": "is a link that leads nowhere",
+        "pipe": "is not a regular file",
+        "socket": "is not a regular file",
+    }
+    assert f"onDefineDomain: {path} {words[kind]}" in failed(shim)
+
+
+def test_what_is_no_file_is_an_error_beside_patches_too(shim: Shim) -> None:
+    shim.patch(PATCH)
+    (shim.bin / "preCloudInitIso").mkdir()
+    shim.start()
+    assert "preCloudInitIso is an empty directory" in failed(shim)
+
+
+@pytest.mark.parametrize("content", ["#!/bin/sh\ncat\n", b"\x7fELF\x02"], ids=["script", "binary"])
+def test_a_good_one_after_one_that_is_not_executable(shim: Shim, content: str | bytes) -> None:
+    """The later one is run, as the original does it, and the log says why."""
+    skipped = shim.executable("onDefineDomain", content, mode=0o644)
+    second = shim.folder / "second"
+    second.mkdir()
+    (second / "onDefineDomain").write_text(SED)
+    (second / "onDefineDomain").chmod(0o755)
+    shim.start(environment={"PATH": f"{shim.bin}:{second}:{os.environ['PATH']}"})
+    assert shim.launcher().on_define_domain(DOMAIN, VMI) == patched(DOMAIN)
+    (warning,) = [line["msg"] for line in shim.lines if line["level"] == "warning"]
+    assert warning.startswith(f"onDefineDomain: {skipped} is there but not executable for user ")
+    assert warning.endswith(f", so {second}/onDefineDomain is taken")
 
 
 def test_gone_since_the_start(shim: Shim) -> None:

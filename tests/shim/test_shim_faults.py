@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,9 +21,9 @@ import virtlauncher
 from samples import CLOUD_INIT, CLOUD_INIT_PATCH, DOMAIN, ENTRY, PATCH, VMI
 from shimprocess import Shim
 
-from shim import arrival, sources
-from shim.config import Config
-from shim.status import CallError
+from shim import progress, sources
+from shim.engine import Worker
+from shim.status import from_findings
 
 HERE = Path(__file__).parent
 SLOWRUN, PAUSED, SETCLOCK = HERE / "slowrun.py", HERE / "pausedstart.py", HERE / "setclock.py"
@@ -172,6 +171,7 @@ def test_a_containers_first_process_hears_signals(shim: Shim, number: signal.Sig
     os.kill(first, number)
     assert shim.end() == 0
     assert list(shim.hooks.iterdir()) == []
+    assert not any(line["level"] in ("error", "warning") for line in shim.lines)
 
 
 def pids(command: str) -> list[int]:
@@ -216,13 +216,14 @@ def test_a_caller_that_is_killed_amid_its_call(shim: Shim, what: str) -> None:
         [sys.executable, "-c", CALLER, str(shim.socket), "hang"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
     )
-    shim.wait_for("OnDefineDomain method has been called")
+    shim.wait_for("OnDefineDomain method has been called" if what == "patch" else "onDefineDomain: run")
     caller.kill()
     caller.wait()
     if what == "executable":
         shim.executable("onDefineDomain", ECHO)
     assert (ENTRY.encode() in define(shim)) == (what == "patch")
     shim.wait_for("OnDefineDomain failed: FAILED_PRECONDITION")
+    assert not any("asyncio" in message for message in shim.messages)
 
 
 def test_calls_whose_callers_are_gone_before_their_turn_are_not_run(shim: Shim, pool: ThreadPoolExecutor) -> None:
@@ -400,17 +401,22 @@ def test_a_volume_that_changes_whenever_it_is_read(folder: Path, monkeypatch: py
     versions = itertools.count()
     monkeypatch.setattr(sources, "_versions", lambda _: [str(next(versions))])
     (folder / "a.yaml").write_text(PATCH)
-    backend = sources.find(Config(version="v1alpha2", patches=(folder,)), {})
-    with pytest.raises(CallError) as caught:
-        backend.define_domain(DOMAIN, VMI, 10)
-    assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
-    assert "the patch files change while they are read" in caught.value.text
+    head = {"paths": [str(folder)], "named": True, "hook_files": [], "version": "v1alpha2"}
+    noted = progress.create()
+    worker = Worker({**head, "check_domain": None, "debug": False}, noted)
+    reply, texts = worker.load([])
+    os.close(noted)
+    assert not worker.serves
+    assert texts == []
+    error = from_findings(reply["findings"], reply["errors"])
+    assert error.code == "FAILED_PRECONDITION"
+    assert "the patch files change while they are read" in error.text
 
 
 @pytest.mark.parametrize("how", ["updated", "removed"])
 def test_patch_files_that_change_while_a_call_runs(shim: Shim, pool: ThreadPoolExecutor, how: str) -> None:
-    """They are read once, at the start: until its end it has those, also where they are compiled anew after a run that
-    was given up."""
+    """They are read once, at the start: until its end it has those, also where another engine compiles them after a run
+    that was late."""
     volume(shim, "old")
     shim.start(program=SLOWRUN).launcher()
     running = pool.submit(define, shim, HANGING_DOMAIN)
@@ -460,43 +466,28 @@ def test_a_wall_clock_that_is_set_while_calls_wait(shim: Shim, pool: ThreadPoolE
     assert shim.signal(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("by", [-86_400.0, -30.0, 0.0, 30.0])
+@pytest.mark.parametrize("by", [-86_400, -30, 30, 86_400])
 def test_a_caller_waits_as_long_as_it_does_whatever_the_wall_clock_says(
-    by: float, monkeypatch: pytest.MonkeyPatch
+    shim: Shim, pool: ThreadPoolExecutor, by: int
 ) -> None:
-    class Context:
-        """Tells what gRPC's does (grpc/_server.py)."""
-
-        deadline = time.time() + 60
-
-        def time_remaining(self) -> float:
-            return max(self.deadline - arrival.time.time(), 0)
-
-    class Clock:
-        ahead = 0.0
-        monotonic = staticmethod(time.monotonic)
-
-        def time(self) -> float:
-            return time.time() + self.ahead
-
-    clock, turn, context = Clock(), threading.Event(), Context()
-    monkeypatch.setattr(arrival, "time", clock)
-    with arrival.CallbackPool() as one:
-        one.submit(turn.wait)
-        waits = one.submit(lambda: arrival.remaining(context))  # type: ignore[arg-type]
-        clock.ahead = by
-        turn.set()
-        after = one.submit(lambda: arrival.remaining(context))  # type: ignore[arg-type]
-        left = waits.result()
-        assert left is not None
-        assert 30 < left <= 60
-        assert after.result() == pytest.approx(context.time_remaining(), abs=5)
-
-
-def test_a_clock_that_is_set_beyond_the_end_of_a_call_says_nothing() -> None:
-    class Context:
-        def time_remaining(self) -> float:
-            return 0
-
-    with arrival.CallbackPool() as one:
-        assert one.submit(lambda: arrival.remaining(Context())).result() is None  # type: ignore[arg-type]
+    """How long is told when it comes, and counted by a clock that nobody sets: it hears of its late run in time."""
+    clock = shim.folder / "clock"
+    clock.write_text("0")
+    shim.executable(
+        "onDefineDomain", '#!/bin/sh\necho run >&2\ncase $2 in *slow*) sleep 300;; esac\nsleep 1\nprintf %s "$4"\n'
+    )
+    shim.start(program=SETCLOCK, environment={"CLOCK": str(clock)}).launcher()
+    first = pool.submit(define, shim)
+    shim.wait_for("onDefineDomain: run")
+    slow = b'{"metadata": {"name": "slow"}}'
+    waits = pool.submit(virtlauncher.define_domain, shim.socket, "v1alpha2", DOMAIN, slow, 8.0)
+    wait_until(lambda: shim.text.count("OnDefineDomain method has been called") == 2, "it does not come")
+    (shim.folder / "next").write_text(str(by))
+    (shim.folder / "next").rename(clock)
+    assert first.result() == DOMAIN
+    code, text = status(waits)
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    late = re.search(r"was not done after (\d+(?:\.\d+)?) s and was killed", text)
+    assert late is not None
+    assert 1 < float(late[1]) < 8
+    assert shim.signal(signal.SIGTERM) == 0

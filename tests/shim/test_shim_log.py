@@ -8,15 +8,18 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
-import grpc
 import pytest
 
 from patchlang import rules
 from patchlang.diagnostics import Diagnostic, Severity
-from shim.log import JsonFormatter, StderrHandler, log, places
-from shim.status import CallError, from_diagnostics, internal
+from shim.engine import _findings
+from shim.log import MAX_HELD, JsonFormatter, StderrHandler, flush, log, places
+from shim.status import CallError, Code, from_findings, internal
 from shim.text import bounded, one_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,17 +74,29 @@ def diagnostic(rule: object, message: str = "wrong", **more: object) -> Diagnost
     return Diagnostic(rule, message, **more)  # type: ignore[arg-type]
 
 
+def answered(found: list[Diagnostic]) -> CallError:
+    """The status for diagnostics, as the engine sends them."""
+    sent = json.loads(json.dumps(_findings(found)))
+    return from_findings(sent["findings"], sent["errors"])
+
+
 def test_codes() -> None:
-    code = grpc.StatusCode
     expected = {
-        rules.BAD_YAML: code.FAILED_PRECONDITION,
-        rules.MATCH_COUNT: code.FAILED_PRECONDITION,
-        rules.DEADLINE: code.FAILED_PRECONDITION,
-        rules.BAD_DOMAIN: code.INVALID_ARGUMENT,
-        rules.BAD_VMI: code.INVALID_ARGUMENT,
-        rules.INPUT_TOO_BIG: code.RESOURCE_EXHAUSTED,
+        rules.BAD_YAML: "FAILED_PRECONDITION",
+        rules.MATCH_COUNT: "FAILED_PRECONDITION",
+        rules.DEADLINE: "FAILED_PRECONDITION",
+        rules.ENGINE_CRASHED: "FAILED_PRECONDITION",
+        rules.OUT_OF_MEMORY: "RESOURCE_EXHAUSTED",
+        rules.BAD_DOMAIN: "INVALID_ARGUMENT",
+        rules.BAD_VMI: "INVALID_ARGUMENT",
+        rules.INPUT_TOO_BIG: "RESOURCE_EXHAUSTED",
     }
-    assert {rule: from_diagnostics([diagnostic(rule)]).code for rule in expected} == expected
+    assert {rule: answered([diagnostic(rule)]).code for rule in expected} == expected
+
+
+def test_codes_are_those_of_grpc() -> None:
+    grpc = pytest.importorskip("grpc")
+    assert {code.name for code in grpc.StatusCode} >= set(get_args(Code))
 
 
 def test_the_text_is_the_first_error_its_help_and_the_number_of_the_others() -> None:
@@ -91,17 +106,17 @@ def test_the_text_is_the_first_error_its_help_and_the_number_of_the_others() -> 
         diagnostic(rules.BAD_DOMAIN, "second"),
         diagnostic(rules.BAD_DOMAIN, "third"),
     ]
-    error = from_diagnostics(found)
-    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    error = answered(found)
+    assert error.code == "INVALID_ARGUMENT"
     assert error.text == r"error[PL504 bad-vmi] first\nline; write it so (and 2 more)"
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", "\n", "\ud800"])
 def test_a_long_text_is_cut_at_a_character(letter: str) -> None:
-    error = from_diagnostics([diagnostic(rules.BAD_VMI, letter * 5000), diagnostic(rules.BAD_VMI)])
+    error = answered([diagnostic(rules.BAD_VMI, letter * 5000), diagnostic(rules.BAD_VMI)])
     assert len(error.text.encode()) <= 1000
     assert error.text.endswith("… (and 1 more)")
-    assert len(CallError(grpc.StatusCode.UNKNOWN, letter * 5000).text.encode()) <= 1000
+    assert len(CallError("INTERNAL", letter * 5000).text.encode()) <= 1000
 
 
 def test_short_texts_are_left() -> None:
@@ -115,8 +130,8 @@ def test_internal_errors_hold_an_id_only(caplog: pytest.LogCaptureFixture) -> No
         try:
             raise ZeroDivisionError("secret")
         except ZeroDivisionError as error:
-            answer = internal(error, "OnDefineDomain")
-    assert answer.code is grpc.StatusCode.INTERNAL
+            answer = internal(places(error), "OnDefineDomain")
+    assert answer.code == "INTERNAL"
     reference = re.search(r"internal error ([0-9a-f]{8}) ", answer.text)
     assert reference is not None
     assert reference[1] in caplog.text
@@ -155,27 +170,104 @@ def test_what_python_and_libraries_write_to_standard_error_is_withheld() -> None
     assert messages[-1] == "uncaught: RuntimeError at <string>:18 (<module>)"
 
 
-def test_a_line_that_a_full_pipe_cut_ends_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+class Pipe:
+    """In place of standard error: a pipe that is read when the test says so."""
+
+    def __init__(self, reading: int, handler: StderrHandler) -> None:
+        self.reading = reading
+        self.handler = handler
+        self.waits = 0
+        handler.on_wait = self.wait
+
+    def wait(self) -> None:
+        self.waits += 1
+
+    def read(self) -> bytes:
+        taken = b""
+        while True:
+            try:
+                taken += os.read(self.reading, 1 << 20)
+            except BlockingIOError:
+                return taken
+
+    def hang_up(self) -> None:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, self.reading)
+        os.close(nothing)
+
+    def all(self) -> list[str]:
+        """What comes out where the reader reads and the handler writes in turn, to the end."""
+        taken = self.read()
+        while not self.handler.write() or self.handler._held:
+            taken += self.read()
+        taken += self.read()
+        assert taken.endswith(b"\n")
+        return [json.loads(line)["msg"] for line in taken.splitlines()]
+
+
+@contextmanager
+def piped() -> Iterator[Pipe]:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    monkeypatch.setattr("shim.log.PATIENCE_MS", 10)
-    kept = os.dup(2)
+    kept, propagate, level = os.dup(2), log.propagate, log.level
+    handler = StderrHandler()
+    handler.setFormatter(JsonFormatter())
     try:
         os.dup2(writing, 2)
-        handler = StderrHandler()
-        handler.setFormatter(JsonFormatter())
-        for number in range(30):
-            handler.emit(logging.LogRecord("shim", logging.INFO, "x", 1, f"{number} " + "é" * 2000, (), None))
-        taken = os.read(reading, 1 << 20)
-        handler.emit(logging.LogRecord("shim", logging.INFO, "x", 1, "again", (), None))
-        taken += os.read(reading, 1 << 20)
+        log.addHandler(handler)
+        log.propagate = False
+        log.setLevel(logging.INFO)
+        yield Pipe(reading, handler)
     finally:
+        log.removeHandler(handler)
+        log.propagate = propagate
+        log.setLevel(level)
         os.dup2(kept, 2)
         for descriptor in (reading, writing, kept):
             os.close(descriptor)
-    *lines, cut, last = taken.splitlines()
-    assert [json.loads(line)["msg"].split()[0] for line in lines] == [str(number) for number in range(len(lines))]
-    assert 3 <= len(lines) < 29
-    assert cut.startswith(b'{"component"')
-    assert not cut.endswith(b"}")
-    assert json.loads(last)["msg"] == "again"
+
+
+def test_lines_that_find_no_room_are_written_later() -> None:
+    """In their order, whole, and none twice, however long they are."""
+    told = [f"{number} " + "é" * (number * 37 % 4000) for number in range(40)]
+    with piped() as pipe:
+        for text in told:
+            log.info("%s", text)
+        assert pipe.waits > 0
+        assert pipe.all() == told
+        log.info("again")
+        assert pipe.all() == ["again"]
+
+
+def test_what_does_not_fit_beside_the_lines_that_wait_is_dropped_and_counted() -> None:
+    with piped() as pipe:
+        for number in range(1000):
+            log.info("%d %s", number, "x" * 1000)
+        assert MAX_HELD - 2000 < len(pipe.handler._held) <= MAX_HELD
+        *kept, last = pipe.all()
+        assert [int(text.split()[0]) for text in kept] == list(range(len(kept)))
+        assert MAX_HELD // 1200 < len(kept) < 1000
+        assert last == f"{1000 - len(kept)} lines were dropped, since nobody read the log"
+        log.info("again")
+        assert pipe.all() == ["again"]
+
+
+def test_the_last_lines_do_not_wait_for_a_reader_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shim.log.PATIENCE", 0.01)
+    with piped() as pipe:
+        monkeypatch.setattr(logging.getLogger(), "handlers", [pipe.handler])
+        for number in range(200):
+            log.info("%d %s", number, "x" * 1000)
+        flush()
+        assert pipe.handler._held
+        assert [int(text.split()[0]) for text in pipe.all()] == list(range(200))
+
+
+def test_a_reader_that_is_gone_holds_nothing_up() -> None:
+    """Its lines are lost: they would only be kept for nobody."""
+    with piped() as pipe:
+        pipe.hang_up()
+        for number in range(1000):
+            log.info("%d %s", number, "x" * 1000)
+        assert len(pipe.handler._held) == 0
+        assert pipe.waits == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -120,14 +121,29 @@ def test_sixteen_at_a_time(shim: Shim, held: Held) -> None:
         assert Counter(pool.map(lambda way: check(shim, way), ways)) == Counter(ways)
 
 
-def test_what_an_executable_leaves_running_is_not_the_sidecars(shim: Shim, held: Held) -> None:
+def test_what_executables_leave_running_ends_with_the_sidecar(shim: Shim) -> None:
     """A child without our pipes may stay, as with KubeVirt's sidecar; the container's end is its end."""
-    assert answer(shim, "leaves") is None
+    shim.executable("onDefineDomain", WAYS)
+    shim.start(environment=IMAGE).launcher()
+    held = Held(shim)
+    for count in (1, 2, 3):
+        assert answer(shim, "leaves") is None
+        assert len(held.children) == count
+    left = held.children
+    for way in ("good", "fails", "large"):
+        check(shim, way)
+    assert held.children == left
+    assert shim.signal(signal.SIGTERM) == 0
+    assert not any(Path("/proc", pid).exists() for pid in left)
+
+
+def test_what_executables_leave_behind_is_reaped_when_it_ends(shim: Shim, held: Held) -> None:
+    """No zombie stays, whoever's child it was."""
+    for _ in range(5):
+        assert answer(shim, "leaves") is None
+    for pid in held.children:
+        os.kill(int(pid), signal.SIGKILL)
+    until = time.monotonic() + 20
+    while held.children and time.monotonic() < until:
+        time.sleep(0.02)
     assert held.children == []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes()
-            if f"PATH={shim.bin}:".encode() in environment and b"sleep" in (process / "cmdline").read_bytes():
-                os.kill(int(process.name), 9)
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue

@@ -253,15 +253,28 @@ def test_a_message_over_grpcs_limit(shim: Shim) -> None:
 
 
 def test_what_is_not_advertised_comes_back_as_it_was(shim: Shim) -> None:
-    sidecar = shim.start().launcher().only
+    """On purpose: without the flag, finding nothing is an error."""
+    sidecar = shim.start("--allow-empty").launcher().only
     assert sidecar.hook_points == ()
     assert virtlauncher.define_domain(sidecar.path, "v1alpha2", DOMAIN, VMI) == DOMAIN
     result = virtlauncher.pre_cloud_init(sidecar.path, "v1alpha2", CLOUD_INIT, VMI)
     assert result.cloudInitData == CLOUD_INIT
     assert json.loads(result.cloudInitNoCloudSource) == {"userData": CLOUD_INIT_VALUE["UserData"]}
-    with pytest.raises(grpc.RpcError) as caught:
-        virtlauncher.define_domain(sidecar.path, "v1alpha2", DOMAIN, b"[]")
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("patch", [PATCH, CLOUD_INIT_PATCH], ids=["domain", "cloudInit"])
+def test_what_no_patch_edits_comes_back_as_it_was(shim: Shim, patch: str) -> None:
+    shim.patch(patch)
+    path = shim.start().launcher().only.path
+    if patch is PATCH:
+        result = virtlauncher.pre_cloud_init(path, "v1alpha2", CLOUD_INIT, VMI)
+        assert json.loads(result.cloudInitData) == CLOUD_INIT_VALUE
+        assert json.loads(result.cloudInitNoCloudSource) == {"userData": CLOUD_INIT_VALUE["UserData"]}
+    else:
+        assert virtlauncher.define_domain(path, "v1alpha2", DOMAIN, VMI) == DOMAIN
+        with pytest.raises(grpc.RpcError) as caught:
+            virtlauncher.define_domain(path, "v1alpha2", DOMAIN, b"[]")
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize("patch", [PATCH, CLOUD_INIT_PATCH], ids=["domain", "cloudInit"])
@@ -316,6 +329,28 @@ def test_each_document_has_a_log_line(shim: Shim) -> None:
     assert "0 matched, 0 changed" in skipped
     assert any(m.startswith("OnDefineDomain answered") for m in shim.messages)
     assert "Radical" not in shim.text
+
+
+def test_at_the_level_debug_each_edit_has_a_log_line(shim: Shim) -> None:
+    """With places, but for names that an expression computes: these may be anybody's secrets."""
+    shim.patch(
+        PATCH
+        + """\
+    - op: ensure
+      path: "/domain/metadata/$[ vmi.metadata.annotations['owner'] ]/@known"
+      value: x
+"""
+    )
+    domain = shim.start("--log-level", "debug").launcher().on_define_domain(DOMAIN, VMI)
+    assert b"<team-blue known=" in domain
+    said = [line["msg"] for line in shim.lines if line["level"] == "debug"]
+    file = shim.patches / "patch.yaml"
+    assert said == [
+        f"{file}:7:7: domain[0] ensure: matched 1, changed 1: /domain/sysinfo/baseBoard/entry",
+        f"{file}:10:7: domain[1] set: matched 1, changed 1: /domain/devices/disk/@device",
+        f"{file}:13:7: domain[2] ensure: matched 1, changed 1: /domain/metadata/…/@known",
+    ]
+    assert "team-blue" not in shim.text
 
 
 def test_two_containers(make_shim: Callable[..., Shim], folder: Path) -> None:

@@ -11,6 +11,8 @@ import virtlauncher
 from samples import CLOUD_INIT, CLOUD_INIT_PATCH, DOMAIN, ENTRY, PATCH, VMI
 from shimprocess import Shim
 
+from shim.config import DEFAULT_PATCHES
+
 SLOWRUN = Path(__file__).with_name("slowrun.py")
 
 BAD = {
@@ -183,14 +185,51 @@ def test_an_empty_folder_is_no_patch_file(shim: Shim) -> None:
 
 
 def test_no_fallback(shim: Shim) -> None:
+    """That there is nothing to do is an error, an executable that would do it or not."""
     mark = must_not_run(shim)
-    launcher = shim.start("--no-fallback", version="v1alpha3").launcher()
+    shim.start("--no-fallback", version="v1alpha3")
+    text = answers_with_errors(shim, "v1alpha3")
+    assert text.startswith(
+        f"nothing to do: no patch file in {DEFAULT_PATCHES}, and executables are not run (--no-fallback)"
+    )
+    assert not mark.exists()
+    assert f"{shim.bin}/onDefineDomain is not run: --no-fallback" in shim.messages
+
+
+def test_no_fallback_and_nothing_on_purpose(shim: Shim) -> None:
+    mark = must_not_run(shim)
+    launcher = shim.start("--no-fallback", "--allow-empty", version="v1alpha3").launcher()
     assert launcher.only.hook_points == ("Shutdown",)
     assert virtlauncher.define_domain(shim.socket, "v1alpha3", DOMAIN, VMI) == DOMAIN
     assert not mark.exists()
     assert f"{shim.bin}/onDefineDomain is not run: --no-fallback" in shim.messages
     launcher.shutdown()
     assert shim.end() == 0
+
+
+def test_nothing_to_do(shim: Shim) -> None:
+    """A mistyped key of a ConfigMap must not boot an unpatched VM."""
+    shim.start()
+    text = answers_with_errors(shim)
+    assert text.startswith(f"nothing to do: no patch file in {DEFAULT_PATCHES}, and no executable onDefineDomain or ")
+    assert "--allow-empty" in text
+    assert any(line["level"] == "error" and line["msg"] == text for line in shim.lines)
+
+
+@pytest.mark.parametrize("allow", [[], ["--allow-empty"]], ids=["", "allow-empty"])
+def test_a_named_folder_that_is_empty(shim: Shim, allow: list[str]) -> None:
+    mark = must_not_run(shim)
+    folder = shim.folder / "named"
+    folder.mkdir()
+    shim.start("--patches", str(folder), *allow)
+    assert str(folder) in answers_with_errors(shim)
+    assert not mark.exists()
+
+
+def test_allow_empty_is_no_excuse_for_a_fault(shim: Shim) -> None:
+    (shim.patches / "bad.yaml").write_bytes(BAD["bad-xpath"])
+    shim.start("--allow-empty")
+    assert f"{shim.patches}/bad.yaml" in answers_with_errors(shim)
 
 
 def test_no_fallback_with_a_patch(shim: Shim) -> None:
@@ -201,8 +240,8 @@ def test_no_fallback_with_a_patch(shim: Shim) -> None:
 def test_relative_entries_of_path_are_passed_over(shim: Shim) -> None:
     mark = must_not_run(shim)
     relative = os.path.relpath(shim.bin, Path(__file__).parents[2])
-    launcher = shim.start(environment={"PATH": f"{relative}::."}).launcher()
-    assert launcher.only.hook_points == ()
+    shim.start(environment={"PATH": f"{relative}::."})
+    assert answers_with_errors(shim).startswith("nothing to do: ")
     assert not mark.exists()
 
 

@@ -314,7 +314,7 @@ def test_an_optional_inside_of_a_result_is_an_error(text: str) -> None:
 def test_a_patch_that_makes_no_optionals_is_loaded_without_its_trees() -> None:
     patch = ROOT / "tests/cases/apply/for-each-index-in-a-path/patch.yaml"
     code = (
-        "import sys; from patchlang.load import load_sources, source_of; "
+        "import sys; from patchlang.files import source_of; from patchlang.load import load_sources; "
         f"assert load_sources([source_of('a', open({str(patch)!r}, 'rb').read())])[0]; "
         "print('cel_expr_python' in sys.modules, [m for m in sys.modules if m.split('.')[-1] in "
         "('celtree', 'celread', 'celoptionals', 'celwrite', 'protowire', 'lint', 'grammar')])"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from patchlang import engine, inputs, load, rules, yamltree
+from patchlang import engine, files, inputs, load, rules, yamltree
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.source import SourceFile
 
@@ -23,7 +23,7 @@ def refused(text: str) -> Rule | None:
 
 
 @pytest.mark.parametrize(
-    ("size", "rule"), [(load.MAX_FILE_BYTES, rules.NO_DOCUMENT), (load.MAX_FILE_BYTES + 1, rules.FILE_TOO_BIG)]
+    ("size", "rule"), [(files.MAX_FILE_BYTES, rules.NO_DOCUMENT), (files.MAX_FILE_BYTES + 1, rules.FILE_TOO_BIG)]
 )
 def test_size_of_a_file(tmp_path: Path, size: int, rule: Rule) -> None:
     file = tmp_path / "patch.yaml"

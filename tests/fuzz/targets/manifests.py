@@ -12,11 +12,11 @@ from typing import Any
 from lxml import etree
 
 from patchlang.diagnostics import PatchError
+from patchlang.files import source_of
 from patchlang.formats import FORMATS
 from patchlang.formats.testreport import as_json, as_junit, as_text
 from patchlang.grammar.index import versions
 from patchlang.kubevirt.structs import releases
-from patchlang.load import source_of
 from patchlang.patchtest.load import load_tests
 from patchlang.patchtest.run import run_tests
 from patchlang.validation.discovery import Input

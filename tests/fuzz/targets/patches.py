@@ -6,7 +6,8 @@ from random import Random
 from typing import Any
 
 from patchlang.diagnostics import PatchError
-from patchlang.load import load_sources, source_of
+from patchlang.files import source_of
+from patchlang.load import load_sources
 
 from .. import laws, mutate, seeds
 from ..seeds import Seed

@@ -10,16 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import grpc
-
-from .process import Ended, ProgramError, Runner
 from .status import CallError
 from .text import one_line
+
+if TYPE_CHECKING:
+    from .programs import Ended, Programs
 
 ON_DEFINE_DOMAIN = "onDefineDomain"
 PRE_CLOUD_INIT_ISO = "preCloudInitIso"
@@ -38,83 +36,117 @@ _BINARY_MAGICS = (
     b"\xcf\xfa\xed\xfe",
 )
 
-
-class Kind(Enum):
-    """What a file at a hook's place is: to be run, a patch file, or neither (which is an error)."""
-
-    EXECUTABLE = "executable"
-    PATCH = "patch"
-    UNUSABLE = "unusable"
+Kind = Literal["executable", "patch", "not executable", "unusable"]
+"""What a file at a hook's place is: to be run, a patch file, or neither (which is an error)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The file at a hook's place. ``problem`` says what is wrong with an unusable one."""
+class Found(NamedTuple):
+    """The file at a hook's place. ``problem`` says why it cannot be used, or what was skipped on the way to it."""
 
     hook: str
-    path: Path
+    path: str
     kind: Kind
     problem: str = ""
 
 
 def look_up(hook: str, path_variable: str) -> Found | None:
-    """The first file of that name in ``$PATH``; None where there is none. Relative entries are passed over, as in Go.
+    """What stands for the hook in ``$PATH``; None where nothing does. Relative entries are skipped, as in Go.
 
-    Unlike the original a file without the executable bit is not passed over in silence: it is unusable, unless
-    it is a patch file, which needs no such bit.
+    As in the original, a program that is not executable is skipped where something usable comes later, but not in
+    silence. What is neither a file nor a link to one is an error wherever it is: somebody meant to put a file there.
     """
+    all_found = list(_all(hook, path_variable))
+    for found in all_found:
+        if found.kind == "unusable":
+            return found
+    for found in all_found:
+        if found.kind != "not executable":
+            skipped = all_found[0] if all_found[0] is not found else None
+            return found._replace(problem=skipped.problem) if skipped else found
+    return all_found[0] if all_found else None
+
+
+def _all(hook: str, path_variable: str) -> Iterator[Found]:
+    """What there is, to the first that can be used: the original looks no further."""
     for entry in path_variable.split(os.pathsep):
         if not entry.startswith("/"):
             continue
-        path = Path(entry, hook)
+        path = os.path.join(entry, hook)
         try:
             mode = os.stat(path).st_mode
-        except OSError:
+        except OSError as error:
+            if os.path.islink(path):
+                yield Found(hook, path, "unusable", f"{path} is a link that leads nowhere ({error.strerror})")
             continue
-        if not stat.S_ISDIR(mode):
-            return _classify(hook, path, mode)
-    return None
+        found = _classify(hook, path, mode)
+        yield found
+        if found.kind != "not executable":
+            return
 
 
-def _classify(hook: str, path: Path, mode: int) -> Found:
+def _classify(hook: str, path: str, mode: int) -> Found:
+    if stat.S_ISDIR(mode):
+        return Found(hook, path, "unusable", f"{path} is {_directory(path)}")
     if not stat.S_ISREG(mode):
-        return Found(hook, path, Kind.UNUSABLE, f"{path} is not a regular file")
+        return Found(hook, path, "unusable", f"{path} is not a regular file")
     runs = os.access(path, os.X_OK)
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             magic = file.read(8)
     except OSError as error:
         # A program may be run without being readable, a script or a patch may not.
         if runs:
-            return Found(hook, path, Kind.EXECUTABLE)
-        return Found(hook, path, Kind.UNUSABLE, f"{path} cannot be read: {error.strerror}")
+            return Found(hook, path, "executable")
+        return Found(hook, path, "not executable", f"{path} cannot be read: {error.strerror}")
     if not magic.startswith((b"#!", *_BINARY_MAGICS)):
-        return Found(hook, path, Kind.PATCH)
+        return Found(hook, path, "patch")
     if not runs:
-        return Found(hook, path, Kind.UNUSABLE, f"{path} is there but not executable for user {os.geteuid()}")
-    return Found(hook, path, Kind.EXECUTABLE)
+        return Found(hook, path, "not executable", f"{path} is there but not executable for user {os.geteuid()}")
+    return Found(hook, path, "executable")
 
 
-def call(
-    runner: Runner, found: Found, arguments: Mapping[str, bytes], seconds: float, environment: Mapping[str, str]
+def _directory(path: str) -> str:
+    if _has_entries(path):
+        return "a directory, where a file is needed"
+    return (
+        "an empty directory: the kubelet makes one where the ConfigMap has no such key; "
+        "check `configMap.key` in the annotation `hooks.kubevirt.io/hookSidecars`, and the keys of the ConfigMap"
+    )
+
+
+def _has_entries(path: str) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return True
+
+
+async def call(
+    programs: Programs,
+    found: Found,
+    arguments: Mapping[str, bytes],
+    seconds: float,
+    environment: Mapping[bytes, bytes],
 ) -> bytes:
     """Runs the executable with ``--NAME VALUE`` for each argument and returns what it printed.
 
-    Raises CallError where an argument cannot be passed, the program cannot be started, fails, is not done in
+    Raises CallError where the program cannot be started, fails, is not done in
     ``seconds``, prints too much or what is not UTF-8. The text holds the end of its standard error.
     """
+    from .programs import ProgramError  # with asyncio, which the first engine has no use for
+
     words: list[bytes] = [found.hook.encode()]
     for name, value in arguments.items():
-        _check_argument(found.hook, name, value)
         words += [b"--" + name.encode(), value]
     try:
-        ended = runner.run(found.path, words, seconds, environment)
+        ended = await programs.run(found.path, words, seconds, environment)
     except ProgramError as failure:
         raise CallError(failure.code, f"{found.hook} ({found.path}) {failure}") from None
     except OSError as error:
-        raise CallError(grpc.StatusCode.FAILED_PRECONDITION, _not_started(found, error)) from None
+        raise CallError("FAILED_PRECONDITION", _not_started(found, error)) from None
     if ended.status != 0:
-        raise CallError(grpc.StatusCode.FAILED_PRECONDITION, f"{found.hook} ({found.path}) {_how(ended)}")
+        raise CallError("FAILED_PRECONDITION", f"{found.hook} ({found.path}) {_how(ended)}")
     try:
         ended.output.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -124,35 +156,41 @@ def call(
 
 def bad_output(found: Found, problem: str) -> CallError:
     """The error for an executable that ended well but printed what cannot be used."""
-    return CallError(grpc.StatusCode.FAILED_PRECONDITION, f"what {found.hook} ({found.path}) printed {problem}")
+    return CallError("FAILED_PRECONDITION", f"what {found.hook} ({found.path}) printed {problem}")
+
+
+def check_arguments(hook: str, arguments: Mapping[str, bytes]) -> None:
+    """Raises CallError where one cannot be passed."""
+    for name, value in arguments.items():
+        _check_argument(hook, name, value)
 
 
 def _check_argument(hook: str, name: str, value: bytes) -> None:
     if len(value) > MAX_ARGUMENT:
         raise CallError(
-            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "RESOURCE_EXHAUSTED",
             f"{hook} cannot be run: --{name} would be {len(value)} bytes long, and Linux passes at most "
             f"{MAX_ARGUMENT} bytes in one argument; a patch file has no such limit",
         )
     if b"\0" in value:
-        raise CallError(grpc.StatusCode.INVALID_ARGUMENT, f"{hook} cannot be run: --{name} would hold a NUL character")
+        raise CallError("INVALID_ARGUMENT", f"{hook} cannot be run: --{name} would hold a NUL character")
 
 
 def _not_started(found: Found, error: OSError) -> str:
     where = f"{found.hook} ({found.path}) cannot be started: "
     if error.errno == errno.E2BIG:
         return where + "its arguments and environment together are longer than Linux passes"
-    if error.errno == errno.ENOENT and found.path.exists():
+    if error.errno == errno.ENOENT and os.path.exists(found.path):
         return where + _interpreter(found.path)
     if error.errno == errno.ENOEXEC:
         return where + "it is not a program for this machine"
     return where + (error.strerror or type(error).__name__)
 
 
-def _interpreter(path: Path) -> str:
+def _interpreter(path: str) -> str:
     """Of what the kernel missed when it says that a file that is there does not exist."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             line = file.read(128).split(b"\n")[0]
     except OSError:
         line = b""

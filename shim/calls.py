@@ -1,0 +1,164 @@
+"""What each call logs, checks, limits and answers, whatever the version of the protocol and the backend."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from .backends import Backend, Outcome
+from .log import log, places
+from .status import CallError, internal
+from .text import one_line
+
+ON_DEFINE_DOMAIN = "OnDefineDomain"
+PRE_CLOUD_INIT_ISO = "PreCloudInitIso"
+MUTATE_DOMAIN = "MutateDomain"
+
+DOMAIN_TYPE = "libvirt"
+"""The only ``domain_type`` that KubeVirt sends (pkg/virt-launcher/virtwrap/plugins)."""
+
+
+class Limits(NamedTuple):
+    """Seconds, and numbers of calls.
+
+    virt-launcher gives up after 60 s, and after 30 for MutateDomain. It sends the message with the call; how long one
+    may be on its way counts from when the call may send it, and is ``hurried`` while others wait.
+    """
+
+    callback: float = 50.0
+    mutate: float = 25.0
+    message: float = 10.0
+    hurried: float = 2.0
+    waiting: int = 64
+    reading: int = 2
+
+
+class Request(NamedTuple):
+    """What a call brings: the domain and the VMI, or both cloud-init documents and the VMI."""
+
+    documents: list[bytes]
+    domain_type: str = DOMAIN_TYPE
+
+
+class Calls:
+    """Lets calls in, a few to send their messages and one to run, the others waiting their turn.
+
+    What waits is bounded in number (``Limits.waiting``) and memory: gRPC leaves a message in the caller's socket until
+    it is read here, and read it is by ``Limits.reading`` calls, of which each waits for its turn then. With ``audit``
+    all goes as without, but what came is handed back whatever the outcome.
+    """
+
+    def __init__(self, backend: Backend, limits: Limits, audit: bool) -> None:
+        self._backend = backend
+        self._limits = limits
+        self._audit = audit
+        self._loop = asyncio.get_running_loop()
+        self._reading = asyncio.Semaphore(limits.reading)
+        self._turn = asyncio.Lock()
+        self._here = 0
+        self._queued = 0
+
+    async def answer(
+        self, name: str, seconds_left: float | None, receive: Callable[[], Awaitable[Request]]
+    ) -> list[bytes]:
+        """The documents of the answer to the callback ``name``; ``receive`` gives what it brings.
+
+        ``seconds_left`` is how long its caller waits, None where that is not said. Raises CallError, logged. A caller
+        that goes before its turn cancels this; once it runs, a call runs to its end.
+        """
+        until = None if seconds_left is None else self._loop.time() + seconds_left
+        log.info("%s method has been called", name)
+        try:
+            if self._here >= self._limits.waiting:
+                raise CallError("RESOURCE_EXHAUSTED", f"{self._here} other calls are waiting already")
+            self._here += 1
+            try:
+                answer = await self._in_turn(name, until, receive)
+            finally:
+                self._here -= 1
+        except CallError as error:
+            answer = _failed(name, error)
+        if isinstance(answer, CallError):
+            raise answer
+        return answer
+
+    async def _in_turn(
+        self, name: str, until: float | None, receive: Callable[[], Awaitable[Request]]
+    ) -> list[bytes] | CallError:
+        self._queued += 1
+        try:
+            await self._reading.acquire()
+        finally:
+            self._queued -= 1
+        try:
+            request = await self._message(receive)
+            await self._turn.acquire()
+        finally:
+            self._reading.release()
+        task = self._loop.create_task(self._run(name, until, request))
+        task.add_done_callback(self._ended)
+        del request
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[list[bytes] | CallError]) -> None:
+        self._turn.release()
+        if not task.cancelled():
+            task.exception()  # where the caller is gone, nobody else asks for it
+
+    async def _message(self, receive: Callable[[], Awaitable[Request]]) -> Request:
+        reading = asyncio.ensure_future(receive())
+        waited = 0.0
+        try:
+            while waited < self._limits.message and not (waited and self._queued):
+                done, _ = await asyncio.wait([reading], timeout=self._limits.hurried)
+                if done:
+                    return reading.result()
+                waited += self._limits.hurried
+        finally:
+            reading.cancel()
+        raise CallError("DEADLINE_EXCEEDED", f"the message of the call did not come within {waited:g} s")
+
+    async def _run(self, name: str, until: float | None, request: Request) -> list[bytes] | CallError:
+        """Returns an error, which would hold its task and the call's documents in a cycle if it were raised."""
+        started = self._loop.time()
+        seconds = self._limits.mutate if name == MUTATE_DOMAIN else self._limits.callback
+        if until is not None:
+            left = until - started
+            # less than the caller waits, so that the caller gets to know which patch was late
+            seconds = min(seconds, left - min(2.0, left / 10))
+        count = len(request.documents) - 1
+        came = request.documents[:count] if self._audit else []
+        try:
+            if seconds <= 0:
+                raise CallError("DEADLINE_EXCEEDED", "the caller's time was over before it was the call's turn")
+            outcome = await self._work(name, request, seconds)
+        except CallError as error:
+            if not self._audit:
+                return _failed(name, error)
+            log.error("audit: %s would fail: %s: %s", name, error.code, error.text)
+            return came
+        except Exception as error:
+            failure = internal(places(error), name)
+            return came if self._audit else _failed(name, failure)
+        took = (self._loop.time() - started) * 1000
+        what = "changed" if outcome.changed else "unchanged"
+        if self._audit:
+            log.info("audit: %s would be answered after %.1f ms: %s; what came is handed back", name, took, what)
+            return came
+        log.info("%s answered after %.1f ms: %s", name, took, what)
+        return outcome.results
+
+    async def _work(self, name: str, request: Request, seconds: float) -> Outcome:
+        if request.domain_type != DOMAIN_TYPE:
+            kind = one_line(request.domain_type)[:40]
+            raise CallError("INVALID_ARGUMENT", f"domain_type is `{kind}`, only `{DOMAIN_TYPE}` can be patched")
+        if name == PRE_CLOUD_INIT_ISO:
+            return await self._backend.pre_cloud_init(request.documents, seconds)
+        return await self._backend.define_domain(request.documents, seconds)
+
+
+def _failed(name: str, error: CallError) -> CallError:
+    """Logs it, whoever still waits for it; what is returned has no frames, which hold the call's documents."""
+    log.error("%s failed: %s: %s", name, error.code, error.text)
+    return CallError(error.code, error.text)

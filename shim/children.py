@@ -1,0 +1,154 @@
+"""The processes below the front: their ends are awaited by the event loop, orphans are reaped, none is left behind.
+
+As a container's first process the front inherits every orphan, and nobody else will ever wait for them. Waiting for
+any child (``waitpid(-1)``) would take the exit status of the very process that somebody awaits, so each is waited for
+by its number: those that we started by a descriptor (pidfd; on kernels before 5.3 at SIGCHLD), orphans at SIGCHLD.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Container, Iterator
+from contextlib import suppress
+
+from .log import log
+
+ROUNDS, PAUSE = 200, 0.01
+"""How often, and how many seconds apart, what does not end is killed again."""
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+class Children:
+    """What this process has started, and what it has inherited. Used in the event loop's thread alone."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._awaited: dict[int, asyncio.Future[int]] = {}
+        self._adopts = os.getpid() == 1
+        self._sees = _proc_is_ours()
+        loop.add_signal_handler(signal.SIGCHLD, self._on_child)
+
+    def adopt_orphans(self) -> None:
+        """From now on what a child leaves behind becomes ours, as it does for a container's first process."""
+        if self._adopts:
+            return
+        import ctypes
+
+        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0:
+            self._adopts = True
+        else:
+            log.warning("what an executable leaves behind may escape: %s", os.strerror(ctypes.get_errno()))
+
+    def ended(self, pid: int) -> asyncio.Future[int]:
+        """The exit status of a child, negative where a signal ended it; to be called once, right after its start."""
+        future: asyncio.Future[int] = self._loop.create_future()
+        self._awaited[pid] = future
+        try:
+            descriptor = os.pidfd_open(pid)
+        except (AttributeError, OSError):
+            self._collect(pid)  # it may have ended before we listened
+            return future
+
+        def readable() -> None:
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+            self._collect(pid)
+
+        self._loop.add_reader(descriptor, readable)
+        return future
+
+    def alive(self) -> frozenset[int]:
+        """The children that there are now, ours and inherited; of those that cannot be seen, only ours."""
+        if not self._sees:
+            return frozenset(self._awaited)
+        # Only the main thread starts any, and the kernel gives orphans to the first thread that lives.
+        try:
+            with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+                return frozenset(map(int, file.read().split()))
+        except OSError:
+            return frozenset(_children_of(os.getpid()))
+
+    async def end_all(self, but: Container[int] = ()) -> None:
+        """Kills all processes below this one, but for those children and what is below them, and waits for the ends."""
+        for _ in range(ROUNDS):
+            found = [child for child in self.alive() if child not in but]
+            for child in found:
+                # of what cannot be seen, at least the program's own session
+                _kill(child, *_below(child)) if self._sees else _kill(-child, child)
+            self._reap()
+            if not found:
+                return
+            await asyncio.sleep(PAUSE)
+        log.error("%d processes do not end although they were killed", len(found))
+
+    def _on_child(self) -> None:
+        for pid in list(self._awaited):
+            self._collect(pid)
+        if self._adopts:
+            self._reap()
+
+    def _reap(self) -> None:
+        """Waits for the orphans that have ended."""
+        for pid in self.alive() - self._awaited.keys():
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+    def _collect(self, pid: int) -> None:
+        future = self._awaited.get(pid)
+        if future is None:
+            return
+        try:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            ended, status = pid, 0  # somebody else has waited for it: cannot be, but must not hang
+        if ended == pid:
+            del self._awaited[pid]
+            if not future.done():
+                future.set_result(os.waitstatus_to_exitcode(status))
+
+
+def _kill(*pids: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _proc_is_ours() -> bool:
+    """Where it is another PID namespace's, the numbers in it are not those that we could kill or wait for."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
+def _below(pid: int) -> Iterator[int]:
+    for child in _children_of(pid):
+        yield child
+        yield from _below(child)
+
+
+def _children_of(pid: int) -> list[int]:
+    """The kernel keeps them by the thread that they belong to; one without that list has each process's parent."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+    except FileNotFoundError:
+        if os.path.exists(f"/proc/{pid}/task") and not os.path.exists(f"/proc/{pid}/task/{pid}/children"):
+            return [int(name) for name in os.listdir("/proc") if name.isdecimal() and _parent_of(name) == pid]
+    except (ProcessLookupError, PermissionError):
+        pass
+    return found
+
+
+def _parent_of(name: str) -> int | None:
+    try:
+        with open(f"/proc/{name}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None

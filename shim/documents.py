@@ -1,0 +1,137 @@
+"""What comes in beside the engine, and what executables print: looked at in the event loop, in bounded steps.
+
+Nothing is kept of a domain but whether it is one. Of JSON the number of values is counted before it is read, since a
+few bytes of text can become a hundred of memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import Any
+from xml.parsers import expat
+
+from .status import CallError
+
+MAX_VALUES = 50_000
+"""Values in a VMI or in cloud-init data that the front reads; user data is one text there."""
+
+MAX_DEPTH = 256
+"""Elements in one another: libxml2's limit, which libvirt and the next sidecar have."""
+
+_PIECE = 64 * 1024
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{,]', re.DOTALL)
+
+
+class UnreadableError(Exception):
+    """The document is not what it should be; the text goes on after its name, and holds nothing of it."""
+
+
+def read_object(data: bytes) -> dict[str, Any]:
+    """A JSON object as Go's ``encoding/json`` takes it. Raises UnreadableError."""
+    try:
+        text = data.decode("utf-8")
+        values = 0
+        for token in _TOKEN.finditer(data) if len(data) > MAX_VALUES else ():  # each takes a byte at least
+            values += token[0][:1] != b'"'
+            if values > MAX_VALUES:
+                raise UnreadableError(f"has more than {MAX_VALUES:,} values")
+        value = json.loads(text, parse_constant=_not_json)
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"is not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}" if data.strip() else "it is empty"
+        raise UnreadableError(f"is not JSON ({where})") from None
+    except (ValueError, RecursionError):
+        raise UnreadableError("is not JSON") from None
+    if not isinstance(value, dict):
+        raise UnreadableError("is not a JSON object")
+    return value
+
+
+def check_vmi(vmi: bytes) -> None:
+    """Raises CallError where it is not a JSON object."""
+    try:
+        read_object(vmi)
+    except UnreadableError as problem:
+        raise CallError("INVALID_ARGUMENT", f"error[PL504 bad-vmi] the VMI {problem}") from None
+
+
+def _not_json(constant: str) -> object:
+    raise ValueError(constant)
+
+
+async def check_domain(data: bytes) -> None:
+    """Raises UnreadableError where it is not the XML of a domain: not well-formed, another root, a DOCTYPE."""
+    depth = 0
+
+    def start(name: str, _attributes: object) -> None:
+        nonlocal depth
+        if depth == 0 and name != "domain":
+            raise UnreadableError(f"has the root `{name[:80]}`, not `domain`")
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise UnreadableError(f"is nested deeper than {MAX_DEPTH} elements")
+
+    def end(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def doctype(*_: object) -> None:
+        raise UnreadableError("has a DOCTYPE; entities and DTDs are refused")
+
+    def declaration(_version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None and encoding.lower() not in ("utf-8", "utf8", "us-ascii"):
+            raise UnreadableError(f"says it is {encoding[:40]}; only UTF-8 is read")
+
+    # Namespaces are read too: libvirt refuses a prefix that nothing declares.
+    reader = expat.ParserCreate("UTF-8", namespace_separator=" ")
+    reader.StartElementHandler, reader.EndElementHandler = start, end
+    reader.StartDoctypeDeclHandler, reader.XmlDeclHandler = doctype, declaration
+    try:
+        for at in range(0, len(data), _PIECE):
+            if at > 0:
+                await asyncio.sleep(0)
+            reader.Parse(data[at : at + _PIECE], False)
+        reader.Parse(b"", True)
+    except expat.ExpatError as error:
+        what = expat.ErrorString(error.code)
+        raise UnreadableError(f"is not well-formed at line {error.lineno}, column {error.offset + 1}: {what}") from None
+
+
+class CloudInit:
+    """Cloud-init data that an executable gets and prints, read as virt-launcher reads it.
+
+    ``preCloudInitIsoValidateResult`` (pkg/hooks/manager.go) unmarshals the result by Go's ``encoding/json``. What it
+    cannot use then, ``patchlang.usable`` says, of executables as of patches.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        """Raises UnreadableError."""
+        from patchlang.usable import FIELDS
+
+        members = {name.lower(): name for name in FIELDS[""]}
+        self.members: dict[str, Any] = {}
+        for key, member in read_object(data).items():
+            # Go matches names whatever their case, the last one wins, and null leaves a text as it is.
+            name = members.get(key.lower(), key)
+            if member is not None or FIELDS[""].get(name) is not str:
+                self.members[name] = member
+
+    def losses(self) -> list[str]:
+        """What virt-launcher will drop without a word. Raises UnreadableError where it could not use the data."""
+        from patchlang.usable import faults
+
+        found = []
+        for fault in faults(self.members, legacy_only=False):
+            if fault.diagnostic.is_error:
+                raise UnreadableError(f"is refused: {fault.diagnostic.message}")
+            found.append(str(fault.diagnostic))
+        return found
+
+    @property
+    def no_cloud_source(self) -> bytes:
+        """The older ``CloudInitNoCloudSource`` that says the same, as Go writes it: empty members left out."""
+        source = {"userData": self.members.get("UserData"), "networkData": self.members.get("NetworkData")}
+        return json.dumps({k: v for k, v in source.items() if v}, separators=(",", ":")).encode()

@@ -1,0 +1,322 @@
+"""The engine process: reads and compiles the patches, then answers one request after the other.
+
+All that may take long, fill the memory or crash happens here: YAML, XML, XPath, CEL. The front (:mod:`shim.engines`)
+gives each request its time, kills this process when it is late, and starts another one. Nothing is written by this
+process but frames to the front, and into memory where it is (:mod:`shim.progress`).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import frames, memory, progress
+
+if TYPE_CHECKING:
+    import socket
+
+    from patchlang.compile import Program
+    from patchlang.diagnostics import Diagnostic
+    from patchlang.domainschema import DomainSchema
+    from patchlang.result import DocumentTrace, EditTrace
+    from patchlang.source import Span
+
+PATIENCE = 5.0
+"""Seconds beyond a request's time after which the process ends itself, in case that nobody does it."""
+MAX_FINDINGS = 200
+"""Diagnostics that are sent to the front, and the number of all."""
+MAX_RESULT = 4 * 1024 * 1024 - 64
+"""What one gRPC message holds, less the field numbers and lengths around the data of any answer."""
+LARGE = 128 * 1024
+"""Bytes of a request after which memory is given back; less leaves little behind."""
+FOREGROUND = 10
+"""How much nicer than the front: where both want the processor, a call is answered before another one is worked on."""
+
+Reply = tuple[dict[str, Any], list[bytes]]
+
+
+def serve(connection: socket.socket, noted: int) -> NoReturn:
+    """Answers the frames that come over ``connection`` until it is closed; ``noted`` is the file of progress."""
+    status = 0
+    try:
+        _become_an_engine()
+        _answer_all(connection, noted)
+    except (OSError, frames.BrokenFrameError):
+        status = 1  # the front is gone
+    except BaseException:
+        status = 2
+    os._exit(status)
+
+
+def _become_an_engine() -> None:
+    # The front decides when the engine ends. A terminal sends its signals to both.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGALRM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):  # what libraries print may hold data
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    os.nice(FOREGROUND)
+    with suppress(OSError):  # where /proc is hidden
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _answer_all(connection: socket.socket, noted: int) -> None:
+    first = frames.receive(connection)
+    if first is None:
+        return
+    head, blobs = first
+    limit_memory(head["memory"])
+    worker = Worker(head, noted)
+    if not _answer(connection, head, lambda: worker.load(blobs)) or not worker.serves:
+        return
+    limit_memory(head["memory"])
+    gc.collect()
+    gc.freeze()  # what is here now stays; the collection after each request need not look at it
+    requests: dict[str, Callable[..., Reply]] = {
+        "domain": worker.define_domain,
+        "cloud-init": worker.pre_cloud_init,
+        "check": worker.check_domain,
+    }
+    del first, blobs
+    while (frame := frames.receive(connection)) is not None:
+        progress.begin(noted)
+        head, blobs = frame
+        if not _answer(connection, head, partial(requests[head["call"]], *blobs)):
+            return
+        large = sum(map(len, blobs)) > LARGE
+        del frame, head, blobs
+        gc.collect()  # a run's documents hang in cycles
+        if large:
+            memory.give_back()
+
+
+def _answer(connection: socket.socket, head: dict[str, Any], work: Callable[[], Reply]) -> bool:
+    """Sends what ``work`` gives, or how it failed; whether the process may go on."""
+    signal.setitimer(signal.ITIMER_REAL, head["seconds"] + PATIENCE)
+    try:
+        reply, results = work()
+    except MemoryError:
+        reply, results = {"memory": True}, []
+    except Exception as error:
+        from .log import places
+
+        reply, results = {"bug": places(error)}, []
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    frames.send(connection, reply, *results)
+    return "memory" not in reply
+
+
+def limit_memory(allowed: int) -> None:
+    """As :func:`shim.memory.limit_self`; without ``/proc`` there is no limit."""
+    with suppress(OSError, KeyError, ValueError):
+        memory.limit_self(allowed)
+
+
+class Worker:
+    """What is loaded, and what is done with it. Every method raises MemoryError, and Exception for a bug of ours."""
+
+    def __init__(self, head: dict[str, Any], noted: int) -> None:
+        self._head = head
+        self._noted = noted
+        self._program: Program | None = None
+        self._schema: DomainSchema | None = None
+        self._debug: bool = head["debug"]
+
+    @property
+    def serves(self) -> bool:
+        """Whether there is anything to answer requests with."""
+        return self._program is not None or self._schema is not None
+
+    def load(self, blobs: list[bytes]) -> Reply:
+        """Finds and compiles the patches; ``blobs`` hold their texts where an earlier engine has read them.
+
+        The blobs of the reply are those texts.
+        """
+        reply, texts = self._load(blobs)
+        return {**reply, "serves": self.serves}, texts
+
+    def _load(self, blobs: list[bytes]) -> Reply:
+        from patchlang.source import SourceFile
+
+        from . import sources
+
+        head = self._head
+        paths = [Path(path) for path in head["paths"]]
+        hook_files = [Path(path) for path in head["hook_files"]]
+        wanted = sources.Wanted(paths, head["named"], hook_files, head["version"])
+        if blobs:
+            names = head["sources"]
+            found = [SourceFile(name, blob.decode()) for name, blob in zip(names, blobs, strict=True)]
+            texts = sources.Texts(found, [], [])
+        else:
+            texts = sources.read(wanted)
+        reply: dict[str, Any] = {"sources": [text.name for text in texts.sources], "digests": texts.digests}
+        reply |= _findings([])
+        if head["check_domain"] is not None and (broken := self._load_schema(head["check_domain"])):
+            return {**reply, **_findings([broken])}, []
+        if not texts.sources and not texts.problems:
+            return reply, []
+        loaded = sources.load(wanted, texts.sources, texts.problems, self._note)
+        reply |= _findings(loaded.diagnostics)
+        if loaded.refusal:
+            return {**reply, "refusal": loaded.refusal}, []
+        if loaded.program is None:
+            return reply, []
+        self._program = loaded.program
+        self._prepare()
+        holding = {document.span.source.name for document in loaded.program.documents}
+        reply |= {
+            "domain": loaded.program.edits_domain,
+            "cloud_init": loaded.program.edits_cloud_init,
+            "names": loaded.program.names,
+            "holding": [text.name for text in texts.sources if text.name in holding],
+        }
+        return reply, [text.text.encode() for text in texts.sources]
+
+    def define_domain(self, domain: bytes, vmi: bytes) -> Reply:
+        """The new domain, checked by the schema if there is one."""
+        from patchlang.inputs import check_vmi
+
+        assert self._program is not None
+        if not self._program.edits_domain:
+            problem = check_vmi(vmi)
+            return (_findings([problem]), []) if problem else ({**_findings([]), "changed": False}, [domain])
+        if self._schema is None:
+            from patchlang.engine import patch_domain
+
+            outcome = patch_domain(self._program, domain, vmi, progress=self._note)
+        else:
+            from patchlang.domaincheck import patch_domain_checked
+
+            outcome = patch_domain_checked(self._schema, self._program, domain, vmi, progress=self._note)
+        reply = self._report(outcome.diagnostics, outcome.trace, domain)
+        if outcome.data is None:
+            return reply, []
+        return _result(reply, "domain", outcome.data != domain, outcome.data)
+
+    def pre_cloud_init(self, data: bytes, source: bytes, vmi: bytes) -> Reply:
+        """The new ``cloudInitData``, and the ``cloudInitNoCloudSource`` that says the same."""
+        from patchlang.engine import patch_cloud_init
+
+        assert self._program is not None
+        outcome = patch_cloud_init(self._program, data, source, vmi, progress=self._note)
+        reply = self._report(outcome.diagnostics, outcome.trace)
+        if outcome.data is None or outcome.no_cloud_source is None:
+            return reply, []
+        return _result(reply, "cloud-init data", outcome.data != data, outcome.data, outcome.no_cloud_source)
+
+    def check_domain(self, before: bytes, after: bytes) -> Reply:
+        """What an executable made invalid by the schema: ``faults``, none where nothing is."""
+        from patchlang.diagnostics import PatchError
+        from patchlang.domainfaults import Comparison
+
+        assert self._schema is not None
+        try:
+            faults = [fault for fault in Comparison(self._schema, before).new_faults(after) if fault.sure]
+        except PatchError as error:
+            return _findings([error.diagnostic]), []
+        return {"faults": [f"{fault.path} {fault.says}" for fault in faults[:MAX_FINDINGS]], "count": len(faults)}, []
+
+    def _load_schema(self, folder: str) -> Diagnostic | None:
+        from patchlang.diagnostics import PatchError
+        from patchlang.domainschema import DomainSchema
+
+        try:
+            self._schema = DomainSchema(Path(folder))
+        except PatchError as error:
+            return error.diagnostic
+        return None
+
+    def _prepare(self) -> None:
+        """Imports now what calls need, which would else be late by it."""
+        import patchlang.engine
+
+        assert self._program is not None
+        if self._program.edits_cloud_init:
+            import patchlang.cloudinit
+            import patchlang.cloudops  # noqa: F401
+
+    def _note(self, document: str, span: Span) -> None:
+        """Tells the front where the work is, whatever becomes of this process."""
+        progress.write(self._noted, document, str(span))
+
+    def _report(
+        self, diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...], domain: bytes = b""
+    ) -> dict[str, Any]:
+        traced = [_traced(document) for document in trace]
+        if self._debug:
+            for document, said in zip(trace, traced, strict=True):
+                said["edits"] = [_line(edit, domain) for edit in document.edits]
+        return {**_findings(diagnostics), "trace": traced}
+
+
+def _result(reply: dict[str, Any], what: str, changed: bool, *results: bytes) -> Reply:
+    size = sum(map(len, results))
+    if size > MAX_RESULT:
+        text = f"the new {what} has {size} bytes, more than one gRPC message holds ({MAX_RESULT} bytes)"
+        return {**reply, "refusal": text}, []
+    return {**reply, "changed": changed}, list(results)
+
+
+def _findings(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
+    found = [
+        {"rule": d.rule.id, "error": d.is_error, "text": str(d), "help": d.help or ""}
+        for d in sorted(diagnostics, key=lambda d: not d.is_error)[:MAX_FINDINGS]
+    ]
+    errors = sum(d.is_error for d in diagnostics)
+    return {"findings": found, "errors": errors, "warnings": len(diagnostics) - errors}
+
+
+def _traced(document: DocumentTrace) -> dict[str, Any]:
+    reasons = [document.reason, *(f"{edit.label}: {edit.reason}" for edit in document.edits if edit.reason)]
+    return {
+        "name": document.name,
+        "state": document.state.value,
+        "matched": document.matched,
+        "changed": document.changed,
+        "skipped": document.skipped,
+        "reasons": [reason for reason in reasons if reason][:MAX_FINDINGS],
+    }
+
+
+def _line(edit: EditTrace, domain: bytes) -> str:
+    """What an edit did, without values: as ``patchlang apply --trace`` shows it, but for names that are computed."""
+    counts = f"matched {edit.matched}, changed {edit.changed}" + (f", skipped {edit.skipped}" if edit.skipped else "")
+    shown = [_without_computed(place, edit.span.source.text, domain) for place in edit.places[:5]]
+    places = f": {', '.join(shown)}" if shown else ""
+    reason = f" ({edit.reason})" if edit.reason else ""
+    return f"{edit.span}: {edit.label}: {counts}{reason}{places}"
+
+
+def _without_computed(place: str, patch: str, domain: bytes) -> str:
+    """Steps of the path that are neither in the patch's text nor names in the domain that came may hold a value."""
+
+    def shown(step: str) -> str:
+        name, _, index = step.lstrip("@").rstrip("]").rpartition("[")
+        name = name if index.isdecimal() else step.lstrip("@")
+        raw = name.encode()
+        known = not name or name.isdecimal() or name in patch or b"<" + raw in domain or b" " + raw + b"=" in domain
+        return step if known else "…"
+
+    return "/".join(map(shown, place.split("/")))
+
+
+def main() -> NoReturn:
+    """``python -m shim.engine SOCKET PROGRESS``: descriptors that the front hands over."""
+    import socket
+
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""What front and engine say to each other: frames over a socket pair.
+
+A frame is the length of its head (four bytes), the head (a JSON object), and the blobs whose sizes the head tells.
+Documents travel as blobs: they are neither escaped nor looked into. Both ends are ours and start from the same files,
+so a frame that does not fit these rules means that the other end is broken.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    from collections.abc import Sequence
+
+MAX_HEAD = 8 * 1024 * 1024
+MAX_BLOB = 64 * 1024 * 1024
+MAX_WAITING = 256 * 1024
+"""Bytes that may be sent to an engine and not read by it."""
+
+_LENGTH = struct.Struct(">I")
+_CHUNK = 256 * 1024
+_WAIT_ALL = 0x100  # MSG_WAITALL, without the import of `socket`
+
+Frame = tuple[dict[str, Any], list[bytes]]
+"""The head, without the sizes, and the blobs."""
+
+
+class BrokenFrameError(Exception):
+    """The other end is gone in the middle of a frame, or sends what is not one."""
+
+
+def send(connection: socket.socket, head: dict[str, Any], *blobs: bytes) -> None:
+    """Sends a frame over a blocking socket. Raises OSError."""
+    connection.sendall(_start(head, blobs))
+    for blob in blobs:
+        connection.sendall(blob)
+
+
+def receive(connection: socket.socket) -> Frame | None:
+    """The next frame from a blocking socket; None where the other end is closed. Raises BrokenFrameError, OSError."""
+    length = connection.recv(_LENGTH.size, _WAIT_ALL)
+    if not length:
+        return None
+    fields, sizes = _parse(_exactly(connection, _read_length(length)))
+    return fields, [bytes(_exactly(connection, size)) for size in sizes]
+
+
+async def send_async(
+    loop: asyncio.AbstractEventLoop, connection: socket.socket, head: dict[str, Any], blobs: Sequence[bytes]
+) -> None:
+    """Sends a frame over a socket that does not block. Raises OSError."""
+    await loop.sock_sendall(connection, _start(head, blobs))
+    for blob in blobs:
+        await loop.sock_sendall(connection, blob)
+
+
+async def receive_async(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> Frame:
+    """The next frame from a socket that does not block. Raises BrokenFrameError, OSError."""
+    length = await _exactly_async(loop, connection, _LENGTH.size)
+    fields, sizes = _parse(await _exactly_async(loop, connection, _read_length(length)))
+    return fields, [bytes(await _exactly_async(loop, connection, size)) for size in sizes]
+
+
+def _start(head: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
+    text = json.dumps({**head, "sizes": [len(blob) for blob in blobs]}, separators=(",", ":")).encode()
+    return _LENGTH.pack(len(text)) + text
+
+
+def _read_length(data: bytes | bytearray) -> int:
+    if len(data) != _LENGTH.size:
+        raise BrokenFrameError("the other end is gone")
+    (length,) = _LENGTH.unpack(data)
+    if not 0 < length <= MAX_HEAD:
+        raise BrokenFrameError("a head of an impossible length")
+    return int(length)
+
+
+def _parse(head: bytes | bytearray) -> tuple[dict[str, Any], list[int]]:
+    try:
+        fields = json.loads(head)
+        sizes = fields.pop("sizes")
+    except (ValueError, KeyError, AttributeError):
+        raise BrokenFrameError("a head that cannot be read") from None
+    if not all(isinstance(size, int) and 0 <= size <= MAX_BLOB for size in sizes):
+        raise BrokenFrameError("a blob of an impossible size")
+    return fields, sizes
+
+
+def _exactly(connection: socket.socket, size: int) -> bytearray:
+    data = bytearray(size)
+    at = 0
+    with memoryview(data) as view:
+        while at < size:
+            got = connection.recv_into(view[at:])
+            if not got:
+                raise BrokenFrameError("the other end is gone")
+            at += got
+    return data
+
+
+async def _exactly_async(loop: asyncio.AbstractEventLoop, connection: socket.socket, size: int) -> bytearray:
+    data = bytearray(size)
+    at = 0
+    with memoryview(data) as view:
+        while at < size:
+            got = await loop.sock_recv_into(connection, view[at : at + _CHUNK])
+            if not got:
+                raise BrokenFrameError("the other end is gone")
+            at += got
+    return data

@@ -1,0 +1,220 @@
+"""Runs one program in the event loop, drains what it prints, and ends it with all that it started when it is late.
+
+The program gets a session of its own. No ``preexec_fn``: gRPC's threads and Python code between fork and exec hang
+each other. Its standard error goes to the log line by line, bounded; the end of it is kept for the caller. It is the
+program's own text: what it holds is up to who wrote the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, NamedTuple
+
+from .children import Children
+from .log import log
+from .status import Code
+
+MAX_OUTPUT = 4 * 1024 * 1024
+MAX_LINE = 4096
+MAX_LOGGED = 256 * 1024
+MAX_TAIL = 700
+
+_READ = 65536
+
+
+class ProgramError(Exception):
+    """The program was started but gave no result; the text goes on after the program's name."""
+
+    def __init__(self, text: str, code: Code = "FAILED_PRECONDITION") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Ended(NamedTuple):
+    """A program that ended by itself: exit status (negative: the signal), what it printed, and its last words."""
+
+    status: int
+    output: bytes
+    last_words: str
+
+
+class StandardError:
+    """Takes a program's standard error as it comes, logs it by lines, and keeps the end."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._line = bytearray()
+        self._cut = False
+        self._logged = 0
+        self._tail = bytearray()
+
+    def take(self, data: bytes) -> None:
+        self._tail += data
+        del self._tail[: -2 * MAX_TAIL]
+        if self._logged > MAX_LOGGED:
+            return
+        for piece in data.splitlines(keepends=True):
+            room = MAX_LINE - len(self._line)
+            self._cut = self._cut or len(piece.rstrip(b"\r\n")) > room
+            self._line += piece[:room]
+            if piece.endswith((b"\n", b"\r")):
+                self._emit()
+
+    def close(self) -> None:
+        if self._line:
+            self._emit()
+
+    def _emit(self) -> None:
+        text = self._line.rstrip(b"\r\n").decode("utf-8", "replace") + (" … (line cut)" if self._cut else "")
+        if self._logged <= MAX_LOGGED:
+            self._logged += len(self._line)
+            if text:
+                self._logged += 100  # about what the rest of a log line takes
+                log.info("%s: %s", self.name, text)
+            if self._logged > MAX_LOGGED:
+                log.warning("%s: the rest of its standard error is not logged", self.name)
+        self._line.clear()
+        self._cut = False
+
+    @property
+    def last_words(self) -> str:
+        """The end of it for an error message, lines joined; whole lines where it had to be cut."""
+        text = self._tail[-MAX_TAIL:].decode("utf-8", "replace")
+        lines = [line.strip() for line in text.splitlines()]
+        if len(self._tail) > MAX_TAIL and len(lines) > 1:
+            lines = ["…", *lines[1:]]
+        said = " | ".join(line for line in lines if line)
+        return f"its standard error ends: {said}" if said else "it wrote nothing to standard error"
+
+
+class Programs:
+    """Runs programs, one at a time. ``engine`` tells the processes that are not theirs."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, children: Children, engine: Callable[[], frozenset[int]]
+    ) -> None:
+        self._loop = loop
+        self._children = children
+        self._engine = engine
+        self._stopped = loop.create_future()
+        children.adopt_orphans()
+
+    async def run(self, path: str, words: Sequence[bytes], seconds: float, environment: Mapping[bytes, bytes]) -> Ended:
+        """Runs ``path`` with ``words`` as its arguments, the name first.
+
+        The result is there when the program has ended and its standard output is at its end, whoever holds it. Raises
+        OSError where it cannot be started, ProgramError where it is not done in ``seconds``, prints more than
+        ``MAX_OUTPUT`` bytes, or the sidecar is being stopped.
+        """
+        name = words[0].decode("utf-8", "replace")
+        if self._stopped.done():
+            raise ProgramError("was not run: the sidecar is being stopped", "UNAVAILABLE")
+        log.info("Executing %s", name)
+        others = self._children.alive()
+        process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
+            list(words),
+            executable=path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        ended = self._children.ended(process.pid)
+        process.returncode = 0  # it is waited for by us, not by this object
+        assert process.stdout is not None
+        assert process.stderr is not None
+        output, said = bytearray(), StandardError(name)
+        printed, too_much = self._loop.create_future(), self._loop.create_future()
+
+        def take(data: bytes) -> None:
+            output.extend(data)
+            if len(output) > MAX_OUTPUT and not too_much.done():
+                too_much.set_result(None)
+
+        out = _Drain(self._loop, process.stdout, take, lambda: printed.set_result(None))
+        errors = _Drain(self._loop, process.stderr, said.take, said.close)
+        try:
+            await self._until_done({printed, ended}, too_much, seconds)
+            status = await ended
+        except BaseException as failure:
+            out.close()
+            await self._children.end_all(but=others | self._engine())
+            errors.drain()
+            errors.close()
+            if isinstance(failure, TimeoutError):
+                raise ProgramError(f"was not done after {seconds:.2g} s and was killed; {said.last_words}") from None
+            raise
+        finally:
+            out.close()
+        errors.drain()  # a child that goes on may keep it open, and is read on
+        said.close()
+        return Ended(status, bytes(output), said.last_words)
+
+    async def _until_done(
+        self, pending: set[asyncio.Future[Any]], too_much: asyncio.Future[None], seconds: float
+    ) -> None:
+        """Waits until all of ``pending`` are. Raises TimeoutError, ProgramError."""
+        until = self._loop.time() + seconds
+        while pending := {future for future in pending if not future.done()}:
+            left = until - self._loop.time()
+            futures = [*pending, too_much, self._stopped]
+            done, _ = await asyncio.wait(futures, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if too_much in done:
+                raise ProgramError(f"printed more than {MAX_OUTPUT} bytes and was killed")
+            if self._stopped in done:
+                raise ProgramError("was killed: the sidecar is being stopped", "UNAVAILABLE")
+            if not done:
+                raise TimeoutError
+
+    def stop(self) -> None:
+        """Ends the program that runs, with all that it started, and lets no other one start."""
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+
+class _Drain:
+    """Reads a pipe as data comes, to its end."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pipe: IO[bytes],
+        take: Callable[[bytes], None],
+        at_end: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._descriptor: int | None = pipe.fileno()
+        self._pipe = pipe
+        self._take = take
+        self._at_end = at_end
+        os.set_blocking(pipe.fileno(), False)
+        loop.add_reader(self._descriptor, self._read)
+
+    def drain(self) -> None:
+        """Reads what is there now."""
+        while self._descriptor is not None and self._read():
+            continue
+
+    def close(self) -> None:
+        """Reads no more."""
+        if self._descriptor is not None:
+            self._loop.remove_reader(self._descriptor)
+            self._descriptor = None
+            self._pipe.close()
+
+    def _read(self) -> bool:
+        assert self._descriptor is not None
+        try:
+            data = os.read(self._descriptor, _READ)
+        except BlockingIOError:
+            return False
+        if data:
+            self._take(data)
+        else:
+            self._at_end()
+            self.close()
+        return bool(data)

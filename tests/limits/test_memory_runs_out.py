@@ -1,0 +1,149 @@
+"""What takes more memory than there is fails that call: the kernel kills nothing, and the next call works."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import grpc
+import pytest
+import virtlauncher
+from shimprocess import IMAGE, Shim
+
+from benchmarks.cgroup import MEMORY, Cage
+
+VERSION = "v1alpha3"
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def limits() -> tuple[dict[str, str], ...]:
+    """The memory alone: with a fifth of a CPU the same takes five times as long."""
+    return (MEMORY,)
+
+
+def patch(edits: str, variables: str = "", kind: str = "domain") -> str:
+    """A patch file with these edits and variables, each a YAML list."""
+    spec = f"  variables: {variables}\n" if variables else ""
+    return f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: hungry}}\nspec:\n{spec}  {kind}: {edits}\n"
+
+
+def domain(inside: str = "") -> bytes:
+    return f"<domain><name>web</name><memory>1</memory>{inside}</domain>".encode()
+
+
+def vmi(text: str = "") -> bytes:
+    return json.dumps({"metadata": {"name": "web"}, "spec": {"text": text}}).encode()
+
+
+def cloud_init(user_data: str) -> bytes:
+    return json.dumps(
+        {
+            "DataSource": "noCloud",
+            "NoCloudMetaData": {"instance-id": "3d6a2c1e", "local-hostname": "web-01"},
+            "ConfigDriveMetaData": None,
+            "UserData": user_data,
+            "NetworkData": "",
+            "DevicesData": None,
+            "VolumeName": "cloudinitdisk",
+        }
+    ).encode()
+
+
+SET = "{op: set, path: /domain/memory, value: '2'}"
+VARIABLES = ", ".join(f'{{name: v{number}, expression: "vmi.spec.text + string({number})"}}' for number in range(60))
+DOMAINS: dict[str, tuple[str, bytes, bytes]] = {
+    "200,000 small elements": (patch(f"[{SET}]"), domain("<a/>" * 199_000), vmi()),
+    "an element in each of 190,000": (
+        patch(f'[{SET}, {{op: add, path: "//a", expect: "0+", xml: "<b/>"}}]'),
+        domain("<a/>" * 190_000),
+        vmi(),
+    ),
+    "60 variables of a megabyte": (
+        patch(
+            f'[{SET}, {{op: test, expression: "[{", ".join(f"variables.v{n}" for n in range(60))}].size() == 60"}}]',
+            f"[{VARIABLES}]",
+        ),
+        domain(),
+        vmi("x" * (MIB - 100)),
+    ),
+    "concat of a million characters, in XPath": (
+        patch(
+            f"[{SET}, {{op: set, value: '2', "
+            f'path: "/domain/memory[concat({", ".join(["$t"] * 40)}) = . or . = 2]"}}]',
+            '[{name: t, expression: "vmi.spec.text"}]',
+        ),
+        domain(),
+        vmi("x" * MIB),
+    ),
+    "a text that doubles, in CEL": (
+        patch(
+            "[{op: set, path: /domain/memory, value: \"$[ vmi.spec.text == '' ? '2' : cel.bind(a, vmi.spec.text + "
+            'vmi.spec.text, cel.bind(b, a + a + a + a, cel.bind(c, b + b + b + b, string((c + c).size())))) ]"}]'
+        ),
+        domain(),
+        vmi("x" * MIB),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DOMAINS)
+def test_a_domain(start: Callable[..., Shim], group: Cage, what: str) -> None:
+    text, large, long = DOMAINS[what]
+    shim = start(text)
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as caught:
+            virtlauncher.define_domain(shim.socket, VERSION, large, long)
+        print(caught.value.details())
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED, caught.value.details()
+        assert "error[PL417 out-of-memory] the run ran out of memory and was ended" in caught.value.details()
+        assert "(patch hungry)" in caught.value.details() or large.startswith(domain("<a/>" * 199_000)[:1000])
+        assert b"<memory>2</memory>" in virtlauncher.define_domain(shim.socket, VERSION, domain("<a/>"), vmi())
+    nobody_was_killed(shim, group)
+
+
+def test_user_data_of_250000_entries(start: Callable[..., Shim], group: Cage) -> None:
+    shim = start(patch("[{op: ensure, target: userData, path: /runcmd/-, value: 'true'}]", kind="cloudInit"))
+    data = cloud_init("#cloud-config\nruncmd:\n" + "- a\n" * 250_000)
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.pre_cloud_init(shim.socket, VERSION, data, vmi())
+    assert caught.value.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.FAILED_PRECONDITION)
+    small = cloud_init("#cloud-config\nruncmd:\n- a\n")
+    result = virtlauncher.pre_cloud_init(shim.socket, VERSION, small, vmi())
+    assert json.loads(result.cloudInitData)["UserData"].endswith("- a\n- 'true'\n")
+    nobody_was_killed(shim, group)
+
+
+@pytest.fixture
+def shim() -> Iterator[Shim]:
+    with TemporaryDirectory(prefix="limits-") as folder:
+        yield Shim(Path(folder))
+
+
+def test_patches_that_do_not_fit(group: Cage, shim: Shim) -> None:
+    """The error of loading is kept and answered."""
+    edits = ", ".join(
+        f"{{op: set, path: /domain/memory, value: \"$[ vmi.spec.text + '{'x' * 40}{number}' ]\"}}"
+        for number in range(900)
+    )
+    for number in range(60):
+        shim.patch(patch(f"[{edits}]").replace("hungry", f"hungry{number}"), f"{number}.yaml")
+    shim.start(version=VERSION, within=group.enter, environment=IMAGE)
+    launcher = shim.launcher()
+    assert launcher.only.hook_points == ("OnDefineDomain", "Shutdown")
+    with pytest.raises(grpc.RpcError) as caught:
+        launcher.on_define_domain(domain(), vmi())
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "error[PL417 out-of-memory] loading the patches ran out of memory" in caught.value.details()
+    assert "(patch hungry" in caught.value.details() or ".yaml:1:1: error" in caught.value.details()
+    nobody_was_killed(shim, group)
+
+
+def nobody_was_killed(shim: Shim, group: Cage) -> None:
+    assert shim.process is not None
+    assert (group.killed, shim.process.poll()) == (0, None), f"peak {group.peak:,} bytes, {shim.text[-2000:]}"
+    assert shim.signal(signal.SIGTERM) == 0
+    print(f"peak {group.peak:,} bytes")
