@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from .patterns import pattern
 from .record import record
@@ -197,58 +196,6 @@ def _opening(found: list[Token], closer: int) -> int:
     return 0
 
 
-def may_be_optional(text: str) -> bool:
-    """Whether an expression makes optionals at all: a cheap look."""
-    return "?" in text or "optional" in text
-
-
-_TAKE_PLAIN = frozenset({"flatten", "keys", "xpath"})
-_GIVE_PLAIN = frozenset({"hasValue", "orValue", "value"})
-
-
-def handed_over_optional(text: str) -> int | None:
-    """The offset of an optional that no method ends, in a text that calls a function which takes plain values only.
-
-    None where there is none. What stands in ``.or(...)`` is left to the chain around it.
-    """
-    if not may_be_optional(text):
-        return None
-    found = [t for t in tokens(text) if t.kind != "comment"]
-    calls = pairwise(found)
-    if not any(name.text in _TAKE_PLAIN and paren.text == "(" for name, paren in calls):
-        return None
-    for at, token in enumerate(found):
-        is_mark = token.text == "?" and at > 0 and found[at - 1].text in ("[", ".")
-        is_name = token.kind == "name" and token.text == "optional"
-        is_made = is_name and at + 1 < len(found) and found[at + 1].text == "."
-        if not is_mark and not is_made:
-            continue
-        start = _operand_start(found, at - 2) if is_mark and at > 1 else at
-        in_or = start > 1 and found[start - 1].text == "(" and found[start - 2].text == "or"
-        if not in_or and _last_method(found, at) not in _GIVE_PLAIN:
-            return token.start
-    return None
-
-
-def _last_method(found: list[Token], at: int) -> str:
-    """The name of the method that is called last in the chain that goes on behind token ``at``."""
-    last = ""
-    at = _closing(found, at - 1) if found[at - 1].text == "[" and at > 0 and found[at].text == "?" else at
-    while at + 1 < len(found):
-        if found[at + 1].text == "[":
-            at, last = _closing(found, at + 1), ""
-        elif found[at + 1].text == "." and at + 2 < len(found):
-            at += 3 if found[at + 2].text == "?" else 2
-            if at + 1 < len(found) and found[at + 1].text == "(":
-                last = found[at].text
-                at = _closing(found, at + 1)
-        elif found[at].text == "?":
-            at += 1  # the member behind `.?`
-        else:
-            break
-    return last
-
-
 _OPENERS = frozenset({"optMap", "optFlatMap"})
 
 
@@ -259,59 +206,3 @@ def opened_twice(text: str, limit: int) -> int | None:
     """
     found = [t for t in tokens(text) if t.kind == "name" and t.text in _OPENERS]
     return found[limit].start if len(found) > limit else None
-
-
-_ENDS_OPTIONAL = frozenset({"hasValue", "optFlatMap", "optMap", "or", "orValue", "value"})
-
-
-def compared_optional(text: str) -> int | None:
-    """The offset of an optional (``m[?k]``, ``m.?k``) that is compared with a value; None where there is none."""
-    found = [t for t in tokens(text) if t.kind != "comment"]
-    for at in range(1, len(found)):
-        if found[at].text != "?" or found[at - 1].text not in ("[", "."):
-            continue
-        end, ended = _chain_end(found, at)
-        start = _operand_start(found, end)
-        if not ended and (_is_comparison(found, end + 1) or (start > 1 and _is_comparison(found, start - 2))):
-            return found[start].start
-    return None
-
-
-def _chain_end(found: list[Token], at: int) -> tuple[int, bool]:
-    """The last token of the chain that goes on behind the ``?`` at ``at``, and whether a method ends the optional."""
-    ended = False
-    if found[at - 1].text == "[":
-        at = _closing(found, at - 1)
-    else:
-        at += 1
-    while at + 1 < len(found):
-        if found[at + 1].text == "[":
-            at = _closing(found, at + 1)
-        elif found[at + 1].text == "." and at + 2 < len(found):
-            at += 3 if found[at + 2].text == "?" else 2
-            ended = ended or (at < len(found) and found[at].text in _ENDS_OPTIONAL)
-            if at + 1 < len(found) and found[at + 1].text == "(":
-                at = _closing(found, at + 1)
-        else:
-            break
-    return min(at, len(found) - 1), ended
-
-
-def _closing(found: list[Token], opener: int) -> int:
-    depth = 0
-    for at in range(opener, len(found)):
-        if found[at].kind == "symbol":
-            depth += (found[at].text in "([{") - (found[at].text in _CLOSERS)
-            if depth == 0:
-                return at
-    return len(found) - 1
-
-
-def _is_comparison(found: list[Token], at: int) -> bool:
-    """Do ``==`` or ``!=`` stand at this token and the next?"""
-    return (
-        at + 1 < len(found)
-        and found[at].text in ("=", "!")
-        and found[at + 1].text == "="
-        and (found[at].end == found[at + 1].start)
-    )

@@ -22,10 +22,7 @@ from .celsyntax import (
     MEMBERS,
     Insertion,
     chains,
-    compared_optional,
     guard_macros,
-    handed_over_optional,
-    may_be_optional,
     opened_twice,
     original_offset,
 )
@@ -94,10 +91,13 @@ class Bindings(Protocol):
 class Compiled:
     """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known."""
 
-    def __init__(self, source: Text, program: cel.Expression, inputs: tuple[str, ...], kind: str) -> None:
+    def __init__(
+        self, source: Text, program: cel.Expression, inputs: tuple[str, ...], kind: str, makes_optionals: bool
+    ) -> None:
         self.source = source
         self.kind = kind
         self._program = program
+        self._makes_optionals = makes_optionals
         self._inputs = {name: _members_read(source.text, name) for name in inputs}
 
     def evaluate(self, bindings: Bindings) -> Any:
@@ -133,7 +133,7 @@ class Compiled:
 
     def _convert(self, value: cel.Value) -> Any:
         """Python data. The library's own conversion of a map with an optional in it ends the process."""
-        return _opened(value) if may_be_optional(self.source.text) else value.plain_value()
+        return _opened(value) if self._makes_optionals else value.plain_value()
 
     def error(self, rule: Rule, message: str, help: str | None = None) -> PatchError:
         return fail(rule, message, self.source.span(), help)
@@ -196,12 +196,6 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     """
     if len(source.text) > MAX_SOURCE:
         raise fail(rules.BAD_EXPRESSION, f"the expression is longer than {MAX_SOURCE} characters", source.span())
-    if (at := compared_optional(source.text)) is not None:
-        message = "an optional is compared with a value, which is never equal"
-        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "end it with `.orValue(...)`")
-    if (at := handed_over_optional(source.text)) is not None:
-        message = "an optional may get into `flatten`, `keys` or `xpath`, which take plain values"
-        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "end it with `.orValue(...)`")
     if (at := opened_twice(source.text, MAX_OPENED_TWICE)) is not None:
         message = f"more than {MAX_OPENED_TWICE} `optMap` and `optFlatMap`: CEL writes out twice what each opens"
         raise fail(rules.BAD_EXPRESSION, message, source.span(at), "put a part of the expression into a variable")
@@ -212,7 +206,12 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     try:
         program = env.compile(text)
     except (RuntimeError, UnicodeError) as e:
+        if (parsed := parse(source.text)) is not None:
+            _check_optionals(source, parsed, source.text)
         raise _static_error(source, text, insertions, str(e), names) from None
+    serialized = program.serialize()
+    if _MAKES_OPTIONALS in serialized and any(use in serialized for use in _USES_OPTIONALS):
+        _check_optionals(source, serialized, text, insertions)
     try:
         kind = str(program.return_type().name()).split("<")[0].lower()
     except RuntimeError:
@@ -239,7 +238,45 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         raise fail(rules.BAD_EXPRESSION, message, source.span(), help)
     if kind == "null_type" or _GUESSED.search(source.text):
         kind = "dyn"
-    return Compiled(source, _evaluator().deserialize(program.serialize()), inputs, kind)
+    try:
+        program = _evaluator().deserialize(serialized)
+    except RuntimeError:
+        raise _too_deep(source, _WRITTEN_OUT) from None
+    return Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
+
+
+# every function that makes an optional says so in the name of its overload or of its type
+_MAKES_OPTIONALS = b"optional"
+_USES_OPTIONALS = (b"_==_", b"_!=_", b"flatten", b"keys", b"xpath")
+
+
+def parse(text: str) -> bytes | None:
+    """CEL's tree of an expression, not checked, for :func:`patchlang.celread.read`; None where CEL does not take it."""
+    if len(text) > MAX_SOURCE or opened_twice(text, MAX_OPENED_TWICE) is not None:
+        return None
+    try:
+        parsed: bytes = _evaluator().compile(text, disable_check=True).serialize()
+    except (RuntimeError, UnicodeError):
+        return None
+    return parsed
+
+
+def _check_optionals(source: Text, serialized: bytes, text: str, insertions: tuple[Insertion, ...] = ()) -> None:
+    """Raises PatchError (PL202) for optionals that go astray; ``text`` is what CEL read."""
+    from .celoptionals import astray
+    from .celread import UnreadableError, read
+
+    try:
+        found = astray(read(serialized), text)
+    except UnreadableError:
+        raise _too_deep(source, _WRITTEN_OUT) from None
+    for at, message in (
+        (found.compared, "an optional is compared with a value, which is never equal"),
+        (found.handed_over, "an optional may get into `flatten`, `keys` or `xpath`, which take plain values"),
+    ):
+        if at is not None:
+            span = source.span(original_offset(at, insertions))
+            raise fail(rules.BAD_EXPRESSION, message, span, "end it with `.orValue(...)`")
 
 
 @cache
@@ -324,8 +361,7 @@ def _check_members(source: Text, chain: Any) -> None:
 def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
     found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
     if not found and TOO_DEEP.search(raw):
-        message = "the expression is nested deeper than 32 levels; each operator in a row is one"
-        return fail(rules.BAD_EXPRESSION, message, source.span(), "put a part of it into a variable")
+        return _too_deep(source, "deeper than 32 levels; each operator in a row is one")
     if not found:
         return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
     over_map = [f for f in found if OVER_MAP.search(f[2])]
@@ -338,6 +374,15 @@ def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], ra
         return _unknown_name(source, unknown[1], offset, names)
     words, help = explain_static(message, source.text, offset)
     return fail(rules.BAD_EXPRESSION, words, span, help)
+
+
+_WRITTEN_OUT = "too deep: CEL writes a macro such as `map` out as several levels"
+
+
+def _too_deep(source: Text, how: str) -> PatchError:
+    return fail(
+        rules.BAD_EXPRESSION, f"the expression is nested {how}", source.span(), "put a part of it into a variable"
+    )
 
 
 def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchError:

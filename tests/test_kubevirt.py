@@ -18,7 +18,7 @@ from test_lint import DOMAIN, compiled, source
 from patchlang.diagnostics import Diagnostic, Severity
 from patchlang.engine import patch_domain
 from patchlang.files import source_of
-from patchlang.kubevirt import structs
+from patchlang.kubevirt import marks, structs
 from patchlang.kubevirt.advice import advise
 from patchlang.load import decode_source
 from patchlang.patchtest.replay import differences, second_run
@@ -94,6 +94,39 @@ def test_a_newer_release_may_know_it() -> None:
 )
 def test_what_cannot_be_tried_is_not_judged(text: str) -> None:
     assert render(advise(decode_source(source(text))[0], OLDEST, plugins=False)) == ""
+
+
+# one condition, its quotes written in many ways: it sees that an alias is lost, and adds the channel once more
+QUOTED = (
+    r"""xpath('//alias[@name="ua-a"]') == []""",
+    r"""xpath("//alias[@name='ua-a']") == []""",
+    r"""xpath('//alias[@name=\'ua-a\']') == []""",
+    r"""xpath("//alias[@name=\"ua-a\"]") == []""",
+    r"""xpath('//alias[@name=\x27ua-a\u0027]') == []""",
+    r"""xpath(r"//alias[@name='ua-a']") == []""",
+    r"""xpath('''//alias[@name='ua-a']''') == []""",
+    r"""[] == xpath('//alias[@name=\'ua-a\']') && vmi.metadata.name != 'it\'s'""",
+    r"""size(xpath('//alias[@name=\'ua-a\']')) == 0x0""",
+    r"""xpath('not(//alias[@name=\'ua-a\'])')""",
+    r"""!(xpath('//alias[@name=\'ua-a\']') != [])""",
+)
+
+
+@pytest.mark.parametrize("when", QUOTED)
+def test_it_is_the_same_however_a_quote_is_written(when: str) -> None:
+    edit = {
+        "op": "add",
+        "path": "/domain/devices",
+        "when": when,
+        "xml": "<channel type='pty'><target type='virtio' name='a'/><alias name='ua-a'/></channel>",
+    }
+    assert [d.rule.id for d in advice(f"- {json.dumps(edit)}")] == ["PL321"]
+
+
+@pytest.mark.parametrize("key", ["'name'", '"name"', "r'name'", r"'n\x61me'"])
+def test_a_mark_is_the_same_however_a_key_is_written(key: str) -> None:
+    for expression in (f"item[{key}]", f"variables.item[ {key} ]", f"(item)[{key}]"):
+        assert marks.mark(expression) == "item.name"
 
 
 # -- with plugins ------------------------------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .. import model
+from .. import celtree, model
 from ..celsyntax import closing_bracket
+from ..celtree import Call, Ident, Literal, Node, Select
+from ..celwrite import write
 from ..lint import celtruth
 from ..lint.guards import variables_of
-from ..lint.reading import TEMPLATES, leaves, template, tree
+from ..lint.reading import TEMPLATES, calls_xpath, cel, leaves, template, tree
 from ..record import fields, is_record, replace
 from ..source import Span, Text
 from ..template import Computed
@@ -33,8 +35,25 @@ def computed_parts(text: Text) -> Iterator[tuple[int, int, str]]:
 
 def mark(expression: str) -> str:
     """``item.name``, for ``$item.name`` as for ``item['name']`` and ``variables.item.name``."""
-    dotted = re.sub(r"\[\s*(['\"])(\w+)\1\s*\]", r".\2", expression.replace("variables.", ""))
-    return re.sub(r"[^\w.]+", "_", dotted)
+    read = cel(expression)
+    path = _path(read) if read is not None else None
+    try:
+        text = path or (write(read) if read is not None else expression)
+    except ValueError:
+        text = expression
+    return re.sub(r"[^\w.]+", "_", text)
+
+
+def _path(node: Node) -> str | None:
+    """The names of a chain of members, with dots between."""
+    match node:
+        case Ident(name):
+            return name.removeprefix("variables.")
+        case Select(field, tested=False, children=(of,)) | Call("_[_]", children=(of, Literal("string", str(field)))):
+            above = _path(of)
+            return f"{above}.{field}" if above is not None else None
+        case _:
+            return None
 
 
 def marked(patch: model.Patch, edit: model.DomainEdit) -> model.Patch | None:
@@ -42,7 +61,7 @@ def marked(patch: model.Patch, edit: model.DomainEdit) -> model.Patch | None:
 
     None where a loop reads the domain.
     """
-    if edit.for_each is not None and "xpath" in edit.for_each.text:
+    if edit.for_each is not None and calls_xpath(edit.for_each.text):
         return None
     names = {
         part.name
@@ -51,18 +70,20 @@ def marked(patch: model.Patch, edit: model.DomainEdit) -> model.Patch | None:
         for part in walk(read)
         if isinstance(part, VariableRef)
     }
+    try:
+        conditions = [_on_domain(patch, condition) for condition in (patch.spec.when, edit.when)]
+    except ValueError:
+        return None
     made: model.DomainEdit = _filled(edit)
-    loop = None
+    entries = None
     if edit.for_each is not None:
-        loop = model.Expression(f"[{_value('item', names)}]", edit.for_each.locate)
-    made = replace(made, when=_on_domain(patch, edit.when), for_each=loop)
+        entries = model.Expression(f"[{_value('item', names)}]", edit.for_each.locate)
+    made = replace(made, when=conditions[1], for_each=entries)
     variables = tuple(
         replace(variable, expression=model.Expression(_value(variable.name.text, names), variable.expression.locate))
         for variable in patch.spec.variables
     )
-    spec = replace(
-        patch.spec, when=_on_domain(patch, patch.spec.when), variables=variables, domain=(made,), cloud_init=()
-    )
+    spec = replace(patch.spec, when=conditions[0], variables=variables, domain=(made,), cloud_init=())
     return replace(patch, spec=spec)
 
 
@@ -92,9 +113,16 @@ def _filled(value: Any) -> Any:
 
 
 def _on_domain(patch: model.Patch, condition: model.Expression | None) -> model.Expression | None:
-    """What of a condition depends on the domain alone."""
+    """What of a condition depends on the domain alone. Raises ValueError where that cannot be told."""
     if condition is None:
         return None
-    parts = celtruth.conjuncts(celtruth.read(condition.text, variables_of(patch)))
-    kept = [f"({part.text})" for part in parts if not _OF_THE_VM & {token.text for token in part.tokens}]
+    read = celtruth.read(condition.text, variables_of(patch))
+    if read is None:
+        raise ValueError("a condition that cannot be read")
+    parts = celtruth.conjuncts(read)
+    kept = [f"({write(part)})" for part in parts if not any(_is_of_the_vm(node) for node in celtree.walk(part))]
     return model.Expression(" && ".join(kept), condition.locate) if kept else None
+
+
+def _is_of_the_vm(node: Node) -> bool:
+    return isinstance(node, Ident) and node.name in _OF_THE_VM

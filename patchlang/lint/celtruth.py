@@ -1,269 +1,190 @@
 """What is known of a CEL condition without a VMI: true, false, or nothing (None).
 
-Read are the operators between comparisons (``&&``, ``||``, ``!``, parentheses); a comparison is judged by its text and
-by what kinds of value its sides can be. Variables are replaced by their expressions.
+Read are the operators between comparisons (``&&``, ``||``, ``!``); a comparison is judged by what its sides say, and
+by what kinds of value they can be. Variables are replaced by their expressions. What is under ``vmi`` is of unknown
+type to CEL; that annotations, labels and names are texts is known here.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from ..celsyntax import Token, tokens
-from ..record import record
+from ..celtree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
 from ..xpathtree import result_kind
-from .reading import tree
+from .reading import cel, tree
 
-_OPEN, _CLOSE = "([{", ")]}"
-# how deep variables are looked into and brackets are read, and into how many tokens a condition may unfold
-_MAX_DEPTH = 30
-_MAX_TOKENS = 5000
+# how deep variables are looked into, how deep the tree that they unfold into may be, and how big
+_MAX_VARIABLES = 30
+_MAX_DEPTH = 100
+_MAX_NODES = 5000
 
-Tokens = tuple[Token, ...]
-
-
-@record
-class Condition:
-    """``kind`` is ``and``, ``or``, ``not`` (of ``parts``) or ``atom`` (of ``tokens``)."""
-
-    kind: str
-    parts: tuple[Condition, ...]
-    tokens: Tokens
-
-    @property
-    def text(self) -> str:
-        return joined(self.tokens)
+_EQUAL, _UNEQUAL = "_==_", "_!=_"
 
 
-def read(text: str, variables: Mapping[str, str]) -> Condition:
-    """A condition; ``variables`` are the expressions of the patch's variables by name."""
-    found = _expanded(text, variables, 0)
-    return _condition(found, 0) if len(found) <= _MAX_TOKENS else Condition("atom", (), found[:_MAX_TOKENS])
+class _TooBigError(Exception):
+    """The variables unfold into more than is read."""
 
 
-def joined(found: Iterable[Token]) -> str:
-    """Tokens as text, alike for all ways to lay them out and to quote."""
-    text = ""
-    for token in found:
-        written = repr(token.text[1:-1]) if token.kind == "string" and token.text[0] in "'\"" else token.text
-        text += " " + written if text[-1:].isalnum() and written[:1].isalnum() else written
-    return text
+class _Unfolding:
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self.nodes = 0
+
+    def unfolded(self, node: Node, variables: int, depth: int) -> Node:
+        self.nodes += 1
+        if self.nodes > _MAX_NODES or depth > _MAX_DEPTH:
+            raise _TooBigError
+        if isinstance(node, Ident) and node.name.startswith("variables.") and variables < _MAX_VARIABLES:
+            text = self.variables.get(node.name.removeprefix("variables."))
+            inner = cel(text) if text is not None else None
+            return node if inner is None else self.unfolded(inner, variables + 1, depth + 1)
+        return node.over(tuple([self.unfolded(child, variables, depth + 1) for child in node.children]))
 
 
-def _expanded(text: str, variables: Mapping[str, str], depth: int) -> Tokens:
-    found = [token for token in tokens(text) if token.kind != "comment"]
-    result: list[Token] = []
-    at = 0
-    while at < len(found) and len(result) <= _MAX_TOKENS:
-        name = found[at + 2].text if at + 2 < len(found) else ""
-        if found[at].text == "variables" and found[at + 1].text == "." and name in variables and depth < _MAX_DEPTH:
-            inner = _expanded(variables[name], variables, depth + 1)
-            result += inner if _is_operand(inner) else [Token("symbol", "(", 0), *inner, Token("symbol", ")", 0)]
-            at += 3
-        else:
-            result.append(found[at])
-            at += 1
-    return tuple(result)
+def read(text: str, variables: Mapping[str, str]) -> Node | None:
+    """A condition; ``variables`` are the expressions of the patch's variables by name.
+
+    None where CEL does not take it, or the variables unfold into too much.
+    """
+    found = cel(text)
+    try:
+        return None if found is None else _Unfolding(variables).unfolded(found, 0, 0)
+    except _TooBigError:
+        return None
 
 
-def _is_operand(found: Tokens) -> bool:
-    """Whether it binds as one value does: a name, a call, members of it."""
-    outside = [token for token, depth in zip(found, _depths(found), strict=True) if depth == 0]
-    return not any(token.kind == "symbol" and token.text in "&|?:=!<>+-*/%" for token in outside) and not any(
-        token.text == "in" for token in outside
-    )
-
-
-def _depths(found: Tokens) -> list[int]:
-    """For each token how many brackets are open around it; brackets themselves count as inside."""
-    depths, depth = [], 0
-    for token in found:
-        if token.kind == "symbol" and token.text in _OPEN:
-            depth += 1
-        depths.append(depth)
-        if token.kind == "symbol" and token.text in _CLOSE:
-            depth -= 1
-    return depths
-
-
-def _split(found: Tokens, operator: str) -> list[Tokens]:
-    """The pieces between the operators (of two characters) that stand in no bracket."""
-    parts: list[Tokens] = []
-    start = 0
-    depths = _depths(found)
-    for at in range(len(found) - 1):
-        if depths[at] == 0 and found[at].text + found[at + 1].text == operator and found[at].kind == "symbol":
-            parts.append(found[start:at])
-            start = at + 2
-    return [*parts, found[start:]]
-
-
-def _condition(found: Tokens, depth: int) -> Condition:
-    if depth > _MAX_DEPTH:
-        return Condition("atom", (), found)
-    depths = _depths(found)
-    ternary = any(
-        t.text == "?" and d == 0 and (at == 0 or found[at - 1].text != ".")
-        for at, (t, d) in enumerate(zip(found, depths, strict=True))
-    )
-    if not ternary:
-        for operator, kind in (("||", "or"), ("&&", "and")):
-            parts = _split(found, operator)
-            if len(parts) > 1:
-                return Condition(kind, tuple(_condition(part, depth + 1) for part in parts), found)
-        if found and found[0].text == "(" and all(depth > 0 for depth in depths) and _is_one(found):
-            return _condition(found[1:-1], depth + 1)
-        if found and found[0].text == "!" and _is_operand(found[1:]):
-            return Condition("not", (_condition(found[1:], depth + 1),), found)
-    return Condition("atom", (), found)
-
-
-def _is_one(found: Tokens) -> bool:
-    """Whether the first bracket is closed by the last token."""
-    depths = _depths(found)
-    closed = [
-        at for at, token in enumerate(found) if depths[at] == 1 and token.text in _CLOSE and token.kind == "symbol"
-    ]
-    return bool(closed) and closed[0] == len(found) - 1
-
-
-def truth(condition: Condition) -> bool | None:
+def truth(condition: Node) -> bool | None:
     """The value of a condition, where it is the same for every VMI and domain."""
-    match condition.kind:
-        case "not":
-            inner = truth(condition.parts[0])
-            return None if inner is None else not inner
-        case "and":
-            return _and(conjuncts(condition))
-        case "or":
-            inner = _and([_negated(part) for part in condition.parts])
-            return None if inner is None else not inner
+    match condition:
+        case Call("!_", children=(inner,)):
+            return _not(truth(inner))
+        case Call("_&&_"):
+            return truth_of_all([condition])
+        case Call("_||_"):
+            return _not(truth_of_all([_negated(part) for part in _operands(condition, "_||_")]))
+        case Literal("bool", value):
+            return bool(value)
+        case Call("_==_" | "_!=_" as operator, children=(left, right)):
+            equal = _equal(left, right)
+            return equal if operator == _EQUAL else _not(equal)
+        case Call("@in", children=(left, right)):
+            return _in(left, right)
         case _:
-            return _atom(condition)
+            return None
 
 
-def conjuncts(condition: Condition) -> list[Condition]:
-    """The conditions that must all hold."""
-    if condition.kind == "and":
-        return [inner for part in condition.parts for inner in conjuncts(part)]
-    return [condition]
-
-
-def _negated(condition: Condition) -> Condition:
-    if condition.kind == "not":
-        return condition.parts[0]
-    if condition.kind == "atom" and (sides := comparison(condition)):
-        left, operator, right = sides
-        if operator in ("==", "!="):
-            turned = "!=" if operator == "==" else "=="
-            return Condition("atom", (), (*left, *(Token("symbol", c, 0) for c in turned), *right))
-    return Condition("not", (condition,), condition.tokens)
-
-
-def _and(parts: list[Condition]) -> bool | None:
+def truth_of_all(conditions: Iterable[Node]) -> bool | None:
+    """The value of conditions that must all hold."""
+    parts = [part for condition in conditions for part in conjuncts(condition)]
     values = [truth(part) for part in parts]
     if False in values or _contradict(parts):
         return False
     return None if None in values else True
 
 
-def _contradict(parts: list[Condition]) -> bool:
+def conjuncts(condition: Node) -> list[Node]:
+    """The conditions that must all hold."""
+    return list(_operands(condition, "_&&_"))
+
+
+def _operands(node: Node, operator: str) -> Iterator[Node]:
+    if isinstance(node, Call) and node.function == operator:
+        for child in node.children:
+            yield from _operands(child, operator)
+    else:
+        yield node
+
+
+def _not(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
+def _negated(condition: Node) -> Node:
+    match condition:
+        case Call("!_", children=(inner,)):
+            return inner
+        case Call("_==_", children=sides):
+            return Call(_UNEQUAL, *sides)
+        case Call("_!=_", children=sides):
+            return Call(_EQUAL, *sides)
+        case _:
+            return Call("!_", condition)
+
+
+def _contradict(parts: list[Node]) -> bool:
     """Whether a value would have to equal two literals, or equal one and not, or a condition hold and not."""
-    equal: dict[str, str] = {}
-    unequal: set[tuple[str, str]] = set()
-    texts = {part.text for part in parts if part.kind == "atom"}
+    equal: dict[Node, Node] = {}
+    unequal: set[tuple[Node, Node]] = set()
+    every = set(parts)
     for part in parts:
-        if part.kind == "not" and part.parts[0].text in texts:
-            return True
-        sides = comparison(part) if part.kind == "atom" else None
-        if sides is None or sides[1] not in ("==", "!="):
-            continue
-        value, literal = sides[0], sides[2]
-        if not _is_literal(literal):
-            value, literal = literal, value
-        if not _is_literal(literal) or _is_literal(value):
-            continue
-        if sides[1] == "!=":
-            unequal.add((joined(value), joined(literal)))
-        elif equal.setdefault(joined(value), joined(literal)) != joined(literal):
-            return True
+        match part:
+            case Call("!_", children=(inner,)) if inner in every:
+                return True
+            case Call("_==_" | "_!=_" as operator, children=(value, literal)):
+                if not isinstance(literal, Literal):
+                    value, literal = literal, value
+                if not isinstance(literal, Literal) or isinstance(value, Literal):
+                    continue
+                if operator == _UNEQUAL:
+                    unequal.add((value, literal))
+                elif equal.setdefault(value, literal) != literal:
+                    return True
     return any(pair in unequal for pair in equal.items())
 
 
-def comparison(atom: Condition) -> tuple[Tokens, str, Tokens] | None:
-    """The sides and the operator of ``a == b``, ``a != b`` and ``a in b``."""
-    depths = _depths(atom.tokens)
-    for operator in ("==", "!="):
-        parts = _split(atom.tokens, operator)
-        if len(parts) == 2:
-            return parts[0], operator, parts[1]
-    for at, token in enumerate(atom.tokens):
-        if token.text == "in" and token.kind == "name" and depths[at] == 0:
-            return atom.tokens[:at], "in", atom.tokens[at + 1 :]
-    return None
-
-
-def _atom(atom: Condition) -> bool | None:
-    if atom.text in ("true", "false"):
-        return atom.text == "true"
-    sides = comparison(atom)
-    if sides is None:
-        return None
-    left, operator, right = sides
-    if operator == "in":
-        return _in(left, right)
-    if _is_literal(left) and _is_literal(right):
-        return (joined(left) == joined(right)) is (operator == "==")
+def _equal(left: Node, right: Node) -> bool | None:
+    if isinstance(left, Literal) and isinstance(right, Literal):
+        return left == right
     kinds = kinds_of(left), kinds_of(right)
-    if kinds[0] and kinds[1] and not kinds[0] & kinds[1]:
-        return operator == "!="
-    return None
+    return False if kinds[0] and kinds[1] and not kinds[0] & kinds[1] else None
 
 
-def _in(left: Tokens, right: Tokens) -> bool | None:
-    if joined(right) in ("[]", "{}"):
-        return False
-    if not _is_literal(left) or not right or right[0].text != "[" or not _is_one(right):
-        return None
-    entries = [entry for entry in right[1:-1] if entry.text != ","]
-    if all(_is_literal((entry,)) for entry in entries):
-        return joined(left) in [joined((entry,)) for entry in entries]
-    return None
+def _in(left: Node, right: Node) -> bool | None:
+    match right:
+        case ListExpr(children=()) | MapExpr("", children=()):
+            return False
+        case ListExpr(children=entries) if isinstance(left, Literal):
+            return left in entries if all(isinstance(entry, Literal) for entry in entries) else None
+        case _:
+            return None
 
 
-def _is_literal(found: Tokens) -> bool:
-    return len(found) == 1 and (found[0].kind in ("string", "number") or found[0].text in ("true", "false", "null"))
-
-
-_TEXTS = re.compile(r"vmi\.metadata\.((annotations|labels)(\.\w+|\[('[^']*'|\"[^\"]*\")\])|name|namespace|uid)")
-_OPTIONAL = re.compile(r"vmi\.metadata\.(annotations|labels)(\.\?\w+|\[\?('[^']*'|\"[^\"]*\")\])\.orValue\((.*)\)")
+_KINDS = {
+    "string": "text", "bytes": "bytes", "int": "number", "uint": "number", "double": "number", "bool": "boolean",
+    "null_type": "null",
+}  # fmt: skip
 _RESULTS = {
     "number": ("int", "uint", "double", "size", "quantity"),
     "text": ("string", "hex"),
     "list": ("keys", "range", "flatten", "capture"),
 }
 _OF_XPATH = {"nodes": "list", "text": "text", "number": "number", "boolean": "boolean"}
+_METADATA = Select(Ident("vmi"), "metadata")
+_TEXTS = tuple(Select(_METADATA, name) for name in ("name", "namespace", "uid"))
+_MAPS_OF_TEXTS = tuple(Select(_METADATA, name) for name in ("annotations", "labels"))
 
 
-def kinds_of(found: Tokens) -> frozenset[str]:
-    """What a value can be: ``text``, ``number``, ``boolean``, ``null``, ``list``, ``map``; empty where unknown."""
-    text = joined(found)
-    if len(found) == 1:
-        if found[0].kind in ("string", "number"):
-            return frozenset({"text" if found[0].kind == "string" else "number"})
-        known = {"true": "boolean", "false": "boolean", "null": "null"}.get(text)
-        return frozenset({known} if known else ())
-    if found and found[0].text in "[{" and _is_one(found):
-        return frozenset({"list" if found[0].text == "[" else "map"})
-    if _TEXTS.fullmatch(text):
-        return frozenset({"text"})
-    if optional := _OPTIONAL.fullmatch(text):
-        other = kinds_of(tuple(tokens(optional[4])))
-        return other | {"text"} if other else other
-    if len(found) > 2 and found[0].kind == "name" and found[1].text == "(" and _is_one(found[1:]):
-        if found[0].text == "xpath" and found[2].kind == "string" and found[3].text in ",)":
-            inner = tree(found[2].text[1:-1])
-            kind = _OF_XPATH.get(result_kind(inner)) if inner else None
-            return frozenset({kind} if kind else ())
-        return frozenset(kind for kind, names in _RESULTS.items() if found[0].text in names)
-    return frozenset()
+def kinds_of(node: Node) -> frozenset[str]:
+    """What a value can be: ``text bytes number boolean null list map``; empty where unknown."""
+    match node:
+        case Literal(kind):
+            found = _KINDS.get(kind)
+        case ListExpr():
+            found = "list"
+        case MapExpr(""):
+            found = "map"
+        case Select(_, tested=False) if node in _TEXTS or node.children[0] in _MAPS_OF_TEXTS:
+            found = "text"
+        case Call("_[_]", children=(of, Literal("string"))) if of in _MAPS_OF_TEXTS:
+            found = "text"
+        case Call("orValue", True, children=(Call("_?._" | "_[?_]", children=(of, Literal("string"))), other)) if (
+            of in _MAPS_OF_TEXTS
+        ):
+            return kinds | {"text"} if (kinds := kinds_of(other)) else kinds
+        case Call("xpath", False, children=(Literal("string", str(query)), *_)):
+            found = _OF_XPATH.get(result_kind(read)) if (read := tree(query)) else None
+        case Call(function, False):
+            found = next((kind for kind, names in _RESULTS.items() if function in names), None)
+        case _:
+            found = None
+    return frozenset({found} if found else ())

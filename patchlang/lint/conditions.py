@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import model, rules
+from .. import celtree, model, rules
 from ..diagnostics import Diagnostic
 from ..model import Role
 from ..source import Text
@@ -15,6 +15,7 @@ from .reading import advice, queries, shown, tree
 from .roles import parts
 from .truth import NOTHING, all_of, truth
 
+_EMPTY = (celtree.ListExpr(), celtree.Call("range", celtree.Literal("int", 0)))
 _NOT_TEXT = "the values of annotations and labels are texts: compare with 'true', not with true"
 
 
@@ -26,16 +27,17 @@ def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
     """
     variables = variables_of(patch)
     for key, condition in _conditions(patch):
-        value = celtruth.truth(celtruth.read(condition.text, variables))
+        read = celtruth.read(condition.text, variables)
+        value = celtruth.truth(read) if read is not None else None
         if value is not None:
             yield _finding(patch, f"`{key}` is {_word(value)} true", condition, _why(condition.text))
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
         loop = edit.for_each
-        if loop is not None and celtruth.joined(celtruth.read(loop.text, variables).tokens) in ("[]", "range(0)"):
+        if loop is not None and celtruth.read(loop.text, variables) in _EMPTY:
             yield _finding(patch, "`forEach` is always empty: the edit never runs", loop, "leave the edit out")
     for edit in patch.spec.domain:
-        if edit.unless is not None and (read := tree(edit.unless.text)) is not None:
-            value = truth(read, NOTHING)
+        if edit.unless is not None and (asked := tree(edit.unless.text)) is not None:
+            value = truth(asked, NOTHING)
             if value is not None:
                 help = "`unless` is an XPath from the matched node, such as `../tpm` or `@model='none'`"
                 yield _finding(patch, f"`unless` is {_word(value)} true", edit.unless, help)

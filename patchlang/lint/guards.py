@@ -5,17 +5,17 @@ Run 2 of a boot has ``<devices>`` as the edits left them, but its interfaces and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
-from .. import celsyntax, model
+from .. import celtree, model
 from ..mergekeys import MERGE_KEYS
 from ..source import Text
 from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
-from .reading import locations, names, tree, xpath_literals
+from .reading import calls_xpath, cel, locations, names, tree, xpath_calls, xpath_literals
 
 
 class Zone(Enum):
@@ -80,7 +80,7 @@ def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
 def reads_domain(patch: model.Patch, edit: model.DomainEdit) -> bool:
     """Whether a condition or a loop around the edit reads the domain, in whatever way."""
     around = [text for text in (patch.spec.when, edit.when, edit.for_each) if text is not None]
-    return any("xpath" in reached.text for text in around for reached in _reached(patch, text))
+    return any(calls_xpath(reached.text) for text in around for reached in _reached(patch, text))
 
 
 def variables_of(patch: model.Patch) -> dict[str, str]:
@@ -90,8 +90,13 @@ def variables_of(patch: model.Patch) -> dict[str, str]:
 
 def _of_condition(patch: model.Patch, condition: Text) -> Iterator[Guard]:
     sources = {text.text: text for text in _xpaths(patch, condition)}
-    for part in celtruth.conjuncts(celtruth.read(condition.text, variables_of(patch))):
-        if any(token.text == "xpath" for token in part.tokens):
+    read = celtruth.read(condition.text, variables_of(patch))
+    if read is None:
+        if any(calls_xpath(reached.text) for reached in _reached(patch, condition)):
+            yield Guard(condition, ())
+        return
+    for part in celtruth.conjuncts(read):
+        if celtree.calls(part, "xpath"):
             asked = _asked(part)
             if asked is None:
                 yield Guard(condition, ())
@@ -107,30 +112,32 @@ class _Asked(NamedTuple):
     absent: bool
 
 
-_NOTHING = r"xpath\(§\)==\[\]|\[\]==xpath\(§\)|size\(xpath\(§\)\)==0|xpath\(§\)\.size\(\)==0|!\(xpath\(§\)!=\[\]\)"
-_SOMETHING = r"xpath\(§\)!=\[\]|size\(xpath\(§\)\)(>|!=)0|xpath\(§\)\.size\(\)(>|!=)0"
-
-
-def _asked(part: celtruth.Condition) -> _Asked | None:
+def _asked(part: celtree.Node) -> _Asked | None:
     """What a condition asks of the domain, where it is as simple as that."""
-    strings = [token.text for token in part.tokens if token.kind == "string"]
-    if len(strings) != 1 or (read := tree(strings[0][1:-1])) is None:
+    queries = [query for _, query in xpath_calls(part)]
+    if len(queries) != 1 or (read := tree(queries[0])) is None:
         return None
-    query = strings[0][1:-1]
-    text = celtruth.joined(part.tokens).replace(repr(query), "§")
+    call = celtree.Call("xpath", celtree.Literal("string", queries[0]))
+    absent = None
     if result_kind(read) == "nodes":
-        for pattern, absent in ((_NOTHING, True), (_SOMETHING, False)):
-            if re.fullmatch(pattern, text):
-                return _Asked(query, read, absent)
-    match read:
-        case Call(name="count", args=(inner,)) if re.fullmatch(r"xpath\(§\)(==0|>0|!=0)", text):
-            return _Asked(query, inner, "==" in text)
-        case Call(name="not" | "boolean", args=(inner,)) if text in ("xpath(§)", "!xpath(§)"):
-            return _Asked(query, inner, (read.name == "not") is (text == "xpath(§)"))
-        case Binary(operator="=", left=Call(name="count", args=(inner,)), right=Number(value=0)) if text == "xpath(§)":
-            return _Asked(query, inner, True)
-        case _:
-            return None
+        sizes = celtree.Call("size", call), celtree.Call("size", call, is_method=True)
+        none = [_equal(call, _NONE), _equal(_NONE, call), *(_equal(size, _ZERO) for size in sizes)]
+        some = [_unequal(call, _NONE), *(more(size, _ZERO) for size in sizes for more in (_unequal, _greater))]
+        absent = True if part in (*none, _not(some[0])) else False if part in some else None
+    else:
+        match read:
+            case Call(name="count", args=(inner,)):
+                some = [_unequal(call, _ZERO), _greater(call, _ZERO)]
+                read, absent = inner, True if part == _equal(call, _ZERO) else False if part in some else None
+            case Call(name="not" | "boolean" as name, args=(inner,)) if part in (call, _not(call)):
+                read, absent = inner, (name == "not") is (part == call)
+            case Binary(operator="=", left=Call(name="count", args=(inner,)), right=Number(value=0)) if part == call:
+                read, absent = inner, True
+    return _Asked(queries[0], read, absent) if absent is not None else None
+
+
+_NONE, _ZERO = celtree.ListExpr(), celtree.Literal("int", 0)
+_equal, _unequal, _greater, _not = (partial(celtree.Call, operator) for operator in ("_==_", "_!=_", "_>_", "!_"))
 
 
 def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
@@ -140,8 +147,9 @@ def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
     while pending:
         current = pending.pop()
         yield current
-        chains = [chain.names for chain in celsyntax.chains(current.text)]
-        used = [chain[1].text for chain in chains if chain[0].text == "variables" and len(chain) > 1]
+        read = cel(current.text)
+        idents = [node for node in celtree.walk(read) if isinstance(node, celtree.Ident)] if read is not None else []
+        used = [node.name.removeprefix("variables.") for node in idents if node.name.startswith("variables.")]
         pending += [by_name.pop(name) for name in dict.fromkeys(used) if name in by_name]
 
 

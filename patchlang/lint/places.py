@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import model, rules
+from ..celtree import Node
 from ..diagnostics import Diagnostic, Severity
 from ..model import Role
 from ..source import Span, Text
@@ -34,7 +35,7 @@ class _Write(NamedTuple):
     path: Steps
     value: str | None
     span: Span
-    conditions: tuple[celtruth.Condition, ...]
+    conditions: tuple[Node, ...]
 
 
 # with so many others each write is compared: conditions that exclude each other take time to read
@@ -72,8 +73,9 @@ def _writes(patch: model.Patch) -> Iterator[_Write]:
         found = list(_written(edit))
         if found:
             whens = [celtruth.read(when.text, variables) for when in (patch.spec.when, edit.when) if when is not None]
+            conditions = tuple(when for when in whens if when is not None)
             for role, path, steps, value in found:
-                yield _Write(patch, role, steps, value, path.span(), tuple(whens))
+                yield _Write(patch, role, steps, value, path.span(), conditions)
 
 
 def _written(edit: model.DomainEdit) -> Iterator[tuple[Role, Text, Steps, str | None]]:
@@ -149,8 +151,7 @@ def _clash(one: _Write, other: _Write) -> bool:
 
 def _meet(one: _Write, other: _Write) -> bool:
     """Whether both edits may run for one VM: their conditions do not exclude each other."""
-    conditions = (*one.conditions, *other.conditions)
-    return celtruth.truth(celtruth.Condition("and", conditions, ())) is not False
+    return celtruth.truth_of_all((*one.conditions, *other.conditions)) is not False
 
 
 def _finding(earlier: _Write, later: _Write) -> Diagnostic:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .. import celsyntax, model
+from .. import celsyntax, celtree, model
+from ..celread import UnreadableError, read
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
 from ..record import fields, is_record
 from ..source import Span, Text
@@ -114,15 +115,44 @@ def queries(patch: model.Patch) -> Iterator[Query]:
                     yield Query(literal, read, edit, "xpath()")
 
 
+@lru_cache(maxsize=4096)
+def cel(text: str) -> celtree.Node | None:
+    """CEL's own tree of an expression, not checked; None where CEL does not take it."""
+    from ..expressions import parse  # which loads CEL
+
+    try:
+        return read(found) if (found := parse(text)) is not None else None
+    except UnreadableError:
+        return None
+
+
+def calls_xpath(text: str) -> bool:
+    """Whether an expression reads the domain; one that CEL does not take might."""
+    read = cel(text)
+    return "xpath" in text if read is None else celtree.calls(read, "xpath")
+
+
+def xpath_calls(node: celtree.Node) -> Iterator[tuple[celtree.Literal, str]]:
+    """The queries of ``xpath('…')`` that are written out: where, and what."""
+    for call in celtree.walk(node):
+        match call:
+            case celtree.Call("xpath", False, children=(celtree.Literal("string", str(query)) as literal, *_)):
+                yield literal, query
+
+
 def xpath_literals(expression: Text) -> Iterator[Text]:
     """The texts of ``xpath('…')`` in CEL that are written out and have no escapes, so that their places are known."""
-    found = [t for t in celsyntax.tokens(expression.text) if t.kind != "comment"]
-    for at in range(len(found) - 3):
-        name, paren, literal, after = found[at : at + 4]
-        if name.text == "xpath" and paren.text == "(" and literal.kind == "string" and after.text in (")", ","):
-            quoted = re.fullmatch(r"(['\"])([^\\]*)\1", literal.text, re.DOTALL)
-            if quoted and not quoted[2].startswith(quoted[1]):
-                yield part_of(expression, literal.start + 1, literal.end - 1)
+    if (read := cel(expression.text)) is None:
+        return
+    written = {token.start: token for token in celsyntax.tokens(expression.text)}
+    for literal, query in sorted(xpath_calls(read), key=lambda call: call[0].position):
+        token = written.get(literal.position)
+        quote = _QUOTE.match(token.text) if token is not None else None
+        if token is not None and quote is not None and token.text == f"{quote[0]}{query}{quote[1]}":
+            yield part_of(expression, token.start + quote.end(), token.end - len(quote[1]))
+
+
+_QUOTE = re.compile(r"[rR]?('''|\"\"\"|'|\")")
 
 
 def locations(expr: Expr) -> tuple[Path, ...]:

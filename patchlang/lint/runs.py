@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import model, rules
+from .. import celtree, model, rules
 from ..diagnostics import Diagnostic
 from ..model import Role
 from ..source import Text
@@ -26,7 +25,7 @@ from .effects import (
     zone,
 )
 from .guards import Guard, Zone, guards, reads_domain
-from .reading import advice, locations_of, names, shown, template, tree
+from .reading import advice, cel, locations_of, names, shown, template, tree
 from .roles import SELECTING, adds, anchors, has, is_beside, only_asks, parts, selecting, texts
 from .truth import Facts, Steps, all_of
 
@@ -75,15 +74,29 @@ def _nests(edit: model.DomainEdit, made: set[str]) -> str | None:
     return None
 
 
-_OLD = r"(?:node\.text|xpath\('string\(\.\)'\))"
-_GROWING = re.compile(rf"{_OLD}\s*\+[^?]*|[^?]*\+\s*{_OLD}|int\({_OLD}\)\s*[-+*/]\s*[0-9]+")
+_OLD = (celtree.Select(celtree.Ident("node"), "text"), celtree.Call("xpath", celtree.Literal("string", "string(.)")))
+_CHOICES = ("_?_:_", "_?._", "_[?_]")
 
 
 def _grows(value: Text) -> bool:
     """Whether a value is the old one and more: ``$[ node.text ]-x``, ``$[ int(node.text) * 2 ]``."""
-    parts = computed_parts(value)
+    parts = [read for part in computed_parts(value) if (read := cel(part)) is not None]
     beside = len(template(value)) > 1
-    return any(_GROWING.fullmatch(part) or (beside and re.fullmatch(_OLD, part)) for part in parts)
+    return any(_is_more(part) or (beside and part in _OLD) for part in parts)
+
+
+def _is_more(node: celtree.Node) -> bool:
+    match node:
+        case celtree.Call(function, children=(celtree.Call("int", False, children=(old,)), celtree.Literal("int"))) if (
+            old in _OLD
+        ):
+            return function in ("_+_", "_-_", "_*_", "_/_")
+        case celtree.Call("_+_", children=(left, right)):
+            while isinstance(left, celtree.Call) and left.function == "_+_":
+                left = left.children[0]
+            return (left in _OLD or right in _OLD) and not any(celtree.calls(node, choice) for choice in _CHOICES)
+        case _:
+            return False
 
 
 def _guards_itself(survey: _Survey, edit: model.DomainEdit) -> bool:

@@ -168,6 +168,8 @@ _FORMS = (
     "math.abs({e})", "math.round({e})", "math.bitShiftLeft({e}, {e})", "math.bitAnd({e}, {e})", "math.sign({e})",
     "optional.of({e})", "optional.ofNonZeroValue({e})", "{e}.orValue({e})", "{e}.or({e})", "{e}.value()",
     "{e}.hasValue()", "{e}.optMap(x, {e})", "{e}.optFlatMap(x, {e})", "cel.bind(x, {e}, {e})", "parseJSON({e})",
+    "{e}.first()", "{e}.last()", "[?{e}]", "{?'a': {e}}", "flatten([{e}, x])",
+    "cel.bind(x, {e}, flatten([x].map(x, x)))",
     "quantity({e})", "capture({e}, {e})", "xpath({e})", "xpath({e}, {e})", "hex({e}, {e})", "range({e})", "keys({e})",
     "flatten({e})",
 )  # fmt: skip
