@@ -58,6 +58,7 @@ class Calls:
         self._turn = asyncio.Lock()
         self._here = 0
         self._queued = 0
+        self._patience: dict[asyncio.Timeout, float] = {}
 
     async def answer(
         self, name: str, seconds_left: float | None, receive: Callable[[], Awaitable[Request]]
@@ -88,6 +89,8 @@ class Calls:
     ) -> list[bytes] | CallError:
         self._queued += 1
         try:
+            if self._reading.locked():
+                self._hurry()
             await self._reading.acquire()
         finally:
             self._queued -= 1
@@ -107,17 +110,25 @@ class Calls:
             task.exception()  # where the caller is gone, nobody else asks for it
 
     async def _message(self, receive: Callable[[], Awaitable[Request]]) -> Request:
-        reading = asyncio.ensure_future(receive())
-        waited = 0.0
+        started = self._loop.time()
         try:
-            while waited < self._limits.message and not (waited and self._queued):
-                done, _ = await asyncio.wait([reading], timeout=self._limits.hurried)
-                if done:
-                    return reading.result()
-                waited += self._limits.hurried
-        finally:
-            reading.cancel()
-        raise CallError("DEADLINE_EXCEEDED", f"the message of the call did not come within {waited:g} s")
+            async with asyncio.timeout(self._limits.message) as patience:
+                self._patience[patience] = started
+                self._hurry()
+                try:
+                    return await receive()
+                finally:
+                    del self._patience[patience]
+        except TimeoutError:
+            waited = self._loop.time() - started
+            text = f"the message of the call did not come within {waited:.2g} s"
+            raise CallError("DEADLINE_EXCEEDED", text) from None
+
+    def _hurry(self) -> None:
+        """While others wait to send their messages, nobody has long for it."""
+        if self._queued:
+            for patience, started in self._patience.items():
+                patience.reschedule(started + self._limits.hurried)
 
     async def _run(self, name: str, until: float | None, request: Request) -> list[bytes] | CallError:
         """Returns an error, which would hold its task and the call's documents in a cycle if it were raised."""

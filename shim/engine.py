@@ -36,8 +36,6 @@ MAX_RESULT = 4 * 1024 * 1024 - 64
 """What one gRPC message holds, less the field numbers and lengths around the data of any answer."""
 LARGE = 128 * 1024
 """Bytes of a request after which memory is given back; less leaves little behind."""
-FOREGROUND = 10
-"""How much nicer than the front: where both want the processor, a call is answered before another one is worked on."""
 
 Reply = tuple[dict[str, Any], list[bytes]]
 
@@ -65,7 +63,6 @@ def _become_an_engine() -> None:
     for descriptor in (0, 1, 2):  # what libraries print may hold data
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
-    os.nice(FOREGROUND)
     with suppress(OSError):  # where /proc is hidden
         Path("/proc/self/oom_score_adj").write_text("1000")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncio
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MAX_HEAD = 8 * 1024 * 1024
 MAX_BLOB = 64 * 1024 * 1024
@@ -35,9 +35,9 @@ class BrokenFrameError(Exception):
 
 def send(connection: socket.socket, head: dict[str, Any], *blobs: bytes) -> None:
     """Sends a frame over a blocking socket. Raises OSError."""
-    connection.sendall(_start(head, blobs))
-    for blob in blobs:
-        connection.sendall(blob)
+    parts = [_start(head, blobs), *blobs]
+    for part in _unsent(parts, connection.sendmsg(parts)):
+        connection.sendall(part)
 
 
 def receive(connection: socket.socket) -> Frame | None:
@@ -53,9 +53,13 @@ async def send_async(
     loop: asyncio.AbstractEventLoop, connection: socket.socket, head: dict[str, Any], blobs: Sequence[bytes]
 ) -> None:
     """Sends a frame over a socket that does not block. Raises OSError."""
-    await loop.sock_sendall(connection, _start(head, blobs))
-    for blob in blobs:
-        await loop.sock_sendall(connection, blob)
+    parts = [_start(head, blobs), *blobs]
+    try:
+        sent = connection.sendmsg(parts)
+    except BlockingIOError:
+        sent = 0
+    for part in _unsent(parts, sent):
+        await loop.sock_sendall(connection, part)
 
 
 async def receive_async(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> Frame:
@@ -65,8 +69,16 @@ async def receive_async(loop: asyncio.AbstractEventLoop, connection: socket.sock
     return fields, [bytes(await _exactly_async(loop, connection, size)) for size in sizes]
 
 
+def _unsent(parts: Sequence[bytes], sent: int) -> Iterator[memoryview]:
+    """What is left of the parts after so many bytes of them."""
+    for part in parts:
+        if sent < len(part):
+            yield memoryview(part)[sent:]
+        sent = max(0, sent - len(part))
+
+
 def _start(head: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
-    text = json.dumps({**head, "sizes": [len(blob) for blob in blobs]}, separators=(",", ":")).encode()
+    text = json.dumps({**head, "sizes": [len(blob) for blob in blobs]}).encode()
     return _LENGTH.pack(len(text)) + text
 
 

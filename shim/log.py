@@ -29,6 +29,8 @@ PATIENCE = 0.3
 
 log = logging.getLogger("shim")
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 _LEVELS = {
     logging.CRITICAL: "fatal",
     logging.ERROR: "error",
@@ -60,7 +62,7 @@ class JsonFormatter(logging.Formatter):
             "pos": f"{record.filename}:{record.lineno}",
             "timestamp": f"{stamp}.{int(record.created % 1 * 1_000_000):06d}Z",
         }
-        return json.dumps(line, separators=(",", ":"))
+        return _encode(line)
 
 
 class StderrHandler(logging.Handler):
@@ -127,6 +129,8 @@ class _Withheld(io.TextIOBase):
 def set_up() -> StderrHandler:
     """Makes every logger of the process, ours and the libraries', and every lost exception write such lines."""
     logging.raiseExceptions = False
+    # what no line shows need not be found out for each
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     handler = StderrHandler()
     handler.setFormatter(JsonFormatter())
