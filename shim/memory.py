@@ -40,10 +40,10 @@ def _groups(proc: Path, root: Path) -> list[tuple[Path, str]]:
         return []
     groups = []
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
         if ".." in path:  # a group outside of this process's namespace
             path = "/"
-        if controllers == "":
+        if line.startswith("0::"):
             # a host that has both versions mounts v2 below
             groups += [(base / path.lstrip("/"), "memory.max") for base in (root, root / "unified")]
         elif "memory" in controllers.split(","):
