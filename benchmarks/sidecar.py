@@ -58,6 +58,12 @@ def define_domain(socket: Path, domain: bytes, vmi: bytes) -> bytes:
     return bytes(result.domainXML)
 
 
+def info(socket: Path) -> None:
+    """One Info by a connection of its own."""
+    with _dial(socket) as channel:
+        info_pb2_grpc.InfoStub(channel).Info(info_pb2.InfoParams(), timeout=CALL_SECONDS)
+
+
 def pre_cloud_init(socket: Path, data: bytes, vmi: bytes) -> bytes:
     """One PreCloudInitIso by a connection of its own; the new ``CloudInitData``."""
     source = json.dumps({"userData": json.loads(data)["UserData"]}).encode()

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 from ..context import Context
 from ..results import Group
-from . import call, cloudinit, engine, memory, start, validate
+from . import call, cloudinit, engine, info, memory, start, validate
 
 GROUPS: Mapping[str, Callable[[Context], Group]] = {
     "call": call.measure,
+    "info": info.measure,
     "engine": engine.measure,
     "start": start.measure,
     "memory": memory.measure,

@@ -143,6 +143,20 @@ def test_info_is_answered_while_a_callback_runs(start: Start, group: Cage) -> No
         assert group.field("cpu.stat", "nr_throttled") > 0
 
 
+def test_info_is_answered_while_a_large_domain_is_edited(start: Start, group: Cage) -> None:
+    shim = start(documents.DOMAIN_PATCH)
+    domain = documents.domain(MIB)
+    with nobody_is_killed(group, shim):
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(define, shim, domain)
+            asked = 0
+            while not running.done():
+                assert virtlauncher.ask_info(shim.socket).name == "shim"
+                asked += 1
+            assert running.result() == patched(domain)
+        assert asked > 1
+
+
 FLOODS = {
     "100-MB-on-stderr": 'yes "a line of what it does" | head -c 100000000 >&2; printf %s "$4"',
     "a-line-of-10-MB": 'head -c 10000000 /dev/zero | tr "\\0" x >&2; printf %s "$4"',
