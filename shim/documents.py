@@ -21,7 +21,9 @@ MAX_DEPTH = 256
 """Elements in one another: libxml2's limit, which libvirt and the next sidecar have."""
 
 _PIECE = 64 * 1024
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{,]', re.DOTALL)
+_QUOTE = ord('"')
+# A text that is not closed goes to the end, and is not tried again from each quote in it.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{,]', re.DOTALL)
 
 
 class UnreadableError(Exception):
@@ -32,11 +34,8 @@ def read_object(data: bytes) -> dict[str, Any]:
     """A JSON object as Go's ``encoding/json`` takes it. Raises UnreadableError."""
     try:
         text = data.decode("utf-8")
-        values = 0
-        for token in _TOKEN.finditer(data) if len(data) > MAX_VALUES else ():  # each takes a byte at least
-            values += token[0][:1] != b'"'
-            if values > MAX_VALUES:
-                raise UnreadableError(f"has more than {MAX_VALUES:,} values")
+        if len(data) > MAX_VALUES:  # each takes a byte at least
+            _count_values(data)
         value = json.loads(text, parse_constant=_not_json)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"is not UTF-8 (byte {error.start})") from None
@@ -48,6 +47,16 @@ def read_object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UnreadableError("is not a JSON object")
     return value
+
+
+def _count_values(data: bytes) -> None:
+    """Raises UnreadableError where there are too many. Texts count too: in JSON a value is beside each of them."""
+    values = texts = 0
+    for token in _TOKEN.finditer(data):
+        is_text = data[token.start()] == _QUOTE
+        values, texts = values + (not is_text), texts + is_text
+        if values > MAX_VALUES or texts > 2 * MAX_VALUES:
+            raise UnreadableError(f"has more than {MAX_VALUES:,} values")
 
 
 def check_vmi(vmi: bytes) -> None:

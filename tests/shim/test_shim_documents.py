@@ -1,0 +1,106 @@
+"""What the front itself looks at: bounded in time and memory, whatever it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shim.documents import MAX_VALUES, UnreadableError, check_domain, read_object
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), JSON), st.booleans())
+def test_an_object_is_read_as_json_is(value: dict[str, object], padded: bool) -> None:
+    """Also where it is so long that its values are counted."""
+    padding = {"padding": "x[{," * MAX_VALUES} if padded else {}
+    text = json.dumps({**value, **padding})
+    assert read_object(text.encode()) == json.loads(text)
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_any_bytes_are_an_object_or_are_said_not_to_be(data: bytes) -> None:
+    with suppress(UnreadableError):
+        assert isinstance(read_object(data), dict)
+
+
+SCANNED: dict[str, Callable[[int], bytes]] = {
+    "empty lists": lambda n: b'{"a":[' + b"[]," * n + b"0]}",
+    "empty texts": lambda n: b'{"a":[' + b'"",' * n + b"0]}",
+    "texts side by side": lambda n: b'""' * n,
+    "escaped quotes in a text that is not closed": lambda n: b'{"' + b'\\"' * n,
+    "backslashes": lambda n: b'{"a":"' + b"\\\\" * n + b'"}',
+    "a backslash at the end": lambda n: b'{"' + b"x" * n + b"\\",
+    "open brackets": lambda n: b"[" * n,
+    "one long text": lambda n: b'{"a":"' + b"x" * n + b'"}',
+    "digits": lambda n: b'{"a":' + b"1" * n + b"}",
+}
+
+
+@pytest.mark.parametrize("kind", SCANNED)
+def test_reading_takes_no_longer_than_the_text(kind: str) -> None:
+    """Four times the text, at most about four times the time: compared in one run, and never quadratic."""
+
+    def seconds(size: int) -> float:
+        data = SCANNED[kind](size)
+        best = float("inf")
+        for _ in range(5):
+            start = time.perf_counter()
+            with suppress(UnreadableError):
+                read_object(data)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert seconds(400_000) < 40 * seconds(100_000) + 0.01
+
+
+def test_what_takes_much_memory_is_refused_before_it_does() -> None:
+    for data in (b'{"a":[' + b"[]," * 1_000_000 + b"0]}", b'{"a":[' + b'"",' * 1_000_000 + b"0]}"):
+        with pytest.raises(UnreadableError, match="has more than 50,000 values"):
+            read_object(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is not well-formed at line 1, column 1: no element found"),
+        (b"<a/>", "has the root `a`, not `domain`"),
+        (b"<domain xmlns='u'/>", "has the root `u domain`, not `domain`"),
+        (b"<domain/>text", "is not well-formed at line 1, column 10: junk after document element"),
+        (b"<x:domain/>", "is not well-formed at line 1, column 1: unbound prefix"),
+        (b"<!DOCTYPE domain><domain/>", "has a DOCTYPE; entities and DTDs are refused"),
+        (b"<?xml version='1.0' encoding='ISO-8859-1'?><domain/>", "says it is ISO-8859-1; only UTF-8 is read"),
+        (b"<domain>" * 300, "is nested deeper than 256 elements"),
+        (b"<domain>&x;</domain>", "is not well-formed at line 1, column 9: undefined entity"),
+    ],
+)
+def test_what_is_not_a_domain(data: bytes, says: str) -> None:
+    with pytest.raises(UnreadableError) as caught:
+        asyncio.run(check_domain(data))
+    assert str(caught.value) == says
+
+
+def test_a_large_domain_lets_others_have_their_turn() -> None:
+    """The event loop is never held for longer than a piece takes."""
+
+    async def check() -> int:
+        turns = 0
+        checking = asyncio.ensure_future(check_domain(b"<domain>" + b"<a b='c'/>" * 300_000 + b"</domain>"))
+        while not checking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        checking.result()
+        return turns
+
+    assert asyncio.run(check()) > 40
