@@ -34,6 +34,8 @@ _DIFFERING = tuple(
 # in `[ ]` and `{ }`: question marks, comments, a colon without a value, and what begins with an indicator or is missing
 _DIFFERING_IN_FLOW = pattern(r"[?#]|:(?! [^\s\]},])|(?<=[\[{,\s])(?:[-:](?![0-9A-Za-z-])|,)")
 _LONGEST_KEY = 1000
+_BEFORE_NODES = ("\n", ",", ":", "[", "{", "- ", "? ")
+"""One of these is before each node but the first."""
 _LEAD = pattern(r"^[ ?-]*", re.MULTILINE)
 _MANY_BRACKETS, _FAR_RIGHT = 2000, 200
 
@@ -46,10 +48,24 @@ def compose(text: str, *, max_nodes: int, max_depth: int) -> yaml.Node | None:
     if any(differing.search(searched) for differing in _DIFFERING):
         return None
     try:
+        if _has_more_nodes(text, max_nodes):
+            return None
         root: yaml.Node | None = yaml.compose(text, yaml.CSafeLoader)
     except yaml.YAMLError:
         return None
     return root if root is not None and _is_read_alike(text, root, max_nodes, max_depth) else None
+
+
+def _has_more_nodes(text: str, max_nodes: int) -> bool:
+    """Counted before they are made: a node takes a kilobyte, and two bytes of text. Raises YAMLError."""
+    if 1 + sum(map(text.count, _BEFORE_NODES)) <= max_nodes:
+        return False
+    count = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        count += isinstance(event, yaml.NodeEvent)
+        if count > max_nodes:
+            return True
+    return False
 
 
 def _may_be_deep(text: str) -> bool:
