@@ -38,6 +38,7 @@ def recorded() -> dict[str, Any]:
 def test_the_recorded_soak_is_whole_and_within_its_bound() -> None:
     report = recorded()
     assert (report["calls"], report["refused"], report["oom_kills"]) == (20_000, 400, 0)
+    assert (report["killed_between"], report["killed_within"]) == (20, 20)
     assert (report["memory_limit_bytes"], report["cpu_quota_us"]) == (64_000_000, 20_000)
     assert report["rss"][0] == [1_000, report["rss_settled"]]
     assert report["rss"][-1] == [20_000, report["rss_end"]]
@@ -50,8 +51,10 @@ def test_the_document_says_what_was_recorded() -> None:
     (said,) = re.findall(r"<!-- figures: soak -->\n(.+?)\n\n?(?:#|\Z)", DOCUMENT, re.DOTALL)
     megabytes = f"{report['sent_bytes'] / 1e6:,.0f}"
     expected = (
-        f"{report['calls']:,} calls with {megabytes} MB in {report['seconds'] / 60:.0f} minutes, no error, "
-        f"{report['refused']} refused on purpose. Resident memory {report['rss_settled']:,} KiB after 1,000 calls and "
+        f"{report['calls']:,} calls with {megabytes} MB in {report['seconds'] / 60:.0f} minutes, {report['refused']} "
+        f"refused on purpose. Engines were killed {report['killed_between']} times between two calls, which no call "
+        f"noticed, and {report['killed_within']} times within one, which alone failed; there was no other error. "
+        f"Resident memory {report['rss_settled']:,} KiB after 1,000 calls and "
         f"{report['rss_end']:,} KiB at the end: {report['growth_percent']:+.2f} %. At most "
         f"{report['cgroup_peak_bytes']:,} bytes were charged, and nothing was killed."
     )
