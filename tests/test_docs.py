@@ -65,9 +65,9 @@ from patchlang.decode import model_fields
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.domainxml import parse
 from patchlang.engine import patch_domain
+from patchlang.kubevirt.replay import second_run
 from patchlang.lint import advise
 from patchlang.load import decode_source, load_sources
-from patchlang.patchtest.replay import second_run
 from patchlang.record import Field
 from patchlang.render import render
 from patchlang.scope import Scope

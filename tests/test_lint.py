@@ -15,9 +15,9 @@ from patchlang import handbook, lint, model
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic, Severity
 from patchlang.engine import patch_domain
+from patchlang.kubevirt.replay import differences, second_run
 from patchlang.lint import advise, celtruth
 from patchlang.load import decode_source, load_sources
-from patchlang.patchtest.replay import differences, second_run
 from patchlang.render import render
 from patchlang.source import SourceFile
 

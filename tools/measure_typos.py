@@ -28,9 +28,9 @@ from typing import Any
 from patchlang import model
 from patchlang.diagnostics import Severity
 from patchlang.files import source_of
-from patchlang.grammar import fragments
 from patchlang.grammar.index import load, versions
 from patchlang.grammar.patches import filled
+from patchlang.lint import fragments
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
 from patchlang.lint.roles import texts
 from patchlang.load import decode_source

@@ -17,10 +17,10 @@ from ..lint.effects import namespaces
 from ..lint.reading import locations_of
 from ..lint.roles import selecting, texts
 from ..model import Role
-from ..patchtest.replay import content, second_run
 from ..xpathtree import Binary, Call, Expr, Literal, Path, Step, VariableRef
 from . import structs
 from .marks import mark, marked
+from .replay import content, second_run
 
 
 class Fate(Enum):

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, assert_never
 
 from .. import model
-from ..grammar.fragments import Node, read
 from ..lint.effects import namespaces
+from ..lint.fragments import Node, read
 from ..lint.reading import constant, locations_of
 from ..lint.roles import has, is_beside, parts, texts
 from ..model import Role

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from lxml import etree
 
-from ..kubevirt import structs
+from . import structs
 
 Element: TypeAlias = Any
 
