@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cel_expr_python import cel
 
@@ -16,9 +16,7 @@ from .diagnostics import PatchError
 from .inputs import cel_integer, check_texts
 from .patterns import pattern
 from .record import record
-
-if TYPE_CHECKING:
-    from .expressions import Bindings
+from .scope import Bindings
 
 MAX_RANGE = 1000
 # of all ranges that one expression makes: in a loop each of them costs memory until the expression has its value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from . import cloudops, model, pointer, rules
 from .cloudinit import Origin
 from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
+from .context import Context
 from .diagnostics import fail
 from .pointer import PointerError
 from .source import Text
@@ -15,7 +16,6 @@ from .template import Literal, TemplateProgram, compile_template, pieces
 from .userdata import Selector
 
 if TYPE_CHECKING:
-    from .compile import DocumentCompiler
     from .expressions import Compiled
     from .scope import Scope
 
@@ -23,12 +23,13 @@ _ONE = model.Expect(1, 1)
 
 
 class CloudInitOps:
-    """Compiles cloud-init edits of one document. Every method raises PatchError (PL2xx)."""
+    """Compiles the op of one cloud-init edit. Every method raises PatchError (PL2xx)."""
 
-    def __init__(self, document: DocumentCompiler, edit: model.CloudInitEdit) -> None:
-        self.document = document
+    def __init__(self, context: Context, edit: model.CloudInitEdit, label: str) -> None:
+        self.context = context
         self.edit = edit
-        self.origin = _origin(document.patch, edit)
+        place: Text | None = edit.content_type if isinstance(edit, model.AddPart) else edit.path
+        self.origin = Origin(place.span() if place else edit.span, context.patch, label)
 
     def compile(self) -> CloudInitOp:
         with blamed(self.origin):
@@ -74,8 +75,8 @@ class CloudInitOps:
         if edit.path is not None and edit.value is not None:
             data = self.operation(edit.path, cloudops.test(self.value(edit.value)), _ONE)
         if edit.expression is not None:
-            names = self.document.names(item=edit.for_each is not None, cloud_init=True)
-            expression = self.document.expression(edit.expression, names, "bool")
+            names = self.context.names(item=edit.for_each is not None, cloud_init=True)
+            expression = self.context.expression(edit.expression, names, "bool")
         return TestOp(data, expression, self.template(edit.message) if edit.message else None, self.origin)
 
     def add_part(self, edit: model.AddPart) -> AddPartOp:
@@ -92,8 +93,8 @@ class CloudInitOps:
         return AddPartOp(edit.content_type.text, edit.filename.text, self.template(edit.content), self.origin)
 
     def expression(self, source: Text) -> Compiled:
-        names = self.document.names(item=self.edit.for_each is not None, cloud_init=True)
-        return self.document.expression(model.Expression(source.text, source.locate), names)
+        names = self.context.names(item=self.edit.for_each is not None, cloud_init=True)
+        return self.context.expression(model.Expression(source.text, source.locate), names)
 
     def template(self, source: model.Template) -> TemplateProgram:
         return compile_template(source, self.expression)
@@ -136,14 +137,6 @@ class CloudInitOps:
                     return {key: item.build(scope) for key, item in members}
 
                 return ValueProgram(build)
-
-
-def _origin(patch: model.Patch, edit: model.CloudInitEdit) -> Origin:
-    number = next(i for i, other in enumerate(patch.spec.cloud_init) if other is edit)
-    op = next(name for name, cls in model.CLOUD_INIT_OPS.items() if isinstance(edit, cls))
-    place: Text | None = edit.content_type if isinstance(edit, model.AddPart) else edit.path
-    name = edit.name.text if edit.name else f"cloudInit[{number}] {op}"
-    return Origin(place.span() if place else edit.span, patch.metadata.name.text, name)
 
 
 def _places(source: str, literal: Literal) -> Iterator[int]:

@@ -9,6 +9,7 @@ from lxml import etree
 
 from . import model, rules, xmlops
 from .buildpath import BuildDialect, parse_build_path
+from .context import Context
 from .diagnostics import did_you_mean, fail
 from .fragment import FragmentProgram, compile_fragment
 from .mergekeys import Key
@@ -22,7 +23,6 @@ from .xpath import Query, Selector, attribute_selector, new_name
 from .xpathtree import Path
 
 if TYPE_CHECKING:
-    from .compile import DocumentCompiler
     from .expressions import Compiled
 
 _ONE = model.Expect(1, 1)
@@ -32,11 +32,11 @@ _AT_MOST_ONE = model.Expect(0, 1)
 class DomainOps:
     """Compiles the op of one domain edit. Every method raises PatchError (PL2xx)."""
 
-    def __init__(self, document: DocumentCompiler, edit: model.DomainEdit) -> None:
-        self.document = document
+    def __init__(self, context: Context, edit: model.DomainEdit) -> None:
+        self.context = context
         self.edit = edit
         self.loop = edit.for_each is not None
-        self.known = document.xpath_names(loop=self.loop)
+        self.known = context.xpath_names(loop=self.loop)
 
     def compile(self) -> DomainOp:
         edit, allow = self.edit, self.edit.allow_protected
@@ -55,7 +55,7 @@ class DomainOps:
                 return xmlops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE), allow)
             case model.Move() | model.Copy():
                 copies = isinstance(edit, model.Copy)
-                destination = Targets(Selector(edit.path, self.document.namespaces, self.known), _ONE)
+                destination = Targets(Selector(edit.path, self.context.namespaces, self.known), _ONE)
                 return xmlops.RelocateOp(self.targets(edit.source), destination, edit.position, copies, allow)
             case model.Rename():
                 return self.renaming(edit)
@@ -67,10 +67,10 @@ class DomainOps:
                 assert_never(edit)
 
     def targets(self, path: model.XPath, *, default: model.Expect = _ONE, attribute: bool = False) -> Targets:
-        selector = Selector(path, self.document.namespaces, self.known)
+        selector = Selector(path, self.context.namespaces, self.known)
         unless = None
         if self.edit.unless:
-            unless = Query(self.edit.unless, self.document.namespaces, self.known, document=False)
+            unless = Query(self.edit.unless, self.context.namespaces, self.known, document=False)
         return Targets(
             selector, self.edit.expect or default, unless, attribute_selector(selector) if attribute else None
         )
@@ -80,8 +80,8 @@ class DomainOps:
 
         def compile_one(source: Text) -> Compiled:
             nonlocal names
-            names = names or self.document.names(item=self.loop, node=node, xpath=True)
-            return self.document.expression(model.Expression(source.text, source.locate), names)
+            names = names or self.context.names(item=self.loop, node=node, xpath=True)
+            return self.context.expression(model.Expression(source.text, source.locate), names)
 
         return compile_one
 
@@ -89,10 +89,10 @@ class DomainOps:
         return compile_template(source, self.compiler(node=node))
 
     def fragment(self, source: model.Fragment) -> FragmentProgram:
-        return compile_fragment(source, self.document.namespaces, self.compiler(node=True))
+        return compile_fragment(source, self.context.namespaces, self.compiler(node=True))
 
     def ensure(self, edit: model.Ensure) -> DomainOp:
-        dialect = BuildDialect(self.document.namespaces, self.known)
+        dialect = BuildDialect(self.context.namespaces, self.known)
         within = self.targets(edit.within) if edit.within else None
         template = compile_template(edit.path, self.compiler(node=within is not None))
         value = self.template(edit.value, node=within is not None) if edit.value else None
@@ -110,19 +110,19 @@ class DomainOps:
         for name, paths in edit.keys:
             parent, slash, own = name.text.rpartition("/")
             try:
-                clark = new_name(own, self.document.namespaces, attribute=False)
+                clark = new_name(own, self.context.namespaces, attribute=False)
             except (KeyError, ValueError):
                 clark = own
             if clark not in tags:
                 help = did_you_mean(own, {tag.rsplit("}", 1)[-1] for tag in tags}, "there are")
                 raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
-        namespaces = tuple(self.document.namespaces.items())
+        namespaces = tuple(self.context.namespaces.items())
         return MergeOp(self.targets(edit.path), fragment, keys, namespaces, edit.allow_protected)
 
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:
-            query = Query(path, self.document.namespaces, frozenset(), document=False)
+            query = Query(path, self.context.namespaces, frozenset(), document=False)
             if not isinstance(query.tree, Path) or query.tree.absolute:
                 raise fail(rules.BAD_XPATH, "a key is a path relative to the element, such as `@name`", path.span())
         return tuple(path.text for path in paths)
@@ -132,7 +132,7 @@ class DomainOps:
         name = edit.to
         try:
             element, attribute = (
-                new_name(name.text, self.document.namespaces, attribute=is_attribute) for is_attribute in (False, True)
+                new_name(name.text, self.context.namespaces, attribute=is_attribute) for is_attribute in (False, True)
             )
         except ValueError as e:
             raise fail(rules.BAD_VALUE, f"`{name.text}` cannot be a name here: {e}", name.span()) from None
@@ -159,7 +159,7 @@ class DomainOps:
         targets = self.targets(edit.path) if edit.path else None
         expression = None
         if edit.expression:
-            names = self.document.names(item=self.loop, xpath=True)
-            expression = self.document.expression(edit.expression, names, "bool")
+            names = self.context.names(item=self.loop, xpath=True)
+            expression = self.context.expression(edit.expression, names, "bool")
         message = self.template(edit.message, node=False) if edit.message else None
         return xmlops.TestOp(targets, expression, message, edit.span)

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from cel_expr_python import cel
 
@@ -30,7 +30,7 @@ from .data import TooBigError, check_size
 from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from .patterns import pattern
 from .record import record, replace
-from .scope import without_value
+from .scope import Bindings, without_value
 from .source import Span, Text
 
 MAX_SOURCE = 4096
@@ -73,19 +73,6 @@ class Names:
     node: bool = False
     xpath: bool = False
     cloud_init: bool = False
-
-
-class Bindings(Protocol):
-    """The values of one evaluation."""
-
-    def cel_value(self, name: str) -> Any:
-        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
-
-    def failure(self, variable: str) -> Diagnostic | None:
-        """Why the variable has no value."""
-
-    def xpath(self, query: str, values: dict[str, Any]) -> Any:
-        """The value of CEL's ``xpath(query, values)``; PatchError where it has none."""
 
 
 class Compiled:

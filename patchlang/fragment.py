@@ -14,13 +14,14 @@ from .diagnostics import PatchError, fail
 from .exhausted import raise_if_exhausted
 from .patterns import pattern
 from .record import record
+from .scope import Bindings
 from .source import Text
 from .template import Compiler, Computed, Literal, as_text, pieces
 from .xmlread import MAX_ATTRIBUTES, is_crowded
 from .xmltext import attributes_of, escape_attribute, read_by_expat, unusable_character
 
 if TYPE_CHECKING:
-    from .expressions import Bindings, Compiled
+    from .expressions import Compiled
 
 # a private-use character marks where a computed value goes while the XML around it is parsed
 _MARK = "\ue000"

@@ -81,14 +81,3 @@ def check_vmi(vmi: bytes) -> Diagnostic | None:
     except PatchError as e:
         return e.diagnostic
     return None
-
-
-def check_domain(domain: bytes) -> Diagnostic | None:
-    """What is wrong with a domain: not UTF-8, not well-formed, a DOCTYPE, another root; None where nothing is."""
-    from . import domainxml
-
-    try:
-        domainxml.parse(domain)
-    except PatchError as e:
-        return e.diagnostic
-    return None

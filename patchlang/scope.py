@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from . import rules
 from .diagnostics import Diagnostic, fail
 from .record import field, record, replace
 
 _SIMPLE = (str, int, float, bool)
+
+
+class Bindings(Protocol):
+    """The values of one evaluation."""
+
+    def cel_value(self, name: str) -> Any:
+        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
+
+    def failure(self, variable: str) -> Diagnostic | None:
+        """Why the variable has no value."""
+
+    def xpath(self, query: str, values: dict[str, Any]) -> Any:
+        """The value of CEL's ``xpath(query, values)``; PatchError where it has none."""
 
 
 @record(frozen=False)

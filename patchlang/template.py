@@ -11,10 +11,11 @@ from .celsyntax import closing_bracket
 from .diagnostics import PatchError, fail
 from .patterns import pattern
 from .record import record
+from .scope import Bindings
 from .source import Span, Text
 
 if TYPE_CHECKING:
-    from .expressions import Bindings, Compiled
+    from .expressions import Compiled
 
 _OPENING = pattern(r"\$\$\[|\$\[")
 
