@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, assert_never
 
-from . import cloudops, model, pointer, rules
+from . import cloudops, pointer, rules
 from .cloudinit import Origin
 from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
 from .context import Context
 from .diagnostics import fail
+from .document import model
 from .pointer import PointerError
 from .source import Text
 from .template import Literal, TemplateProgram, compile_template, pieces

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from . import jsontext, networkdata, rules, usable, userdata, yamlread
 from .data import TooBigError, identical, kind, plain
 from .diagnostics import Diagnostic, PatchError, Severity, fail
-from .model import Target
+from .document.model import Target
 from .patterns import pattern
 from .record import field, record, replace
 from .source import Span

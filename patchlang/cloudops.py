@@ -10,7 +10,7 @@ from . import jsonops, pointer, rules
 from .cloudinit import CloudInit, Origin
 from .data import identical
 from .diagnostics import PatchError, fail
-from .model import Expect, ListPosition, Target
+from .document.model import Expect, ListPosition, Target
 from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
 from .record import record
 from .result import Effect

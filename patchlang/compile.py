@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lxml import etree
 
-from . import model, rules
+from . import rules
 from .context import Context
 from .diagnostics import Diagnostic, PatchError, fail, in_order
+from .document import model
 from .domaincompile import DomainOps
 from .exhausted import raise_if_exhausted
 from .qemuargs import QEMU_NAMESPACE

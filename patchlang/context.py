@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from . import model
+from .document import model
 
 if TYPE_CHECKING:
     from .expressions import Compiled, Names

@@ -9,10 +9,10 @@ from __future__ import annotations
 from . import rules
 from .compile import CompiledDocument, Program
 from .diagnostics import Diagnostic, Severity
+from .document.model import FailurePolicy
 from .domainfaults import WHOLE, Comparison, Fault, Names
 from .domainschema import DomainSchema
 from .engine import left_out, patch_domain
-from .model import FailurePolicy
 from .patterns import pattern
 from .record import replace
 from .result import DocumentTrace, Outcome, Progress, State

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, assert_never
 
 from lxml import etree
 
-from . import model, rules, xmlops
+from . import rules, xmlops
 from .buildpath import BuildDialect, parse_build_path
 from .context import Context
 from .diagnostics import did_you_mean, fail
+from .document import model
 from .fragment import FragmentProgram, compile_fragment
 from .mergekeys import Key
 from .qemuargs import QemuArgsOp

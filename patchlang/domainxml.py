@@ -15,7 +15,7 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import fail
-from .model import Position
+from .document.model import Position
 from .xmlindent import Indentation, edge_child
 from .xmlindex import Element, Index
 from .xmlread import MAX_ATTRIBUTES, MAX_NODES, read_root

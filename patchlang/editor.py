@@ -8,8 +8,8 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, fail
+from .document.model import Position
 from .domainxml import DomainTree
-from .model import Position
 from .record import record
 from .source import Span
 from .xmlmatch import node_path

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from . import domainxml, rules
 from .compile import CompiledDocument, CompiledEdit, Program
 from .diagnostics import Diagnostic, PatchError, Severity
+from .document.model import FailurePolicy
 from .domainxml import DomainTree
 from .inputs import parse_vmi
-from .model import FailurePolicy
 from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
 from .scope import Scope

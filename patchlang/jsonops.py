@@ -15,7 +15,7 @@ import jsonpatch
 
 from . import rules
 from .data import TooBigError, check_size, equal, identical, kind, scalar_text
-from .model import ListPosition
+from .document.model import ListPosition
 from .pointer import (
     Equal,
     Key,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from lxml import etree
 
 from . import rules
+from .document.model import Position
 from .domainxml import DomainTree
 from .editor import Editor
-from .model import Position
 from .record import record
 from .result import Effect
 from .scope import Scope

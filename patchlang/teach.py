@@ -9,7 +9,7 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, closest, fail
-from .model import Expect
+from .document.model import Expect
 from .patterns import pattern
 from .record import record
 from .xmlmatch import Match, match_path, string_value

@@ -7,9 +7,9 @@ from lxml import etree
 from . import rules
 from .buildpath import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
 from .diagnostics import fail
+from .document.model import Position
 from .domainxml import DomainTree
 from .editor import Editor
-from .model import Position
 from .record import record
 from .result import Effect
 from .scope import Scope

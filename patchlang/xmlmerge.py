@@ -10,11 +10,11 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import fail
+from .document.model import Position
 from .domainxml import DomainTree
 from .editor import Editor
 from .fragment import FragmentProgram
 from .mergekeys import MERGE_KEYS, Key
-from .model import Position
 from .record import record
 from .result import Effect
 from .scope import Scope

@@ -10,10 +10,10 @@ from lxml import etree
 
 from . import rules
 from .diagnostics import PatchError, fail
+from .document.model import Expect, Position
 from .domainxml import DomainTree
 from .editor import Editor, Place
 from .fragment import FragmentProgram
-from .model import Expect, Position
 from .record import record
 from .result import Effect
 from .scope import Scope

@@ -59,10 +59,11 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang import celfunctions, engine, expressions, mergekeys, model, rules, xpathtree
+from patchlang import celfunctions, engine, expressions, mergekeys, rules, xpathtree
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
-from patchlang.decode import model_fields
 from patchlang.diagnostics import PatchError, Rule
+from patchlang.document import model
+from patchlang.document.decode import model_fields
 from patchlang.domainxml import parse
 from patchlang.engine import patch_domain
 from patchlang.kubevirt.replay import second_run

@@ -19,8 +19,8 @@ from lxml import etree
 from patchlang import domainxml, engine, rules
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic
+from patchlang.document.model import Position
 from patchlang.load import load_sources
-from patchlang.model import Position
 from patchlang.render import render
 from patchlang.result import Outcome
 from patchlang.source import SourceFile

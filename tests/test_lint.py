@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from patchlang import handbook, lint, model
+from patchlang import handbook, lint
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic, Severity
+from patchlang.document import model
 from patchlang.engine import patch_domain
 from patchlang.kubevirt.replay import differences, second_run
 from patchlang.lint import advise, celtruth

@@ -12,8 +12,9 @@ from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from patchlang import celsyntax, xpathsyntax, xpathtree, yamltree
+from patchlang import celsyntax, xpathsyntax, xpathtree
 from patchlang.diagnostics import PatchError
+from patchlang.document import yamltree
 from patchlang.expressions import Names, compile_expression
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text

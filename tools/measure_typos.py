@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from patchlang import model
 from patchlang.diagnostics import Severity
+from patchlang.document import model
+from patchlang.document.model import Role
 from patchlang.files import source_of
 from patchlang.grammar.index import load, versions
 from patchlang.grammar.patches import filled
@@ -34,7 +35,6 @@ from patchlang.lint import fragments
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
 from patchlang.lint.roles import texts
 from patchlang.load import decode_source
-from patchlang.model import Role
 from patchlang.record import fields
 from patchlang.source import Text
 from patchlang.validation.discovery import Input

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
-from .. import model, rules
+from .. import rules
 from ..celsyntax import closing_bracket
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
+from ..document import model
+from ..document.model import Role
 from ..lint.reading import constant, expressions, template, xpath_literals
 from ..lint.roles import is_beside, parts, selecting, texts
-from ..model import Role
 from ..record import replace
 from ..source import Text
 from ..template import Computed

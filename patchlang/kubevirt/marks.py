@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .. import celtree, model
+from .. import celtree
 from ..celsyntax import closing_bracket
 from ..celtree import Call, Ident, Literal, Node, Select
 from ..celwrite import write
+from ..document import model
 from ..lint import celtruth
 from ..lint.guards import variables_of
 from ..lint.reading import TEMPLATES, calls_xpath, cel, leaves, template, tree

@@ -10,13 +10,13 @@ from enum import Enum
 
 from lxml import etree
 
-from .. import model
 from ..compile import compile_program
+from ..document import model
+from ..document.model import Role
 from ..engine import patch_domain
 from ..lint.effects import namespaces
 from ..lint.reading import locations_of
 from ..lint.roles import selecting, texts
-from ..model import Role
 from ..xpathtree import Binary, Call, Expr, Literal, Path, Step, VariableRef
 from . import structs
 from .marks import mark, marked

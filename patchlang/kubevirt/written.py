@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, assert_never
 
-from .. import model
+from ..document import model
+from ..document.model import Role
 from ..lint.effects import namespaces
 from ..lint.fragments import Node, read
 from ..lint.reading import constant, locations_of
 from ..lint.roles import has, is_beside, parts, texts
-from ..model import Role
 from ..qemuargs import QEMU_NAMESPACE
 from ..source import Span, Text
 from ..xpathtree import Binary, Expr, Path, Step

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from .. import model
 from ..compile import Program
 from ..diagnostics import Diagnostic, in_order
+from ..document import model
 from .conditions import constant_condition
 from .paths import costly_xpath, nested_search, positional_predicate
 from .places import same_place, untested

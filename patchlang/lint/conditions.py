@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import celtree, model, rules
+from .. import celtree, rules
 from ..diagnostics import Diagnostic
-from ..model import Role
+from ..document import model
+from ..document.model import Role
 from ..source import Text
 from ..xpathtree import Literal, Number, Step, walk
 from . import celtruth

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from .. import model
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
+from ..document import model
+from ..document.model import Role
 from ..fragment import compile_fragment
 from ..mergekeys import MERGE_KEYS
-from ..model import Role
 from ..source import Text
 from ..template import Computed
 from ..xpathtree import Path, Step

@@ -10,7 +10,8 @@ from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
-from .. import celtree, model
+from .. import celtree
+from ..document import model
 from ..mergekeys import MERGE_KEYS
 from ..source import Text
 from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk

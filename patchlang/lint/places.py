@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-from .. import model, rules
+from .. import rules
 from ..celtree import Node
 from ..diagnostics import Diagnostic, Severity
-from ..model import Role
+from ..document import model
+from ..document.model import Role
 from ..source import Span, Text
 from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth

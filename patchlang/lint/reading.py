@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .. import celsyntax, celtree, model
+from .. import celsyntax, celtree
 from ..celread import UnreadableError, read
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
+from ..document import model
 from ..record import fields, is_record
 from ..source import Span, Text
 from ..template import Computed, part_of, pieces

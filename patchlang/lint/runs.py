@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import celtree, model, rules
+from .. import celtree, rules
 from ..diagnostics import Diagnostic
-from ..model import Role
+from ..document import model
+from ..document.model import Role
 from ..source import Text
 from ..xpathtree import Call, Path, Step, walk
 from .effects import (

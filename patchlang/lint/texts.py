@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from .. import model, rules
+from .. import rules
 from ..celsyntax import MEMBERS
 from ..diagnostics import Diagnostic
-from ..model import Role
+from ..document import model
+from ..document.model import Role
 from ..source import Span, Text
 from ..template import Literal
 from .reading import TEMPLATES, advice, constants, leaves, shown, template

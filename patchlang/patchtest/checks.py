@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
-from .. import domainxml, model, pointer, rules
+from .. import domainxml, pointer, rules
 from ..cloudinit import open_cloud_init
 from ..data import equal, plain
 from ..diagnostics import Diagnostic, PatchError, fail
-from ..model import Expect, Literal, Part
+from ..document import model
+from ..document.model import Expect, Literal, Part
 from ..pointer import Pointer, PointerError
 from ..record import record
 from ..scope import Scope

@@ -9,9 +9,9 @@ from typing import Any
 
 from .. import jsonops, pointer, rules
 from ..diagnostics import Diagnostic, PatchError
+from ..document.model import MapValue
 from ..dumps import read_domain, read_vmi
 from ..inputs import parse_vmi
-from ..model import MapValue
 from ..pointer import PointerError
 from ..record import replace
 from .checks import plain_value

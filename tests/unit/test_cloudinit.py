@@ -9,7 +9,7 @@ import pytest
 from patchlang import cloudinit, jsonops, yamlread
 from patchlang.cloudinit import CloudInit, open_cloud_init
 from patchlang.diagnostics import PatchError
-from patchlang.model import Target
+from patchlang.document.model import Target
 from patchlang.pointer import parse
 from patchlang.userdata import Selector
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from patchlang import engine, files, inputs, load, rules, yamltree
+from patchlang import engine, files, inputs, load, rules
 from patchlang.diagnostics import PatchError, Rule
+from patchlang.document import yamltree
 from patchlang.source import SourceFile
 
 

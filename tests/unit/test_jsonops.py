@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from patchlang import data as plain_data
 from patchlang import jsonops
-from patchlang.model import ListPosition
+from patchlang.document.model import ListPosition
 from patchlang.pointer import PointerError, parse
 
 CASES = Path(__file__).parents[1] / "cases" / "rfc6902"

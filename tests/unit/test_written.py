@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang.written import offsets
+from patchlang.document.scalar_offsets import offsets
 
 # (written form, of a value behind `key: `; for each character of interest: the character and how often it stood before)
 FORMS = {

@@ -7,12 +7,13 @@ from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, assert_never, get_args, get_origin, get_type_hints
 
-from . import model, rules
-from .diagnostics import Diagnostic, PatchError, did_you_mean, fail
-from .patterns import pattern
-from .record import Field, fields, is_record
-from .scalars import described, json_scalar, scalar
-from .source import Span, Text
+from .. import rules
+from ..diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from ..patterns import pattern
+from ..record import Field, fields, is_record
+from ..source import Span, Text
+from . import model
+from .scalar_values import described, json_scalar, scalar
 from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
 T = TypeVar("T")

@@ -8,9 +8,10 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from . import model, rules
-from .diagnostics import did_you_mean, fail
-from .patterns import pattern
+from .. import rules
+from ..diagnostics import did_you_mean, fail
+from ..patterns import pattern
+from . import model
 from .yamltree import Scalar, inside
 
 _MAY_BE_EMPTY = (model.Template, model.Pointer, model.Literal)

@@ -1,6 +1,6 @@
 """The typed model of a patch file: frozen, every leaf with its place in the file.
 
-The decoder (:mod:`patchlang.decode`) and the JSON Schema are both made from these classes: a field's type says
+The decoder (:mod:`patchlang.document.decode`) and the JSON Schema are both made from these classes: a field's type says
 how it is read, its YAML key is its name in camel case unless ``field(key=...)`` gives another, and a field without a
 default is required.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Annotated, Any, TypeAlias
 
-from .record import field, record
-from .source import Span, Text
+from ..record import field, record
+from ..source import Span, Text
 
 API_VERSION = "patchlang/v1"
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .diagnostics import Diagnostic
-from .record import record, replace
-from .source import Position, SourceFile, Span
-from .written import offsets
+from ..diagnostics import Diagnostic
+from ..record import record, replace
+from ..source import Position, SourceFile, Span
+from .scalar_offsets import offsets
 from .yamltree import Scalar
 
 

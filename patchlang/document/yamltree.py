@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import yaml
 
-from . import rules
-from .diagnostics import fail
-from .patterns import pattern
-from .record import record
-from .source import SourceFile, Span
-from .written import offsets
+from .. import rules
+from ..diagnostics import fail
+from ..patterns import pattern
+from ..record import record
+from ..source import SourceFile, Span
+from .scalar_offsets import offsets
 
 MAX_DEPTH = 40
 MAX_NODES = 50_000

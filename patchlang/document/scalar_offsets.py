@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .patterns import pattern
+from ..patterns import pattern
 
 _BREAKS = pattern(r"(?:\r?\n[ \t]*)+")
 _BLANKS = pattern(r"[ \t]*")
