@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, assert_never
 
 from . import cloudops, pointer, rules
+from .cel.template import Literal, TemplateProgram, compile_template, pieces
 from .cloudinit import Origin
 from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
 from .context import Context
@@ -13,11 +14,10 @@ from .diagnostics import fail
 from .document import model
 from .pointer import PointerError
 from .source import Text
-from .template import Literal, TemplateProgram, compile_template, pieces
 from .userdata import Selector
 
 if TYPE_CHECKING:
-    from .expressions import Compiled
+    from .cel.compiled import Compiled
     from .scope import Scope
 
 _ONE = model.Expect(1, 1)

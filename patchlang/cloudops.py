@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import jsonops, pointer, rules
+from .cel.template import TemplateProgram, as_text, check_true
 from .cloudinit import CloudInit, Origin
 from .data import identical
 from .diagnostics import PatchError, fail
@@ -15,11 +16,10 @@ from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
 from .record import record
 from .result import Effect
 from .source import Span, Text
-from .template import TemplateProgram, as_text, check_true
 from .userdata import Selector
 
 if TYPE_CHECKING:
-    from .expressions import Compiled
+    from .cel.compiled import Compiled
     from .scope import Scope
 
 

@@ -24,8 +24,8 @@ from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_e
 from .xpathsyntax import is_ncname
 
 if TYPE_CHECKING:
+    from .cel.compiled import Compiled
     from .cloudops import CloudInitOp
-    from .expressions import Compiled
 
 T = TypeVar("T")
 Op = TypeVar("Op")

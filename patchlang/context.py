@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .document import model
 
 if TYPE_CHECKING:
-    from .expressions import Compiled, Names
+    from .cel.compiled import Compiled, Names
 
 
 class Context:
@@ -21,7 +21,7 @@ class Context:
 
     def names(self, *, item: bool = False, node: bool = False, xpath: bool = False, cloud_init: bool = False) -> Names:
         """What an expression may use."""
-        from .expressions import Names
+        from .cel.compiled import Names
 
         return Names(tuple(self.variables), item, node, xpath, cloud_init)
 
@@ -32,6 +32,6 @@ class Context:
 
     def expression(self, source: model.Expression, names: Names, want: str = "dyn") -> Compiled:
         """A compiled expression, of type ``want``. Raises PatchError (PL202, PL206)."""
-        from .expressions import compile_expression
+        from .cel.compiled import compile_expression
 
         return compile_expression(source, names, want)

@@ -9,6 +9,7 @@ from lxml import etree
 
 from . import rules, xmlops
 from .buildpath import BuildDialect, parse_build_path
+from .cel.template import TemplateProgram, compile_template
 from .context import Context
 from .diagnostics import did_you_mean, fail
 from .document import model
@@ -16,7 +17,6 @@ from .fragment import FragmentProgram, compile_fragment
 from .mergekeys import Key
 from .qemuargs import QemuArgsOp
 from .source import Text
-from .template import TemplateProgram, compile_template
 from .xmlensure import EnsureOp, check_build_path
 from .xmlmerge import MergeOp
 from .xmlops import DomainOp, Targets
@@ -24,7 +24,7 @@ from .xpath import Query, Selector, attribute_selector, new_name
 from .xpathtree import Path
 
 if TYPE_CHECKING:
-    from .expressions import Compiled
+    from .cel.compiled import Compiled
 
 _ONE = model.Expect(1, 1)
 _AT_MOST_ONE = model.Expect(0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lxml import etree
 
 from . import rules
+from .cel.template import TemplateProgram, as_text
 from .document.model import Position
 from .domainxml import DomainTree
 from .editor import Editor
@@ -12,7 +13,6 @@ from .record import record
 from .result import Effect
 from .scope import Scope
 from .source import Span
-from .template import TemplateProgram, as_text
 from .xmlmatch import Match
 from .xmlops import note
 

@@ -6,6 +6,7 @@ from lxml import etree
 
 from . import rules
 from .buildpath import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
+from .cel.template import TemplateProgram
 from .diagnostics import fail
 from .document.model import Position
 from .domainxml import DomainTree
@@ -15,7 +16,6 @@ from .result import Effect
 from .scope import Scope
 from .source import Text
 from .teach import ambiguous
-from .template import TemplateProgram
 from .xmlmatch import Match, string_value
 from .xmlops import Targets, at_each, note, only_elements, set_at
 from .xpath import no_value

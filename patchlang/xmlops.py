@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from lxml import etree
 
 from . import rules
+from .cel.template import TemplateProgram, check_true
 from .diagnostics import PatchError, fail
 from .document.model import Expect, Position
 from .domainxml import DomainTree
@@ -19,12 +20,11 @@ from .result import Effect
 from .scope import Scope
 from .source import Span, Text
 from .teach import count_error
-from .template import TemplateProgram, check_true
 from .xmlmatch import Match, match_path, string_value
 from .xpath import AttributeSelector, Query, Selector
 
 if TYPE_CHECKING:
-    from .expressions import Compiled
+    from .cel.compiled import Compiled
 
 T = TypeVar("T")
 

@@ -59,7 +59,9 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang import celfunctions, engine, expressions, mergekeys, rules, xpathtree
+from patchlang import engine, mergekeys, rules, xpathtree
+from patchlang.cel import compiled as cel_compiled
+from patchlang.cel import functions as cel_functions
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.document import model
@@ -614,8 +616,8 @@ class Values:
     path: str | None
 
     @property
-    def names(self) -> expressions.Names:
-        return expressions.Names(tuple((name, "dyn") for name in self.variables), True, self.path is not None, True)
+    def names(self) -> cel_compiled.Names:
+        return cel_compiled.Names(tuple((name, "dyn") for name in self.variables), True, self.path is not None, True)
 
     def scope(self) -> Scope:
         """What the engine makes of them, at the node of ``path``."""
@@ -679,7 +681,7 @@ def evaluate(head: str, text: str, values: Values) -> Any:
     scope = values.scope()
     if head == "XPath":
         return scope.xpath(text, {})
-    return expressions.compile_expression(located(text), values.names).evaluate(scope)
+    return cel_compiled.compile_expression(located(text), values.names).evaluate(scope)
 
 
 # -- tables that are compared with the code ----------------------------------------------------------------------------
@@ -750,8 +752,8 @@ def table_of_merge_keys(table: Block) -> None:
 
 def table_of_functions(table: Block) -> None:
     named = {re.match(r"\w+", code)[0] for code in first_codes(table)}  # type: ignore[index]
-    assert named == set(celfunctions.SIGNATURES)
-    assert named == {name for name in celfunctions.FUNCTIONS if not name.endswith("__")}
+    assert named == set(cel_functions.SIGNATURES)
+    assert named == {name for name in cel_functions.FUNCTIONS if not name.endswith("__")}
 
 
 def table_of_xpath_functions(table: Block) -> None:
@@ -838,7 +840,7 @@ def test_every_rule_is_in_a_table() -> None:
 
 # constants whose limit the documents do not name: shapes of messages, and what bounds the code itself
 NOT_LIMITS = {
-    "patchlang.celread.MAX_DEPTH",
+    "patchlang.cel.checked_expr.MAX_DEPTH",
     "shim.engine.MAX_FINDINGS",
     "shim.engine.MAX_RESULT",
     "shim.engines.MAX_HELD",

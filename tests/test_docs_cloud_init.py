@@ -19,11 +19,11 @@ import pytest
 import yaml
 from test_docs import ROOT, Block, anchors, blocks, codes, constant, first_codes, given, kind_of, number, rows
 
+from patchlang.cel.compiled import MEMBERS
 from patchlang.compile import Program
 from patchlang.document import model
 from patchlang.document.decode import model_fields
 from patchlang.engine import patch_cloud_init
-from patchlang.expressions import MEMBERS
 from patchlang.load import decode_source, load_sources
 from patchlang.pointer import parse, resolve
 from patchlang.render import render

@@ -12,13 +12,14 @@ from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from patchlang import celsyntax, xpathsyntax, xpathtree
+from patchlang import xpathsyntax, xpathtree
+from patchlang.cel import syntax as cel_syntax
+from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cel.template import Computed, pieces
 from patchlang.diagnostics import PatchError
 from patchlang.document import yamltree
-from patchlang.expressions import Names, compile_expression
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
-from patchlang.template import Computed, pieces
 
 MANY = settings(max_examples=3 * settings().max_examples)  # of the profile
 VERY_MANY = settings(max_examples=8 * settings().max_examples)
@@ -524,7 +525,7 @@ def test_the_bracket_that_ends_an_expression_is_found(expression: str, behind: s
     assert compile_expression(located(expression), Names()).kind in ("string", "dyn"), (
         "the writer of this test is wrong"
     )
-    assert celsyntax.closing_bracket(f"{expression}]{behind}", 0) == len(expression)
+    assert cel_syntax.closing_bracket(f"{expression}]{behind}", 0) == len(expression)
     for start, piece in enumerate(pieces(located(f"$[ {expression} ]{behind.replace('$', '')}"))):
         if start == 0:
             assert isinstance(piece, Computed)
@@ -582,7 +583,7 @@ def test_any_text_is_cel_or_refused_with_a_place(text: str) -> None:
         span = e.diagnostic.span
         assert span is not None
         assert 0 <= span.start <= span.end <= len(text)
-    for token in celsyntax.tokens(text):
+    for token in cel_syntax.tokens(text):
         assert text[token.start : token.end] == token.text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..celtree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
+from ..cel.tree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
 from ..xpathtree import result_kind
 from .reading import cel, tree
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import celtree, rules
+from .. import rules
+from ..cel import tree as cel_tree
 from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
@@ -16,7 +17,7 @@ from .reading import advice, queries, shown, tree
 from .roles import parts
 from .truth import NOTHING, all_of, truth
 
-_EMPTY = (celtree.ListExpr(), celtree.Call("range", celtree.Literal("int", 0)))
+_EMPTY = (cel_tree.ListExpr(), cel_tree.Call("range", cel_tree.Literal("int", 0)))
 _NOT_TEXT = "the values of annotations and labels are texts: compare with 'true', not with true"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
+from ..cel.template import Computed
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
 from ..document import model
@@ -13,7 +14,6 @@ from ..document.model import Role
 from ..fragment import compile_fragment
 from ..mergekeys import MERGE_KEYS
 from ..source import Text
-from ..template import Computed
 from ..xpathtree import Path, Step
 from .guards import Zone, zone_of, zone_of_names
 from .reading import constant, locations_of, names, template

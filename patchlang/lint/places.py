@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from .. import rules
-from ..celtree import Node
+from ..cel.tree import Node
 from ..diagnostics import Diagnostic, Severity
 from ..document import model
 from ..document.model import Role

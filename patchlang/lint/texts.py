@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from .. import rules
-from ..celsyntax import MEMBERS
+from ..cel.syntax import MEMBERS
+from ..cel.template import Literal
 from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..source import Span, Text
-from ..template import Literal
 from .reading import TEMPLATES, advice, constants, leaves, shown, template
 from .roles import texts
 

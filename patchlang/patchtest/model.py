@@ -1,4 +1,4 @@
-"""The typed model of a test: a document of ``kind: PatchTest``, decoded as patches are (:mod:`patchlang.document.model`).
+"""The typed model of a test: a document of ``kind: PatchTest``, decoded as patches are (see :mod:`patchlang.document`).
 
 A test names patches and the input they are tried on; each of its cases changes the VMI and says what must come out.
 """

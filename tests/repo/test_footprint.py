@@ -129,7 +129,7 @@ def watching(text, flags=0):
         compiled.append(str(text).replace(" ", ""))
     return compile(text, flags)
 re._compiler.compile = watching
-import patchlang.load, patchlang.engine, patchlang.expressions, patchlang.cloudops, patchlang.cloudcompile
+import patchlang.load, patchlang.engine, patchlang.cel.compiled, patchlang.cloudops, patchlang.cloudcompile
 print(*compiled)
 print(*sys.modules)
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .diagnostics import did_you_mean
-from .patterns import pattern
+from ..diagnostics import did_you_mean
+from ..patterns import pattern
 
 LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
 # the guard of celsyntax.guard_macros, applied to a map

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .celtree import Call, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select
+from .tree import Call, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select
 
 _OPERATORS = {
     "_||_": 2, "_&&_": 3, "_==_": 4, "_!=_": 4, "_<_": 4, "_<=_": 4, "_>_": 4, "_>=_": 4, "@in": 4, "_+_": 5, "_-_": 5,

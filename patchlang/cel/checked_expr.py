@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from .celtree import Call, Comprehension, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select
 from .protowire import Message, WireError
+from .tree import Call, Comprehension, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select
 
 # CEL takes 32 levels, each of which a macro writes out as some more; what runs has less than 50 in all
 MAX_DEPTH = 100

@@ -12,11 +12,11 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from .diagnostics import PatchError
-from .inputs import cel_integer, check_texts
-from .patterns import pattern
-from .record import record
-from .scope import Bindings
+from ..diagnostics import PatchError
+from ..inputs import cel_integer, check_texts
+from ..patterns import pattern
+from ..record import record
+from ..scope import Bindings
 
 MAX_RANGE = 1000
 # of all ranges that one expression makes: in a loop each of them costs memory until the expression has its value

@@ -2,7 +2,7 @@
 
 This module imports ``cel_expr_python`` and is itself imported only when a document has an expression. The library is
 the C++ CEL with its ``strings``, ``math``, ``optional`` and ``bindings`` extensions; our own functions are in
-:mod:`patchlang.celfunctions`. CEL maps have no order, so ``.map`` and ``.filter`` are guarded to take lists only.
+:mod:`patchlang.cel.functions`. CEL maps have no order, so ``.map`` and ``.filter`` are guarded to take lists only.
 """
 
 from __future__ import annotations
@@ -15,23 +15,16 @@ from typing import Any
 
 from cel_expr_python import cel
 
-from . import rules
-from .celerrors import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
-from .celfunctions import FUNCTIONS, SIGNATURES, evaluating
-from .celsyntax import (
-    MEMBERS,
-    Insertion,
-    chains,
-    guard_macros,
-    opened_twice,
-    original_offset,
-)
-from .data import TooBigError, check_size
-from .diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
-from .patterns import pattern
-from .record import record, replace
-from .scope import Bindings, without_value
-from .source import Span, Text
+from .. import rules
+from ..data import TooBigError, check_size
+from ..diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
+from ..patterns import pattern
+from ..record import record, replace
+from ..scope import Bindings, without_value
+from ..source import Span, Text
+from .functions import FUNCTIONS, SIGNATURES, evaluating
+from .messages import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
+from .syntax import MEMBERS, Insertion, chains, guard_macros, opened_twice, original_offset
 
 MAX_SOURCE = 4096
 MAX_OPENED_TWICE = 8
@@ -238,7 +231,7 @@ _USES_OPTIONALS = (b"_==_", b"_!=_", b"flatten", b"keys", b"xpath")
 
 
 def parse(text: str) -> bytes | None:
-    """CEL's tree of an expression, not checked, for :func:`patchlang.celread.read`; None where CEL does not take it."""
+    """CEL's tree of an expression, not checked, for :func:`.checked_expr.read`; None where CEL does not take it."""
     if len(text) > MAX_SOURCE or opened_twice(text, MAX_OPENED_TWICE) is not None:
         return None
     try:
@@ -250,8 +243,8 @@ def parse(text: str) -> bytes | None:
 
 def _check_optionals(source: Text, serialized: bytes, text: str, insertions: tuple[Insertion, ...] = ()) -> None:
     """Raises PatchError (PL202) for optionals that go astray; ``text`` is what CEL read."""
-    from .celoptionals import astray
-    from .celread import UnreadableError, read
+    from .checked_expr import UnreadableError, read
+    from .optionals import astray
 
     try:
         found = astray(read(serialized), text)

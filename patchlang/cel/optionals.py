@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .celsyntax import Token, tokens
-from .celtree import Call, Ident, ListExpr, Macro, MapExpr, Node, Select, calls
+from .syntax import Token, tokens
+from .tree import Call, Ident, ListExpr, Macro, MapExpr, Node, Select, calls
 
 # these get no optional: the library's own conversion of one ends the process
 _TAKE_PLAIN = ("flatten", "keys", "xpath")

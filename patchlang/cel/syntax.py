@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .patterns import pattern
-from .record import record
+from ..patterns import pattern
+from ..record import record
 
 # objects whose members we know: a wrong member is found before anything runs
 MEMBERS: dict[str, frozenset[str]] = {

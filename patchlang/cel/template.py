@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import rules
-from .celsyntax import closing_bracket
-from .diagnostics import PatchError, fail
-from .patterns import pattern
-from .record import record
-from .scope import Bindings
-from .source import Span, Text
+from .. import rules
+from ..diagnostics import PatchError, fail
+from ..patterns import pattern
+from ..record import record
+from ..scope import Bindings
+from ..source import Span, Text
+from .syntax import closing_bracket
 
 if TYPE_CHECKING:
-    from .expressions import Compiled
+    from .compiled import Compiled
 
 _OPENING = pattern(r"\$\$\[|\$\[")
 

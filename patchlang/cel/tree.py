@@ -1,4 +1,4 @@
-"""CEL's own tree of an expression, as :mod:`patchlang.celread` reads it.
+"""CEL's own tree of an expression, as :mod:`patchlang.cel.checked_expr` reads it.
 
 Macros, which CEL writes out, are macros here; ``math.greatest`` and ``math.least`` have their own names. Nodes are
 equal where they say the same, wherever they stand. The classes are written out: the sidecar may read a tree, and making
