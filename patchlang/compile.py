@@ -21,7 +21,7 @@ from .result import Progress
 from .source import Span
 from .xmlops import DomainOp
 from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
-from .xpathsyntax import is_ncname
+from .xpath.parser import is_ncname
 
 if TYPE_CHECKING:
     from .cel.compiled import Compiled

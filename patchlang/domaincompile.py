@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, assert_never
 from lxml import etree
 
 from . import rules, xmlops
-from .buildpath import BuildDialect, parse_build_path
 from .cel.template import TemplateProgram, compile_template
 from .context import Context
 from .diagnostics import did_you_mean, fail
@@ -20,8 +19,9 @@ from .source import Text
 from .xmlensure import EnsureOp, check_build_path
 from .xmlmerge import MergeOp
 from .xmlops import DomainOp, Targets
-from .xpath import Query, Selector, attribute_selector, new_name
-from .xpathtree import Path
+from .xpath.constructive import BuildDialect, parse_build_path
+from .xpath.query import Query, Selector, attribute_selector, new_name
+from .xpath.tree import Path
 
 if TYPE_CHECKING:
     from .cel.compiled import Compiled

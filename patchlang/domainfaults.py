@@ -15,9 +15,9 @@ from lxml import etree
 
 from .domainschema import DomainSchema, smallest_domain, take, take_out, units
 from .record import record
-from .xmlmatch import Match, match_path, node_path
 from .xmlread import read_root
 from .xmltext import attributes_of, set_attributes
+from .xpath.match import Match, match_path, node_path
 
 # the names on the way from the root to a node, an attribute's with `@`
 Names = tuple[str, ...]

@@ -17,8 +17,8 @@ from lxml import etree
 from . import rules
 from .diagnostics import fail
 from .exhausted import raise_if_exhausted
-from .xmlmatch import Match
 from .xmltext import attributes_of, set_attributes
+from .xpath.match import Match
 
 _SMALLEST = b"<domain type='kvm'><name>n</name><memory>1</memory><os><type>hvm</type></os></domain>"
 _MAX_TRIALS = 1000

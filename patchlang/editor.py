@@ -12,8 +12,8 @@ from .document.model import Position
 from .domainxml import DomainTree
 from .record import record
 from .source import Span
-from .xmlmatch import node_path
 from .xmltext import unusable_character
+from .xpath.match import node_path
 
 Place = Callable[[], Span]
 

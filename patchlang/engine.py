@@ -16,7 +16,7 @@ from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
 from .scope import Scope
 from .source import SourceFile, Span, Text
-from .xpath import Query, to_cel
+from .xpath.query import Query, to_cel
 
 MAX_ITEMS = 10_000
 

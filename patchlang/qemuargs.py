@@ -13,8 +13,8 @@ from .record import record
 from .result import Effect
 from .scope import Scope
 from .source import Span
-from .xmlmatch import Match
 from .xmlops import note
+from .xpath.match import Match
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 

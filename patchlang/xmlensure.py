@@ -5,7 +5,6 @@ from __future__ import annotations
 from lxml import etree
 
 from . import rules
-from .buildpath import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
 from .cel.template import TemplateProgram
 from .diagnostics import fail
 from .document.model import Position
@@ -15,10 +14,11 @@ from .record import record
 from .result import Effect
 from .scope import Scope
 from .source import Text
-from .teach import ambiguous
-from .xmlmatch import Match, string_value
 from .xmlops import Targets, at_each, note, only_elements, set_at
-from .xpath import no_value
+from .xpath.constructive import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
+from .xpath.explain import ambiguous
+from .xpath.match import Match, string_value
+from .xpath.query import no_value
 
 
 @record

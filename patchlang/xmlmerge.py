@@ -18,9 +18,9 @@ from .mergekeys import MERGE_KEYS, Key
 from .record import record
 from .result import Effect
 from .scope import Scope
-from .teach import ambiguous
-from .xmlmatch import match_path, string_value
 from .xmlops import Targets, at_each
+from .xpath.explain import ambiguous
+from .xpath.match import match_path, string_value
 
 
 @record

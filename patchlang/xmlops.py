@@ -19,9 +19,9 @@ from .record import record
 from .result import Effect
 from .scope import Scope
 from .source import Span, Text
-from .teach import count_error
-from .xmlmatch import Match, match_path, string_value
-from .xpath import AttributeSelector, Query, Selector
+from .xpath.explain import count_error
+from .xpath.match import Match, match_path, string_value
+from .xpath.query import AttributeSelector, Query, Selector
 
 if TYPE_CHECKING:
     from .cel.compiled import Compiled

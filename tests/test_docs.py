@@ -59,7 +59,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang import engine, mergekeys, rules, xpathtree
+from patchlang import engine, mergekeys, rules
 from patchlang.cel import compiled as cel_compiled
 from patchlang.cel import functions as cel_functions
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
@@ -76,7 +76,8 @@ from patchlang.render import render
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
 from patchlang.xmlops import facts_of
-from patchlang.xpath import Match
+from patchlang.xpath import tree as xpath_tree
+from patchlang.xpath.query import Match
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = ROOT / "tests" / "corpus" / "base"
@@ -758,7 +759,7 @@ def table_of_functions(table: Block) -> None:
 
 def table_of_xpath_functions(table: Block) -> None:
     shown = [name for row in rows(table) for name in re.findall(r"([\w-]+)\(", row[1])]
-    assert sorted(shown) == sorted(set(xpathtree.FUNCTIONS) - {"id", "lang"})
+    assert sorted(shown) == sorted(set(xpath_tree.FUNCTIONS) - {"id", "lang"})
 
 
 def table_of_rules(table: Block) -> None:

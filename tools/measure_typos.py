@@ -40,8 +40,8 @@ from patchlang.source import Text
 from patchlang.validation.discovery import Input
 from patchlang.validation.options import Options
 from patchlang.validation.run import validate_files
-from patchlang.xpathsyntax import XPathSyntaxError, parse
-from patchlang.xpathtree import Binary, Call, Expr, Literal, Path, Step, walk
+from patchlang.xpath.parser import XPathSyntaxError, parse
+from patchlang.xpath.tree import Binary, Call, Expr, Literal, Path, Step, walk
 
 ROOT = File(__file__).resolve().parent.parent
 PATCHES = ("examples/corpus/*.yaml", "examples/patches/*/patch.yaml")

@@ -20,7 +20,7 @@ from ..lint.guards import variables_of
 from ..lint.reading import TEMPLATES, calls_xpath, cel, leaves, template, tree
 from ..record import fields, is_record, replace
 from ..source import Span, Text
-from ..xpathtree import VariableRef, walk
+from ..xpath.tree import VariableRef, walk
 
 _OF_THE_VM = frozenset({"vmi", "item", "index", "cloudInit"})
 

@@ -17,7 +17,7 @@ from ..engine import patch_domain
 from ..lint.effects import namespaces
 from ..lint.reading import locations_of
 from ..lint.roles import selecting, texts
-from ..xpathtree import Binary, Call, Expr, Literal, Path, Step, VariableRef
+from ..xpath.tree import Binary, Call, Expr, Literal, Path, Step, VariableRef
 from . import structs
 from .marks import mark, marked
 from .replay import content, second_run

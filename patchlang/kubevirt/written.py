@@ -18,7 +18,7 @@ from ..lint.reading import constant, locations_of
 from ..lint.roles import has, is_beside, parts, texts
 from ..qemuargs import QEMU_NAMESPACE
 from ..source import Span, Text
-from ..xpathtree import Binary, Expr, Path, Step
+from ..xpath.tree import Binary, Expr, Path, Step
 from .marks import computed_parts
 from .structs import Struct
 

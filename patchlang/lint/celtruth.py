@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..cel.tree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
-from ..xpathtree import result_kind
+from ..xpath.tree import result_kind
 from .reading import cel, tree
 
 # how deep variables are looked into, how deep the tree that they unfold into may be, and how big

@@ -10,7 +10,7 @@ from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..source import Text
-from ..xpathtree import Literal, Number, Step, walk
+from ..xpath.tree import Literal, Number, Step, walk
 from . import celtruth
 from .guards import variables_of
 from .reading import advice, queries, shown, tree

@@ -14,7 +14,7 @@ from ..document.model import Role
 from ..fragment import compile_fragment
 from ..mergekeys import MERGE_KEYS
 from ..source import Text
-from ..xpathtree import Path, Step
+from ..xpath.tree import Path, Step
 from .guards import Zone, zone_of, zone_of_names
 from .reading import constant, locations_of, names, template
 from .roles import adds, anchors, has, is_beside, parts, selecting, texts

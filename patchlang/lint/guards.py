@@ -14,7 +14,7 @@ from ..cel import tree as cel_tree
 from ..document import model
 from ..mergekeys import MERGE_KEYS
 from ..source import Text
-from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk
+from ..xpath.tree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
 from .reading import calls_xpath, cel, locations, names, tree, xpath_calls, xpath_literals
 

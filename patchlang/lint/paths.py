@@ -9,7 +9,7 @@ from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..mergekeys import MERGE_KEYS
-from ..xpathtree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
+from ..xpath.tree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
 from .reading import Query, advice, locations, queries, shown
 from .roles import is_beside, role_of
 

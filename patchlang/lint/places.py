@@ -13,7 +13,7 @@ from ..diagnostics import Diagnostic, Severity
 from ..document import model
 from ..document.model import Role
 from ..source import Span, Text
-from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
+from ..xpath.tree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth
 from .guards import variables_of
 from .reading import advice, constant, locations, tree

@@ -15,8 +15,8 @@ from ..diagnostics import Diagnostic, PatchError, Rule, Severity
 from ..document import model
 from ..record import fields, is_record
 from ..source import Span, Text
-from ..xpathsyntax import XPathSyntaxError, parse
-from ..xpathtree import Binary, Expr, Path, Step
+from ..xpath.parser import XPathSyntaxError, parse
+from ..xpath.tree import Binary, Expr, Path, Step
 
 # in these `$[ ]` is computed
 TEMPLATES = (model.Template, model.Fragment, model.ConstructivePath, model.Pointer)

@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..source import Text
-from ..xpathtree import Call, Path, Step, walk
+from ..xpath.tree import Call, Path, Step, walk
 from .effects import (
     Known,
     computed_parts,

@@ -16,11 +16,11 @@ from ..pointer import Pointer, PointerError
 from ..record import record
 from ..scope import Scope
 from ..source import Span
-from ..teach import count_error
 from ..userdata import Selector as PartSelector
-from ..xmlmatch import string_value
-from ..xpath import Namespaces, Query, Selector, to_cel
-from ..xpathtree import result_kind
+from ..xpath.explain import count_error
+from ..xpath.match import string_value
+from ..xpath.query import Namespaces, Query, Selector, to_cel
+from ..xpath.tree import result_kind
 from .model import PointerExpectation, XPathExpectation
 
 _NOBODY = Scope({})

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from . import rules
-from .diagnostics import PatchError, closest, fail
-from .document.model import Expect
-from .patterns import pattern
-from .record import record
-from .xmlmatch import Match, match_path, string_value
-from .xpath import Selector, XPathValues
-from .xpathtree import Binary, Expr, Literal, Path, Step, VariableRef
+from .. import rules
+from ..diagnostics import PatchError, closest, fail
+from ..document.model import Expect
+from ..patterns import pattern
+from ..record import record
+from .match import Match, match_path, string_value
+from .query import Selector, XPathValues
+from .tree import Binary, Expr, Literal, Path, Step, VariableRef
 
 _PLACES = 8
 _NAMES = 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .record import record
+from ..record import record
 
 # name → (least arguments, most arguments or None, kind of result)
 FUNCTIONS: dict[str, tuple[int, int | None, str]] = {

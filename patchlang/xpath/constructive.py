@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from . import rules
-from .diagnostics import PatchError, Rule, did_you_mean, fail
-from .patterns import pattern
-from .record import record
-from .source import Span, Text
-from .xpath import Namespaces, new_name
-from .xpathsyntax import XPathSyntaxError, parse
-from .xpathtree import Binary, Expr, Literal, Number, Path, Step, VariableRef
+from .. import rules
+from ..diagnostics import PatchError, Rule, did_you_mean, fail
+from ..patterns import pattern
+from ..record import record
+from ..source import Span, Text
+from .parser import XPathSyntaxError, parse
+from .query import Namespaces, new_name
+from .tree import Binary, Expr, Literal, Number, Path, Step, VariableRef
 
 _QUOTED = pattern("`.*`", re.DOTALL)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .diagnostics import did_you_mean
-from .patterns import pattern
-from .record import field, record, replace
-from .xpathtree import FUNCTIONS, Binary, Call, Expr, Literal, Negation, Number, Path, Step, VariableRef
+from ..diagnostics import did_you_mean
+from ..patterns import pattern
+from ..record import field, record, replace
+from .tree import FUNCTIONS, Binary, Call, Expr, Literal, Negation, Number, Path, Step, VariableRef
 
 MAX_LENGTH = 4096
 MAX_NESTING = 30
