@@ -13,13 +13,13 @@ from . import rules
 from .context import Context
 from .diagnostics import Diagnostic, PatchError, fail, in_order
 from .document import model
-from .domaincompile import DomainOps
+from .domain.compile import DomainOps
+from .domain.ops import DomainOp
+from .domain.qemuargs import QEMU_NAMESPACE
 from .exhausted import raise_if_exhausted
-from .qemuargs import QEMU_NAMESPACE
 from .record import record
 from .result import Progress
 from .source import Span
-from .xmlops import DomainOp
 from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
 from .xpath.parser import is_ncname
 

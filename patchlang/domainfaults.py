@@ -13,9 +13,9 @@ from itertools import islice
 
 from lxml import etree
 
+from .domain.read import read_root
 from .domainschema import DomainSchema, smallest_domain, take, take_out, units
 from .record import record
-from .xmlread import read_root
 from .xmltext import attributes_of, set_attributes
 from .xpath.match import Match, match_path, node_path
 

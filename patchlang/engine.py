@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from . import domainxml, rules
+from . import rules
 from .compile import CompiledDocument, CompiledEdit, Program
 from .diagnostics import Diagnostic, PatchError, Severity
 from .document.model import FailurePolicy
-from .domainxml import DomainTree
+from .domain import tree as domain_tree
+from .domain.tree import DomainTree
 from .inputs import parse_vmi
 from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
@@ -40,7 +41,7 @@ def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progr
     trace: list[DocumentTrace] = []
     try:
         vmi_data = parse_vmi(vmi)
-        tree = domainxml.parse(domain)
+        tree = domain_tree.parse(domain)
         run = Run(program, tree, lambda d: d.domain, partial(_domain_scope, tree, vmi_data), trace, progress)
         warnings = run.all()
         return Outcome(tree.result(), tuple(warnings), tuple(trace))

@@ -66,7 +66,8 @@ from patchlang.compile import BUILT_IN_NAMESPACES, Program
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.document import model
 from patchlang.document.decode import model_fields
-from patchlang.domainxml import parse
+from patchlang.domain.ops import facts_of
+from patchlang.domain.tree import parse
 from patchlang.engine import patch_domain
 from patchlang.kubevirt.replay import second_run
 from patchlang.lint import advise
@@ -75,7 +76,6 @@ from patchlang.record import Field
 from patchlang.render import render
 from patchlang.scope import Scope
 from patchlang.source import SourceFile, Span, Text
-from patchlang.xmlops import facts_of
 from patchlang.xpath import tree as xpath_tree
 from patchlang.xpath.query import Match
 

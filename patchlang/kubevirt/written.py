@@ -12,11 +12,11 @@ from typing import NamedTuple, assert_never
 
 from ..document import model
 from ..document.model import Role
+from ..domain.qemuargs import QEMU_NAMESPACE
 from ..lint.effects import namespaces
 from ..lint.fragments import Node, read
 from ..lint.reading import constant, locations_of
 from ..lint.roles import has, is_beside, parts, texts
-from ..qemuargs import QEMU_NAMESPACE
 from ..source import Span, Text
 from ..xpath.tree import Binary, Expr, Path, Step
 from .marks import computed_parts

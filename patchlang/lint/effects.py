@@ -11,7 +11,7 @@ from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
 from ..document import model
 from ..document.model import Role
-from ..fragment import compile_fragment
+from ..domain.fragment import compile_fragment
 from ..mergekeys import MERGE_KEYS
 from ..source import Text
 from ..xpath.tree import Path, Step

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
-from .. import domainxml, pointer, rules
+from .. import pointer, rules
 from ..cloudinit import open_cloud_init
 from ..data import equal, plain
 from ..diagnostics import Diagnostic, PatchError, fail
 from ..document import model
 from ..document.model import Expect, Literal, Part
+from ..domain import tree as domain_tree
 from ..pointer import Pointer, PointerError
 from ..record import record
 from ..scope import Scope
@@ -76,7 +77,7 @@ class XPathCheck:
 
     def fault(self, outcome: bytes) -> Diagnostic | None:
         wanted = self.expectation
-        document = domainxml.parse(outcome).document
+        document = domain_tree.parse(outcome).document
         try:
             result = self.query.evaluate(document, _NOBODY)
             texts = [string_value(n) for n in result] if isinstance(result, list) else [_as_text(to_cel(result))]

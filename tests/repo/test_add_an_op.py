@@ -35,7 +35,7 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
     ],
     2: [
         (
-            "patchlang/xmlops.py",
+            "patchlang/domain/ops.py",
             r"((?:@.*\n)*)class RenameOp:",
             """\\1class SwapOp:
     one: Targets
@@ -63,10 +63,10 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
     ],
     3: [
         (
-            "patchlang/domaincompile.py",
+            "patchlang/domain/compile.py",
             r"            case model\.Rename\(\):\n",
             """            case model.Swap():
-                return xmlops.SwapOp(self.targets(edit.path), self.targets(edit.other), allow)
+                return ops.SwapOp(self.targets(edit.path), self.targets(edit.other), allow)
 """,
         ),
         ("patchlang/document/decode.py", r"model\.Rename\(\) \|", "model.Swap() | "),

@@ -21,7 +21,7 @@ COMMAND_LINE = {
     "click",
     *(f"patchlang.{m}" for m in "cli grammar kubevirt lint manifests patchtest render schema validation".split()),
 }
-ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "compile document domainxml engine load xpath".split())}
+ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "compile document domain engine load xpath".split())}
 """What the sidecar's front leaves to the process of its own."""
 TRANSPORT = {"google.protobuf", "grpc", "shim"}
 HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog", "typer", "unittest"}

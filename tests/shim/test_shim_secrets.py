@@ -303,7 +303,7 @@ def test_what_the_fuzzer_tries(target: str, sidecar: Sidecar) -> None:
 # -- faults of ours ------------------------------------------------------------------------------------------------
 
 INNARDS = {
-    "patchlang.domainxml.parse": "domain",
+    "patchlang.domain.tree.parse": "domain",
     "patchlang.engine.parse_vmi": "both",
     "patchlang.engine.Run.all": "both",
     "patchlang.engine.Run.edit": "both",

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lxml import etree
 
-from . import rules
-from .cel.template import TemplateProgram, check_true
-from .diagnostics import PatchError, fail
-from .document.model import Expect, Position
-from .domainxml import DomainTree
-from .editor import Editor, Place
+from .. import rules
+from ..cel.template import TemplateProgram, check_true
+from ..diagnostics import PatchError, fail
+from ..document.model import Expect, Position
+from ..record import record
+from ..result import Effect
+from ..scope import Scope
+from ..source import Span, Text
+from ..xpath.explain import count_error
+from ..xpath.match import Match, match_path, string_value
+from ..xpath.query import AttributeSelector, Query, Selector
 from .fragment import FragmentProgram
-from .record import record
-from .result import Effect
-from .scope import Scope
-from .source import Span, Text
-from .xpath.explain import count_error
-from .xpath.match import Match, match_path, string_value
-from .xpath.query import AttributeSelector, Query, Selector
+from .guarded import Editor, Place
+from .tree import DomainTree
 
 if TYPE_CHECKING:
-    from .cel.compiled import Compiled
+    from ..cel.compiled import Compiled
 
 T = TypeVar("T")
 

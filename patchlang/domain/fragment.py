@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from . import rules
-from .cel.template import Compiler, Computed, Literal, as_text, pieces
-from .diagnostics import PatchError, fail
-from .exhausted import raise_if_exhausted
-from .patterns import pattern
-from .record import record
-from .scope import Bindings
-from .source import Text
-from .xmlread import MAX_ATTRIBUTES, is_crowded
-from .xmltext import attributes_of, escape_attribute, read_by_expat, unusable_character
+from .. import rules
+from ..cel.template import Compiler, Computed, Literal, as_text, pieces
+from ..diagnostics import PatchError, fail
+from ..exhausted import raise_if_exhausted
+from ..patterns import pattern
+from ..record import record
+from ..scope import Bindings
+from ..source import Text
+from ..xmltext import attributes_of, escape_attribute, read_by_expat, unusable_character
+from .read import MAX_ATTRIBUTES, is_crowded
 
 if TYPE_CHECKING:
-    from .cel.compiled import Compiled
+    from ..cel.compiled import Compiled
 
 # a private-use character marks where a computed value goes while the XML around it is parsed
 _MARK = "\ue000"

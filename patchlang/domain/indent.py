@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from .xmlindex import Content, Element
-from .xmlsplice import content_of
-from .xmltext import trailing_indent
+from ..xmltext import trailing_indent
+from .index import Content, Element
+from .splice import content_of
 
 _XML_SPACE = " \t\r\n"
 

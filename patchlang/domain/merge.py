@@ -8,19 +8,19 @@ from functools import lru_cache
 
 from lxml import etree
 
-from . import rules
-from .diagnostics import fail
-from .document.model import Position
-from .domainxml import DomainTree
-from .editor import Editor
+from .. import rules
+from ..diagnostics import fail
+from ..document.model import Position
+from ..mergekeys import MERGE_KEYS, Key
+from ..record import record
+from ..result import Effect
+from ..scope import Scope
+from ..xpath.explain import ambiguous
+from ..xpath.match import match_path, string_value
 from .fragment import FragmentProgram
-from .mergekeys import MERGE_KEYS, Key
-from .record import record
-from .result import Effect
-from .scope import Scope
-from .xmlops import Targets, at_each
-from .xpath.explain import ambiguous
-from .xpath.match import match_path, string_value
+from .guarded import Editor
+from .ops import Targets, at_each
+from .tree import DomainTree
 
 
 @record

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from lxml import etree
 
-from . import rules
-from .cel.template import TemplateProgram
-from .diagnostics import fail
-from .document.model import Position
-from .domainxml import DomainTree
-from .editor import Editor
-from .record import record
-from .result import Effect
-from .scope import Scope
-from .source import Text
-from .xmlops import Targets, at_each, note, only_elements, set_at
-from .xpath.constructive import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
-from .xpath.explain import ambiguous
-from .xpath.match import Match, string_value
-from .xpath.query import no_value
+from .. import rules
+from ..cel.template import TemplateProgram
+from ..diagnostics import fail
+from ..document.model import Position
+from ..record import record
+from ..result import Effect
+from ..scope import Scope
+from ..source import Text
+from ..xpath.constructive import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
+from ..xpath.explain import ambiguous
+from ..xpath.match import Match, string_value
+from ..xpath.query import no_value
+from .guarded import Editor
+from .ops import Targets, at_each, note, only_elements, set_at
+from .tree import DomainTree
 
 
 @record

@@ -7,18 +7,9 @@ from itertools import takewhile
 
 from lxml import etree
 
-from .record import record
-from .xmlindex import Content, Element, Index
-from .xmltext import (
-    Chunk,
-    Scope,
-    StartTag,
-    attributes_of,
-    declarations,
-    escape_attribute,
-    escape_text,
-    means_the_same,
-)
+from ..record import record
+from ..xmltext import Chunk, Scope, StartTag, attributes_of, declarations, escape_attribute, escape_text, means_the_same
+from .index import Content, Element, Index
 
 # an element and its text (False), or a node and the text behind it (True)
 Slot = tuple[Element, bool]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from lxml import etree
 
-from . import rules
-from .cel.template import TemplateProgram, as_text
-from .document.model import Position
-from .domainxml import DomainTree
-from .editor import Editor
-from .record import record
-from .result import Effect
-from .scope import Scope
-from .source import Span
-from .xmlops import note
-from .xpath.match import Match
+from .. import rules
+from ..cel.template import TemplateProgram, as_text
+from ..document.model import Position
+from ..record import record
+from ..result import Effect
+from ..scope import Scope
+from ..source import Span
+from ..xpath.match import Match
+from .guarded import Editor
+from .ops import note
+from .tree import DomainTree
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 

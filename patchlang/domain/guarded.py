@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 from lxml import etree
 
-from . import rules
-from .diagnostics import PatchError, fail
-from .document.model import Position
-from .domainxml import DomainTree
-from .record import record
-from .source import Span
-from .xmltext import unusable_character
-from .xpath.match import node_path
+from .. import rules
+from ..diagnostics import PatchError, fail
+from ..document.model import Position
+from ..record import record
+from ..source import Span
+from ..xmltext import unusable_character
+from ..xpath.match import node_path
+from .tree import DomainTree
 
 Place = Callable[[], Span]
 

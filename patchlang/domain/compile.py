@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING, assert_never
 
 from lxml import etree
 
-from . import rules, xmlops
-from .cel.template import TemplateProgram, compile_template
-from .context import Context
-from .diagnostics import did_you_mean, fail
-from .document import model
+from .. import rules
+from ..cel.template import TemplateProgram, compile_template
+from ..context import Context
+from ..diagnostics import did_you_mean, fail
+from ..document import model
+from ..mergekeys import Key
+from ..source import Text
+from ..xpath.constructive import BuildDialect, parse_build_path
+from ..xpath.query import Query, Selector, attribute_selector, new_name
+from ..xpath.tree import Path
+from . import ops
+from .ensure import EnsureOp, check_build_path
 from .fragment import FragmentProgram, compile_fragment
-from .mergekeys import Key
+from .merge import MergeOp
+from .ops import DomainOp, Targets
 from .qemuargs import QemuArgsOp
-from .source import Text
-from .xmlensure import EnsureOp, check_build_path
-from .xmlmerge import MergeOp
-from .xmlops import DomainOp, Targets
-from .xpath.constructive import BuildDialect, parse_build_path
-from .xpath.query import Query, Selector, attribute_selector, new_name
-from .xpath.tree import Path
 
 if TYPE_CHECKING:
-    from .cel.compiled import Compiled
+    from ..cel.compiled import Compiled
 
 _ONE = model.Expect(1, 1)
 _AT_MOST_ONE = model.Expect(0, 1)
@@ -43,21 +44,21 @@ class DomainOps:
         edit, allow = self.edit, self.edit.allow_protected
         match edit:
             case model.Add():
-                return xmlops.AddOp(self.targets(edit.path), self.fragment(edit.xml), edit.position, allow)
+                return ops.AddOp(self.targets(edit.path), self.fragment(edit.xml), edit.position, allow)
             case model.Set():
-                return xmlops.SetOp(self.targets(edit.path, attribute=True), self.template(edit.value), allow)
+                return ops.SetOp(self.targets(edit.path, attribute=True), self.template(edit.value), allow)
             case model.Ensure():
                 return self.ensure(edit)
             case model.Merge():
                 return self.merge(edit)
             case model.Replace():
-                return xmlops.ReplaceOp(self.targets(edit.path), self.fragment(edit.xml), allow)
+                return ops.ReplaceOp(self.targets(edit.path), self.fragment(edit.xml), allow)
             case model.Remove():
-                return xmlops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE), allow)
+                return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE), allow)
             case model.Move() | model.Copy():
                 copies = isinstance(edit, model.Copy)
                 destination = Targets(Selector(edit.path, self.context.namespaces, self.known), _ONE)
-                return xmlops.RelocateOp(self.targets(edit.source), destination, edit.position, copies, allow)
+                return ops.RelocateOp(self.targets(edit.source), destination, edit.position, copies, allow)
             case model.Rename():
                 return self.renaming(edit)
             case model.QemuArgs():
@@ -141,7 +142,7 @@ class DomainOps:
             message = f"the prefix of `{name.text}` is not declared"
             raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
         assert element == attribute, "only what may be made differs"
-        return xmlops.RenameOp(self.targets(edit.path), element, edit.allow_protected)
+        return ops.RenameOp(self.targets(edit.path), element, edit.allow_protected)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
         args: tuple[TemplateProgram, ...] | TemplateProgram = ()
@@ -163,4 +164,4 @@ class DomainOps:
             names = self.context.names(item=self.loop, xpath=True)
             expression = self.context.expression(edit.expression, names, "bool")
         message = self.template(edit.message, node=False) if edit.message else None
-        return xmlops.TestOp(targets, expression, message, edit.span)
+        return ops.TestOp(targets, expression, message, edit.span)

@@ -1,7 +1,7 @@
 """Domain XML as a tree that can be edited and undone, and whose untouched parts come back as the bytes they were.
 
-lxml holds the tree; the first edit looks up where in the input each node stands (:mod:`patchlang.xmlindex`), and
-:meth:`DomainTree.result` splices the outcome from the input (:mod:`patchlang.xmlsplice`).
+lxml holds the tree; the first edit looks up where in the input each node stands (:mod:`patchlang.domain.index`), and
+:meth:`DomainTree.result` splices the outcome from the input (:mod:`patchlang.domain.splice`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 from lxml import etree
 
-from . import rules
-from .diagnostics import fail
-from .document.model import Position
-from .xmlindent import Indentation, edge_child
-from .xmlindex import Element, Index
-from .xmlread import MAX_ATTRIBUTES, MAX_NODES, read_root
-from .xmlsplice import Changes, Splicer, content_of, same_as_before
-from .xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
+from .. import rules
+from ..diagnostics import fail
+from ..document.model import Position
+from ..xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
+from .indent import Indentation, edge_child
+from .index import Element, Index
+from .read import MAX_ATTRIBUTES, MAX_NODES, read_root
+from .splice import Changes, Splicer, content_of, same_as_before
 
 MAX_WRITTEN = 4 << 20
 MAX_DEPTH = 256

@@ -6,10 +6,10 @@ from xml.parsers import expat
 
 from lxml import etree
 
-from . import rules
-from .diagnostics import fail
-from .exhausted import raise_if_exhausted
-from .patterns import pattern
+from .. import rules
+from ..diagnostics import fail
+from ..exhausted import raise_if_exhausted
+from ..patterns import pattern
 
 MAX_NODES = 200_000
 MAX_ATTRIBUTES = 1000
