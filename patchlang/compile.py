@@ -25,7 +25,7 @@ from .xpath.parser import is_ncname
 
 if TYPE_CHECKING:
     from .cel.compiled import Compiled
-    from .cloudops import CloudInitOp
+    from .cloudinit.ops import CloudInitOp
 
 T = TypeVar("T")
 Op = TypeVar("Op")
@@ -188,7 +188,7 @@ class DocumentCompiler:
         return self.edit(edit, _label(edit, f"domain[{number}]", model.DOMAIN_OPS), ops.compile)
 
     def cloud_init_edit(self, edit: model.CloudInitEdit, number: int) -> CompiledEdit[CloudInitOp]:
-        from .cloudcompile import CloudInitOps
+        from .cloudinit.compile import CloudInitOps
 
         label = _label(edit, f"cloudInit[{number}]", model.CLOUD_INIT_OPS)
         return self.edit(edit, label, CloudInitOps(self.context, edit, label).compile)

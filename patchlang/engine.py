@@ -57,8 +57,8 @@ def patch_cloud_init(
     ``cloud_init_data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
     ``CloudInitNoCloudSource``; either may be empty. The outcome has both, and virt-launcher can use them.
     """
-    from .cloudinit import open_cloud_init
-    from .cloudops import CloudInitState
+    from .cloudinit.ops import CloudInitState
+    from .cloudinit.state import open_cloud_init
 
     trace: list[DocumentTrace] = []
     try:

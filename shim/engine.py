@@ -243,8 +243,8 @@ class Worker:
 
         assert self._program is not None
         if self._program.edits_cloud_init:
-            import patchlang.cloudinit
-            import patchlang.cloudops  # noqa: F401
+            import patchlang.cloudinit.ops
+            import patchlang.cloudinit.state  # noqa: F401
 
     def _note(self, document: str, span: Span) -> None:
         """Tells the front where the work is, whatever becomes of this process."""

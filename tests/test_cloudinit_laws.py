@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from law_edits import cloud_init_edits
 
-from patchlang import mime
+from patchlang.cloudinit import mime
 from patchlang.compile import Program
 from patchlang.data import identical
 from patchlang.engine import patch_cloud_init

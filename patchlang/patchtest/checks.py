@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
-from .. import pointer, rules
-from ..cloudinit import open_cloud_init
+from .. import rules
+from ..cloudinit import pointer
+from ..cloudinit.pointer import Pointer, PointerError
+from ..cloudinit.state import open_cloud_init
+from ..cloudinit.userdata import Selector as PartSelector
 from ..data import equal, plain
 from ..diagnostics import Diagnostic, PatchError, fail
 from ..document import model
 from ..document.model import Expect, Literal, Part
 from ..domain import tree as domain_tree
-from ..pointer import Pointer, PointerError
 from ..record import record
 from ..scope import Scope
 from ..source import Span
-from ..userdata import Selector as PartSelector
 from ..xpath.explain import count_error
 from ..xpath.match import string_value
 from ..xpath.query import Namespaces, Query, Selector, to_cel

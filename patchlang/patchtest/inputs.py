@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .. import jsonops, pointer, rules
+from .. import rules
+from ..cloudinit import jsonops, pointer
+from ..cloudinit.pointer import PointerError
 from ..diagnostics import Diagnostic, PatchError
 from ..document.model import MapValue
 from ..dumps import read_domain, read_vmi
 from ..inputs import parse_vmi
-from ..pointer import PointerError
 from ..record import replace
 from .checks import plain_value
 from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest

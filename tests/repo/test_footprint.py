@@ -51,9 +51,9 @@ DOMAIN_ONLY = {
     "jsonpatch",
     "patchlang.domaincheck",
     "patchlang.domainschema",
-    "patchlang.cloudinit",
-    "patchlang.cloudops",
-    "patchlang.userdata",
+    "patchlang.cloudinit.state",
+    "patchlang.cloudinit.ops",
+    "patchlang.cloudinit.userdata",
 }
 SERVE = """
 import sys
@@ -129,7 +129,7 @@ def watching(text, flags=0):
         compiled.append(str(text).replace(" ", ""))
     return compile(text, flags)
 re._compiler.compile = watching
-import patchlang.load, patchlang.engine, patchlang.cel.compiled, patchlang.cloudops, patchlang.cloudcompile
+import patchlang.load, patchlang.engine, patchlang.cel.compiled, patchlang.cloudinit.ops, patchlang.cloudinit.compile
 print(*compiled)
 print(*sys.modules)
 """

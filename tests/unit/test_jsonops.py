@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchlang import data as plain_data
-from patchlang import jsonops
+from patchlang.cloudinit import jsonops
+from patchlang.cloudinit.pointer import PointerError, parse
 from patchlang.document.model import ListPosition
-from patchlang.pointer import PointerError, parse
 
 CASES = Path(__file__).parents[1] / "cases" / "rfc6902"
 RFC_CASES = [

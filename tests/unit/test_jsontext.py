@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang import jsontext
+from patchlang.cloudinit import jsontext
 from patchlang.data import TooBigError, identical
 
 PRETTY = """{

@@ -8,9 +8,9 @@ import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from .data import MAX_DEPTH, check_size, identical
-from .patterns import pattern
-from .textnodes import Child, FlowWriter, Kind, Node
+from ..data import MAX_DEPTH, check_size, identical
+from ..patterns import pattern
+from .textedit import Child, FlowWriter, Kind, Node
 
 _BLANKS = pattern(r"[ \t\r\n]*")
 _ATOM = pattern(r"[-+.\w]+")

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .patterns import pattern
+from ..patterns import pattern
 
 # Each begins with characters that are rare, which makes it quick. A text is searched with a line break before it.
 _DIFFERING = tuple(

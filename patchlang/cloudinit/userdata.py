@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import rules
-from .data import TooBigError, kind
-from .diagnostics import PatchError, fail
-from .patterns import pattern
-from .record import record, replace
-from .wrapping import Wrapped, unwrap
+from .. import rules
+from ..data import TooBigError, kind
+from ..diagnostics import PatchError, fail
+from ..patterns import pattern
+from ..record import record, replace
+from .base64gzip import Wrapped, unwrap
 from .yamledit import UnwritableError, rewrite
 from .yamlread import Document, YamlError, read
 
@@ -289,7 +289,7 @@ def read_message(text: str) -> mime.Message:
 
 
 def guarded(read_it: Callable[[], _T]) -> _T:
-    """The outcome of a function of :mod:`patchlang.mime`, its errors as PatchError."""
+    """The outcome of a function of :mod:`patchlang.cloudinit.mime`, its errors as PatchError."""
     from . import mime
 
     try:

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from . import jsontext, networkdata, rules, usable, userdata, yamlread
-from .data import TooBigError, identical, kind, plain
-from .diagnostics import Diagnostic, PatchError, Severity, fail
-from .document.model import Target
-from .patterns import pattern
-from .record import field, record, replace
-from .source import Span
-from .usable import META, SOURCES
+from .. import rules
+from ..data import TooBigError, identical, kind, plain
+from ..diagnostics import Diagnostic, PatchError, Severity, fail
+from ..document.model import Target
+from ..patterns import pattern
+from ..record import field, record, replace
+from ..source import Span
+from . import jsontext, networkdata, userdata, virtlauncher, yamlread
 from .userdata import Opened, Selector
+from .virtlauncher import META, SOURCES
 
 MAX_EDITS = 10_000
 MAX_ANSWER = (4 << 20) - (64 << 10)
@@ -109,7 +110,7 @@ class CloudInit:
 
     def facts(self) -> dict[str, Any]:
         """CEL's variable ``cloudInit``, in JSON's types. What cannot be parsed is absent."""
-        from .cloudfacts import network_data_facts, user_data_facts
+        from .facts import network_data_facts, user_data_facts
 
         state = self._flushed()
         source = state.record.get("DataSource")
@@ -136,7 +137,7 @@ class CloudInit:
             for _, opened in self._opened.values()
             for text in opened.warnings
         ]
-        for fault in usable.faults(state.record, legacy_only=state.text is None):
+        for fault in virtlauncher.faults(state.record, legacy_only=state.text is None):
             found = next(
                 (self.origins[name].of(fault.diagnostic) for name in fault.fields if name in self.origins),
                 fault.diagnostic,

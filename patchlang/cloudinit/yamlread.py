@@ -1,7 +1,7 @@
 """YAML 1.1 as cloud-init reads it (PyYAML's safe loader), with the place of every node.
 
 PyYAML's own parser counts, since cloud-init uses it: libyaml differs from it in corners, such as tabs, and serves where
-it does not (:mod:`patchlang.yamlfast`).
+it does not (:mod:`patchlang.cloudinit.libyaml`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from . import yamlfast
-from .data import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
-from .patterns import pattern
-from .textnodes import MERGE, Child, Kind, Node
+from ..data import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
+from ..patterns import pattern
+from . import libyaml
+from .textedit import MERGE, Child, Kind, Node
 
 MAX_YAML_NODES = 10_000
 
@@ -82,7 +82,7 @@ def _read(text: str) -> Document:
     if len(text) > MAX_TEXT:
         raise TooBigError(f"more than {MAX_TEXT} characters of text")
     try:
-        composed = yamlfast.compose(text, max_nodes=MAX_YAML_NODES, max_depth=MAX_DEPTH - 2)
+        composed = libyaml.compose(text, max_nodes=MAX_YAML_NODES, max_depth=MAX_DEPTH - 2)
         if composed is not None:
             loader = _Loader("")
             value = loader.construct_document(composed)

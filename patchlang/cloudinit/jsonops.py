@@ -2,7 +2,7 @@
 
 Each takes the whole data and gives the whole data after the operation. The argument is never changed, so an operation
 that fails leaves everything as it was; what the operation does not touch is shared, and an operation without effect
-gives the very same object back. Errors are :class:`patchlang.pointer.PointerError`, with the pointer's token that
+gives the very same object back. Errors are :class:`.pointer.PointerError`, with the pointer's token that
 failed; sizes beyond :mod:`patchlang.data`'s limits raise one, too.
 """
 
@@ -13,9 +13,9 @@ from typing import Any
 
 import jsonpatch
 
-from . import rules
-from .data import TooBigError, check_size, equal, identical, kind, scalar_text
-from .document.model import ListPosition
+from .. import rules
+from ..data import TooBigError, check_size, equal, identical, kind, scalar_text
+from ..document.model import ListPosition
 from .pointer import (
     Equal,
     Key,

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from .patterns import pattern
-from .record import record
+from ..patterns import pattern
+from ..record import record
 
 _ENDLESS = 1 << 30
 _SHORT = 100

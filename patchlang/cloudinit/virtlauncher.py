@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from . import rules
-from .data import kind
-from .diagnostics import Diagnostic, Severity
+from .. import rules
+from ..data import kind
+from ..diagnostics import Diagnostic, Severity
 
 _IN_QUOTES = "put the value in quotes; make a computed one text by `string(...)`"
 _USER_DATA = (

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import rules
-from .data import kind, scalar_text
-from .diagnostics import Rule, did_you_mean
-from .patterns import pattern
-from .record import record, replace
+from .. import rules
+from ..data import kind, scalar_text
+from ..diagnostics import Rule, did_you_mean
+from ..patterns import pattern
+from ..record import record, replace
 
 HOLE = "\0"
 MAX_TOKENS = 64

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, assert_never
 
-from . import cloudops, pointer, rules
-from .cel.template import Literal, TemplateProgram, compile_template, pieces
-from .cloudinit import Origin
-from .cloudops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
-from .context import Context
-from .diagnostics import fail
-from .document import model
+from .. import rules
+from ..cel.template import Literal, TemplateProgram, compile_template, pieces
+from ..context import Context
+from ..diagnostics import fail
+from ..document import model
+from ..source import Text
+from . import ops, pointer
+from .ops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
 from .pointer import PointerError
-from .source import Text
+from .state import Origin
 from .userdata import Selector
 
 if TYPE_CHECKING:
-    from .cel.compiled import Compiled
-    from .scope import Scope
+    from ..cel.compiled import Compiled
+    from ..scope import Scope
 
 _ONE = model.Expect(1, 1)
 
@@ -41,19 +42,19 @@ class CloudInitOps:
         match edit:
             case model.JsonAdd():
                 beside = _ONE if edit.position else None
-                return self.operation(edit.path, cloudops.add(self.value(edit.value), edit.position), beside)
+                return self.operation(edit.path, ops.add(self.value(edit.value), edit.position), beside)
             case model.JsonRemove():
-                return self.operation(edit.path, cloudops.remove, _ONE)
+                return self.operation(edit.path, ops.remove, _ONE)
             case model.JsonReplace():
-                return self.operation(edit.path, cloudops.replace(self.value(edit.value)), _ONE)
+                return self.operation(edit.path, ops.replace(self.value(edit.value)), _ONE)
             case model.JsonMove() | model.JsonCopy():
                 to = self.pointer(edit.path)
-                change = cloudops.move(to) if isinstance(edit, model.JsonMove) else cloudops.copy(to)
+                change = ops.move(to) if isinstance(edit, model.JsonMove) else ops.copy(to)
                 return self.operation(edit.source, change, _ONE, to)
             case model.JsonMerge():
-                return self.operation(edit.path, cloudops.merge(self.value(edit.value)))
+                return self.operation(edit.path, ops.merge(self.value(edit.value)))
             case model.JsonEnsure():
-                return self.operation(edit.path, cloudops.ensure(self.value(edit.value)))
+                return self.operation(edit.path, ops.ensure(self.value(edit.value)))
             case model.JsonTest():
                 return self.test(edit)
             case model.AddPart():
@@ -74,7 +75,7 @@ class CloudInitOps:
     def test(self, edit: model.JsonTest) -> CloudInitOp:
         data = expression = None
         if edit.path is not None and edit.value is not None:
-            data = self.operation(edit.path, cloudops.test(self.value(edit.value)), _ONE)
+            data = self.operation(edit.path, ops.test(self.value(edit.value)), _ONE)
         if edit.expression is not None:
             names = self.context.names(item=edit.for_each is not None, cloud_init=True)
             expression = self.context.expression(edit.expression, names, "bool")

@@ -6,21 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import jsonops, pointer, rules
-from .cel.template import TemplateProgram, as_text, check_true
-from .cloudinit import CloudInit, Origin
-from .data import identical
-from .diagnostics import PatchError, fail
-from .document.model import Expect, ListPosition, Target
+from .. import rules
+from ..cel.template import TemplateProgram, as_text, check_true
+from ..data import identical
+from ..diagnostics import PatchError, fail
+from ..document.model import Expect, ListPosition, Target
+from ..record import record
+from ..result import Effect
+from ..source import Span, Text
+from . import jsonops, pointer
 from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
-from .record import record
-from .result import Effect
-from .source import Span, Text
+from .state import CloudInit, Origin
 from .userdata import Selector
 
 if TYPE_CHECKING:
-    from .cel.compiled import Compiled
-    from .scope import Scope
+    from ..cel.compiled import Compiled
+    from ..scope import Scope
 
 
 class CloudInitState:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from ..data import plain
+from ..diagnostics import PatchError
 from . import networkdata, userdata
-from .data import plain
-from .diagnostics import PatchError
 from .userdata import Opened
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..data import TooBigError, count, identical
+from ..patterns import pattern
+from ..record import replace
 from . import jsontext
-from .data import TooBigError, count, identical
-from .patterns import pattern
-from .record import replace
-from .textnodes import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
+from .textedit import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
 from .yamlread import MAX_YAML_NODES, Document, YamlError, read
 from .yamlwrite import Layout, block, element, flow, member, scalar, shifted
 

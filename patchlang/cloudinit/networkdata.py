@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..data import TooBigError
+from ..record import replace
 from . import jsontext
-from .data import TooBigError
-from .record import replace
+from .base64gzip import unwrap
 from .userdata import NETWORK_DATA, Opened, check_kind, open_yaml, refused
-from .wrapping import unwrap
 from .yamlread import YamlError, read
 
 
