@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from patchlang.compile import Program
     from patchlang.diagnostics import Diagnostic
-    from patchlang.domainschema import DomainSchema
     from patchlang.result import DocumentTrace, EditTrace
+    from patchlang.rng.schema import DomainSchema
     from patchlang.source import Span
 
 PATIENCE = 5.0
@@ -196,7 +196,7 @@ class Worker:
 
             outcome = patch_domain(self._program, domain, vmi, progress=self._note)
         else:
-            from patchlang.domaincheck import patch_domain_checked
+            from patchlang.rng.check import patch_domain_checked
 
             outcome = patch_domain_checked(self._schema, self._program, domain, vmi, progress=self._note)
         reply = self._report(outcome.diagnostics, outcome.trace, domain)
@@ -218,7 +218,7 @@ class Worker:
     def check_domain(self, before: bytes, after: bytes) -> Reply:
         """What an executable made invalid by the schema: ``faults``, none where nothing is."""
         from patchlang.diagnostics import PatchError
-        from patchlang.domainfaults import Comparison
+        from patchlang.rng.faults import Comparison
 
         assert self._schema is not None
         try:
@@ -229,7 +229,7 @@ class Worker:
 
     def _load_schema(self, folder: str) -> Diagnostic | None:
         from patchlang.diagnostics import PatchError
-        from patchlang.domainschema import DomainSchema
+        from patchlang.rng.schema import DomainSchema
 
         try:
             self._schema = DomainSchema(Path(folder))

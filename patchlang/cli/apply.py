@@ -120,8 +120,8 @@ def apply(
 def _patch_domain(program: Program, domain: bytes, vmi: bytes, schemas: Path | None) -> Outcome:
     if schemas is None:
         return engine.patch_domain(program, domain, vmi)
-    from ..domaincheck import patch_domain_checked
-    from ..domainschema import DomainSchema
+    from ..rng.check import patch_domain_checked
+    from ..rng.schema import DomainSchema
 
     try:
         schema = DomainSchema(schemas)

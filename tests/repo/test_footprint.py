@@ -16,7 +16,7 @@ from benchmarks import documents
 from benchmarks.groups import engine
 
 ROOT = Path(__file__).resolve().parents[2]
-LATE = {"cel_expr_python", "patchlang.domaincheck"}  # loaded when a patch has an expression, or a flag asks for it
+LATE = {"cel_expr_python", "patchlang.rng.check"}  # loaded when a patch has an expression, or a flag asks for it
 COMMAND_LINE = {
     "click",
     *(f"patchlang.{m}" for m in "cli grammar kubevirt lint manifests patchtest render schema validation".split()),
@@ -49,8 +49,8 @@ ENGINE_PACKAGES = {"lxml", "patchlang", "shim", "yaml"}
 DOMAIN_ONLY = {
     "cel_expr_python",
     "jsonpatch",
-    "patchlang.domaincheck",
-    "patchlang.domainschema",
+    "patchlang.rng.check",
+    "patchlang.rng.schema",
     "patchlang.cloudinit.state",
     "patchlang.cloudinit.ops",
     "patchlang.cloudinit.userdata",

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from lxml import etree
 
-from . import rules
-from .diagnostics import fail
-from .exhausted import raise_if_exhausted
-from .xmltext import attributes_of, set_attributes
-from .xpath.match import Match
+from .. import rules
+from ..diagnostics import fail
+from ..exhausted import raise_if_exhausted
+from ..xmltext import attributes_of, set_attributes
+from ..xpath.match import Match
 
 _SMALLEST = b"<domain type='kvm'><name>n</name><memory>1</memory><os><type>hvm</type></os></domain>"
 _MAX_TRIALS = 1000

@@ -6,16 +6,16 @@ the last four and so on, until the fault is not there; what lies between is halv
 
 from __future__ import annotations
 
-from . import rules
-from .compile import CompiledDocument, Program
-from .diagnostics import Diagnostic, Severity
-from .document.model import FailurePolicy
-from .domainfaults import WHOLE, Comparison, Fault, Names
-from .domainschema import DomainSchema
-from .engine import left_out, patch_domain
-from .patterns import pattern
-from .record import replace
-from .result import DocumentTrace, Outcome, Progress, State
+from .. import rules
+from ..compile import CompiledDocument, Program
+from ..diagnostics import Diagnostic, Severity
+from ..document.model import FailurePolicy
+from ..engine import left_out, patch_domain
+from ..patterns import pattern
+from ..record import replace
+from ..result import DocumentTrace, Outcome, Progress, State
+from .faults import WHOLE, Comparison, Fault, Names
+from .schema import DomainSchema
 
 _STEP = pattern(r"[^/@\[\]:]+")
 

@@ -13,11 +13,11 @@ from itertools import islice
 
 from lxml import etree
 
-from .domain.read import read_root
-from .domainschema import DomainSchema, smallest_domain, take, take_out, units
-from .record import record
-from .xmltext import attributes_of, set_attributes
-from .xpath.match import Match, match_path, node_path
+from ..domain.read import read_root
+from ..record import record
+from ..xmltext import attributes_of, set_attributes
+from ..xpath.match import Match, match_path, node_path
+from .schema import DomainSchema, smallest_domain, take, take_out, units
 
 # the names on the way from the root to a node, an attribute's with `@`
 Names = tuple[str, ...]
