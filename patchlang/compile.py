@@ -16,11 +16,11 @@ from .document import model
 from .domain.compile import DomainOps
 from .domain.ops import DomainOp
 from .domain.qemuargs import QEMU_NAMESPACE
-from .exhausted import raise_if_exhausted
+from .markup import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
+from .out_of_memory import raise_if_exhausted
 from .record import record
 from .result import Progress
 from .source import Span
-from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
 from .xpath.parser import is_ncname
 
 if TYPE_CHECKING:

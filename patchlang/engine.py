@@ -12,11 +12,11 @@ from .diagnostics import Diagnostic, PatchError, Severity
 from .document.model import FailurePolicy
 from .domain import tree as domain_tree
 from .domain.tree import DomainTree
-from .inputs import parse_vmi
 from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
-from .scope import Scope
+from .run_scope import Scope
 from .source import SourceFile, Span, Text
+from .vmi import parse_vmi
 from .xpath.query import Query, to_cel
 
 MAX_ITEMS = 10_000

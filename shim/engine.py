@@ -185,7 +185,7 @@ class Worker:
 
     def define_domain(self, domain: bytes, vmi: bytes) -> Reply:
         """The new domain, checked by the schema if there is one."""
-        from patchlang.inputs import check_vmi
+        from patchlang.vmi import check_vmi
 
         assert self._program is not None
         if not self._program.edits_domain:

@@ -23,7 +23,7 @@ from patchlang import cli, engine, rules
 from patchlang.diagnostics import Diagnostic, Rule
 from patchlang.document import model
 from patchlang.document.decode import model_fields
-from patchlang.dumps import read_vmi
+from patchlang.extract import read_vmi
 from patchlang.files import read_source
 from patchlang.lint.roles import declared, parts
 from patchlang.load import decode_source, load

@@ -12,12 +12,12 @@ from law_edits import cloud_init_edits
 
 from patchlang.cloudinit import mime
 from patchlang.compile import Program
-from patchlang.data import identical
 from patchlang.engine import patch_cloud_init
 from patchlang.load import load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 from patchlang.source import SourceFile
+from patchlang.values import identical
 
 LAYOUTS = (
     {"default_flow_style": False},

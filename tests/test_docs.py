@@ -59,7 +59,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang import engine, mergekeys, rules
+from patchlang import engine, libvirt_lists, rules
 from patchlang.cel import compiled as cel_compiled
 from patchlang.cel import functions as cel_functions
 from patchlang.compile import BUILT_IN_NAMESPACES, Program
@@ -74,7 +74,7 @@ from patchlang.lint import advise
 from patchlang.load import decode_source, load_sources
 from patchlang.record import Field
 from patchlang.render import render
-from patchlang.scope import Scope
+from patchlang.run_scope import Scope
 from patchlang.source import SourceFile, Span, Text
 from patchlang.xpath import tree as xpath_tree
 from patchlang.xpath.query import Match
@@ -748,7 +748,7 @@ def table_of_merge_keys(table: Block) -> None:
             prefix, colon, local = name.rpartition(":")
             assert name not in shown
             shown[f"{{{BUILT_IN_NAMESPACES[prefix]}}}{local}" if colon else name] = keys
-    assert shown == dict(mergekeys.MERGE_KEYS)
+    assert shown == dict(libvirt_lists.MERGE_KEYS)
 
 
 def table_of_functions(table: Block) -> None:

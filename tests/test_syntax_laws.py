@@ -17,7 +17,7 @@ from patchlang.cel.compiled import Names, compile_expression
 from patchlang.cel.template import Computed, pieces
 from patchlang.diagnostics import PatchError
 from patchlang.document import yamltree
-from patchlang.scope import Scope
+from patchlang.run_scope import Scope
 from patchlang.source import SourceFile, Span, Text
 from patchlang.xpath import parser as xpath_parser
 from patchlang.xpath import tree as xpath_tree

@@ -16,12 +16,12 @@ from typing import Any
 from cel_expr_python import cel
 
 from .. import rules
-from ..data import TooBigError, check_size
 from ..diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from ..patterns import pattern
 from ..record import record, replace
-from ..scope import Bindings, without_value
+from ..run_scope import Bindings, without_value
 from ..source import Span, Text
+from ..values import TooBigError, check_size
 from .functions import FUNCTIONS, SIGNATURES, evaluating
 from .messages import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
 from .syntax import MEMBERS, Insertion, chains, guard_macros, opened_twice, original_offset

@@ -13,10 +13,10 @@ from typing import Any
 from cel_expr_python import cel
 
 from ..diagnostics import PatchError
-from ..inputs import cel_integer, check_texts
 from ..patterns import pattern
 from ..record import record
-from ..scope import Bindings
+from ..run_scope import Bindings
+from ..vmi import cel_integer, check_texts
 
 MAX_RANGE = 1000
 # of all ranges that one expression makes: in a loop each of them costs memory until the expression has its value

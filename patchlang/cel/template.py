@@ -10,7 +10,7 @@ from .. import rules
 from ..diagnostics import PatchError, fail
 from ..patterns import pattern
 from ..record import record
-from ..scope import Bindings
+from ..run_scope import Bindings
 from ..source import Span, Text
 from .syntax import closing_bracket
 

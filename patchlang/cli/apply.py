@@ -11,9 +11,9 @@ import click
 
 from .. import diffs, engine, rules
 from ..compile import Program
+from ..default_paths import SYSTEM_SCHEMAS
 from ..diagnostics import Diagnostic, PatchError, Severity
-from ..dumps import read_domain, read_vmi
-from ..paths import SYSTEM_SCHEMAS
+from ..extract import read_domain, read_vmi
 from ..record import replace
 from ..render import printable
 from ..result import DocumentTrace, Outcome

@@ -7,9 +7,9 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 
-from ..data import MAX_TEXT, TooBigError
 from ..patterns import pattern
 from ..record import record
+from ..values import MAX_TEXT, TooBigError
 
 GZIP_MAGIC = b"\x1f\x8b"
 

@@ -19,7 +19,7 @@ from .userdata import Selector
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
-    from ..scope import Scope
+    from ..run_scope import Scope
 
 _ONE = model.Expect(1, 1)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..data import plain
 from ..diagnostics import PatchError
+from ..values import plain
 from . import networkdata, userdata
 from .userdata import Opened
 

@@ -3,7 +3,7 @@
 Each takes the whole data and gives the whole data after the operation. The argument is never changed, so an operation
 that fails leaves everything as it was; what the operation does not touch is shared, and an operation without effect
 gives the very same object back. Errors are :class:`.pointer.PointerError`, with the pointer's token that
-failed; sizes beyond :mod:`patchlang.data`'s limits raise one, too.
+failed; sizes beyond :mod:`patchlang.values`'s limits raise one, too.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import jsonpatch
 
 from .. import rules
-from ..data import TooBigError, check_size, equal, identical, kind, scalar_text
 from ..document.model import ListPosition
+from ..values import TooBigError, check_size, equal, identical, kind, scalar_text
 from .pointer import (
     Equal,
     Key,

@@ -8,8 +8,8 @@ import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from ..data import MAX_DEPTH, check_size, identical
 from ..patterns import pattern
+from ..values import MAX_DEPTH, check_size, identical
 from .textedit import Child, FlowWriter, Kind, Node
 
 _BLANKS = pattern(r"[ \t\r\n]*")

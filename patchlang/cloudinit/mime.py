@@ -15,9 +15,9 @@ from email import message_from_string
 from email.message import Message as Headers
 from email.parser import HeaderParser
 
-from ..data import TooBigError
 from ..patterns import pattern
 from ..record import field, record
+from ..values import TooBigError
 from .base64gzip import encode, gunzip, gzip
 
 GZIP_TYPES = frozenset(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..data import TooBigError
 from ..record import replace
+from ..values import TooBigError
 from . import jsontext
 from .base64gzip import unwrap
 from .userdata import NETWORK_DATA, Opened, check_kind, open_yaml, refused

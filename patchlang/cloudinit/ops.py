@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import rules
 from ..cel.template import TemplateProgram, as_text, check_true
-from ..data import identical
 from ..diagnostics import PatchError, fail
 from ..document.model import Expect, ListPosition, Target
 from ..record import record
 from ..result import Effect
 from ..source import Span, Text
+from ..values import identical
 from . import jsonops, pointer
 from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
 from .state import CloudInit, Origin
@@ -21,7 +21,7 @@ from .userdata import Selector
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
-    from ..scope import Scope
+    from ..run_scope import Scope
 
 
 class CloudInitState:

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import rules
-from ..data import kind, scalar_text
 from ..diagnostics import Rule, did_you_mean
 from ..patterns import pattern
 from ..record import record, replace
+from ..values import kind, scalar_text
 
 HOLE = "\0"
 MAX_TOKENS = 64

@@ -12,12 +12,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .. import rules
-from ..data import TooBigError, identical, kind, plain
 from ..diagnostics import Diagnostic, PatchError, Severity, fail
 from ..document.model import Target
 from ..patterns import pattern
 from ..record import field, record, replace
 from ..source import Span
+from ..values import TooBigError, identical, kind, plain
 from . import jsontext, networkdata, userdata, virtlauncher, yamlread
 from .userdata import Opened, Selector
 from .virtlauncher import META, SOURCES

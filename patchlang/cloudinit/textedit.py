@@ -14,8 +14,8 @@ from difflib import SequenceMatcher
 from enum import Enum
 from typing import Any
 
-from ..data import freeze, identical
 from ..record import field, record
+from ..values import freeze, identical
 
 
 class Kind(Enum):

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import rules
-from ..data import TooBigError, kind
 from ..diagnostics import PatchError, fail
 from ..patterns import pattern
 from ..record import record, replace
+from ..values import TooBigError, kind
 from .base64gzip import Wrapped, unwrap
 from .yamledit import UnwritableError, rewrite
 from .yamlread import Document, YamlError, read

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .. import rules
-from ..data import kind
 from ..diagnostics import Diagnostic, Severity
+from ..values import kind
 
 _IN_QUOTES = "put the value in quotes; make a computed one text by `string(...)`"
 _USER_DATA = (

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..data import TooBigError, count, identical
 from ..patterns import pattern
 from ..record import replace
+from ..values import TooBigError, count, identical
 from . import jsontext
 from .textedit import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
 from .yamlread import MAX_YAML_NODES, Document, YamlError, read

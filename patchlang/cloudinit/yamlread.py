@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from ..data import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
 from ..patterns import pattern
+from ..values import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
 from . import libyaml
 from .textedit import MERGE, Child, Kind, Node
 

@@ -12,7 +12,7 @@ from ..cel.template import TemplateProgram, compile_template
 from ..context import Context
 from ..diagnostics import did_you_mean, fail
 from ..document import model
-from ..mergekeys import Key
+from ..libvirt_lists import Key
 from ..source import Text
 from ..xpath.constructive import BuildDialect, parse_build_path
 from ..xpath.query import Query, Selector, attribute_selector, new_name

@@ -10,7 +10,7 @@ from ..diagnostics import fail
 from ..document.model import Position
 from ..record import record
 from ..result import Effect
-from ..scope import Scope
+from ..run_scope import Scope
 from ..source import Text
 from ..xpath.constructive import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
 from ..xpath.explain import ambiguous

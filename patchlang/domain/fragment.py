@@ -12,12 +12,12 @@ from lxml import etree
 from .. import rules
 from ..cel.template import Compiler, Computed, Literal, as_text, pieces
 from ..diagnostics import PatchError, fail
-from ..exhausted import raise_if_exhausted
+from ..markup import attributes_of, escape_attribute, read_by_expat, unusable_character
+from ..out_of_memory import raise_if_exhausted
 from ..patterns import pattern
 from ..record import record
-from ..scope import Bindings
+from ..run_scope import Bindings
 from ..source import Text
-from ..xmltext import attributes_of, escape_attribute, read_by_expat, unusable_character
 from .read import MAX_ATTRIBUTES, is_crowded
 
 if TYPE_CHECKING:

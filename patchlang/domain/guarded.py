@@ -9,9 +9,9 @@ from lxml import etree
 from .. import rules
 from ..diagnostics import PatchError, fail
 from ..document.model import Position
+from ..markup import unusable_character
 from ..record import record
 from ..source import Span
-from ..xmltext import unusable_character
 from ..xpath.match import node_path
 from .tree import DomainTree
 

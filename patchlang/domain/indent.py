@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from ..xmltext import trailing_indent
+from ..markup import trailing_indent
 from .index import Content, Element
 from .splice import content_of
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from lxml import etree
 
+from ..markup import Scope, declarations
 from ..patterns import pattern
-from ..xmltext import Scope, declarations
 
 Element = etree._Element
 # text and children in turn, text first and last

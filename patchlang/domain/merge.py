@@ -11,10 +11,10 @@ from lxml import etree
 from .. import rules
 from ..diagnostics import fail
 from ..document.model import Position
-from ..mergekeys import MERGE_KEYS, Key
+from ..libvirt_lists import MERGE_KEYS, Key
 from ..record import record
 from ..result import Effect
-from ..scope import Scope
+from ..run_scope import Scope
 from ..xpath.explain import ambiguous
 from ..xpath.match import match_path, string_value
 from .fragment import FragmentProgram

@@ -14,7 +14,7 @@ from ..diagnostics import PatchError, fail
 from ..document.model import Expect, Position
 from ..record import record
 from ..result import Effect
-from ..scope import Scope
+from ..run_scope import Scope
 from ..source import Span, Text
 from ..xpath.explain import count_error
 from ..xpath.match import Match, match_path, string_value

@@ -9,7 +9,7 @@ from ..cel.template import TemplateProgram, as_text
 from ..document.model import Position
 from ..record import record
 from ..result import Effect
-from ..scope import Scope
+from ..run_scope import Scope
 from ..source import Span
 from ..xpath.match import Match
 from .guarded import Editor

@@ -8,7 +8,7 @@ from lxml import etree
 
 from .. import rules
 from ..diagnostics import fail
-from ..exhausted import raise_if_exhausted
+from ..out_of_memory import raise_if_exhausted
 from ..patterns import pattern
 
 MAX_NODES = 200_000

@@ -7,8 +7,8 @@ from itertools import takewhile
 
 from lxml import etree
 
+from ..markup import Chunk, Scope, StartTag, attributes_of, declarations, escape_attribute, escape_text, means_the_same
 from ..record import record
-from ..xmltext import Chunk, Scope, StartTag, attributes_of, declarations, escape_attribute, escape_text, means_the_same
 from .index import Content, Element, Index
 
 # an element and its text (False), or a node and the text behind it (True)

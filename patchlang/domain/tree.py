@@ -16,7 +16,7 @@ from lxml import etree
 from .. import rules
 from ..diagnostics import fail
 from ..document.model import Position
-from ..xmltext import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
+from ..markup import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
 from .indent import Indentation, edge_child
 from .index import Element, Index
 from .read import MAX_ATTRIBUTES, MAX_NODES, read_root

@@ -12,7 +12,7 @@ from ..diagnostics import PatchError
 from ..document import model
 from ..document.model import Role
 from ..domain.fragment import compile_fragment
-from ..mergekeys import MERGE_KEYS
+from ..libvirt_lists import MERGE_KEYS
 from ..source import Text
 from ..xpath.tree import Path, Step
 from .guards import Zone, zone_of, zone_of_names

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..cel import tree as cel_tree
 from ..document import model
-from ..mergekeys import MERGE_KEYS
+from ..libvirt_lists import MERGE_KEYS
 from ..source import Text
 from ..xpath.tree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth

@@ -8,7 +8,7 @@ from .. import rules
 from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
-from ..mergekeys import MERGE_KEYS
+from ..libvirt_lists import MERGE_KEYS
 from ..xpath.tree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
 from .reading import Query, advice, locations, queries, shown
 from .roles import is_beside, role_of

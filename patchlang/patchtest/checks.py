@@ -11,14 +11,14 @@ from ..cloudinit import pointer
 from ..cloudinit.pointer import Pointer, PointerError
 from ..cloudinit.state import open_cloud_init
 from ..cloudinit.userdata import Selector as PartSelector
-from ..data import equal, plain
 from ..diagnostics import Diagnostic, PatchError, fail
 from ..document import model
 from ..document.model import Expect, Literal, Part
 from ..domain import tree as domain_tree
 from ..record import record
-from ..scope import Scope
+from ..run_scope import Scope
 from ..source import Span
+from ..values import equal, plain
 from ..xpath.explain import count_error
 from ..xpath.match import string_value
 from ..xpath.query import Namespaces, Query, Selector, to_cel

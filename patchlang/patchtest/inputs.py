@@ -12,9 +12,9 @@ from ..cloudinit import jsonops, pointer
 from ..cloudinit.pointer import PointerError
 from ..diagnostics import Diagnostic, PatchError
 from ..document.model import MapValue
-from ..dumps import read_domain, read_vmi
-from ..inputs import parse_vmi
+from ..extract import read_domain, read_vmi
 from ..record import replace
+from ..vmi import parse_vmi
 from .checks import plain_value
 from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest
 

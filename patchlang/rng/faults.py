@@ -14,8 +14,8 @@ from itertools import islice
 from lxml import etree
 
 from ..domain.read import read_root
+from ..markup import attributes_of, set_attributes
 from ..record import record
-from ..xmltext import attributes_of, set_attributes
 from ..xpath.match import Match, match_path, node_path
 from .schema import DomainSchema, smallest_domain, take, take_out, units
 

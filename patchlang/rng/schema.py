@@ -16,8 +16,8 @@ from lxml import etree
 
 from .. import rules
 from ..diagnostics import fail
-from ..exhausted import raise_if_exhausted
-from ..xmltext import attributes_of, set_attributes
+from ..markup import attributes_of, set_attributes
+from ..out_of_memory import raise_if_exhausted
 from ..xpath.match import Match
 
 _SMALLEST = b"<domain type='kvm'><name>n</name><memory>1</memory><os><type>hvm</type></os></domain>"

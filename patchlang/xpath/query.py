@@ -9,9 +9,9 @@ from lxml import etree
 
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError, did_you_mean, fail
-from ..exhausted import raise_if_exhausted
+from ..markup import XML_NAMESPACE, read_by_expat, unusable_character
+from ..out_of_memory import raise_if_exhausted
 from ..source import Span, Text
-from ..xmltext import XML_NAMESPACE, read_by_expat, unusable_character
 from .match import Match, string_value
 from .parser import XPathSyntaxError, is_ncname, parse
 from .tree import Binary, Call, Expr, Path, Step, VariableRef, document_relative, result_kind, walk

@@ -14,10 +14,10 @@ from patchlang import engine, rules
 from patchlang.cloudinit.state import open_cloud_init
 from patchlang.cloudinit.userdata import detect, unwrapped
 from patchlang.compile import Program
-from patchlang.data import identical
 from patchlang.diagnostics import Diagnostic, PatchError, Rule
 from patchlang.domain import tree as domain_tree
 from patchlang.render import render
+from patchlang.values import identical
 
 _RULES = {value for value in vars(rules).values() if isinstance(value, Rule)}
 RESULT, REFUSED = "result", "refused"

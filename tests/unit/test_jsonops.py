@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang import data as plain_data
+from patchlang import values as plain_data
 from patchlang.cloudinit import jsonops
 from patchlang.cloudinit.pointer import PointerError, parse
 from patchlang.document.model import ListPosition

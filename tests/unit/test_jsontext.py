@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchlang.cloudinit import jsontext
-from patchlang.data import TooBigError, identical
+from patchlang.values import TooBigError, identical
 
 PRETTY = """{
   "links": [

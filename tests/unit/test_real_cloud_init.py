@@ -11,7 +11,7 @@ from realcloudinit import CLOUD_INIT, needs_cloud_init, read_user_data
 from patchlang.cloudinit import jsonops, mime, userdata
 from patchlang.cloudinit.pointer import parse
 from patchlang.cloudinit.userdata import Selector
-from patchlang.data import plain
+from patchlang.values import plain
 
 BASES = Path(__file__).parents[1] / "corpus" / "base"
 

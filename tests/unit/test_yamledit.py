@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from patchlang.cloudinit import jsonops, yamledit, yamlread
 from patchlang.cloudinit.pointer import parse
-from patchlang.data import TooBigError, identical
+from patchlang.values import TooBigError, identical
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "yamledit" / "edits.yaml").read_text(encoding="utf-8"))
 

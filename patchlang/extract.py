@@ -68,7 +68,7 @@ def _from_log(text: bytes, dumps: list[re.Match[bytes]]) -> FoundDomain:
 
 
 def read_vmi(text: bytes) -> bytes:
-    """The VMI in a text, YAML or JSON, as the JSON that :func:`patchlang.inputs.parse_vmi` reads.
+    """The VMI in a text, YAML or JSON, as the JSON that :func:`patchlang.vmi.parse_vmi` reads.
 
     It may be in a list or one of several documents; of a VirtualMachine it is what its template makes. JSON of a VMI
     passes as it is, faults included. Raises PatchError (PL504) where there is not exactly one.

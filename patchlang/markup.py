@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
-from .exhausted import raise_if_exhausted
+from .out_of_memory import raise_if_exhausted
 from .patterns import pattern
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"

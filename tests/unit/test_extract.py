@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from patchlang.cli import cli
 from patchlang.cli.apply import SIDECAR_TAKES
 from patchlang.diagnostics import PatchError
-from patchlang.dumps import read_domain, read_vmi
+from patchlang.extract import read_domain, read_vmi
 from patchlang.manifests import arguments
 
 DOMAIN = b"<domain type='kvm'>\n  <name>a</name>\n</domain>"
