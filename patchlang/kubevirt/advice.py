@@ -13,8 +13,8 @@ from ..lint.guards import Zone
 from ..lint.reading import advice
 from ..lint.roles import texts
 from . import structs
+from .losses import Lost, lost
 from .trial import Fate, fate
-from .written import Lost, lost
 
 FIRST_WITH_PLUGINS = "1.9"
 """The release in which KubeVirt's plugins came."""

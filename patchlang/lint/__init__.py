@@ -14,7 +14,7 @@ from .conditions import constant_condition
 from .paths import costly_xpath, nested_search, positional_predicate
 from .places import same_place, untested
 from .runs import fails_again, piles_up, unseen_guard
-from .texts import not_computed, trailing_break
+from .values import not_computed, trailing_break
 
 __all__ = ["advise", "untested"]
 
