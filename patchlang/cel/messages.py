@@ -8,7 +8,7 @@ from ..diagnostics import did_you_mean
 from ..patterns import pattern
 
 LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
-# the guard of celsyntax.guard_macros, applied to a map
+# the guard of syntax.guard_macros, applied to a map
 OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, list\(|No matching overloads found : _\+_\(map, list\)")
 
 _NO_ORDER = (

@@ -2,8 +2,8 @@
 
 Each takes the whole data and gives the whole data after the operation. The argument is never changed, so an operation
 that fails leaves everything as it was; what the operation does not touch is shared, and an operation without effect
-gives the very same object back. Errors are :class:`.pointer.PointerError`, with the pointer's token that
-failed; sizes beyond :mod:`patchlang.values`'s limits raise one, too.
+gives the very same object back. Errors are :class:`.pointer.PointerError`, with the pointer's token that failed;
+sizes beyond :mod:`patchlang.values`'s limits raise one, too.
 """
 
 from __future__ import annotations
