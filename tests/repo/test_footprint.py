@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections import Counter
@@ -59,6 +60,12 @@ DOMAIN_ONLY = {
 def test_what_is_not_to_be_loaded_exists() -> None:
     for name in LATE | COMMAND_LINE | ENGINE | DOMAIN_ONLY:
         assert find_spec(name) is not None, name
+
+
+@pytest.mark.parametrize("folder", ["cel", "cloudinit", "document", "domain", "rng", "xpath"])
+def test_a_folder_that_the_sidecar_loads_imports_nothing_by_itself(folder: str) -> None:
+    code = ast.parse((ROOT / "patchlang" / folder / "__init__.py").read_text())
+    assert [type(statement) for statement in code.body] == [ast.Expr]
 
 
 SERVE = """
