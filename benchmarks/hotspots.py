@@ -28,4 +28,4 @@ def hotspots(title: str, work: Callable[[], object], runs: int) -> Breakdown:
 
 def _function(key: tuple[str, int, str]) -> str:
     file, line, name = key
-    return name if file == "~" else f"{Path(file).name}:{line} {name}"
+    return name if file == "~" else f"{'/'.join(Path(file).parts[-2:])}:{line} {name}"  # `ops.py` is in two folders

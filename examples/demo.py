@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from patchlang.dumps import read_vmi
+from patchlang.extract import read_vmi
 from shim.stubs import info_pb2, info_pb2_grpc, v1alpha3_pb2, v1alpha3_pb2_grpc
 
 EXAMPLE = Path(__file__).parent / "patches" / "smbios-annotation"

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lxml import etree
 
-from . import model, rules
+from . import rules
+from .context import Context
 from .diagnostics import Diagnostic, PatchError, fail, in_order
-from .domaincompile import DomainOps
-from .exhausted import raise_if_exhausted
-from .qemuargs import QEMU_NAMESPACE
+from .document import model
+from .domain.compile import DomainOps
+from .domain.ops import DomainOp
+from .domain.qemuargs import QEMU_NAMESPACE
+from .markup import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
+from .out_of_memory import raise_if_exhausted
 from .record import record
 from .result import Progress
 from .source import Span
-from .xmlops import DomainOp
-from .xmltext import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
-from .xpathsyntax import is_ncname
+from .xpath.parser import is_ncname
 
 if TYPE_CHECKING:
-    from .cloudops import CloudInitOp
-    from .expressions import Compiled, Names
+    from .cel.compiled import Compiled
+    from .cloudinit.ops import CloudInitOp
 
 T = TypeVar("T")
 Op = TypeVar("Op")
@@ -124,8 +126,7 @@ class DocumentCompiler:
     def __init__(self, patch: model.Patch) -> None:
         self.patch = patch
         self.found: list[Diagnostic] = []
-        self.namespaces = dict(BUILT_IN_NAMESPACES)
-        self.variables: list[tuple[str, str]] = []
+        self.context = Context(patch.metadata.name.text, BUILT_IN_NAMESPACES)
 
     def collect(self, work: Callable[[], T]) -> T | None:
         try:
@@ -140,15 +141,15 @@ class DocumentCompiler:
         only_domain, only_cloud_init = not spec.cloud_init, not spec.domain
         variables: list[tuple[str, Compiled]] = []
         for variable in spec.variables:
-            names = self.names(xpath=only_domain, cloud_init=only_cloud_init)
-            compiled = self.collect(partial(self.expression, variable.expression, names))
-            self.variables.append((variable.name.text, compiled.kind if compiled else "dyn"))
+            names = self.context.names(xpath=only_domain, cloud_init=only_cloud_init)
+            compiled = self.collect(partial(self.context.expression, variable.expression, names))
+            self.context.variables.append((variable.name.text, compiled.kind if compiled else "dyn"))
             if compiled:
                 variables.append((variable.name.text, compiled))
         when = None
         if spec.when:
-            names = self.names(xpath=only_domain, cloud_init=only_cloud_init)
-            when = self.collect(lambda: self.expression(spec.when, names, "bool") if spec.when else None)
+            names = self.context.names(xpath=only_domain, cloud_init=only_cloud_init)
+            when = self.collect(lambda: self.context.expression(spec.when, names, "bool") if spec.when else None)
         domain = [self.collect(partial(self.domain_edit, edit, i)) for i, edit in enumerate(spec.domain)]
         cloud_init = [self.collect(partial(self.cloud_init_edit, edit, i)) for i, edit in enumerate(spec.cloud_init)]
         return CompiledDocument(
@@ -158,8 +159,8 @@ class DocumentCompiler:
             spec.failure_policy,
             tuple(variables),
             when,
-            self.namespaces,
-            self.xpath_names(loop=True),
+            self.context.namespaces,
+            self.context.xpath_names(loop=True),
             tuple(e for e in domain if e),
             tuple(e for e in cloud_init if e),
         )
@@ -169,7 +170,7 @@ class DocumentCompiler:
         for prefix, uri in self.patch.spec.namespaces:
             self.collect(partial(self.check_namespace, prefix, uri))
             if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and is_ncname(prefix.text):
-                self.namespaces[prefix.text] = uri.text if _is_usable(uri.text) else "urn:refused"
+                self.context.namespaces[prefix.text] = uri.text if _is_usable(uri.text) else "urn:refused"
 
     def check_namespace(self, prefix: model.Name, uri: model.Name) -> None:
         built_in = BUILT_IN_NAMESPACES.get(prefix.text)
@@ -180,44 +181,32 @@ class DocumentCompiler:
         if not _is_usable(uri.text):
             raise fail(rules.BAD_VALUE, "this is no URI that every XML parser takes for a namespace", uri.span())
 
-    # -- names ---------------------------------------------------------------------------------------------------
-
-    def names(self, *, item: bool = False, node: bool = False, xpath: bool = False, cloud_init: bool = False) -> Names:
-        from .expressions import Names
-
-        return Names(tuple(self.variables), item, node, xpath, cloud_init)
-
-    def xpath_names(self, *, loop: bool) -> frozenset[str]:
-        names = [name for name, _ in self.variables] + (["item", "index"] if loop else [])
-        return frozenset([*names, *(f"{name}.*" for name in names)])
-
-    def expression(self, source: model.Expression, names: Names, want: str = "dyn") -> Compiled:
-        from .expressions import compile_expression
-
-        return compile_expression(source, names, want)
-
     # -- edits ---------------------------------------------------------------------------------------------------
 
     def domain_edit(self, edit: model.DomainEdit, number: int) -> CompiledEdit[DomainOp]:
-        return self.edit(edit, f"domain[{number}]", model.DOMAIN_OPS, DomainOps(self, edit).compile)
+        ops = DomainOps(self.context, edit)
+        return self.edit(edit, _label(edit, f"domain[{number}]", model.DOMAIN_OPS), ops.compile)
 
     def cloud_init_edit(self, edit: model.CloudInitEdit, number: int) -> CompiledEdit[CloudInitOp]:
-        from .cloudcompile import CloudInitOps
+        from .cloudinit.compile import CloudInitOps
 
-        return self.edit(edit, f"cloudInit[{number}]", model.CLOUD_INIT_OPS, CloudInitOps(self, edit).compile)
+        label = _label(edit, f"cloudInit[{number}]", model.CLOUD_INIT_OPS)
+        return self.edit(edit, label, CloudInitOps(self.context, edit, label).compile)
 
-    def edit(self, edit: model.Edit, place: str, ops: dict[str, type], work: Callable[[], Op]) -> CompiledEdit[Op]:
-        op_name = next(name for name, cls in ops.items() if isinstance(edit, cls))
-        label = edit.name.text if edit.name else f"{place} {op_name}"
+    def edit(self, edit: model.Edit, label: str, work: Callable[[], Op]) -> CompiledEdit[Op]:
         domain = isinstance(edit, model.DomainBase)
         for_each = when = None
         if edit.for_each:
-            names = self.names(xpath=domain, cloud_init=not domain)
-            for_each = self.expression(edit.for_each, names, "list")
+            names = self.context.names(xpath=domain, cloud_init=not domain)
+            for_each = self.context.expression(edit.for_each, names, "list")
         if edit.when:
-            names = self.names(item=edit.for_each is not None, xpath=domain, cloud_init=not domain)
-            when = self.expression(edit.when, names, "bool")
+            names = self.context.names(item=edit.for_each is not None, xpath=domain, cloud_init=not domain)
+            when = self.context.expression(edit.when, names, "bool")
         return CompiledEdit(label, edit.span, when, for_each, work())
+
+
+def _label(edit: model.Edit, place: str, ops: dict[str, type]) -> str:
+    return edit.name.text if edit.name else f"{place} {next(n for n, cls in ops.items() if isinstance(edit, cls))}"
 
 
 def _is_usable(uri: str) -> bool:

@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from . import domainxml, rules
+from . import rules
 from .compile import CompiledDocument, CompiledEdit, Program
 from .diagnostics import Diagnostic, PatchError, Severity
-from .domainxml import DomainTree
-from .inputs import parse_vmi
-from .model import FailurePolicy
+from .document.model import FailurePolicy
+from .domain import tree as domain_tree
+from .domain.tree import DomainTree
 from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
-from .scope import Scope
+from .run_scope import Scope
 from .source import SourceFile, Span, Text
-from .xpath import Query, to_cel
+from .vmi import parse_vmi
+from .xpath.query import Query, to_cel
 
 MAX_ITEMS = 10_000
 
@@ -40,7 +41,7 @@ def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progr
     trace: list[DocumentTrace] = []
     try:
         vmi_data = parse_vmi(vmi)
-        tree = domainxml.parse(domain)
+        tree = domain_tree.parse(domain)
         run = Run(program, tree, lambda d: d.domain, partial(_domain_scope, tree, vmi_data), trace, progress)
         warnings = run.all()
         return Outcome(tree.result(), tuple(warnings), tuple(trace))
@@ -56,8 +57,8 @@ def patch_cloud_init(
     ``cloud_init_data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
     ``CloudInitNoCloudSource``; either may be empty. The outcome has both, and virt-launcher can use them.
     """
-    from .cloudinit import open_cloud_init
-    from .cloudops import CloudInitState
+    from .cloudinit.ops import CloudInitState
+    from .cloudinit.state import open_cloud_init
 
     trace: list[DocumentTrace] = []
     try:

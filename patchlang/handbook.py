@@ -7,10 +7,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, get_args, get_origin
 
-from . import model, rules
-from .decode import model_fields
+from . import rules
 from .diagnostics import Rule
-from .fieldhelp import field_help
+from .document import model
+from .document.decode import model_fields
+from .document.field_help import field_help
 from .record import MISSING, Field, record
 from .schema import NOT_TAKEN, first_paragraph, options
 

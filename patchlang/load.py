@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from . import model, rules, yamltree
+from . import rules
 from .compile import Program, compile_program
-from .decode import decode
 from .diagnostics import Diagnostic, PatchError, has_errors, in_order
+from .document import model, yamltree
+from .document.decode import decode
 from .files import read_sources
 from .record import record
 from .result import Progress

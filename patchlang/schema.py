@@ -11,12 +11,12 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-from . import model
-from .decode import CEL_WORDS, IDENTIFIER, NAME, TAKEN_NAMES, model_fields
-from .fieldhelp import field_help
+from .document import model
+from .document.decode import CEL_WORDS, IDENTIFIER, NAME, TAKEN_NAMES, model_fields
+from .document.field_help import field_help
+from .document.scalar_values import COUNT
 from .patchtest import model as testmodel
 from .record import MISSING, Field, is_record
-from .scalars import COUNT
 from .source import Text
 
 Schema = dict[str, Any]

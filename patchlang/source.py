@@ -73,7 +73,7 @@ class Span:
 class Text:
     """A piece of text written in a file; ``locate(start, end)`` gives the place of some of its characters.
 
-    The subclasses in :mod:`patchlang.model` say in which notation the text is written.
+    The subclasses in :mod:`patchlang.document.model` say in which notation the text is written.
     """
 
     text: str

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from patchlang.paths import SYSTEM_SCHEMAS
+from patchlang.default_paths import SYSTEM_SCHEMAS
 from patchlang.record import record
 
 from .log import LEVELS

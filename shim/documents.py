@@ -113,12 +113,12 @@ class CloudInit:
     """Cloud-init data that an executable gets and prints, read as virt-launcher reads it.
 
     ``preCloudInitIsoValidateResult`` (pkg/hooks/manager.go) unmarshals the result by Go's ``encoding/json``. What it
-    cannot use then, ``patchlang.usable`` says, of executables as of patches.
+    cannot use then, ``patchlang.cloudinit.virtlauncher`` says, of executables as of patches.
     """
 
     def __init__(self, data: bytes) -> None:
         """Raises UnreadableError."""
-        from patchlang.usable import FIELDS
+        from patchlang.cloudinit.virtlauncher import FIELDS
 
         members = {name.lower(): name for name in FIELDS[""]}
         self.members: dict[str, Any] = {}
@@ -130,7 +130,7 @@ class CloudInit:
 
     def losses(self) -> list[str]:
         """What virt-launcher will drop without a word. Raises UnreadableError where it could not use the data."""
-        from patchlang.usable import faults
+        from patchlang.cloudinit.virtlauncher import faults
 
         found = []
         for fault in faults(self.members, legacy_only=False):

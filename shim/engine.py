@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from patchlang.compile import Program
     from patchlang.diagnostics import Diagnostic
-    from patchlang.domainschema import DomainSchema
     from patchlang.result import DocumentTrace, EditTrace
+    from patchlang.rng.schema import DomainSchema
     from patchlang.source import Span
 
 PATIENCE = 5.0
@@ -182,7 +182,7 @@ class Worker:
 
     def define_domain(self, domain: bytes, vmi: bytes) -> Reply:
         """The new domain, checked by the schema if there is one."""
-        from patchlang.inputs import check_vmi
+        from patchlang.vmi import check_vmi
 
         assert self._program is not None
         if not self._program.edits_domain:
@@ -193,7 +193,7 @@ class Worker:
 
             outcome = patch_domain(self._program, domain, vmi, progress=self._note)
         else:
-            from patchlang.domaincheck import patch_domain_checked
+            from patchlang.rng.check import patch_domain_checked
 
             outcome = patch_domain_checked(self._schema, self._program, domain, vmi, progress=self._note)
         reply = self._report(outcome.diagnostics, outcome.trace, domain)
@@ -215,7 +215,7 @@ class Worker:
     def check_domain(self, before: bytes, after: bytes) -> Reply:
         """What an executable made invalid by the schema: ``faults``, none where nothing is."""
         from patchlang.diagnostics import PatchError
-        from patchlang.domainfaults import Comparison
+        from patchlang.rng.faults import Comparison
 
         assert self._schema is not None
         try:
@@ -226,7 +226,7 @@ class Worker:
 
     def _load_schema(self, folder: str) -> Diagnostic | None:
         from patchlang.diagnostics import PatchError
-        from patchlang.domainschema import DomainSchema
+        from patchlang.rng.schema import DomainSchema
 
         try:
             self._schema = DomainSchema(Path(folder))
@@ -240,8 +240,8 @@ class Worker:
 
         assert self._program is not None
         if self._program.edits_cloud_init:
-            import patchlang.cloudinit
-            import patchlang.cloudops  # noqa: F401
+            import patchlang.cloudinit.ops
+            import patchlang.cloudinit.state  # noqa: F401
 
     def _note(self, document: str, span: Span) -> None:
         """Tells the front where the work is, whatever becomes of this process."""

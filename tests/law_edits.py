@@ -12,10 +12,10 @@ from typing import Any, get_args, get_origin
 from hypothesis import strategies as st
 from law_domains import ATTRIBUTES, NAMES
 
-from patchlang import model
-from patchlang.decode import model_fields
+from patchlang.document import model
+from patchlang.document.decode import model_fields
+from patchlang.document.model import Role
 from patchlang.lint.roles import SELECTING, declared
-from patchlang.model import Role
 from patchlang.schema import options
 
 Edit = dict[str, Any]

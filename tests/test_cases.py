@@ -19,10 +19,11 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang import cli, engine, model, rules
-from patchlang.decode import model_fields
+from patchlang import cli, engine, rules
 from patchlang.diagnostics import Diagnostic, Rule
-from patchlang.dumps import read_vmi
+from patchlang.document import model
+from patchlang.document.decode import model_fields
+from patchlang.extract import read_vmi
 from patchlang.files import read_source
 from patchlang.lint.roles import declared, parts
 from patchlang.load import decode_source, load

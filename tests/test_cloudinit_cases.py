@@ -18,10 +18,11 @@ import pytest
 import yaml
 from test_cases import Golden, golden, name, patch_files, patchlang, vmi_files
 
-from patchlang import model, rules
-from patchlang.decode import model_fields
-from patchlang.dumps import read_vmi
+from patchlang import rules
+from patchlang.document import model
+from patchlang.document.decode import model_fields
 from patchlang.engine import patch_cloud_init
+from patchlang.extract import read_vmi
 from patchlang.files import read_source
 from patchlang.lint.roles import SELECTING, declared, parts
 from patchlang.load import decode_source, load

@@ -10,14 +10,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from law_edits import cloud_init_edits
 
-from patchlang import mime
+from patchlang.cloudinit import mime
 from patchlang.compile import Program
-from patchlang.data import identical
 from patchlang.engine import patch_cloud_init
 from patchlang.load import load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 from patchlang.source import SourceFile
+from patchlang.values import identical
 
 LAYOUTS = (
     {"default_flow_style": False},

@@ -19,18 +19,18 @@ import pytest
 import yaml
 from test_docs import ROOT, Block, anchors, blocks, codes, constant, first_codes, given, kind_of, number, rows
 
-from patchlang import model
+from patchlang.cel.compiled import MEMBERS
+from patchlang.cloudinit.pointer import parse, resolve
+from patchlang.cloudinit.userdata import detect
+from patchlang.cloudinit.virtlauncher import FIELDS, SOURCES
 from patchlang.compile import Program
-from patchlang.decode import model_fields
+from patchlang.document import model
+from patchlang.document.decode import model_fields
 from patchlang.engine import patch_cloud_init
-from patchlang.expressions import MEMBERS
 from patchlang.load import decode_source, load_sources
-from patchlang.pointer import parse, resolve
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 from patchlang.source import SourceFile
-from patchlang.usable import FIELDS, SOURCES
-from patchlang.userdata import detect
 
 DOCUMENT = "docs/cloud-init.md"
 BLOCKS = blocks(DOCUMENT)

@@ -11,14 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang import domaincheck
+from patchlang import handbook
 from patchlang.diagnostics import PatchError
-from patchlang.domaincheck import patch_domain_checked
-from patchlang.domainfaults import Comparison
-from patchlang.domainschema import DomainSchema
 from patchlang.engine import patch_domain
 from patchlang.load import load_sources
 from patchlang.result import Outcome, State
+from patchlang.rng.check import patch_domain_checked
+from patchlang.rng.faults import Comparison
+from patchlang.rng.schema import DomainSchema
 from patchlang.source import SourceFile
 
 FOLDER = Path(__file__).parent / "domainschema"
@@ -218,7 +218,7 @@ def test_a_schema_that_is_none(text: str | None, said: str, tmp_path: Path) -> N
 
 
 def test_the_patches_of_the_page_do_what_it_says() -> None:
-    page = (Path(domaincheck.__file__).parent / "pages" / "PL416.md").read_text()
+    page = (Path(handbook.__file__).parent / "pages" / "PL416.md").read_text()
     wrong, right = re.findall(r"^```yaml\n- (.*)\n```$", page, re.MULTILINE)
     before = "<devices><disk type='file'><target dev='vda'/></disk></devices>"
     assert [d.rule.id for d in run(patch("wrong", wrong), before).diagnostics] == ["PL416"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from patchlang.dumps import read_vmi
 from patchlang.engine import patch_cloud_init, patch_domain
+from patchlang.extract import read_vmi
 from patchlang.load import load
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "patches"

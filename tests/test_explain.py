@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from patchlang import cli, handbook, model
-from patchlang.decode import model_fields
+from patchlang import cli, handbook
 from patchlang.diagnostics import Rule
+from patchlang.document import model
+from patchlang.document.decode import model_fields
 
 # pages without samples → why
 NO_SAMPLE = {

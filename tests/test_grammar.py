@@ -14,9 +14,9 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang import model
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.diagnostics import Severity
+from patchlang.document import model
 from patchlang.grammar import fragments
 from patchlang.grammar.extras import extras
 from patchlang.grammar.index import load, named, versions

@@ -6,8 +6,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from patchlang.xmlindex import Index, _all_starts
-from patchlang.xmlread import read_root
+from patchlang.domain.index import Index, _all_starts
+from patchlang.domain.read import read_root
 
 # mostly one element a line, as libvirt and KubeVirt write them
 GAPS = st.sampled_from(["\n\t", "\n\t", "\n\t\t", "\n  ", "\n\n", "", " ", "text\n", "\n]]&gt;\n", "\r\n"])

@@ -20,8 +20,8 @@ from patchlang.engine import patch_domain
 from patchlang.files import source_of
 from patchlang.kubevirt import marks, structs
 from patchlang.kubevirt.advice import advise
+from patchlang.kubevirt.replay import differences, second_run
 from patchlang.load import decode_source
-from patchlang.patchtest.replay import differences, second_run
 from patchlang.render import render
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from law_domains import ATTRIBUTES, NAMES, Domain, domains
 from lxml import etree
 
-from patchlang import domainxml, engine, rules
+from patchlang import engine, rules
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic
+from patchlang.document.model import Position
+from patchlang.domain import tree as domain_tree
 from patchlang.load import load_sources
-from patchlang.model import Position
 from patchlang.render import render
 from patchlang.result import Outcome
 from patchlang.source import SourceFile
@@ -473,7 +474,7 @@ class Change:
     xml: str
     position: Position
 
-    def apply(self, tree: domainxml.DomainTree) -> None:
+    def apply(self, tree: domain_tree.DomainTree) -> None:
         found = reference.elements(tree.root)
         element, anchor = found[self.number % len(found)], found[self.other % len(found)]
         root, inside = element is tree.root, self.position in (Position.APPEND, Position.PREPEND)
@@ -528,7 +529,7 @@ changes = st.builds(
 def test_a_tree_rolled_back_is_as_if_nothing_had_been(
     domain: Domain, first: list[Change], undone: list[Change], then: list[Change]
 ) -> None:
-    tree, fresh = domainxml.parse(domain.data), domainxml.parse(domain.data)
+    tree, fresh = domain_tree.parse(domain.data), domain_tree.parse(domain.data)
     for change in first:
         change.apply(tree)
         change.apply(fresh)

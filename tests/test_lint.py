@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from patchlang import handbook, lint, model
+from patchlang import handbook, lint
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic, Severity
+from patchlang.document import model
 from patchlang.engine import patch_domain
+from patchlang.kubevirt.replay import differences, second_run
 from patchlang.lint import advise, celtruth
 from patchlang.load import decode_source, load_sources
-from patchlang.patchtest.replay import differences, second_run
 from patchlang.render import render
 from patchlang.source import SourceFile
 

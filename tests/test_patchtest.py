@@ -14,8 +14,8 @@ from lxml import etree
 from test_corpus import Run, attempt, runs
 
 from patchlang.cli import cli
+from patchlang.kubevirt.replay import differences, second_run, with_placeholders
 from patchlang.kubevirt.structs import releases
-from patchlang.patchtest.replay import differences, second_run, with_placeholders
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "patches"

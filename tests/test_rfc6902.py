@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from patchlang.data import identical
 from patchlang.engine import patch_cloud_init
 from patchlang.load import load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome, State
 from patchlang.source import SourceFile
+from patchlang.values import identical
 
 CASES = [
     pytest.param(case, id=f"{file.stem}: {case['name']}")

@@ -13,9 +13,10 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from patchlang import fieldhelp, model, schema, yamltree
-from patchlang.decode import model_fields
+from patchlang import schema
 from patchlang.diagnostics import Diagnostic, PatchError
+from patchlang.document import field_help, model, yamltree
+from patchlang.document.decode import model_fields
 from patchlang.load import decode_source, is_test
 from patchlang.patchtest import decode as testdecode
 from patchlang.patchtest import model as testmodel
@@ -332,7 +333,7 @@ def records() -> Iterator[type]:
 
 def test_every_key_has_a_sentence() -> None:
     missing = [
-        f"{cls.__name__}.{key}" for cls in records() for key in model_fields(cls) if not fieldhelp.field_help(cls, key)
+        f"{cls.__name__}.{key}" for cls in records() for key in model_fields(cls) if not field_help.field_help(cls, key)
     ]
     assert missing == []
 
@@ -340,7 +341,7 @@ def test_every_key_has_a_sentence() -> None:
 def test_no_sentence_is_stale() -> None:
     bases = {base for cls in records() for base in cls.__mro__ if is_record(base)}
     known = {f"{cls.__name__}.{key}" for cls in bases for key in model_fields(cls)}
-    assert fieldhelp.known_keys() - known == set()
+    assert field_help.known_keys() - known == set()
 
 
 def test_every_example_names_the_schema() -> None:

@@ -12,12 +12,15 @@ from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from patchlang import celsyntax, xpathsyntax, xpathtree, yamltree
+from patchlang.cel import syntax as cel_syntax
+from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cel.template import Computed, pieces
 from patchlang.diagnostics import PatchError
-from patchlang.expressions import Names, compile_expression
-from patchlang.scope import Scope
+from patchlang.document import yamltree
+from patchlang.run_scope import Scope
 from patchlang.source import SourceFile, Span, Text
-from patchlang.template import Computed, pieces
+from patchlang.xpath import parser as xpath_parser
+from patchlang.xpath import tree as xpath_tree
 
 MANY = settings(max_examples=3 * settings().max_examples)  # of the profile
 VERY_MANY = settings(max_examples=8 * settings().max_examples)
@@ -249,7 +252,7 @@ tests = st.one_of(
         )
     ),
 )
-AXES = sorted(xpathsyntax.AXES - {"namespace"})
+AXES = sorted(xpath_parser.AXES - {"namespace"})
 OPERATORS = ("or", "and", "=", "!=", "<", "<=", ">", ">=", "+", "-", "*", "div", "mod", "|")
 
 
@@ -282,8 +285,8 @@ def paths(draw: st.DrawFn, depth: int) -> str:
 
 @st.composite
 def calls(draw: st.DrawFn, depth: int) -> str:
-    name = draw(st.sampled_from(sorted(xpathtree.FUNCTIONS)))
-    least, most, _ = xpathtree.FUNCTIONS[name]
+    name = draw(st.sampled_from(sorted(xpath_tree.FUNCTIONS)))
+    least, most, _ = xpath_tree.FUNCTIONS[name]
     count = draw(st.integers(least, least + 1 if most is None else most))
     arguments = [draw(expressions(depth + 1)) for _ in range(count)]
     return f"{name}{draw(blank)}({draw(blank)}{', '.join(arguments)}{draw(blank)})"
@@ -325,11 +328,11 @@ BY_DESIGN = re.compile("has no function|takes .* arguments|namespace axis|nested
 LIBXML2_QUIRKS = re.compile(r"/\s*/\s*/|/\s+/|\s:(?!:)|(?<!:):\s|\b(?:div|mod|and|or)[\w.-]")
 
 
-def ours(text: str) -> xpathtree.Expr | None:
+def ours(text: str) -> xpath_tree.Expr | None:
     """The expression, None where it is refused as not being XPath."""
     try:
-        return xpathsyntax.parse(text)
-    except xpathsyntax.XPathSyntaxError as e:
+        return xpath_parser.parse(text)
+    except xpath_parser.XPathSyntaxError as e:
         error = e
     assert 0 <= error.offset <= len(text)
     assume(not BY_DESIGN.search(error.message))
@@ -350,7 +353,7 @@ def test_xpath_that_is_generated_is_read_by_both(text: str) -> None:
     assume(lxml_takes(text))
     tree = ours(text)
     assert tree is not None
-    assert {type(e).__name__ for e in xpathtree.walk(tree)}
+    assert {type(e).__name__ for e in xpath_tree.walk(tree)}
 
 
 @st.composite
@@ -393,11 +396,11 @@ def test_xpath_that_is_broken_is_read_by_both_or_by_none(text: str) -> None:
 def test_xpath_of_ascii_has_the_same_parts_by_the_quicker_pattern(text: str) -> None:
     quick, full = (
         [(found.lastgroup, found.span()) for found in one.finditer(text)]
-        for one in (xpathsyntax._TOKEN_OF_ASCII, xpathsyntax._TOKEN)
+        for one in (xpath_parser._TOKEN_OF_ASCII, xpath_parser._TOKEN)
     )
     assert quick == full
     if text:
-        assert xpathsyntax.is_ncname(text) == xpathsyntax.is_ncname(text + "é")
+        assert xpath_parser.is_ncname(text) == xpath_parser.is_ncname(text + "é")
 
 
 @MANY
@@ -408,18 +411,18 @@ def test_any_text_is_xpath_or_refused_with_a_place(text: str) -> None:
         assert lxml_takes(text)
 
 
-def shape(expr: xpathtree.Expr) -> Any:
+def shape(expr: xpath_tree.Expr) -> Any:
     """An expression without its places."""
     match expr:
-        case xpathtree.Step():
+        case xpath_tree.Step():
             detail: tuple[Any, ...] = (expr.axis, expr.test, expr.abbreviated)
-        case xpathtree.Path():
+        case xpath_tree.Path():
             detail = (expr.absolute, len(expr.filters))
-        case xpathtree.Binary():
+        case xpath_tree.Binary():
             detail = (expr.operator,)
-        case xpathtree.Literal() | xpathtree.Number():
+        case xpath_tree.Literal() | xpath_tree.Number():
             detail = (expr.value,)
-        case xpathtree.VariableRef() | xpathtree.Call():
+        case xpath_tree.VariableRef() | xpath_tree.Call():
             detail = (expr.name,)
         case _:
             detail = ()
@@ -432,10 +435,10 @@ def test_every_part_of_an_expression_is_where_it_says(text: str) -> None:
     assume(lxml_takes(text))
     tree = ours(text)
     assert tree is not None
-    for part in xpathtree.walk(tree):
+    for part in xpath_tree.walk(tree):
         assert 0 <= part.start <= part.end <= len(text)
-        if not isinstance(part, xpathtree.Step):
-            assert shape(xpathsyntax.parse(text[part.start : part.end])) == shape(part)
+        if not isinstance(part, xpath_tree.Step):
+            assert shape(xpath_parser.parse(text[part.start : part.end])) == shape(part)
 
 
 @given(expressions())
@@ -452,15 +455,15 @@ def test_a_path_of_the_document_starts_at_the_document(text: str) -> None:
     sheet = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:p="urn:p">
 <xsl:output method="text"/><xsl:template match="/"><xsl:value-of select="TEXT"/>|<xsl:value-of select="count(NODES)"/>
 </xsl:template></xsl:stylesheet>"""
-    nodes = text if xpathtree.result_kind(tree) == "nodes" else "/.."
+    nodes = text if xpath_tree.result_kind(tree) == "nodes" else "/.."
 
     def escaped(xpath: str) -> str:
         return xpath.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;").replace("\n", " ")
 
     transform = etree.XSLT(etree.fromstring(sheet.replace("TEXT", escaped(text)).replace("NODES", escaped(nodes))))
     namespaces = {"p": "urn:p"}
-    moved = xpathtree.document_relative(text, tree)
-    count = f"count({xpathtree.document_relative(nodes, xpathsyntax.parse(nodes))})"
+    moved = xpath_tree.document_relative(text, tree)
+    count = f"count({xpath_tree.document_relative(nodes, xpath_parser.parse(nodes))})"
     try:
         ours_text = str(etree.XPath(f"string({moved})", namespaces=namespaces)(root.getroottree()))
     except etree.XPathEvalError:  # of types that do not fit
@@ -523,7 +526,7 @@ def test_the_bracket_that_ends_an_expression_is_found(expression: str, behind: s
     assert compile_expression(located(expression), Names()).kind in ("string", "dyn"), (
         "the writer of this test is wrong"
     )
-    assert celsyntax.closing_bracket(f"{expression}]{behind}", 0) == len(expression)
+    assert cel_syntax.closing_bracket(f"{expression}]{behind}", 0) == len(expression)
     for start, piece in enumerate(pieces(located(f"$[ {expression} ]{behind.replace('$', '')}"))):
         if start == 0:
             assert isinstance(piece, Computed)
@@ -581,11 +584,11 @@ def test_any_text_is_cel_or_refused_with_a_place(text: str) -> None:
         span = e.diagnostic.span
         assert span is not None
         assert 0 <= span.start <= span.end <= len(text)
-    for token in celsyntax.tokens(text):
+    for token in cel_syntax.tokens(text):
         assert text[token.start : token.end] == token.text
 
 
-def children(expr: xpathtree.Expr) -> Iterator[xpathtree.Expr]:
+def children(expr: xpath_tree.Expr) -> Iterator[xpath_tree.Expr]:
     yield from expr.children
 
 
@@ -593,7 +596,7 @@ def children(expr: xpathtree.Expr) -> Iterator[xpathtree.Expr]:
     "text", ["1", "/", ".", "//a", "-1", "(//a)[1]", "a|b", "a[b[c]]", "* * *", "div div div", "$a/b"]
 )
 def test_xpath_that_is_easily_misread(text: str) -> None:
-    tree = xpathsyntax.parse(text)
+    tree = xpath_parser.parse(text)
     assert (tree.start, tree.end) == (0, len(text))
     assert lxml_takes(text)
     assert all(tree.start <= child.start <= child.end <= tree.end for child in children(tree))

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from patchlang import rules
 from patchlang.diagnostics import Diagnostic, PatchError
-from patchlang.embedded import located, outermost, part_of, text_of
+from patchlang.document.nested_source import located, outermost, part_of, text_of
+from patchlang.document.yamltree import Mapping, Node, Scalar, Sequence, parse
 from patchlang.manifests import arguments, configmaps, jsontree
 from patchlang.source import SourceFile, Span
 from patchlang.validation.discovery import Input
 from patchlang.validation.run import validate_files
-from patchlang.yamltree import Mapping, Node, Scalar, Sequence, parse
 from shim import config
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

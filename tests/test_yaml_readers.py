@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patchlang import yamlfast, yamlread
-from patchlang.textnodes import Node
+from patchlang.cloudinit import libyaml, yamlread
+from patchlang.cloudinit.textedit import Node
 
 HERE = Path(__file__).parent
 FILES = [
@@ -44,12 +44,12 @@ def shape(node: Node | None) -> Any:
 
 def check(text: str, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Is libyaml asked, and comes to the same?"""
-    composed = yamlfast.compose(text, max_nodes=yamlread.MAX_YAML_NODES, max_depth=98)
+    composed = libyaml.compose(text, max_nodes=yamlread.MAX_YAML_NODES, max_depth=98)
     if composed is None:
         return False
     ours = outcome(text)
     with monkeypatch.context() as context:
-        context.setattr(yamlfast, "compose", lambda *_, **__: None)
+        context.setattr(libyaml, "compose", lambda *_, **__: None)
         assert ours == outcome(text)
     return True
 
@@ -105,7 +105,7 @@ DIFFERENT = [
 
 @pytest.mark.parametrize("text", DIFFERENT, ids=[repr(text[:20]) for text in DIFFERENT])
 def test_what_may_be_read_otherwise_is_left_to_pyyaml(text: str) -> None:
-    assert yamlfast.compose(text, max_nodes=10_000, max_depth=98) is None
+    assert libyaml.compose(text, max_nodes=10_000, max_depth=98) is None
 
 
 @pytest.mark.parametrize(

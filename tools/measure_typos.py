@@ -25,23 +25,23 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from patchlang import model
 from patchlang.diagnostics import Severity
+from patchlang.document import model
+from patchlang.document.model import Role
 from patchlang.files import source_of
-from patchlang.grammar import fragments
 from patchlang.grammar.index import load, versions
 from patchlang.grammar.patches import filled
+from patchlang.lint import fragments
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
 from patchlang.lint.roles import texts
 from patchlang.load import decode_source
-from patchlang.model import Role
 from patchlang.record import fields
 from patchlang.source import Text
 from patchlang.validation.discovery import Input
 from patchlang.validation.options import Options
 from patchlang.validation.run import validate_files
-from patchlang.xpathsyntax import XPathSyntaxError, parse
-from patchlang.xpathtree import Binary, Call, Expr, Literal, Path, Step, walk
+from patchlang.xpath.parser import XPathSyntaxError, parse
+from patchlang.xpath.tree import Binary, Call, Expr, Literal, Path, Step, walk
 
 ROOT = File(__file__).resolve().parent.parent
 PATCHES = ("examples/corpus/*.yaml", "examples/patches/*/patch.yaml")

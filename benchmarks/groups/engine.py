@@ -8,7 +8,7 @@ from functools import partial
 from lxml import etree
 
 from patchlang.compile import Program
-from patchlang.domainxml import parse
+from patchlang.domain.tree import parse
 from patchlang.engine import patch_domain
 from patchlang.load import load_sources
 from patchlang.source import SourceFile

@@ -18,7 +18,7 @@ from pathlib import Path
 import grpc
 import machine
 
-from patchlang.dumps import read_vmi
+from patchlang.extract import read_vmi
 from shim.stubs import v1alpha3_pb2, v1alpha3_pb2_grpc
 
 HERE = Path(__file__).parent

@@ -11,9 +11,9 @@ import click
 
 from .. import diffs, engine, rules
 from ..compile import Program
+from ..default_paths import SYSTEM_SCHEMAS
 from ..diagnostics import Diagnostic, PatchError, Severity
-from ..dumps import read_domain, read_vmi
-from ..paths import SYSTEM_SCHEMAS
+from ..extract import read_domain, read_vmi
 from ..record import replace
 from ..render import printable
 from ..result import DocumentTrace, Outcome
@@ -120,8 +120,8 @@ def apply(
 def _patch_domain(program: Program, domain: bytes, vmi: bytes, schemas: Path | None) -> Outcome:
     if schemas is None:
         return engine.patch_domain(program, domain, vmi)
-    from ..domaincheck import patch_domain_checked
-    from ..domainschema import DomainSchema
+    from ..rng.check import patch_domain_checked
+    from ..rng.schema import DomainSchema
 
     try:
         schema = DomainSchema(schemas)

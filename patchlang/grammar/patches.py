@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
-from .. import model, rules
-from ..celsyntax import closing_bracket
+from .. import rules
+from ..cel.syntax import closing_bracket
+from ..cel.template import Computed
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
+from ..document import model
+from ..document.model import Role
 from ..lint.reading import constant, expressions, template, xpath_literals
 from ..lint.roles import is_beside, parts, selecting, texts
-from ..model import Role
 from ..record import replace
 from ..source import Text
-from ..template import Computed
 from . import findings, fragments
 from .axes import Places, unique
 from .findings import Finding

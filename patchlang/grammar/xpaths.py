@@ -12,8 +12,8 @@ from functools import lru_cache
 from .. import rules
 from ..diagnostics import Severity
 from ..record import field, record
-from ..xpathsyntax import XPathSyntaxError, parse
-from ..xpathtree import Binary, Call, Expr, Literal, Number, Path, Step
+from ..xpath.parser import XPathSyntaxError, parse
+from ..xpath.tree import Binary, Call, Expr, Literal, Number, Path, Step
 from . import findings
 from .axes import SEARCHES, SIBLINGS, Places, along, origins, unique
 from .findings import Finding

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .. import model, rules
+from .. import rules
 from ..diagnostics import Diagnostic, in_order
+from ..document import model
+from ..document.model import Role
 from ..lint.effects import last_names, made_names, zone
 from ..lint.guards import Zone
 from ..lint.reading import advice
 from ..lint.roles import texts
-from ..model import Role
 from . import structs
+from .losses import Lost, lost
 from .trial import Fate, fate
-from .written import Lost, lost
 
 FIRST_WITH_PLUGINS = "1.9"
 """The release in which KubeVirt's plugins came."""

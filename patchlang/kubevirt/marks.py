@@ -9,17 +9,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .. import celtree, model
-from ..celsyntax import closing_bracket
-from ..celtree import Call, Ident, Literal, Node, Select
-from ..celwrite import write
+from ..cel import tree as cel_tree
+from ..cel.syntax import closing_bracket
+from ..cel.template import Computed
+from ..cel.tree import Call, Ident, Literal, Node, Select
+from ..cel.unparse import write
+from ..document import model
 from ..lint import celtruth
 from ..lint.guards import variables_of
 from ..lint.reading import TEMPLATES, calls_xpath, cel, leaves, template, tree
 from ..record import fields, is_record, replace
 from ..source import Span, Text
-from ..template import Computed
-from ..xpathtree import VariableRef, walk
+from ..xpath.tree import VariableRef, walk
 
 _OF_THE_VM = frozenset({"vmi", "item", "index", "cloudInit"})
 
@@ -120,7 +121,7 @@ def _on_domain(patch: model.Patch, condition: model.Expression | None) -> model.
     if read is None:
         raise ValueError("a condition that cannot be read")
     parts = celtruth.conjuncts(read)
-    kept = [f"({write(part)})" for part in parts if not any(_is_of_the_vm(node) for node in celtree.walk(part))]
+    kept = [f"({write(part)})" for part in parts if not any(_is_of_the_vm(node) for node in cel_tree.walk(part))]
     return model.Expression(" && ".join(kept), condition.locate) if kept else None
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias
 
-from ..qemuargs import QEMU_NAMESPACE
+from ..domain.qemuargs import QEMU_NAMESPACE
 from ..record import field, record
 
 Element: TypeAlias = Any

@@ -10,17 +10,17 @@ from enum import Enum
 
 from lxml import etree
 
-from .. import model
 from ..compile import compile_program
+from ..document import model
+from ..document.model import Role
 from ..engine import patch_domain
 from ..lint.effects import namespaces
 from ..lint.reading import locations_of
 from ..lint.roles import selecting, texts
-from ..model import Role
-from ..patchtest.replay import content, second_run
-from ..xpathtree import Binary, Call, Expr, Literal, Path, Step, VariableRef
+from ..xpath.tree import Binary, Call, Expr, Literal, Path, Step, VariableRef
 from . import structs
 from .marks import mark, marked
+from .replay import content, second_run
 
 
 class Fate(Enum):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from .. import model
 from ..compile import Program
 from ..diagnostics import Diagnostic, in_order
+from ..document import model
 from .conditions import constant_condition
 from .paths import costly_xpath, nested_search, positional_predicate
 from .places import same_place, untested
 from .runs import fails_again, piles_up, unseen_guard
-from .texts import not_computed, trailing_break
+from .values import not_computed, trailing_break
 
 __all__ = ["advise", "untested"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..celtree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
-from ..xpathtree import result_kind
+from ..cel.tree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
+from ..xpath.tree import result_kind
 from .reading import cel, tree
 
 # how deep variables are looked into, how deep the tree that they unfold into may be, and how big

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import celtree, model, rules
+from .. import rules
+from ..cel import tree as cel_tree
 from ..diagnostics import Diagnostic
-from ..model import Role
+from ..document import model
+from ..document.model import Role
 from ..source import Text
-from ..xpathtree import Literal, Number, Step, walk
+from ..xpath.tree import Literal, Number, Step, walk
 from . import celtruth
 from .guards import variables_of
 from .reading import advice, queries, shown, tree
 from .roles import parts
 from .truth import NOTHING, all_of, truth
 
-_EMPTY = (celtree.ListExpr(), celtree.Call("range", celtree.Literal("int", 0)))
+_EMPTY = (cel_tree.ListExpr(), cel_tree.Call("range", cel_tree.Literal("int", 0)))
 _NOT_TEXT = "the values of annotations and labels are texts: compare with 'true', not with true"
 
 

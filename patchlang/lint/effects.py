@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from .. import model
+from ..cel.template import Computed
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
-from ..fragment import compile_fragment
-from ..mergekeys import MERGE_KEYS
-from ..model import Role
+from ..document import model
+from ..document.model import Role
+from ..domain.fragment import compile_fragment
+from ..libvirt_lists import MERGE_KEYS
 from ..source import Text
-from ..template import Computed
-from ..xpathtree import Path, Step
+from ..xpath.tree import Path, Step
 from .guards import Zone, zone_of, zone_of_names
 from .reading import constant, locations_of, names, template
 from .roles import adds, anchors, has, is_beside, parts, selecting, texts

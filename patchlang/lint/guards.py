@@ -10,10 +10,11 @@ from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
-from .. import celtree, model
-from ..mergekeys import MERGE_KEYS
+from ..cel import tree as cel_tree
+from ..document import model
+from ..libvirt_lists import MERGE_KEYS
 from ..source import Text
-from ..xpathtree import Binary, Call, Expr, Number, Path, result_kind, walk
+from ..xpath.tree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
 from .reading import calls_xpath, cel, locations, names, tree, xpath_calls, xpath_literals
 
@@ -96,7 +97,7 @@ def _of_condition(patch: model.Patch, condition: Text) -> Iterator[Guard]:
             yield Guard(condition, ())
         return
     for part in celtruth.conjuncts(read):
-        if celtree.calls(part, "xpath"):
+        if cel_tree.calls(part, "xpath"):
             asked = _asked(part)
             if asked is None:
                 yield Guard(condition, ())
@@ -112,15 +113,15 @@ class _Asked(NamedTuple):
     absent: bool
 
 
-def _asked(part: celtree.Node) -> _Asked | None:
+def _asked(part: cel_tree.Node) -> _Asked | None:
     """What a condition asks of the domain, where it is as simple as that."""
     queries = [query for _, query in xpath_calls(part)]
     if len(queries) != 1 or (read := tree(queries[0])) is None:
         return None
-    call = celtree.Call("xpath", celtree.Literal("string", queries[0]))
+    call = cel_tree.Call("xpath", cel_tree.Literal("string", queries[0]))
     absent = None
     if result_kind(read) == "nodes":
-        sizes = celtree.Call("size", call), celtree.Call("size", call, is_method=True)
+        sizes = cel_tree.Call("size", call), cel_tree.Call("size", call, is_method=True)
         none = [_equal(call, _NONE), _equal(_NONE, call), *(_equal(size, _ZERO) for size in sizes)]
         some = [_unequal(call, _NONE), *(more(size, _ZERO) for size in sizes for more in (_unequal, _greater))]
         absent = True if part in (*none, _not(some[0])) else False if part in some else None
@@ -136,8 +137,8 @@ def _asked(part: celtree.Node) -> _Asked | None:
     return _Asked(queries[0], read, absent) if absent is not None else None
 
 
-_NONE, _ZERO = celtree.ListExpr(), celtree.Literal("int", 0)
-_equal, _unequal, _greater, _not = (partial(celtree.Call, operator) for operator in ("_==_", "_!=_", "_>_", "!_"))
+_NONE, _ZERO = cel_tree.ListExpr(), cel_tree.Literal("int", 0)
+_equal, _unequal, _greater, _not = (partial(cel_tree.Call, operator) for operator in ("_==_", "_!=_", "_>_", "!_"))
 
 
 def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
@@ -148,7 +149,7 @@ def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
         current = pending.pop()
         yield current
         read = cel(current.text)
-        idents = [node for node in celtree.walk(read) if isinstance(node, celtree.Ident)] if read is not None else []
+        idents = [node for node in cel_tree.walk(read) if isinstance(node, cel_tree.Ident)] if read is not None else []
         used = [node.name.removeprefix("variables.") for node in idents if node.name.startswith("variables.")]
         pending += [by_name.pop(name) for name in dict.fromkeys(used) if name in by_name]
 

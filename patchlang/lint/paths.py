@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import model, rules
+from .. import rules
 from ..diagnostics import Diagnostic
-from ..mergekeys import MERGE_KEYS
-from ..model import Role
-from ..xpathtree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
+from ..document import model
+from ..document.model import Role
+from ..libvirt_lists import MERGE_KEYS
+from ..xpath.tree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
 from .reading import Query, advice, locations, queries, shown
 from .roles import is_beside, role_of
 

@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-from .. import model, rules
-from ..celtree import Node
+from .. import rules
+from ..cel.tree import Node
 from ..diagnostics import Diagnostic, Severity
-from ..model import Role
+from ..document import model
+from ..document.model import Role
 from ..source import Span, Text
-from ..xpathtree import Binary, Expr, Literal, Path, Step, VariableRef, walk
+from ..xpath.tree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth
 from .guards import variables_of
 from .reading import advice, constant, locations, tree

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .. import celsyntax, celtree, model
-from ..celread import UnreadableError, read
+from ..cel import syntax as cel_syntax
+from ..cel import tree as cel_tree
+from ..cel.checked_expr import UnreadableError, read
+from ..cel.template import Computed, part_of, pieces
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
+from ..document import model
 from ..record import fields, is_record
 from ..source import Span, Text
-from ..template import Computed, part_of, pieces
-from ..xpathsyntax import XPathSyntaxError, parse
-from ..xpathtree import Binary, Expr, Path, Step
+from ..xpath.parser import XPathSyntaxError, parse
+from ..xpath.tree import Binary, Expr, Path, Step
 
 # in these `$[ ]` is computed
 TEMPLATES = (model.Template, model.Fragment, model.ConstructivePath, model.Pointer)
@@ -116,9 +118,9 @@ def queries(patch: model.Patch) -> Iterator[Query]:
 
 
 @lru_cache(maxsize=4096)
-def cel(text: str) -> celtree.Node | None:
+def cel(text: str) -> cel_tree.Node | None:
     """CEL's own tree of an expression, not checked; None where CEL does not take it."""
-    from ..expressions import parse  # which loads CEL
+    from ..cel.compiled import parse  # which loads CEL
 
     try:
         return read(found) if (found := parse(text)) is not None else None
@@ -129,14 +131,14 @@ def cel(text: str) -> celtree.Node | None:
 def calls_xpath(text: str) -> bool:
     """Whether an expression reads the domain; one that CEL does not take might."""
     read = cel(text)
-    return "xpath" in text if read is None else celtree.calls(read, "xpath")
+    return "xpath" in text if read is None else cel_tree.calls(read, "xpath")
 
 
-def xpath_calls(node: celtree.Node) -> Iterator[tuple[celtree.Literal, str]]:
+def xpath_calls(node: cel_tree.Node) -> Iterator[tuple[cel_tree.Literal, str]]:
     """The queries of ``xpath('…')`` that are written out: where, and what."""
-    for call in celtree.walk(node):
+    for call in cel_tree.walk(node):
         match call:
-            case celtree.Call("xpath", False, children=(celtree.Literal("string", str(query)) as literal, *_)):
+            case cel_tree.Call("xpath", False, children=(cel_tree.Literal("string", str(query)) as literal, *_)):
                 yield literal, query
 
 
@@ -144,7 +146,7 @@ def xpath_literals(expression: Text) -> Iterator[Text]:
     """The texts of ``xpath('…')`` in CEL that are written out and have no escapes, so that their places are known."""
     if (read := cel(expression.text)) is None:
         return
-    written = {token.start: token for token in celsyntax.tokens(expression.text)}
+    written = {token.start: token for token in cel_syntax.tokens(expression.text)}
     for literal, query in sorted(xpath_calls(read), key=lambda call: call[0].position):
         token = written.get(literal.position)
         quote = _QUOTE.match(token.text) if token is not None else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
-from .. import model
-from ..decode import yaml_key
-from ..model import Role
+from ..document import model
+from ..document.decode import yaml_key
+from ..document.model import Role
 from ..record import fields, is_record
 from ..source import Text
 from .reading import leaves

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .. import celtree, model, rules
+from .. import rules
+from ..cel import tree as cel_tree
 from ..diagnostics import Diagnostic
-from ..model import Role
+from ..document import model
+from ..document.model import Role
 from ..source import Text
-from ..xpathtree import Call, Path, Step, walk
+from ..xpath.tree import Call, Path, Step, walk
 from .effects import (
     Known,
     computed_parts,
@@ -74,7 +76,10 @@ def _nests(edit: model.DomainEdit, made: set[str]) -> str | None:
     return None
 
 
-_OLD = (celtree.Select(celtree.Ident("node"), "text"), celtree.Call("xpath", celtree.Literal("string", "string(.)")))
+_OLD = (
+    cel_tree.Select(cel_tree.Ident("node"), "text"),
+    cel_tree.Call("xpath", cel_tree.Literal("string", "string(.)")),
+)
 _CHOICES = ("_?_:_", "_?._", "_[?_]")
 
 
@@ -85,16 +90,16 @@ def _grows(value: Text) -> bool:
     return any(_is_more(part) or (beside and part in _OLD) for part in parts)
 
 
-def _is_more(node: celtree.Node) -> bool:
+def _is_more(node: cel_tree.Node) -> bool:
     match node:
-        case celtree.Call(function, children=(celtree.Call("int", False, children=(old,)), celtree.Literal("int"))) if (
-            old in _OLD
-        ):
+        case cel_tree.Call(
+            function, children=(cel_tree.Call("int", False, children=(old,)), cel_tree.Literal("int"))
+        ) if old in _OLD:
             return function in ("_+_", "_-_", "_*_", "_/_")
-        case celtree.Call("_+_", children=(left, right)):
-            while isinstance(left, celtree.Call) and left.function == "_+_":
+        case cel_tree.Call("_+_", children=(left, right)):
+            while isinstance(left, cel_tree.Call) and left.function == "_+_":
                 left = left.children[0]
-            return (left in _OLD or right in _OLD) and not any(celtree.calls(node, choice) for choice in _CHOICES)
+            return (left in _OLD or right in _OLD) and not any(cel_tree.calls(node, choice) for choice in _CHOICES)
         case _:
             return False
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 
 from ..record import record
-from ..xpathtree import Binary, Call, Expr, Literal, Number, Path
+from ..xpath.tree import Binary, Call, Expr, Literal, Number, Path
 from .reading import names
 
 Steps = tuple[str, ...]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from .. import rules
 from ..diagnostics import Diagnostic, did_you_mean
+from ..document.yamltree import Scalar
 from ..record import record
 from ..source import Span
-from ..yamltree import Scalar
 
 LARGEST_DOMAIN = 4 * 1024 * 1024
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from .. import rules
 from ..diagnostics import Diagnostic
-from ..embedded import Embedded, encoded, text_of
+from ..document.nested_source import Embedded, encoded, text_of
+from ..document.yamltree import Mapping, Node, Scalar, describe
 from ..record import record
 from ..source import Span
-from ..yamltree import Mapping, Node, Scalar, describe
 from .documents import at, word
 
 LARGEST = 1024 * 1024

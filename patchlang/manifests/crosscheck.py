@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule, Severity, closest, did_you_mean
+from ..document.yamltree import Node, Scalar
 from ..record import record
 from ..source import Span
-from ..yamltree import Node, Scalar
 from . import arguments, pod, sidecars
 from .arguments import DEFAULT_PATCHES, VERSIONS, Arguments
 from .configmaps import ConfigMap, Entry

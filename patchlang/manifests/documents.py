@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from enum import Enum
 from itertools import pairwise
 
-from .. import yamltree
 from ..diagnostics import Diagnostic, PatchError, closest
-from ..embedded import Embedded, part_of
+from ..document import yamltree
+from ..document.nested_source import Embedded, part_of
+from ..document.yamltree import Mapping, Node, Scalar, Sequence
 from ..record import record
 from ..source import SourceFile
-from ..yamltree import Mapping, Node, Scalar, Sequence
 
 _MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _CONCERNS_US = re.compile(

@@ -1,4 +1,4 @@
-"""JSON text to the nodes of :mod:`patchlang.yamltree`, each with its place: what Go's ``encoding/json`` would read."""
+"""JSON text to nodes with places, those of :mod:`patchlang.document.yamltree`: what Go's ``encoding/json`` reads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 
 from .. import rules
 from ..diagnostics import Diagnostic, fail
+from ..document.yamltree import Mapping, Node, Scalar, Sequence
 from ..source import SourceFile, Span
-from ..yamltree import Mapping, Node, Scalar, Sequence
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _ATOM = re.compile(r"true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")

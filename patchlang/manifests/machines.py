@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..diagnostics import closest
+from ..document.yamltree import Mapping, Node, Scalar, Sequence
 from ..record import record
 from ..source import Span
-from ..yamltree import Mapping, Node, Scalar, Sequence
 from .documents import MACHINES, at, word
 
 ANNOTATION = "hooks.kubevirt.io/hookSidecars"

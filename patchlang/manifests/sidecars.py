@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError, Severity, closest, did_you_mean, fail
-from ..embedded import text_of
+from ..document.nested_source import text_of
+from ..document.yamltree import Mapping, Node, Scalar, Sequence, describe
 from ..record import record
 from ..source import Span
-from ..yamltree import Mapping, Node, Scalar, Sequence, describe
 from . import jsontree
 
 

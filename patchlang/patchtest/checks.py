@@ -6,20 +6,23 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
-from .. import domainxml, model, pointer, rules
-from ..cloudinit import open_cloud_init
-from ..data import equal, plain
+from .. import rules
+from ..cloudinit import pointer
+from ..cloudinit.pointer import Pointer, PointerError
+from ..cloudinit.state import open_cloud_init
+from ..cloudinit.userdata import Selector as PartSelector
 from ..diagnostics import Diagnostic, PatchError, fail
-from ..model import Expect, Literal, Part
-from ..pointer import Pointer, PointerError
+from ..document import model
+from ..document.model import Expect, Literal, Part
+from ..domain import tree as domain_tree
 from ..record import record
-from ..scope import Scope
+from ..run_scope import Scope
 from ..source import Span
-from ..teach import count_error
-from ..userdata import Selector as PartSelector
-from ..xmlmatch import string_value
-from ..xpath import Namespaces, Query, Selector, to_cel
-from ..xpathtree import result_kind
+from ..values import equal, plain
+from ..xpath.explain import count_error
+from ..xpath.match import string_value
+from ..xpath.query import Namespaces, Query, Selector, to_cel
+from ..xpath.tree import result_kind
 from .model import PointerExpectation, XPathExpectation
 
 _NOBODY = Scope({})
@@ -75,7 +78,7 @@ class XPathCheck:
 
     def fault(self, outcome: bytes) -> Diagnostic | None:
         wanted = self.expectation
-        document = domainxml.parse(outcome).document
+        document = domain_tree.parse(outcome).document
         try:
             result = self.query.evaluate(document, _NOBODY)
             texts = [string_value(n) for n in result] if isinstance(result, list) else [_as_text(to_cel(result))]

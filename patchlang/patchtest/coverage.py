@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .. import cloudops, rules, xmlops
+from .. import rules
+from ..cloudinit import ops as cloudinit_ops
 from ..compile import CompiledEdit, Program
 from ..diagnostics import Diagnostic, Severity
+from ..domain import ops as domain_ops
 from ..record import record
 from ..result import DocumentTrace
 from ..source import Span
@@ -33,7 +35,7 @@ class Coverage:
         for document in program.documents:
             edits: tuple[CompiledEdit[Any], ...] = (*document.domain, *document.cloud_init)
             for edit in edits:
-                only_tests = isinstance(edit.op, (xmlops.TestOp, cloudops.TestOp))
+                only_tests = isinstance(edit.op, (domain_ops.TestOp, cloudinit_ops.TestOp))
                 self._edits.setdefault(_place(edit.span), _Edit(edit.label, document.name, edit.span, only_tests))
 
     def note(self, trace: Iterable[DocumentTrace]) -> None:

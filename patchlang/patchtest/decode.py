@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import model, rules, yamltree
-from ..decode import decode_document
+from .. import rules
+from ..cloudinit.pointer import PointerError, parse
 from ..diagnostics import Diagnostic, PatchError, Rule
+from ..document import model, yamltree
+from ..document.decode import decode_document
 from ..load import is_test
-from ..pointer import PointerError, parse
 from ..source import SourceFile
 from .model import Case, PatchTest, PointerExpectation, XPathExpectation
 

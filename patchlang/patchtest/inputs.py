@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .. import jsonops, pointer, rules
+from .. import rules
+from ..cloudinit import jsonops, pointer
+from ..cloudinit.pointer import PointerError
 from ..diagnostics import Diagnostic, PatchError
-from ..dumps import read_domain, read_vmi
-from ..inputs import parse_vmi
-from ..model import MapValue
-from ..pointer import PointerError
+from ..document.model import MapValue
+from ..extract import read_domain, read_vmi
 from ..record import replace
+from ..vmi import parse_vmi
 from .checks import plain_value
 from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest
 

@@ -1,4 +1,4 @@
-"""The typed model of a test: one document of ``kind: PatchTest``, decoded as patches are (see :mod:`patchlang.model`).
+"""The typed model of a test: a document of ``kind: PatchTest``, decoded as patches are (see :mod:`patchlang.document`).
 
 A test names patches and the input they are tried on; each of its cases changes the VMI and says what must come out.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ..model import Expect, Literal, MapValue, Metadata, Name, Part, Pointer, Target, Value, XPath
+from ..document.model import Expect, Literal, MapValue, Metadata, Name, Part, Pointer, Target, Value, XPath
 from ..record import record
 from ..source import Span, Text
 

@@ -9,13 +9,13 @@ from .. import rules
 from ..diagnostics import Diagnostic, Rule
 from ..diffs import diff
 from ..engine import patch_cloud_init, patch_domain
+from ..kubevirt.replay import differences, second_run, with_placeholders
 from ..record import field, record
 from ..result import CloudInitOutcome, Outcome
 from ..source import Span
 from .coverage import Coverage
 from .load import LoadedTest, Trial
 from .model import Refusal
-from .replay import differences, second_run, with_placeholders
 
 
 @record

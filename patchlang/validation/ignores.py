@@ -15,7 +15,7 @@ import yaml
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule, Severity
-from ..embedded import Encoded, outermost
+from ..document.nested_source import Encoded, outermost
 from ..record import record
 from ..source import SourceFile, Span
 

@@ -6,10 +6,11 @@ import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .. import model, rules
+from .. import rules
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
-from ..embedded import located
+from ..document import model
+from ..document.nested_source import located
 from ..files import MAX_FILE_BYTES, reason_of, source_of, unreadable
 from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt

@@ -10,13 +10,14 @@ from typing import Any
 import yaml
 from lxml import etree
 
-from patchlang import domainxml, engine, rules
-from patchlang.cloudinit import open_cloud_init
+from patchlang import engine, rules
+from patchlang.cloudinit.state import open_cloud_init
+from patchlang.cloudinit.userdata import detect, unwrapped
 from patchlang.compile import Program
-from patchlang.data import identical
 from patchlang.diagnostics import Diagnostic, PatchError, Rule
+from patchlang.domain import tree as domain_tree
 from patchlang.render import render
-from patchlang.userdata import detect, unwrapped
+from patchlang.values import identical
 
 _RULES = {value for value in vars(rules).values() if isinstance(value, Rule)}
 RESULT, REFUSED = "result", "refused"
@@ -52,7 +53,7 @@ def domain(program: Program, data: bytes, vmi: bytes) -> str:
         return REFUSED
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     require(etree.fromstring(outcome.data, parser).tag == "domain", "the root is no domain")
-    domainxml.parse(outcome.data)
+    domain_tree.parse(outcome.data)
     if outcome.data != data:
         again = engine.patch_domain(program, outcome.data, vmi)
         shown(again.diagnostics, refused=again.data is None)

@@ -14,7 +14,7 @@ import test_cloudinit_cases as cloud_init_cases
 import yaml
 
 from patchlang.diagnostics import PatchError
-from patchlang.dumps import read_vmi
+from patchlang.extract import read_vmi
 
 TESTS = Path(__file__).parents[1]
 EXAMPLES = TESTS.parent / "examples"

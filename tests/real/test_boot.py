@@ -11,7 +11,7 @@ from pathlib import Path
 import boot
 import pytest
 
-from patchlang.dumps import read_vmi
+from patchlang.extract import read_vmi
 
 
 def test_the_guest_sees_what_the_patches_wrote(

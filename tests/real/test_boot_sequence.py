@@ -23,8 +23,8 @@ from lxml import etree
 from outcomes import runs
 from realvirsh import acceptable, version_numbers
 
+from patchlang.kubevirt.replay import second_run, with_placeholders
 from patchlang.kubevirt.structs import releases
-from patchlang.patchtest.replay import second_run, with_placeholders
 
 
 class Boot(NamedTuple):

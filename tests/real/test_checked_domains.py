@@ -15,8 +15,8 @@ from outcomes import outcomes
 from realrng import GRAMMAR, faults, needs_grammar, needs_jing
 from realvirsh import needs_virsh, version, version_numbers
 
-from patchlang.domainfaults import Comparison, Fault
-from patchlang.domainschema import DomainSchema
+from patchlang.rng.faults import Comparison, Fault
+from patchlang.rng.schema import DomainSchema
 
 pytestmark = [needs_grammar]
 

@@ -25,7 +25,7 @@ from realcloudinit import (
 )
 from test_cloudinit_cases import FOLDERS, Case
 
-from patchlang import mime, userdata
+from patchlang.cloudinit import mime, userdata
 from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_cloud_init
 from patchlang.load import load

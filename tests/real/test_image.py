@@ -15,7 +15,7 @@ import pytest
 from imagebuild import ROOT, TAG, Builder, Image
 from virtlauncher import VirtLauncher
 
-from patchlang.dumps import read_vmi
+from patchlang.extract import read_vmi
 
 EXAMPLES = ROOT / "examples/patches"
 SBOM = "usr/share/sbom/patchlang.cdx.json"

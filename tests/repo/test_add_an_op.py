@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS: dict[int, list[tuple[str, str, str]]] = {
     1: [
         (
-            "patchlang/model.py",
+            "patchlang/document/model.py",
             r"((?:@.*\n)*)class Rename\(",
             '''\\1class Swap(DomainBase):
     """Puts two elements in each other's place."""
@@ -30,12 +30,12 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
 
 ''',
         ),
-        ("patchlang/model.py", r"(?<=^DomainEdit: TypeAlias = )", "Swap | "),
-        ("patchlang/model.py", r'    "rename": Rename,\n', '    "swap": Swap,\n'),
+        ("patchlang/document/model.py", r"(?<=^DomainEdit: TypeAlias = )", "Swap | "),
+        ("patchlang/document/model.py", r'    "rename": Rename,\n', '    "swap": Swap,\n'),
     ],
     2: [
         (
-            "patchlang/xmlops.py",
+            "patchlang/domain/ops.py",
             r"((?:@.*\n)*)class RenameOp:",
             """\\1class SwapOp:
     one: Targets
@@ -63,17 +63,17 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
     ],
     3: [
         (
-            "patchlang/domaincompile.py",
+            "patchlang/domain/compile.py",
             r"            case model\.Rename\(\):\n",
             """            case model.Swap():
-                return xmlops.SwapOp(self.targets(edit.path), self.targets(edit.other), allow)
+                return ops.SwapOp(self.targets(edit.path), self.targets(edit.other), allow)
 """,
         ),
-        ("patchlang/decode.py", r"model\.Rename\(\) \|", "model.Swap() | "),
+        ("patchlang/document/decode.py", r"model\.Rename\(\) \|", "model.Swap() | "),
     ],
     4: [
         (
-            "patchlang/fieldhelp.py",
+            "patchlang/document/field_help.py",
             r'    "Rename\.path"',
             '    "Swap.path": "XPath of the one element.",\n    "Swap.with": "XPath of the other element.",\n',
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
@@ -16,12 +18,12 @@ from benchmarks import documents
 from benchmarks.groups import engine
 
 ROOT = Path(__file__).resolve().parents[2]
-LATE = {"cel_expr_python", "patchlang.domaincheck"}  # loaded when a patch has an expression, or a flag asks for it
+LATE = {"cel_expr_python", "patchlang.rng"}  # loaded when a patch has an expression, or a flag asks for it
 COMMAND_LINE = {
     "click",
     *(f"patchlang.{m}" for m in "cli grammar kubevirt lint manifests patchtest render schema validation".split()),
 }
-ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "compile decode domainxml engine load xpath yamltree".split())}
+ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "cel compile document domain engine load xpath".split())}
 """What the sidecar's front leaves to the process of its own."""
 TRANSPORT = {"google.protobuf", "grpc", "shim"}
 HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog", "typer", "unittest"}
@@ -49,12 +51,23 @@ ENGINE_PACKAGES = {"lxml", "patchlang", "shim", "yaml"}
 DOMAIN_ONLY = {
     "cel_expr_python",
     "jsonpatch",
-    "patchlang.domaincheck",
-    "patchlang.domainschema",
+    "patchlang.cel.compiled",
     "patchlang.cloudinit",
-    "patchlang.cloudops",
-    "patchlang.userdata",
+    "patchlang.rng",
 }
+
+
+def test_what_is_not_to_be_loaded_exists() -> None:
+    for name in LATE | COMMAND_LINE | ENGINE | DOMAIN_ONLY:
+        assert find_spec(name) is not None, name
+
+
+@pytest.mark.parametrize("folder", ["cel", "cloudinit", "document", "domain", "rng", "xpath"])
+def test_a_folder_that_the_sidecar_loads_imports_nothing_by_itself(folder: str) -> None:
+    code = ast.parse((ROOT / "patchlang" / folder / "__init__.py").read_text())
+    assert [type(statement) for statement in code.body] == [ast.Expr]
+
+
 SERVE = """
 import sys
 from pathlib import Path
@@ -129,7 +142,7 @@ def watching(text, flags=0):
         compiled.append(str(text).replace(" ", ""))
     return compile(text, flags)
 re._compiler.compile = watching
-import patchlang.load, patchlang.engine, patchlang.expressions, patchlang.cloudops, patchlang.cloudcompile
+import patchlang.load, patchlang.engine, patchlang.cel.compiled, patchlang.cloudinit.ops, patchlang.cloudinit.compile
 print(*compiled)
 print(*sys.modules)
 """

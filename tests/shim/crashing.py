@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from patchlang import yamltree
+from patchlang.document import yamltree
 from shim import firstengine
 from shim.__main__ import main
 

@@ -303,15 +303,15 @@ def test_what_the_fuzzer_tries(target: str, sidecar: Sidecar) -> None:
 # -- faults of ours ------------------------------------------------------------------------------------------------
 
 INNARDS = {
-    "patchlang.domainxml.parse": "domain",
+    "patchlang.domain.tree.parse": "domain",
     "patchlang.engine.parse_vmi": "both",
     "patchlang.engine.Run.all": "both",
     "patchlang.engine.Run.edit": "both",
-    "patchlang.cloudinit.open_cloud_init": "cloudInit",
-    "patchlang.cloudinit.CloudInit.close": "cloudInit",
-    "patchlang.userdata.open_user_data": "cloudInit",
-    "patchlang.jsontext.rewrite": "cloudInit",
-    "patchlang.usable.faults": "cloudInit",
+    "patchlang.cloudinit.state.open_cloud_init": "cloudInit",
+    "patchlang.cloudinit.state.CloudInit.close": "cloudInit",
+    "patchlang.cloudinit.userdata.open_user_data": "cloudInit",
+    "patchlang.cloudinit.jsontext.rewrite": "cloudInit",
+    "patchlang.cloudinit.virtlauncher.faults": "cloudInit",
 }
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from patchlang import cloudinit, jsonops, yamlread
-from patchlang.cloudinit import CloudInit, open_cloud_init
+from patchlang.cloudinit import jsonops, yamlread
+from patchlang.cloudinit import state as cloudinit_state
+from patchlang.cloudinit.pointer import parse
+from patchlang.cloudinit.state import CloudInit, open_cloud_init
+from patchlang.cloudinit.userdata import Selector
 from patchlang.diagnostics import PatchError
-from patchlang.model import Target
-from patchlang.pointer import parse
-from patchlang.userdata import Selector
+from patchlang.document.model import Target
 
 BASES = Path(__file__).parents[1] / "corpus" / "base"
 CONFIG = "#cloud-config\nhostname: a\n"
@@ -267,7 +268,7 @@ def test_targets_that_must_stay_maps() -> None:
 
 
 def test_too_many_edits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloudinit, "MAX_EDITS", 3)
+    monkeypatch.setattr(cloudinit_state, "MAX_EDITS", 3)
     state = opened()
     for _ in range(3):
         state = ensured(state, Target.USER_DATA, "/l/-", "x")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from patchlang import engine, files, inputs, load, rules, yamltree
+from patchlang import engine, files, load, rules, vmi
 from patchlang.diagnostics import PatchError, Rule
+from patchlang.document import yamltree
 from patchlang.source import SourceFile
 
 
@@ -56,7 +57,7 @@ def test_depth_counts_through_aliases(split: int) -> None:
 @pytest.mark.parametrize("opening", ['{"a":', "["])
 def test_depth_of_the_vmi(opening: str) -> None:
     for text in (opening * 200_000, '{"spec": ' + opening * 200_000):
-        diagnostic = inputs.check_vmi(text.encode())
+        diagnostic = vmi.check_vmi(text.encode())
         assert diagnostic is not None
         assert diagnostic.rule is rules.BAD_VMI
 

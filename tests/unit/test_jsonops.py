@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang import data as plain_data
-from patchlang import jsonops
-from patchlang.model import ListPosition
-from patchlang.pointer import PointerError, parse
+from patchlang import values as plain_data
+from patchlang.cloudinit import jsonops
+from patchlang.cloudinit.pointer import PointerError, parse
+from patchlang.document.model import ListPosition
 
 CASES = Path(__file__).parents[1] / "cases" / "rfc6902"
 RFC_CASES = [

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang import jsontext
-from patchlang.data import TooBigError, identical
+from patchlang.cloudinit import jsontext
+from patchlang.values import TooBigError, identical
 
 PRETTY = """{
   "links": [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from patchlang import mime
+from patchlang.cloudinit import mime
 
 MESSAGE = """\
 Content-Type: multipart/mixed; boundary="=b 1="

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang import pointer
-from patchlang.pointer import HOLE, Equal, Key, Match, NotFoundError, PointerError
+from patchlang.cloudinit import pointer
+from patchlang.cloudinit.pointer import HOLE, Equal, Key, Match, NotFoundError, PointerError
 
 USERS = {"users": ["default", {"name": "ops", "uid": 7}, {"name": "web", "groups": ["adm", "wheel"]}]}
 

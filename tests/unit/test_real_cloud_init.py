@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from realcloudinit import CLOUD_INIT, needs_cloud_init, read_user_data
 
-from patchlang import jsonops, mime, userdata
-from patchlang.data import plain
-from patchlang.pointer import parse
-from patchlang.userdata import Selector
+from patchlang.cloudinit import jsonops, mime, userdata
+from patchlang.cloudinit.pointer import parse
+from patchlang.cloudinit.userdata import Selector
+from patchlang.values import plain
 
 BASES = Path(__file__).parents[1] / "corpus" / "base"
 

@@ -6,13 +6,14 @@ from typing import Annotated, Any, get_args
 
 import pytest
 
-from patchlang import decode, lint, model
-from patchlang.decode import model_fields
+from patchlang import lint
+from patchlang.document import decode, model
+from patchlang.document.decode import model_fields
+from patchlang.document.model import Role
 from patchlang.grammar import patches as grammar
 from patchlang.kubevirt import advice as kubevirt
 from patchlang.lint.roles import SELECTING, declared
 from patchlang.load import decode_source
-from patchlang.model import Role
 from patchlang.record import record
 from patchlang.schema import options
 from patchlang.source import SourceFile

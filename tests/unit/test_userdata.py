@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from patchlang import networkdata, userdata
-from patchlang.cloudfacts import network_data_facts, user_data_facts
+from patchlang.cloudinit import networkdata, userdata
+from patchlang.cloudinit.base64gzip import gunzip
+from patchlang.cloudinit.facts import network_data_facts, user_data_facts
+from patchlang.cloudinit.userdata import Selector
 from patchlang.diagnostics import PatchError
-from patchlang.userdata import Selector
-from patchlang.wrapping import gunzip
 
 CONFIG = "#cloud-config\n# ours\nhostname: a\npackages:\n  - vim\n"
 JINJA = """\

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patchlang import jsonops, yamledit, yamlread
-from patchlang.data import TooBigError, identical
-from patchlang.pointer import parse
+from patchlang.cloudinit import jsonops, yamledit, yamlread
+from patchlang.cloudinit.pointer import parse
+from patchlang.values import TooBigError, identical
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "yamledit" / "edits.yaml").read_text(encoding="utf-8"))
 

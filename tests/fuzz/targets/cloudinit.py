@@ -11,8 +11,8 @@ from functools import cache
 from random import Random
 from typing import Any, get_args
 
-from patchlang import model
-from patchlang.decode import model_fields
+from patchlang.document import model
+from patchlang.document.decode import model_fields
 from patchlang.lint.roles import SELECTING, declared
 from patchlang.schema import options
 

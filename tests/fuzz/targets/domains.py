@@ -10,7 +10,7 @@ from random import Random
 from lxml import etree
 
 from patchlang.diagnostics import PatchError
-from patchlang.dumps import read_domain, read_vmi
+from patchlang.extract import read_domain, read_vmi
 
 from .. import laws, mutate
 from ..target import Parts, Target

@@ -11,11 +11,11 @@ from typing import Any
 
 from lxml import etree
 
+from patchlang.cel.compiled import Names, compile_expression
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.diagnostics import Diagnostic, PatchError
-from patchlang.expressions import Names, compile_expression
 from patchlang.source import SourceFile, Span, Text
-from patchlang.xpath import Query, Selector, to_cel
+from patchlang.xpath.query import Query, Selector, to_cel
 
 from .. import laws, mutate, seeds
 from ..target import Parts, Target

@@ -1,0 +1,396 @@
+"""CEL: compiled once against the names an expression may use, evaluated against a run's values.
+
+This module imports ``cel_expr_python`` and is itself imported only when a document has an expression. The library is
+the C++ CEL with its ``strings``, ``math``, ``optional`` and ``bindings`` extensions; our own functions are in
+:mod:`patchlang.cel.functions`. CEL maps have no order, so ``.map`` and ``.filter`` are guarded to take lists only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+
+from .. import rules
+from ..diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
+from ..patterns import pattern
+from ..record import record, replace
+from ..run_scope import Bindings, without_value
+from ..source import Span, Text
+from ..values import TooBigError, check_size
+from .functions import FUNCTIONS, SIGNATURES, evaluating
+from .messages import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
+from .syntax import MEMBERS, Insertion, chains, guard_macros, opened_twice, original_offset
+
+MAX_SOURCE = 4096
+MAX_OPENED_TWICE = 8
+
+_EXTENSIONS = cel.NewEnvConfigFromYaml(
+    "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}]"
+)
+_TYPES: dict[str, cel.Type] = {
+    "bool": cel.Type.BOOL,
+    "double": cel.Type.DOUBLE,
+    "dyn": cel.Type.DYN,
+    "int": cel.Type.INT,
+    "list": cel.Type.List(cel.Type.DYN),
+    "map": cel.Type.Map(cel.Type.DYN, cel.Type.DYN),
+    "null_type": cel.Type.NULL,
+    "string": cel.Type.STRING,
+    "uint": cel.Type.UINT,
+}
+# where these mix a value of unknown type with another, CEL takes the type of the other
+_GUESSED = pattern(r"\?|\boptional\b|\borValue\b")
+_JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+_WHERE = {
+    "item": "`item` and `index` are bound by `forEach`, and this edit has none",
+    "index": "`item` and `index` are bound by `forEach`, and this edit has none",
+    "node": "`node` is there only in values that belong to a matched node of the domain",
+    "cloudInit": "`cloudInit` is there only in cloud-init edits, and in the `when` and `variables` of a patch without "
+    "domain edits",
+    "xpath": "`xpath` is there only in domain edits, and in the `when` and `variables` of a patch without cloud-init "
+    "edits",
+}
+
+
+@record
+class Names:
+    """What an expression may use besides ``vmi``. ``variables`` are name and type, the type as CEL calls it."""
+
+    variables: tuple[tuple[str, str], ...] = ()
+    item: bool = False
+    node: bool = False
+    xpath: bool = False
+    cloud_init: bool = False
+
+
+class Compiled:
+    """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known."""
+
+    def __init__(
+        self, source: Text, program: cel.Expression, inputs: tuple[str, ...], kind: str, makes_optionals: bool
+    ) -> None:
+        self.source = source
+        self.kind = kind
+        self._program = program
+        self._makes_optionals = makes_optionals
+        self._inputs = {name: _members_read(source.text, name) for name in inputs}
+
+    def evaluate(self, bindings: Bindings) -> Any:
+        """The value as Python data. Raises PatchError (PL403, PL409)."""
+        data: dict[str, Any] = {}
+        for name, members in self._inputs.items():
+            try:
+                value = bindings.cel_value(name)
+            except LookupError:
+                continue
+            data[name] = value if members is None or not isinstance(value, dict) else _only(value, members)
+        with evaluating(bindings, self.source.text):
+            try:
+                value = self._program.eval(data=data)
+                failed = value.type().name() == "ERROR"
+                # CEL's opaque optional calls itself an error, too, but has no value to convert
+                result = value.value() if failed else self._convert(value)
+            except (TypeError, SystemError):
+                raise self.error(
+                    rules.WRONG_RESULT,
+                    "the result is an optional",
+                    "add `.orValue(...)` to say what to take where there is no value",
+                ) from None
+            except (RuntimeError, ValueError, OverflowError, UnicodeError) as e:
+                raise self._failed(str(e), bindings) from None
+        if failed:
+            raise self._failed(str(result), bindings)
+        try:
+            check_size(result)
+        except TooBigError as e:
+            raise self.error(rules.LIMIT, f"the result is too big: {e}") from None
+        return self._plain(result)
+
+    def _convert(self, value: cel.Value) -> Any:
+        """Python data. The library's own conversion of a map with an optional in it ends the process."""
+        return _opened(value) if self._makes_optionals else value.plain_value()
+
+    def error(self, rule: Rule, message: str, help: str | None = None) -> PatchError:
+        return fail(rule, message, self.source.span(), help)
+
+    def _failed(self, raw: str, bindings: Bindings) -> PatchError:
+        unbound = re.search(r'No value with name "variables\.(\w+)"', raw)
+        cause = bindings.failure(unbound[1]) if unbound else None
+        if unbound and cause:
+            error = self.error(rules.EVALUATION, without_value(unbound[1], cause), cause.help)
+            return _related(error, cause)
+        message, help = explain(raw, self.source.text)
+        return self.error(rules.EVALUATION, message, help)
+
+    def _plain(self, value: Any) -> Any:
+        """JSON's types only, maps with sorted keys."""
+        match value:
+            case float() if not math.isfinite(value):
+                raise self.error(
+                    rules.WRONG_RESULT,
+                    "the result is not a number, or infinite, which JSON cannot say",
+                    "test the divisor, or what is read by `double(...)`",
+                )
+            case bool() | int() | float() | str() | None:
+                return value
+            case list():
+                return [self._plain(v) for v in value]
+            case dict():
+                if not all(isinstance(k, str) for k in value):
+                    raise self.error(rules.WRONG_RESULT, "the keys of a map must be text", "use `string(...)`")
+                return {k: self._plain(value[k]) for k in sorted(value)}
+            case _:
+                raise self.error(
+                    rules.WRONG_RESULT,
+                    f"the result is of type {type(value).__name__}, which has no place here",
+                    "use `string(...)`",
+                )
+
+
+def _opened(value: cel.Value) -> Any:
+    """The value piece by piece. Raises TypeError for an optional."""
+    kind = value.type().name()
+    if kind == "ERROR":
+        raise TypeError("an optional")
+    if kind.startswith("MAP"):
+        return {key: _opened(item) for key, item in value.value().items()}
+    if kind.startswith("LIST"):
+        return [_opened(item) for item in value.value()]
+    return value.plain_value()
+
+
+def _related(error: PatchError, cause: Diagnostic) -> PatchError:
+    related = ((cause.span, "the variable is computed here"),) if cause.span else ()
+    return PatchError(replace(error.diagnostic, related=related))
+
+
+def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compiled:
+    """Compile one expression; ``want`` is the type it must have (``bool``, ``list``), ``dyn`` for any.
+
+    Raises PatchError (PL202, PL206) with the place inside the expression.
+    """
+    if len(source.text) > MAX_SOURCE:
+        raise fail(rules.BAD_EXPRESSION, f"the expression is longer than {MAX_SOURCE} characters", source.span())
+    if (at := opened_twice(source.text, MAX_OPENED_TWICE)) is not None:
+        message = f"more than {MAX_OPENED_TWICE} `optMap` and `optFlatMap`: CEL writes out twice what each opens"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "put a part of the expression into a variable")
+    inputs = tuple(_inputs(source, names))
+    used = {name.removeprefix("variables.") for name in inputs if name.startswith("variables.")}
+    env = _environment(replace(names, variables=tuple(known for known in names.variables if known[0] in used)))
+    text, insertions = guard_macros(source.text)
+    try:
+        program = env.compile(text)
+    except (RuntimeError, UnicodeError) as e:
+        if (parsed := parse(source.text)) is not None:
+            _check_optionals(source, parsed, source.text)
+        raise _static_error(source, text, insertions, str(e), names) from None
+    serialized = program.serialize()
+    if _MAKES_OPTIONALS in serialized and any(use in serialized for use in _USES_OPTIONALS):
+        _check_optionals(source, serialized, text, insertions)
+    try:
+        kind = str(program.return_type().name()).split("<")[0].lower()
+    except RuntimeError:
+        message = "the result is a map with keys of a type that CEL's maps do not have"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(), "make them text: `string(...)`") from None
+    kind = {"null": "null_type", "any": "dyn"}.get(kind, kind)
+    if kind.startswith("optional"):
+        raise fail(
+            rules.BAD_EXPRESSION,
+            "the result is an optional",
+            source.span(),
+            "add `.orValue(...)` to say what to take where there is no value",
+        )
+    if kind not in _TYPES:
+        raise fail(
+            rules.BAD_EXPRESSION,
+            f"the result is of CEL's type `{kind}`, which has no place here",
+            source.span(),
+            "use `string(...)`",
+        )
+    if want not in ("dyn", kind) and kind != "dyn":
+        message = f"this must be a {want}, the expression gives a {kind}"
+        help = {"bool": "compare with `==`, or test with `in`", "list": "of a map, take `keys(...)`"}.get(want)
+        raise fail(rules.BAD_EXPRESSION, message, source.span(), help)
+    if kind == "null_type" or _GUESSED.search(source.text):
+        kind = "dyn"
+    try:
+        program = _evaluator().deserialize(serialized)
+    except RuntimeError:
+        raise _too_deep(source, _WRITTEN_OUT) from None
+    return Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
+
+
+# every function that makes an optional says so in the name of its overload or of its type
+_MAKES_OPTIONALS = b"optional"
+_USES_OPTIONALS = (b"_==_", b"_!=_", b"flatten", b"keys", b"xpath")
+
+
+def parse(text: str) -> bytes | None:
+    """CEL's tree of an expression, not checked, for :func:`.checked_expr.read`; None where CEL does not take it."""
+    if len(text) > MAX_SOURCE or opened_twice(text, MAX_OPENED_TWICE) is not None:
+        return None
+    try:
+        parsed: bytes = _evaluator().compile(text, disable_check=True).serialize()
+    except (RuntimeError, UnicodeError):
+        return None
+    return parsed
+
+
+def _check_optionals(source: Text, serialized: bytes, text: str, insertions: tuple[Insertion, ...] = ()) -> None:
+    """Raises PatchError (PL202) for optionals that go astray; ``text`` is what CEL read."""
+    from .checked_expr import UnreadableError, read
+    from .optionals import astray
+
+    try:
+        found = astray(read(serialized), text)
+    except UnreadableError:
+        raise _too_deep(source, _WRITTEN_OUT) from None
+    for at, message in (
+        (found.compared, "an optional is compared with a value, which is never equal"),
+        (found.handed_over, "an optional may get into `flatten`, `keys` or `xpath`, which take plain values"),
+    ):
+        if at is not None:
+            span = source.span(original_offset(at, insertions))
+            raise fail(rules.BAD_EXPRESSION, message, span, "end it with `.orValue(...)`")
+
+
+@cache
+def _evaluator() -> cel.Env:
+    """What runs all expressions: an environment that has compiled one holds more memory than ten expressions."""
+    return _environment(Names(item=True, node=True, xpath=True, cloud_init=True))
+
+
+@lru_cache(maxsize=8)
+def _environment(names: Names) -> cel.Env:
+    declared: dict[str, cel.Type] = {"vmi": _JSON_OBJECT}
+    declared |= {f"variables.{name}": _TYPES[kind] for name, kind in names.variables}
+    if names.item:
+        declared |= {"item": cel.Type.DYN, "index": cel.Type.INT}
+    if names.node:
+        declared["node"] = _JSON_OBJECT
+    if names.cloud_init:
+        declared["cloudInit"] = _JSON_OBJECT
+    functions = [f for name, f in FUNCTIONS.items() if name != "xpath" or names.xpath]
+    return cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
+
+
+def _inputs(source: Text, names: Names) -> Iterator[str]:
+    """The values the expression reads; members that a known object does not have are errors."""
+    seen: set[str] = set()
+    for chain in chains(source.text):
+        path = chain.root.text
+        name = path
+        if path == "variables" and len(chain.names) > 1:
+            name = f"variables.{chain.names[1].text}"
+        elif path not in ("vmi", "item", "index", "node", "cloudInit"):
+            continue
+        elif not re.search(rf"\(\s*{path}\s*,", source.text):
+            _check_members(source, chain)
+        if name not in seen:
+            seen.add(name)
+            yield name
+
+
+def _members_read(text: str, name: str) -> frozenset[tuple[str, ...]] | None:
+    """The members of a value that an expression reads, as paths; None where it reads the whole."""
+    root = tuple(name.split("."))
+    paths = (tuple(part.text for part in chain.names) for chain in chains(text))
+    read = {path[len(root) :] for path in paths if path[: len(root)] == root}
+    if () in read:
+        return None
+    return frozenset(path for path in read if not any(path[:end] in read for end in range(1, len(path))))
+
+
+def _only(whole: dict[str, Any], members: frozenset[tuple[str, ...]]) -> dict[str, Any]:
+    """No more of an object than these members, none of which is part of another: CEL copies all it is given."""
+    part: dict[str, Any] = {}
+    for path in members:
+        source, target = whole, part
+        for at, name in enumerate(path, 1):
+            if name not in source:
+                break
+            value = source[name]
+            if at == len(path) or not isinstance(value, dict):
+                target[name] = value
+                break
+            source, target = value, target.setdefault(name, {})
+    return part
+
+
+def _check_members(source: Text, chain: Any) -> None:
+    path = chain.root.text
+    for member in chain.names[1:]:
+        known = MEMBERS.get(path)
+        if known is None:
+            return
+        if member.text not in known:
+            raise fail(
+                rules.UNKNOWN_NAME,
+                f"`{path}` has no `{member.text}`",
+                source.span(member.start, member.end),
+                did_you_mean(member.text, known, "there are"),
+            )
+        path = f"{path}.{member.text}"
+
+
+def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
+    found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
+    if not found and TOO_DEEP.search(raw):
+        return _too_deep(source, "deeper than 32 levels; each operator in a row is one")
+    if not found:
+        return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
+    over_map = [f for f in found if OVER_MAP.search(f[2])]
+    undeclared = [f for f in found if f[2].startswith("undeclared reference")]
+    line, column, message = (over_map or undeclared or found)[0]
+    guarded = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
+    offset = max(0, min(original_offset(guarded, insertions), len(source.text)))
+    span = source.span(offset, min(offset + 1, len(source.text)))
+    if unknown := re.match(r"undeclared reference to '([^']*)'", message):
+        return _unknown_name(source, unknown[1], offset, names)
+    words, help = explain_static(message, source.text, offset)
+    return fail(rules.BAD_EXPRESSION, words, span, help)
+
+
+_WRITTEN_OUT = "too deep: CEL writes a macro such as `map` out as several levels"
+
+
+def _too_deep(source: Text, how: str) -> PatchError:
+    return fail(
+        rules.BAD_EXPRESSION, f"the expression is nested {how}", source.span(), "put a part of it into a variable"
+    )
+
+
+def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchError:
+    span = _span_of_name(source, name, offset)
+    root, _, member = name.partition(".")
+    if root == "variables" and member:
+        known = [n for n, _ in names.variables]
+        message = f"there is no variable `{member}` here"
+        return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
+    if root in _WHERE:
+        return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
+    known = [n for n, _ in names.variables]
+    if root == "variables":
+        listed = ", ".join(f"`variables.{n}`" for n in known) or "none"
+        return fail(rules.UNKNOWN_NAME, "`variables` alone is no value", span, f"there are: {listed}")
+    if root in known:
+        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
+    if source.text[: span.start - source.span().start].rstrip().endswith("."):
+        return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
+    if re.search(r"(?:annotations|labels)\.[\w.]*[-/][\w./-]*$", source.text[: offset + len(root)]):
+        help = "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"
+        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, help)
+    roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
+    return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, did_you_mean(root, roots, "there are"))
+
+
+def _span_of_name(source: Text, name: str, offset: int) -> Span:
+    """CEL points at the dot or the parenthesis behind a name; this is the name."""
+    last = name.rsplit(".", 1)[-1] if name.startswith("variables.") else name.split(".")[0]
+    start = source.text.rfind(last, 0, offset + len(last) + 1)
+    return source.span(start, start + len(last)) if start >= 0 else source.span(offset, offset + 1)

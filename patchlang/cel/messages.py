@@ -1,0 +1,160 @@
+"""CEL's error messages in words that help; no value of the VMI or of the input is let through."""
+
+from __future__ import annotations
+
+import re
+
+from ..diagnostics import did_you_mean
+from ..patterns import pattern
+
+LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
+# the guard of syntax.guard_macros, applied to a map
+OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, list\(|No matching overloads found : _\+_\(map, list\)")
+
+_NO_ORDER = (
+    "`.map` and `.filter` over a map would have no order",
+    "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
+)
+_CONVERT = "convert with `string(...)`, `int(...)` or `double(...)`"
+
+# CEL's own words → ours, and what to do
+_RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
+    ("Iteration budget exceeded", "the expression loops too often", "nest fewer `map`, `filter`, `exists` and `all`"),
+    ("invalid regular expression", "the regular expression is not valid RE2", None),
+    ("Unimplemented type: 17", "an optional stands where a plain value is needed", "end it with `.orValue(...)`"),
+    ("divide by zero", "division by zero", None),
+    ("modulus by zero", "division by zero", None),
+    ("overflow", "the number does not fit into 64 bits", None),
+    ("cannot convert string to int", "the text is no whole number",
+     "`quantity('64Mi')` reads Kubernetes quantities; `.matches('^[0-9]+$')` tests first"),
+    ("cannot convert string to double", "the text is no number", "`.matches('^[0-9.]+$')` tests first"),
+    ("math.@max", "`math.greatest` of an empty list", "test its `size()` first"),
+    ("math.@min", "`math.least` of an empty list", "test its `size()` first"),
+    ("unrecognized formatting clause", "`format` does not know this clause",
+     "there are %s %d %x %X %b %o %e %f and %.3f, without widths"),
+    ("is greater than <string>.size()", "a position lies behind the end of the text", "test its `size()` first"),
+    ("Applying SELECT to non-message type", "a member is taken of a value that is no map",
+     "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"),
+    ("clause can only be used on", "a clause of `format` does not fit its value", "`%s` takes any"),
+    ("No matching overloads found : join", "`join` takes a list of texts", "write `.map(x, string(x)).join(',')`"),
+    ("No matching overloads found : orValue", "`orValue` ends an optional, and this is a plain value",
+     "`m[?'key']` gives an optional"),
+    ("<optional>.value() dereferenced", "the optional has no value", "end it with `.orValue(...)`"),
+    ("invalid single argument value", "`math.greatest` and `math.least` need numbers", "test its `size()` first"),
+    ("index out of range", "a position lies outside the text", "test its `size()` first"),
+)  # fmt: skip
+# of its compiler
+TOO_DEEP = pattern(r"recursion (?:depth|limit)")
+_OURS = pattern(r"\b(capture|flatten|hex|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
+
+
+def explain(raw: str, source: str) -> tuple[str, str | None]:
+    """A run-time error of the expression ``source`` in words, and what to do."""
+    if ours := _OURS.search(raw):
+        return ours[0], None
+    if missing := re.search(r'Key not found in map : "(.*)"', raw, re.DOTALL):
+        key = missing[1]
+        if key not in source:
+            return "there is no such key in the map", "test with `in`, or write `m[?k].orValue('...')`"
+        help = f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it"
+        return f"there is no key `{key}`", help
+    if index := re.search(r"Index error: index=(-?\d+) size=(\d+)", raw):
+        size = int(index[2])
+        holds = "is empty" if size == 0 else "has 1 entry" if size == 1 else f"has {size} entries"
+        return (
+            f"there is no entry `[{index[1]}]`, the list {holds}",
+            f"write `[?{index[1]}].orValue(...)` to go without",
+        )
+    if OVER_MAP.search(raw):
+        return _NO_ORDER
+    if types := re.search(
+        r"No matching overloads found : ([\w.@!?+*/<>=%&|:_\[\]-]*\([\w, ().]*\)[\w.()]*|<jump_condition>)", raw
+    ):
+        if types[1] == "<jump_condition>":
+            return "the condition before `?` is no boolean", "compare with `==`, or test with `in`"
+        return f"the types do not fit: {_readable(types[1])}", _conversion(types[1])
+    if unbound := re.search(r'No value with name "([\w.]+)"', raw):
+        return f"`{unbound[1]}` has no value here", None
+    for words, message, advice in _RUN_TIME:
+        if words in raw:
+            return message, advice
+    return quiet(raw), None
+
+
+def explain_static(message: str, source: str, offset: int) -> tuple[str, str | None]:
+    """An error of CEL's compiler at an offset of the source in words, and what to do."""
+    if OVER_MAP.search(message):
+        return _NO_ORDER
+    here = source[offset:]
+    if found := re.match(r"found no matching overload for '(.*)' applied to '\((.*)\)'", message):
+        return f"the types do not fit: {_readable(found[1] + '(' + found[2] + ')')}", _conversion(
+            found[1] + "(" + found[2]
+        )
+    if message.startswith("Syntax error: token recognition error"):
+        if here[:1] in ("'", '"'):
+            return (
+                "the text that begins here is not closed on its line",
+                "close it, or write it in triple quotes; YAML's `>-` keeps the line breaks around deeper lines",
+            )
+        if here[:1] == "=":
+            return "`=` is not CEL", "compare with `==`"
+        if here[:1] == "$":
+            return "`$` is XPath's way", "in CEL write `variables.NAME`, `item` or `index`"
+    if "invalid single argument value" in message or "simple literal arguments" in message:
+        return "`math.greatest` and `math.least` need one or more numbers, or a list of them", None
+    text = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
+    text = " ".join(text.split(" expecting ")[0].split())
+    for word, help in (
+        ("and", "CEL writes `&&`"),
+        ("or", "CEL writes `||`"),
+        ("not", "CEL writes `!`"),
+        ("if", "CEL writes `c ? 'a' : 'b'`"),
+    ):
+        if f"'{word}'" in text or re.match(rf"{word}\b", here):
+            return text, help
+    return text, None
+
+
+_METHODS = (
+    "all charAt contains endsWith exists exists_one filter format hasValue indexOf join lastIndexOf lowerAscii map "
+    "matches optFlatMap optMap or orValue replace reverse size split startsWith substring trim upperAscii value"
+).split()
+_OTHER_WORDS = {
+    "get": "write `m[?'key'].orValue('...')`", "length": "write `size()`", "len": "write `size()`",
+    "toLowerCase": "write `lowerAscii()`", "lower": "write `lowerAscii()`", "toUpperCase": "write `upperAscii()`",
+    "upper": "write `upperAscii()`", "strip": "write `trim()`", "find": "write `indexOf(...)`, or `filter(x, ...)[?0]`",
+    "includes": "write `contains(...)`, or `x in list`", "startswith": "write `startsWith(...)`",
+    "endswith": "write `endsWith(...)`", "keys": "write `keys(m)`", "first": "write `[?0].orValue(...)`",
+}  # fmt: skip
+
+
+def method_help(name: str) -> str:
+    """What to write instead of a method that is not there."""
+    return _OTHER_WORDS.get(name) or did_you_mean(name, _METHODS, "methods")
+
+
+def quiet(raw: str) -> str:
+    """Of a message that may hold a value only what kind of error it is."""
+    code = re.match(r"([A-Z_]+): ", raw)
+    return "the expression cannot be evaluated" + (f" ({code[1].replace('_', ' ').lower()})" if code else "")
+
+
+def _conversion(call: str) -> str:
+    if re.match(r"string\((?:map|list)", call):
+        return "a list of texts is joined by `.join(',')`; of a map take single members"
+    if ".format(" in call or call.startswith("format("):
+        return "`format` takes a list: `'%s-%s'.format([a, b])`"
+    return _CONVERT
+
+
+def _readable(call: str) -> str:
+    """``_+_(string, int64)`` as ``string + int``."""
+    call = call.replace("int64", "int")
+    if ternary := re.match(r"_\?_:_\(bool, (.*), (.*)\)$", call):
+        return f"the sides of `? :` are {ternary[1]} and {ternary[2]}"
+    if index := re.match(r"_\[_\]\((.*), (.*)\)$", call):
+        return f"`[{index[2]}]` of {index[1]}"
+    operator = re.match(r"@?(?:_(\W+|in)_|@?(in))\((.*), (.*)\)$", call)
+    if operator:
+        return f"`{operator[3]} {operator[1] or operator[2]} {operator[4]}`"
+    return f"`{call}`"

@@ -1,0 +1,208 @@
+"""CEL text to tokens, as much of the lexis as templates and static checks need, and the members of what it can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..patterns import pattern
+from ..record import record
+
+# objects whose members we know: a wrong member is found before anything runs
+MEMBERS: dict[str, frozenset[str]] = {
+    "vmi": frozenset({"apiVersion", "kind", "metadata", "spec", "status"}),
+    "vmi.metadata": frozenset(
+        "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation "
+        "labels managedFields name namespace ownerReferences resourceVersion selfLink uid".split()
+    ),
+    "node": frozenset({"attributes", "index", "name", "text"}),
+    "cloudInit": frozenset({"dataSource", "metaData", "networkData", "userData"}),
+    "cloudInit.userData": frozenset({"format", "jinja", "parts", "text", "value"}),
+    "cloudInit.networkData": frozenset({"text", "value", "version"}),
+}
+
+
+@record
+class Token:
+    """``kind`` is ``string``, ``name``, ``number``, ``comment`` or ``symbol``."""
+
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+_RAW = r"(?:[rR][bB]?|[bB][rR])"
+_COOKED = r"[bB]?"
+
+
+def _string(prefix: str, body: str) -> str:
+    triple_double, triple_single, double, single = (
+        rf'"""(?:{body}|(?!"""){{any}})*?"""',
+        rf"'''(?:{body}|(?!'''){{any}})*?'''",
+        rf'"(?:{body}|[^"\\\r\n])*"',
+        rf"'(?:{body}|[^'\\\r\n])*'",
+    )
+    return rf"{prefix}(?:{triple_double}|{triple_single}|{double}|{single})"
+
+
+_TOKEN = pattern(
+    r"(?P<string>"
+    + _string(_RAW, r"\\").replace("{any}", r"[\s\S]")
+    + "|"
+    + _string(_COOKED, r"\\[\s\S]").replace("{any}", r"[^\\]")
+    + r")|(?P<comment>//[^\n]*)"
+    + r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9A-Za-z_]*(?:\.[0-9]+)?)|(?P<symbol>\S)"
+)
+
+
+def tokens(text: str, start: int = 0) -> Iterator[Token]:
+    """The tokens of ``text`` from ``start`` on; a quote that is never closed comes as a symbol."""
+    for found in _TOKEN.finditer(text, start):
+        yield Token(str(found.lastgroup), found.group(), found.start())
+
+
+def closing_bracket(text: str, start: int) -> int | None:
+    """The offset of the ``]`` that balances a ``[`` just before ``start``; None where there is none.
+
+    Brackets in strings and comments do not count.
+    """
+    depth = 1
+    for token in tokens(text, start):
+        if token.kind == "symbol" and token.text in "[]":
+            depth += 1 if token.text == "[" else -1
+            if depth == 0:
+                return token.start
+    return None
+
+
+@record
+class Chain:
+    """A name with the members selected from it by plain dots: ``vmi.metadata.name``."""
+
+    names: tuple[Token, ...]
+
+    @property
+    def root(self) -> Token:
+        return self.names[0]
+
+
+def chains(text: str) -> Iterator[Chain]:
+    """Every root name of an expression with its dotted members; a called name ends its chain and is left out."""
+    found = [t for t in tokens(text) if t.kind != "comment"]
+    at = 0
+    while at < len(found):
+        token = found[at]
+        after_dot = (
+            at > 0
+            and found[at - 1].text in (".", "?")
+            and found[max(at - 1, 0)].kind == "symbol"
+            and (found[at - 1].text == "." or (at > 1 and found[at - 2].text == "."))
+        )
+        if token.kind != "name" or after_dot:
+            at += 1
+            continue
+        names = [token]
+        while at + 2 < len(found) and found[at + 1].text == "." and found[at + 2].kind == "name":
+            names.append(found[at + 2])
+            at += 2
+        at += 1
+        if at < len(found) and found[at].text == "(":
+            names.pop()
+        if names:
+            yield Chain(tuple(names))
+
+
+# CEL maps have no order: these macros may be used on lists only
+_ORDERED_MACROS = frozenset({"map", "filter"})
+_CLOSERS = {")": "(", "]": "[", "}": "{"}
+
+
+@record
+class Insertion:
+    """Text put into an expression at an offset of the original."""
+
+    at: int
+    text: str
+
+
+def guard_macros(text: str) -> tuple[str, tuple[Insertion, ...]]:
+    """The text with ``x.map(`` and ``x.filter(`` guarded: an error where ``x`` is a map, or too long a list.
+
+    ``x + []`` is defined for lists only, and ``budget__`` is told the size of the list: CEL builds the outcome of these
+    macros by copying it for every entry. The insertions come in the order of their places.
+    """
+    found = [t for t in tokens(text) if t.kind != "comment"]
+    insertions: list[Insertion] = []
+    for number in range(1, len(found) - 2):
+        dot, name, paren = found[number : number + 3]
+        if dot.text == "." and name.text in _ORDERED_MACROS and name.kind == "name" and paren.text == "(":
+            insertions.append(Insertion(found[_operand_start(found, number - 1)].start, "cel.bind(list__, "))
+            insertions.append(Insertion(dot.start, " + [], budget__(size(list__)) ? list__ : list__)"))
+    insertions.sort(key=lambda i: i.at)
+    for insertion in reversed(insertions):
+        text = f"{text[: insertion.at]}{insertion.text}{text[insertion.at :]}"
+    return text, tuple(insertions)
+
+
+def original_offset(offset: int, insertions: tuple[Insertion, ...]) -> int:
+    """The offset in the original of one in the guarded text."""
+    shift = 0
+    for insertion in insertions:
+        start = insertion.at + shift
+        if offset < start:
+            break
+        if offset < start + len(insertion.text):
+            return insertion.at
+        shift += len(insertion.text)
+    return offset - shift
+
+
+def _operand_start(found: list[Token], last: int) -> int:
+    """The number of the token at which the operand begins that ends with token ``last``: ``a.b[c].d(e)`` as a whole."""
+    at = last
+    while True:
+        if found[at].kind == "symbol" and found[at].text in _CLOSERS:
+            at = _opening(found, at)
+            before = found[at - 1] if at else None
+            if found[at].text in "([" and before is not None and _ends_operand(before):
+                at -= 1
+                continue
+        if at > 1 and found[at - 1].text == "?" and found[at - 2].text == ".":
+            at -= 1
+        if at > 1 and found[at - 1].text == ".":
+            at -= 2
+            continue
+        return at
+
+
+def _ends_operand(token: Token) -> bool:
+    """Can a call or an index follow this token?"""
+    if token.kind == "symbol":
+        return token.text in _CLOSERS
+    return token.kind == "string" or (token.kind == "name" and token.text != "in")
+
+
+def _opening(found: list[Token], closer: int) -> int:
+    """The number of the token that opens what token ``closer`` closes; the first token where nothing does."""
+    depth = 0
+    for at in range(closer, -1, -1):
+        if found[at].kind == "symbol":
+            depth += (found[at].text in _CLOSERS) - (found[at].text in "([{")
+            if depth == 0:
+                return at
+    return 0
+
+
+_OPENERS = frozenset({"optMap", "optFlatMap"})
+
+
+def opened_twice(text: str, limit: int) -> int | None:
+    """The offset of the first ``optMap`` or ``optFlatMap`` over the limit; None where there is none.
+
+    CEL's macro has its operand twice: a chain of them doubles with each.
+    """
+    found = [t for t in tokens(text) if t.kind == "name" and t.text in _OPENERS]
+    return found[limit].start if len(found) > limit else None

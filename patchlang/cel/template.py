@@ -1,0 +1,157 @@
+"""``$[ expr ]`` in text: found, compiled, computed. ``$$[`` stands for a plain ``$[``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .. import rules
+from ..diagnostics import PatchError, fail
+from ..patterns import pattern
+from ..record import record
+from ..run_scope import Bindings
+from ..source import Span, Text
+from .syntax import closing_bracket
+
+if TYPE_CHECKING:
+    from .compiled import Compiled
+
+_OPENING = pattern(r"\$\$\[|\$\[")
+
+Compiler = Callable[[Text], "Compiled"]
+
+
+@record
+class Literal:
+    """A literal piece of a template; ``at`` is its place in the template's text."""
+
+    text: str
+    at: int
+
+
+@record
+class Computed:
+    """A computed piece: the expression between ``$[`` and ``]``."""
+
+    expression: Text
+    at: int
+
+
+def pieces(source: Text) -> Iterator[Literal | Computed]:
+    """The pieces of a template, in order. Raises PatchError (PL203) where a ``]`` is missing."""
+    text, at, literal = source.text, 0, ""
+    literal_at = 0
+    while found := _OPENING.search(text, at):
+        literal += text[at : found.start()]
+        if found.group() == "$$[":
+            literal += "$["
+            at = found.end()
+            continue
+        if literal:
+            yield Literal(literal, literal_at)
+        end = closing_bracket(text, found.end())
+        if end is None:
+            raise fail(
+                rules.BAD_TEMPLATE,
+                "the `]` that ends `$[` is missing",
+                source.span(found.start(), found.end()),
+                "write `$$[` for a plain `$[`",
+            )
+        if not text[found.end() : end].strip():
+            raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", source.span(found.start(), end + 1))
+        yield Computed(part_of(source, found.end(), end), found.start())
+        at = literal_at = end + 1
+        literal = ""
+    literal += text[at:]
+    if literal:
+        yield Literal(literal, literal_at)
+
+
+def part_of(source: Text, start: int, end: int) -> Text:
+    """The characters ``start`` to ``end`` of a text, without blanks around them, as a text of its own."""
+    part = source.text[start:end]
+    start += len(part) - len(part.lstrip())
+    return Text(part.strip(), partial(_locate, source, start, len(part.strip())))
+
+
+def _locate(source: Text, offset: int, length: int, start: int, end: int | None) -> Span:
+    return source.span(offset + start, offset + (length if end is None else end))
+
+
+@record
+class TemplateProgram:
+    """A compiled template: literal texts and expressions."""
+
+    source: Text
+    parts: tuple[str | Compiled, ...]
+
+    @property
+    def constant(self) -> str | None:
+        """The text, where nothing in it is computed."""
+        return "".join(map(str, self.parts)) if all(isinstance(p, str) for p in self.parts) else None
+
+    @property
+    def is_one_expression(self) -> bool:
+        return len(self.parts) == 1 and not isinstance(self.parts[0], str)
+
+    def text(self, bindings: Bindings, *, booleans: bool = False) -> str:
+        """The text with its values in place. ``booleans`` says whether they may stand in it.
+
+        Raises PatchError (PL403, PL409).
+        """
+        return "".join(
+            part if isinstance(part, str) else as_text(part.evaluate(bindings), part, booleans=booleans)
+            for part in self.parts
+        )
+
+    def value(self, bindings: Bindings) -> Any:
+        """The value of a template that is exactly one ``$[ ]``, with its type; else the text."""
+        if len(self.parts) == 1 and not isinstance(self.parts[0], str):
+            return self.parts[0].evaluate(bindings)
+        return self.text(bindings, booleans=True)
+
+
+def compile_template(source: Text, compiler: Compiler) -> TemplateProgram:
+    """Compile a template; ``compiler`` compiles one expression. Raises PatchError (PL2xx)."""
+    return TemplateProgram(
+        source, tuple(p.text if isinstance(p, Literal) else compiler(p.expression) for p in pieces(source))
+    )
+
+
+def as_text(value: Any, origin: Compiled, *, booleans: bool = False) -> str:
+    """A computed value as text: texts and whole numbers, and booleans where allowed."""
+    match value:
+        case str():
+            return value
+        case bool():
+            if booleans:
+                return "true" if value else "false"
+            raise _no_text(
+                origin, "a boolean", "libvirt has its own words: write `cond ? 'yes' : 'no'` or what it wants here"
+            )
+        case int():
+            return str(value)
+        case float():
+            if value.is_integer() and abs(value) < 2**53:
+                return str(int(value))
+            raise _no_text(origin, "a number that is not whole", "round it: `int(...)`")
+        case None:
+            raise _no_text(origin, "null", "test for it with `when`, or use `? :`")
+        case _:
+            kind = "a list" if isinstance(value, list) else "a map"
+            first = "for one text write `xpath('string(...)')`, or " if origin.source.text.startswith("xpath(") else ""
+            raise _no_text(origin, kind, f"{first}join a list with `.join(',')`")
+
+
+def _no_text(origin: Compiled, kind: str, help: str) -> PatchError:
+    return origin.error(rules.WRONG_RESULT, f"the result is {kind}, which is no text", help)
+
+
+def check_true(expression: Compiled, bindings: Bindings) -> None:
+    """Raises PatchError (PL404) unless the expression is true."""
+    value = expression.evaluate(bindings)
+    if not isinstance(value, bool):
+        raise expression.error(rules.WRONG_RESULT, "the expression must give a boolean")
+    if not value:
+        raise expression.error(rules.TEST_FAILED, f"the test is false: `{expression.source.text}`")

@@ -1,0 +1,87 @@
+"""Base64 and gzip around text: opened, and closed again the same way."""
+
+from __future__ import annotations
+
+import binascii
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+
+from ..patterns import pattern
+from ..record import record
+from ..values import MAX_TEXT, TooBigError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+_BASE64 = pattern(r"[A-Za-z0-9+/]+(?:\r?\n[A-Za-z0-9+/]+)*(?:\r?\n)?={0,2}\s*")
+_SHORTEST = 12
+
+
+@record
+class Wrapped:
+    """Text out of its wrapping; ``close`` wraps other text the same way."""
+
+    text: str
+    close: Callable[[str], str]
+
+
+def unwrap(text: str, is_known: Callable[[str], bool]) -> Wrapped:
+    """The text inside of base64, or of base64 of gzip; the text itself where it is neither.
+
+    Text is taken for base64 only where ``is_known`` recognises what is inside, or that is gzip. Raises TooBigError,
+    ValueError for gzip that cannot be opened.
+    """
+    if len(text) < _SHORTEST or not _BASE64.fullmatch(text):
+        return Wrapped(text, lambda new: new)
+    try:
+        data = b64decode("".join(text.split()), validate=True)
+        if not data.startswith(GZIP_MAGIC):
+            inner = data.decode()
+            return (
+                Wrapped(inner, lambda new: encode(new.encode(), text))
+                if is_known(inner)
+                else Wrapped(text, lambda new: new)
+            )
+    except (binascii.Error, UnicodeDecodeError):
+        return Wrapped(text, lambda new: new)
+    try:
+        inner = gunzip(data).decode()
+    except UnicodeDecodeError:
+        raise ValueError("gzip data holds no text") from None
+    return Wrapped(inner, lambda new: encode(gzip(new.encode(), data), text))
+
+
+def encode(data: bytes, like: str) -> str:
+    """Base64 in lines as long as those of other base64 text, with its line breaks and its end."""
+    body = like.rstrip()
+    break_ = "\r\n" if "\r\n" in body else "\n"
+    width = body.find(break_)
+    encoded = b64encode(data).decode()
+    if width > 0:
+        encoded = break_.join(encoded[i : i + width] for i in range(0, len(encoded), width))
+    return encoded + like[len(body) :]
+
+
+def gunzip(data: bytes) -> bytes:
+    """The content of gzip data. Raises TooBigError beyond MAX_TEXT bytes, ValueError where it is damaged."""
+    content = b""
+    while data.startswith(GZIP_MAGIC):
+        member = zlib.decompressobj(wbits=31)
+        try:
+            content += member.decompress(data, MAX_TEXT + 1 - len(content))
+        except zlib.error:
+            raise ValueError("gzip data is damaged") from None
+        if len(content) > MAX_TEXT:
+            raise TooBigError(f"more than {MAX_TEXT} bytes when unzipped")
+        if not member.eof:
+            raise ValueError("gzip data is cut off")
+        data = member.unused_data
+    return content
+
+
+def gzip(content: bytes, like: bytes) -> bytes:
+    """Gzip data with the time stamp and the level that other gzip data names in its header (RFC 1952)."""
+    level = 1 if like[8:9] == b"\x04" else 9
+    packer = zlib.compressobj(level, wbits=31)
+    packed = packer.compress(content) + packer.flush()
+    return packed[:4] + like[4:8] + packed[8:9] + like[9:10] + packed[10:]

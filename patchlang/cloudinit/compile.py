@@ -1,0 +1,155 @@
+"""Compiles the op of one cloud-init edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, assert_never
+
+from .. import rules
+from ..cel.template import Literal, TemplateProgram, compile_template, pieces
+from ..context import Context
+from ..diagnostics import fail
+from ..document import model
+from ..source import Text
+from . import ops, pointer
+from .ops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
+from .pointer import PointerError
+from .state import Origin
+from .userdata import Selector
+
+if TYPE_CHECKING:
+    from ..cel.compiled import Compiled
+    from ..run_scope import Scope
+
+_ONE = model.Expect(1, 1)
+
+
+class CloudInitOps:
+    """Compiles the op of one cloud-init edit. Every method raises PatchError (PL2xx)."""
+
+    def __init__(self, context: Context, edit: model.CloudInitEdit, label: str) -> None:
+        self.context = context
+        self.edit = edit
+        place: Text | None = edit.content_type if isinstance(edit, model.AddPart) else edit.path
+        self.origin = Origin(place.span() if place else edit.span, context.patch, label)
+
+    def compile(self) -> CloudInitOp:
+        with blamed(self.origin):
+            return self.compiled()
+
+    def compiled(self) -> CloudInitOp:
+        edit = self.edit
+        match edit:
+            case model.JsonAdd():
+                beside = _ONE if edit.position else None
+                return self.operation(edit.path, ops.add(self.value(edit.value), edit.position), beside)
+            case model.JsonRemove():
+                return self.operation(edit.path, ops.remove, _ONE)
+            case model.JsonReplace():
+                return self.operation(edit.path, ops.replace(self.value(edit.value)), _ONE)
+            case model.JsonMove() | model.JsonCopy():
+                to = self.pointer(edit.path)
+                change = ops.move(to) if isinstance(edit, model.JsonMove) else ops.copy(to)
+                return self.operation(edit.source, change, _ONE, to)
+            case model.JsonMerge():
+                return self.operation(edit.path, ops.merge(self.value(edit.value)))
+            case model.JsonEnsure():
+                return self.operation(edit.path, ops.ensure(self.value(edit.value)))
+            case model.JsonTest():
+                return self.test(edit)
+            case model.AddPart():
+                return self.add_part(edit)
+            case _:
+                assert_never(edit)
+
+    def operation(
+        self, path: model.Pointer, change: Change, default: model.Expect | None = None, to: PointerProgram | None = None
+    ) -> DataOp:
+        edit = self.edit
+        counted = self.pointer(path)
+        part = Selector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
+        unless = self.pointer(edit.unless) if edit.unless else None
+        place = Place(edit.target, part, counted, edit.expect or default, unless, makes=default is None)
+        return DataOp(place, change, [counted, to] if to else [counted], self.origin)
+
+    def test(self, edit: model.JsonTest) -> CloudInitOp:
+        data = expression = None
+        if edit.path is not None and edit.value is not None:
+            data = self.operation(edit.path, ops.test(self.value(edit.value)), _ONE)
+        if edit.expression is not None:
+            names = self.context.names(item=edit.for_each is not None, cloud_init=True)
+            expression = self.context.expression(edit.expression, names, "bool")
+        return TestOp(data, expression, self.template(edit.message) if edit.message else None, self.origin)
+
+    def add_part(self, edit: model.AddPart) -> AddPartOp:
+        from . import mime
+
+        try:
+            mime.check_type(edit.content_type.text)
+        except mime.MimeError as e:
+            raise fail(rules.BAD_VALUE, str(e), edit.content_type.span()) from None
+        try:
+            mime.check_filename(edit.filename.text)
+        except mime.MimeError as e:
+            raise fail(rules.BAD_VALUE, str(e), edit.filename.span()) from None
+        return AddPartOp(edit.content_type.text, edit.filename.text, self.template(edit.content), self.origin)
+
+    def expression(self, source: Text) -> Compiled:
+        names = self.context.names(item=self.edit.for_each is not None, cloud_init=True)
+        return self.context.expression(model.Expression(source.text, source.locate), names)
+
+    def template(self, source: model.Template) -> TemplateProgram:
+        return compile_template(source, self.expression)
+
+    def pointer(self, source: model.Pointer) -> PointerProgram:
+        text = ""
+        expressions: list[Compiled] = []
+        places: list[int] = []
+        for piece in pieces(source):
+            if isinstance(piece, Literal):
+                if pointer.HOLE in piece.text:
+                    raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
+                places += _places(source.text, piece)
+                text += piece.text
+            else:
+                places.append(piece.at)
+                text += pointer.HOLE
+                expressions.append(self.expression(piece.expression))
+        places.append(len(source.text))
+        try:
+            parsed = pointer.parse(text)
+        except PointerError as e:
+            span = source.span(places[min(e.start, len(places) - 1)], places[min(e.end, len(places) - 1)])
+            raise fail(e.rule, e.message, span, e.help) from None
+        return PointerProgram(source, parsed, tuple(expressions), tuple(places))
+
+    def value(self, value: model.Value) -> ValueProgram:
+        match value:
+            case model.Constant(data=data):
+                return ValueProgram(lambda _scope: data)
+            case model.Template():
+                return ValueProgram(self.template(value).value)
+            case model.ListValue(items=items):
+                built = [self.value(item) for item in items]
+                return ValueProgram(lambda scope: [item.build(scope) for item in built])
+            case model.MapValue(entries=entries):
+                members = [(key, self.value(item)) for key, item in entries]
+
+                def build(scope: Scope) -> Any:
+                    return {key: item.build(scope) for key, item in members}
+
+                return ValueProgram(build)
+
+
+def _places(source: str, literal: Literal) -> Iterator[int]:
+    """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
+    at = literal.at
+    for character in literal.text:
+        at += source.startswith("$$[", at)
+        assert source[at] == character
+        yield at
+        at += 1
+
+
+def _text(name: model.Name | None) -> str | None:
+    return name.text if name else None

@@ -1,0 +1,57 @@
+"""What CEL sees of user data and network data: JSON's types, and nothing where a text cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ..diagnostics import PatchError
+from ..values import plain
+from . import networkdata, userdata
+from .userdata import Opened
+
+
+def user_data_facts(text: str) -> dict[str, Any]:
+    """``format``, ``jinja``, ``text`` out of its wrapping, and ``value`` or ``parts``."""
+    try:
+        inner = userdata.unwrapped(text).text
+    except PatchError:
+        return {"format": "unknown", "jinja": False, "text": text}
+    found = userdata.detect(inner)
+    facts: dict[str, Any] = {"format": found.name, "jinja": found.jinja, "text": inner}
+    if found.name == "multipart":
+        with suppress(PatchError):
+            facts["parts"] = _parts(inner)
+        return facts
+    return facts | _value(lambda: userdata.open_content(inner, found, "user data"))
+
+
+def network_data_facts(text: str) -> dict[str, Any]:
+    """``text``, ``value``, and ``version``, which may stand under a key ``network``."""
+    facts = {"text": text} | _value(lambda: networkdata.open_network_data(text, json_when_empty=False))
+    value = facts.get("value", {})
+    inner = value["network"] if isinstance(value.get("network"), dict) else value
+    version = inner.get("version")
+    return facts | ({"version": version} if isinstance(version, int) and not isinstance(version, bool) else {})
+
+
+def _value(open_it: Callable[[], Opened]) -> dict[str, Any]:
+    try:
+        return {"value": plain(open_it().value)}
+    except PatchError:
+        return {}
+
+
+def _parts(text: str) -> list[dict[str, Any]]:
+    facts: list[dict[str, Any]] = []
+    for part in userdata.read_message(text).parts:
+        fact: dict[str, Any] = {"contentType": part.content_type}
+        if part.filename is not None:
+            fact["filename"] = part.filename
+        with suppress(PatchError):
+            content, found = userdata.guarded(part.text), userdata.part_format(part)
+            fact["text"] = content
+            fact |= {"value": plain(userdata.open_content(content, found, "the part").value)}
+        facts.append(fact)
+    return facts

@@ -1,0 +1,332 @@
+"""One function an operation on plain data: RFC 6902, RFC 7396, and ``ensure``.
+
+Each takes the whole data and gives the whole data after the operation. The argument is never changed, so an operation
+that fails leaves everything as it was; what the operation does not touch is shared, and an operation without effect
+gives the very same object back. Errors are :class:`.pointer.PointerError`, with the pointer's token that failed;
+sizes beyond :mod:`patchlang.values`'s limits raise one, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonpatch
+
+from .. import rules
+from ..document.model import ListPosition
+from ..values import TooBigError, check_size, equal, identical, kind, scalar_text
+from .pointer import (
+    Equal,
+    Key,
+    Match,
+    NotFoundError,
+    Pointer,
+    PointerError,
+    find_key,
+    list_index,
+    parse_index,
+    resolve,
+    step,
+)
+
+_Change = Callable[[Any, int], Any]
+_OPERATIONS = {
+    "add": jsonpatch.AddOperation, "remove": jsonpatch.RemoveOperation, "replace": jsonpatch.ReplaceOperation,
+}  # fmt: skip
+
+
+def add(data: Any, path: Pointer, value: Any, position: ListPosition | None = None) -> Any:
+    """RFC 6902 section 4.1: a new member, an insertion before a list element, ``-`` at the end; the root is replaced.
+
+    With ``position`` the path names a list element that is there, and the value goes before or behind it.
+    """
+
+    def change(parent: Any, depth: int) -> Any:
+        if position is not None:
+            return _insert_beside(parent, path, depth, value, position)
+        if isinstance(parent, list):
+            return _applied("add", parent, _insertion_index(parent, path, depth), value)
+        return _with_member(parent, path, depth, value)
+
+    if position is not None and not path.tokens:
+        raise path.error(0, f"`position: {position.value}` needs a path to a list element")
+    return _grown(_at_parent(data, path, change) if path.tokens else _kept(data, value), path)
+
+
+def remove(data: Any, path: Pointer) -> Any:
+    """RFC 6902 section 4.2. The root cannot be removed, only replaced."""
+    if not path.tokens:
+        raise path.error(0, "the root cannot be removed", 'replace it: `{op: replace, path: "", value: …}`')
+    return _at_parent(data, path, lambda parent, depth: _applied("remove", parent, step(parent, path, depth)))
+
+
+def replace(data: Any, path: Pointer, value: Any) -> Any:
+    """RFC 6902 section 4.3: the value must be there."""
+
+    def change(parent: Any, depth: int) -> Any:
+        at = step(parent, path, depth)
+        return parent if identical(parent[at], value) else _applied("replace", parent, at, value)
+
+    return _grown(_at_parent(data, path, change) if path.tokens else _kept(data, value), path)
+
+
+def move(data: Any, source: Pointer, path: Pointer) -> Any:
+    """RFC 6902 section 4.4: ``remove`` at the source, then ``add``. Within one map the entry keeps its place."""
+    value = resolve(data, source)
+    origin, target = _steps(data, source), _steps(data, path, -1)
+    if origin == _steps(data, path):
+        return data
+    if origin is None or target is None:
+        return add(remove(data, source), path, value)
+    if origin == target[: len(origin)] and path.tokens:
+        raise path.error(len(path.tokens) - 1, f"`{path}` lies within `{source}`: nothing can be moved into itself")
+    if path.tokens and origin[:-1] == target and isinstance(parent := _follow(data, target), dict):
+        return _replaced(data, target, _renamed(parent, origin[-1], _new_key(path, len(path.tokens) - 1)))
+    return add(remove(data, source), path, value)
+
+
+def copy(data: Any, source: Pointer, path: Pointer) -> Any:
+    """RFC 6902 section 4.5: ``add`` with the source's value."""
+    return add(data, path, resolve(data, source))
+
+
+def test(data: Any, path: Pointer, value: Any) -> None:
+    """RFC 6902 section 4.6: raises PointerError (test-failed) unless the value there is equal."""
+    found = resolve(data, path)
+    if equal(found, value):
+        return
+    last = max(len(path.tokens) - 1, 0)
+    at = path.where(len(path.tokens))
+    if kind(found) != kind(value):
+        raise path.error(last, f"at {at} is {kind(found)}, the test wants {kind(value)}", rule=rules.TEST_FAILED)
+    raise path.error(last, f"at {at} is {kind(found)} other than the test wants", rule=rules.TEST_FAILED)
+
+
+def merge(data: Any, path: Pointer, value: Any) -> Any:
+    """RFC 7396 at the place of the pointer: maps are merged, null removes, everything else replaces.
+
+    A last key that is missing is made, as ``add`` does.
+    """
+
+    def change(parent: Any, depth: int) -> Any:
+        if isinstance(parent, dict) and isinstance(token := path.tokens[depth], Key):
+            key = find_key(parent, token.text)
+            return _with(parent, key[0] if key else token.text, _merged(parent[key[0]] if key else None, value))
+        at = step(parent, path, depth)
+        return _with(parent, at, _merged(parent[at], value))
+
+    return _grown(_at_parent(data, path, change) if path.tokens else _merged(data, value), path)
+
+
+def ensure(data: Any, path: Pointer, value: Any) -> Any:
+    """Makes what the pointer names where it is missing, and sets the value. Twice is the same as once.
+
+    Missing parents are made: a list before ``-`` or ``[…]``, else a map; null counts as missing. ``-`` appends unless
+    an equal element is there; ``[key=value]`` that picks nothing appends a map with that key.
+    """
+    return _grown(_ensured(data, path, 0, value), path)
+
+
+def _ensured(here: Any, path: Pointer, depth: int, value: Any) -> Any:
+    if depth == len(path.tokens):
+        return _kept(here, value)
+    token = path.tokens[depth]
+    if here is None:
+        here = [] if not isinstance(token, Key) or token.text == "-" else {}
+    if isinstance(here, list):
+        return _ensured_element(here, path, depth, value)
+    if not isinstance(here, dict) or not isinstance(token, Key):
+        step(here, path, depth)
+    key = find_key(here, token.text) if isinstance(token, Key) else None
+    if key is not None:
+        return _with(here, key[0], _ensured(here[key[0]], path, depth + 1, value))
+    if isinstance(token, Key) and token.text == "-":
+        raise path.error(depth, f"at {path.where(depth)} is a map, `-` appends to a list")
+    return {**here, _new_key(path, depth): _ensured(None, path, depth + 1, value)}
+
+
+def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any) -> Any:
+    token, last = path.tokens[depth], depth == len(path.tokens) - 1
+    index = _element(here, path, depth)
+    if index is not None:
+        if last and isinstance(token, Match):
+            value = _keyed(value, token, path, depth, here[index])
+        element = _ensured(here[index], path, depth + 1, value)
+        if isinstance(token, Match) and not token.picks(element):
+            raise _unstable(path, depth)
+        return _with(here, index, element)
+    if isinstance(token, Equal) and not last:
+        raise path.error(
+            depth,
+            f"`{path.token_text(depth)}` picks none of the elements at {path.where(depth)}, "
+            "and text has no members that could be made",
+        )
+    made = _ensured(None, path, depth + 1, value)
+    if isinstance(token, Match):
+        made = _keyed(made, token, path, depth, {})
+    elif (isinstance(token, Equal) or token.text == "-") and any(equal(item, made) for item in here):
+        return here
+    return [*here, made]
+
+
+def _element(here: list[Any], path: Pointer, depth: int) -> int | None:
+    """The index of the element that a token names; None where one is to be appended."""
+    token = path.tokens[depth]
+    if isinstance(token, Key) and token.text == "-":
+        return None
+    try:
+        return list_index(here, path, depth)
+    except NotFoundError:
+        if isinstance(token, Key) and token.text != str(len(here)):
+            raise
+        return None
+
+
+def _keyed(made: Any, token: Match, path: Pointer, depth: int, present: dict[Any, Any]) -> dict[Any, Any]:
+    """``made`` with the token's key, so that the token picks it in the next run."""
+    written = path.token_text(depth)
+    if not isinstance(made, dict):
+        raise path.error(depth, f"`{written}` picks a map with that key, and the value is {kind(made)}")
+    if (key := find_key(made, token.key)) is None:
+        old = find_key(present, token.key)
+        return {token.key: token.value, **made} if old is None else {old[0]: present[old[0]], **made}
+    if scalar_text(made[key[0]]) != token.value:
+        raise _unstable(path, depth)
+    return made
+
+
+def _unstable(path: Pointer, depth: int) -> PointerError:
+    written = path.token_text(depth)
+    return path.error(
+        depth,
+        f"the value's own key differs from `{written}`: the next run would append it",
+        "leave the key out of the value, or make both equal",
+    )
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return _kept(target, patch)
+    result: Any = target if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        key = find_key(result, name) if isinstance(name, str) else ((name,) if name in result else None)
+        if value is not None:
+            result = _with(result, key[0] if key else name, _merged(result[key[0]] if key else None, value))
+        elif key is not None:
+            result = _applied("remove", result, key[0])
+    return result
+
+
+def _grown(data: Any, path: Pointer) -> Any:
+    try:
+        check_size(data)
+    except TooBigError as e:
+        raise path.error(len(path.tokens) - 1, f"the data grows beyond the limit: {e}", rule=rules.LIMIT) from None
+    return data
+
+
+def _kept(old: Any, new: Any) -> Any:
+    """The old object where nothing changes, so that an operation without effect can be told by identity."""
+    return old if identical(old, new) else new
+
+
+def _at_parent(data: Any, path: Pointer, change: _Change, depth: int = 0) -> Any:
+    """``data`` with the container of the pointer's last token changed by ``change(container, depth)``."""
+    if depth == len(path.tokens) - 1:
+        return change(data, depth)
+    at = step(data, path, depth)
+    return _with(data, at, _at_parent(data[at], path, change, depth + 1))
+
+
+def _with(container: Any, at: Any, value: Any) -> Any:
+    if isinstance(container, dict):
+        return container if at in container and container[at] is value else {**container, at: value}
+    return container if container[at] is value else [*container[:at], value, *container[at + 1 :]]
+
+
+def _applied(op: str, container: Any, at: Any, value: Any = None) -> Any:
+    """A copy of a map or list after one operation at one key or index of it, by the jsonpatch library.
+
+    What it does not do is done before: picking by content, the exact place of an error, its looseness about indexes and
+    booleans. It works in place, hence on a copy; and JSON Pointer has no word for the keys that only YAML has.
+    """
+    changed = container.copy()
+    if isinstance(container, dict) and not isinstance(at, str):
+        if op == "remove":
+            del changed[at]
+        else:
+            changed[at] = value
+        return changed
+    token = str(at).replace("~", "~0").replace("/", "~1")
+    return _OPERATIONS[op]({"op": op, "path": f"/{token}", "value": value}).apply(changed)
+
+
+def _with_member(parent: Any, path: Pointer, depth: int, value: Any) -> Any:
+    token = path.tokens[depth]
+    if not isinstance(parent, dict) or not isinstance(token, Key):
+        step(parent, path, depth)
+    key = find_key(parent, token.text) if isinstance(token, Key) else None
+    if key and identical(parent[key[0]], value):
+        return parent
+    return _applied("add", parent, key[0] if key else _new_key(path, depth), value)
+
+
+def _new_key(path: Pointer, depth: int) -> str:
+    token = path.tokens[depth]
+    if not isinstance(token, Key):
+        raise path.error(depth, f"`{path.token_text(depth)}` picks list elements; at {path.where(depth)} is a map")
+    return token.text
+
+
+def _insertion_index(parent: list[Any], path: Pointer, depth: int) -> int:
+    token = path.tokens[depth]
+    if not isinstance(token, Key):
+        return list_index(parent, path, depth)
+    if token.text == "-":
+        return len(parent)
+    index = parse_index(parent, path, depth)
+    if index > len(parent):
+        raise path.error(
+            depth,
+            f"the list at {path.where(depth)} ends before number {index}",
+            f"the last place to add at is number {len(parent)}, also written `-`",
+        )
+    return index
+
+
+def _insert_beside(parent: Any, path: Pointer, depth: int, value: Any, position: ListPosition) -> Any:
+    if not isinstance(parent, list):
+        raise path.error(
+            depth,
+            f"`position: {position.value}` needs a path to a list element; at {path.where(depth)} is {kind(parent)}",
+        )
+    return _applied("add", parent, list_index(parent, path, depth) + (position is ListPosition.AFTER), value)
+
+
+def _steps(data: Any, pointer: Pointer, end: int | None = None) -> list[Any] | None:
+    """The keys and indexes that the pointer's tokens name, up to token ``end``; None where one names nothing."""
+    steps: list[Any] = []
+    try:
+        for depth in range(len(pointer.tokens))[:end]:
+            steps.append(step(data, pointer, depth))
+            data = data[steps[-1]]
+    except PointerError:
+        return None
+    return steps
+
+
+def _follow(data: Any, steps: list[Any]) -> Any:
+    for at in steps:
+        data = data[at]
+    return data
+
+
+def _replaced(data: Any, steps: list[Any], value: Any) -> Any:
+    if not steps:
+        return value
+    return _with(data, steps[0], _replaced(data[steps[0]], steps[1:], value))
+
+
+def _renamed(parent: dict[Any, Any], old: Any, name: str) -> dict[Any, Any]:
+    return {name if key == old else key: value for key, value in parent.items() if key == old or key != name}

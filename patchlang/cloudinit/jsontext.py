@@ -1,0 +1,145 @@
+"""JSON text to data, and the least change of the text that makes it say other data (RFC 8259)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from ..patterns import pattern
+from ..values import MAX_DEPTH, check_size, identical
+from .textedit import Child, FlowWriter, Kind, Node
+
+_BLANKS = pattern(r"[ \t\r\n]*")
+_ATOM = pattern(r"[-+.\w]+")
+_FIRST_INDENT = pattern(r"[\[{]\r?\n([ \t]+)")
+_GO_ESCAPES = pattern("[<>&\u2028\u2029]")
+
+
+class JsonError(ValueError):
+    """Text that is no JSON; the message says where, without quoting it."""
+
+
+def read(text: str) -> Any:
+    """The data that a JSON text writes; of duplicate keys the last counts, as for Go. Raises JsonError, TooBigError."""
+    try:
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except json.JSONDecodeError as e:
+        raise JsonError(f"{e.msg[0].lower()}{e.msg[1:]} in line {e.lineno}, column {e.colno}") from None
+    except RecursionError:
+        raise JsonError(f"it is nested deeper than {MAX_DEPTH}") from None
+    except ValueError as e:
+        raise JsonError(str(e) if isinstance(e, JsonError) else "a number has too many digits") from None
+    check_size(value)
+    return value
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise JsonError("a number is beyond what a double holds")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise JsonError(f"`{name}` is no JSON")
+
+
+def rewrite(text: str, new: Any, *, go: bool = False) -> str:
+    """The text changed so that it reads as ``new``; what stays keeps its characters, new parts take its style.
+
+    ``go``: new text is escaped as by Go's ``json.Marshal`` (``<``, ``>`` and ``&`` too).
+    """
+    old = read(text)
+    if identical(old, new):
+        return text
+    start = _skip(text, 0)
+    node = _node(text, start)
+    return text[:start] + _Writer(text, node, go).render(node, old, new) + text[node.end :]
+
+
+def write(
+    value: Any, *, indent: str | None = None, at: str = "", comma: str = ",", colon: str = ":", go: bool = False
+) -> str:
+    """A value as JSON text. With ``indent`` over several lines, which begin with ``at``."""
+    quoted = go_string if go else _string
+    inner = at + (indent or "")
+
+    def part(item: Any) -> str:
+        return write(item, indent=indent, at=inner, comma=comma, colon=colon, go=go)
+
+    match value:
+        case dict() if value:
+            parts = [f"{quoted(str(key))}{colon}{part(item)}" for key, item in value.items()]
+            left, right = "{}"
+        case list() if value:
+            parts = [part(item) for item in value]
+            left, right = "[]"
+        case str():
+            return quoted(value)
+        case _:
+            return json.dumps(value)
+    if indent is None:
+        return left + comma.join(parts) + right
+    return f"{left}\n{inner}" + f",\n{inner}".join(parts) + f"\n{at}{right}"
+
+
+def _string(text: str) -> str:
+    return re.sub("[\ud800-\udfff]", lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def go_string(text: str) -> str:
+    """A string as Go's ``json.Marshal`` writes it."""
+    return _GO_ESCAPES.sub(lambda m: f"\\u{ord(m[0]):04x}", _string(text))
+
+
+def _skip(text: str, at: int) -> int:
+    return _BLANKS.match(text, at).end()  # type: ignore[union-attr]
+
+
+def _node(text: str, start: int) -> Node:
+    """The node that begins at ``start`` of a text that is known to be JSON."""
+    first = text[start]
+    if first == '"':
+        return Node(Kind.SCALAR, start, scanstring(text, start + 1, True)[1], style='"')
+    if first not in "[{":
+        return Node(Kind.SCALAR, start, _ATOM.match(text, start).end())  # type: ignore[union-attr]
+    children: list[Child] = []
+    at = _skip(text, start + 1)
+    while text[at] not in "]}":
+        begin, key, name = at, None, None
+        if first == "{":
+            name, end = scanstring(text, at + 1, True)
+            key = Node(Kind.SCALAR, at, end, style='"')
+            at = _skip(text, _skip(text, end) + 1)
+        value = _node(text, at)
+        children.append(Child(begin, value.end, key, name, value))
+        at = _skip(text, value.end)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    return Node(Kind.MAP if first == "{" else Kind.LIST, start, at + 1, children=children)
+
+
+class _Writer(FlowWriter):
+    def __init__(self, text: str, root: Node, go: bool) -> None:
+        super().__init__(text)
+        self.go = go
+        indent = _FIRST_INDENT.search(text)
+        self.unit = indent[1] if indent else None
+        maps = [node for node in root.below() if node.kind is Kind.MAP and node.children]
+        key, value = (maps[0].children[0].key, maps[0].children[0].value) if maps else (None, None)
+        self.colon = text[key.end : value.start] if key and value else ":"
+        if "\n" in self.colon:
+            self.colon = ": "
+        self.separator = ", " if self.colon.endswith(" ") else ","
+
+    def written(self, value: Any, indent: str | None, like: Node | None = None) -> str:
+        unit = None if indent is None else self.unit
+        return write(value, indent=unit, at=indent or "", comma=self.separator, colon=self.colon, go=self.go).replace(
+            "\n", self.break_
+        )
+
+    def written_key(self, key: Any) -> str:
+        return (go_string if self.go else _string)(str(key)) + self.colon

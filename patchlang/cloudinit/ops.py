@@ -1,0 +1,269 @@
+"""The ops on cloud-init data: each a compiled form that applies itself to the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .. import rules
+from ..cel.template import TemplateProgram, as_text, check_true
+from ..diagnostics import PatchError, fail
+from ..document.model import Expect, ListPosition, Target
+from ..record import record
+from ..result import Effect
+from ..source import Span, Text
+from ..values import identical
+from . import jsonops, pointer
+from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
+from .state import CloudInit, Origin
+from .userdata import Selector
+
+if TYPE_CHECKING:
+    from ..cel.compiled import Compiled
+    from ..run_scope import Scope
+
+
+class CloudInitState:
+    """The cloud-init data of a run; it is replaced by each edit, so a mark is what it was."""
+
+    def __init__(self, current: CloudInit) -> None:
+        self.current = current
+        self._facts: tuple[CloudInit, dict[str, Any]] | None = None
+
+    def mark(self) -> CloudInit:
+        return self.current
+
+    def rollback(self, mark: CloudInit) -> None:
+        self.current = mark
+
+    def facts(self) -> dict[str, Any]:
+        """CEL's ``cloudInit`` at this moment."""
+        if self._facts is None or self._facts[0] is not self.current:
+            self._facts = (self.current, self.current.facts())
+        return self._facts[1]
+
+
+class CloudInitOp(Protocol):
+    """A compiled op."""
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        """Change the state. Raises PatchError (PL4xx)."""
+
+
+@record
+class PointerProgram:
+    """A compiled pointer: parsed with holes where expressions stand, which fill them as data.
+
+    ``places`` gives for each offset of the parsed text the one in the source.
+    """
+
+    source: Text
+    parsed: Pointer
+    expressions: tuple[Compiled, ...]
+    places: tuple[int, ...]
+
+    def fill(self, scope: Scope) -> Pointer:
+        """The pointer with its values. Raises PatchError (PL403, PL409)."""
+        return self.parsed.fill([as_text(e.evaluate(scope), e, booleans=True) for e in self.expressions])
+
+    def error(self, e: PointerError) -> PatchError:
+        return fail(e.rule, e.message, self.span(e.start, e.end), e.help)
+
+    def span(self, start: int, end: int) -> Span:
+        return self.source.span(
+            self.places[min(start, len(self.places) - 1)], self.places[min(end, len(self.places) - 1)]
+        )
+
+
+@record
+class ValueProgram:
+    """A compiled value: ``build`` gives it as plain data."""
+
+    build: Callable[[Scope], Any]
+
+
+@contextmanager
+def blamed(origin: Origin) -> Iterator[None]:
+    """Errors name the edit, and point into it where they have no place of their own."""
+    try:
+        yield
+    except PatchError as e:
+        raise PatchError(origin.of(e.diagnostic)) from None
+
+
+@record
+class Place:
+    """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts.
+
+    ``makes``: the op makes what is missing there; else it has nothing to do where nothing is expected.
+    """
+
+    target: Target
+    part: Selector | None
+    counted: PointerProgram
+    expect: Expect | None
+    unless: PointerProgram | None
+    makes: bool
+
+    def open(self, state: CloudInitState, scope: Scope, effect: Effect) -> tuple[Any, Pointer] | None:
+        """The target's data and the pointer that counts; None where there is nothing to do."""
+        path = self.counted.fill(scope)
+        data = state.current.value(self.target, self.part)
+        count = int(self._exists(data, path, self.counted))
+        effect.matched += count
+        if count:
+            effect.places.append(f"{self.target.value}{path}")
+        if self.expect is not None and not self.expect.allows(count):
+            raise self._mismatch(data, path, count)
+        if self.unless is not None and self._exists(data, self.unless.fill(scope), self.unless):
+            return None
+        return (data, path) if count or self.makes else None
+
+    def _exists(self, data: Any, path: Pointer, program: PointerProgram) -> bool:
+        try:
+            return pointer.exists(data, path)
+        except PointerError as e:
+            if e.rule is rules.AMBIGUOUS:
+                raise program.error(e) from None
+            return False
+
+    def _mismatch(self, data: Any, path: Pointer, count: int) -> PatchError:
+        if count:
+            span = self.counted.source.span()
+            return fail(rules.MATCH_COUNT, f"`{path}` is there, {self.expect} expected", span)
+        try:
+            pointer.resolve(data, path)
+        except PointerError as e:
+            message = f"the pointer names nothing, {self.expect} expected: {e.message}"
+            help = e.help or 'if it may be missing, say `expect: "0..1"`'
+            return fail(rules.MATCH_COUNT, message, self.counted.span(e.start, e.end), help)
+        raise AssertionError("the pointer names something after all")
+
+
+# what an op does to the data at its place: (data, pointer that counts, scope) → data
+Change = Callable[[Any, Pointer, "Scope"], Any]
+
+
+@record
+class DataOp:
+    """All ops that turn a target's data into other data.
+
+    ``pointers`` are all that the change follows, so that an error finds the source of the one that failed.
+    """
+
+    place: Place
+    change: Change
+    pointers: Sequence[PointerProgram]
+    origin: Origin
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        effect = Effect()
+        with blamed(self.origin):
+            opened = self.place.open(state, scope, effect)
+            if opened is None:
+                return effect
+            before, path = opened
+            try:
+                after = self.change(before, path, scope)
+            except PointerError as e:
+                raise self._followed(e).error(self._helped(e)) from None
+            if after is not before and not identical(before, after):
+                state.current = state.current.with_value(self.place.target, after, self.place.part, self.origin)
+                effect.changed = 1
+            elif not effect.matched:
+                effect.matched, effect.places = 1, [f"{self.place.target.value}{path}"]
+        return effect
+
+    def _helped(self, error: PointerError) -> PointerError:
+        """Says what makes parents, where a parent is what is missing."""
+        missing = isinstance(error, NotFoundError) and not isinstance(error, WrongKindError)
+        if missing and error.pointer and error.end < len(error.pointer.text):
+            error.help = "; ".join(filter(None, (error.help, "`ensure` makes missing parents")))
+        return error
+
+    def _followed(self, error: PointerError) -> PointerProgram:
+        texts = (p for p in self.pointers if error.pointer is not None and p.parsed.text == error.pointer.text)
+        return next(texts, self.place.counted)
+
+
+def add(value: ValueProgram, position: ListPosition | None) -> Change:
+    return lambda data, path, scope: jsonops.add(data, path, value.build(scope), position)
+
+
+def remove(data: Any, path: Pointer, _scope: Scope) -> Any:
+    return jsonops.remove(data, path)
+
+
+def replace(value: ValueProgram) -> Change:
+    return lambda data, path, scope: jsonops.replace(data, path, value.build(scope))
+
+
+def move(to: PointerProgram) -> Change:
+    return lambda data, source, scope: jsonops.move(data, source, to.fill(scope))
+
+
+def copy(to: PointerProgram) -> Change:
+    return lambda data, source, scope: jsonops.copy(data, source, to.fill(scope))
+
+
+def merge(value: ValueProgram) -> Change:
+    return lambda data, path, scope: jsonops.merge(data, path, value.build(scope))
+
+
+def ensure(value: ValueProgram) -> Change:
+    return lambda data, path, scope: jsonops.ensure(data, path, value.build(scope))
+
+
+def test(value: ValueProgram) -> Change:
+    def check(data: Any, path: Pointer, scope: Scope) -> Any:
+        jsonops.test(data, path, value.build(scope))
+        return data
+
+    return check
+
+
+@record
+class TestOp:
+    """``test``: a pointer with its value, or an expression."""
+
+    data: DataOp | None
+    expression: Compiled | None
+    message: TemplateProgram | None
+    origin: Origin
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        with blamed(self.origin):
+            return self.checked(state, scope)
+
+    def checked(self, state: CloudInitState, scope: Scope) -> Effect:
+        effect = Effect()
+        try:
+            if self.data is not None:
+                effect = self.data.apply(state, scope)
+            elif self.expression is not None:
+                check_true(self.expression, scope)
+        except PatchError as e:
+            if self.message is None or e.diagnostic.rule not in (rules.MATCH_COUNT, rules.TEST_FAILED, rules.OPERATION):
+                raise
+            message = self.message.text(scope, booleans=True)
+            raise fail(rules.TEST_FAILED, message, e.diagnostic.span, e.diagnostic.message) from None
+        return effect
+
+
+@record
+class AddPartOp:
+    """``addPart``: the part has that content after it."""
+
+    content_type: str
+    filename: str
+    content: TemplateProgram
+    origin: Origin
+
+    def apply(self, state: CloudInitState, scope: Scope) -> Effect:
+        before = state.current
+        with blamed(self.origin):
+            text = self.content.text(scope, booleans=True)
+            state.current = before.with_part(self.content_type, self.filename, text, self.origin)
+        changed = int(state.current is not before)
+        return Effect(matched=1, changed=changed, places=[f"userData part {self.filename}"])

@@ -1,0 +1,332 @@
+"""JSON Pointer (RFC 6901) with tokens that pick list elements by content: ``[key=value]``, ``[=text]``.
+
+``parse(text)`` gives a :class:`Pointer`; ``resolve`` and ``exists`` follow it into plain data. Faults are
+:class:`PointerError` with the place in the pointer's text; they hold names, kinds and counts, never values of the data.
+
+A pointer may be a template: where the caller cut a computed part out it puts one :data:`HOLE`, and
+``pointer.fill(values)`` puts the values in, as data: ``/`` and ``~`` in them have no meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .. import rules
+from ..diagnostics import Rule, did_you_mean
+from ..patterns import pattern
+from ..record import record, replace
+from ..values import kind, scalar_text
+
+HOLE = "\0"
+MAX_TOKENS = 64
+
+_INDEX = pattern(r"0|[1-9][0-9]*")
+_BAD_ESCAPE = pattern(r"~(?![01])")
+
+
+class PointerError(Exception):
+    """What is wrong with a pointer, or with following it. ``start`` and ``end`` are offsets in the pointer's text.
+
+    The caller makes a diagnostic of it: ``fail(e.rule, e.message, span(e.start, e.end), e.help)``. ``pointer`` tells
+    ``from`` and ``path`` apart; it is None where the text could not be parsed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        start: int,
+        end: int,
+        help: str | None = None,
+        *,
+        rule: Rule = rules.OPERATION,
+        pointer: Pointer | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.start = start
+        self.end = end
+        self.help = help
+        self.rule = rule
+        self.pointer = pointer
+
+
+class NotFoundError(PointerError):
+    """Nothing is at the place that the pointer names."""
+
+
+class WrongKindError(NotFoundError):
+    """Nothing can be there: a token names something in text, or in a map as if it were a list."""
+
+
+@record
+class Key:
+    """A reference token of RFC 6901, unescaped: a map's key, or in a list an index or ``-``."""
+
+    text: str
+    start: int
+    end: int
+
+
+@record
+class Match:
+    """``[key=value]``: the one map of a list whose ``key`` reads as ``value``."""
+
+    key: str
+    value: str
+    start: int
+    end: int
+
+    def picks(self, item: Any) -> bool:
+        return (
+            isinstance(item, dict)
+            and (k := find_key(item, self.key)) is not None
+            and scalar_text(item[k[0]]) == self.value
+        )
+
+
+@record
+class Equal:
+    """``[=text]``: the one scalar of a list that reads as ``value``."""
+
+    value: str
+    start: int
+    end: int
+
+    def picks(self, item: Any) -> bool:
+        return scalar_text(item) == self.value
+
+
+Token = Key | Match | Equal
+
+
+@record
+class Pointer:
+    """A parsed pointer. ``text`` is what was written; the pointer without tokens is the whole document."""
+
+    text: str
+    tokens: tuple[Token, ...]
+
+    @property
+    def holes(self) -> int:
+        return self.text.count(HOLE)
+
+    def fill(self, values: Sequence[str]) -> Pointer:
+        """The pointer with the holes filled in order; ``text`` and the offsets stay, so errors never show a value."""
+        rest = iter(values)
+        return replace(self, tokens=tuple(_fill(token, rest) for token in self.tokens))
+
+    def where(self, depth: int) -> str:
+        """The place before token number ``depth``, for messages."""
+        if depth == 0:
+            return "the root"
+        return f"`{shown(self.text[: self.tokens[depth - 1].end])}`"
+
+    def token_text(self, depth: int) -> str:
+        """Token number ``depth`` as it was written."""
+        token = self.tokens[depth]
+        return shown(self.text[token.start : token.end])
+
+    def error(self, depth: int, message: str, help: str | None = None, *, rule: Rule = rules.OPERATION) -> PointerError:
+        """An error at token number ``depth``."""
+        start, end = self._place(depth)
+        return PointerError(message, start, end, help, rule=rule, pointer=self)
+
+    def not_found(self, depth: int, message: str, help: str | None = None) -> NotFoundError:
+        start, end = self._place(depth)
+        return NotFoundError(message, start, end, help, pointer=self)
+
+    def _place(self, depth: int) -> tuple[int, int]:
+        if not self.tokens:
+            return 0, len(self.text)
+        token = self.tokens[min(depth, len(self.tokens) - 1)]
+        return token.start, token.end
+
+    def __str__(self) -> str:
+        return shown(self.text)
+
+
+def shown(text: str) -> str:
+    """Pointer text for messages: a hole is shown as the expression it stands for."""
+    return text.replace(HOLE, "$[…]")
+
+
+def _fill(token: Token, values: Iterator[str]) -> Token:
+    def put(text: str) -> str:
+        pieces = text.split(HOLE)
+        return pieces[0] + "".join(next(values) + piece for piece in pieces[1:])
+
+    match token:
+        case Key():
+            return replace(token, text=put(token.text))
+        case Match():
+            return replace(token, key=put(token.key), value=put(token.value))
+        case Equal():
+            return replace(token, value=put(token.value))
+
+
+def parse(text: str) -> Pointer:
+    """The pointer that a text writes (RFC 6901 section 3, and the two tokens of this language).
+
+    A token that begins with ``[`` and holds a ``=`` before the next ``/`` runs to its ``]``; ``/`` and ``~`` are plain
+    in it, and its value may stand in quotes, which it must where it holds a ``]``. Raises PointerError (bad-pointer).
+    """
+    if text and not text.startswith("/"):
+        raise _bad(
+            f"a pointer is empty or begins with `/`, not with `{shown(text[0])}`",
+            0,
+            1,
+            f"write `/{shown(text.lstrip('#').lstrip('/'))}`",
+        )
+    tokens: list[Token] = []
+    at = 0
+    while at < len(text):
+        token = _bracket(text, at + 1) or _plain(text, at + 1)
+        if len(tokens) == MAX_TOKENS:
+            raise _bad(f"the pointer has more than {MAX_TOKENS} tokens", token.start, token.end)
+        tokens.append(token)
+        at = token.end
+    return Pointer(text, tuple(tokens))
+
+
+def _bad(message: str, start: int, end: int, help: str | None = None) -> PointerError:
+    return PointerError(message, start, end, help, rule=rules.BAD_POINTER)
+
+
+def _plain(text: str, start: int) -> Key:
+    end = text.find("/", start)
+    end = len(text) if end < 0 else end
+    written = text[start:end]
+    if slip := _BAD_ESCAPE.search(written):
+        raise _bad(
+            "`~` stands alone: a key's `~` is written `~0`, its `/` is written `~1`",
+            start + slip.start(),
+            start + slip.end(),
+        )
+    return Key(written.replace("~1", "/").replace("~0", "~"), start, end)
+
+
+def _bracket(text: str, start: int) -> Token | None:
+    slash = text.find("/", start)
+    equals = text.find("=", start, len(text) if slash < 0 else slash)
+    if not text.startswith("[", start) or equals < 0:
+        return None
+    value, end = _bracket_value(text, start, equals + 1)
+    if end < len(text) and text[end] != "/":
+        raise _bad(
+            "after `]` comes `/` or the end of the pointer",
+            end,
+            end + 1,
+            'put a value that holds `]` in quotes: `[key="a]b"]`',
+        )
+    key = text[start + 1 : equals]
+    return Match(key, value, start, end) if key else Equal(value, start, end)
+
+
+def _bracket_value(text: str, start: int, at: int) -> tuple[str, int]:
+    quote = text[at : at + 1]
+    if quote in ("'", '"') and (close := text.find(quote + "]", at + 1)) >= 0:
+        return text[at + 1 : close], close + 2
+    if quote in ("'", '"'):
+        raise _bad(f"the quote {quote} is not closed before `]`", at, len(text))
+    close = text.find("]", at)
+    if close < 0:
+        raise _bad("`[` is not closed by `]`", start, len(text))
+    return text[at:close], close + 1
+
+
+def find_key(container: dict[Any, Any], text: str) -> tuple[Any] | None:
+    """The key that a text names, in a tuple: the text itself, else a YAML key of another type that reads as it."""
+    if text in container:
+        return (text,)
+    return next(((key,) for key in container if not isinstance(key, str) and scalar_text(key) == text), None)
+
+
+def step(container: Any, pointer: Pointer, depth: int) -> Any:
+    """The key or index in ``container`` that token number ``depth`` names.
+
+    Raises NotFoundError where there is none, PointerError where the token can never name one or picks several.
+    """
+    token, where = pointer.tokens[depth], pointer.where(depth)
+    if isinstance(container, dict) and isinstance(token, Key):
+        if (key := find_key(container, token.text)) is not None:
+            return key[0]
+        names = [key for key in map(scalar_text, container) if key is not None]
+        raise pointer.not_found(
+            depth,
+            f"there is no key `{pointer.token_text(depth)}` at {where}",
+            did_you_mean(token.text, names, "keys there"),
+        )
+    if isinstance(container, list):
+        return list_index(container, pointer, depth)
+    wanted = "a map" if isinstance(token, Key) else "a list"
+    message = f"at {where} is {kind(container)}, not {wanted}: `{pointer.token_text(depth)}` names nothing in it"
+    raise WrongKindError(message, token.start, token.end, pointer=pointer)
+
+
+def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:
+    """The index of the list element that a token names. Raises as :func:`step`."""
+    token, where = pointer.tokens[depth], pointer.where(depth)
+    if isinstance(token, Key):
+        index = parse_index(container, pointer, depth)
+        if index >= len(container):
+            raise pointer.not_found(
+                depth,
+                f"the list at {where} has {_count(container)}, there is no number {index}",
+                "the first element is number 0",
+            )
+        return index
+    hits = [i for i, item in enumerate(container) if token.picks(item)]
+    if len(hits) == 1:
+        return hits[0]
+    written = pointer.token_text(depth)
+    if hits:
+        raise pointer.error(
+            depth,
+            f"`{written}` picks {len(hits)} elements of the list at {where}: numbers {', '.join(map(str, hits[:10]))}",
+            "name one by its number",
+            rule=rules.AMBIGUOUS,
+        )
+    keys = {key for item in container if isinstance(item, dict) for key in map(scalar_text, item) if key is not None}
+    help = did_you_mean(token.key, keys, "keys there") if isinstance(token, Match) and token.key not in keys else None
+    raise pointer.not_found(depth, f"`{written}` picks none of the {_count(container)} of the list at {where}", help)
+
+
+def parse_index(container: list[Any], pointer: Pointer, depth: int) -> int:
+    """The number that a token writes (RFC 6901 section 4: no sign, no leading zero). Raises PointerError."""
+    token = pointer.tokens[depth]
+    if isinstance(token, Key) and _INDEX.fullmatch(token.text) and len(token.text) < 10:
+        return int(token.text)
+    where, written = pointer.where(depth), pointer.token_text(depth)
+    if written == "-":
+        raise pointer.error(
+            depth,
+            f"`-` is the place behind the last element of the list at {where}, nothing is there",
+            "only `add` and `ensure` take `-`, as last token",
+        )
+    raise pointer.error(
+        depth,
+        f"at {where} is a list with {_count(container)}, and `{written}` is no index",
+        "write a number from 0 (no sign, no leading zero), `-` to append, "
+        "`[key=value]` or `[=text]` to pick an element",
+    )
+
+
+def _count(container: list[Any]) -> str:
+    return f"{len(container)} element" + ("" if len(container) == 1 else "s")
+
+
+def resolve(data: Any, pointer: Pointer) -> Any:
+    """The value that the pointer names (RFC 6901 section 4). Raises NotFoundError or PointerError."""
+    for depth in range(len(pointer.tokens)):
+        data = data[step(data, pointer, depth)]
+    return data
+
+
+def exists(data: Any, pointer: Pointer) -> bool:
+    """Whether the pointer names a value. Raises PointerError where it cannot name one, or picks several."""
+    try:
+        resolve(data, pointer)
+    except NotFoundError:
+        return False
+    return True

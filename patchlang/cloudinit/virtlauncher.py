@@ -1,0 +1,109 @@
+"""What virt-launcher takes as cloud-init data: what it fails on, and what it loses without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .. import rules
+from ..diagnostics import Diagnostic, Severity
+from ..values import kind
+
+_IN_QUOTES = "put the value in quotes; make a computed one text by `string(...)`"
+_USER_DATA = (
+    "give the VM user data, if only the line `#cloud-config`; in the patch: `{op: replace, path: /UserData, "
+    "value: \"#cloud-config\\n\", when: cloudInit.userData.format == 'empty'}`"
+)
+META = ("NoCloudMetaData", "ConfigDriveMetaData")
+SOURCES = dict(zip(("noCloud", "configDrive"), META, strict=True))
+
+# the fields of KubeVirt's Go structs (pkg/cloud-init): what is not in them is lost on the way to the guest
+FIELDS: dict[str, dict[str, type]] = {
+    "": {
+        "DataSource": str,
+        "NoCloudMetaData": dict,
+        "ConfigDriveMetaData": dict,
+        "UserData": str,
+        "NetworkData": str,
+        "DevicesData": list,
+        "VolumeName": str,
+    },
+    "NoCloudMetaData": {"instance-type": str, "instance-id": str, "local-hostname": str, "public-keys": dict},
+    "ConfigDriveMetaData": {
+        "instance_type": str,
+        "instance_id": str,
+        "local_hostname": str,
+        "hostname": str,
+        "uuid": str,
+        "devices": list,
+        "public_keys": dict,
+    },
+}
+
+
+class Fault(NamedTuple):
+    """An error where virt-launcher fails, a warning where it drops something; and the fields that are to blame."""
+
+    diagnostic: Diagnostic
+    fields: tuple[str, ...]
+
+
+def faults(record: dict[str, Any], *, legacy_only: bool) -> Iterator[Fault]:
+    """What is wrong with a record of CloudInitData. ``legacy_only``: virt-launcher reads the older field alone."""
+    for place, fields in FIELDS.items():
+        found = record if place == "" else record.get(place)
+        if isinstance(found, dict):
+            yield from _fields(found, fields, place)
+    if record.get("DataSource") not in SOURCES:
+        yield _error("DataSource must be `noCloud` or `configDrive`", "DataSource")
+    if not record.get("UserData") and not record.get("NetworkData"):
+        yield _error(
+            "UserData and NetworkData are both empty, and virt-launcher needs one of them",
+            "UserData",
+            "NetworkData",
+            help=_USER_DATA,
+        )
+    has_meta = any(record.get(name) is not None for name in META)
+    if legacy_only or (record.get("UserData") and has_meta):
+        return
+    lost = "the host name, the instance id, SSH keys and the volume's name" if has_meta else "all meta data"
+    why = "UserData is empty" if has_meta else "NoCloudMetaData and ConfigDriveMetaData are both null"
+    help = _USER_DATA if has_meta else "leave one of them as virt-launcher sends it"
+    yield _error(
+        f"{why}: virt-launcher then takes the two texts alone, and {lost} are lost",
+        *(("UserData", "NetworkData") if has_meta else META),
+        help=help,
+    )
+
+
+def _fields(found: dict[str, Any], fields: dict[str, type], place: str) -> Iterator[Fault]:
+    by_lower = {name.lower(): name for name in fields}
+    for name, value in found.items():
+        path, owner = (f"{place}.{name}", place) if place else (name, name)
+        known = by_lower.get(name.lower())
+        if known is None:
+            message = f"virt-launcher knows no field `{path}` and drops it"
+            help = "the fields are: " + ", ".join(fields)
+            yield Fault(Diagnostic(rules.UNUSABLE_RESULT, message, None, help, Severity.WARNING), (owner,))
+        elif known != name and known in found:
+            yield _error(
+                f"`{path}` stands beside `{known}`: Go reads both as the same field", owner, help=f"write `{known}`"
+            )
+        elif value is not None and not isinstance(value, fields[known]):
+            yield _error(
+                f"`{path}` is {kind(value)}, and virt-launcher reads {kind(fields[known]())} there",
+                owner,
+                help=_IN_QUOTES if fields[known] is str else None,
+            )
+        elif isinstance(value, dict) and place and not all(isinstance(item, str) for item in value.values()):
+            yield _error(
+                f"`{path}` holds something other than text, and virt-launcher reads only text there",
+                owner,
+                help=_IN_QUOTES,
+            )
+
+
+def _error(message: str, *fields: str, help: str | None = None) -> Fault:
+    return Fault(
+        Diagnostic(rules.UNUSABLE_RESULT, f"virt-launcher cannot use the result: {message}", None, help), fields
+    )

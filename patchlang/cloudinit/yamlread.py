@@ -1,0 +1,240 @@
+"""YAML 1.1 as cloud-init reads it (PyYAML's safe loader), with the place of every node.
+
+PyYAML's own parser counts, since cloud-init uses it: libyaml differs from it in corners, such as tabs, and serves where
+it does not (:mod:`patchlang.cloudinit.libyaml`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from ..patterns import pattern
+from ..values import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
+from . import libyaml
+from .textedit import MERGE, Child, Kind, Node
+
+MAX_YAML_NODES = 10_000
+
+_TAG = "tag:yaml.org,2002:"
+_BLOCK_HEADER = pattern(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
+_TO_DASH = pattern(r"(?:[ \t\r\n]++|#[^\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
+# what PyYAML says of names and data, which may be a password that begins with `*` or `!`
+_NAMED = pattern(r"\b((?:alias|anchor|tag|handle)(?= ['\"])|base64 data|into ascii).*", re.DOTALL)
+_TO_QUESTION_MARK = pattern(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
+
+
+class YamlError(ValueError):
+    """Text that cloud-init cannot read as YAML; the message says where and why, without values of it."""
+
+
+class Document:
+    """A YAML text and what it means."""
+
+    def __init__(self, text: str, value: Any, root: Callable[[], Node | None]) -> None:
+        self.text = text
+        self.value = value
+        self._root = root
+
+    @cached_property
+    def root(self) -> Node | None:
+        """Its nodes, None where it has none. Most texts that are read back are never asked for theirs."""
+        root = self._root()
+        self._root = lambda: root  # lets go of what it was made from
+        return root
+
+    @cached_property
+    def aliases(self) -> tuple[Node, ...]:
+        """Those of the nodes that stand for another one."""
+        if self.root is None or "*" not in self.text:
+            return ()
+        return tuple(node for node in self.root.below() if node.target)
+
+    @cached_property
+    def duplicates(self) -> tuple[tuple[int, str], ...]:
+        """Keys that stand more than once in a map, with the lines (from 1) of those that do not count."""
+        return tuple(_duplicates(self.text, self.root))
+
+
+# the text that was read last: what has just been written is opened again by the next edit, and by CEL
+_last: list[Document] = []
+
+
+def read(text: str) -> Document:
+    """Reads a text of one document. Raises YamlError, TooBigError."""
+    known = _last[:]
+    if known and known[0].text == text:
+        return known[0]
+    _last[:] = [document := _read(text)]
+    return document
+
+
+def forget() -> None:
+    """Lets go of the text that was read last: it may hold secrets."""
+    _last.clear()
+
+
+def _read(text: str) -> Document:
+    if len(text) > MAX_TEXT:
+        raise TooBigError(f"more than {MAX_TEXT} characters of text")
+    try:
+        composed = libyaml.compose(text, max_nodes=MAX_YAML_NODES, max_depth=MAX_DEPTH - 2)
+        if composed is not None:
+            loader = _Loader("")
+            value = loader.construct_document(composed)
+            check_size(value)
+            return Document(text, value, lambda: loader.named(_Places(text).tree(composed)))
+        loader = _Loader(text)
+        theirs = loader.get_single_node()
+        value = None if theirs is None else loader.construct_document(theirs)
+        check_size(value)
+        root = None if theirs is None else loader.named(loader.open[0][0][1])
+        return Document(text, value, lambda: root)
+    except yaml.MarkedYAMLError as e:
+        mark = e.problem_mark or e.context_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        twice = e.problem == "second occurrence"  # of an anchor
+        problem = _NAMED.sub(r"\1", (e.context if twice else e.problem) or e.context or "not YAML")
+        raise YamlError(f"{problem}{where}") from None
+    except yaml.reader.ReaderError as e:
+        line = text.count("\n", 0, e.position) + 1
+        raise YamlError(f"line {line} has a control character that YAML does not allow") from None
+    except RecursionError:
+        raise TooBigError(f"nested deeper than {MAX_DEPTH}") from None
+    except TooBigError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
+        raise YamlError("a plain value looks like a number, a date or binary data, but is none") from None
+
+
+def _duplicates(text: str, root: Node | None) -> Iterator[tuple[int, str]]:
+    for node in root.below() if root else ():
+        last = {child.name: child for child in node.children if node.kind is Kind.MAP}
+        if len(last) == len(node.children):
+            continue
+        for child in node.children:
+            if node.kind is Kind.MAP and child.name is not MERGE and last[child.name] is not child:
+                yield text.count("\n", 0, child.start) + 1, str(child.name)
+
+
+class _Places:
+    """Builds our nodes from PyYAML's."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def tree(self, theirs: yaml.Node) -> Node:
+        """A node without aliases in it, with all below."""
+        parts: list[tuple[yaml.Node, Node]] = []
+        if isinstance(theirs, yaml.SequenceNode):
+            parts = [(item, self.tree(item)) for item in theirs.value]
+        elif isinstance(theirs, yaml.MappingNode):
+            parts = [(item, self.tree(item)) for pair in theirs.value for item in pair]
+        return self.node(theirs.start_mark.index, theirs, parts)
+
+    def node(self, start: int, theirs: Any, parts: list[tuple[yaml.Node, Node]]) -> Node:
+        node = Node(Kind.SCALAR, start, theirs.end_mark.index)
+        if isinstance(theirs, yaml.ScalarNode):
+            node.style = theirs.style or None
+            if node.style in ("|", ">"):
+                node.end = self.block_scalar_end(node)
+            return node
+        node.flow = bool(theirs.flow_style)
+        node.kind = Kind.LIST if isinstance(theirs, yaml.SequenceNode) else Kind.MAP
+        if node.kind is Kind.LIST:
+            node.children = [Child(value.start, value.end, None, None, value) for _, value in parts]
+        else:
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            node.children = [
+                Child(key.start, max(key.end, value.end), key, name, value) for (name, key), (_, value) in pairs
+            ]
+        if not node.flow and node.children:
+            self.block_extent(node)
+        if theirs.tag not in (_TAG + "seq", _TAG + "map"):
+            node.kind = Kind.SCALAR
+        return node
+
+    def block_extent(self, node: Node) -> None:
+        """A block collection ends where its last line ends, comment included.
+
+        Its elements begin at their dashes, entries with a complex key at the question mark.
+        """
+        at, mark = node.start, _TO_DASH if node.kind is Kind.LIST else _TO_QUESTION_MARK
+        for child in node.children:
+            if found := mark.match(self.text, at):
+                child.start = min(found.end(), child.start)
+            at = child.end = max(child.end, child.start + 1)
+        end = self.text.find("\n", node.children[-1].end)
+        end = len(self.text) if end < 0 else end
+        node.end = end - (self.text[end - 1 : end] == "\r")
+
+    def block_scalar_end(self, node: Node) -> int:
+        """Where the last line of a block scalar ends; blank lines behind it are part of it where `+` keeps them."""
+        text, end = self.text, node.end
+        header = _BLOCK_HEADER.match(text, node.start)
+        if not (header and header[1]):
+            last = node.start + len(text[node.start : end].rstrip(" \t\r\n"))
+            line_end = text.find("\n", last, end)
+            end = end if line_end < 0 else line_end + 1
+        if text[end - 1 : end] == "\n":
+            end -= 2 if text[end - 2 : end - 1] == "\r" else 1
+        return end
+
+
+class _Loader(yaml.SafeLoader):
+    """Builds our nodes beside PyYAML's: one list of finished children for each node that is being composed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.places = _Places(text)
+        self.count = 0
+        self.open: list[list[tuple[yaml.Node, Node]]] = [[]]
+        self.anchored: dict[int, Node] = {}
+        self.composing: list[str] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
+        base: Any = super()
+        event: Any = base.peek_event()
+        self.count += 1
+        if self.count > MAX_YAML_NODES or len(self.open) > MAX_DEPTH:
+            raise TooBigError(f"more than {MAX_YAML_NODES} YAML nodes, or nested deeper than {MAX_DEPTH}")
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias:
+            if event.anchor in self.composing:
+                raise yaml.composer.ComposerError(
+                    None, None, "an alias stands inside of what it stands for", event.start_mark
+                )
+            theirs = base.compose_node(parent, index)
+            node = Node(Kind.ALIAS, event.start_mark.index, event.end_mark.index, target=self.anchored[id(theirs)])
+        else:
+            self.open.append([])
+            self.composing.append(event.anchor)
+            theirs = base.compose_node(parent, index)
+            self.composing.pop()
+            node = self.anchored[id(theirs)] = self.places.node(event.start_mark.index, theirs, self.open.pop())
+        self.open[-1].append((theirs, node))
+        return theirs
+
+    def named(self, root: Node) -> Node:
+        """Our root with its keys, once PyYAML has constructed: only then it has settled what they are."""
+        for node in root.below():
+            for child in node.children:
+                if child.key is not None:
+                    child.name = self.key(child.name)
+        return root
+
+    def key(self, theirs: yaml.Node) -> Any:
+        if theirs.tag == _TAG + "str":
+            return theirs.value
+        return MERGE if theirs.tag == _TAG + "merge" else self.construct_object(theirs, deep=True)
+
+
+def _text(loader: _Loader, node: Any) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor(_TAG + "python/unicode", _text)

@@ -1,0 +1,1 @@
+"""Bytes of a patch file to a YAML tree with places, and to the typed model."""

@@ -1,0 +1,380 @@
+"""Node tree to model, driven by the model's own field types; every shape error of a file is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, assert_never, get_args, get_origin, get_type_hints
+
+from .. import rules
+from ..diagnostics import Diagnostic, PatchError, did_you_mean, fail
+from ..patterns import pattern
+from ..record import Field, fields, is_record
+from ..source import Span, Text
+from . import model
+from .scalar_values import described, json_scalar, scalar
+from .yamltree import Mapping, Node, Scalar, Sequence, describe
+
+T = TypeVar("T")
+
+NAME = pattern(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
+CEL_WORDS = frozenset(
+    "as break const continue else false for function if import in let loop null package namespace return true var "
+    "void while".split()
+)
+TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
+
+
+def yaml_key(field: Field) -> str:
+    """The YAML key of a model field: its own, else its Python name in camel case."""
+    head, *tail = field.name.split("_")
+    return field.key or head + "".join(part.capitalize() for part in tail)
+
+
+@cache
+def model_fields(cls: Any) -> dict[str, tuple[Field, Any]]:
+    """YAML key → (field, its type), in order, without ``span``, which is the place and not a key."""
+    hints = get_type_hints(cls)
+    return {yaml_key(f): (f, hints[f.name]) for f in fields(cls) if f.name != "span"}
+
+
+def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
+    """One document of a patch file, with its errors.
+
+    Where it has errors the patch holds what could be read, for further checks; it is None where that is too little.
+    """
+    return decode_document(root, model.Patch, _check_variables)
+
+
+def decode_document(
+    root: Node, cls: type[T], check: Callable[[T], Iterable[Diagnostic]]
+) -> tuple[T | None, list[Diagnostic]]:
+    """One document of the kind that a class of the model is named after, with its errors.
+
+    ``check`` finds what is wrong with a document whose values are right one by one. None where that could not be read.
+    """
+    decoder = _Decoder()
+    try:
+        _check_kind(root, cls.__name__)
+        document = decoder.record(cls, root, also=("apiVersion", "kind"))
+        decoder.found += [*_check_name(document.metadata), *check(document)]  # type: ignore[attr-defined]
+    except _InvalidError:
+        return None, decoder.found
+    except PatchError as e:
+        return None, [*decoder.found, e.diagnostic]
+    return document, decoder.found
+
+
+# what can be checked further without the parts that could not be read; and parts without which that would mislead
+_PARTIAL = (model.Patch, model.Spec)
+_ESSENTIAL = frozenset({"metadata", "spec", "variables", "namespaces"})
+# records that say nothing without one of these keys
+_ONE_OF: dict[type, tuple[str, ...]] = {model.Spec: ("domain", "cloudInit")}
+
+
+class _InvalidError(Exception):
+    """The value is unusable and its errors are already collected."""
+
+
+class _Decoder:
+    def __init__(self) -> None:
+        self.found: list[Diagnostic] = []
+
+    def collect(self, work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except PatchError as e:
+            self.found.append(e.diagnostic)
+        except _InvalidError:
+            pass
+        return None
+
+    def record(self, cls: type[T], node: Node, also: Iterable[str] = ()) -> T:
+        """A record from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
+        if not isinstance(node, Mapping):
+            raise fail(rules.WRONG_TYPE, f"a map is needed here, not {describe(node)}", node.span, _keys_help(cls))
+        known = model_fields(cls)  # type: ignore[arg-type]  # a class is hashable, mypy does not see it of type[T]
+        values: dict[str, Any] = {}
+        errors = len(self.found)
+        for name, child in node.entries:
+            if name.text in known:
+                field, hint = known[name.text]
+                values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
+            elif name.text not in also:
+                allowed = [*also, *_own_first(cls)]
+                self.found.append(
+                    Diagnostic(
+                        rules.UNKNOWN_KEY,
+                        f"unknown key `{name.text}`",
+                        name.span,
+                        did_you_mean(name.text, allowed, "keys here"),
+                    )
+                )
+        missing = [k for k, (f, _) in known.items() if f.is_required and f.name not in values]
+        if missing:
+            words = " and ".join(f"`{k}`" for k in missing)
+            verb = "is" if len(missing) == 1 else "are"
+            self.found.append(
+                Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls))
+            )
+        needed = _ONE_OF.get(cls, ())
+        if needed and not any(name.text in needed or name.text not in known for name, _ in node.entries):
+            words = " or ".join(f"`{k}`" for k in needed)
+            self.found.append(
+                Diagnostic(
+                    rules.MISSING_KEY,
+                    f"{words} is missing: nothing is edited",
+                    _start_of(node),
+                    "write a list of edits under one of them, each as an entry that starts with `- op:`",
+                )
+            )
+        broken = {name for name, value in values.items() if value is None}
+        if (
+            missing
+            or (broken and (cls not in _PARTIAL or broken & _ESSENTIAL))
+            or (len(self.found) > errors and cls not in _PARTIAL)
+        ):
+            raise _InvalidError
+        values = {name: value for name, value in values.items() if name not in broken}
+        if any(f.name == "span" for f in fields(cls)):
+            values["span"] = node.span
+        return cls(**values)
+
+    def value(self, hint: Any, node: Node, what: str) -> Any:
+        """A value of the given model type."""
+        options = [o for o in get_args(hint) if o is not NoneType] if get_origin(hint) in (Union, UnionType) else [hint]
+        if set(options) == set(get_args(model.Value)):
+            return self.json_value(node)
+        return self.single(_choose(options, node), node, what)
+
+    def single(self, hint: Any, node: Node, what: str) -> Any:
+        if get_origin(hint) is tuple:
+            return self.collection(get_args(hint)[0], node, what)
+        if hint in model.OPS:
+            return self.edit(node, model.OPS[hint])
+        if hint is model.MapValue and isinstance(node, Mapping):
+            return self.json_value(node)
+        if _is_record(hint):
+            return self.record(hint, node)
+        if not isinstance(node, Scalar):
+            raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}, not {describe(node)}", node.span)
+        return scalar(hint, node, what)
+
+    def collection(self, item: Any, node: Node, what: str) -> tuple[Any, ...]:
+        if get_origin(item) is tuple and get_args(item)[-1] is not Ellipsis:
+            name_type, value_type = get_args(item)
+            return self.pairs(name_type, value_type, node, what)
+        if isinstance(node, Scalar) and isinstance(item, type) and issubclass(item, Text):
+            return (scalar(item, node, what),)
+        if not isinstance(node, Sequence):
+            raise fail(
+                rules.WRONG_TYPE,
+                f"{what} must be a list, not {describe(node)}",
+                node.span,
+                "start each entry with `- `",
+            )
+        if item in model.OPS:
+            return self.edits(item, node, what)
+        return self.all(partial(self.value, item, child, f"an entry of {what}") for child in node.items)
+
+    def pairs(self, name_type: Any, value_type: Any, node: Node, what: str) -> tuple[Any, ...]:
+        if not isinstance(node, Mapping):
+            raise fail(rules.WRONG_TYPE, f"{what} must be a map, not {describe(node)}", node.span)
+
+        def pair(name: Scalar, child: Node) -> tuple[Any, Any]:
+            return scalar(name_type, name, "a key"), self.value(value_type, child, f"`{name.text}`")
+
+        return self.all(partial(pair, name, child) for name, child in node.entries)
+
+    def all(self, work: Iterable[Callable[[], Any]]) -> tuple[Any, ...]:
+        errors = len(self.found)
+        values = tuple(self.collect(one) for one in work)
+        if len(self.found) > errors:
+            raise _InvalidError
+        return values
+
+    def edits(self, item: Any, node: Sequence, what: str) -> tuple[Any, ...]:
+        """Those that can be read; the others are collected, and what else is wrong is found in the same go."""
+        if not node.items:
+            self.found.append(
+                Diagnostic(
+                    rules.BAD_VALUE,
+                    f"{what} is an empty list: nothing is edited",
+                    node.span,
+                    "write its edits, each as an entry that starts with `- op:`, or leave the key out",
+                )
+            )
+        found = (self.collect(partial(self.single, item, child, f"an entry of {what}")) for child in node.items)
+        return tuple(edit for edit in found if edit is not None)
+
+    def edit(self, node: Node, ops: dict[str, Any]) -> Any:
+        if not isinstance(node, Mapping):
+            raise fail(rules.WRONG_TYPE, f"an edit is a map with `op`, not {describe(node)}", node.span)
+        op = node.get("op")
+        if not isinstance(op, Scalar):
+            message = f"`op` is {describe(op)}" if op else "`op` is missing"
+            rule = rules.WRONG_TYPE if op else rules.MISSING_KEY
+            raise fail(rule, message, op.span if op else _start_of(node), "ops: " + ", ".join(ops))
+        if op.text not in ops:
+            raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, did_you_mean(op.text, ops, "ops"))
+        edit = self.record(ops[op.text], node, also=("op",))
+        _check_combination(edit)
+        return edit
+
+    def json_value(self, node: Node) -> model.Value:
+        match node:
+            case Scalar():
+                return json_scalar(node)
+            case Sequence():
+                return model.ListValue(self.all(partial(self.json_value, child) for child in node.items), node.span)
+            case Mapping():
+                for name, _ in node.entries:
+                    if "$[" in name.text:
+                        self.found.append(
+                            Diagnostic(
+                                rules.BAD_TEMPLATE,
+                                "a key cannot be computed",
+                                name.span,
+                                'compute the whole map: `value: "$[ {...} ]"`, or put the key into the path',
+                            )
+                        )
+                entries = self.all(
+                    partial(lambda n, c: (n.text, self.json_value(c)), name, child) for name, child in node.entries
+                )
+                return model.MapValue(entries, node.span)
+
+
+def _is_record(hint: Any) -> bool:
+    return is_record(hint) and hint is not model.Expect and not issubclass(hint, Text)
+
+
+def _shape(hint: Any) -> type[Node]:
+    if get_origin(hint) is tuple:
+        return Sequence
+    return Mapping if _is_record(hint) else Scalar
+
+
+def _choose(options: list[Any], node: Node) -> Any:
+    """The member of a union that fits the node: by its shape, and of several records by their first key."""
+    fitting = [o for o in options if isinstance(node, _shape(o))] or options[-1:]
+    if len(fitting) == 1 or not isinstance(node, Mapping):
+        return fitting[0]
+    by_key = {next(iter(model_fields(o))): o for o in fitting}
+    for key, option in by_key.items():
+        if node.get(key) is not None:
+            return option
+    words = " or ".join(f"`{key}`" for key in by_key)
+    raise fail(rules.MISSING_KEY, f"{words} is needed", _start_of(node))
+
+
+def _check_kind(root: Node, wanted: str) -> None:
+    example = f"a patch document starts with `apiVersion: {model.API_VERSION}` and `kind: {wanted}`"
+    if not isinstance(root, Mapping):
+        raise fail(rules.UNKNOWN_KIND, f"a patch document is a map, this is {describe(root)}", root.span, example)
+    version, kind = root.get("apiVersion"), root.get("kind")
+    if version is None and kind is None:
+        raise fail(rules.UNKNOWN_KIND, "not a patch document: `apiVersion` and `kind` are missing", root.span, example)
+    for name, node, text in (("kind", kind, wanted), ("apiVersion", version, model.API_VERSION)):
+        if not isinstance(node, Scalar):
+            message = f"`{name}` is {describe(node)}" if node else f"`{name}` is missing"
+            raise fail(rules.UNKNOWN_KIND, message, node.span if node else root.span, example)
+        if node.text != text:
+            hint = example
+            if node.text == "ConfigMap":
+                hint = "give the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
+            raise fail(rules.UNKNOWN_KIND, f"`{name}: {node.text}` is not known here", node.span, hint)
+
+
+def _check_name(metadata: model.Metadata) -> Iterable[Diagnostic]:
+    if not NAME.fullmatch(metadata.name.text):
+        yield Diagnostic(
+            rules.BAD_VALUE,
+            "the name must be 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both ends",
+            metadata.name.span(),
+        )
+
+
+def _check_variables(patch: model.Patch) -> Iterable[Diagnostic]:
+    seen: set[str] = set()
+    for variable in patch.spec.variables:
+        text, span = variable.name.text, variable.name.span()
+        if not IDENTIFIER.fullmatch(text) or text in CEL_WORDS or text in TAKEN_NAMES:
+            yield Diagnostic(
+                rules.BAD_VALUE,
+                "a variable's name is letters, digits and `_`, and none of CEL's or our own words",
+                span,
+                "taken: " + ", ".join(sorted(TAKEN_NAMES)),
+            )
+        elif text in seen:
+            yield Diagnostic(rules.DUPLICATE_NAME, f"variable `{text}` is defined twice", span)
+        seen.add(text)
+
+
+def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
+    match edit:
+        case model.Test(path=None, expression=None) | model.JsonTest(path=None, expression=None):
+            raise fail(rules.MISSING_KEY, "`test` needs a `path` or an `expression`", edit.span)
+        case (
+            model.Test(path=model.XPath(), expression=model.Expression())
+            | model.JsonTest(path=model.Pointer(), expression=model.Expression())
+        ):
+            raise fail(
+                rules.KEY_CONFLICT, "`test` takes a `path` or an `expression`, not both", edit.span, "write two tests"
+            )
+        case model.Test(expression=model.Expression()) if edit.expect or edit.unless:
+            raise fail(rules.KEY_CONFLICT, "`expect` and `unless` go with `path`, not with `expression`", edit.span)
+        case model.JsonTest(path=model.Pointer(), value=None):
+            raise fail(rules.MISSING_KEY, "`test` with a `path` needs a `value`", edit.span)
+        case model.JsonTest(path=None) if edit.value or edit.expect or edit.unless:
+            raise fail(
+                rules.KEY_CONFLICT, "`value`, `expect` and `unless` go with `path`, not with `expression`", edit.span
+            )
+        case model.QemuArgs(args=(), env=()):
+            raise fail(rules.MISSING_KEY, "`qemuArgs` needs `args` or `env`", edit.span)
+        case model.QemuArgs() if edit.expect or edit.unless:
+            raise fail(
+                rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span
+            )
+        case model.Ensure(within=None) if edit.expect or edit.unless:
+            raise fail(
+                rules.KEY_CONFLICT,
+                "in `ensure`, `expect` and `unless` go with `in`",
+                edit.span,
+                "add `in`, or use `when` with `xpath(...)`",
+            )
+        case model.AddPart() if edit.part or edit.unless or edit.expect:
+            raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
+        case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):
+            raise fail(rules.KEY_CONFLICT, "`addPart` works on `userData`", edit.span)
+        case model.CloudInitBase() if edit.part and edit.target is not model.Target.USER_DATA:
+            raise fail(rules.KEY_CONFLICT, "`part` goes with `target: userData`", edit.span)
+        case (
+            model.Add() | model.Set() | model.Ensure() | model.Merge() | model.Replace() | model.Remove()
+            | model.Move() | model.Copy() | model.Rename() | model.QemuArgs() | model.Test()
+        ):  # fmt: skip
+            pass
+        case (
+            model.JsonAdd() | model.JsonRemove() | model.JsonReplace() | model.JsonMove() | model.JsonCopy()
+            | model.JsonTest() | model.JsonMerge() | model.JsonEnsure() | model.AddPart()
+        ):  # fmt: skip
+            pass
+        case _:
+            assert_never(edit)
+
+
+def _start_of(node: Mapping) -> Span:
+    return node.entries[0][0].span if node.entries else node.span
+
+
+def _own_first(cls: type) -> list[str]:
+    """The keys of a class, those that every edit has last."""
+    common = [
+        key for base in (model.DomainBase, model.CloudInitBase) if issubclass(cls, base) for key in model_fields(base)
+    ]
+    return [*(k for k in model_fields(cls) if k not in common), *common]
+
+
+def _keys_help(cls: type) -> str:
+    return "keys here: " + ", ".join(_own_first(cls))

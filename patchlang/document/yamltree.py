@@ -1,0 +1,251 @@
+"""YAML text to a tree of nodes that know their place; nothing is constructed, scalars stay text as written.
+
+The parser is PyYAML's binding to libyaml (events only). Refused with a position: duplicate keys, merge keys,
+explicit tags, keys that are not scalars, and trees beyond the limits below (a file is hostile until it is read).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import yaml
+
+from .. import rules
+from ..diagnostics import fail
+from ..patterns import pattern
+from ..record import record
+from ..source import SourceFile, Span
+from .scalar_offsets import offsets
+
+MAX_DEPTH = 40
+MAX_NODES = 50_000
+MAX_ALIASES = 50
+_MANIFEST_DEPTH = 100
+_MANIFEST_NODES = 1_000_000
+
+
+@record
+class Scalar:
+    """A scalar as text. ``plain`` where it is written without quotes or block marks."""
+
+    text: str
+    plain: bool
+    span: Span
+
+
+@record
+class Sequence:
+    items: tuple[Node, ...]
+    span: Span
+
+
+@record
+class Mapping:
+    """Keys are unique by their text and in the order they are written."""
+
+    entries: tuple[tuple[Scalar, Node], ...]
+    span: Span
+
+    def get(self, key: str) -> Node | None:
+        return next((value for name, value in self.entries if name.text == key), None)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def describe(node: Node) -> str:
+    """The node's kind in words, for messages."""
+    match node:
+        case Scalar():
+            return "a scalar"
+        case Sequence():
+            return "a list"
+        case Mapping():
+            return "a map"
+
+
+def parse(source: SourceFile, *, manifest: bool = False) -> list[Node]:
+    """The documents of a file, empty ones left out.
+
+    A ``manifest`` is Kubernetes' and may be larger; tags in it are passed over, and merge keys taken as they are meant.
+
+    Raises PatchError (PL003, PL005, PL006, PL007) at the first fault.
+    """
+    try:
+        return list(_Composer(source, manifest).documents())
+    except yaml.MarkedYAMLError as e:
+        marks = [min(mark.index, len(source.text)) for mark in (e.context_mark, e.problem_mark) if mark]
+        at = marks[-1] if marks else 0
+        problem = " ".join(filter(None, (e.problem, e.context))) or "not YAML"
+        raise fail(
+            rules.BAD_YAML, f"not YAML: {problem}", Span(source, at, at), _hint(source, _before(source, at), at)
+        ) from None
+    except yaml.YAMLError as e:
+        before = source.text.encode()[: getattr(e, "position", 0)]  # libyaml counts bytes
+        at = len(before.decode(errors="ignore"))
+        reason = getattr(e, "reason", None) or str(e)
+        raise fail(rules.BAD_YAML, f"not YAML: {reason}", Span(source, at, at)) from None
+
+
+def _before(source: SourceFile, at: int) -> int:
+    """The last character before ``at`` that is no white space: libyaml often points into the line behind a fault."""
+    return max(0, len(source.text[:at].rstrip()) - 1)
+
+
+_QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
+
+
+def _hint(source: SourceFile, first: int, last: int) -> str | None:
+    """What is probably wrong in the lines between two offsets."""
+    numbers = range(source.position(first).line, source.position(last).line + 1)
+    lines = [source.line(number) for number in numbers]
+    if any("\t" in line[: len(line) - len(line.lstrip())] for line in lines):
+        return "YAML is indented with spaces, never with tabs"
+    if any(re.search(r"[:,{-]\s+[@`%]", line) for line in lines):
+        return "a value that begins with `@`, `%` or a back quote is put in quotes"
+    if any(re.search(r"\{.*[\w/.*)\]]\[", line) for line in lines):
+        return "inside `{ }` put a value that holds `[`, `]`, `{`, `}` or `,` in quotes"
+    if any("$[" in line for line in lines):
+        return (
+            "put a value with `$[ ]` in quotes: YAML reads `: `, ` #`, and in `{ }` also `,`, `[` and `]`, as its own"
+        )
+    if any(_QUOTED_START.search(line) for line in lines):
+        return "a value that begins with a quote must be quoted as a whole: `when: \"'x' in vmi.metadata.annotations\"`"
+    return None
+
+
+class _Composer:
+    def __init__(self, source: SourceFile, manifest: bool) -> None:
+        self.source = source
+        self.manifest = manifest
+        self.max_nodes, self.max_depth = (_MANIFEST_NODES, _MANIFEST_DEPTH) if manifest else (MAX_NODES, MAX_DEPTH)
+        self.events: Iterator[yaml.Event] = yaml.parse(source.text, Loader=yaml.CSafeLoader)
+        self.anchors: dict[str, tuple[Node, int, int]] = {}
+        self.nodes = 0
+        self.aliases = 0
+
+    def documents(self) -> Iterator[Node]:
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.anchors.clear()
+                node = self.node(next(self.events), 0)
+                if not (isinstance(node, Scalar) and node.plain and node.text == ""):
+                    yield node
+
+    def span(self, start: yaml.Event, end: yaml.Event | None = None) -> Span:
+        first, last = start.start_mark, (end or start).end_mark
+        assert first is not None, "the parser marks every event"
+        assert last is not None, "the parser marks every event"
+        return Span(self.source, first.index, last.index)
+
+    def node(self, event: yaml.Event, depth: int) -> Node:
+        self.nodes += 1
+        if self.nodes > self.max_nodes or depth > self.max_depth:
+            too_many = self.nodes > self.max_nodes
+            what = f"has more than {self.max_nodes} nodes" if too_many else f"is nested deeper than {self.max_depth}"
+            raise fail(rules.YAML_LIMIT, f"the file {what}", self.span(event), "split it into several patch files")
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, depth)
+        assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)), "libyaml gives nothing else here"
+        if event.tag not in (None, "!") and not self.manifest:
+            raise fail(
+                rules.YAML_FEATURE,
+                f"tags such as `{event.tag}` have no meaning here",
+                self.span(event),
+                "leave the tag out; quote the value if it is text",
+            )
+        match event:
+            case yaml.ScalarEvent():
+                node: Node = Scalar(event.value, not event.style, self.span(event))
+            case yaml.SequenceStartEvent():
+                node = self.sequence(event, depth)
+            case _:
+                node = self.mapping(event, depth)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (node, *_extent(node))
+        return node
+
+    def alias(self, event: yaml.AliasEvent, depth: int) -> Node:
+        self.aliases += 1
+        anchored = self.anchors.get(event.anchor or "")
+        if anchored is None:
+            raise fail(rules.BAD_YAML, f"no anchor `&{event.anchor}` stands before this alias", self.span(event))
+        node, size, height = anchored
+        self.nodes += size
+        too_many = self.aliases > MAX_ALIASES and not self.manifest
+        if too_many or self.nodes > self.max_nodes or depth + height > self.max_depth:
+            limits = f"more than {self.max_nodes} nodes or {self.max_depth} levels"
+            raise fail(
+                rules.YAML_LIMIT,
+                limits if self.manifest else f"more than {MAX_ALIASES} aliases, or with them {limits}",
+                self.span(event),
+                "write the values out",
+            )
+        return node
+
+    def sequence(self, start: yaml.Event, depth: int) -> Sequence:
+        items: list[Node] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.node(event, depth + 1))
+        return Sequence(tuple(items), self.span(start, event))
+
+    def mapping(self, start: yaml.Event, depth: int) -> Mapping:
+        entries: list[tuple[Scalar, Node]] = []
+        merged: list[tuple[Scalar, Node]] = []
+        seen: dict[str, Scalar] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self.node(event, depth + 1)
+            if not isinstance(key, Scalar):
+                raise fail(rules.BAD_YAML, f"a key must be a scalar, not {describe(key)}", key.span)
+            if key.plain and key.text == "<<":
+                if self.manifest:
+                    merged += _merged(self.node(next(self.events), depth + 1))
+                    continue
+                raise fail(rules.YAML_FEATURE, "merge keys (`<<`) are not supported", key.span, "write the keys out")
+            if key.text in seen:
+                first = seen[key.text].span.begin.line
+                raise fail(
+                    rules.DUPLICATE_KEY,
+                    f"key `{key.text}` is here twice (first in line {first})",
+                    key.span,
+                    "keep one of them; YAML would silently take the last",
+                )
+            seen[key.text] = key
+            entries.append((key, self.node(next(self.events), depth + 1)))
+        for key, value in merged:
+            if key.text not in seen:
+                seen[key.text] = key
+                entries.append((key, value))
+        return Mapping(tuple(entries), self.span(start, event))
+
+
+def _merged(value: Node) -> list[tuple[Scalar, Node]]:
+    """What a merge key brings: the entries of one map or of several, of which the first counts."""
+    maps = value.items if isinstance(value, Sequence) else (value,)
+    return [entry for one in maps if isinstance(one, Mapping) for entry in one.entries]
+
+
+def _extent(node: Node) -> tuple[int, int]:
+    """How many nodes there are in a node, itself included, and how many levels below it."""
+    match node:
+        case Scalar():
+            return 1, 0
+        case Sequence():
+            inner = [_extent(item) for item in node.items]
+        case Mapping():
+            inner = [(size + 1, height) for size, height in (_extent(value) for _, value in node.entries)]
+    return 1 + sum(size for size, _ in inner), max((height + 1 for _, height in inner), default=0)
+
+
+def inside(scalar: Scalar, start: int, end: int | None = None) -> Span:
+    """The place in the file of the characters ``start`` to ``end`` of a scalar's text (end of text by default).
+
+    The written form is walked along with the text, over quotes, escapes and folded lines.
+    """
+    source = scalar.span.source
+    places = offsets(scalar.text, source.text[scalar.span.start : scalar.span.end])
+    last = len(scalar.text)
+    begin = places[min(start, last)]
+    finish = places[min(end if end is not None else last, last)]
+    return Span(source, scalar.span.start + begin, scalar.span.start + max(begin, finish))

@@ -1,0 +1,167 @@
+"""Compiles the op of one domain edit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, assert_never
+
+from lxml import etree
+
+from .. import rules
+from ..cel.template import TemplateProgram, compile_template
+from ..context import Context
+from ..diagnostics import did_you_mean, fail
+from ..document import model
+from ..libvirt_lists import Key
+from ..source import Text
+from ..xpath.constructive import BuildDialect, parse_build_path
+from ..xpath.query import Query, Selector, attribute_selector, new_name
+from ..xpath.tree import Path
+from . import ops
+from .ensure import EnsureOp, check_build_path
+from .fragment import FragmentProgram, compile_fragment
+from .merge import MergeOp
+from .ops import DomainOp, Targets
+from .qemuargs import QemuArgsOp
+
+if TYPE_CHECKING:
+    from ..cel.compiled import Compiled
+
+_ONE = model.Expect(1, 1)
+_AT_MOST_ONE = model.Expect(0, 1)
+
+
+class DomainOps:
+    """Compiles the op of one domain edit. Every method raises PatchError (PL2xx)."""
+
+    def __init__(self, context: Context, edit: model.DomainEdit) -> None:
+        self.context = context
+        self.edit = edit
+        self.loop = edit.for_each is not None
+        self.known = context.xpath_names(loop=self.loop)
+
+    def compile(self) -> DomainOp:
+        edit, allow = self.edit, self.edit.allow_protected
+        match edit:
+            case model.Add():
+                return ops.AddOp(self.targets(edit.path), self.fragment(edit.xml), edit.position, allow)
+            case model.Set():
+                return ops.SetOp(self.targets(edit.path, attribute=True), self.template(edit.value), allow)
+            case model.Ensure():
+                return self.ensure(edit)
+            case model.Merge():
+                return self.merge(edit)
+            case model.Replace():
+                return ops.ReplaceOp(self.targets(edit.path), self.fragment(edit.xml), allow)
+            case model.Remove():
+                return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE), allow)
+            case model.Move() | model.Copy():
+                copies = isinstance(edit, model.Copy)
+                destination = Targets(Selector(edit.path, self.context.namespaces, self.known), _ONE)
+                return ops.RelocateOp(self.targets(edit.source), destination, edit.position, copies, allow)
+            case model.Rename():
+                return self.renaming(edit)
+            case model.QemuArgs():
+                return self.qemu_args(edit)
+            case model.Test():
+                return self.test(edit)
+            case _:
+                assert_never(edit)
+
+    def targets(self, path: model.XPath, *, default: model.Expect = _ONE, attribute: bool = False) -> Targets:
+        selector = Selector(path, self.context.namespaces, self.known)
+        unless = None
+        if self.edit.unless:
+            unless = Query(self.edit.unless, self.context.namespaces, self.known, document=False)
+        return Targets(
+            selector, self.edit.expect or default, unless, attribute_selector(selector) if attribute else None
+        )
+
+    def compiler(self, *, node: bool) -> Callable[[Text], Compiled]:
+        names = None
+
+        def compile_one(source: Text) -> Compiled:
+            nonlocal names
+            names = names or self.context.names(item=self.loop, node=node, xpath=True)
+            return self.context.expression(model.Expression(source.text, source.locate), names)
+
+        return compile_one
+
+    def template(self, source: model.Template, *, node: bool = True) -> TemplateProgram:
+        return compile_template(source, self.compiler(node=node))
+
+    def fragment(self, source: model.Fragment) -> FragmentProgram:
+        return compile_fragment(source, self.context.namespaces, self.compiler(node=True))
+
+    def ensure(self, edit: model.Ensure) -> DomainOp:
+        dialect = BuildDialect(self.context.namespaces, self.known)
+        within = self.targets(edit.within) if edit.within else None
+        template = compile_template(edit.path, self.compiler(node=within is not None))
+        value = self.template(edit.value, node=within is not None) if edit.value else None
+        constant = template.constant
+        if constant is None:
+            return EnsureOp(template, edit.path, dialect, within, value, edit.allow_protected)
+        path = parse_build_path(edit.path, dialect, constant)
+        check_build_path(edit.path, path, within is not None, value is not None)
+        return EnsureOp(path, edit.path, dialect, within, value, edit.allow_protected)
+
+    def merge(self, edit: model.Merge) -> DomainOp:
+        fragment = self.fragment(edit.xml)
+        tags = {str(e.tag) for e in fragment.root.iter(etree.Element)}
+        keys: dict[str, tuple[Key, ...]] = {}
+        for name, paths in edit.keys:
+            parent, slash, own = name.text.rpartition("/")
+            try:
+                clark = new_name(own, self.context.namespaces, attribute=False)
+            except (KeyError, ValueError):
+                clark = own
+            if clark not in tags:
+                help = did_you_mean(own, {tag.rsplit("}", 1)[-1] for tag in tags}, "there are")
+                raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
+            keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
+        namespaces = tuple(self.context.namespaces.items())
+        return MergeOp(self.targets(edit.path), fragment, keys, namespaces, edit.allow_protected)
+
+    def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
+        for path in paths:
+            query = Query(path, self.context.namespaces, frozenset(), document=False)
+            if not isinstance(query.tree, Path) or query.tree.absolute:
+                raise fail(rules.BAD_XPATH, "a key is a path relative to the element, such as `@name`", path.span())
+        return tuple(path.text for path in paths)
+
+    def renaming(self, edit: model.Rename) -> DomainOp:
+        """Whether it names an element or an attribute is known when the path has matched; both names must do."""
+        name = edit.to
+        try:
+            element, attribute = (
+                new_name(name.text, self.context.namespaces, attribute=is_attribute) for is_attribute in (False, True)
+            )
+        except ValueError as e:
+            raise fail(rules.BAD_VALUE, f"`{name.text}` cannot be a name here: {e}", name.span()) from None
+        except KeyError:
+            message = f"the prefix of `{name.text}` is not declared"
+            raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
+        assert element == attribute, "only what may be made differs"
+        return ops.RenameOp(self.targets(edit.path), element, edit.allow_protected)
+
+    def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
+        args: tuple[TemplateProgram, ...] | TemplateProgram = ()
+        if isinstance(edit.args, model.Template):
+            args = self.template(edit.args, node=False)
+            if not args.is_one_expression:
+                raise fail(
+                    rules.WRONG_TYPE, "`args` must be a list, or exactly one `$[ ]` that gives one", edit.args.span()
+                )
+        else:
+            args = tuple(self.template(arg, node=False) for arg in edit.args)
+        env = tuple((name.text, self.template(value, node=False)) for name, value in edit.env)
+        return QemuArgsOp(args, env, edit.span, edit.allow_protected)
+
+    def test(self, edit: model.Test) -> DomainOp:
+        targets = self.targets(edit.path) if edit.path else None
+        expression = None
+        if edit.expression:
+            names = self.context.names(item=self.loop, xpath=True)
+            expression = self.context.expression(edit.expression, names, "bool")
+        message = self.template(edit.message, node=False) if edit.message else None
+        return ops.TestOp(targets, expression, message, edit.span)

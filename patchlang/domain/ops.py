@@ -1,0 +1,264 @@
+"""The ops on a domain: each a compiled form that applies itself to a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from lxml import etree
+
+from .. import rules
+from ..cel.template import TemplateProgram, check_true
+from ..diagnostics import PatchError, fail
+from ..document.model import Expect, Position
+from ..record import record
+from ..result import Effect
+from ..run_scope import Scope
+from ..source import Span, Text
+from ..xpath.explain import count_error
+from ..xpath.match import Match, match_path, string_value
+from ..xpath.query import AttributeSelector, Query, Selector
+from .fragment import FragmentProgram
+from .guarded import Editor, Place
+from .tree import DomainTree
+
+if TYPE_CHECKING:
+    from ..cel.compiled import Compiled
+
+T = TypeVar("T")
+
+_PLACES = 5
+
+
+def note(effect: Effect, matches: Sequence[Match]) -> None:
+    effect.matched += len(matches)
+    effect.places += [match_path(m) for m in matches[: _PLACES - len(effect.places)]]
+
+
+class DomainOp(Protocol):
+    """A compiled op."""
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        """Change the tree. Raises PatchError (PL4xx); what it had changed by then is the caller's to undo."""
+
+
+@record
+class Targets:
+    """The nodes an op works on."""
+
+    selector: Selector
+    expect: Expect
+    unless: Query | None = None
+    attribute: AttributeSelector | None = None
+
+    def find(self, tree: DomainTree, scope: Scope, effect: Effect) -> list[Match]:
+        """The matched nodes that ``unless`` leaves, as ``expect`` allows."""
+        found = (self.attribute or self.selector).select(tree.document, scope)
+        if not self.expect.allows(len(found)):
+            raise count_error(self.selector, self.expect, found, tree.document, scope)
+        note(effect, found)
+        if self.unless is None:
+            return found
+        unless = self.unless
+        return [m for m in found if not _truth(unless.evaluate(tree.document, scope, m.context))]
+
+
+def _truth(result: Any) -> bool:
+    """XPath 1.0's boolean(): NaN is false."""
+    return bool(result) and result == result
+
+
+def facts_of(match: Match, index: int) -> dict[str, Any]:
+    """CEL's ``node`` at a matched node."""
+    element = match.element
+    if match.attribute is not None:
+        name, value = match.attribute, element.get(match.attribute, "")
+    elif match.text is not None:
+        name, value = "#text", (element.tail if match.text == "tail" else element.text) or ""
+    else:
+        name, value = str(element.tag), string_value(element)
+    attributes = {_local(key): str(value) for key, value in match.context.attrib.items()}
+    return {"name": _local(name), "text": value, "attributes": attributes, "index": index}
+
+
+def _local(clark: object) -> str:
+    return str(clark).rsplit("}", 1)[-1]
+
+
+def at_each(matches: Iterable[Match], scope: Scope, compute: Callable[[], T]) -> list[tuple[Match, T]]:
+    """The values of all nodes, computed before any of them changes."""
+    values: list[tuple[Match, T]] = []
+    for index, match in enumerate(matches):
+        with scope.at(match.context, partial(facts_of, match, index)):
+            values.append((match, compute()))
+    return values
+
+
+def only_elements(matches: list[Match], source: Text, op: str) -> list[etree._Element]:
+    for match in matches:
+        if not match.is_element:
+            raise fail(
+                rules.WRONG_NODE, f"`{op}` works on elements, the path selects {match_path(match)}", source.span()
+            )
+    return [m.element for m in matches]
+
+
+@record
+class AddOp:
+    targets: Targets
+    fragment: FragmentProgram
+    position: Position
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
+        matches = self.targets.find(tree, scope, effect)
+        only_elements(matches, self.targets.selector.source, "add")
+        for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
+            edit.insert(nodes, match.element, self.position)
+            effect.changed += 1
+        return effect
+
+
+@record
+class SetOp:
+    targets: Targets
+    value: TemplateProgram
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
+        matches = self.targets.find(tree, scope, effect)
+        for match, text in at_each(matches, scope, lambda: self.value.text(scope)):
+            effect.changed += set_at(edit, match, text, self.value.source.span)
+        return effect
+
+
+def set_at(edit: Editor, match: Match, text: str, place: Place) -> bool:
+    if match.attribute is not None:
+        return edit.set_attribute(match.element, match.attribute, text, place)
+    if match.text is not None:
+        raise fail(
+            rules.WRONG_NODE,
+            "`set` takes an element or an attribute, the path selects a text node",
+            edit.span,
+            "leave out `/text()`: the text of the element is set",
+        )
+    return edit.set_text(match.element, text, place)
+
+
+@record
+class ReplaceOp:
+    targets: Targets
+    fragment: FragmentProgram
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
+        matches = self.targets.find(tree, scope, effect)
+        only_elements(matches, self.targets.selector.source, "replace")
+        for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
+            if edit.is_attached(match.element):
+                edit.replace(match.element, nodes)
+                effect.changed += 1
+        return effect
+
+
+@record
+class RemoveOp:
+    targets: Targets
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
+        for match in reversed(self.targets.find(tree, scope, effect)):
+            if match.attribute is not None:
+                effect.changed += edit.remove_attribute(match.element, match.attribute)
+            elif match.text is not None:
+                effect.changed += edit.remove_text(match.element, match.text == "tail")
+            else:
+                edit.remove(match.element)
+                effect.changed += 1
+        return effect
+
+
+@record
+class RelocateOp:
+    """``move`` and, with ``copies``, ``copy``."""
+
+    source: Targets
+    destination: Targets
+    position: Position
+    copies: bool
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        op = "copy" if self.copies else "move"
+        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span, self.allow)
+        nodes = only_elements(self.source.find(tree, scope, effect), self.source.selector.source, op)
+        if not nodes:
+            return effect
+        [anchor] = only_elements(self.destination.find(tree, scope, Effect()), self.destination.selector.source, op)
+        for node in nodes:
+            inside = self.position in (Position.APPEND, Position.PREPEND)
+            if not self.copies and (node in anchor.iterancestors() or (inside and node is anchor)):
+                raise fail(
+                    rules.WRONG_NODE, f"an element cannot be moved into itself: {match_path(Match(node))}", edit.span
+                )
+        position = self.position
+        from_source = Editor(tree, self.source.selector.source.span, self.allow)
+        for node in nodes:
+            if node is anchor and not self.copies:
+                position = Position.AFTER
+                continue
+            if self.copies:
+                placed = tree.copy(node)
+            else:
+                placed = node
+                from_source.remove(node)
+            edit.insert([placed], anchor, position)
+            anchor, position = placed, Position.AFTER
+            effect.changed += 1
+        return effect
+
+
+@record
+class RenameOp:
+    targets: Targets
+    to: str
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
+        for match in self.targets.find(tree, scope, effect):
+            if match.attribute is not None:
+                effect.changed += edit.rename_attribute(match.element, match.attribute, self.to)
+            elif match.text is not None:
+                raise fail(
+                    rules.WRONG_NODE, "`rename` takes elements and attributes, the path selects a text node", edit.span
+                )
+            else:
+                effect.changed += edit.rename(match.element, self.to)
+        return effect
+
+
+@record
+class TestOp:
+    targets: Targets | None
+    expression: Compiled | None
+    message: TemplateProgram | None
+    span: Span
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        effect = Effect()
+        try:
+            if self.targets is not None:
+                self.targets.find(tree, scope, effect)
+            elif self.expression is not None:
+                check_true(self.expression, scope)
+        except PatchError as e:
+            if self.message is None or e.diagnostic.rule not in (rules.MATCH_COUNT, rules.TEST_FAILED):
+                raise
+            raise fail(rules.TEST_FAILED, self.message.text(scope), self.span, e.diagnostic.message) from None
+        return effect

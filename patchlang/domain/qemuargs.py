@@ -1,0 +1,94 @@
+"""The op ``qemuArgs``: arguments and environment variables on ``qemu:commandline``."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from .. import rules
+from ..cel.template import TemplateProgram, as_text
+from ..document.model import Position
+from ..record import record
+from ..result import Effect
+from ..run_scope import Scope
+from ..source import Span
+from ..xpath.match import Match
+from .guarded import Editor
+from .ops import note
+from .tree import DomainTree
+
+QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+
+
+@record
+class QemuArgsOp:
+    args: tuple[TemplateProgram, ...] | TemplateProgram
+    env: tuple[tuple[str, TemplateProgram], ...]
+    span: Span
+    allow: bool
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        effect, edit = Effect(), Editor(tree, lambda: self.span, self.allow)
+        args, env = self._arguments(scope), [(name, value.text(scope)) for name, value in self.env]
+        for text in [*args, *(value for _, value in env)]:
+            edit.check_text(text, edit.place)
+        if not args and not env:
+            return effect
+        line = tree.root.find(_qemu("commandline"))
+        if line is None:
+            line = etree.Element(_qemu("commandline"), nsmap={"qemu": QEMU_NAMESPACE})
+            edit.insert([line], tree.root, Position.APPEND)
+        note(effect, [Match(line)])
+        effect.changed += self._add_arguments(edit, line, args)
+        for name, value in env:
+            effect.changed += self._set_variable(edit, line, name, value)
+        return effect
+
+    def _arguments(self, scope: Scope) -> list[str]:
+        if isinstance(self.args, tuple):
+            return [_text(arg, scope) for arg in self.args]
+        value, [origin] = self.args.value(scope), self.args.parts
+        assert not isinstance(origin, str)
+        if not isinstance(value, list):
+            found = "a text" if isinstance(value, str) else "no list"
+            help = "make a list of a text by `.split(' ')`, or write the arguments as a YAML list"
+            raise origin.error(rules.WRONG_RESULT, f"`args` needs a list, the expression gives {found}", help)
+        return [as_text(item, origin) for item in value]
+
+    def _add_arguments(self, edit: Editor, line: etree._Element, args: list[str]) -> bool:
+        present = list(line.iterchildren(_qemu("arg")))
+        values = [arg.get("value") for arg in present]
+        if not args or any(values[i : i + len(args)] == args for i in range(len(values) - len(args) + 1)):
+            return False
+        nodes = []
+        for value in args:
+            node = etree.Element(_qemu("arg"), nsmap={"qemu": QEMU_NAMESPACE})
+            node.set("value", value)
+            nodes.append(node)
+        if present:
+            edit.insert(nodes, present[-1], Position.AFTER)
+        else:
+            edit.insert(nodes, line, Position.PREPEND)
+        return True
+
+    def _set_variable(self, edit: Editor, line: etree._Element, name: str, value: str) -> bool:
+        found = [e for e in line.iterchildren(_qemu("env")) if e.get("name") == name]
+        if found:
+            changes = [edit.set_attribute(e, "value", value, edit.place) for e in found]
+            return any(changes)
+        node = etree.Element(_qemu("env"), nsmap={"qemu": QEMU_NAMESPACE})
+        node.set("name", name)
+        node.set("value", value)
+        edit.insert([node], line, Position.APPEND)
+        return True
+
+
+def _text(arg: TemplateProgram, scope: Scope) -> str:
+    origin = arg.parts[0] if arg.is_one_expression else ""
+    if not isinstance(origin, str) and isinstance(origin.evaluate(scope), list):
+        help = 'write it as the whole of `args`, without the YAML list around it: `args: "$[ ... ]"`'
+        raise origin.error(rules.WRONG_RESULT, "one argument cannot be a list", help)
+    return arg.text(scope)
+
+
+def _qemu(name: str) -> str:
+    return f"{{{QEMU_NAMESPACE}}}{name}"

@@ -1,0 +1,87 @@
+"""Bytes to a tree of lxml's, with nothing in them trusted: no DTD, no entities, no network, bounds."""
+
+from __future__ import annotations
+
+from xml.parsers import expat
+
+from lxml import etree
+
+from .. import rules
+from ..diagnostics import fail
+from ..out_of_memory import raise_if_exhausted
+from ..patterns import pattern
+
+MAX_NODES = 200_000
+MAX_ATTRIBUTES = 1000
+"""Of one element; libxml2 walks all of them to find one."""
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
+_CROWDED = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
+_ENCODING = pattern(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+
+
+def read_root(data: bytes) -> etree._Element:
+    """The root of a domain. Raises PatchError (PL501, PL502, PL503)."""
+    try:
+        if not data.isascii():  # which is quicker, and takes no memory
+            data.decode()
+    except UnicodeDecodeError as e:
+        raise fail(rules.BAD_DOMAIN, f"the domain XML is not UTF-8 (byte {e.start})") from None
+    declared = _ENCODING.match(data)
+    if declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+        raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1].decode()}; only UTF-8 is read")
+    if len(data) > 2 * MAX_NODES and data.count(b"<") > 2 * MAX_NODES:
+        raise fail(rules.BAD_DOMAIN, f"the domain XML has more than {MAX_NODES} nodes")
+    named = b"<!DOCTYPE" in data
+    if named and _has_doctype(data):
+        raise _doctype()
+    try:
+        root = etree.fromstring(data, _PARSER)
+    except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
+        line, column = e.position
+        message = str(e.msg).split(", line ")[0].strip()
+        raise fail(
+            rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}"
+        ) from None
+    if named and root.getroottree().docinfo.internalDTD is not None:
+        raise _doctype()
+    if is_crowded(root, data):
+        raise fail(rules.BAD_DOMAIN, f"the domain XML has an element with more than {MAX_ATTRIBUTES} attributes")
+    if root.tag != "domain":
+        raise fail(rules.WRONG_ROOT, f"the root of the domain XML is `{str(root.tag)[:80]}`, not `domain`")
+    return root
+
+
+def is_crowded(root: etree._Element, data: bytes) -> bool:
+    """Has an element of what was read from ``data`` more than :data:`MAX_ATTRIBUTES` attributes?"""
+    return _has_long_tag(data) and bool(_CROWDED(root))
+
+
+def _has_long_tag(data: bytes) -> bool:
+    """May a start tag hold so many attributes? The shortest is ` a=""`, and no `<` stands in a tag."""
+    half = MAX_ATTRIBUTES * len(' a=""') // 2
+    return any(data.find(b"<", at, at + half) < 0 for at in range(0, len(data) - half, half))
+
+
+def _doctype() -> Exception:
+    return fail(rules.DOCTYPE, "the domain XML has a DOCTYPE; entities and DTDs are refused")
+
+
+def _has_doctype(data: bytes) -> bool:
+    """Not merely the word in a comment or a text; nothing of the declaration itself is read."""
+
+    class FoundError(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise FoundError
+
+    reader = expat.ParserCreate("UTF-8")
+    reader.StartDoctypeDeclHandler = stop
+    try:
+        reader.Parse(data, True)
+    except FoundError:
+        return True
+    except expat.ExpatError as e:
+        raise_if_exhausted(e)
+    return False

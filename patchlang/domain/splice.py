@@ -1,0 +1,244 @@
+"""An edited tree back to bytes: the input is copied, and only what an edit touched is written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
+
+from lxml import etree
+
+from ..markup import Chunk, Scope, StartTag, attributes_of, declarations, escape_attribute, escape_text, means_the_same
+from ..record import record
+from .index import Content, Element, Index
+
+# an element and its text (False), or a node and the text behind it (True)
+Slot = tuple[Element, bool]
+# a range of the input, and what stands there now
+Patch = tuple[int, int, Iterable[bytes]]
+# touched elements and all above them, each with its touched children
+Dirty = dict[Element, list[Element]]
+
+
+def content_of(element: Element) -> Content:
+    content: Content = [element.text or ""]
+    for child in element:
+        content += [child, child.tail or ""]
+    return content
+
+
+@record(frozen=False)
+class Changes:
+    """What edits touched: tags and attributes, content, and texts as they are to be written.
+
+    ``starts`` and ``contents`` hold elements of the input with what they were there, ``parents`` nodes of the input
+    that were taken out with their parent, ``new`` all other nodes with the prefix that they came with: lxml may take
+    another for the same namespace.
+    """
+
+    starts: dict[Element, tuple[str, dict[str, str]]]
+    contents: dict[Element, Content]
+    chunks: dict[Slot, tuple[Chunk, ...]]
+    parents: dict[Element, Element]
+    new: dict[Element, str | None]
+
+    def dirty(self) -> Dirty:
+        """Touched elements and all above them."""
+        found: Dirty = {}
+        for element in [*self.starts, *self.contents]:
+            below: Element | None = None
+            node: Element | None = element
+            while node is not None:
+                known = node in found
+                children = found.setdefault(node, [])
+                if below is not None:
+                    children.append(below)
+                if known:
+                    break
+                below, node = node, node.getparent()
+        return found
+
+
+def same_as_before(before: Element, now: Element, changes: Changes, dirty: Dirty) -> bool:
+    """Is ``now`` as XML what ``before`` was in the input? Compares no further than edits reached."""
+    if before is now and before not in dirty:
+        return True
+    if not isinstance(now.tag, str) or not isinstance(before.tag, str):
+        return before.tag is now.tag and _written_alone(before) == _written_alone(now)
+    tag, attributes = changes.starts.get(before, (before.tag, before.attrib))
+    if tag != now.tag or attributes != now.attrib:
+        return False
+    if before is now and before not in changes.contents:
+        return all(same_as_before(child, child, changes, dirty) for child in dirty[before])
+    old, new = changes.contents.get(before) or content_of(before), content_of(now)
+    return len(old) == len(new) and all(
+        a == b if isinstance(a, str) or isinstance(b, str) else same_as_before(a, b, changes, dirty)
+        for a, b in zip(old, new, strict=True)
+    )
+
+
+def _written_alone(node: Element) -> bytes:
+    """A comment or processing instruction as XML."""
+    return bytes(etree.tostring(node, with_tail=False, encoding="utf-8"))
+
+
+@record(slots=False)
+class Splicer:
+    """Writes the tree; ``dirty`` is that of ``changes``."""
+
+    index: Index
+    changes: Changes
+    dirty: Dirty
+    preferred: Mapping[str, str]
+
+    def document(self, root: Element) -> bytes:
+        """The document, with what stands before and after the root."""
+        patches: list[Patch] = []
+        self._patch(root, None, patches)
+        return b"".join(self._spliced(0, len(self.index.data), patches))
+
+    def _spliced(self, start: int, end: int, patches: Iterable[Patch]) -> list[bytes]:
+        """A part of the input with its patches, which come in the order of their places."""
+        spliced: list[bytes] = []
+        for at, behind, pieces in patches:
+            spliced += (self.index.data[start:at], *pieces)
+            start = behind
+        spliced.append(self.index.data[start:end])
+        return spliced
+
+    def _patch(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
+        """What to write anew of an element that stands where it stood; ``around`` is there where more is bound."""
+        if node in self.changes.starts or (node in self.changes.contents and self.index.self_closed(node)):
+            scope = self.index.scope_around(node) if around is None else around
+            patches.append((self.index.start(node), self.index.end(node), self._element(node, True, scope)))
+        else:
+            scope_in = None if around is None else {**around, **self.index.scope_in(node)}
+            self._patch_inside(node, scope_in, patches)
+
+    def _patch_inside(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
+        index = self.index
+        dirty = sorted((child for child in self.dirty.get(node, ()) if child not in self.changes.new), key=index.start)
+        old = self.changes.contents.get(node)
+        if old is None:
+            for child in dirty:
+                self._patch(child, around, patches)
+            return
+        new = content_of(node)
+        was, now = _identities(node, old, {}), _identities(node, new, self.changes.chunks)
+        first = _in_common(was, now)
+        last = min(_in_common(reversed(was), reversed(now)), len(old) - first, len(new) - first)
+
+        def offset(at: int) -> int:
+            """Where an item of the old content begins, or the content ends."""
+            if at == len(old):
+                return index.content(node)[1]
+            item = old[at] if at % 2 else old[at - 1] if at else None
+            if not isinstance(item, Element):
+                return index.content(node)[0]
+            return index.start(item) if at % 2 else index.end(item)
+
+        kept_before, kept_after = set(old[1:first:2]), set(old[len(old) - last :])
+        for child in dirty:
+            if child in kept_before:
+                self._patch(child, around, patches)
+        scope = index.scope_in(node) if around is None else around
+        pieces = self._written(node, new, range(first, len(new) - last), scope)
+        patches.append((offset(first), offset(len(old) - last), pieces))
+        for child in dirty:
+            if child in kept_after:
+                self._patch(child, around, patches)
+
+    def _node(self, node: Element, scope: Scope) -> Iterable[bytes]:
+        known = node not in self.changes.new
+        if known and node not in self.dirty:
+            around = self.index.scope_around(node)
+            if not isinstance(node.tag, str) or means_the_same(around, scope):
+                return (self.index.raw(node),)
+        if not isinstance(node.tag, str):
+            return (_written_alone(node),)
+        return self._element(node, known, scope)
+
+    def _element(self, node: Element, known: bool, scope: Scope) -> Iterable[bytes]:
+        name, tag, inner = self._start(node, known, scope)
+        if known and means_the_same(self.index.scope_in(node), inner):
+            patches: list[Patch] = []
+            self._patch_inside(node, inner, patches)
+            body = self._spliced(*self.index.content(node), patches)
+        else:
+            content = content_of(node)
+            body = self._written(node, content, range(len(content)), inner)
+        closed = tag.endswith(b"/>")
+        if not any(body):
+            if closed:
+                return (tag,)
+            if not known and self._closes_empties:
+                return (tag[:-1] + b"/>",)
+        if closed:
+            tag = tag[:-2].rstrip() + b">"
+        end = self.index.end_tag(node) if known else b""
+        if not end.startswith(b"</" + name.encode()) or end[2 + len(name.encode()) :].strip() != b">":
+            end = b"</" + name.encode() + b">"
+        return (tag, *body, end)
+
+    def _written(self, node: Element, content: Content, which: range, scope: Scope) -> list[bytes]:
+        pieces: list[bytes] = []
+        for at in which:
+            item, before = content[at], content[at - 1] if at else node
+            if isinstance(item, Element):
+                pieces += self._node(item, scope)
+            elif isinstance(before, Element):
+                pieces.append(self.text(before, tail=at > 0))
+        return pieces
+
+    def _start(self, node: Element, known: bool, scope: Scope) -> tuple[str, bytes, Scope]:
+        if not known:
+            if (tag := _plain_start(node, scope)) is not None:
+                return str(node.tag), tag, scope
+            start = StartTag(node, scope, self.preferred, prefix=self.changes.new[node])
+            tag = start.write()
+            return start.name, tag, start.bound
+        raw, around = self.index.start_tag(node), self.index.scope_around(node)
+        before = self.changes.starts.get(node)
+        if means_the_same(around, scope) and (before is None or before == (node.tag, attributes_of(node))):
+            name = raw[1:].split(maxsplit=1)[0].split(b">")[0].split(b"/")[0].decode()
+            return name, raw, {**scope, **declarations(raw)} if around is not scope else self.index.scope_in(node)
+        attributes = before[1] if before else attributes_of(node)
+        start = StartTag(node, scope, self.preferred, raw, around, attributes)
+        tag = start.write()
+        return start.name, tag, start.bound
+
+    def text(self, owner: Element, *, tail: bool) -> bytes:
+        """A text as it is written."""
+        chunks = self.changes.chunks.get((owner, tail))
+        if chunks is not None:
+            return b"".join(c.raw for c in chunks)
+        if owner in self.changes.new:
+            return escape_text((owner.tail if tail else owner.text) or "")
+        return self.index.text(owner, tail=tail)
+
+    @property
+    def _closes_empties(self) -> bool:
+        """New empty elements look like those of the input: KubeVirt writes them out, others close them at once."""
+        return b"/>" in self.index.data
+
+
+def _plain_start(node: Element, scope: Scope) -> bytes | None:
+    """The start tag of a new element; None where namespaces have a part in it."""
+    names = [str(node.tag), *map(str, node.attrib)]
+    if scope.get(None) or any(name.startswith("{") for name in names):
+        return None
+    if any(scope.get(prefix) != uri for prefix, uri in node.nsmap.items()):
+        return None
+    attributes = [b' %s="%s"' % (str(n).encode(), escape_attribute(str(v))) for n, v in node.attrib.items()]
+    return b"".join([b"<", names[0].encode(), *attributes, b">"])
+
+
+def _identities(node: Element, content: Content, touched: Mapping[Slot, object]) -> list[Element | None]:
+    """For each item of a content what it is: a child, or the owner of a text; None for a touched text."""
+    owners = [node, *(item for item in content if isinstance(item, Element))]
+    texts = [None if (owner, at > 0) in touched else owner for at, owner in enumerate(owners)]
+    return [item for pair in zip(texts, [*owners[1:], None], strict=True) for item in pair][:-1]
+
+
+def _in_common(old: Iterable[Element | None], new: Iterable[Element | None]) -> int:
+    """How many first items are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] is not None, zip(old, new, strict=False)))

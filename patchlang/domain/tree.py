@@ -1,0 +1,362 @@
+"""Domain XML as a tree that can be edited and undone, and whose untouched parts come back as the bytes they were.
+
+lxml holds the tree; the first edit looks up where in the input each node stands (:mod:`patchlang.domain.index`), and
+:meth:`DomainTree.result` splices the outcome from the input (:mod:`patchlang.domain.splice`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from functools import cached_property, partial
+from typing import Any
+
+from lxml import etree
+
+from .. import rules
+from ..diagnostics import fail
+from ..document.model import Position
+from ..markup import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
+from .indent import Indentation, edge_child
+from .index import Element, Index
+from .read import MAX_ATTRIBUTES, MAX_NODES, read_root
+from .splice import Changes, Splicer, content_of, same_as_before
+
+MAX_WRITTEN = 4 << 20
+MAX_DEPTH = 256
+"""Of elements in each other; libxml2, and with it libvirt, reads no more."""
+
+
+def parse(data: bytes) -> DomainTree:
+    """Read a domain as it comes from KubeVirt or another sidecar.
+
+    Raises PatchError: PL501 not well-formed, not UTF-8 or too many nodes, PL502 a DOCTYPE, PL503 another root.
+    """
+    return DomainTree(data, read_root(data))
+
+
+class DomainTree:
+    """A domain under edit. Every change goes through its methods and can be undone back to a :meth:`mark`.
+
+    ``preferred`` are prefixes by namespace, for names that need a new declaration.
+    """
+
+    def __init__(self, data: bytes, root: Element) -> None:
+        self.root = root
+        self.document = root.getroottree()
+        self.preferred: dict[str, str] = {}
+        self._data = data
+        self._changes = Changes({}, {}, {}, {}, {})
+        self._undo: list[Callable[[], None]] = []
+        self._indentation = Indentation(root, self._changes.contents)
+        self._grown = 0
+        self._written = 0
+
+    # -- what edits do -------------------------------------------------------------------------------------------
+
+    def set_attribute(self, element: Element, name: str, value: str) -> bool:
+        """``name`` in Clark notation. False where the attribute had this value."""
+        if element.get(name) == value:
+            return False
+        self._account(value)
+        if name not in element.attrib and len(element.attrib) >= MAX_ATTRIBUTES:
+            raise fail(rules.LIMIT, f"the patches give an element more than {MAX_ATTRIBUTES} attributes")
+        before = element.get(name)
+        self._touch_start(element)
+        element.set(name, value)
+        self._undo.append(partial(_set_or_remove, element, name, before))
+        return True
+
+    def remove_attribute(self, element: Element, name: str) -> bool:
+        if name not in element.attrib:
+            return False
+        self._touch_start(element)
+        number, value = list(element.attrib).index(name), str(element.attrib.pop(name))
+
+        def undo() -> None:
+            items = list(element.attrib.items())
+            set_attributes(element, [*items[:number], (name, value), *items[number:]])
+
+        self._undo.append(undo)
+        return True
+
+    def rename_attribute(self, element: Element, name: str, to: str) -> bool:
+        if name == to:
+            return False
+        self._touch_start(element)
+        _rename_attribute(element, name, to)
+        self._undo.append(partial(_rename_attribute, element, to, name))
+        return True
+
+    def rename(self, element: Element, tag: str) -> bool:
+        if element.tag == tag:
+            return False
+        self._touch_start(element)
+        self._undo.append(partial(setattr, element, "tag", element.tag))
+        element.tag = tag
+        return True
+
+    def set_text(self, element: Element, text: str) -> bool:
+        """The text of an element without element children; comments in it stay."""
+        children = list(element)
+        before = element.text or ""
+        if children:
+            before += "".join(child.tail or "" for child in children)
+        if before == text:
+            return False
+        self._account(text)
+        self._touch_content(element)
+        self._indentation.forget(element)
+        self._set_chunks(element, False, (new_chunk(text),) if text else ())
+        for child in children:
+            self._set_chunks(child, True, ())
+        return True
+
+    def remove_text(self, owner: Element, tail: bool) -> bool:
+        """The text before the first child of an element, or (``tail``) the one behind a node."""
+        parent = owner.getparent() if tail else owner
+        if parent is None or not (owner.tail if tail else owner.text):
+            return False
+        self._touch_content(parent)
+        self._indentation.forget(parent)
+        self._set_chunks(owner, tail, ())
+        return True
+
+    def insert(self, nodes: Iterable[Element], anchor: Element, position: Position) -> None:
+        """Put new nodes, which have no parent in the tree, at ``anchor``; they are indented like siblings.
+
+        Raises PatchError (PL413) where the tree grows beyond bounds.
+        """
+        inside = position in (Position.APPEND, Position.PREPEND)
+        parent = anchor if inside else anchor.getparent()
+        assert parent is not None, "the root has no siblings"
+        self._touch_content(parent)
+        edge = edge_child(parent, first=position is Position.PREPEND) if inside else None
+        if edge is not None and self._indentation.is_element_only(parent):
+            anchor, position = edge, Position.BEFORE if position is Position.PREPEND else Position.AFTER
+        room = MAX_DEPTH - 1 - sum(1 for _ in parent.iterancestors())
+        for node in nodes:
+            if _height(node) > room:
+                raise fail(rules.LIMIT, f"the patches nest elements more than {MAX_DEPTH} deep")
+            fresh = node not in self._changes.new and node not in self._changes.parents
+            for inner in node.iter():
+                self._grown += 1
+                if fresh:
+                    self._changes.new[inner] = inner.prefix
+                self._account(inner.text or "", *(str(value) for value in inner.attrib.values()))
+            self._insert_one(node, anchor, position, parent, fresh)
+            anchor, position = node, Position.AFTER
+
+    def remove(self, node: Element) -> None:
+        """An element with all in it.
+
+        The white space before it goes along where the parent holds no other text, but for a node that follows directly.
+        """
+        parent = node.getparent()
+        assert parent is not None, "the root stays"
+        self._touch_content(parent)
+        previous, tail = self._slot_before(node)
+        before, after = self._get_chunks(previous, tail), self._get_chunks(node, True)
+        if self._indentation.is_element_only(parent) and (after or node.getnext() is None):
+            before = tuple(chunk for chunk in before if chunk.raw.strip())
+        self._set_chunks(node, True, ())
+        self._detach(node, parent)
+        self._set_chunks(previous, tail, before + after)
+
+    def replace(self, node: Element, nodes: Iterable[Element]) -> None:
+        """Put new nodes in place of ``node``; the text around it stays."""
+        parent = node.getparent()
+        assert parent is not None, "the root stays"
+        self.insert(nodes, node, Position.AFTER)
+        self._set_chunks(node, True, ())  # the white space that parted it from the new nodes
+        self._detach(node, parent)
+
+    def _account(self, *texts: str) -> None:
+        """Bounds what patches write: a few edits that double a text would fill the memory."""
+        self._written += sum(map(len, texts))
+        if self._grown > MAX_NODES or self._written > MAX_WRITTEN:
+            what = f"{MAX_NODES} nodes" if self._grown > MAX_NODES else f"{MAX_WRITTEN >> 20} MiB of text"
+            raise fail(rules.LIMIT, f"the patches write more than {what}")
+
+    def copy(self, node: Element) -> Element:
+        """A new element that is equal to one of the tree, without the text behind it.
+
+        Built name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside.
+        """
+        parent = node.getparent()
+        if node not in self._changes.new:
+            declared = declarations(self._index.start_tag(node))
+        else:
+            inherited = {} if parent is None else parent.nsmap
+            declared = {prefix: uri for prefix, uri in node.nsmap.items() if inherited.get(prefix) != uri}
+        nsmap: dict[Any, str] = {prefix: uri for prefix, uri in declared.items() if uri}
+        new = etree.Element(node.tag, nsmap=nsmap)
+        for name, value in attributes_of(node).items():
+            new.set(name, value)
+        new.text = node.text
+        for child in node:
+            copied = self.copy(child) if isinstance(child.tag, str) else deepcopy(child)
+            copied.tail = child.tail
+            new.append(copied)
+        return new
+
+    # -- undoing -------------------------------------------------------------------------------------------------
+
+    def mark(self) -> int:
+        return len(self._undo)
+
+    def rollback(self, mark: int) -> None:
+        """Undo all changes since the mark."""
+        self._indentation.forget()
+        while len(self._undo) > mark:
+            self._undo.pop()()
+
+    # -- the result ----------------------------------------------------------------------------------------------
+
+    def result(self) -> bytes:
+        """The domain as bytes; the very input where the outcome equals it as XML."""
+        if not self._undo:
+            return self._data
+        dirty = self._changes.dirty()
+        if same_as_before(self.root, self.root, self._changes, dirty):
+            return self._data
+        return Splicer(self._index, self._changes, dirty, self.preferred).document(self.root)
+
+    # -- primitives, each with its undo --------------------------------------------------------------------------
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self._data, self.root, self._changes.contents, self._changes.parents)
+
+    def _touch_start(self, element: Element) -> None:
+        if element not in self._changes.new and element not in self._changes.starts:
+            self._changes.starts[element] = (element.tag, attributes_of(element))
+
+    def _touch_content(self, element: Element) -> None:
+        if element not in self._changes.new and element not in self._changes.contents:
+            self._changes.contents[element] = content_of(element)
+
+    def _get_chunks(self, owner: Element, tail: bool) -> tuple[Chunk, ...]:
+        chunks = self._changes.chunks.get((owner, tail))
+        if chunks is not None:
+            return chunks
+        value = (owner.tail if tail else owner.text) or ""
+        raw = escape_text(value) if owner in self._changes.new else self._index.text(owner, tail=tail)
+        return (Chunk(value, raw),) if raw else ()
+
+    def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
+        slot = (owner, tail)
+        all_chunks = self._changes.chunks
+        before, text = all_chunks.get(slot), owner.tail if tail else owner.text
+
+        def write(value: str | None) -> None:
+            if tail:
+                owner.tail = value
+            else:
+                owner.text = value
+
+        def undo() -> None:
+            if before is None:
+                all_chunks.pop(slot, None)
+            else:
+                all_chunks[slot] = before
+            write(text)
+
+        self._undo.append(undo)
+        all_chunks[slot] = chunks
+        write("".join(c.value for c in chunks) or None)
+
+    def _attach(self, node: Element, anchor: Element, position: Position) -> None:
+        match position:
+            case Position.AFTER:
+                anchor.addnext(node)
+            case Position.BEFORE:
+                anchor.addprevious(node)
+            case Position.PREPEND:
+                text, anchor.text = anchor.text, None
+                anchor.insert(0, node)
+                anchor.text = text
+            case Position.APPEND:
+                anchor.append(node)
+
+        def undo() -> None:
+            parent = node.getparent()
+            assert parent is not None, "it was attached"
+            node.tail = None
+            parent.remove(node)
+
+        self._undo.append(undo)
+
+    def _detach(self, node: Element, parent: Element) -> None:
+        previous, following = node.getprevious(), node.getnext()
+
+        def undo() -> None:
+            if previous is not None:
+                text, previous.tail = previous.tail, None
+                previous.addnext(node)
+                previous.tail = text
+            elif following is not None:
+                following.addprevious(node)
+            else:
+                parent.append(node)
+
+        if node not in self._changes.new:
+            self._changes.parents.setdefault(node, parent)
+        parent.remove(node)
+        self._undo.append(undo)
+
+    # -- white space ---------------------------------------------------------------------------------------------
+
+    def _insert_one(self, node: Element, anchor: Element, position: Position, parent: Element, fresh: bool) -> None:
+        indent = self._indentation.within(parent)
+        if indent is not None and fresh:
+            self._indentation.lay_out(node, indent)
+        space = () if indent is None else (new_chunk(indent),)
+        match position:
+            case Position.AFTER:
+                after = self._get_chunks(anchor, True)
+                self._set_chunks(anchor, True, ())
+                self._attach(node, anchor, position)
+                self._set_chunks(anchor, True, space)
+                self._set_chunks(node, True, after)
+            case Position.BEFORE:
+                self._attach(node, anchor, position)
+                self._set_chunks(node, True, space)
+            case _:
+                # the parent has no child yet, or text of its own
+                text = self._get_chunks(parent, False)
+                self._attach(node, parent, position)
+                if indent is not None:
+                    self._set_chunks(parent, False, space)
+                    self._set_chunks(node, True, (new_chunk(indent.removesuffix(self._indentation.unit)),))
+                elif position is Position.PREPEND:
+                    self._set_chunks(parent, False, ())
+                    self._set_chunks(node, True, text)
+
+    def _slot_before(self, node: Element) -> tuple[Element, bool]:
+        previous = node.getprevious()
+        if previous is not None:
+            return previous, True
+        parent = node.getparent()
+        assert parent is not None, "the root has nothing before it"
+        return parent, False
+
+
+def _height(node: Element) -> int:
+    """How many elements are in each other, the node included."""
+    height, level = 0, [node]
+    while level:
+        height += 1
+        level = [child for element in level for child in element]
+    return height
+
+
+def _set_or_remove(element: Element, name: str, value: str | None) -> None:
+    if value is None:
+        del element.attrib[name]
+    else:
+        element.set(name, value)
+
+
+def _rename_attribute(element: Element, name: str, to: str) -> None:
+    set_attributes(element, [(to if key == name else key, value) for key, value in element.attrib.items()])

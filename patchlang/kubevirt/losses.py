@@ -1,0 +1,231 @@
+"""What the domain edits of a patch write, and what of it the structs of a KubeVirt release do not know.
+
+Paths are followed by their names, as far as those tell where they lead; of the rest nothing is said. Of several places
+that a path may lead to, one that knows a name is enough. Names count without their namespace, as KubeVirt reads them,
+but for those of ``qemu``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, assert_never
+
+from ..document import model
+from ..document.model import Role
+from ..domain.qemuargs import QEMU_NAMESPACE
+from ..lint.effects import namespaces
+from ..lint.fragments import Node, read
+from ..lint.reading import constant, locations_of
+from ..lint.roles import has, is_beside, parts, texts
+from ..source import Span, Text
+from ..xpath.tree import Binary, Expr, Path, Step
+from .marks import computed_parts
+from .structs import Struct
+
+
+class Lost(NamedTuple):
+    """Something that is written and not known: ``element``, ``@attribute`` or ``text()``, in the element ``owner``."""
+
+    span: Span
+    name: str
+    owner: str
+
+
+class Place(NamedTuple):
+    """An element, or an attribute (``@name``), that is known."""
+
+    name: str
+    struct: Struct
+
+
+# None: nobody can tell where; empty: nowhere that is known
+Places = Sequence[Place] | None
+_LEAF = Struct(text=True)
+
+
+def lost(patch: model.Patch, edit: model.DomainEdit, domain: Struct) -> list[Lost]:
+    """What an edit writes that the structs do not know, in the order of its text."""
+    reader = _Reader(patch, edit, domain)
+    reader.read()
+    return reader.found
+
+
+class _Reader:
+    def __init__(self, patch: model.Patch, edit: model.DomainEdit, domain: Struct) -> None:
+        self.patch = patch
+        self.edit = edit
+        self.document: Places = [Place("", Struct(children={"domain": domain}))]
+        self.found: list[Lost] = []
+
+    def read(self) -> None:
+        changed = texts(self.edit, model.XPath, Role.CHANGES, Role.REPLACES, Role.RENAMES)
+        around = texts(self.edit, model.XPath, Role.GOAL) or changed
+        beside = is_beside(self.edit) or has(self.edit, Role.RENAMES)
+        matched = self.paths(changed, parents=beside) if changed else self.document
+        parents = self.paths(around, parents=beside) if around is not changed else matched
+        made = matched
+        for _, role, value in parts(self.edit):
+            match role:
+                case Role.MAKES:
+                    made = self.path(value, matched, made=True) if constant(value) is not None else None
+                case Role.INSERTS | Role.MERGES:
+                    self.fragment(value, parents)
+                case Role.VALUE:
+                    self.value(value, made)
+                case Role.GOAL:
+                    self.brought(value, parents)
+                case Role.NAME:
+                    for path in changed:
+                        self.renamed(path, value, parents)
+                case (
+                    Role.ASKS | Role.CHANGES | Role.REMOVES | Role.REPLACES | Role.RENAMES | Role.MOVES | Role.COPIES
+                    | Role.POSITION | Role.KEYS | Role.ARGUMENT | Role.CONDITION | Role.MESSAGE
+                ):  # fmt: skip
+                    pass
+                case _:
+                    assert_never(role)
+
+    # -- paths -----------------------------------------------------------------------------------------------------
+
+    def paths(self, texts: Iterable[Text], *, parents: bool) -> Places:
+        """Where paths from the document lead; with ``parents`` the elements in which that is."""
+        found = [self.path(text, self.document, parents=parents) for text in texts]
+        return [place for places in found for place in places or ()] if None not in found else None
+
+    def path(self, text: Text, start: Places, *, made: bool = False, parents: bool = False) -> Places:
+        """Where a path leads; ``made``: predicates name what is written, too."""
+        paths = locations_of(text)
+        found: list[Place] = []
+        for path in paths:
+            ends = self.steps(text, path, start, made=made, parents=parents)
+            if ends is None:
+                return None
+            found += ends
+        return found if paths else None
+
+    def steps(self, text: Text, path: Path, start: Places, *, made: bool, parents: bool) -> Places:
+        places, above = start, start
+        for step in path.steps:
+            if not places:
+                return places
+            if step.axis == "self" and step.test == "node()":
+                continue
+            if step.abbreviated:
+                places = list(_with_all_below(places))
+                continue
+            if step.axis not in ("child", "attribute") or step.test.endswith(")"):
+                return None
+            above, places = places, self.step(text, step, places)
+            if made and places:
+                for predicate in step.predicates:
+                    self.predicate(text, predicate, places)
+        if not parents or not places:
+            return places
+        last = path.steps[-1] if path.steps else None
+        if last is None or last.axis not in ("child", "attribute"):
+            return None
+        return [place for place in above or () if self.below(place, last)]
+
+    def step(self, text: Text, step: Step, places: Sequence[Place]) -> Places:
+        if step.test.endswith("*"):
+            return None if ":" in step.test else [below for place in places for below in self.below(place, step)]
+        found = [below for place in places for below in self.below(place, step)]
+        if not found:
+            self.lose(text.span(step.start, step.head_end), self.name(step.test), step.axis == "attribute", places)
+        return found
+
+    def below(self, place: Place, step: Step) -> list[Place]:
+        """The children, or attributes, that a step names."""
+        name = self.name(step.test)
+        if step.axis == "attribute":
+            names = place.struct.attributes if step.test == "*" else place.struct.attributes & {name}
+            return [Place(f"@{one}", _LEAF) for one in sorted(names)]
+        children = place.struct.children
+        return [Place(one, children[one]) for one in children if step.test == "*" or one == name]
+
+    def predicate(self, text: Text, expr: Expr, places: Sequence[Place]) -> None:
+        """An attribute that ``ensure`` makes with its element."""
+        match expr:
+            case Binary(operator="and", left=left, right=right):
+                self.predicate(text, left, places)
+                self.predicate(text, right, places)
+            case Path(base=Expr() as inner, steps=()):
+                self.predicate(text, inner, places)
+            case Binary(left=Path() as path) | Binary(right=Path() as path) if path.steps[0].axis == "attribute":
+                self.step(text, path.steps[0], places)
+            case _:
+                pass
+
+    def name(self, written: str) -> str:
+        """A name as the structs have it."""
+        prefix, colon, local = written.rpartition(":")
+        return _known(namespaces(self.patch).get(prefix) if colon else None, local)
+
+    # -- what is put there -----------------------------------------------------------------------------------------
+
+    def value(self, value: model.Template | None, places: Places) -> None:
+        if value is not None and places and not any(place.struct.text for place in places):
+            self.found.append(Lost(value.span(), "text()", places[0].name))
+
+    def brought(self, path: model.XPath, places: Places) -> None:
+        """What ``move`` and ``copy`` bring, by its name."""
+        sources = texts(self.edit, model.XPath, Role.MOVES, Role.COPIES)
+        found = [one for source in sources for one in locations_of(source)]
+        names = {self.name(one.steps[-1].test) for one in found if one.steps}
+        if places and len(names) == 1 and not names & {"*", "node()"}:
+            (name,) = names
+            if not any(name in place.struct.children for place in places):
+                self.lose(path.span(), name, False, places)
+
+    def renamed(self, path: model.XPath, to: model.QName, parents: Places) -> None:
+        axes = {found.steps[-1].axis for found in locations_of(path) if found.steps}
+        if parents and len(axes) == 1:
+            attribute = axes == {"attribute"}
+            name = self.name(to.text)
+            known = [name in (place.struct.attributes if attribute else place.struct.children) for place in parents]
+            if not any(known):
+                self.lose(to.span(), name, attribute, parents)
+
+    def fragment(self, xml: model.Fragment, parents: Places) -> None:
+        text = xml.text
+        for start, end, _ in computed_parts(xml):
+            text = text[:start] + "x" * (end - start) + text[end:]
+        for node in read(text) if parents else ():
+            self.element(xml, node, parents or (), namespaces(self.patch))
+
+    def element(self, xml: model.Fragment, node: Node, parents: Sequence[Place], scope: dict[str, str]) -> None:
+        scope = {**scope, **node.declared}
+        prefix, _, local = node.name.rpartition(":")
+        name = _known(scope.get(prefix), local)
+        places = [Place(name, place.struct.children[name]) for place in parents if name in place.struct.children]
+        if not places:
+            self.lose(xml.span(node.start, node.start + len(node.name)), name, False, parents)
+            return
+        for attribute, _, at, _ in node.attributes:
+            local = attribute.rpartition(":")[2]
+            if not any(local in place.struct.attributes for place in places):
+                self.lose(xml.span(at, at + len(attribute)), local, True, places)
+        if not any(place.struct.text for place in places):
+            self.found += [Lost(xml.span(at, at + len(text)), "text()", name) for text, at in node.texts]
+        for child in node.nodes:
+            self.element(xml, child, places, scope)
+
+    def lose(self, span: Span, name: str, attribute: bool, owners: Sequence[Place]) -> None:
+        names = list(dict.fromkeys(place.name for place in owners))
+        owner = names[0] if len(names) == 1 else ""
+        self.found.append(Lost(span, f"@{name}" if attribute else name, owner))
+
+
+def _with_all_below(places: Iterable[Place]) -> Iterator[Place]:
+    seen: set[int] = set()
+    pending = list(places)
+    while pending:
+        place = pending.pop()
+        if id(place.struct) not in seen:
+            seen.add(id(place.struct))
+            yield place
+            pending += [Place(name, struct) for name, struct in place.struct.children.items()]
+
+
+def _known(uri: str | None, local: str) -> str:
+    return f"qemu:{local}" if uri == QEMU_NAMESPACE else local

@@ -1,0 +1,109 @@
+"""One boot as KubeVirt plays it: what the hook sees in each run, and whether two runs made the same machine.
+
+A domain is defined up to three times for a boot. The first run sees it untouched, with interfaces that keep places for
+hotplug where it has interfaces at all. The second sees the devices as the first left them, read back into KubeVirt's
+own types, so without what these do not know; interfaces and all that is not a device are as before any edit. The third
+sees everything as the second left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from difflib import unified_diff
+from typing import Any, TypeAlias
+
+from lxml import etree
+
+from . import structs
+
+Element: TypeAlias = Any
+
+PLACEHOLDERS = 2
+
+
+def with_placeholders(domain: bytes) -> bytes | None:
+    """The domain with the interfaces that hold a place for hotplug; None where it has no interface, and gets none."""
+    root = etree.fromstring(domain)
+    interfaces = root.findall("devices/interface")
+    if not interfaces:
+        return None
+    for number in range(PLACEHOLDERS, 0, -1):
+        placeholder = etree.fromstring(
+            f'<interface type="ethernet"><target dev="placeholder-{number}" managed="no"/>'
+            '<model type="virtio-non-transitional"/></interface>'
+        )
+        placeholder.tail = interfaces[-1].tail
+        interfaces[-1].addnext(placeholder)
+    return _written(root)
+
+
+def second_run(domain: bytes, first_result: bytes, *, read_back_by: str | None = None) -> bytes:
+    """What the second run sees of a domain, given the result of the first.
+
+    ``read_back_by`` is a KubeVirt release: what its types do not know of the devices is gone, but for what the domain
+    itself has in such a place.
+    """
+    root = etree.fromstring(domain)
+    devices, patched = root.find("devices"), etree.fromstring(first_result).find("devices")
+    if devices is not None and patched is not None:
+        if read_back_by is not None:
+            structs.prune(patched, structs.domain(read_back_by).children["devices"], [devices])
+        interfaces = [child for child in devices if child.tag == "interface"]
+        devices[:] = [*interfaces, *(deepcopy(child) for child in patched if child.tag != "interface")]
+    return _written(root)
+
+
+def _written(root: Element) -> bytes:
+    for element in root.iter("*"):
+        if len(element) == 0 and not element.text:
+            element.text = ""  # written as `<a></a>`, as KubeVirt does
+    return bytes(etree.tostring(root, encoding="unicode").encode())
+
+
+def differences(first: bytes, second: bytes, names: tuple[str, str]) -> str:
+    """A unified diff of two domains as machines, empty where they are the same.
+
+    The order of devices, of what is in them, and of attributes does not count, nor does white space between elements.
+    """
+    one, other = _parsed(first), _parsed(second)
+    ours, theirs = one.find("devices"), other.find("devices")
+    if ours is not None and theirs is not None:
+        theirs[:] = list(_in_order_of(list(ours), list(theirs)))
+    before, after = (_pretty(root).splitlines(keepends=True) for root in (one, other))
+    return "".join(unified_diff(before, after, *names))
+
+
+def _parsed(domain: bytes) -> Element:
+    return etree.fromstring(domain, etree.XMLParser(remove_blank_text=True, resolve_entities=False))
+
+
+def _pretty(root: Element) -> str:
+    etree.indent(root)
+    return bytes(etree.tostring(root, method="c14n")).decode() + "\n"
+
+
+def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element]:
+    """The nodes, each where its equal stands in the model, else where one of its name does, else at the end."""
+    rest = [(content(node), node) for node in nodes]
+    places: list[Element | None] = []
+    for wanted in model:
+        same = content(wanted)
+        found = next((pair for pair in rest if pair[0] == same), None)
+        places.append(deepcopy(wanted) if found else None)
+        if found:
+            rest.remove(found)
+    for wanted, place in zip(model, places, strict=True):
+        similar = next((pair for pair in rest if pair[1].tag == wanted.tag), None) if place is None else None
+        if similar:
+            rest.remove(similar)
+            yield similar[1]
+        elif place is not None:
+            yield place
+    yield from (node for _, node in rest)
+
+
+def content(node: Element) -> tuple[object, ...]:
+    """What a device is, for comparison. (libxml2's canonical form would do, but crashes on a comment by itself.)"""
+    children = sorted(((content(child), child.tail) for child in node), key=repr)
+    return node.tag, sorted(node.attrib.items()), node.text, children

@@ -1,0 +1,107 @@
+"""Advice on values that do not say what they seem to say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from .. import rules
+from ..cel.syntax import MEMBERS
+from ..cel.template import Literal
+from ..diagnostics import Diagnostic
+from ..document import model
+from ..document.model import Role
+from ..source import Span, Text
+from .reading import TEMPLATES, advice, constants, leaves, shown, template
+from .roles import texts
+
+_BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
+_PATH = re.compile(r"([A-Za-z_]\w*)\.\??(\w+)(?:\.\??\w+|\[\??(?:'[^']*'|\"[^\"]*\"|\w+)\])*")
+_DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
+
+Place = Callable[[int, int], Span]
+
+
+def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
+    """``$port``, ``${ port }``, ``{{ port }}`` in a value, where ``port`` is a variable: only ``$[ ]`` is computed.
+
+    A value that is a path of CEL and nothing else, such as ``vmi.metadata.name``, is meant so, too.
+    """
+    variables = {variable.name.text for variable in patch.spec.variables}
+    for edit in (*patch.spec.domain, *patch.spec.cloud_init):
+        names = variables | ({"item", "index"} if edit.for_each is not None else set())
+        for kind, text, place in _literals(edit):
+            found = (
+                *_meant(text, kind, names, isinstance(edit, model.CloudInitEdit)),
+                *_paths(text, kind, variables, loop=edit.for_each is not None),
+            )
+            for start, end, name in found:
+                expression = f"variables.{name}" if name in variables else name
+                message = f"`{shown(text[start:end])}` is not computed: the text stays as it is"
+                yield advice(patch, rules.NOT_COMPUTED, message, place(start, end), f"write `$[ {expression} ]`")
+
+
+def _literals(edit: model.Edit) -> Iterator[tuple[type, str, Place]]:
+    """The texts of an edit in which something might be computed: their notation, themselves, where they are."""
+    for leaf in leaves(edit):
+        if isinstance(leaf, TEMPLATES):
+            for piece in template(leaf):
+                if isinstance(piece, Literal):
+                    yield type(leaf), piece.text, partial(_within, leaf, piece.at)
+    for constant in constants(edit):
+        if isinstance(constant.data, str):
+            yield model.Template, constant.data, partial(_whole, constant.span)
+
+
+def _within(text: Text, at: int, start: int, end: int) -> Span:
+    return text.span(at + start, min(at + end, len(text.text)))
+
+
+def _whole(span: Span, start: int, end: int) -> Span:
+    return span
+
+
+def _meant(text: str, kind: type, names: set[str], cloud_init: bool) -> Iterator[tuple[int, int, str]]:
+    """What looks like a value to compute: its place and the name in it.
+
+    The shell scripts and Jinja templates of cloud-init data have names of their own: there it must be the whole text,
+    or a member of ``vmi`` or ``variables``.
+    """
+    for found in _BRACES.finditer(text):
+        name = next(group for group in found.groups() if group)
+        root = re.split(r"[.\[]", name)[0]
+        ours = root in ("vmi", "variables") and root != name
+        if ours or (root in names and (not cloud_init or found.group() == text)):
+            yield found.start(), found.end(), name
+    if kind is model.ConstructivePath:
+        return  # it is XPath, in which variables are written so
+    for found in _DOLLAR.finditer(text):
+        if found[1] in names and (not cloud_init or found.group() == text or kind is model.Pointer):
+            yield found.start(), found.end(), found[1]
+
+
+def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterator[tuple[int, int, str]]:
+    """Paths of CEL that are the whole of a value, or of an attribute or a text of a fragment."""
+    if kind not in (model.Template, model.Fragment):
+        return
+    for found in _PATH.finditer(text):
+        before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
+        if kind is model.Fragment:
+            whole = before[-1:] in ("'", '"', ">") and after[:1] in ("'", '"', "<")
+        else:
+            whole = not before and not after
+        root, member = found[1], found[2]
+        known = member in variables if root == "variables" else member in MEMBERS.get(root, ())
+        if whole and (known or (loop and root == "item")):
+            yield found.start(), found.end(), found.group()
+
+
+def trailing_break(patch: model.Patch) -> Iterator[Diagnostic]:
+    """A value of a domain edit that ends in a line break, as ``|`` makes it: that becomes part of what is set."""
+    for edit in patch.spec.domain:
+        for value in texts(edit, model.Template, Role.VALUE, Role.ARGUMENT):
+            if value.text.endswith("\n"):
+                message = "the value ends in a line break, which becomes part of it"
+                last = value.span(max(0, len(value.text.rstrip("\n")) - 1))
+                yield advice(patch, rules.TRAILING_BREAK, message, last, "write `|-` or `>-` instead of `|` or `>`")

@@ -1,0 +1,1 @@
+"""Domains judged by libvirt's own RELAX NG schema."""

@@ -1,0 +1,128 @@
+"""What expressions and paths see at a moment of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from . import rules
+from .diagnostics import Diagnostic, fail
+from .record import field, record, replace
+
+_SIMPLE = (str, int, float, bool)
+
+
+class Bindings(Protocol):
+    """The values of one evaluation."""
+
+    def cel_value(self, name: str) -> Any:
+        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
+
+    def failure(self, variable: str) -> Diagnostic | None:
+        """Why the variable has no value."""
+
+    def xpath(self, query: str, values: dict[str, Any]) -> Any:
+        """The value of CEL's ``xpath(query, values)``; PatchError where it has none."""
+
+
+@record(frozen=False)
+class Scope:
+    """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
+
+    ``query(scope, text, values)`` computes CEL's ``xpath(text, values)`` at ``context`` (None: the document);
+    ``facts`` are ``node`` and ``cloudInit`` where they are bound.
+    """
+
+    vmi: dict[str, Any]
+    variables: dict[str, Any] = field(default_factory=dict)
+    failures: dict[str, Diagnostic] = field(default_factory=dict)
+    loop: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    query: Callable[[Scope, str, dict[str, Any]], Any] | None = None
+    context: Any = None
+
+    def cel_value(self, name: str) -> Any:
+        if name == "vmi":
+            return self.vmi
+        if name.startswith("variables."):
+            return self.variables[name[10:]]
+        if name in self.loop:
+            return self.loop[name]
+        return self.facts[name]()
+
+    def failure(self, variable: str) -> Diagnostic | None:
+        return self.failures.get(variable)
+
+    def xpath(self, query: str, values: dict[str, Any]) -> Any:
+        """CEL's ``xpath(query, values)``: the values are there as ``$name`` besides what the document has."""
+        if self.query is None:
+            raise fail(rules.EVALUATION, "`xpath` has no domain to look at here")
+        return self.query(self, query, values)
+
+    def xpath_value(self, name: str) -> Any:
+        """The text, number or boolean of ``$name``.
+
+        LookupError with the reason, and the diagnostic of the variable that failed or None, where there is none.
+        """
+        root, _, member = name.partition(".")
+        if cause := self.failures.get(name) or self.failures.get(root):
+            raise LookupError(without_value(name if name in self.failures else root, cause), cause)
+        values = {**self.variables, **self.loop}
+        if name in values:
+            value = values[name]
+        elif root not in values:
+            raise LookupError(f"there is no `${root}` here", None)
+        else:
+            holder = values[root]
+            if not isinstance(holder, dict):
+                raise LookupError(f"`${name}`: `{root}` is {_kind(holder)}, not a map", None)
+            if member not in holder:
+                has = ", ".join(sorted(holder)) or "none"
+                raise LookupError(f"`{root}` has no member `{member}`; it has: {has}", None)
+            value = holder[member]
+        if not isinstance(value, _SIMPLE):
+            members = ", ".join(f"${name}.{k}" for k in value) if isinstance(value, dict) else ""
+            hint = f"; its members are there as {members}" if members else ""
+            raise LookupError(f"`${name}` is {_kind(value)}; XPath takes texts, numbers and booleans{hint}", None)
+        return value
+
+    def with_values(self, values: dict[str, Any]) -> Scope:
+        """This scope with more values for XPath."""
+        return replace(self, loop={**self.loop, **values}) if values else self
+
+    @contextmanager
+    def at(self, context: Any, node: Callable[[], dict[str, Any]]) -> Iterator[None]:
+        """Within it, CEL's ``node`` is there and ``xpath`` starts at ``context``."""
+        before, self.context = self.context, context
+        self.facts["node"] = node
+        try:
+            yield
+        finally:
+            self.context = before
+            del self.facts["node"]
+
+
+def without_value(variable: str, cause: Diagnostic) -> str:
+    """Why a variable has no value; of a chain of them, the first cause."""
+    return (
+        cause.message
+        if cause.message.startswith("variable `")
+        else f"variable `{variable}` has no value: {cause.message}"
+    )
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case dict():
+            return "a map"
+        case list():
+            return "a list"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a text"
+        case _:
+            return "a number"

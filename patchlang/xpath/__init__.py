@@ -1,0 +1,1 @@
+"""XPath: its text, its tree, its queries and matches, and what to say where a path does not match."""

@@ -1,0 +1,183 @@
+"""Messages for a path that did not match as expected: how far it matched, what is there, what is near."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lxml import etree
+
+from .. import rules
+from ..diagnostics import PatchError, closest, fail
+from ..document.model import Expect
+from ..patterns import pattern
+from ..record import record
+from .match import Match, match_path, string_value
+from .query import Selector, XPathValues
+from .tree import Binary, Expr, Literal, Path, Step, VariableRef
+
+_PLACES = 8
+_NAMES = 24
+_MAX_TEXT = 60
+_SECRET = pattern("passw|passphrase|secret|token|credential", re.IGNORECASE)
+
+
+def count_error(
+    selector: Selector, expect: Expect, found: list[Match], tree: etree._ElementTree, values: XPathValues
+) -> PatchError:
+    """PL401 for a path that matched another number of nodes than ``expect`` allows."""
+    span = selector.source.span()
+    if found:
+        nodes = "node" if len(found) == 1 else "nodes"
+        message = f"the path matches {len(found)} {nodes}, {expect} expected: {_places(found)}"
+        too_many = expect.high is not None and len(found) > expect.high
+        help = "narrow the path with a predicate, or say with `expect` how many may match" if too_many else None
+        return fail(rules.MATCH_COUNT, message, span, help)
+    explained = [_Explanation(selector, path, tree, values).text() for path in selector.paths()]
+    reached = "; ".join(filter(None, explained))
+    message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
+    help = 'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing'
+    if expect.low > 1:
+        help = f'if there may be fewer, say `expect: "{f"0..{expect.high}" if expect.high else "0+"}"`'
+    if any("the root of the domain is" in text for text in explained):
+        help = f"a path starts with `/domain`: write `/domain/{selector.text.lstrip('/')}`"
+    return fail(rules.MATCH_COUNT, message, span, help)
+
+
+def ambiguous(written: str, candidates: list[etree._Element]) -> str:
+    """Several elements where one is needed, with their places."""
+    return f"{len(candidates)} elements `{written}` are there: {_places([Match(e) for e in candidates])}"
+
+
+def _places(matches: list[Match]) -> str:
+    more = ", …" if len(matches) > _PLACES else ""
+    return ", ".join(match_path(m) + _line(m.element) for m in matches[:_PLACES]) + more
+
+
+def _line(element: etree._Element) -> str:
+    return f" (line {element.sourceline})" if element.sourceline else ""
+
+
+@record
+class _Explanation:
+    """How far one location path matched, and what there is where it stopped."""
+
+    selector: Selector
+    path: Path
+    tree: etree._ElementTree
+    values: XPathValues
+
+    def text(self) -> str:
+        for number in range(len(self.path.steps) - 1, 0, -1):
+            step, before = self.path.steps[number], self.path.steps[number - 1]
+            if step.abbreviated:
+                continue
+            if before.axis == "attribute":
+                return f"below the attribute `{self.written(before.end)}` there is nothing"
+            parents = self.select(before.end if not before.abbreviated else before.start, anywhere=before.abbreviated)
+            if parents:
+                reached = self.written(before.start if before.abbreviated else before.end)
+                return self.at_step(step, reached, parents, anywhere=before.abbreviated)
+        return f"the root of the domain is `{self.tree.getroot().tag}`"
+
+    def written(self, end: int) -> str:
+        return self.selector.text[self.path.start : end]
+
+    def select(self, end: int, *, anywhere: bool = False) -> list[Match]:
+        """The elements that the path selects up to an offset, or all elements below them."""
+        prefix = self.written(end) + ("//*" if anywhere else "")
+        found = self.selector.run(self.selector.prefix(prefix), self.tree, self.values)
+        return [Match(n) for n in found if isinstance(n, etree._Element) and isinstance(n.tag, str)]
+
+    def at_step(self, step: Step, reached: str, parents: list[Match], *, anywhere: bool) -> str:
+        if not anywhere:
+            line = _line(parents[0].element) if len(parents) == 1 else ""
+            where = f"`{reached}` matches{line}, but has no {{}}"
+        else:
+            where = f"below `{reached}` is no {{}}" if reached else "the domain has no {}"
+        if step.axis == "attribute":
+            names = {f"@{_local(name)}" for m in parents for name in m.element.attrib}
+            return _missing(where, f"attribute `@{step.test}`", f"@{step.test}", names)
+        if step.axis != "child" or step.test.endswith(")"):
+            return where.replace("{}", f"`{self.selector.text[step.start : step.end]}`")
+        if step.predicates and (bare := self.select(step.head_end)):
+            return self.at_predicate(step, bare)
+        children = [child for m in parents for child in m.element if isinstance(child.tag, str)]
+        if ":" not in step.test and (uri := _namespace_of(step.test, children)):
+            prefix = next((p for p, known in self.selector.namespaces.items() if known == uri), None)
+            written = f"write `{prefix}:{step.test}`" if prefix else "give it a prefix in `spec.namespaces`"
+            return (
+                where.replace("{}", f"element `{step.test}` without a namespace")
+                + f"; there is one in {uri}: {written}"
+            )
+        return _missing(where, f"element `{step.test}`", step.test, {_shown(child) for child in children})
+
+    def at_predicate(self, step: Step, bare: list[Match]) -> str:
+        """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
+        count = "there is 1" if len(bare) == 1 else f"there are {len(bare)}"
+        text = f"{count} `{step.test}`, none with `{self.selector.text[step.head_end : step.end]}`"
+        for path, wanted in self.equalities(step):
+            if present := self.present(path, bare):
+                near = closest(wanted, present) if wanted else None
+                listed = ", ".join(present[:_NAMES]) + (", …" if len(present) > _NAMES else "")
+                return f"{text}; `{path}` is: {listed}" + (
+                    f"; did you mean `{near}`?" if near and near != wanted else ""
+                )
+        return text
+
+    def equalities(self, step: Step) -> Iterator[tuple[str, str | None]]:
+        """The relative paths that the predicates compare, and with which text where that is known."""
+        pending: list[Expr] = list(step.predicates)
+        while pending:
+            match pending.pop(0):
+                case Binary(operator="and" | "or", left=left, right=right):
+                    pending += [left, right]
+                case (
+                    Binary(operator="=", left=Path(absolute=False, base=None) as path, right=value)
+                    | Binary(operator="=", left=value, right=Path(absolute=False, base=None) as path)
+                ):
+                    yield self.selector.text[path.start : path.end], self.wanted(value)
+                case _:
+                    pass
+
+    def wanted(self, value: Expr) -> str | None:
+        match value:
+            case Literal(value=text):
+                return text
+            case VariableRef(name=name):
+                return str(self.values.xpath_value(name))
+            case _:
+                return None
+
+    def present(self, path: str, nodes: list[Match]) -> list[str]:
+        """The values of a relative path at some nodes, each once, in document order; none where a name says secret."""
+        if "$" in path or _SECRET.search(path):
+            return []
+        evaluator = etree.XPath(path, namespaces=dict(self.selector.namespaces), regexp=False)
+        results = [evaluator(m.element) for m in nodes]
+        found = [value for result in results if isinstance(result, list) for value in result]
+        texts = (" ".join(string_value(value).split())[:_MAX_TEXT] for value in found)
+        return list(dict.fromkeys(text for text in texts if text))
+
+
+def _missing(where: str, what: str, name: str, names: set[str]) -> str:
+    near = closest(name, names)
+    if near and near != name:
+        return f"{where.replace('{}', what)}; did you mean `{near}`?"
+    listed = ", ".join(sorted(names)[:_NAMES]) + (", …" if len(names) > _NAMES else "")
+    return where.replace("{}", what) + (f"; there are: {listed}" if names else "")
+
+
+def _namespace_of(name: str, elements: list[etree._Element]) -> str | None:
+    """The namespace of an element with that local name, where none has the name without a namespace."""
+    found = [str(e.tag) for e in elements if _local(e.tag) == name]
+    return found[0][1:].split("}")[0] if found and name not in found else None
+
+
+def _shown(element: etree._Element) -> str:
+    local = _local(element.tag)
+    return f"{element.prefix}:{local}" if element.prefix and element.tag.startswith("{") else local
+
+
+def _local(name: object) -> str:
+    return str(name).rsplit("}", 1)[-1]
