@@ -20,8 +20,14 @@ MAX_VALUES = 50_000
 MAX_DEPTH = 256
 """Elements in one another: libxml2's limit, which libvirt and the next sidecar have."""
 
+MAX_NAMES = 5_000
+"""Different names in a domain: expat keeps each of them."""
+
+MAX_TAG = 128 * 1024
+"""Bytes of one tag or comment: expat reads it at once, with all attributes."""
+
 _PIECE = 64 * 1024
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{,]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)  # a text without an end is one too, to the end
 
 
 class UnreadableError(Exception):
@@ -33,10 +39,12 @@ def read_object(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8")
         values = 0
-        for token in _TOKEN.finditer(data) if len(data) > MAX_VALUES else ():  # each takes a byte at least
+        for number, token in enumerate(_TOKEN.finditer(data) if len(data) > MAX_VALUES else ()):  # a byte each at least
             values += token[0][:1] != b'"'
             if values > MAX_VALUES:
                 raise UnreadableError(f"has more than {MAX_VALUES:,} values")
+            if number > 3 * MAX_VALUES:  # a name and a text for each value
+                raise UnreadableError("is not JSON")
         value = json.loads(text, parse_constant=_not_json)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"is not UTF-8 (byte {error.start})") from None
@@ -86,7 +94,8 @@ async def check_domain(data: bytes) -> None:
             raise UnreadableError(f"says it is {encoding[:40]}; only UTF-8 is read")
 
     # Namespaces are read too: libvirt refuses a prefix that nothing declares.
-    reader = expat.ParserCreate("UTF-8", namespace_separator=" ")
+    names: dict[str, str] = {}
+    reader = expat.ParserCreate("UTF-8", namespace_separator=" ", intern=names)
     reader.StartElementHandler, reader.EndElementHandler = start, end
     reader.StartDoctypeDeclHandler, reader.XmlDeclHandler = doctype, declaration
     try:
@@ -94,6 +103,10 @@ async def check_domain(data: bytes) -> None:
             if at > 0:
                 await asyncio.sleep(0)
             reader.Parse(data[at : at + _PIECE], False)
+            if len(names) > MAX_NAMES:
+                raise UnreadableError(f"has more than {MAX_NAMES:,} different names")
+            if at + _PIECE - reader.CurrentByteIndex > MAX_TAG + _PIECE:
+                raise UnreadableError(f"has a tag or a comment of more than {MAX_TAG // 1024} KiB")
         reader.Parse(b"", True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
