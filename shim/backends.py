@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -101,13 +102,15 @@ class Executables:
         found = self._found.get(ON_DEFINE_DOMAIN)
         if found is None:
             return Outcome([domain], False)
+        until = asyncio.get_running_loop().time() + seconds
         output = await self._call(found, {"vmi": vmi, "domain": domain}, seconds)
         try:
             await documents.check_domain(output)
         except UnreadableError as problem:
             raise hooks.bad_output(found, str(problem)) from None
         if self._engines is not None:
-            await self._check_by_schema(self._engines, found, [domain, output], seconds)
+            left = until - asyncio.get_running_loop().time()
+            await self._check_by_schema(self._engines, found, [domain, output], max(0.0, left))
         return Outcome([output], output != domain)
 
     async def pre_cloud_init(self, documents_: list[bytes], seconds: float) -> Outcome:
