@@ -19,6 +19,12 @@ DOMAIN_TYPE = "libvirt"
 """The only ``domain_type`` that KubeVirt sends (pkg/virt-launcher/virtwrap/plugins)."""
 
 
+MUCH = 1024 * 1024
+"""Bytes of messages, which take several times as much on their way."""
+ALONE = 0.2
+"""Seconds that a call has to send its message before another one sends its own beside it."""
+
+
 class Limits(NamedTuple):
     """Seconds, and numbers of calls.
 
@@ -45,8 +51,8 @@ class Calls:
     """Lets calls in, a few to send their messages and one to run, the others waiting their turn.
 
     What waits is bounded in number (``Limits.waiting``) and memory: gRPC leaves a message in the caller's socket until
-    it is read here, and read it is by ``Limits.reading`` calls, of which each waits for its turn then. With ``audit``
-    all goes as without, but what came is handed back whatever the outcome.
+    it is read here, and read it is by ``Limits.reading`` calls, of which each waits for its turn then, and by none
+    beside ``MUCH`` that is here. With ``audit`` all goes as without, but what came is handed back whatever the outcome.
     """
 
     def __init__(self, backend: Backend, limits: Limits, audit: bool) -> None:
@@ -56,6 +62,10 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._reading = asyncio.Semaphore(limits.reading)
         self._turn = asyncio.Lock()
+        self._alone = asyncio.Lock()
+        self._has_room = asyncio.Event()
+        self._held = 0
+        self._hold(0)
         self._here = 0
         self._queued = 0
 
@@ -93,23 +103,48 @@ class Calls:
             self._queued -= 1
         try:
             request = await self._message(receive)
-            await self._turn.acquire()
+            size = sum(map(len, request.documents))
+            self._hold(size)
+            try:
+                await self._turn.acquire()
+            except BaseException:
+                self._hold(-size)
+                raise
         finally:
             self._reading.release()
+
+        def ended(task: asyncio.Task[list[bytes] | CallError]) -> None:
+            self._hold(-size)
+            self._turn.release()
+            if not task.cancelled():
+                task.exception()  # where the caller is gone, nobody else asks for it
+
         task = self._loop.create_task(self._run(name, until, request))
-        task.add_done_callback(self._ended)
+        task.add_done_callback(ended)
         del request
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[list[bytes] | CallError]) -> None:
-        self._turn.release()
-        if not task.cancelled():
-            task.exception()  # where the caller is gone, nobody else asks for it
+    def _hold(self, size: int) -> None:
+        """Counts the bytes of messages that are here; beside much, no other one is let in."""
+        self._held += size
+        if self._held > MUCH:
+            self._has_room.clear()
+        else:
+            self._has_room.set()
 
     async def _message(self, receive: Callable[[], Awaitable[Request]]) -> Request:
-        reading = asyncio.ensure_future(receive())
+        async with self._alone:  # of two that are large, the second one waits for room
+            await self._has_room.wait()
+            reading = asyncio.ensure_future(receive())
+            try:
+                await asyncio.wait([reading], timeout=ALONE)
+            except BaseException:
+                reading.cancel()
+                raise
         waited = 0.0
         try:
+            if reading.done():
+                return reading.result()
             while waited < self._limits.message and not (waited and self._queued):
                 done, _ = await asyncio.wait([reading], timeout=self._limits.hurried)
                 if done:
