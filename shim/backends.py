@@ -9,12 +9,16 @@ from typing import Any, NamedTuple, Protocol
 from . import documents, hooks
 from .documents import CloudInit, UnreadableError
 from .engines import Engines
+from .frames import MAX_RESULT
 from .hooks import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found
 from .log import log
 from .programs import Programs
 from .status import CallError, describe, from_findings
 from .text import one_line
 
+MAX_CLOUD_INIT = 1024 * 1024
+"""Bytes of cloud-init data that an executable may print: a Secret that holds such data has no more. As Python's text
+they can be four times as many, and that more than once."""
 MAX_LINES = 20
 """Log lines for the errors of one run, and for its warnings."""
 
@@ -111,7 +115,7 @@ class Executables:
         if self._engines is not None:
             left = until - asyncio.get_running_loop().time()
             await self._check_by_schema(self._engines, found, [domain, output], max(0.0, left))
-        return Outcome([output], output != domain)
+        return _printed(found, output != domain, output)
 
     async def pre_cloud_init(self, documents_: list[bytes], seconds: float) -> Outcome:
         data, source, vmi = documents_
@@ -119,13 +123,15 @@ class Executables:
         if found is None:
             return Outcome([data, source], False)
         output = await self._call(found, {"vmi": vmi, "cloud-init": data}, seconds)
+        if len(output) > MAX_CLOUD_INIT:
+            raise hooks.bad_output(found, f"has {len(output)} bytes, more than the {MAX_CLOUD_INIT} that are read")
         try:
             printed = CloudInit(output)
             losses = printed.losses()
         except UnreadableError as problem:
             raise hooks.bad_output(found, str(problem)) from None
         _log_lines(log.warning, [f"what {found.hook} printed: {loss}" for loss in losses], len(losses), "warnings")
-        return Outcome([output, printed.no_cloud_source], output != data)
+        return _printed(found, output != data, output, printed.no_cloud_source)
 
     def stop(self) -> None:
         self._programs.stop()
@@ -153,6 +159,14 @@ class Executables:
             _log_lines(log.error, lines, reply["count"], "errors")
             more = f" (and {reply['count'] - 1} more)" if reply["count"] > 1 else ""
             raise hooks.bad_output(found, f"is not valid by libvirt's schema: {faults[0]}{more}")
+
+
+def _printed(found: Found, changed: bool, *results: bytes) -> Outcome:
+    size = sum(map(len, results))
+    if size > MAX_RESULT:
+        problem = f"makes an answer of {size} bytes, more than one gRPC message holds ({MAX_RESULT} bytes)"
+        raise hooks.bad_output(found, problem)
+    return Outcome(list(results), changed)
 
 
 class Nothing:

@@ -32,8 +32,6 @@ PATIENCE = 5.0
 """Seconds beyond a request's time after which the process ends itself, in case that nobody does it."""
 MAX_FINDINGS = 200
 """Diagnostics that are sent to the front, and the number of all."""
-MAX_RESULT = 4 * 1024 * 1024 - 64
-"""What one gRPC message holds, less the field numbers and lengths around the data of any answer."""
 LARGE = 128 * 1024
 """Bytes of a request after which memory is given back; less leaves little behind."""
 FOREGROUND = 10
@@ -262,8 +260,8 @@ class Worker:
 
 def _result(reply: dict[str, Any], what: str, changed: bool, *results: bytes) -> Reply:
     size = sum(map(len, results))
-    if size > MAX_RESULT:
-        text = f"the new {what} has {size} bytes, more than one gRPC message holds ({MAX_RESULT} bytes)"
+    if size > frames.MAX_RESULT:
+        text = f"the new {what} has {size} bytes, more than one gRPC message holds ({frames.MAX_RESULT} bytes)"
         return {**reply, "refusal": text}, []
     return {**reply, "changed": changed}, list(results)
 

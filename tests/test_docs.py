@@ -839,7 +839,7 @@ def test_every_rule_is_in_a_table() -> None:
 NOT_LIMITS = {
     "patchlang.celread.MAX_DEPTH",
     "shim.engine.MAX_FINDINGS",
-    "shim.engine.MAX_RESULT",
+    "shim.frames.MAX_RESULT",
     "shim.engines.MAX_HELD",
     "shim.frames.MAX_BLOB",
     "shim.frames.MAX_HEAD",

@@ -353,6 +353,20 @@ def test_output_without_end(shim: Shim) -> None:
     assert "printed more than 4194304 bytes and was killed" in failed(shim)
 
 
+@pytest.mark.parametrize("too_many", [False, True])
+def test_an_output_that_just_fits_the_answer(shim: Shim, too_many: bool) -> None:
+    """Of the 4 MiB of a gRPC message a few bytes are not the data's."""
+    size = 4 * 1024 * 1024 - 64 + too_many
+    shim.executable("onDefineDomain", f"#!/bin/sh\nprintf '<domain>'\nyes | head -c {size - 17}\nprintf '</domain>'\n")
+    shim.start()
+    if too_many:
+        assert "printed makes an answer of 4194241 bytes, more than one gRPC message holds (4194240 bytes)" in failed(
+            shim
+        )
+    else:
+        assert len(shim.launcher().on_define_domain(DOMAIN, VMI)) == size
+
+
 def test_standard_error_without_end(shim: Shim) -> None:
     """A long line, many lines, no line end: drained, bounded in the log, no hindrance."""
     script = (
