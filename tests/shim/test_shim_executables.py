@@ -144,6 +144,16 @@ def test_v1alpha1_has_no_call_for_cloud_init(shim: Shim) -> None:
     assert any("cloud-init data will not be changed" in m for m in shim.messages)
 
 
+def test_the_plugin_api_has_no_call_for_cloud_init(shim: Shim) -> None:
+    """Nothing would be done, and nothing said."""
+    shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
+    path = shim.start("--plugin-socket", str(shim.plugin), version=None).wait_for_plugin()
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.mutate_domain(path, DOMAIN, VMI)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "--plugin-socket alone has no call for cloud-init data" in caught.value.details()
+
+
 def test_the_arguments_are_the_originals(shim: Shim) -> None:
     dump = shim.folder / "arguments"
     shim.executable("onDefineDomain", f'#!/bin/sh\nprintf "%s\\n" "$#" "$1" "$2" "$3" > {dump}\nprintf %s "$4"\n')
