@@ -16,6 +16,8 @@ from .programs import Programs
 from .status import CallError, describe, from_findings
 from .text import one_line
 
+AT_ONCE = 100
+"""Lines that are logged before anything else gets its turn."""
 MAX_CLOUD_INIT = 1024 * 1024
 """Bytes of cloud-init data that an executable may print: a Secret that holds such data has no more. As Python's text
 they can be four times as many, and that more than once."""
@@ -76,7 +78,7 @@ class Patches:
 
     async def _ask(self, call: str, documents: list[bytes], seconds: float, doing: str) -> Outcome:
         reply, results = await self._engines.ask(call, documents, seconds, doing)
-        _report(reply)
+        await _report(reply)
         if "refusal" in reply:
             raise CallError("FAILED_PRECONDITION", reply["refusal"])
         if not results:
@@ -214,7 +216,7 @@ def log_findings(reply: Mapping[str, Any], most: int = MAX_LINES) -> None:
         _log_lines(say, lines, reply[what], what, most)
 
 
-def _report(reply: Mapping[str, Any]) -> None:
+async def _report(reply: Mapping[str, Any]) -> None:
     """One log line a document, and at the level `debug` one an edit; then what is wrong. Without values."""
     for document in reply.get("trace", ()):
         counts = f"{document['matched']} matched, {document['changed']} changed, {document['skipped']} skipped"
@@ -222,8 +224,12 @@ def _report(reply: Mapping[str, Any]) -> None:
         said = "; ".join(document["reasons"])
         say = {"failed": log.error, "ignored": log.warning}.get(document["state"], log.info)
         say("%s", one_line(f"{line} ({said})" if said else line))
-        for edit in document.get("edits", ()):
+        for number, edit in enumerate(document.get("edits", ())):
             log.debug("%s", one_line(edit))
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if document.get("left_out"):
+            log.debug("the lines of %d more edits are left out", document["left_out"])
     if reply["errors"] != 1:  # of one alone, the line on the failed call tells
         log_findings(reply)
     else:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from patchlang.result import DocumentTrace, EditTrace
     from patchlang.source import Span
 
+MAX_TRACE = 1024 * 1024
+"""Characters of lines on edits, at the level `debug`, of one run."""
 PATIENCE = 5.0
 """Seconds beyond a request's time after which the process ends itself, in case that nobody does it."""
 MAX_FINDINGS = 200
@@ -253,8 +255,15 @@ class Worker:
     ) -> dict[str, Any]:
         traced = [_traced(document) for document in trace]
         if self._debug:
+            room = MAX_TRACE
             for document, said in zip(trace, traced, strict=True):
-                said["edits"] = [_line(edit, domain) for edit in document.edits]
+                said["edits"] = lines = []
+                for edit in document.edits:
+                    line = _line(edit, domain) if room > 0 else ""
+                    room -= len(line)
+                    if room > 0:
+                        lines.append(line)
+                said["left_out"] = len(document.edits) - len(lines)
         return {**_findings(diagnostics), "trace": traced}
 
 
