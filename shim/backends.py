@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from . import documents, hooks
 from .documents import CloudInit, UnreadableError
 from .engines import Engines
+from .frames import MAX_RESULT
 from .hooks import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found
 from .log import log
 from .programs import Programs
 from .status import CallError, describe, from_findings
 from .text import one_line
 
+AT_ONCE = 100
+"""Lines that are logged before anything else gets its turn."""
+MAX_CLOUD_INIT = 1024 * 1024
+"""Bytes of cloud-init data that an executable may print: a Secret that holds such data has no more. As Python's text
+they can be four times as many, and that more than once."""
 MAX_LINES = 20
 """Log lines for the errors of one run, and for its warnings."""
 
@@ -71,7 +78,7 @@ class Patches:
 
     async def _ask(self, call: str, documents: list[bytes], seconds: float, doing: str) -> Outcome:
         reply, results = await self._engines.ask(call, documents, seconds, doing)
-        _report(reply)
+        await _report(reply)
         if "refusal" in reply:
             raise CallError("FAILED_PRECONDITION", reply["refusal"])
         if not results:
@@ -101,14 +108,16 @@ class Executables:
         found = self._found.get(ON_DEFINE_DOMAIN)
         if found is None:
             return Outcome([domain], False)
+        until = asyncio.get_running_loop().time() + seconds
         output = await self._call(found, {"vmi": vmi, "domain": domain}, seconds)
         try:
             await documents.check_domain(output)
         except UnreadableError as problem:
             raise hooks.bad_output(found, str(problem)) from None
         if self._engines is not None:
-            await self._check_by_schema(self._engines, found, [domain, output], seconds)
-        return Outcome([output], output != domain)
+            left = until - asyncio.get_running_loop().time()
+            await self._check_by_schema(self._engines, found, [domain, output], max(0.0, left))
+        return _printed(found, output != domain, output)
 
     async def pre_cloud_init(self, documents_: list[bytes], seconds: float) -> Outcome:
         data, source, vmi = documents_
@@ -116,13 +125,15 @@ class Executables:
         if found is None:
             return Outcome([data, source], False)
         output = await self._call(found, {"vmi": vmi, "cloud-init": data}, seconds)
+        if len(output) > MAX_CLOUD_INIT:
+            raise hooks.bad_output(found, f"has {len(output)} bytes, more than the {MAX_CLOUD_INIT} that are read")
         try:
             printed = CloudInit(output)
             losses = printed.losses()
         except UnreadableError as problem:
             raise hooks.bad_output(found, str(problem)) from None
         _log_lines(log.warning, [f"what {found.hook} printed: {loss}" for loss in losses], len(losses), "warnings")
-        return Outcome([output, printed.no_cloud_source], output != data)
+        return _printed(found, output != data, output, printed.no_cloud_source)
 
     def stop(self) -> None:
         self._programs.stop()
@@ -150,6 +161,14 @@ class Executables:
             _log_lines(log.error, lines, reply["count"], "errors")
             more = f" (and {reply['count'] - 1} more)" if reply["count"] > 1 else ""
             raise hooks.bad_output(found, f"is not valid by libvirt's schema: {faults[0]}{more}")
+
+
+def _printed(found: Found, changed: bool, *results: bytes) -> Outcome:
+    size = sum(map(len, results))
+    if size > MAX_RESULT:
+        problem = f"makes an answer of {size} bytes, more than one gRPC message holds ({MAX_RESULT} bytes)"
+        raise hooks.bad_output(found, problem)
+    return Outcome(list(results), changed)
 
 
 class Nothing:
@@ -197,7 +216,7 @@ def log_findings(reply: Mapping[str, Any], most: int = MAX_LINES) -> None:
         _log_lines(say, lines, reply[what], what, most)
 
 
-def _report(reply: Mapping[str, Any]) -> None:
+async def _report(reply: Mapping[str, Any]) -> None:
     """One log line a document, and at the level `debug` one an edit; then what is wrong. Without values."""
     for document in reply.get("trace", ()):
         counts = f"{document['matched']} matched, {document['changed']} changed, {document['skipped']} skipped"
@@ -205,8 +224,12 @@ def _report(reply: Mapping[str, Any]) -> None:
         said = "; ".join(document["reasons"])
         say = {"failed": log.error, "ignored": log.warning}.get(document["state"], log.info)
         say("%s", one_line(f"{line} ({said})" if said else line))
-        for edit in document.get("edits", ()):
+        for number, edit in enumerate(document.get("edits", ())):
             log.debug("%s", one_line(edit))
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if document.get("left_out"):
+            log.debug("the lines of %d more edits are left out", document["left_out"])
     if reply["errors"] != 1:  # of one alone, the line on the failed call tells
         log_findings(reply)
     else:

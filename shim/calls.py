@@ -19,6 +19,12 @@ DOMAIN_TYPE = "libvirt"
 """The only ``domain_type`` that KubeVirt sends (pkg/virt-launcher/virtwrap/plugins)."""
 
 
+MUCH = 1024 * 1024
+"""Bytes of messages, which take several times as much on their way."""
+ALONE = 0.2
+"""Seconds that a call has to send its message before another one sends its own beside it."""
+
+
 class Limits(NamedTuple):
     """Seconds, and numbers of calls.
 
@@ -45,8 +51,8 @@ class Calls:
     """Lets calls in, a few to send their messages and one to run, the others waiting their turn.
 
     What waits is bounded in number (``Limits.waiting``) and memory: gRPC leaves a message in the caller's socket until
-    it is read here, and read it is by ``Limits.reading`` calls, of which each waits for its turn then. With ``audit``
-    all goes as without, but what came is handed back whatever the outcome.
+    it is read here, and read it is by ``Limits.reading`` calls, of which each waits for its turn then, and by none
+    beside ``MUCH`` that is here. With ``audit`` all goes as without, but what came is handed back whatever the outcome.
     """
 
     def __init__(self, backend: Backend, limits: Limits, audit: bool) -> None:
@@ -56,6 +62,10 @@ class Calls:
         self._loop = asyncio.get_running_loop()
         self._reading = asyncio.Semaphore(limits.reading)
         self._turn = asyncio.Lock()
+        self._alone = asyncio.Lock()
+        self._has_room = asyncio.Event()
+        self._held = 0
+        self._hold(0)
         self._here = 0
         self._queued = 0
         self._patience: dict[asyncio.Timeout, float] = {}
@@ -96,26 +106,62 @@ class Calls:
             self._queued -= 1
         try:
             request = await self._message(receive)
-            await self._turn.acquire()
+            size = sum(map(len, request.documents))
+            self._hold(size)
+            try:
+                await self._turn.acquire()
+            except BaseException:
+                self._hold(-size)
+                raise
         finally:
             self._reading.release()
+
+        def ended(task: asyncio.Task[list[bytes] | CallError]) -> None:
+            self._hold(-size)
+            self._turn.release()
+            if not task.cancelled():
+                task.exception()  # where the caller is gone, nobody else asks for it
+
         task = self._loop.create_task(self._run(name, until, request))
-        task.add_done_callback(self._ended)
+        task.add_done_callback(ended)
         del request
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[list[bytes] | CallError]) -> None:
-        self._turn.release()
-        if not task.cancelled():
-            task.exception()  # where the caller is gone, nobody else asks for it
+    def _hold(self, size: int) -> None:
+        """Counts the bytes of messages that are here; beside much, no other one is let in."""
+        self._held += size
+        if self._held > MUCH:
+            self._has_room.clear()
+        else:
+            self._has_room.set()
 
     async def _message(self, receive: Callable[[], Awaitable[Request]]) -> Request:
+        await self._alone.acquire()  # of two that are large, the second one waits for room
+        is_alone = True
+
+        def not_alone() -> None:
+            nonlocal is_alone
+            if is_alone:
+                is_alone = False
+                self._alone.release()
+
+        try:
+            await self._has_room.wait()
+            timer = self._loop.call_later(ALONE, not_alone)
+            try:
+                return await self._patient(receive)
+            finally:
+                timer.cancel()
+        finally:
+            not_alone()
+
+    async def _patient(self, receive: Callable[[], Awaitable[Request]]) -> Request:
         started = self._loop.time()
         try:
             async with asyncio.timeout(self._limits.message) as patience:
                 self._patience[patience] = started
-                self._hurry()
                 try:
+                    self._hurry()
                     return await receive()
                 finally:
                     del self._patience[patience]
@@ -128,7 +174,8 @@ class Calls:
         """While others wait to send their messages, nobody has long for it."""
         if self._queued:
             for patience, started in self._patience.items():
-                patience.reschedule(started + self._limits.hurried)
+                if not patience.expired():
+                    patience.reschedule(started + self._limits.hurried)
 
     async def _run(self, name: str, until: float | None, request: Request) -> list[bytes] | CallError:
         """Returns an error, which would hold its task and the call's documents in a cycle if it were raised."""

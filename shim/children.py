@@ -2,21 +2,25 @@
 
 As a container's first process the front inherits every orphan, and nobody else will ever wait for them. Waiting for
 any child (``waitpid(-1)``) would take the exit status of the very process that somebody awaits, so each is waited for
-by its number: those that we started by a descriptor (pidfd; on kernels before 5.3 at SIGCHLD), orphans at SIGCHLD.
+by its number: those that we started by a descriptor (pidfd; on kernels before 5.3 at SIGCHLD), orphans at SIGCHLD,
+when the kernel tells the number of one that has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from contextlib import suppress
 
 from .log import log
 
 ROUNDS, PAUSE = 200, 0.01
 """How often, and how many seconds apart, what does not end is killed again."""
+AT_ONCE = 100
+"""Processes that are killed or waited for before anything else gets its turn."""
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -74,9 +78,10 @@ class Children:
         """Kills all processes below this one, but for those children and what is below them, and waits for the ends."""
         for _ in range(ROUNDS):
             found = [child for child in self.alive() if child not in but]
-            for child in found:
-                # of what cannot be seen, at least the program's own session
-                _kill(child, *_below(child)) if self._sees else _kill(-child, child)
+            if self._sees:
+                await _kill_with_all_below(found)
+            else:  # at least the sessions of the programs
+                _kill(*(-child for child in found), *found)
             self._reap()
             if not found:
                 return
@@ -90,12 +95,19 @@ class Children:
             self._reap()
 
     def _reap(self) -> None:
-        """Waits for the orphans that have ended."""
-        for pid in self.alive() - self._awaited.keys():
+        """Waits for the orphans that have ended, one by one: to look at all children each time takes too long."""
+        for _ in range(AT_ONCE):
             try:
-                os.waitpid(pid, os.WNOHANG)
+                seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
-                continue
+                return
+            if seen is None:
+                return
+            if seen.si_pid in self._awaited:
+                self._collect(seen.si_pid)
+            else:
+                os.waitpid(seen.si_pid, os.WNOHANG)
+        self._loop.call_soon(self._reap)
 
     def _collect(self, pid: int) -> None:
         future = self._awaited.get(pid)
@@ -125,10 +137,17 @@ def _proc_is_ours() -> bool:
         return False
 
 
-def _below(pid: int) -> Iterator[int]:
-    for child in _children_of(pid):
-        yield child
-        yield from _below(child)
+async def _kill_with_all_below(pids: list[int]) -> None:
+    """Kills each after its children are listed; what it starts in between is an orphan then, and ours."""
+    left = list(pids)
+    for count in itertools.count(1):
+        if not left:
+            return
+        pid = left.pop()
+        left += _children_of(pid)
+        _kill(pid)
+        if count % AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 def _children_of(pid: int) -> list[int]:

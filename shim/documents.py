@@ -20,6 +20,12 @@ MAX_VALUES = 50_000
 MAX_DEPTH = 256
 """Elements in one another: libxml2's limit, which libvirt and the next sidecar have."""
 
+MAX_NAMES = 5_000
+"""Different names in a domain: expat keeps each of them."""
+
+MAX_TAG = 128 * 1024
+"""Bytes of one tag or comment: expat reads it at once, with all attributes."""
+
 _PIECE = 64 * 1024
 _QUOTE = ord('"')
 # A text that is not closed goes to the end, and is not tried again from each quote in it.
@@ -95,7 +101,8 @@ async def check_domain(data: bytes) -> None:
             raise UnreadableError(f"says it is {encoding[:40]}; only UTF-8 is read")
 
     # Namespaces are read too: libvirt refuses a prefix that nothing declares.
-    reader = expat.ParserCreate("UTF-8", namespace_separator=" ")
+    names: dict[str, str] = {}
+    reader = expat.ParserCreate("UTF-8", namespace_separator=" ", intern=names)
     reader.StartElementHandler, reader.EndElementHandler = start, end
     reader.StartDoctypeDeclHandler, reader.XmlDeclHandler = doctype, declaration
     try:
@@ -103,6 +110,10 @@ async def check_domain(data: bytes) -> None:
             if at > 0:
                 await asyncio.sleep(0)
             reader.Parse(data[at : at + _PIECE], False)
+            if len(names) > MAX_NAMES:
+                raise UnreadableError(f"has more than {MAX_NAMES:,} different names")
+            if at + _PIECE - reader.CurrentByteIndex > MAX_TAG + _PIECE:
+                raise UnreadableError(f"has a tag or a comment of more than {MAX_TAG // 1024} KiB")
         reader.Parse(b"", True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from patchlang.rng.schema import DomainSchema
     from patchlang.source import Span
 
+MAX_TRACE = 1024 * 1024
+"""Characters of lines on edits, at the level `debug`, of one run."""
 PATIENCE = 5.0
 """Seconds beyond a request's time after which the process ends itself, in case that nobody does it."""
 MAX_FINDINGS = 200
 """Diagnostics that are sent to the front, and the number of all."""
-MAX_RESULT = 4 * 1024 * 1024 - 64
-"""What one gRPC message holds, less the field numbers and lengths around the data of any answer."""
 LARGE = 128 * 1024
 """Bytes of a request after which memory is given back; less leaves little behind."""
 
@@ -252,15 +252,22 @@ class Worker:
     ) -> dict[str, Any]:
         traced = [_traced(document) for document in trace]
         if self._debug:
+            room = MAX_TRACE
             for document, said in zip(trace, traced, strict=True):
-                said["edits"] = [_line(edit, domain) for edit in document.edits]
+                said["edits"] = lines = []
+                for edit in document.edits:
+                    line = _line(edit, domain) if room > 0 else ""
+                    room -= len(line)
+                    if room > 0:
+                        lines.append(line)
+                said["left_out"] = len(document.edits) - len(lines)
         return {**_findings(diagnostics), "trace": traced}
 
 
 def _result(reply: dict[str, Any], what: str, changed: bool, *results: bytes) -> Reply:
     size = sum(map(len, results))
-    if size > MAX_RESULT:
-        text = f"the new {what} has {size} bytes, more than one gRPC message holds ({MAX_RESULT} bytes)"
+    if size > frames.MAX_RESULT:
+        text = f"the new {what} has {size} bytes, more than one gRPC message holds ({frames.MAX_RESULT} bytes)"
         return {**reply, "refusal": text}, []
     return {**reply, "changed": changed}, list(results)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_HEAD = 8 * 1024 * 1024
 MAX_BLOB = 64 * 1024 * 1024
+MAX_RESULT = 4 * 1024 * 1024 - 64
+"""What one gRPC message holds, less the field numbers and lengths around the data of any answer."""
 MAX_WAITING = 256 * 1024
 """Bytes that may be sent to an engine and not read by it."""
 

@@ -140,7 +140,9 @@ def _answering(message: Any, handler: Handler) -> Any:
             try:
                 return message.FromString(data)
             except Exception:
-                raise CallError("INTERNAL", f"the message of the call is not a {message.DESCRIPTOR.name}") from None
+                raise CallError(
+                    "INTERNAL", f"the message of the call cannot be read as {message.DESCRIPTOR.name}"
+                ) from None
 
         try:
             return await handler(receive, context)

@@ -22,7 +22,9 @@ MAX_LINE = 4096
 MAX_LOGGED = 256 * 1024
 MAX_TAIL = 700
 
-_READ = 65536
+_READ = 16 * 1024
+_MAX_PIPE = 1024 * 1024
+"""Bytes in a pipe, at most (fs.pipe-max-size)."""
 
 
 class ProgramError(Exception):
@@ -70,7 +72,7 @@ class StandardError:
     def _emit(self) -> None:
         text = self._line.rstrip(b"\r\n").decode("utf-8", "replace") + (" … (line cut)" if self._cut else "")
         if self._logged <= MAX_LOGGED:
-            self._logged += len(self._line)
+            self._logged += len(self._line) + 1
             if text:
                 self._logged += 100  # about what the rest of a log line takes
                 log.info("%s: %s", self.name, text)
@@ -195,9 +197,10 @@ class _Drain:
         loop.add_reader(self._descriptor, self._read)
 
     def drain(self) -> None:
-        """Reads what is there now."""
-        while self._descriptor is not None and self._read():
-            continue
+        """Reads what is there now; somebody may go on writing, faster than this reads."""
+        for _ in range(_MAX_PIPE // _READ):
+            if self._descriptor is None or not self._read():
+                return
 
     def close(self) -> None:
         """Reads no more."""

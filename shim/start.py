@@ -106,6 +106,13 @@ async def choose(config: Config, hooks: list[Found], engines: Engines, executabl
         return _nothing_to_do(looked_at, config.no_fallback)
     if config.audit:
         raise RefusedError(f"--audit cannot tell what an executable would do, and there is {programs[0].path}")
+    if config.version is None and all(hook.hook == PRE_CLOUD_INIT_ISO for hook in programs):
+        text = (
+            f"--plugin-socket alone has no call for cloud-init data, which is all that {programs[0].path} is for; "
+            "use --version v1alpha3"
+        )
+        log.error("%s", one_line(text))
+        return Broken(CallError("FAILED_PRECONDITION", text))
     return _run(programs, executables, bool(loaded["serves"]))
 
 

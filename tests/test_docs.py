@@ -845,7 +845,7 @@ NOT_LIMITS = {
     "patchlang.lint.paths.MAX_DEGREE",  # beyond it there is advice
     "patchlang.validation.unit.MAX_MANIFEST_BYTES",  # docs/validate.md names it
     "shim.engine.MAX_FINDINGS",
-    "shim.engine.MAX_RESULT",
+    "shim.frames.MAX_RESULT",
     "shim.engines.MAX_HELD",
     "shim.frames.MAX_BLOB",
     "shim.frames.MAX_HEAD",

@@ -254,7 +254,7 @@ def test_a_message_that_is_no_protobuf(served: Shim, message: bytes) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary(DEFINE)(message, timeout=20)
         assert caught.value.code() is grpc.StatusCode.INTERNAL
-        assert caught.value.details() == "the message of the call is not a OnDefineDomainParams"
+        assert caught.value.details() == "the message of the call cannot be read as OnDefineDomainParams"
 
 
 def test_a_method_that_there_is_not(served: Shim) -> None:

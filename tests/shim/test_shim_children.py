@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -249,6 +250,49 @@ def test_all_but_what_is_left_out_is_ended(runner: asyncio.Runner) -> None:
             process.returncode = -signal.SIGKILL
 
     runner.run(run())
+
+
+@pytest.mark.parametrize("shape", ["chain", "fan"])
+def test_a_thousand_processes_are_ended(runner: asyncio.Runner, shape: str) -> None:
+    """Each below another one, deeper than Python calls itself, or all beside each other."""
+    number = 1200
+    scripts = {
+        "chain": f'n=${{1:-{number}}}; [ "$n" -gt 1 ] && {{ sh -c "$0" "$0" $((n - 1)); exit; }}; echo up; sleep 300',
+        "fan": f"for n in $(seq {number - 1}); do sleep 300 & done; echo up; wait",
+    }
+
+    async def run() -> None:
+        made = Children(asyncio.get_running_loop())
+        made.adopt_orphans()
+        others = made.alive()
+        process = subprocess.Popen(
+            ["sh", "-c", scripts[shape], scripts[shape]], stdout=subprocess.PIPE, start_new_session=True
+        )
+        end = made.ended(process.pid)
+        assert process.stdout is not None
+        with process.stdout as output:
+            assert output.readline() == b"up\n"
+        assert len(_session(process.pid)) >= number
+        await made.end_all(but=others)
+        assert await asyncio.wait_for(end, 20) == -signal.SIGKILL
+        assert _session(process.pid) == []
+        process.returncode = -signal.SIGKILL
+
+    try:
+        runner.run(run())
+    finally:
+        ctypes.CDLL(None).prctl(children._PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _session(leader: int) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((process / "stat").read_text().rpartition(")")[2].split()[3]) == leader:
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
 
 
 @pytest.mark.parametrize("pidfd", [True, False])

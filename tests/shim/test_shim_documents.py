@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -104,3 +106,54 @@ def test_a_large_domain_lets_others_have_their_turn() -> None:
         return turns
 
     assert asyncio.run(check()) > 40
+
+
+MIB = 1024 * 1024
+MAX_GROWTH = 12 * MIB
+
+DOMAINS = {
+    "elements": ("b'<domain>' + b'<a/>' * 1_000_000 + b'</domain>'", None),
+    "texts": ("b'<domain>' + b'x' * 4_000_000 + b'</domain>'", None),
+    "names": ("b'<domain>' + b''.join(b'<a%x/>' % n for n in range(450_000)) + b'</domain>'", "different names"),
+    "attributes": ("b'<domain ' + b' '.join(b'a%x=\"\"' % n for n in range(400_000)) + b'/>'", "a tag or a comment"),
+    "prefixes": (
+        "b'<domain ' + b' '.join(b'xmlns:a%x=\"b\"' % n for n in range(250_000)) + b'/>'",
+        "a tag or a comment",
+    ),
+    "one-attribute": ("b'<domain a=\"' + b'x' * 4_000_000 + b'\"/>'", "a tag or a comment of more than 128 KiB"),
+    "a-comment": ("b'<domain><!--' + b'x' * 4_000_000 + b'--></domain>'", "a tag or a comment of more than 128 KiB"),
+    "no-end": ("b'<domain a=\"' + b'x' * 4_000_000", "a tag or a comment of more than 128 KiB"),
+    "the-largest-tag": ("b'<domain a=\"' + b'x' * 130_000 + b'\"/>' ", None),
+}
+MEASURE = """
+import asyncio, resource
+from shim.documents import UnreadableError, check_domain
+
+async def main():
+    try:
+        return await check_domain(DATA)
+    except UnreadableError as error:
+        return str(error)
+
+DATA = eval(__import__("sys").argv[1])
+asyncio.run(asyncio.sleep(0))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+said = asyncio.run(main())
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, said)
+"""
+
+
+@pytest.mark.parametrize(("data", "refused"), DOMAINS.values(), ids=DOMAINS)
+def test_a_domain_of_any_shape_takes_little_memory(data: str, refused: str | None) -> None:
+    """What would take much at once, or for good, is refused before: expat reads a tag whole, and keeps names."""
+    run = subprocess.run([sys.executable, "-c", MEASURE, data], capture_output=True, text=True, check=True)
+    growth, said = run.stdout.split(maxsplit=1)
+    assert int(growth) < MAX_GROWTH
+    assert (refused or "None") in said
+
+
+def test_as_many_names_and_values_as_there_may_be() -> None:
+    names = b"".join(b"<a%d/>" % number for number in range(4999))
+    asyncio.run(check_domain(b"<domain>" + names + b"</domain>"))
+    with pytest.raises(UnreadableError, match="more than 5,000 different names"):
+        asyncio.run(check_domain(b"<domain>" + names + b"<b/><c/></domain>"))

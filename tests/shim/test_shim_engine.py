@@ -120,7 +120,7 @@ def test_calls_that_wait_meanwhile_run_on_the_next_engine(shim: Shim, pool: Thre
 
 
 def test_there_is_one_engine_at_most(shim: Shim, pool: ThreadPoolExecutor) -> None:
-    start(shim, SLOW["cel"], callback=2.0).launcher()
+    start(shim, SLOW["cel"], callback=6.0).launcher()  # time to load again, on a busy machine too
     assert shim.process is not None
     most, done = 0, threading.Event()
 
@@ -131,7 +131,7 @@ def test_there_is_one_engine_at_most(shim: Shim, pool: ThreadPoolExecutor) -> No
 
     counting = pool.submit(count)
     try:
-        for _ in range(4):
+        for _ in range(2):
             assert refused(pool.submit(slow, shim))[0] is FAILED
             define(shim, hostile.domain())
     finally:

@@ -144,6 +144,16 @@ def test_v1alpha1_has_no_call_for_cloud_init(shim: Shim) -> None:
     assert any("cloud-init data will not be changed" in m for m in shim.messages)
 
 
+def test_the_plugin_api_has_no_call_for_cloud_init(shim: Shim) -> None:
+    """Nothing would be done, and nothing said."""
+    shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
+    path = shim.start("--plugin-socket", str(shim.plugin), version=None).wait_for_plugin()
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.mutate_domain(path, DOMAIN, VMI)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "--plugin-socket alone has no call for cloud-init data" in caught.value.details()
+
+
 def test_the_arguments_are_the_originals(shim: Shim) -> None:
     dump = shim.folder / "arguments"
     shim.executable("onDefineDomain", f'#!/bin/sh\nprintf "%s\\n" "$#" "$1" "$2" "$3" > {dump}\nprintf %s "$4"\n')
@@ -351,6 +361,20 @@ def test_output_without_end(shim: Shim) -> None:
     shim.executable("onDefineDomain", "#!/bin/sh\nexec cat /dev/zero\n")
     shim.start()
     assert "printed more than 4194304 bytes and was killed" in failed(shim)
+
+
+@pytest.mark.parametrize("too_many", [False, True])
+def test_an_output_that_just_fits_the_answer(shim: Shim, too_many: bool) -> None:
+    """Of the 4 MiB of a gRPC message a few bytes are not the data's."""
+    size = 4 * 1024 * 1024 - 64 + too_many
+    shim.executable("onDefineDomain", f"#!/bin/sh\nprintf '<domain>'\nyes | head -c {size - 17}\nprintf '</domain>'\n")
+    shim.start()
+    if too_many:
+        assert "printed makes an answer of 4194241 bytes, more than one gRPC message holds (4194240 bytes)" in failed(
+            shim
+        )
+    else:
+        assert len(shim.launcher().on_define_domain(DOMAIN, VMI)) == size
 
 
 def test_standard_error_without_end(shim: Shim) -> None:

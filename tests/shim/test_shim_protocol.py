@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -329,6 +332,33 @@ def test_each_document_has_a_log_line(shim: Shim) -> None:
     assert "0 matched, 0 changed" in skipped
     assert any(m.startswith("OnDefineDomain answered") for m in shim.messages)
     assert "Radical" not in shim.text
+
+
+def test_thousands_of_edits_at_the_level_debug_hold_up_nobody(shim: Shim) -> None:
+    """Their lines are bounded, and others are answered between them."""
+    number, files = 800, 5
+    for file in range(files):
+        edits = "".join(
+            f"    - {{op: ensure, path: /domain/devices/{'a' * 180}{file}-{edit}, value: x}}\n"
+            for edit in range(number)
+        )
+        head = f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: many-{file}}}\nspec:\n  domain:\n"
+        shim.patch(head + edits, f"{file}.yaml")
+    launcher = shim.start("--log-level", "debug").launcher()
+    path = launcher.only.path
+    slowest = 0.0
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(launcher.on_define_domain, DOMAIN, VMI)
+        while not call.done():
+            started = time.monotonic()
+            virtlauncher.ask_info(path)
+            slowest = max(slowest, time.monotonic() - started)
+        assert call.result().count(b"<" + b"a" * 180) == number * files
+    assert slowest < 0.25
+    lines = [line["msg"] for line in shim.lines if line["level"] == "debug"]
+    left_out = [int(said[1]) for line in lines if (said := re.fullmatch(r"the lines of (\d+) more edits .*", line))]
+    assert left_out
+    assert len(lines) - len(left_out) + sum(left_out) == number * files
 
 
 def test_at_the_level_debug_each_edit_has_a_log_line(shim: Shim) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import virtlauncher
 from samples import DOMAIN, VMI
 from shimprocess import Shim
 
@@ -65,6 +66,23 @@ def test_what_an_executable_makes_is_checked_too(shim: Shim, to: str, refused: s
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         assert refused in caught.value.details()
         assert "onDefineDomain" in caught.value.details()
+
+
+def test_the_check_of_what_an_executable_makes_has_what_time_is_left(shim: Shim) -> None:
+    """An engine that does not move: the call ends before its caller gives up, not after twice the time."""
+    shim.executable(
+        "onDefineDomain",
+        '#!/bin/sh\nsleep 3\nkill -STOP $(cat pid)\nprintf %s "$4"\n'.replace("pid", f"{shim.folder}/pid"),
+    )
+    launcher = shim.start("--check-domain", str(SCHEMAS)).launcher()
+    assert shim.process is not None
+    front = shim.process.pid
+    engine = Path(f"/proc/{front}/task/{front}/children").read_text().split()[0]
+    (shim.folder / "pid").write_text(engine)
+    with pytest.raises(grpc.RpcError) as caught:
+        virtlauncher.define_domain(launcher.only.path, launcher.only.version, SMALL, VMI, seconds=5)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION, caught.value.details()
+    assert "PL414" in caught.value.details()
 
 
 def test_without_the_flag_nothing_is_checked(shim: Shim) -> None:
