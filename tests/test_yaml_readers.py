@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from casefile import cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,11 +14,15 @@ from patchlang.cloudinit import libyaml, yamlread
 from patchlang.cloudinit.textedit import Node
 
 HERE = Path(__file__).parent
-FILES = [
-    *(HERE / "cases" / "cloudinit").glob("*/*user-data"),
-    *(file for folder in ("cases", "../examples") for file in (HERE / folder).rglob("*.yaml") if file.is_file()),
+FILES = [file for folder in ("cases", "../examples") for file in (HERE / folder).rglob("*.yaml") if file.is_file()]
+PARTS = [
+    part
+    for kind in ("apply", "reject", "cli", "cloudinit")
+    for case in cases(kind)
+    for part in case.named(r".*\.yaml|.*user-data")
+    if not part.generated
 ]
-TEXTS = sorted({file.read_text(errors="replace") for file in FILES})
+TEXTS = sorted({*(file.read_text(errors="replace") for file in FILES), *(part.text for part in PARTS)})
 PIECES = [
     *"\n :-?[]{},\"'#|>ab1\\%@`=~!&*é\t",
     *("  ", ": ", "- ", "? ", " #", "\n\n", "|-\n", ">+\n", "|2\n", "<<", "<<: ", "= ", "=: ", "---", "...", "\n- "),
