@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from patchlang.cloudinit import libyaml, yamlread
 from patchlang.cloudinit.textedit import Node
 
-HERE = Path(__file__).parent
-FILES = [file for folder in ("cases", "../examples") for file in (HERE / folder).rglob("*.yaml") if file.is_file()]
+TESTS = Path(__file__).parents[2]
+FILES = [file for folder in ("cases", "../examples") for file in (TESTS / folder).rglob("*.yaml") if file.is_file()]
 PARTS = [
     part
     for kind in ("apply", "reject", "cli", "cloudinit")

@@ -15,7 +15,7 @@ from patchlang.cloudinit import jsonops
 from patchlang.cloudinit.pointer import PointerError, parse
 from patchlang.document.model import ListPosition
 
-CASES = Path(__file__).parents[1] / "cases" / "rfc6902"
+CASES = Path(__file__).parents[2] / "cases" / "rfc6902"
 RFC_CASES = [
     pytest.param(case, id=f"{file.stem}: {case['name']}")
     for file in sorted(CASES.glob("*.yaml"))

@@ -14,7 +14,7 @@ from patchlang.cloudinit.userdata import Selector
 from patchlang.diagnostics import PatchError
 from patchlang.document.model import Target
 
-BASES = Path(__file__).parents[1] / "corpus" / "base"
+BASES = Path(__file__).parents[2] / "corpus" / "base"
 CONFIG = "#cloud-config\nhostname: a\n"
 RECORD = {
     "DataSource": "noCloud",

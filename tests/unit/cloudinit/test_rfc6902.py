@@ -22,7 +22,7 @@ from patchlang.values import identical
 
 CASES = [
     pytest.param(case, id=f"{file.stem}: {case['name']}")
-    for file in sorted((Path(__file__).parent / "cases" / "rfc6902").glob("*.yaml"))
+    for file in sorted((Path(__file__).parents[2] / "cases" / "rfc6902").glob("*.yaml"))
     for case in yaml.safe_load(file.read_text(encoding="utf-8"))
 ]
 

@@ -14,7 +14,7 @@ from patchlang.cloudinit import jsonops, yamledit, yamlread
 from patchlang.cloudinit.pointer import parse
 from patchlang.values import TooBigError, identical
 
-CASES = yaml.safe_load((Path(__file__).parents[1] / "cases" / "yamledit" / "edits.yaml").read_text(encoding="utf-8"))
+CASES = yaml.safe_load((Path(__file__).parents[2] / "cases" / "yamledit" / "edits.yaml").read_text(encoding="utf-8"))
 
 
 def apply(value: Any, ops: list[list[Any]]) -> Any:

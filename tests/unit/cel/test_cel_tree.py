@@ -31,7 +31,7 @@ def tree(text: str) -> Node:
     return read(parsed)
 
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 X, Y, ONE = Ident("x"), Ident("y"), Literal("int", 1)
 
 

@@ -13,7 +13,7 @@ from patchlang.cloudinit.pointer import parse
 from patchlang.cloudinit.userdata import Selector
 from patchlang.values import plain
 
-BASES = Path(__file__).parents[1] / "corpus" / "base"
+BASES = Path(__file__).parents[2] / "corpus" / "base"
 
 pytestmark = needs_cloud_init
 
