@@ -1,6 +1,6 @@
 """docs/cloud-init.md cannot rot: each patch in it is run on the data shown below it, each message is compared.
 
-Blocks are read as in test_docs.py; a list in a ``yaml`` block is a list of cloud-init edits here. The ``diff`` blocks
+Blocks are read as in docblocks.py; a list in a ``yaml`` block is a list of cloud-init edits here. The ``diff`` blocks
 up to the next patch are the texts before and after: of the user data, or with ``<!-- of: network-data -->`` or
 ``<!-- of: meta-data -->`` before the block of those; user data that is not shown is ``#cloud-config``. A ``text`` block
 is what is said of the last patch, on the user data of ``<!-- on: … -->``.
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_docs import ROOT, Block, anchors, blocks, codes, constant, first_codes, given, kind_of, number, rows
+from docblocks import ROOT, Block, anchors, blocks, codes, constant, first_codes, given, kind_of, number, rows
 
 from patchlang.cel.compiled import MEMBERS
 from patchlang.cloudinit.pointer import parse, resolve
