@@ -49,6 +49,11 @@ contracts: setup
 unit: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+## quick: what tells most in under a minute: cases, unit tests, the schema, the documents
+.PHONY: quick
+quick: setup
+	$(BIN)/python -m pytest -q tests/test_cases.py tests/test_cloudinit_cases.py tests/unit tests/test_schema.py tests/docs $(PYTEST_ARGS)
+
 ## test-real: libvirt, QEMU, cloud-init and the image judge; SUITE=sid also with the libvirt of that Debian suite
 .PHONY: test-real
 test-real: setup

@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-cases",
         action="store_true",
-        help="write the expected files under tests/cases anew, to be read before they are committed",
+        help="write what the cases under tests/cases expect, to be read before it is committed",
     )
 
 

@@ -1,6 +1,6 @@
 """The cases under tests/cases: what patches do, what is refused in which words, what the command line answers.
 
-``tests/cases/README.md`` says what is in a case's folder.
+``tests/cases/README.md`` says what is in a case's file.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import io
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
+from casefile import CASES, CaseFile, cases
 from lxml import etree
 
 from patchlang import cli, engine, rules
@@ -24,13 +23,12 @@ from patchlang.diagnostics import Diagnostic, Rule
 from patchlang.document import model
 from patchlang.document.decode import model_fields
 from patchlang.extract import read_vmi
-from patchlang.files import read_source
+from patchlang.files import source_of
 from patchlang.lint.roles import declared, parts
 from patchlang.load import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
 
-CASES = Path(__file__).parent / "cases"
 OPS: dict[str, Any] = dict(model.DOMAIN_OPS)
 # rules that no domain, patch file or command line brings about (they belong to cloud-init and to the sidecar), and two
 # whose case would be too big a file: see test_input_limits.py and test_validate_manifests.py
@@ -41,28 +39,28 @@ ELSEWHERE = {
 }  # fmt: skip
 
 
-def folders(kind: str) -> list[Path]:
-    return sorted(path for path in (CASES / kind).iterdir() if path.is_dir())
+# the parts that a case may have
+PARTS = {
+    "apply": r"patch(-\w+)?\.yaml|domain\.xml|vmi\.(yaml|json)|expected\.xml|(warnings|trace)\.txt|not-idempotent",
+    "reject": r"patch(-\w+)?\.yaml|domain\.xml|vmi\.(yaml|json)|expected\.txt",
+}
 
 
-def name(case: Path) -> str:
+def name(case: CaseFile) -> str:
     return case.name
 
 
 class Golden:
-    """Compares with the files of a case, or writes them anew. A file that is missing stands for nothing."""
+    """Compares with the parts of a case, or writes them into its file. A missing part stands for nothing."""
 
     def __init__(self, rewrite: bool) -> None:
         self.rewrite = rewrite
 
-    def check(self, file: Path, actual: bytes) -> None:
+    def check(self, case: CaseFile, part: str, actual: bytes) -> None:
         if self.rewrite:
-            if actual:
-                file.write_bytes(actual)
-            else:
-                file.unlink(missing_ok=True)
+            case.update(part, actual)
             return
-        expected = file.read_bytes() if file.exists() else b""
+        expected = case.read(part) or b""
         if actual != expected:
             assert actual.decode(errors="backslashreplace") == expected.decode(errors="backslashreplace")
         assert actual == expected
@@ -96,33 +94,18 @@ def patchlang(
     return Finished(status, out, err)
 
 
-def inputs_of(case: Path, folder: Path) -> Path:
-    """Where the inputs of a case are: its folder, or a copy with the big files that ``generated.yaml`` tells of."""
-    recipe = case / "generated.yaml"
-    if not recipe.exists():
-        return case
-    copy = folder / "inputs"
-    shutil.copytree(case, copy)
-    for file, pieces in yaml.safe_load(recipe.read_text()).items():
-        (copy / file).write_text("".join(map(generated, pieces)), newline="")
-    return copy
-
-
-def generated(piece: str | dict[str, Any]) -> str:
-    """A text, or one so many times, in which ``{n}`` is the number of each."""
-    if isinstance(piece, str):
-        return piece
-    return "".join(piece["repeat"].replace("{n}", str(n)) for n in range(piece["times"]))
-
-
 # -- apply ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", folders("apply"), ids=name)
+@pytest.mark.parametrize("case", cases("apply"), ids=name)
 def test_apply(
-    case: Path, golden: Golden, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+    case: CaseFile,
+    golden: Golden,
+    tmp_path: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(case)
+    monkeypatch.chdir(case.unpack(tmp_path))
     files = patch_files()
     loaded = load(files)
     assert render(loaded.diagnostics) == ""
@@ -132,19 +115,19 @@ def test_apply(
     outcome = engine.patch_domain(loaded.program, domain, vmi)
     assert outcome.data is not None, render(outcome.diagnostics)
     etree.fromstring(outcome.data)
-    golden.check(case / "expected.xml", outcome.data)
-    golden.check(case / "warnings.txt", render(outcome.diagnostics).encode())
-    if (case / "trace.txt").exists():
+    golden.check(case, "expected.xml", outcome.data)
+    golden.check(case, "warnings.txt", render(outcome.diagnostics).encode())
+    if "trace.txt" in case:
         options = [arg for file in files for arg in ("-p", str(file))]
         vmis = [arg for file in vmi_files() for arg in ("--vmi", str(file))]
         args = ["apply", *options, "--domain", "domain.xml", *vmis, "--trace"]
         run = patchlang(args, capsysbinary, monkeypatch)
         assert (run.status, run.stdout) == (0, outcome.data)
-        golden.check(case / "trace.txt", run.stderr)
+        golden.check(case, "trace.txt", run.stderr)
 
     again = engine.patch_domain(loaded.program, outcome.data, vmi)
-    if (case / "not-idempotent").exists():
-        assert again.data != outcome.data, "the case is idempotent: remove the file `not-idempotent`"
+    if "not-idempotent" in case:
+        assert again.data != outcome.data, "the case is idempotent: remove its part `not-idempotent`"
     else:
         assert again.data is not None, render(again.diagnostics)
         assert again.data.decode() == outcome.data.decode()
@@ -169,12 +152,12 @@ def vmi_of_case() -> bytes:
 # -- reject --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", folders("reject"), ids=name)
-def test_reject(case: Path, golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(inputs_of(case, tmp_path))
+@pytest.mark.parametrize("case", cases("reject"), ids=name)
+def test_reject(case: CaseFile, golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(case.unpack(tmp_path))
     diagnostics = diagnostics_of_case()
     assert any(d.is_error for d in diagnostics)
-    golden.check(case / "expected.txt", render(diagnostics).encode())
+    golden.check(case, "expected.txt", render(diagnostics).encode())
 
 
 def diagnostics_of_case() -> tuple[Diagnostic, ...]:
@@ -189,29 +172,26 @@ def diagnostics_of_case() -> tuple[Diagnostic, ...]:
 # -- the command line ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", folders("cli"), ids=name)
+@pytest.mark.parametrize("case", cases("cli"), ids=name)
 def test_cli(
-    case: Path,
+    case: CaseFile,
     golden: Golden,
     tmp_path: Path,
     capsysbinary: pytest.CaptureFixture[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given = {"cmd", "stdin", "stdout", "stderr", "status", "written"}
-    work = tmp_path / "work"
-    shutil.copytree(case, work, ignore=lambda folder, names: given & set(names) if folder == str(case) else set())
+    work = case.unpack(tmp_path / "work", but=r"cmd|stdin|stdout|stderr|status|written/.*")
     monkeypatch.chdir(work)
-    stdin = (case / "stdin").read_bytes() if (case / "stdin").exists() else b""
     before = {p.relative_to(work) for p in work.rglob("*")}
-    run = patchlang(shlex.split((case / "cmd").read_text()), capsysbinary, monkeypatch, stdin)
-    golden.check(case / "stdout", run.stdout)
-    golden.check(case / "stderr", run.stderr)
-    golden.check(case / "status", b"" if run.status == 0 else b"%d\n" % run.status)
-    for path in {p.relative_to(work) for p in work.rglob("*")} - before:
-        (case / "written").mkdir(exist_ok=True)
-        golden.check(case / "written" / path, (work / path).read_bytes())
-    expected = {p.name for p in (case / "written").glob("*")}
-    assert {p for p in expected if not (work / p).exists()} == set()
+    arguments = shlex.split(case.parts["cmd"].text)
+    run = patchlang(arguments, capsysbinary, monkeypatch, case.read("stdin") or b"")
+    golden.check(case, "stdout", run.stdout)
+    golden.check(case, "stderr", run.stderr)
+    golden.check(case, "status", b"" if run.status == 0 else b"%d\n" % run.status)
+    after = {p.relative_to(work) for p in work.rglob("*")}
+    for path in sorted(after - before):
+        golden.check(case, f"written/{path}", (work / path).read_bytes())
+    assert {part.name for part in case.named("written/.*")} <= {f"written/{path}" for path in after}
 
 
 # -- the cases as a whole ------------------------------------------------------------------------------------------
@@ -219,9 +199,11 @@ def test_cli(
 
 def test_every_rule_has_a_case() -> None:
     shown = "".join(
-        file.read_text(errors="replace")
-        for pattern in ("reject/*/expected.txt", "apply/*/warnings.txt", "cli/*/stderr", "cli/test-*/stdout")
-        for file in CASES.glob(pattern)
+        part.text
+        for kind, pattern in (("reject", r"expected\.txt"), ("apply", r"warnings\.txt"), ("cli", "stderr|stdout"))
+        for case in cases(kind)
+        for part in case.named(pattern)
+        if part.name != "stdout" or case.name.startswith("test-")
     )
     seen = set(re.findall(r"\[(PL[0-9]{3}) ", shown))
     all_rules = {value for value in vars(rules).values() if isinstance(value, Rule)}
@@ -269,7 +251,14 @@ def test_every_field_of_a_spec_and_every_position_has_a_case() -> None:
 
 
 def applied_patches() -> list[model.Patch]:
-    return [patch for file in CASES.glob("apply/*/patch*.yaml") for patch in decode_source(read_source(file))[0]]
+    files = [part for case in cases("apply") for part in case.named(r"patch.*\.yaml")]
+    return [patch for file in files for patch in decode_source(source_of(file.name, file.data))[0]]
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_every_part_is_one_that_a_case_may_have(kind: str) -> None:
+    found = {f"{case.name}: {part}": part for case in cases(kind) for part in case.parts}
+    assert [where for where, part in found.items() if not re.fullmatch(PARTS[kind], part)] == []
 
 
 def test_rewriting_is_refused_in_ci() -> None:

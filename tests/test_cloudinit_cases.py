@@ -1,6 +1,6 @@
 """The cases under tests/cases/cloudinit: what patches make of cloud-init data, what is refused, in which words.
 
-``tests/cases/README.md`` says what is in a case's folder.
+``tests/cases/README.md`` says what is in a case's file.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from casefile import CaseFile, cases
 from test_cases import Golden, golden, name, patch_files, patchlang, vmi_files
 
 from patchlang import rules
@@ -23,17 +24,21 @@ from patchlang.document import model
 from patchlang.document.decode import model_fields
 from patchlang.engine import patch_cloud_init
 from patchlang.extract import read_vmi
-from patchlang.files import read_source
+from patchlang.files import source_of
 from patchlang.lint.roles import SELECTING, declared, parts
 from patchlang.load import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
+from patchlang.source import SourceFile
 
 __all__ = ["golden"]
 
-CASES = Path(__file__).parent / "cases" / "cloudinit"
-FOLDERS = sorted(path for path in CASES.iterdir() if path.is_dir())
+CASES = cases("cloudinit")
+PARTS = (
+    r"patch(-\w+)?\.yaml|vmi\.yaml|user-data|network-data|meta-data|record\.yaml|wrapping|(cloud-init|legacy)\.json|"
+    r"expected\.(user-data|network-data|json|txt)|(warnings|trace)\.txt|not-idempotent"
+)
 META = {
     "noCloud": {"instance-id": "3d6a2c1e", "local-hostname": "web-01"},
     "configDrive": {"instance_id": "web-01.lab", "hostname": "web-01"},
@@ -56,13 +61,13 @@ WRAPPINGS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A folder: what virt-launcher sends, put together from the files in it."""
+    """What virt-launcher sends, put together from the parts of a case."""
 
-    folder: Path
+    file: CaseFile
 
     def read(self, name: str) -> str | None:
-        path = self.folder / name
-        return path.read_bytes().decode() if path.exists() else None
+        data = self.file.read(name)
+        return None if data is None else data.decode()
 
     @property
     def wrapping(self) -> Wrapping | None:
@@ -88,11 +93,12 @@ class Case:
         }
         return json.dumps({**whole, **record}, separators=(",", ":")).encode(), b""
 
-    def patches(self) -> list[Path]:
-        return sorted(self.folder.glob("patch*.yaml"))
+    def patches(self) -> list[SourceFile]:
+        return [source_of(part.name, part.data) for part in self.file.named(r"patch.*\.yaml")]
 
     def vmi(self) -> bytes:
-        return read_vmi((self.folder / "vmi.yaml").read_bytes()) if (self.folder / "vmi.yaml").exists() else b"{}"
+        data = self.file.read("vmi.yaml")
+        return b"{}" if data is None else read_vmi(data)
 
     def text(self, name: str) -> str:
         text = self.read(name) or ""
@@ -102,16 +108,16 @@ class Case:
         return self.wrapping.unwrap((text or "").encode()).decode() if self.wrapping and text else text or ""
 
     def check(self, golden: Golden, before: bytes, outcome: CloudInitOutcome) -> None:
-        """Compares what has changed: the two texts, and all else as JSON, with the files of the case."""
+        """Compares what has changed: the two texts, and all else as JSON, with the parts of the case."""
         assert outcome.data is not None
         assert outcome.no_cloud_source is not None
         old, new = json.loads(before or b"{}") or {}, json.loads(outcome.data)
         changed = {key: new.get(key) for key in {**old, **new} if new.get(key) != old.get(key)}
         for file, field in TEXTS.items():
             text = self.unwrapped(changed.pop(field)) if changed.get(field) else ""
-            golden.check(self.folder / f"expected.{file}", text.encode())
+            golden.check(self.file, f"expected.{file}", text.encode())
         rest = json.dumps(changed, indent=2, ensure_ascii=False) + "\n" if changed else ""
-        golden.check(self.folder / "expected.json", rest.encode())
+        golden.check(self.file, "expected.json", rest.encode())
         same = all(old.get(key) == new.get(key) for key in {*old, *new})
         assert (outcome.data == before) == same, "the same data must be the same bytes"
         legacy = json.loads(outcome.no_cloud_source)
@@ -119,44 +125,44 @@ class Case:
             assert (legacy.get(key) or "") == (new.get(field) or ""), "both fields must say the same"
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+@pytest.mark.parametrize("file", CASES, ids=name)
 def test_case(
-    folder: Path,
+    file: CaseFile,
     golden: Golden,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    monkeypatch.chdir(folder)
-    case, files = Case(folder), patch_files()
+    monkeypatch.chdir(file.unpack(tmp_path / "case"))
+    case, files = Case(file), patch_files()
     data, legacy = case.request()
     loaded = load(files)
     if loaded.program is None:
-        golden.check(folder / "expected.txt", render(loaded.diagnostics).encode())
+        golden.check(file, "expected.txt", render(loaded.diagnostics).encode())
         return
     outcome = patch_cloud_init(loaded.program, data, legacy, case.vmi())
     said = render(outcome.diagnostics).encode()
-    golden.check(folder / "expected.txt", said if outcome.data is None else b"")
-    golden.check(folder / "warnings.txt", b"" if outcome.data is None else said)
+    golden.check(file, "expected.txt", said if outcome.data is None else b"")
+    golden.check(file, "warnings.txt", b"" if outcome.data is None else said)
     if data and not legacy and outcome.data is not None:
         given = tmp_path / "cloud-init.json"
         given.write_bytes(data)
-        options = [arg for file in files for arg in ("-p", str(file))]
-        vmis = [arg for file in vmi_files() for arg in ("--vmi", str(file))]
+        options = [arg for patch in files for arg in ("-p", str(patch))]
+        vmis = [arg for vmi in vmi_files() for arg in ("--vmi", str(vmi))]
         args = ["apply", *options, "--cloud-init", str(given), *vmis]
         run = patchlang(args, capsysbinary, monkeypatch)
         note = "" if loaded.program.edits_cloud_init else f"note: the patches edit a domain alone, and {given} is "
         note += "cloud-init data\n" if note else ""
         assert run == (0, outcome.data, note.encode() + said), "the command line says the same"
-        if (folder / "trace.txt").exists():
-            golden.check(folder / "trace.txt", patchlang([*args, "--trace"], capsysbinary, monkeypatch).stderr)
+        if "trace.txt" in file:
+            golden.check(file, "trace.txt", patchlang([*args, "--trace"], capsysbinary, monkeypatch).stderr)
     if outcome.data is None:
-        assert not list(folder.glob("expected.[!t]*")), "what is refused has no outcome"
+        assert not file.named(r"expected\.[^t].*"), "what is refused has no outcome"
         return
     case.check(golden, data, outcome)
     again = patch_cloud_init(loaded.program, outcome.data, outcome.no_cloud_source or b"", case.vmi())
-    if (folder / "not-idempotent").exists():
-        assert again.data != outcome.data, "the case is idempotent: remove the file `not-idempotent`"
+    if "not-idempotent" in file:
+        assert again.data != outcome.data, "the case is idempotent: remove its part `not-idempotent`"
     else:
         assert again.data is not None, render(again.diagnostics)
         assert again.data.decode() == outcome.data.decode()
@@ -164,8 +170,13 @@ def test_case(
 
 
 def applied() -> list[model.CloudInitEdit]:
-    files = [file for file in CASES.glob("*/patch*.yaml") if not (file.parent / "expected.txt").exists()]
-    return [edit for file in files for patch in decode_source(read_source(file))[0] for edit in patch.spec.cloud_init]
+    sources = [source for file in CASES if "expected.txt" not in file for source in Case(file).patches()]
+    return [edit for source in sources for patch in decode_source(source)[0] for edit in patch.spec.cloud_init]
+
+
+def test_every_part_is_one_that_a_case_may_have() -> None:
+    stray = {f"{file.name}: {part}" for file in CASES for part in file.parts if not re.fullmatch(PARTS, part)}
+    assert stray == set()
 
 
 def test_every_field_of_every_op_has_a_case() -> None:
@@ -196,7 +207,7 @@ def test_every_op_on_every_target_and_every_position_has_a_case() -> None:
 
 
 def test_every_rule_that_belongs_here_has_a_case() -> None:
-    shown = "".join(file.read_text() for kind in ("expected", "warnings") for file in CASES.glob(f"*/{kind}.txt"))
+    shown = "".join(part.text for file in CASES for part in file.named(r"(expected|warnings)\.txt"))
     seen = set(re.findall(r"\[(PL[0-9]{3}) ", shown))
     wanted = {
         rules.AMBIGUOUS, rules.AMBIGUOUS_SCALAR, rules.BAD_CLOUD_INIT, rules.BAD_POINTER, rules.FORMAT, rules.IGNORED,

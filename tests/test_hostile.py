@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from casefile import load
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "reliability.md"
@@ -34,9 +35,10 @@ def test_a_row_has_its_case(row: Row) -> None:
         text = row.path.read_text()
         assert f"def {row.name}(" in text
     else:
-        assert row.path.name == row.name
-        text = "".join((row.path / file).read_text() for file in MESSAGES if (row.path / file).exists())
-        assert text or (row.path / "expected.xml").exists()
+        assert row.path.name == f"{row.name}.txtar"
+        case = load(row.path)
+        text = "".join(case.parts[part].text for part in MESSAGES if part in case)
+        assert text or "expected.xml" in case
     assert row.rule in text
     assert row.rule or "error[" not in text
 

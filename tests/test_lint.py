@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from casefile import cases
 
 from patchlang import handbook, lint
 from patchlang.compile import Program
@@ -531,9 +532,11 @@ def test_conditions_that_would_take_long_are_left_alone(text: str, variables: di
 
 def test_faulty_patches_are_read_as_well() -> None:
     """Advice is given beside errors, on what could be read."""
-    for path in sorted((ROOT / "tests/cases/reject").glob("*/patch*.yaml")):
-        patches, _ = decode_source(SourceFile(path.name, path.read_text(errors="replace")))
-        advise(patches, None)
+    for case in cases("reject"):
+        for part in case.named(r"patch.*\.yaml"):
+            if not part.generated:
+                patches, _ = decode_source(SourceFile(part.name, part.text))
+                advise(patches, None)
 
 
 # -- examples ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
+from casefile import cases
 from jsonschema import Draft7Validator
 
 from patchlang import schema
@@ -126,20 +127,21 @@ def schema_errors(text: str) -> list[str]:
 
 
 @cache
-def files() -> list[Path]:
-    """Every file with patches or tests."""
-    found = [path for folder in ("tests/cases", "examples") for path in (ROOT / folder).rglob("*.y*ml")]
-    kind = re.compile(r"^kind: (Patch|PatchTest)\b", re.MULTILINE)
-    return sorted(path for path in found if path.is_file() and kind.search(path.read_text(errors="replace")))
+def files() -> dict[str, str]:
+    """The text of every file with patches or tests, by its path; that of a case is below the case."""
+    paths = [path for path in (ROOT / "examples").rglob("*.y*ml") if path.is_file()]
+    found = {str(path.relative_to(ROOT)): path.read_text(errors="replace") for path in paths}
+    for kind in ("apply", "reject", "cli", "cloudinit"):
+        for case in cases(kind):
+            parts = [part for part in case.named(r".*\.ya?ml") if not part.generated]
+            found |= {f"tests/cases/{kind}/{case.name}/{part.name}": part.text for part in parts}
+    kinds = re.compile(r"^kind: (Patch|PatchTest)\b", re.MULTILINE)
+    return {path: found[path] for path in sorted(found) if kinds.search(found[path])}
 
 
-def label(path: Path) -> str:
-    return str(path.relative_to(ROOT))
-
-
-@pytest.mark.parametrize("path", files(), ids=label)
-def test_schema_and_decoder_agree_on_every_file(path: Path) -> None:
-    source = SourceFile(path.name, path.read_text(errors="replace"))
+@pytest.mark.parametrize("path", files())
+def test_schema_and_decoder_agree_on_every_file(path: str) -> None:
+    source = SourceFile(Path(path).name, files()[path])
     if not readable(source):
         pytest.skip("not a YAML tree at all")
     wrong, by_schema = shape_errors(source), schema_errors(source.text)
@@ -212,7 +214,8 @@ spec:
 @cache
 def samples() -> list[Any]:
     """Small documents with every op and every key."""
-    texts = [MORE, *(path.read_text() for path in files() if "reject" not in path.parts and "cli" not in path.parts)]
+    faulty = ("tests/cases/reject/", "tests/cases/cli/")
+    texts = [MORE, *(text for path, text in files().items() if not path.startswith(faulty))]
     found: dict[str, Any] = {}
     for text in texts:
         for document in documents(text):
@@ -345,11 +348,11 @@ def test_no_sentence_is_stale() -> None:
 
 
 def test_every_example_names_the_schema() -> None:
-    for path in files():
-        if "examples" in path.parts:
-            found = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    for path, text in files().items():
+        if path.startswith("examples/"):
+            found = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
             assert found, path
-            assert (path.parent / found[1]).resolve() == SHIPPED
+            assert ((ROOT / path).parent / found[1]).resolve() == SHIPPED
 
 
 def test_a_union_of_documents_is_told_by_kind() -> None:

@@ -1,7 +1,7 @@
 """libyaml in place of PyYAML's own parser, for texts that both read alike: it takes a fifteenth of the time.
 
 cloud-init uses PyYAML's own parser, so that one counts. Where the two are known to differ, or libyaml reports anything,
-nothing is said here, and PyYAML has to read. ``tests/test_yaml_readers.py`` holds the two together.
+nothing is said here, and PyYAML has to read. ``tests/unit/cloudinit/test_yaml_readers.py`` holds the two together.
 """
 
 from __future__ import annotations

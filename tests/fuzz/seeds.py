@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import test_cloudinit_cases as cloud_init_cases
 import yaml
+from casefile import CASES, Part, cases
+from casefile import case as case_named
 
 from patchlang.diagnostics import PatchError
 from patchlang.extract import read_vmi
@@ -56,21 +61,33 @@ def for_domains() -> list[Seed]:
 def for_cloud_init() -> list[Seed]:
     """Patches with cloud-init data that they are made for."""
     found = []
-    for folder in cloud_init_cases.FOLDERS:
-        case = cloud_init_cases.Case(folder)
+    for file in cloud_init_cases.CASES:
+        case = cloud_init_cases.Case(file)
         data, legacy = case.request()
-        patch = _joined(case.patches())
-        found.append(Seed(f"cloudinit/{folder.name}", patch, vmi=case.vmi(), cloud_init=data, legacy=legacy))
+        patch = _joined(file.named(r"patch.*\.yaml"))
+        found.append(Seed(f"cloudinit/{file.name}", patch, vmi=case.vmi(), cloud_init=data, legacy=legacy))
     return [*found, *_of_corpus("cloudinit")]
 
 
 @cache
 def manifests() -> dict[str, bytes]:
     """YAML files of all kinds, by their paths: ConfigMaps, machines, tests of patches, patches."""
-    files = [*(TESTS / "cases").glob("cli/*/**/*.yaml"), *EXAMPLES.glob("**/*.yaml")]
-    stdins = (TESTS / "cases").glob("cli/*/stdin")
-    contents = ((str(file), file.read_bytes()) for file in sorted([*files, *stdins]) if file.is_file())
-    return {name: data for name, data in contents if 0 < len(data) < BIGGEST}
+    parts = [(file.name, part) for file in cases("cli") for part in file.named(r"stdin|.*\.yaml")]
+    contents = {CASES / "cli" / name / part.name: part.data for name, part in parts}
+    contents |= {file: file.read_bytes() for file in EXAMPLES.glob("**/*.yaml") if file.is_file()}
+    return {str(file): contents[file] for file in sorted(contents) if 0 < len(contents[file]) < BIGGEST}
+
+
+@contextmanager
+def beside(name: str) -> Iterator[str]:
+    """The path of one of ``manifests`` at which the files that it names are, too: those of a case are unpacked."""
+    path = Path(name)
+    if not path.is_relative_to(CASES):
+        yield name
+        return
+    kind, stem, *below = path.relative_to(CASES).parts
+    with TemporaryDirectory() as folder:
+        yield str(case_named(f"{kind}/{stem}").unpack(Path(folder)).joinpath(*below))
 
 
 @cache
@@ -96,25 +113,21 @@ def _nodes(value: Any) -> Iterator[Any]:
 
 
 def _of_cases(kind: str) -> Iterator[Seed]:
-    for folder in sorted((TESTS / "cases" / kind).iterdir()):
-        patch = _joined(sorted(folder.glob("patch*.yaml")))
-        domain = folder / "domain.xml"
-        if (
-            not patch
-            or folder.name in SLOW
-            or len(patch) > BIGGEST
-            or (domain.exists() and domain.stat().st_size > BIGGEST)
-        ):
+    for file in cases(kind):
+        small = {name: part for name, part in file.parts.items() if not part.generated}
+        patch = _joined([small[name] for name in sorted(small) if re.fullmatch(r"patch.*\.yaml", name)])
+        domain = small["domain.xml"].data if "domain.xml" in small else NO_DOMAIN
+        if not patch or file.name in SLOW or len(patch) > BIGGEST or len(domain) > BIGGEST:
             continue
-        vmi = next((_vmi(file) for file in sorted(folder.glob("vmi.*"))), b"{}")
-        yield Seed(f"{kind}/{folder.name}", patch, domain.read_bytes() if domain.exists() else NO_DOMAIN, vmi)
+        vmi = next((_vmi(name, small[name].data) for name in sorted(small) if name.startswith("vmi.")), b"{}")
+        yield Seed(f"{kind}/{file.name}", patch, domain, vmi)
 
 
 def _of_examples() -> Iterator[Seed]:
     for folder in sorted((EXAMPLES / "patches").iterdir()):
         patch, domain = folder / "patch.yaml", folder / "domain.xml"
         if patch.exists() and domain.exists():
-            vmi = _vmi(folder / "vmi.yaml") if (folder / "vmi.yaml").exists() else b"{}"
+            vmi = _vmi("vmi.yaml", (folder / "vmi.yaml").read_bytes()) if (folder / "vmi.yaml").exists() else b"{}"
             yield Seed(f"examples/{folder.name}", patch.read_bytes(), domain.read_bytes(), vmi)
 
 
@@ -133,13 +146,12 @@ def _of_corpus(kind: str) -> Iterator[Seed]:
         yield Seed(f"corpus/{case['id']}", patch, vmi=json.dumps(vmi).encode(), **given)
 
 
-def _vmi(file: Path) -> bytes:
-    data = file.read_bytes()
+def _vmi(name: str, data: bytes) -> bytes:
     try:
-        return data if file.suffix == ".json" else read_vmi(data)
+        return data if name.endswith(".json") else read_vmi(data)
     except PatchError:
         return data
 
 
-def _joined(files: list[Path]) -> bytes:
-    return b"\n---\n".join(file.read_bytes() for file in files)
+def _joined(parts: list[Part]) -> bytes:
+    return b"\n---\n".join(part.data for part in parts)

@@ -23,12 +23,12 @@ from realcloudinit import (
     needs_netplan,
     read_user_data,
 )
-from test_cloudinit_cases import FOLDERS, Case
+from test_cloudinit_cases import CASES, Case
 
 from patchlang.cloudinit import mime, userdata
 from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_cloud_init
-from patchlang.load import load
+from patchlang.load import load_sources
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "patches"
 
@@ -57,11 +57,11 @@ def _changes_of_the_corpus() -> Iterator[Change]:
 
 
 def _changes_of_the_cases() -> Iterator[Change]:
-    for case in map(Case, FOLDERS):
-        program, (data, legacy) = load(case.patches()).program, case.request()
+    for case in map(Case, CASES):
+        program, (data, legacy) = load_sources(case.patches())[0], case.request()
         outcome = patch_cloud_init(program, data, legacy, case.vmi()) if program else None
         if outcome and outcome.data and data not in (b"", b"null"):
-            yield _change(case.folder.name, data, outcome.data)
+            yield _change(case.file.name, data, outcome.data)
 
 
 def _change(name: str, before: bytes, after: bytes) -> Change:

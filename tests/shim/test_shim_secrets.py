@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import test_cases
 import test_cloudinit_cases
+from casefile import cases
 from fuzz import worker
 from fuzz.targets import USUAL
 from test_cloudinit_cases import Case
@@ -155,13 +156,15 @@ def secretive(vmi: bytes) -> bytes:
 
 # -- all cases -----------------------------------------------------------------------------------------------------
 
-DOMAINS = [*test_cases.folders("reject"), *test_cases.folders("apply")]
+DOMAINS = [*cases("reject"), *cases("apply")]
 
 
-def test_domains_of_all_cases(sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_domains_of_all_cases(sidecar: Sidecar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = 0
     for case in DOMAINS:
-        monkeypatch.chdir(case)
+        if any(part.generated for part in case.parts.values()):
+            continue
+        monkeypatch.chdir(case.unpack(tmp_path / case.path.parent.name / case.name))
         program = load(test_cases.patch_files()).program
         if program is None or case.name in AUTHORS or not Path("domain.xml").exists():
             continue
@@ -174,11 +177,11 @@ def test_domains_of_all_cases(sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch)
 
 def test_cloud_init_data_of_all_cases(sidecar: Sidecar) -> None:
     refused = 0
-    for folder in test_cloudinit_cases.FOLDERS:
-        program = load(Case(folder).patches()).program
-        if program is None or folder.name in AUTHORS:
+    for file in test_cloudinit_cases.CASES:
+        program, _ = load_sources(Case(file).patches())
+        if program is None or file.name in AUTHORS:
             continue
-        for case in (Case(folder), Marked(folder)):
+        for case in (Case(file), Marked(file)):
             (data, source), vmi = case.request(), secretive(in_bytes(case.vmi()))
             said = sidecar.cloud_init(program, data, source, vmi)
             refused += "failed: " in said

@@ -93,13 +93,14 @@ def _make_test(random: Random) -> Parts:
 
 def _check_test(parts: Parts) -> str:
     """The files that a test names are those of the seed, which it stands for."""
-    try:
-        source = source_of(parts["path"].decode(), parts["test.yaml"])
-    except PatchError as e:
-        return laws.shown([e.diagnostic], refused=True)
-    loaded = load_tests([source])
-    laws.shown(loaded.diagnostics)
-    report = run_tests(loaded.tests, kubevirt=releases()[0], update=False)
+    with seeds.beside(parts["path"].decode()) as path:
+        try:
+            source = source_of(path, parts["test.yaml"])
+        except PatchError as e:
+            return laws.shown([e.diagnostic], refused=True)
+        loaded = load_tests([source])
+        laws.shown(loaded.diagnostics)
+        report = run_tests(loaded.tests, kubevirt=releases()[0], update=False)
     for test in report.tests:
         for case in test.cases:
             laws.shown(failure.diagnostic for failure in case.failures)

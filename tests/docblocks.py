@@ -1,0 +1,256 @@
+"""Documentation that cannot rot: what README.md and the documents named below show is read here, and run in tests/docs.
+
+What a fenced block is follows from its language and its first lines.
+
+``yaml``
+    A list is a list of domain edits, a map of keys of ``spec`` is a spec, ``apiVersion: patchlang/v1`` starts whole
+    patch documents: all must compile. Anything else is a manifest, in which ConfigMaps and the annotation of the
+    hook sidecars are checked. Comments at its start give the input: ``# annotations: {…}``, ``# labels: {…}``,
+    ``# vmi: {…}``, merged into the VMI of the base domain.
+``diff``
+    What the patch shown last makes of a domain: lines with a blank or ``-`` in front are the domain before, those with
+    a blank or ``+`` the domain after, byte for byte. ``<domain>`` around it may be left out. A second run on the
+    outcome must change nothing, unless ``<!-- second run changes -->`` or ``<!-- second run fails -->`` stands before.
+``text``
+    What is said of the patch shown last: ``error[PL401 match-count] …`` and its ``help:`` line, or with places as the
+    command line shows them (then the patch is a whole document). It is applied to the domain of the ``xml`` block
+    between them, else to the base domain.
+``sh``, ``python``, ``xml`` with ``xsl:`` elements
+    A hook script: called as KubeVirt calls it, on the base domain or cloud-init data, it must give the same as the next
+    patch. Snippets of Python and XSLT go into the frame shown under ``<!-- frame: … -->``, at its line ``…``. A snippet
+    that starts with ``# lxml`` gets lxml. ``<!-- breaks: A; B -->`` before it names inputs (see ``variant`` in
+    test_docs_scripts.py) of which the script makes something else than the patch, or what it spoils; the document says
+    so in words.
+``xml``
+    Must be well-formed. ``<!-- base -->`` before it makes it the base domain of the document.
+
+``json``
+    The log of the sidecar, with the ConfigMap shown last, for one start of a VM; times and places apart.
+
+``<!-- flags -->`` before a ``text`` makes it flags of the sidecar. ``<!-- boot: stable -->`` or ``<!-- boot: piles up
+-->`` before a patch runs it as often as one boot does, on the base domain; ``<!-- advice: PL303 -->`` says what is
+advised against it, else nothing is. ``<!-- not run -->`` leaves a block out.
+
+Tables: ``<!-- table: NAME -->`` names one that is compared with the code, see ``TABLES`` in test_docs_tables.py. A
+table whose head starts with ``expression`` (CEL) or ``XPath`` holds an expression and its result in JSON, or
+``error: `` and a part of its message, on the values shown under ``<!-- values -->`` and the base domain;
+``<!-- node: PATH -->`` before it says at which matched node.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from patchlang.compile import Program
+from patchlang.document import model
+from patchlang.document.decode import model_fields
+from patchlang.engine import patch_domain
+from patchlang.kubevirt.replay import second_run
+from patchlang.load import load_sources
+from patchlang.render import render
+from patchlang.source import SourceFile
+
+ROOT = Path(__file__).resolve().parents[1]
+BASE = ROOT / "tests" / "corpus" / "base"
+DOCUMENTS = ("README.md", "docs/language.md", "docs/from-scripts.md", "docs/sidecar.md")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block, or a table (``lang`` is ``table``). ``marks`` are the comments right before it."""
+
+    document: str
+    line: int
+    lang: str
+    text: str
+    marks: dict[str, str]
+    section: str
+
+    def __str__(self) -> str:
+        return f"{self.document}:{self.line}"
+
+    @property
+    def is_patch(self) -> bool:
+        return self.lang == "yaml" and kind_of(self.text) != "manifest" and "not run" not in self.marks
+
+    @property
+    def is_script(self) -> bool:
+        return self.lang in ("sh", "python") or (self.lang == "xml" and "<xsl:" in self.text)
+
+
+@cache
+def blocks(document: str) -> tuple[Block, ...]:
+    path = ROOT / document
+    return tuple(_blocks(document, path.read_text())) if path.exists() else ()
+
+
+def _blocks(document: str, text: str) -> Iterator[Block]:
+    lines = text.split("\n")
+    marks: dict[str, str] = {}
+    section, at = "", 0
+    while at < len(lines):
+        line, first = lines[at], at
+        at += 1
+        if fence := re.match(r"( *)```(\w*)$", line):
+            while lines[at].strip() != "```":
+                at += 1
+            indent = len(fence[1])
+            body = "".join(f"{inner[indent:]}\n" for inner in lines[first + 1 : at])
+            at += 1
+            yield Block(document, first + 1, fence[2], body, marks, section)
+        elif mark := re.match(r" *<!-- ([^:]*?)(?:: (.*))? -->$", line):
+            marks = {**marks, mark[1]: mark[2] or ""}
+            continue
+        elif line.startswith("|"):
+            while lines[at].startswith("|"):
+                at += 1
+            yield Block(document, first + 1, "table", "\n".join(lines[first:at]), marks, section)
+        elif heading := re.match(r"#+ (.*)", line):
+            section = heading[1]
+        elif not line.strip():
+            continue
+        marks = {}
+
+
+def rows(table: Block) -> list[list[str]]:
+    """The cells of a table, without its head."""
+    split = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in table.text.split("\n")]
+    return [[cell.replace("\\|", "|").strip() for cell in row] for row in split[2:]]
+
+
+def head(table: Block) -> list[str]:
+    return [cell.strip() for cell in table.text.split("\n")[0].strip("|").split("|")]
+
+
+def codes(cell: str) -> list[str]:
+    """The code spans of a cell."""
+    return [found[1] or found[2] for found in re.finditer(r"`` (.*?) ``|`([^`]+)`", cell)]
+
+
+def all_blocks(wanted: Callable[[Block], bool]) -> list[Any]:
+    return [pytest.param(b, id=str(b)) for document in DOCUMENTS for b in blocks(document) if wanted(b)]
+
+
+def kind_of(text: str) -> str:
+    first = next(line for line in text.split("\n") if line.strip() and not line.startswith("#"))
+    if first.startswith("- "):
+        return "edits"
+    if first.startswith("apiVersion: patchlang/"):
+        return "documents"
+    top = set(re.findall(r"^([A-Za-z]+):", text, re.MULTILINE))
+    return "spec" if top and top <= set(model_fields(model.Spec)) else "manifest"
+
+
+def source(text: str) -> SourceFile:
+    """A patch file from what a block shows."""
+    kind = kind_of(text)
+    if kind == "documents":
+        return SourceFile("patch.yaml", text)
+    body = "  domain:\n" + textwrap.indent(text, "    ") if kind == "edits" else textwrap.indent(text, "  ")
+    head = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: example}\n"
+    return SourceFile("patch.yaml", f"{head}spec:\n{body}")
+
+
+def program(block: Block) -> Program:
+    compiled, diagnostics = load_sources([source(block.text)])
+    assert compiled is not None, f"{block} does not load:\n{render(diagnostics)}"
+    return compiled
+
+
+def given(text: str) -> dict[str, Any]:
+    """What the comments at the start of a patch say of the VMI."""
+    values: dict[str, Any] = {}
+    for line in text.split("\n"):
+        if not (found := re.match(r"# (annotations|labels|vmi): (.*)", line)):
+            break
+        value = yaml.safe_load(found[2])
+        merge(values, value if found[1] == "vmi" else {"metadata": {found[1]: value}})
+    return values
+
+
+def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def base_of(block: Block) -> str:
+    """The base domain for a block: the one it names, else that of its document."""
+    if name := block.marks.get("domain"):
+        return (BASE / f"{name}.domain.xml").read_text()
+    shown = [b for b in blocks(block.document) if "base" in b.marks]
+    return shown[0].text.rstrip("\n") if shown else (BASE / "linux-min.domain.xml").read_text()
+
+
+def vmi_of(block: Block, shown: str) -> bytes:
+    """The VMI of the base domain with what a patch's comments add."""
+    own = any("base" in b.marks for b in blocks(block.document))
+    vmi = {} if own else json.loads((BASE / f"{block.marks.get('domain', 'linux-min')}.vmi.json").read_text())
+    merge(vmi, given(shown))
+    return json.dumps(vmi).encode()
+
+
+def attempt(patch: Program, domain: bytes, vmi: bytes) -> tuple[bytes | None, str]:
+    outcome = patch_domain(patch, domain, vmi)
+    return outcome.data, render(outcome.diagnostics)
+
+
+def apply(patch: Program, domain: bytes, vmi: bytes) -> bytes:
+    result, said = attempt(patch, domain, vmi)
+    assert result is not None, said
+    return result
+
+
+def boot(patch: Program, domain: bytes, vmi: bytes) -> list[bytes]:
+    """The outcomes of the three runs of one boot."""
+    first = apply(patch, domain, vmi)
+    second = apply(patch, second_run(domain, first), vmi)
+    return [first, second, apply(patch, second, vmi)]
+
+
+def first_codes(table: Block, column: int = 0) -> list[str]:
+    return [code for row in rows(table) for code in codes(row[column])[:1]]
+
+
+def constant(name: str) -> float:
+    """``package.module.CONSTANT`` or ``package.module.Class.default``."""
+    package, module, *rest = name.split(".")
+    value: Any = importlib.import_module(f"{package}.{module}")
+    for part in rest:
+        value = getattr(value() if isinstance(value, type) else value, part)
+    return float(value)
+
+
+def number(cell: str) -> float:
+    """``256 KiB``, ``1,000``, ``4 MiB``, ``50 s`` as a number."""
+    found = re.match(r"([0-9][0-9,.]*)(?: (KiB|MiB))?", cell)
+    assert found, cell
+    factor = {"KiB": 1 << 10, "MiB": 1 << 20}.get(found[2], 1)
+    return float(found[1].replace(",", "")) * factor
+
+
+def anchors(document: Path) -> set[str]:
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        plain = re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        number = 1
+        unique = slug
+        while unique in found:
+            unique, number = f"{slug}-{number}", number + 1
+        found.add(unique)
+    return found
