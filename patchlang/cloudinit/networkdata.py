@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..record import replace
+from ..strictjson import JsonError
 from ..values import TooBigError
 from . import jsontext
 from .base64gzip import unwrap
@@ -40,7 +41,7 @@ def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
 def _json_map(text: str) -> dict[str, Any] | None:
     try:
         value = jsontext.read(text) if text.lstrip().startswith("{") else None
-    except (jsontext.JsonError, TooBigError):
+    except (JsonError, TooBigError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -17,6 +17,7 @@ from ..document.model import Target
 from ..patterns import pattern
 from ..record import field, record, replace
 from ..source import Span
+from ..strictjson import JsonError
 from ..values import TooBigError, identical, kind, plain
 from . import jsontext, networkdata, userdata, virtlauncher, yamlread
 from .userdata import Opened, Selector
@@ -292,7 +293,7 @@ def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not UTF-8") from None
     except UnicodeEncodeError:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} holds half of a surrogate pair, which is no character") from None
-    except jsontext.JsonError as e:
+    except JsonError as e:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not JSON: {e}") from None
     except TooBigError as e:
         raise fail(rules.INPUT_TOO_BIG, f"{what} is too big: {e}") from None

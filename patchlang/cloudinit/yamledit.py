@@ -12,6 +12,7 @@ from typing import Any
 
 from ..patterns import pattern
 from ..record import replace
+from ..strictjson import JsonError
 from ..values import TooBigError, count, identical
 from . import jsontext
 from .textedit import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
@@ -60,7 +61,7 @@ def _json_rewritten(document: Document, new: Any) -> str | None:
             return None
         result = text[: root.start] + jsontext.rewrite(text[root.start : root.end], new) + text[root.end :]
         return result if identical(read(result).value, new) else None
-    except (jsontext.JsonError, YamlError, TooBigError, TypeError):
+    except (JsonError, YamlError, TooBigError, TypeError):
         return None
 
 
