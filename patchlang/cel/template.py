@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,11 @@ class Literal:
 
 @record
 class Computed:
-    """A computed piece: the expression between ``$[`` and ``]``."""
+    """A computed piece: the expression between ``$[`` and ``]``, which stand at ``at`` and before ``end``."""
 
     expression: Text
     at: int
+    end: int
 
 
 def pieces(source: Text) -> Iterator[Literal | Computed]:
@@ -60,12 +61,54 @@ def pieces(source: Text) -> Iterator[Literal | Computed]:
             )
         if not text[found.end() : end].strip():
             raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", source.span(found.start(), end + 1))
-        yield Computed(part_of(source, found.end(), end), found.start())
         at = literal_at = end + 1
+        yield Computed(part_of(source, found.end(), end), found.start(), at)
         literal = ""
     literal += text[at:]
     if literal:
         yield Literal(literal, literal_at)
+
+
+@record
+class Cut:
+    """A template whose computed pieces are cut out, for a reader of the text around them.
+
+    ``places``: where in the source each character of ``text`` stands, a mark's where its ``$[`` does, and the end.
+    """
+
+    text: str
+    expressions: tuple[Text, ...]
+    places: tuple[int, ...]
+
+
+def cut(source: Text, mark: Callable[[int], str]) -> Cut:
+    """Cut the computed pieces out of a template; ``mark`` gives what comes in place of each, by its number.
+
+    Raises PatchError (PL203) where a ``]`` is missing.
+    """
+    text, expressions, places = "", list[Text](), list[int]()
+    for piece in pieces(source):
+        if isinstance(piece, Literal):
+            places += _places(source.text, piece)
+            text += piece.text
+        else:
+            put = mark(len(expressions))
+            places += [piece.at] * len(put)
+            text += put
+            expressions.append(piece.expression)
+    return Cut(text, tuple(expressions), (*places, len(source.text)))
+
+
+def _places(source: str, literal: Literal) -> Iterable[int]:
+    """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
+    if "$[" not in literal.text:
+        return range(literal.at, literal.at + len(literal.text))
+    places, at = [], literal.at
+    for _ in literal.text:
+        at += source.startswith("$$[", at)
+        places.append(at)
+        at += 1
+    return places
 
 
 def part_of(source: Text, start: int, end: int) -> Text:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, assert_never
 
 from .. import rules
-from ..cel.template import Literal, TemplateProgram, compile_template, pieces
+from ..cel.template import TemplateProgram, compile_template, cut
 from ..context import Context
 from ..diagnostics import fail
 from ..document import model
@@ -102,26 +101,17 @@ class CloudInitOps:
         return compile_template(source, self.expression)
 
     def pointer(self, source: model.Pointer) -> PointerProgram:
-        text = ""
-        expressions: list[Compiled] = []
-        places: list[int] = []
-        for piece in pieces(source):
-            if isinstance(piece, Literal):
-                if pointer.HOLE in piece.text:
-                    raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
-                places += _places(source.text, piece)
-                text += piece.text
-            else:
-                places.append(piece.at)
-                text += pointer.HOLE
-                expressions.append(self.expression(piece.expression))
-        places.append(len(source.text))
+        pieces = cut(source, lambda _number: pointer.HOLE)
+        if pieces.text.count(pointer.HOLE) > len(pieces.expressions):
+            raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
+        expressions = tuple([self.expression(expression) for expression in pieces.expressions])
+        places = pieces.places
         try:
-            parsed = pointer.parse(text)
+            parsed = pointer.parse(pieces.text)
         except PointerError as e:
             span = source.span(places[min(e.start, len(places) - 1)], places[min(e.end, len(places) - 1)])
             raise fail(e.rule, e.message, span, e.help) from None
-        return PointerProgram(source, parsed, tuple(expressions), tuple(places))
+        return PointerProgram(source, parsed, expressions, places)
 
     def value(self, value: model.Value) -> ValueProgram:
         match value:
@@ -139,16 +129,6 @@ class CloudInitOps:
                     return {key: item.build(scope) for key, item in members}
 
                 return ValueProgram(build)
-
-
-def _places(source: str, literal: Literal) -> Iterator[int]:
-    """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
-    at = literal.at
-    for character in literal.text:
-        at += source.startswith("$$[", at)
-        assert source[at] == character
-        yield at
-        at += 1
 
 
 def _text(name: model.Name | None) -> str | None:

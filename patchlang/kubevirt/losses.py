@@ -15,11 +15,10 @@ from ..document.model import Role
 from ..domain.qemuargs import QEMU_NAMESPACE
 from ..lint.effects import namespaces
 from ..lint.fragments import Node, read
-from ..lint.reading import constant, locations_of
+from ..lint.reading import constant, filled, locations_of
 from ..lint.roles import has, is_beside, parts, texts
 from ..source import Span, Text
 from ..xpath.tree import Binary, Expr, Path, Step
-from .marks import computed_parts
 from .structs import Struct
 
 
@@ -187,9 +186,7 @@ class _Reader:
                 self.lose(to.span(), name, attribute, parents)
 
     def fragment(self, xml: model.Fragment, parents: Places) -> None:
-        text = xml.text
-        for start, end, _ in computed_parts(xml):
-            text = text[:start] + "x" * (end - start) + text[end:]
+        text = filled(xml, lambda piece: "x" * (piece.end - piece.at))
         for node in read(text) if parents else ():
             self.element(xml, node, parents or (), namespaces(self.patch))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -73,6 +73,16 @@ def template(text: Text) -> tuple[Any, ...]:
         return tuple(pieces(text))
     except PatchError:
         return ()
+
+
+def filled(text: Text, fill: Callable[[Computed], str]) -> str:
+    """The source of a template with something else in place of each computed part."""
+    result, done = "", 0
+    for piece in template(text):
+        if isinstance(piece, Computed):
+            result += text.text[done : piece.at] + fill(piece)
+            done = piece.end
+    return result + text.text[done:]
 
 
 def constant(text: Text | None) -> str | None:
