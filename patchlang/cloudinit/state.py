@@ -54,6 +54,15 @@ class _View:
     value: Any
 
 
+class _Known:
+    """What was read in a run, by its text, so that nothing is read twice: one for all states of the run."""
+
+    def __init__(self) -> None:
+        self.read = yamlread.Reader()
+        self.opened: dict[tuple[Target, Selector | None], tuple[str, Opened]] = {}
+        self.facts: dict[Target, tuple[str, dict[str, Any]]] = {}
+
+
 @record
 class CloudInit:
     """A state of the cloud-init data. ``text`` and ``legacy`` are the input, for the bytes that stay."""
@@ -65,8 +74,7 @@ class CloudInit:
     edits: int = 0
     origins: dict[str, Origin] = field(default_factory=dict, repr=False)  # by field: the edit that changed it last
     _view: _View | None = field(default=None, repr=False)
-    _opened: dict[tuple[Target, Selector | None], tuple[str, Opened]] = field(default_factory=dict, repr=False)
-    _facts: dict[Target, tuple[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
+    _known: _Known = field(default_factory=_Known, compare=False, repr=False)
 
     def value(self, target: Target, part: Selector | None = None) -> Any:
         """What a target means: plain data, which belongs to this state and is not to be changed.
@@ -135,7 +143,7 @@ class CloudInit:
         once = "write each key once, with all that belongs to it"
         notes = [
             Diagnostic(rules.FORMAT, text, None, once, Severity.WARNING)
-            for _, opened in self._opened.values()
+            for _, opened in self._known.opened.values()
             for text in opened.warnings
         ]
         for fault in virtlauncher.faults(state.record, legacy_only=state.text is None):
@@ -153,7 +161,6 @@ class CloudInit:
         else:
             data = jsontext.write(state.record, go=True)
         legacy = _legacy_text(state.legacy, state.record)
-        yamlread.forget()
         result = Closed(data.encode(), legacy.encode(), tuple(notes))
         if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
             raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
@@ -164,11 +171,11 @@ class CloudInit:
         before, now = self.original.get("UserData"), self.record.get("UserData")
         if not (isinstance(before, str) and isinstance(now, str)) or before == now:
             return self
-        known, opened = self._opened.get((Target.USER_DATA, None), (None, None))
+        known, opened = self._known.opened.get((Target.USER_DATA, None), (None, None))
         with suppress(PatchError):
             if opened is None or known != before:
-                opened = userdata.open_user_data(before)
-            if opened.eager and identical(opened.value, userdata.open_user_data(now).value):
+                opened = userdata.open_user_data(before, read=self._known.read)
+            if opened.eager and identical(opened.value, userdata.open_user_data(now, read=self._known.read).value):
                 return replace(self, record={**self.record, "UserData": before})
         return self
 
@@ -178,13 +185,14 @@ class CloudInit:
             return self._view
         state = self._flushed()
         text = state._text(target)
-        known, opened = self._opened.get((target, part), (None, None))
+        known, opened = self._known.opened.get((target, part), (None, None))
         if opened is None or known != text:
             if target is Target.USER_DATA:
-                opened = userdata.open_user_data(text, part)
+                opened = userdata.open_user_data(text, part, self._known.read)
             else:
-                opened = networkdata.open_network_data(text, json_when_empty=state._is_config_drive())
-            self._opened[target, part] = text, opened
+                drive = state._is_config_drive()
+                opened = networkdata.open_network_data(text, json_when_empty=drive, read=self._known.read)
+            self._known.opened[target, part] = text, opened
         return _View(target, part, opened, opened.value)
 
     def _flushed(self) -> CloudInit:
@@ -200,11 +208,11 @@ class CloudInit:
         except PatchError as e:
             raise PatchError(self.origins[name].of(e.diagnostic)) if name in self.origins else e from None
 
-    def _facts_of(self, target: Target, facts_of: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-        text = self._text(target)
-        if target not in self._facts or self._facts[target][0] != text:
-            self._facts[target] = text, facts_of(text)
-        return self._facts[target][1]
+    def _facts_of(self, target: Target, facts_of: Callable[[str, yamlread.Read], dict[str, Any]]) -> dict[str, Any]:
+        text, known = self._text(target), self._known.facts
+        if target not in known or known[target][0] != text:
+            known[target] = text, facts_of(text, self._known.read)
+        return known[target][1]
 
     def _with_field(self, name: str, value: Any) -> CloudInit:
         return replace(self, record={**self.record, name: value}, _view=None)
@@ -255,7 +263,6 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
 
     Raises PatchError (bad-cloud-init-data, input-too-big).
     """
-    yamlread.forget()
     text, record = _record(data, "CloudInitData")
     try:
         legacy, source = _record(no_cloud_source, "CloudInitNoCloudSource")

@@ -17,7 +17,7 @@ from ..record import record, replace
 from ..values import TooBigError, kind
 from .base64gzip import Wrapped, unwrap
 from .yamledit import UnwritableError, rewrite
-from .yamlread import Document, YamlError, read
+from .yamlread import Document, Read, YamlError, read
 
 if TYPE_CHECKING:
     from . import mime
@@ -116,7 +116,7 @@ def unwrapped(text: str) -> Wrapped:
         raise refused(f"user data cannot be opened: {e}") from None
 
 
-def open_user_data(text: str, part: Selector | None = None) -> Opened:
+def open_user_data(text: str, part: Selector | None = None, read: Read = read) -> Opened:
     """User data for editing; ``part`` picks one part of a multipart message. Raises PatchError (user-data-format)."""
     wrapped = unwrapped(text)
     found = detect(wrapped.text)
@@ -128,14 +128,14 @@ def open_user_data(text: str, part: Selector | None = None) -> Opened:
             )
         message = read_message(wrapped.text)
         chosen = _pick(message, part)
-        inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen))
+        inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen), read)
         return replace(inner, write=lambda new: wrapped.close(message.with_text(chosen, inner.write(new))))
     if found.name == "multipart":
         raise refused(
             "user data is multipart: its parts are edited one by one",
             f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}",
         )
-    inner = open_content(wrapped.text, found, _USER_DATA)
+    inner = open_content(wrapped.text, found, _USER_DATA, read)
     return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
 
 
@@ -147,7 +147,7 @@ def part_format(part: mime.Part) -> Format:
     return Format(by_type[part.content_type], False, part.content_type)
 
 
-def open_content(text: str, found: Format, what: str) -> Opened:
+def open_content(text: str, found: Format, what: str, read: Read = read) -> Opened:
     """The YAML that user data, or a part of it, is. Raises PatchError (user-data-format)."""
     if found.jinja and (hindering := _statement(text)):
         raise refused(
@@ -157,11 +157,11 @@ def open_content(text: str, found: Format, what: str) -> Opened:
         )
     match found.name:
         case "empty" if not found.jinja:
-            return open_yaml(text, what, dict, _HEADER)
+            return open_yaml(text, what, dict, read, when_empty=_HEADER)
         case "cloud-config":
-            opened = open_yaml(text, what, dict)
+            opened = open_yaml(text, what, dict, read)
         case "cloud-config-archive":
-            opened = open_yaml(text, what, list)
+            opened = open_yaml(text, what, list, read)
         case _:
             help = _as_text(what)
             if found.name == "unknown" and not found.content_type:
@@ -183,7 +183,7 @@ def open_content(text: str, found: Format, what: str) -> Opened:
     return replace(opened, write=write, eager=True)
 
 
-def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
+def open_yaml(text: str, what: str, root: type, read: Read, *, when_empty: str = "") -> Opened:
     try:
         document = read(text if text.strip() else text + when_empty)
     except YamlError as e:
@@ -200,7 +200,7 @@ def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
 
     def write(new: Any) -> str:
         check(new)
-        return _rewritten(document, new, what) if new != root() or document.value else text
+        return _rewritten(document, new, what, read) if new != root() or document.value else text
 
     def check(new: Any) -> None:
         check_kind(new, what, root)
@@ -208,9 +208,9 @@ def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
     return Opened(value, write, check, warnings)
 
 
-def _rewritten(document: Document, new: Any, what: str) -> str:
+def _rewritten(document: Document, new: Any, what: str, read: Read) -> str:
     try:
-        return rewrite(document, new)
+        return rewrite(document, new, read)
     except UnwritableError as e:
         raise refused(f"{what}: {e}") from None
     except TooBigError as e:

@@ -1,12 +1,14 @@
 """Cloud-init data as a whole: from virt-launcher's request to an answer that it takes."""
 
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from patchlang.cloudinit import jsonops, yamlread
+from patchlang.cloudinit import jsonops
 from patchlang.cloudinit import state as cloudinit_state
 from patchlang.cloudinit.pointer import parse
 from patchlang.cloudinit.state import CloudInit, open_cloud_init
@@ -282,6 +284,14 @@ def test_an_answer_that_does_not_fit_one_message() -> None:
 
 def test_no_user_data_stays_behind() -> None:
     state = ensured(opened(), Target.USER_DATA, "/password", "hunter2")
-    assert yamlread._last
+    known = state._known
     state.close()
-    assert yamlread._last == []
+    left = [weakref.ref(known), weakref.ref(known.read), weakref.ref(known.read._last)]
+    assert "hunter2" in known.read._last.text
+    gc.collect()
+    gc.disable()  # no circle keeps it until somebody collects
+    try:
+        del state, known
+        assert [ref() for ref in left] == [None] * 3
+    finally:
+        gc.enable()
