@@ -15,6 +15,7 @@ from ..document import model
 from ..libvirt_lists import Key
 from ..source import Text
 from ..xpath.constructive import BuildDialect, parse_build_path
+from ..xpath.match import local_name
 from ..xpath.query import Query, Selector, attribute_selector, new_name
 from ..xpath.tree import Path
 from . import ops
@@ -116,7 +117,7 @@ class DomainOps:
             except (KeyError, ValueError):
                 clark = own
             if clark not in tags:
-                help = did_you_mean(own, {tag.rsplit("}", 1)[-1] for tag in tags}, "there are")
+                help = did_you_mean(own, {local_name(tag) for tag in tags}, "there are")
                 raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
         namespaces = tuple(self.context.namespaces.items())

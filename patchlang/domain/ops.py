@@ -17,7 +17,7 @@ from ..result import Effect
 from ..run_scope import Scope
 from ..source import Span, Text
 from ..xpath.explain import count_error
-from ..xpath.match import Match, match_path, string_value
+from ..xpath.match import Match, local_name, match_path, string_value
 from ..xpath.query import AttributeSelector, Query, Selector
 from .fragment import FragmentProgram
 from .guarded import Editor, Place
@@ -78,12 +78,8 @@ def facts_of(match: Match, index: int) -> dict[str, Any]:
         name, value = "#text", (element.tail if match.text == "tail" else element.text) or ""
     else:
         name, value = str(element.tag), string_value(element)
-    attributes = {_local(key): str(value) for key, value in match.context.attrib.items()}
-    return {"name": _local(name), "text": value, "attributes": attributes, "index": index}
-
-
-def _local(clark: object) -> str:
-    return str(clark).rsplit("}", 1)[-1]
+    attributes = {local_name(key): str(value) for key, value in match.context.attrib.items()}
+    return {"name": local_name(name), "text": value, "attributes": attributes, "index": index}
 
 
 def at_each(matches: Iterable[Match], scope: Scope, compute: Callable[[], T]) -> list[tuple[Match, T]]:

@@ -11,7 +11,7 @@ from .. import __version__
 from ..diagnostics import Diagnostic
 from ..diffs import for_terminal, legible
 from ..patchtest.run import Failure, Report
-from ..render import printable, render
+from ..render import painted, printable, render
 from .json import finding
 
 VERSION = 1
@@ -25,7 +25,7 @@ def as_text(report: Report, errors: Sequence[Diagnostic], *, colour: bool) -> st
     lines: list[str] = []
     for test in report.tests:
         for case in test.cases:
-            word = _painted("FAIL", "31", colour) if case.failures else _painted("ok  ", "32", colour)
+            word = painted("FAIL", "31", colour) if case.failures else painted("ok  ", "32", colour)
             lines.append(f"{word}  {printable(test.name)}: {printable(case.name)}\n")
             for failure in case.failures:
                 lines += [f"  {line}\n" for line in render([failure.diagnostic], colour=colour).splitlines()]
@@ -130,7 +130,3 @@ def _counts(report: Report) -> tuple[int, int]:
 
 def _number(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
-
-
-def _painted(text: str, code: str, colour: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
