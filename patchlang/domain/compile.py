@@ -45,15 +45,15 @@ class DomainOps:
         edit, allow = self.edit, self.edit.allow_protected
         match edit:
             case model.Add():
-                return ops.AddOp(self.targets(edit.path), self.fragment(edit.xml), edit.position, allow)
+                return ops.AddOp(self.targets(edit.path), allow, self.fragment(edit.xml), edit.position)
             case model.Set():
-                return ops.SetOp(self.targets(edit.path, attribute=True), self.template(edit.value), allow)
+                return ops.SetOp(self.targets(edit.path, attribute=True), allow, self.template(edit.value))
             case model.Ensure():
                 return self.ensure(edit)
             case model.Merge():
                 return self.merge(edit)
             case model.Replace():
-                return ops.ReplaceOp(self.targets(edit.path), self.fragment(edit.xml), allow)
+                return ops.ReplaceOp(self.targets(edit.path), allow, self.fragment(edit.xml))
             case model.Remove():
                 return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE), allow)
             case model.Move() | model.Copy():
@@ -121,7 +121,7 @@ class DomainOps:
                 raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
         namespaces = tuple(self.context.namespaces.items())
-        return MergeOp(self.targets(edit.path), fragment, keys, namespaces, edit.allow_protected)
+        return MergeOp(self.targets(edit.path), edit.allow_protected, fragment, keys, namespaces)
 
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:
@@ -143,7 +143,7 @@ class DomainOps:
             message = f"the prefix of `{name.text}` is not declared"
             raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
         assert element == attribute, "only what may be made differs"
-        return ops.RenameOp(self.targets(edit.path), element, edit.allow_protected)
+        return ops.RenameOp(self.targets(edit.path), edit.allow_protected, element)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
         args: tuple[TemplateProgram, ...] | TemplateProgram = ()

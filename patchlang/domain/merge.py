@@ -13,39 +13,24 @@ from ..diagnostics import fail
 from ..document.model import Position
 from ..libvirt_lists import MERGE_KEYS, Key
 from ..record import record
-from ..result import Effect
-from ..run_scope import Scope
 from ..xpath.explain import ambiguous
-from ..xpath.match import local_name, match_path, string_value
-from .fragment import FragmentProgram
+from ..xpath.match import Match, local_name, string_value
 from .guarded import Editor
-from .ops import Targets, at_each
-from .tree import DomainTree
+from .ops import FragmentOp
 
 
 @record
-class MergeOp:
+class MergeOp(FragmentOp):
     """``keys`` override the built-in table, by element name (Clark notation) or ``parent/name``."""
 
-    targets: Targets
-    fragment: FragmentProgram
     keys: Mapping[str, tuple[Key, ...]]
     namespaces: tuple[tuple[str, str], ...]
-    allow: bool
+    name = "merge"
 
-    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
-        matches = self.targets.find(tree, scope, effect)
-        for match in matches:
-            if not match.is_element:
-                raise fail(
-                    rules.WRONG_NODE, f"`merge` works on elements, the path selects {match_path(match)}", edit.span
-                )
-        for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
-            self.check(match.element, nodes)
-            changes = [self._merge(edit, match.element, node) for node in nodes if isinstance(node.tag, str)]
-            effect.changed += any(changes)
-        return effect
+    def change(self, edit: Editor, match: Match, value: list[etree._Element]) -> bool:
+        self.check(match.element, value)
+        changes = [self._merge(edit, match.element, node) for node in value if isinstance(node.tag, str)]
+        return any(changes)
 
     def check(self, parent: etree._Element | None, siblings: list[etree._Element]) -> None:
         """Siblings of one name in the fragment must be told apart, else the next run could not tell them apart either.
