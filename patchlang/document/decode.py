@@ -97,50 +97,23 @@ class _Decoder:
             raise fail(rules.WRONG_TYPE, f"a map is needed here, not {describe(node)}", node.span, _keys_help(cls))
         known = model_fields(cls)  # type: ignore[arg-type]  # a class is hashable, mypy does not see it of type[T]
         values: dict[str, Any] = {}
-        errors = len(self.found)
+        before = len(self.found)
         for name, child in node.entries:
             if name.text in known:
                 field, hint = known[name.text]
                 values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
             elif name.text not in also:
-                allowed = [*also, *_own_first(cls)]
-                self.found.append(
-                    Diagnostic(
-                        rules.UNKNOWN_KEY,
-                        f"unknown key `{name.text}`",
-                        name.span,
-                        did_you_mean(name.text, allowed, "keys here"),
-                    )
-                )
-        missing = [k for k, (f, _) in known.items() if f.is_required and f.name not in values]
-        if missing:
-            words = " and ".join(f"`{k}`" for k in missing)
-            verb = "is" if len(missing) == 1 else "are"
-            self.found.append(
-                Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls))
-            )
-        needed = _ONE_OF.get(cls, ())
-        if needed and not any(name.text in needed or name.text not in known for name, _ in node.entries):
-            words = " or ".join(f"`{k}`" for k in needed)
-            self.found.append(
-                Diagnostic(
-                    rules.MISSING_KEY,
-                    f"{words} is missing: nothing is edited",
-                    _start_of(node),
-                    "write a list of edits under one of them, each as an entry that starts with `- op:`",
-                )
-            )
-        broken = {name for name, value in values.items() if value is None}
-        if (
-            missing
-            or (broken and (cls not in _PARTIAL or broken & _ESSENTIAL))
-            or (len(self.found) > errors and cls not in _PARTIAL)
-        ):
+                help = did_you_mean(name.text, [*also, *_own_first(cls)], "keys here")
+                self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span, help))
+        self.found += _missing_keys(cls, node)
+        read = {name: value for name, value in values.items() if value is not None}
+        lacking = {f.name for f, _ in known.values() if f.is_required or f.name in values} - read.keys()
+        unusable = lacking & _ESSENTIAL if cls in _PARTIAL else lacking or len(self.found) > before
+        if unusable:
             raise _InvalidError
-        values = {name: value for name, value in values.items() if name not in broken}
         if any(f.name == "span" for f in fields(cls)):
-            values["span"] = node.span
-        return cls(**values)
+            read["span"] = node.span
+        return cls(**read)
 
     def value(self, hint: Any, node: Node, what: str) -> Any:
         """A value of the given model type."""
@@ -244,6 +217,19 @@ class _Decoder:
                     partial(lambda n, c: (n.text, self.json_value(c)), name, child) for name, child in node.entries
                 )
                 return model.MapValue(entries, node.span)
+
+
+def _missing_keys(cls: type, node: Mapping) -> Iterable[Diagnostic]:
+    known, written = model_fields(cls), {name.text for name, _ in node.entries}
+    if missing := [key for key, (field, _) in known.items() if field.is_required and key not in written]:
+        words = " and ".join(f"`{key}`" for key in missing)
+        message = f"{words} {'is' if len(missing) == 1 else 'are'} missing"
+        yield Diagnostic(rules.MISSING_KEY, message, _start_of(node), _keys_help(cls))
+    needed = _ONE_OF.get(cls, ())
+    if needed and written.isdisjoint(needed) and written <= known.keys():
+        words = " or ".join(f"`{key}`" for key in needed)
+        help = "write a list of edits under one of them, each as an entry that starts with `- op:`"
+        yield Diagnostic(rules.MISSING_KEY, f"{words} is missing: nothing is edited", _start_of(node), help)
 
 
 def _is_record(hint: Any) -> bool:
