@@ -23,7 +23,7 @@ Compiler = Callable[[Text], "Compiled"]
 
 
 @record
-class Literal:
+class LiteralPiece:
     """A literal piece of a template; ``at`` is its place in the template's text."""
 
     text: str
@@ -31,7 +31,7 @@ class Literal:
 
 
 @record
-class Computed:
+class ComputedPiece:
     """A computed piece: the expression between ``$[`` and ``]``, which stand at ``at`` and before ``end``."""
 
     expression: Text
@@ -39,7 +39,7 @@ class Computed:
     end: int
 
 
-def pieces(source: Text) -> Iterator[Literal | Computed]:
+def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
     """The pieces of a template, in order. Raises PatchError (PL203) where a ``]`` is missing."""
     text, at, literal = source.text, 0, ""
     literal_at = 0
@@ -50,7 +50,7 @@ def pieces(source: Text) -> Iterator[Literal | Computed]:
             at = found.end()
             continue
         if literal:
-            yield Literal(literal, literal_at)
+            yield LiteralPiece(literal, literal_at)
         end = closing_bracket(text, found.end())
         if end is None:
             raise fail(
@@ -62,11 +62,11 @@ def pieces(source: Text) -> Iterator[Literal | Computed]:
         if not text[found.end() : end].strip():
             raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", source.span(found.start(), end + 1))
         at = literal_at = end + 1
-        yield Computed(part_of(source, found.end(), end), found.start(), at)
+        yield ComputedPiece(part_of(source, found.end(), end), found.start(), at)
         literal = ""
     literal += text[at:]
     if literal:
-        yield Literal(literal, literal_at)
+        yield LiteralPiece(literal, literal_at)
 
 
 @record
@@ -88,7 +88,7 @@ def cut(source: Text, mark: Callable[[int], str]) -> Cut:
     """
     text, expressions, places = "", list[Text](), list[int]()
     for piece in pieces(source):
-        if isinstance(piece, Literal):
+        if isinstance(piece, LiteralPiece):
             places += _places(source.text, piece)
             text += piece.text
         else:
@@ -99,7 +99,7 @@ def cut(source: Text, mark: Callable[[int], str]) -> Cut:
     return Cut(text, tuple(expressions), (*places, len(source.text)))
 
 
-def _places(source: str, literal: Literal) -> Iterable[int]:
+def _places(source: str, literal: LiteralPiece) -> Iterable[int]:
     """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
     if "$[" not in literal.text:
         return range(literal.at, literal.at + len(literal.text))
@@ -158,7 +158,7 @@ class TemplateProgram:
 def compile_template(source: Text, compiler: Compiler) -> TemplateProgram:
     """Compile a template; ``compiler`` compiles one expression. Raises PatchError (PL2xx)."""
     return TemplateProgram(
-        source, tuple(p.text if isinstance(p, Literal) else compiler(p.expression) for p in pieces(source))
+        source, tuple(p.text if isinstance(p, LiteralPiece) else compiler(p.expression) for p in pieces(source))
     )
 
 

@@ -11,10 +11,10 @@ from ..diagnostics import fail
 from ..document import model
 from ..source import Text
 from . import ops, pointer
-from .ops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
+from .ops import AddPartOp, Change, CloudInitOp, DataOp, EditTarget, JsonTestOp, PointerProgram, ValueProgram, blamed
 from .pointer import PointerError
 from .state import Origin
-from .userdata import Selector
+from .userdata import PartSelector
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
@@ -66,9 +66,9 @@ class CloudInitOps:
     ) -> DataOp:
         edit = self.edit
         counted = self.pointer(path)
-        part = Selector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
+        part = PartSelector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
         unless = self.pointer(edit.unless) if edit.unless else None
-        place = Place(edit.target, part, counted, edit.expect or default, unless, makes=default is None)
+        place = EditTarget(edit.target, part, counted, edit.expect or default, unless, makes=default is None)
         return DataOp(place, change, [counted, to] if to else [counted], self.origin)
 
     def test(self, edit: model.JsonTest) -> CloudInitOp:
@@ -78,7 +78,7 @@ class CloudInitOps:
         if edit.expression is not None:
             names = self.context.names(item=edit.for_each is not None, cloud_init=True)
             expression = self.context.expression(edit.expression, names, "bool")
-        return TestOp(data, expression, self.template(edit.message) if edit.message else None, self.origin)
+        return JsonTestOp(data, expression, self.template(edit.message) if edit.message else None, self.origin)
 
     def add_part(self, edit: model.AddPart) -> AddPartOp:
         from . import mime

@@ -20,7 +20,7 @@ from ..source import Span
 from ..strictjson import JsonError
 from ..values import TooBigError, identical, kind, plain
 from . import jsontext, networkdata, userdata, virtlauncher, yamlread
-from .userdata import Opened, Selector
+from .userdata import Opened, PartSelector
 from .virtlauncher import META, SOURCES
 
 MAX_EDITS = 10_000
@@ -49,7 +49,7 @@ class _View:
     """The text that is being edited: edits in a row on one text are written into it once, at the end."""
 
     target: Target
-    part: Selector | None
+    part: PartSelector | None
     opened: Opened
     value: Any
 
@@ -59,7 +59,7 @@ class _Known:
 
     def __init__(self) -> None:
         self.read = yamlread.Reader()
-        self.opened: dict[tuple[Target, Selector | None], tuple[str, Opened]] = {}
+        self.opened: dict[tuple[Target, PartSelector | None], tuple[str, Opened]] = {}
         self.facts: dict[Target, tuple[str, dict[str, Any]]] = {}
 
 
@@ -76,7 +76,7 @@ class CloudInit:
     _view: _View | None = field(default=None, repr=False)
     _known: _Known = field(default_factory=_Known, compare=False, repr=False)
 
-    def value(self, target: Target, part: Selector | None = None) -> Any:
+    def value(self, target: Target, part: PartSelector | None = None) -> Any:
         """What a target means: plain data, which belongs to this state and is not to be changed.
 
         Raises PatchError (user-data-format, limit-reached, operation-failed, match-count for ``part``).
@@ -89,7 +89,7 @@ class CloudInit:
         return state.record if target is Target.CLOUD_INIT_DATA else state.record[state._meta()]
 
     def with_value(
-        self, target: Target, value: Any, part: Selector | None = None, origin: Origin | None = None
+        self, target: Target, value: Any, part: PartSelector | None = None, origin: Origin | None = None
     ) -> CloudInit:
         """The state with another value at a target. Raises as :meth:`value`, and where the target cannot hold it."""
         state = self._counted()
@@ -179,7 +179,7 @@ class CloudInit:
                 return replace(self, record={**self.record, "UserData": before})
         return self
 
-    def _viewed(self, target: Target, part: Selector | None) -> _View:
+    def _viewed(self, target: Target, part: PartSelector | None) -> _View:
         """The view of a text: the one that is being edited, else a new one."""
         if self._view and (self._view.target, self._view.part) == (target, part):
             return self._view

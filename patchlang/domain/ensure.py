@@ -16,7 +16,7 @@ from ..xpath.constructive import BuildDialect, BuildPath, BuildStep, Condition, 
 from ..xpath.explain import ambiguous
 from ..xpath.match import Match, string_value
 from ..xpath.query import no_value
-from .guarded import Editor, Place
+from .guarded import Editor, LazySpan
 from .ops import Targets, at_each, note, only_elements, set_at
 from .tree import DomainTree
 
@@ -118,7 +118,7 @@ def _check_root(edit: Editor, root: etree._Element, step: BuildStep, scope: Scop
         raise fail(rules.MATCH_COUNT, message, edit.span, "a domain has one root, which is not made")
 
 
-def _check_settled(walked: Walked, scope: Scope, place: Place) -> None:
+def _check_settled(walked: Walked, scope: Scope, place: LazySpan) -> None:
     """The next run must find what this one has made."""
     for element, step in walked:
         if not _fits(element, step, scope):

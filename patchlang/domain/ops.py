@@ -20,7 +20,7 @@ from ..xpath.explain import count_error
 from ..xpath.match import Match, local_name, match_path, string_value
 from ..xpath.query import AttributeSelector, Query, Selector
 from .fragment import FragmentProgram
-from .guarded import Editor, Place
+from .guarded import Editor, LazySpan
 from .tree import DomainTree
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class SetOp(EachOp):
         return set_at(edit, match, value, self.value.source.span)
 
 
-def set_at(edit: Editor, match: Match, text: str, place: Place) -> bool:
+def set_at(edit: Editor, match: Match, text: str, place: LazySpan) -> bool:
     if match.attribute is not None:
         return edit.set_attribute(match.element, match.attribute, text, place)
     if match.text is not None:

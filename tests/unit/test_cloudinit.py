@@ -12,7 +12,7 @@ from patchlang.cloudinit import jsonops
 from patchlang.cloudinit import state as cloudinit_state
 from patchlang.cloudinit.pointer import parse
 from patchlang.cloudinit.state import CloudInit, open_cloud_init
-from patchlang.cloudinit.userdata import Selector
+from patchlang.cloudinit.userdata import PartSelector
 from patchlang.diagnostics import PatchError
 from patchlang.document.model import Target
 
@@ -41,7 +41,7 @@ def opened(**fields: Any) -> CloudInit:
     return open_cloud_init(encoded(**fields))
 
 
-def ensured(state: CloudInit, target: Target, path: str, value: Any, part: Selector | None = None) -> CloudInit:
+def ensured(state: CloudInit, target: Target, path: str, value: Any, part: PartSelector | None = None) -> CloudInit:
     return state.with_value(target, jsonops.ensure(state.value(target, part), parse(path), value), part)
 
 
@@ -115,7 +115,7 @@ def test_edits_that_undo_each_other_change_nothing() -> None:
 
 
 def test_parts() -> None:
-    part = Selector("text/cloud-config")
+    part = PartSelector("text/cloud-config")
     state = ensured(open_cloud_init(base("nocloud-mime")), Target.USER_DATA, "/packages/-", "x", part)
     state = state.with_part("text/x-shellscript", "90.sh", "#!/bin/sh\n")
     text = json.loads(state.close().data)["UserData"]
