@@ -25,6 +25,11 @@ CEL_WORDS = frozenset(
     "void while".split()
 )
 TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
+# keys of every edit that an op does not take
+NOT_TAKEN: dict[type, frozenset[str]] = {
+    model.QemuArgs: frozenset({"expect", "unless"}),
+    model.AddPart: frozenset({"part", "expect", "unless"}),
+}
 
 
 def yaml_key(field: Field) -> str:
@@ -319,7 +324,7 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
             )
         case model.QemuArgs(args=(), env=()):
             raise fail(rules.MISSING_KEY, "`qemuArgs` needs `args` or `env`", edit.span)
-        case model.QemuArgs() if edit.expect or edit.unless:
+        case model.QemuArgs() if _has(edit, NOT_TAKEN[model.QemuArgs]):
             raise fail(
                 rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span
             )
@@ -330,7 +335,7 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
                 edit.span,
                 "add `in`, or use `when` with `xpath(...)`",
             )
-        case model.AddPart() if edit.part or edit.unless or edit.expect:
+        case model.AddPart() if _has(edit, NOT_TAKEN[model.AddPart]):
             raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
         case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):
             raise fail(rules.KEY_CONFLICT, "`addPart` works on `userData`", edit.span)
@@ -348,6 +353,10 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
             pass
         case _:
             assert_never(edit)
+
+
+def _has(edit: model.Edit, keys: Iterable[str]) -> bool:
+    return any(getattr(edit, key) for key in keys)
 
 
 def _start_of(node: Mapping) -> Span:
