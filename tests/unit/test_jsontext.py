@@ -136,6 +136,7 @@ def test_any_text_can_come_to_mean_anything(old: Any, new: Any, style: Any, go: 
         ('{"a": secret}', "expecting value in line 1, column 7"),
         ('{"a": 1,}', "in line 1, column"),
         ('{"a": NaN}', "NaN is not JSON"),
+        ("\ufeff{}", "unexpected byte order mark in line 1, column 1"),
         ('{"a": "\n"}', "invalid control character at in line 1, column 8"),
         ("1" * 5000, "a number has too many digits"),
     ],
