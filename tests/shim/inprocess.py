@@ -26,8 +26,10 @@ class Wire:
     def __init__(self) -> None:
         self._data = bytearray()
 
-    def sendall(self, data: bytes) -> None:
-        self._data += data
+    def sendmsg(self, parts: Sequence[bytes]) -> int:
+        for part in parts:
+            self._data += part
+        return sum(map(len, parts))
 
     def recv(self, size: int, _flags: int = 0) -> bytes:
         taken = bytes(self._data[:size])
