@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from difflib import unified_diff
 
+from .render import painted
+
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 
 
@@ -33,7 +35,7 @@ def for_terminal(text: str) -> str:
 
 def _painted(line: str) -> str:
     code = _COLOURS.get(line[:1])
-    return f"\x1b[{code}m{line}\x1b[0m" if code else line
+    return painted(line, code) if code else line
 
 
 def _lines(data: bytes) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any, get_args, get_origin
 from . import rules
 from .diagnostics import Rule
 from .document import model
-from .document.decode import model_fields
+from .document.decode import NOT_TAKEN, model_fields
 from .document.field_help import field_help
 from .record import MISSING, Field, record
-from .schema import NOT_TAKEN, first_paragraph, options
+from .schema import first_paragraph, options
 
 STAGES = {
     "PL0": "the file",

@@ -28,13 +28,13 @@ def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
 def _block(d: Diagnostic, colour: bool) -> Iterable[str]:
     place = f"{printable(str(d.span))}: " if d.span else ""
     head = f"{d.severity.value}[{d.rule.id} {d.rule.slug}]"
-    yield f"{place}{_paint(head, _COLOURS[d.severity], colour)} {printable(d.message + d.origin)}"
+    yield f"{place}{painted(head, _COLOURS[d.severity], colour)} {printable(d.message + d.origin)}"
     if d.span:
         yield from _excerpt(d.span, colour)
     for span, text in d.related:
         yield f"  {printable(str(span))}: {printable(text)}"
     if d.help:
-        yield f"  {_paint('help:', '32', colour)} {printable(d.help)}"
+        yield f"  {painted('help:', '32', colour)} {printable(d.help)}"
 
 
 def _excerpt(span: Span, colour: bool) -> Iterable[str]:
@@ -49,7 +49,7 @@ def _excerpt(span: Span, colour: bool) -> Iterable[str]:
     before = _width(printable(line[cut : begin.column - 1]))
     length = max(1, min(_width(printable(line[begin.column - 1 : last - 1])), _width(shown) - before))
     yield f"  {gutter} | {shown}"
-    yield f"  {' ' * len(gutter)} | {' ' * before}{_paint('^' * length, '31', colour)}"
+    yield f"  {' ' * len(gutter)} | {' ' * before}{painted('^' * length, '31', colour)}"
 
 
 def _width(text: str) -> int:
@@ -57,5 +57,6 @@ def _width(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _paint(text: str, code: str, colour: bool) -> str:
+def painted(text: str, code: str, colour: bool = True) -> str:
+    """The text in a colour of terminals (the code of its ``SGR`` sequence)."""
     return f"\x1b[{code}m{text}\x1b[0m" if colour else text

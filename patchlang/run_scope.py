@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from . import rules
 from .diagnostics import Diagnostic, fail
 from .record import field, record, replace
+from .values import kind
 
 _SIMPLE = (str, int, float, bool)
 
@@ -76,7 +77,7 @@ class Scope:
         else:
             holder = values[root]
             if not isinstance(holder, dict):
-                raise LookupError(f"`${name}`: `{root}` is {_kind(holder)}, not a map", None)
+                raise LookupError(f"`${name}`: `{root}` is {kind(holder)}, not a map", None)
             if member not in holder:
                 has = ", ".join(sorted(holder)) or "none"
                 raise LookupError(f"`{root}` has no member `{member}`; it has: {has}", None)
@@ -84,7 +85,7 @@ class Scope:
         if not isinstance(value, _SIMPLE):
             members = ", ".join(f"${name}.{k}" for k in value) if isinstance(value, dict) else ""
             hint = f"; its members are there as {members}" if members else ""
-            raise LookupError(f"`${name}` is {_kind(value)}; XPath takes texts, numbers and booleans{hint}", None)
+            raise LookupError(f"`${name}` is {kind(value)}; XPath takes texts, numbers and booleans{hint}", None)
         return value
 
     def with_values(self, values: dict[str, Any]) -> Scope:
@@ -110,19 +111,3 @@ def without_value(variable: str, cause: Diagnostic) -> str:
         if cause.message.startswith("variable `")
         else f"variable `{variable}` has no value: {cause.message}"
     )
-
-
-def _kind(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case dict():
-            return "a map"
-        case list():
-            return "a list"
-        case bool():
-            return "a boolean"
-        case str():
-            return "a text"
-        case _:
-            return "a number"

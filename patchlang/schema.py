@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from .document import model
-from .document.decode import CEL_WORDS, IDENTIFIER, NAME, TAKEN_NAMES, model_fields
+from .document.decode import CEL_WORDS, IDENTIFIER, NAME, NOT_TAKEN, TAKEN_NAMES, model_fields
 from .document.field_help import field_help
 from .document.scalar_values import COUNT
 from .patchtest import model as testmodel
@@ -50,11 +50,6 @@ def _expectation(*checks: str) -> Schema:
     return {"anyOf": [absent, given]}
 
 
-# keys of every edit that an op does not take
-NOT_TAKEN: dict[type, frozenset[str]] = {
-    model.QemuArgs: frozenset({"expect", "unless"}),
-    model.AddPart: frozenset({"part", "expect", "unless"}),
-}
 # what the decoder checks besides the types: of a key, and of keys together
 _OF_KEYS: dict[tuple[type, str], Schema] = {
     (model.Metadata, "name"): {

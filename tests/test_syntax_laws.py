@@ -14,7 +14,7 @@ from lxml import etree
 
 from patchlang.cel import syntax as cel_syntax
 from patchlang.cel.compiled import Names, compile_expression
-from patchlang.cel.template import Computed, pieces
+from patchlang.cel.template import ComputedPiece, pieces
 from patchlang.diagnostics import PatchError
 from patchlang.document import yamltree
 from patchlang.run_scope import Scope
@@ -529,7 +529,7 @@ def test_the_bracket_that_ends_an_expression_is_found(expression: str, behind: s
     assert cel_syntax.closing_bracket(f"{expression}]{behind}", 0) == len(expression)
     for start, piece in enumerate(pieces(located(f"$[ {expression} ]{behind.replace('$', '')}"))):
         if start == 0:
-            assert isinstance(piece, Computed)
+            assert isinstance(piece, ComputedPiece)
             assert piece.expression.text == expression
 
 

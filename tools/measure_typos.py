@@ -30,7 +30,7 @@ from patchlang.document import model
 from patchlang.document.model import Role
 from patchlang.files import source_of
 from patchlang.grammar.index import load, versions
-from patchlang.grammar.patches import filled
+from patchlang.grammar.patches import in_place
 from patchlang.lint import fragments
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
 from patchlang.lint.roles import texts
@@ -139,7 +139,7 @@ class _Finder:
 
     def xpath(self, text: Text) -> None:
         try:
-            tree = parse(filled(text))
+            tree = parse(in_place(text))
         except XPathSyntaxError:
             return
         for expr in walk(tree):
@@ -177,7 +177,7 @@ class _Finder:
             self.word("value in `value`", value, 0, len(value.text))
 
     def fragment(self, text: Text) -> None:
-        pending = fragments.read(filled(text))
+        pending = fragments.read(in_place(text))
         while pending:
             node = pending.pop()
             pending += node.nodes
@@ -215,7 +215,7 @@ def _name(step: Step) -> str | None:
 
 def _last_name(path: Text) -> str | None:
     try:
-        tree = parse(filled(path))
+        tree = parse(in_place(path))
     except XPathSyntaxError:
         return None
     return _name(tree.steps[-1]) if isinstance(tree, Path) and tree.steps else None

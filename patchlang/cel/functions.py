@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from ..diagnostics import PatchError
 from ..patterns import pattern
 from ..record import record
 from ..run_scope import Bindings
-from ..vmi import cel_integer, check_texts
+from ..strictjson import JsonError, read_for_cel
 
 MAX_RANGE = 1000
 # of all ranges that one expression makes: in a loop each of them costs memory until the expression has its value
@@ -79,16 +78,10 @@ def _budget(size: int) -> bool:
 
 
 def _parse_json(text: str) -> Any:
-    def refuse(word: str) -> Any:
-        raise ValueError(f"parseJSON: {word} is not JSON")
-
     try:
-        value = json.loads(text, parse_constant=refuse, parse_int=cel_integer)
-        if "\\u" in text:
-            check_texts(value)
-        return value
-    except json.JSONDecodeError as e:
-        raise ValueError(f"parseJSON: not JSON at line {e.lineno}, column {e.colno} of the text: {e.msg}") from None
+        return read_for_cel(text)
+    except JsonError as e:
+        raise ValueError(f"parseJSON: {f'not JSON at {e.place} of the text: ' if e.place else ''}{e.what}") from None
     except UnicodeEncodeError:
         raise ValueError("parseJSON: half of a surrogate pair stands alone") from None
     except RecursionError:

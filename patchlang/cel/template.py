@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ Compiler = Callable[[Text], "Compiled"]
 
 
 @record
-class Literal:
+class LiteralPiece:
     """A literal piece of a template; ``at`` is its place in the template's text."""
 
     text: str
@@ -31,14 +31,15 @@ class Literal:
 
 
 @record
-class Computed:
-    """A computed piece: the expression between ``$[`` and ``]``."""
+class ComputedPiece:
+    """A computed piece: the expression between ``$[`` and ``]``, which stand at ``at`` and before ``end``."""
 
     expression: Text
     at: int
+    end: int
 
 
-def pieces(source: Text) -> Iterator[Literal | Computed]:
+def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
     """The pieces of a template, in order. Raises PatchError (PL203) where a ``]`` is missing."""
     text, at, literal = source.text, 0, ""
     literal_at = 0
@@ -49,7 +50,7 @@ def pieces(source: Text) -> Iterator[Literal | Computed]:
             at = found.end()
             continue
         if literal:
-            yield Literal(literal, literal_at)
+            yield LiteralPiece(literal, literal_at)
         end = closing_bracket(text, found.end())
         if end is None:
             raise fail(
@@ -60,12 +61,54 @@ def pieces(source: Text) -> Iterator[Literal | Computed]:
             )
         if not text[found.end() : end].strip():
             raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", source.span(found.start(), end + 1))
-        yield Computed(part_of(source, found.end(), end), found.start())
         at = literal_at = end + 1
+        yield ComputedPiece(part_of(source, found.end(), end), found.start(), at)
         literal = ""
     literal += text[at:]
     if literal:
-        yield Literal(literal, literal_at)
+        yield LiteralPiece(literal, literal_at)
+
+
+@record
+class Cut:
+    """A template whose computed pieces are cut out, for a reader of the text around them.
+
+    ``places``: where in the source each character of ``text`` stands, a mark's where its ``$[`` does, and the end.
+    """
+
+    text: str
+    expressions: tuple[Text, ...]
+    places: tuple[int, ...]
+
+
+def cut(source: Text, mark: Callable[[int], str]) -> Cut:
+    """Cut the computed pieces out of a template; ``mark`` gives what comes in place of each, by its number.
+
+    Raises PatchError (PL203) where a ``]`` is missing.
+    """
+    text, expressions, places = "", list[Text](), list[int]()
+    for piece in pieces(source):
+        if isinstance(piece, LiteralPiece):
+            places += _places(source.text, piece)
+            text += piece.text
+        else:
+            put = mark(len(expressions))
+            places += [piece.at] * len(put)
+            text += put
+            expressions.append(piece.expression)
+    return Cut(text, tuple(expressions), (*places, len(source.text)))
+
+
+def _places(source: str, literal: LiteralPiece) -> Iterable[int]:
+    """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
+    if "$[" not in literal.text:
+        return range(literal.at, literal.at + len(literal.text))
+    places, at = [], literal.at
+    for _ in literal.text:
+        at += source.startswith("$$[", at)
+        places.append(at)
+        at += 1
+    return places
 
 
 def part_of(source: Text, start: int, end: int) -> Text:
@@ -115,7 +158,7 @@ class TemplateProgram:
 def compile_template(source: Text, compiler: Compiler) -> TemplateProgram:
     """Compile a template; ``compiler`` compiles one expression. Raises PatchError (PL2xx)."""
     return TemplateProgram(
-        source, tuple(p.text if isinstance(p, Literal) else compiler(p.expression) for p in pieces(source))
+        source, tuple(p.text if isinstance(p, LiteralPiece) else compiler(p.expression) for p in pieces(source))
     )
 
 

@@ -16,7 +16,7 @@ from ..diagnostics import Diagnostic, PatchError, Severity
 from ..extract import read_domain, read_vmi
 from ..record import replace
 from ..render import printable
-from ..result import DocumentTrace, Outcome
+from ..result import CloudInitOutcome, DocumentTrace, Outcome
 from .common import ENVIRONMENT, STDIN, Failed, load_patches, not_loaded, read_input, report, wants_colour
 
 # the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
@@ -87,29 +87,35 @@ def apply(
     except PatchError as e:
         report([e.diagnostic])
         raise Failed from None
+    outcome: Outcome | CloudInitOutcome
     if domain is not None:
         outcome = _patch_domain(loaded.program, before, vmi_json, schemas)
-        after, diagnostics, traces = outcome.data, outcome.diagnostics, outcome.trace
+        edited, alone, given = loaded.program.edits_domain, "cloud-init data", "a domain"
     else:
-        patched = engine.patch_cloud_init(loaded.program, before, b"", vmi_json)
-        after, diagnostics, traces = patched.data, patched.diagnostics, patched.trace
+        outcome = engine.patch_cloud_init(loaded.program, before, b"", vmi_json)
+        edited, alone, given = loaded.program.edits_cloud_init, "a domain", "cloud-init data"
     if trace:
-        click.echo("".join(f"{printable(line)}\n" for line in _trace_lines(traces)), err=True, nl=False)
-    if not (loaded.program.edits_domain if domain is not None else loaded.program.edits_cloud_init):
-        kinds = ("cloud-init data", "a domain") if domain is not None else ("a domain", "cloud-init data")
-        click.echo(f"note: the patches edit {kinds[0]} alone, and {printable(_name(source))} is {kinds[1]}", err=True)
-    report(diagnostics if vmi else map(_without_vmi, diagnostics))
-    if after is None:
+        click.echo("".join(f"{printable(line)}\n" for line in _trace_lines(outcome.trace)), err=True, nl=False)
+    name = printable(_name(source))
+    if not edited:
+        click.echo(f"note: the patches edit {alone} alone, and {name} is {given}", err=True)
+    report(outcome.diagnostics if vmi else map(_without_vmi, outcome.diagnostics))
+    if outcome.data is None:
         raise Failed
-    result = after
-    if diff:
-        name = printable(_name(source))
-        changes = diffs.diff(before, after, name, f"{name} (patched)")
-        if output is None and wants_colour(sys.stdout):
-            changes = diffs.for_terminal(changes)
-        elif output is None and sys.stdout.isatty():
-            changes = diffs.legible(changes)
-        result = changes.encode(errors="surrogateescape")
+    _write(_diff(before, outcome.data, name, output) if diff else outcome.data, output)
+
+
+def _diff(before: bytes, after: bytes, name: str, output: Path | None) -> bytes:
+    """What ``--diff`` shows, as its reader can take it: a terminal obeys control characters, a file does not."""
+    changes = diffs.diff(before, after, name, f"{name} (patched)")
+    if output is None and wants_colour(sys.stdout):
+        changes = diffs.for_terminal(changes)
+    elif output is None and sys.stdout.isatty():
+        changes = diffs.legible(changes)
+    return changes.encode(errors="surrogateescape")
+
+
+def _write(result: bytes, output: Path | None) -> None:
     if output is not None:
         output.write_bytes(result)
     else:

@@ -9,6 +9,7 @@ import click
 
 from .. import handbook
 from ..diagnostics import did_you_mean
+from ..render import painted
 from ..schema import first_paragraph
 from .common import wants_colour
 
@@ -60,13 +61,9 @@ def _shown(markdown: str, colour: bool) -> str:
         if line.startswith("```"):
             in_code = not in_code
         elif in_code:
-            lines.append(_painted(f"    {line}", "36", colour) if line else "")
+            lines.append(painted(f"    {line}", "36", colour) if line else "")
         elif line.startswith("# "):
-            lines.append(_painted(line.removeprefix("# "), "1", colour))
+            lines.append(painted(line.removeprefix("# "), "1", colour))
         else:
             lines.append(line)
     return "\n".join(lines) + "\n"
-
-
-def _painted(line: str, code: str, colour: bool) -> str:
-    return f"\x1b[{code}m{line}\x1b[0m" if colour else line

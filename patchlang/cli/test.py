@@ -13,7 +13,7 @@ from ..diagnostics import Diagnostic, in_order
 from ..formats.testreport import as_json, as_junit, as_text
 from ..kubevirt.structs import releases
 from ..patchtest.load import load_tests, read_test_files
-from ..patchtest.run import Report, run_tests
+from ..patchtest.run import TestReport, run_tests
 from ..render import render
 from ..validation.discovery import find, nothing_in
 from .common import Failed, report, wants_colour
@@ -68,7 +68,7 @@ def test(
         raise Failed
 
 
-def _written(form: str, results: Report, errors: Sequence[Diagnostic], require_coverage: bool) -> str:
+def _written(form: str, results: TestReport, errors: Sequence[Diagnostic], require_coverage: bool) -> str:
     match form:
         case "json":
             return as_json(results, errors)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, assert_never
 
 from .. import rules
-from ..cel.template import Literal, TemplateProgram, compile_template, pieces
+from ..cel.template import TemplateProgram, compile_template, cut
 from ..context import Context
 from ..diagnostics import fail
 from ..document import model
 from ..source import Text
 from . import ops, pointer
-from .ops import AddPartOp, Change, CloudInitOp, DataOp, Place, PointerProgram, TestOp, ValueProgram, blamed
+from .ops import AddPartOp, Change, CloudInitOp, DataOp, EditTarget, JsonTestOp, PointerProgram, ValueProgram, blamed
 from .pointer import PointerError
 from .state import Origin
-from .userdata import Selector
+from .userdata import PartSelector
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
@@ -67,9 +66,9 @@ class CloudInitOps:
     ) -> DataOp:
         edit = self.edit
         counted = self.pointer(path)
-        part = Selector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
+        part = PartSelector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
         unless = self.pointer(edit.unless) if edit.unless else None
-        place = Place(edit.target, part, counted, edit.expect or default, unless, makes=default is None)
+        place = EditTarget(edit.target, part, counted, edit.expect or default, unless, makes=default is None)
         return DataOp(place, change, [counted, to] if to else [counted], self.origin)
 
     def test(self, edit: model.JsonTest) -> CloudInitOp:
@@ -79,7 +78,7 @@ class CloudInitOps:
         if edit.expression is not None:
             names = self.context.names(item=edit.for_each is not None, cloud_init=True)
             expression = self.context.expression(edit.expression, names, "bool")
-        return TestOp(data, expression, self.template(edit.message) if edit.message else None, self.origin)
+        return JsonTestOp(data, expression, self.template(edit.message) if edit.message else None, self.origin)
 
     def add_part(self, edit: model.AddPart) -> AddPartOp:
         from . import mime
@@ -102,26 +101,17 @@ class CloudInitOps:
         return compile_template(source, self.expression)
 
     def pointer(self, source: model.Pointer) -> PointerProgram:
-        text = ""
-        expressions: list[Compiled] = []
-        places: list[int] = []
-        for piece in pieces(source):
-            if isinstance(piece, Literal):
-                if pointer.HOLE in piece.text:
-                    raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
-                places += _places(source.text, piece)
-                text += piece.text
-            else:
-                places.append(piece.at)
-                text += pointer.HOLE
-                expressions.append(self.expression(piece.expression))
-        places.append(len(source.text))
+        pieces = cut(source, lambda _number: pointer.HOLE)
+        if pieces.text.count(pointer.HOLE) > len(pieces.expressions):
+            raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
+        expressions = tuple([self.expression(expression) for expression in pieces.expressions])
+        places = pieces.places
         try:
-            parsed = pointer.parse(text)
+            parsed = pointer.parse(pieces.text)
         except PointerError as e:
             span = source.span(places[min(e.start, len(places) - 1)], places[min(e.end, len(places) - 1)])
             raise fail(e.rule, e.message, span, e.help) from None
-        return PointerProgram(source, parsed, tuple(expressions), tuple(places))
+        return PointerProgram(source, parsed, expressions, places)
 
     def value(self, value: model.Value) -> ValueProgram:
         match value:
@@ -139,16 +129,6 @@ class CloudInitOps:
                     return {key: item.build(scope) for key, item in members}
 
                 return ValueProgram(build)
-
-
-def _places(source: str, literal: Literal) -> Iterator[int]:
-    """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
-    at = literal.at
-    for character in literal.text:
-        at += source.startswith("$$[", at)
-        assert source[at] == character
-        yield at
-        at += 1
 
 
 def _text(name: model.Name | None) -> str | None:

@@ -10,9 +10,10 @@ from ..diagnostics import PatchError
 from ..values import plain
 from . import networkdata, userdata
 from .userdata import Opened
+from .yamlread import Read, read
 
 
-def user_data_facts(text: str) -> dict[str, Any]:
+def user_data_facts(text: str, read: Read = read) -> dict[str, Any]:
     """``format``, ``jinja``, ``text`` out of its wrapping, and ``value`` or ``parts``."""
     try:
         inner = userdata.unwrapped(text).text
@@ -22,14 +23,14 @@ def user_data_facts(text: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"format": found.name, "jinja": found.jinja, "text": inner}
     if found.name == "multipart":
         with suppress(PatchError):
-            facts["parts"] = _parts(inner)
+            facts["parts"] = _parts(inner, read)
         return facts
-    return facts | _value(lambda: userdata.open_content(inner, found, "user data"))
+    return facts | _value(lambda: userdata.open_content(inner, found, "user data", read))
 
 
-def network_data_facts(text: str) -> dict[str, Any]:
+def network_data_facts(text: str, read: Read = read) -> dict[str, Any]:
     """``text``, ``value``, and ``version``, which may stand under a key ``network``."""
-    facts = {"text": text} | _value(lambda: networkdata.open_network_data(text, json_when_empty=False))
+    facts = {"text": text} | _value(lambda: networkdata.open_network_data(text, json_when_empty=False, read=read))
     value = facts.get("value", {})
     inner = value["network"] if isinstance(value.get("network"), dict) else value
     version = inner.get("version")
@@ -43,7 +44,7 @@ def _value(open_it: Callable[[], Opened]) -> dict[str, Any]:
         return {}
 
 
-def _parts(text: str) -> list[dict[str, Any]]:
+def _parts(text: str, read: Read) -> list[dict[str, Any]]:
     facts: list[dict[str, Any]] = []
     for part in userdata.read_message(text).parts:
         fact: dict[str, Any] = {"contentType": part.content_type}
@@ -52,6 +53,6 @@ def _parts(text: str) -> list[dict[str, Any]]:
         with suppress(PatchError):
             content, found = userdata.guarded(part.text), userdata.part_format(part)
             fact["text"] = content
-            fact |= {"value": plain(userdata.open_content(content, found, "the part").value)}
+            fact |= {"value": plain(userdata.open_content(content, found, "the part", read).value)}
         facts.append(fact)
     return facts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from ..patterns import pattern
+from ..strictjson import JsonError, read_strict
 from ..values import MAX_DEPTH, check_size, identical
 from .textedit import Child, FlowWriter, Kind, Node
 
@@ -18,33 +18,14 @@ _FIRST_INDENT = pattern(r"[\[{]\r?\n([ \t]+)")
 _GO_ESCAPES = pattern("[<>&\u2028\u2029]")
 
 
-class JsonError(ValueError):
-    """Text that is no JSON; the message says where, without quoting it."""
-
-
 def read(text: str) -> Any:
     """The data that a JSON text writes; of duplicate keys the last counts, as for Go. Raises JsonError, TooBigError."""
     try:
-        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    except json.JSONDecodeError as e:
-        raise JsonError(f"{e.msg[0].lower()}{e.msg[1:]} in line {e.lineno}, column {e.colno}") from None
+        value = read_strict(text)
     except RecursionError:
         raise JsonError(f"it is nested deeper than {MAX_DEPTH}") from None
-    except ValueError as e:
-        raise JsonError(str(e) if isinstance(e, JsonError) else "a number has too many digits") from None
     check_size(value)
     return value
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise JsonError("a number is beyond what a double holds")
-    return value
-
-
-def _no_constant(name: str) -> Any:
-    raise JsonError(f"`{name}` is no JSON")
 
 
 def rewrite(text: str, new: Any, *, go: bool = False) -> str:

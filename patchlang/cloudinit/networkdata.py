@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ..record import replace
+from ..strictjson import JsonError
 from ..values import TooBigError
 from . import jsontext
 from .base64gzip import unwrap
 from .userdata import NETWORK_DATA, Opened, check_kind, open_yaml, refused
-from .yamlread import YamlError, read
+from .yamlread import Read, YamlError, read
 
 
-def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
+def open_network_data(text: str, *, json_when_empty: bool, read: Read = read) -> Opened:
     """Network data for editing: JSON text stays JSON, all other is YAML. Raises PatchError (user-data-format)."""
     try:
-        wrapped = unwrap(text, _is_network)
+        wrapped = unwrap(text, partial(_is_network, read))
     except (TooBigError, ValueError) as e:
         raise refused(f"network data cannot be opened: {e}") from None
     inner = wrapped.text
@@ -24,7 +26,7 @@ def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
     elif (value := _json_map(inner)) is not None:
         opened = Opened(value, lambda new: jsontext.rewrite(inner, new), lambda _new: None)
     else:
-        opened = open_yaml(inner, NETWORK_DATA, dict)
+        opened = open_yaml(inner, NETWORK_DATA, dict, read)
 
     def write(new: Any) -> str:
         check(new)
@@ -40,7 +42,7 @@ def open_network_data(text: str, *, json_when_empty: bool) -> Opened:
 def _json_map(text: str) -> dict[str, Any] | None:
     try:
         value = jsontext.read(text) if text.lstrip().startswith("{") else None
-    except (jsontext.JsonError, TooBigError):
+    except (JsonError, TooBigError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -62,7 +64,7 @@ def _check_outer_key(old: dict[Any, Any], new: dict[Any, Any]) -> None:
     )
 
 
-def _is_network(text: str) -> bool:
+def _is_network(read: Read, text: str) -> bool:
     try:
         return isinstance(read(text).value, dict)
     except (YamlError, TooBigError):

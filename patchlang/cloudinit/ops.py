@@ -17,7 +17,7 @@ from ..values import identical
 from . import jsonops, pointer
 from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
 from .state import CloudInit, Origin
-from .userdata import Selector
+from .userdata import PartSelector
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
@@ -93,14 +93,14 @@ def blamed(origin: Origin) -> Iterator[None]:
 
 
 @record
-class Place:
+class EditTarget:
     """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts.
 
     ``makes``: the op makes what is missing there; else it has nothing to do where nothing is expected.
     """
 
     target: Target
-    part: Selector | None
+    part: PartSelector | None
     counted: PointerProgram
     expect: Expect | None
     unless: PointerProgram | None
@@ -152,7 +152,7 @@ class DataOp:
     ``pointers`` are all that the change follows, so that an error finds the source of the one that failed.
     """
 
-    place: Place
+    place: EditTarget
     change: Change
     pointers: Sequence[PointerProgram]
     origin: Origin
@@ -224,7 +224,7 @@ def test(value: ValueProgram) -> Change:
 
 
 @record
-class TestOp:
+class JsonTestOp:
     """``test``: a pointer with its value, or an expression."""
 
     data: DataOp | None

@@ -17,9 +17,10 @@ from ..document.model import Target
 from ..patterns import pattern
 from ..record import field, record, replace
 from ..source import Span
+from ..strictjson import JsonError
 from ..values import TooBigError, identical, kind, plain
 from . import jsontext, networkdata, userdata, virtlauncher, yamlread
-from .userdata import Opened, Selector
+from .userdata import Opened, PartSelector
 from .virtlauncher import META, SOURCES
 
 MAX_EDITS = 10_000
@@ -48,9 +49,18 @@ class _View:
     """The text that is being edited: edits in a row on one text are written into it once, at the end."""
 
     target: Target
-    part: Selector | None
+    part: PartSelector | None
     opened: Opened
     value: Any
+
+
+class _Known:
+    """What was read in a run, by its text, so that nothing is read twice: one for all states of the run."""
+
+    def __init__(self) -> None:
+        self.read = yamlread.Reader()
+        self.opened: dict[tuple[Target, PartSelector | None], tuple[str, Opened]] = {}
+        self.facts: dict[Target, tuple[str, dict[str, Any]]] = {}
 
 
 @record
@@ -64,10 +74,9 @@ class CloudInit:
     edits: int = 0
     origins: dict[str, Origin] = field(default_factory=dict, repr=False)  # by field: the edit that changed it last
     _view: _View | None = field(default=None, repr=False)
-    _opened: dict[tuple[Target, Selector | None], tuple[str, Opened]] = field(default_factory=dict, repr=False)
-    _facts: dict[Target, tuple[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
+    _known: _Known = field(default_factory=_Known, compare=False, repr=False)
 
-    def value(self, target: Target, part: Selector | None = None) -> Any:
+    def value(self, target: Target, part: PartSelector | None = None) -> Any:
         """What a target means: plain data, which belongs to this state and is not to be changed.
 
         Raises PatchError (user-data-format, limit-reached, operation-failed, match-count for ``part``).
@@ -80,7 +89,7 @@ class CloudInit:
         return state.record if target is Target.CLOUD_INIT_DATA else state.record[state._meta()]
 
     def with_value(
-        self, target: Target, value: Any, part: Selector | None = None, origin: Origin | None = None
+        self, target: Target, value: Any, part: PartSelector | None = None, origin: Origin | None = None
     ) -> CloudInit:
         """The state with another value at a target. Raises as :meth:`value`, and where the target cannot hold it."""
         state = self._counted()
@@ -134,7 +143,7 @@ class CloudInit:
         once = "write each key once, with all that belongs to it"
         notes = [
             Diagnostic(rules.FORMAT, text, None, once, Severity.WARNING)
-            for _, opened in self._opened.values()
+            for _, opened in self._known.opened.values()
             for text in opened.warnings
         ]
         for fault in virtlauncher.faults(state.record, legacy_only=state.text is None):
@@ -152,7 +161,6 @@ class CloudInit:
         else:
             data = jsontext.write(state.record, go=True)
         legacy = _legacy_text(state.legacy, state.record)
-        yamlread.forget()
         result = Closed(data.encode(), legacy.encode(), tuple(notes))
         if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
             raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
@@ -163,27 +171,28 @@ class CloudInit:
         before, now = self.original.get("UserData"), self.record.get("UserData")
         if not (isinstance(before, str) and isinstance(now, str)) or before == now:
             return self
-        known, opened = self._opened.get((Target.USER_DATA, None), (None, None))
+        known, opened = self._known.opened.get((Target.USER_DATA, None), (None, None))
         with suppress(PatchError):
             if opened is None or known != before:
-                opened = userdata.open_user_data(before)
-            if opened.eager and identical(opened.value, userdata.open_user_data(now).value):
+                opened = userdata.open_user_data(before, read=self._known.read)
+            if opened.eager and identical(opened.value, userdata.open_user_data(now, read=self._known.read).value):
                 return replace(self, record={**self.record, "UserData": before})
         return self
 
-    def _viewed(self, target: Target, part: Selector | None) -> _View:
+    def _viewed(self, target: Target, part: PartSelector | None) -> _View:
         """The view of a text: the one that is being edited, else a new one."""
         if self._view and (self._view.target, self._view.part) == (target, part):
             return self._view
         state = self._flushed()
         text = state._text(target)
-        known, opened = self._opened.get((target, part), (None, None))
+        known, opened = self._known.opened.get((target, part), (None, None))
         if opened is None or known != text:
             if target is Target.USER_DATA:
-                opened = userdata.open_user_data(text, part)
+                opened = userdata.open_user_data(text, part, self._known.read)
             else:
-                opened = networkdata.open_network_data(text, json_when_empty=state._is_config_drive())
-            self._opened[target, part] = text, opened
+                drive = state._is_config_drive()
+                opened = networkdata.open_network_data(text, json_when_empty=drive, read=self._known.read)
+            self._known.opened[target, part] = text, opened
         return _View(target, part, opened, opened.value)
 
     def _flushed(self) -> CloudInit:
@@ -199,11 +208,11 @@ class CloudInit:
         except PatchError as e:
             raise PatchError(self.origins[name].of(e.diagnostic)) if name in self.origins else e from None
 
-    def _facts_of(self, target: Target, facts_of: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-        text = self._text(target)
-        if target not in self._facts or self._facts[target][0] != text:
-            self._facts[target] = text, facts_of(text)
-        return self._facts[target][1]
+    def _facts_of(self, target: Target, facts_of: Callable[[str, yamlread.Read], dict[str, Any]]) -> dict[str, Any]:
+        text, known = self._text(target), self._known.facts
+        if target not in known or known[target][0] != text:
+            known[target] = text, facts_of(text, self._known.read)
+        return known[target][1]
 
     def _with_field(self, name: str, value: Any) -> CloudInit:
         return replace(self, record={**self.record, name: value}, _view=None)
@@ -254,7 +263,6 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
 
     Raises PatchError (bad-cloud-init-data, input-too-big).
     """
-    yamlread.forget()
     text, record = _record(data, "CloudInitData")
     try:
         legacy, source = _record(no_cloud_source, "CloudInitNoCloudSource")
@@ -292,7 +300,7 @@ def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not UTF-8") from None
     except UnicodeEncodeError:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} holds half of a surrogate pair, which is no character") from None
-    except jsontext.JsonError as e:
+    except JsonError as e:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not JSON: {e}") from None
     except TooBigError as e:
         raise fail(rules.INPUT_TOO_BIG, f"{what} is too big: {e}") from None

@@ -17,7 +17,7 @@ from ..record import record, replace
 from ..values import TooBigError, kind
 from .base64gzip import Wrapped, unwrap
 from .yamledit import UnwritableError, rewrite
-from .yamlread import Document, YamlError, read
+from .yamlread import Document, Read, YamlError, read
 
 if TYPE_CHECKING:
     from . import mime
@@ -49,7 +49,7 @@ _SNIFFED_TYPES = ("text/plain", "text/x-not-multipart", "text/x-shellscript")
 
 
 @record
-class Format:
+class UserDataFormat:
     """What a text is: one of the formats of CEL's ``cloudInit``, whether a Jinja template, its MIME type if known."""
 
     name: str
@@ -58,7 +58,7 @@ class Format:
 
 
 @record
-class Selector:
+class PartSelector:
     """Picks one part of multipart user data."""
 
     content_type: str | None = None
@@ -88,19 +88,19 @@ class Opened:
     eager: bool = False
 
 
-def detect(text: str) -> Format:
+def detect(text: str) -> UserDataFormat:
     """The format of text that is in no wrapping, as cloud-init tells it: by its beginning."""
     begin = text.lstrip()
     if not begin:
-        return Format("empty")
+        return UserDataFormat("empty")
     if _MIME_HEADER.match(text) and b"mime-version:" in text.encode("utf-8", "replace")[:_SNIFFED].lower():
-        return Format("multipart")
+        return UserDataFormat("multipart")
     for beginning, name, content_type in _BEGINNINGS:
         if begin[: len(beginning)].lower() == beginning:
             if name == "jinja":
-                return Format(detect(begin.partition("\n")[2]).name, True, content_type)
-            return Format(name, False, content_type)
-    return Format("script" if _WINDOWS_SCRIPT.match(text) else "unknown")
+                return UserDataFormat(detect(begin.partition("\n")[2]).name, True, content_type)
+            return UserDataFormat(name, False, content_type)
+    return UserDataFormat("script" if _WINDOWS_SCRIPT.match(text) else "unknown")
 
 
 def _is_known(text: str) -> bool:
@@ -116,7 +116,7 @@ def unwrapped(text: str) -> Wrapped:
         raise refused(f"user data cannot be opened: {e}") from None
 
 
-def open_user_data(text: str, part: Selector | None = None) -> Opened:
+def open_user_data(text: str, part: PartSelector | None = None, read: Read = read) -> Opened:
     """User data for editing; ``part`` picks one part of a multipart message. Raises PatchError (user-data-format)."""
     wrapped = unwrapped(text)
     found = detect(wrapped.text)
@@ -128,26 +128,26 @@ def open_user_data(text: str, part: Selector | None = None) -> Opened:
             )
         message = read_message(wrapped.text)
         chosen = _pick(message, part)
-        inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen))
+        inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen), read)
         return replace(inner, write=lambda new: wrapped.close(message.with_text(chosen, inner.write(new))))
     if found.name == "multipart":
         raise refused(
             "user data is multipart: its parts are edited one by one",
             f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}",
         )
-    inner = open_content(wrapped.text, found, _USER_DATA)
+    inner = open_content(wrapped.text, found, _USER_DATA, read)
     return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
 
 
-def part_format(part: mime.Part) -> Format:
+def part_format(part: mime.Part) -> UserDataFormat:
     """What a part's content is: its declared type says it, save for the types that cloud-init does not believe."""
     by_type = {content_type: name for _, name, content_type in _BEGINNINGS}
     if part.content_type in _SNIFFED_TYPES or part.content_type not in by_type or part.content_type == "text/jinja2":
         return detect(guarded(part.text))
-    return Format(by_type[part.content_type], False, part.content_type)
+    return UserDataFormat(by_type[part.content_type], False, part.content_type)
 
 
-def open_content(text: str, found: Format, what: str) -> Opened:
+def open_content(text: str, found: UserDataFormat, what: str, read: Read = read) -> Opened:
     """The YAML that user data, or a part of it, is. Raises PatchError (user-data-format)."""
     if found.jinja and (hindering := _statement(text)):
         raise refused(
@@ -157,11 +157,11 @@ def open_content(text: str, found: Format, what: str) -> Opened:
         )
     match found.name:
         case "empty" if not found.jinja:
-            return open_yaml(text, what, dict, _HEADER)
+            return open_yaml(text, what, dict, read, when_empty=_HEADER)
         case "cloud-config":
-            opened = open_yaml(text, what, dict)
+            opened = open_yaml(text, what, dict, read)
         case "cloud-config-archive":
-            opened = open_yaml(text, what, list)
+            opened = open_yaml(text, what, list, read)
         case _:
             help = _as_text(what)
             if found.name == "unknown" and not found.content_type:
@@ -183,7 +183,7 @@ def open_content(text: str, found: Format, what: str) -> Opened:
     return replace(opened, write=write, eager=True)
 
 
-def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
+def open_yaml(text: str, what: str, root: type, read: Read, *, when_empty: str = "") -> Opened:
     try:
         document = read(text if text.strip() else text + when_empty)
     except YamlError as e:
@@ -200,7 +200,7 @@ def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
 
     def write(new: Any) -> str:
         check(new)
-        return _rewritten(document, new, what) if new != root() or document.value else text
+        return _rewritten(document, new, what, read) if new != root() or document.value else text
 
     def check(new: Any) -> None:
         check_kind(new, what, root)
@@ -208,9 +208,9 @@ def open_yaml(text: str, what: str, root: type, when_empty: str = "") -> Opened:
     return Opened(value, write, check, warnings)
 
 
-def _rewritten(document: Document, new: Any, what: str) -> str:
+def _rewritten(document: Document, new: Any, what: str, read: Read) -> str:
     try:
-        return rewrite(document, new)
+        return rewrite(document, new, read)
     except UnwritableError as e:
         raise refused(f"{what}: {e}") from None
     except TooBigError as e:
@@ -242,7 +242,7 @@ def _as_text(what: str) -> str:
     )
 
 
-def _named(text: str, found: Format) -> str:
+def _named(text: str, found: UserDataFormat) -> str:
     """A format in words, and why it is not what it may look like."""
     if found.content_type == "text/cloud-config-jsonp":
         return "a JSON patch for cloud-init"
@@ -265,7 +265,7 @@ def _named(text: str, found: Format) -> str:
     return names[found.name] + (" in a Jinja template" if found.jinja else "")
 
 
-def _pick(message: mime.Message, part: Selector) -> mime.Part:
+def _pick(message: mime.Message, part: PartSelector) -> mime.Part:
     hits = [candidate for candidate in message.parts if part.picks(candidate)]
     if len(hits) == 1:
         return hits[0]
@@ -324,7 +324,7 @@ def add_part(text: str, content_type: str, filename: str, content: str) -> str:
         first = [] if found.content_type is None else [(found.content_type, None, inner)]
         return wrapped.close(mime.wrap([*first, new]))
     message = read_message(inner)
-    same = [part for part in message.parts if Selector(content_type, filename).picks(part)]
+    same = [part for part in message.parts if PartSelector(content_type, filename).picks(part)]
     if len(same) > 1:
         raise fail(rules.MATCH_COUNT, f"{len(same)} parts have the type {content_type} and the name `{filename}`")
     if same:

@@ -41,14 +41,14 @@ FIELDS: dict[str, dict[str, type]] = {
 }
 
 
-class Fault(NamedTuple):
+class RecordFault(NamedTuple):
     """An error where virt-launcher fails, a warning where it drops something; and the fields that are to blame."""
 
     diagnostic: Diagnostic
     fields: tuple[str, ...]
 
 
-def faults(record: dict[str, Any], *, legacy_only: bool) -> Iterator[Fault]:
+def faults(record: dict[str, Any], *, legacy_only: bool) -> Iterator[RecordFault]:
     """What is wrong with a record of CloudInitData. ``legacy_only``: virt-launcher reads the older field alone."""
     for place, fields in FIELDS.items():
         found = record if place == "" else record.get(place)
@@ -76,7 +76,7 @@ def faults(record: dict[str, Any], *, legacy_only: bool) -> Iterator[Fault]:
     )
 
 
-def _fields(found: dict[str, Any], fields: dict[str, type], place: str) -> Iterator[Fault]:
+def _fields(found: dict[str, Any], fields: dict[str, type], place: str) -> Iterator[RecordFault]:
     by_lower = {name.lower(): name for name in fields}
     for name, value in found.items():
         path, owner = (f"{place}.{name}", place) if place else (name, name)
@@ -84,7 +84,7 @@ def _fields(found: dict[str, Any], fields: dict[str, type], place: str) -> Itera
         if known is None:
             message = f"virt-launcher knows no field `{path}` and drops it"
             help = "the fields are: " + ", ".join(fields)
-            yield Fault(Diagnostic(rules.UNUSABLE_RESULT, message, None, help, Severity.WARNING), (owner,))
+            yield RecordFault(Diagnostic(rules.UNUSABLE_RESULT, message, None, help, Severity.WARNING), (owner,))
         elif known != name and known in found:
             yield _error(
                 f"`{path}` stands beside `{known}`: Go reads both as the same field", owner, help=f"write `{known}`"
@@ -103,7 +103,7 @@ def _fields(found: dict[str, Any], fields: dict[str, type], place: str) -> Itera
             )
 
 
-def _error(message: str, *fields: str, help: str | None = None) -> Fault:
-    return Fault(
+def _error(message: str, *fields: str, help: str | None = None) -> RecordFault:
+    return RecordFault(
         Diagnostic(rules.UNUSABLE_RESULT, f"virt-launcher cannot use the result: {message}", None, help), fields
     )

@@ -12,10 +12,12 @@ from typing import Any
 
 from ..patterns import pattern
 from ..record import replace
+from ..strictjson import JsonError
 from ..values import TooBigError, count, identical
 from . import jsontext
 from .textedit import KEEP, Child, FlowWriter, InPlaceError, Kind, Node, Step, plan
-from .yamlread import MAX_YAML_NODES, Document, YamlError, read
+from .yamlread import MAX_YAML_NODES, Document, Read, YamlError
+from .yamlread import read as read_yaml
 from .yamlwrite import Layout, block, element, flow, member, scalar, shifted
 
 _COLON = pattern(r"[ \t]*:")
@@ -28,8 +30,8 @@ class UnwritableError(ValueError):
     """Data that no YAML text says."""
 
 
-def rewrite(document: Document, new: Any) -> str:
-    """The document's text changed so that it reads as ``new``. Raises UnwritableError, TooBigError.
+def rewrite(document: Document, new: Any, read: Read = read_yaml) -> str:
+    """The document's text changed so that ``read`` reads it as ``new``. Raises UnwritableError, TooBigError.
 
     The very text comes back where ``new`` is what it means already. Nothing at all and an empty map are one here: a
     text without a node stays as it is.
@@ -38,19 +40,19 @@ def rewrite(document: Document, new: Any) -> str:
         return document.text
     if not document.aliases and count(new) > MAX_YAML_NODES:
         raise TooBigError(f"more than {MAX_YAML_NODES} YAML nodes")
-    if (text := _json_rewritten(document, new)) is not None:
+    if (text := _json_rewritten(document, new, read)) is not None:
         return text
     layout = _layout(document)
     for attempt in (
-        *(_Attempt(document, layout, depth) for depth in _DEPTHS),
-        _Attempt(document, replace(layout, literal=False), 0),
+        *(_Attempt(document, layout, depth, read) for depth in _DEPTHS),
+        _Attempt(document, replace(layout, literal=False), 0, read),
     ):
         if (text := attempt.run(new)) is not None:
             return text
     raise UnwritableError("the outcome cannot be written as YAML")
 
 
-def _json_rewritten(document: Document, new: Any) -> str | None:
+def _json_rewritten(document: Document, new: Any, read: Read) -> str | None:
     """The text, where it is JSON, perhaps below comments, and stays so; else None."""
     text, root = document.text, document.root
     if root is None or not root.flow or root.kind is Kind.SCALAR:
@@ -60,15 +62,15 @@ def _json_rewritten(document: Document, new: Any) -> str | None:
             return None
         result = text[: root.start] + jsontext.rewrite(text[root.start : root.end], new) + text[root.end :]
         return result if identical(read(result).value, new) else None
-    except (jsontext.JsonError, YamlError, TooBigError, TypeError):
+    except (JsonError, YamlError, TooBigError, TypeError):
         return None
 
 
 class _Attempt:
     """Tries with nodes below a depth written anew as a whole, instead of changed in place."""
 
-    def __init__(self, document: Document, layout: Layout, depth: int) -> None:
-        self.document, self.layout, self.depth = document, layout, depth
+    def __init__(self, document: Document, layout: Layout, depth: int, read: Read) -> None:
+        self.document, self.layout, self.depth, self.read = document, layout, depth, read
 
     def run(self, new: Any) -> str | None:
         """The new text. A second pass writes out the aliases that the first has changed along."""
@@ -76,7 +78,7 @@ class _Attempt:
         for _ in range(_PASSES):
             if document is None:
                 return None
-            document = self.closest(_rendered(document, self.layout, self.depth, new), new)
+            document = self.closest(self.rendered(document, new), new)
             if document is not None and identical(document.value, new):
                 return document.text
         return None
@@ -87,7 +89,7 @@ class _Attempt:
         first: Document | None = None
         for candidate in (text,) if text.endswith("\n") else (text, text + break_):
             try:
-                document = read(candidate)
+                document = self.read(candidate)
             except (YamlError, TooBigError):
                 continue
             if identical(document.value, new):
@@ -95,21 +97,21 @@ class _Attempt:
             first = first or document
         return first
 
-
-def _rendered(document: Document, layout: Layout, depth: int, new: Any) -> str:
-    text, root = document.text, document.root
-    if root is None:
-        break_ = "\n" if "\r\n" not in text else "\r\n"
-        head = text if not text or text.endswith("\n") else text + break_
-        return head + "".join(line + break_ for line in _lines(new, layout))
-    writer = _BlockWriter(text, layout, depth)
-    body = writer.root(root, document.value, new)
-    orphans = {node for node in document.aliases if node.target and writer.lost(node.target) and not writer.lost(node)}
-    if orphans:
-        opened = _BlockWriter(text, layout, _DEPTHS[0], orphans)
-        body = opened.root(root, document.value, document.value)
-        return _rendered(read(text[: root.start] + body + text[root.end :]), layout, depth, new)
-    return text[: root.start] + body + text[root.end :]
+    def rendered(self, document: Document, new: Any) -> str:
+        text, root = document.text, document.root
+        if root is None:
+            break_ = "\n" if "\r\n" not in text else "\r\n"
+            head = text if not text or text.endswith("\n") else text + break_
+            return head + "".join(line + break_ for line in _lines(new, self.layout))
+        writer = _BlockWriter(text, self.layout, self.depth)
+        body = writer.root(root, document.value, new)
+        aliases = [node for node in document.aliases if node.target and writer.lost(node.target)]
+        orphans = {node for node in aliases if not writer.lost(node)}
+        if orphans:
+            opened = _BlockWriter(text, self.layout, _DEPTHS[0], orphans)
+            body = opened.root(root, document.value, document.value)
+            return self.rendered(self.read(text[: root.start] + body + text[root.end :]), new)
+        return text[: root.start] + body + text[root.end :]
 
 
 def _lines(value: Any, layout: Layout) -> list[str]:

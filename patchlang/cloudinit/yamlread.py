@@ -60,25 +60,23 @@ class Document:
         return tuple(_duplicates(self.text, self.root))
 
 
-# the text that was read last: what has just been written is opened again by the next edit, and by CEL
-_last: list[Document] = []
+Read = Callable[[str], Document]
+
+
+class Reader:
+    """Reads as :func:`read`, and knows the text it read last: what was just written is opened by the next edit."""
+
+    def __init__(self) -> None:
+        self._last: Document | None = None
+
+    def __call__(self, text: str) -> Document:
+        if self._last is None or self._last.text != text:
+            self._last = read(text)
+        return self._last
 
 
 def read(text: str) -> Document:
     """Reads a text of one document. Raises YamlError, TooBigError."""
-    known = _last[:]
-    if known and known[0].text == text:
-        return known[0]
-    _last[:] = [document := _read(text)]
-    return document
-
-
-def forget() -> None:
-    """Lets go of the text that was read last: it may hold secrets."""
-    _last.clear()
-
-
-def _read(text: str) -> Document:
     if len(text) > MAX_TEXT:
         raise TooBigError(f"more than {MAX_TEXT} characters of text")
     try:

@@ -25,6 +25,11 @@ CEL_WORDS = frozenset(
     "void while".split()
 )
 TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
+# keys of every edit that an op does not take
+NOT_TAKEN: dict[type, frozenset[str]] = {
+    model.QemuArgs: frozenset({"expect", "unless"}),
+    model.AddPart: frozenset({"part", "expect", "unless"}),
+}
 
 
 def yaml_key(field: Field) -> str:
@@ -97,50 +102,23 @@ class _Decoder:
             raise fail(rules.WRONG_TYPE, f"a map is needed here, not {describe(node)}", node.span, _keys_help(cls))
         known = model_fields(cls)  # type: ignore[arg-type]  # a class is hashable, mypy does not see it of type[T]
         values: dict[str, Any] = {}
-        errors = len(self.found)
+        before = len(self.found)
         for name, child in node.entries:
             if name.text in known:
                 field, hint = known[name.text]
                 values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
             elif name.text not in also:
-                allowed = [*also, *_own_first(cls)]
-                self.found.append(
-                    Diagnostic(
-                        rules.UNKNOWN_KEY,
-                        f"unknown key `{name.text}`",
-                        name.span,
-                        did_you_mean(name.text, allowed, "keys here"),
-                    )
-                )
-        missing = [k for k, (f, _) in known.items() if f.is_required and f.name not in values]
-        if missing:
-            words = " and ".join(f"`{k}`" for k in missing)
-            verb = "is" if len(missing) == 1 else "are"
-            self.found.append(
-                Diagnostic(rules.MISSING_KEY, f"{words} {verb} missing", _start_of(node), _keys_help(cls))
-            )
-        needed = _ONE_OF.get(cls, ())
-        if needed and not any(name.text in needed or name.text not in known for name, _ in node.entries):
-            words = " or ".join(f"`{k}`" for k in needed)
-            self.found.append(
-                Diagnostic(
-                    rules.MISSING_KEY,
-                    f"{words} is missing: nothing is edited",
-                    _start_of(node),
-                    "write a list of edits under one of them, each as an entry that starts with `- op:`",
-                )
-            )
-        broken = {name for name, value in values.items() if value is None}
-        if (
-            missing
-            or (broken and (cls not in _PARTIAL or broken & _ESSENTIAL))
-            or (len(self.found) > errors and cls not in _PARTIAL)
-        ):
+                help = did_you_mean(name.text, [*also, *_own_first(cls)], "keys here")
+                self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span, help))
+        self.found += _missing_keys(cls, node)
+        read = {name: value for name, value in values.items() if value is not None}
+        lacking = {f.name for f, _ in known.values() if f.is_required or f.name in values} - read.keys()
+        unusable = lacking & _ESSENTIAL if cls in _PARTIAL else lacking or len(self.found) > before
+        if unusable:
             raise _InvalidError
-        values = {name: value for name, value in values.items() if name not in broken}
         if any(f.name == "span" for f in fields(cls)):
-            values["span"] = node.span
-        return cls(**values)
+            read["span"] = node.span
+        return cls(**read)
 
     def value(self, hint: Any, node: Node, what: str) -> Any:
         """A value of the given model type."""
@@ -246,6 +224,19 @@ class _Decoder:
                 return model.MapValue(entries, node.span)
 
 
+def _missing_keys(cls: type, node: Mapping) -> Iterable[Diagnostic]:
+    known, written = model_fields(cls), {name.text for name, _ in node.entries}
+    if missing := [key for key, (field, _) in known.items() if field.is_required and key not in written]:
+        words = " and ".join(f"`{key}`" for key in missing)
+        message = f"{words} {'is' if len(missing) == 1 else 'are'} missing"
+        yield Diagnostic(rules.MISSING_KEY, message, _start_of(node), _keys_help(cls))
+    needed = _ONE_OF.get(cls, ())
+    if needed and written.isdisjoint(needed) and written <= known.keys():
+        words = " or ".join(f"`{key}`" for key in needed)
+        help = "write a list of edits under one of them, each as an entry that starts with `- op:`"
+        yield Diagnostic(rules.MISSING_KEY, f"{words} is missing: nothing is edited", _start_of(node), help)
+
+
 def _is_record(hint: Any) -> bool:
     return is_record(hint) and hint is not model.Expect and not issubclass(hint, Text)
 
@@ -333,7 +324,7 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
             )
         case model.QemuArgs(args=(), env=()):
             raise fail(rules.MISSING_KEY, "`qemuArgs` needs `args` or `env`", edit.span)
-        case model.QemuArgs() if edit.expect or edit.unless:
+        case model.QemuArgs() if _has(edit, NOT_TAKEN[model.QemuArgs]):
             raise fail(
                 rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span
             )
@@ -344,7 +335,7 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
                 edit.span,
                 "add `in`, or use `when` with `xpath(...)`",
             )
-        case model.AddPart() if edit.part or edit.unless or edit.expect:
+        case model.AddPart() if _has(edit, NOT_TAKEN[model.AddPart]):
             raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
         case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):
             raise fail(rules.KEY_CONFLICT, "`addPart` works on `userData`", edit.span)
@@ -362,6 +353,10 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
             pass
         case _:
             assert_never(edit)
+
+
+def _has(edit: model.Edit, keys: Iterable[str]) -> bool:
+    return any(getattr(edit, key) for key in keys)
 
 
 def _start_of(node: Mapping) -> Span:

@@ -15,6 +15,7 @@ from ..document import model
 from ..libvirt_lists import Key
 from ..source import Text
 from ..xpath.constructive import BuildDialect, parse_build_path
+from ..xpath.match import local_name
 from ..xpath.query import Query, Selector, attribute_selector, new_name
 from ..xpath.tree import Path
 from . import ops
@@ -44,15 +45,15 @@ class DomainOps:
         edit, allow = self.edit, self.edit.allow_protected
         match edit:
             case model.Add():
-                return ops.AddOp(self.targets(edit.path), self.fragment(edit.xml), edit.position, allow)
+                return ops.AddOp(self.targets(edit.path), allow, self.fragment(edit.xml), edit.position)
             case model.Set():
-                return ops.SetOp(self.targets(edit.path, attribute=True), self.template(edit.value), allow)
+                return ops.SetOp(self.targets(edit.path, attribute=True), allow, self.template(edit.value))
             case model.Ensure():
                 return self.ensure(edit)
             case model.Merge():
                 return self.merge(edit)
             case model.Replace():
-                return ops.ReplaceOp(self.targets(edit.path), self.fragment(edit.xml), allow)
+                return ops.ReplaceOp(self.targets(edit.path), allow, self.fragment(edit.xml))
             case model.Remove():
                 return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE), allow)
             case model.Move() | model.Copy():
@@ -116,11 +117,11 @@ class DomainOps:
             except (KeyError, ValueError):
                 clark = own
             if clark not in tags:
-                help = did_you_mean(own, {tag.rsplit("}", 1)[-1] for tag in tags}, "there are")
+                help = did_you_mean(own, {local_name(tag) for tag in tags}, "there are")
                 raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
         namespaces = tuple(self.context.namespaces.items())
-        return MergeOp(self.targets(edit.path), fragment, keys, namespaces, edit.allow_protected)
+        return MergeOp(self.targets(edit.path), edit.allow_protected, fragment, keys, namespaces)
 
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:
@@ -142,7 +143,7 @@ class DomainOps:
             message = f"the prefix of `{name.text}` is not declared"
             raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
         assert element == attribute, "only what may be made differs"
-        return ops.RenameOp(self.targets(edit.path), element, edit.allow_protected)
+        return ops.RenameOp(self.targets(edit.path), edit.allow_protected, element)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
         args: tuple[TemplateProgram, ...] | TemplateProgram = ()

@@ -16,9 +16,11 @@ from ..xpath.constructive import BuildDialect, BuildPath, BuildStep, Condition, 
 from ..xpath.explain import ambiguous
 from ..xpath.match import Match, string_value
 from ..xpath.query import no_value
-from .guarded import Editor
+from .guarded import Editor, LazySpan
 from .ops import Targets, at_each, note, only_elements, set_at
 from .tree import DomainTree
+
+Walked = list[tuple[etree._Element, BuildStep]]
 
 
 @record
@@ -42,7 +44,15 @@ class EnsureOp:
             return self._path(scope), self.value.text(scope) if self.value else None
 
         for match, (path, text) in at_each(matches, scope, compute):
-            effect.changed += self._walk(edit, match.element, path, text, scope, effect)
+            walked, made = self._walk(edit, match.element, path, scope)
+            end = Match(walked[-1][0] if walked else match.element, attribute=path.attribute)
+            if self.within is None:
+                note(effect, [end])
+            place = self.value.source.span if self.value else edit.place
+            changed = (text is not None and set_at(edit, end, text, place)) or made
+            if changed:
+                _check_settled(walked, scope, place)
+            effect.changed += changed
         return effect
 
     def _path(self, scope: Scope) -> BuildPath:
@@ -52,50 +62,23 @@ class EnsureOp:
             check_build_path(self.source, path, self.within is not None, self.value is not None)
         return path
 
-    def _walk(
-        self, edit: Editor, start: etree._Element, path: BuildPath, text: str | None, scope: Scope, effect: Effect
-    ) -> bool:
-        changed = False
-        node = start
+    def _walk(self, edit: Editor, start: etree._Element, path: BuildPath, scope: Scope) -> tuple[Walked, bool]:
+        """The steps with their elements, from ``start`` on, and whether any of those was missing, and so made."""
         steps = path.steps
-        walked: list[tuple[etree._Element, BuildStep]] = []
         if self.within is None:
-            root, *steps = path.steps  # type: ignore[assignment]
-            if root.tag != start.tag or not _fits(start, root, scope):
-                raise fail(
-                    rules.MATCH_COUNT,
-                    f"the path starts with `{root.written}`, the document with `domain`",
-                    edit.span,
-                    "a domain has one root, which is not made",
-                )
+            _check_root(edit, start, steps[0], scope)
+            steps = steps[1:]
+        walked: Walked = []
+        made = False
         for step in steps:
-            found = list(node.iterchildren(step.tag))
-            if step.conditions:
-                found = [child for child in found if _fits(child, step, scope)]
+            above = walked[-1][0] if walked else start
+            found = [child for child in above.iterchildren(step.tag) if _fits(child, step, scope)]
             if len(found) > 1:
-                raise fail(
-                    rules.AMBIGUOUS,
-                    ambiguous(step.written, found),
-                    edit.span,
-                    f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`",
-                )
-            if found:
-                node = found[0]
-            else:
-                node = self._make(edit, node, step, scope)
-                changed = True
-            walked.append((node, step))
-        if self.within is None:
-            note(effect, [Match(node, attribute=path.attribute)])
-        place = self.value.source.span if self.value else edit.place
-        if text is not None:
-            changed = set_at(edit, Match(node, attribute=path.attribute), text, place) or changed
-        for element, step in walked if changed else ():
-            if step.conditions and not _fits(element, step, scope):
-                message = f"in the end `{step.written}` does not fit its predicate, and the next run would make another"
-                help = "leave the predicate out, or make it one that stays true"
-                raise fail(rules.BAD_ENSURE_PATH, message, place(), help)
-        return changed
+                help = f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`"
+                raise fail(rules.AMBIGUOUS, ambiguous(step.written, found), edit.span, help)
+            made = made or not found
+            walked.append((found[0] if found else self._make(edit, above, step, scope), step))
+        return walked, made
 
     def _make(self, edit: Editor, parent: etree._Element, step: BuildStep, scope: Scope) -> etree._Element:
         prefix = step.written.split(":")[0] if step.tag.startswith("{") else None
@@ -127,6 +110,21 @@ def check_build_path(source: Text, path: BuildPath, within: bool, has_value: boo
         raise fail(rules.BAD_ENSURE_PATH, "the path names no element", source.span(), "start with `/domain`")
     if path.attribute is not None and not has_value:
         raise fail(rules.BAD_ENSURE_PATH, "an attribute at the end of the path needs a `value`", source.span())
+
+
+def _check_root(edit: Editor, root: etree._Element, step: BuildStep, scope: Scope) -> None:
+    if step.tag != root.tag or not _fits(root, step, scope):
+        message = f"the path starts with `{step.written}`, the document with `domain`"
+        raise fail(rules.MATCH_COUNT, message, edit.span, "a domain has one root, which is not made")
+
+
+def _check_settled(walked: Walked, scope: Scope, place: LazySpan) -> None:
+    """The next run must find what this one has made."""
+    for element, step in walked:
+        if not _fits(element, step, scope):
+            message = f"in the end `{step.written}` does not fit its predicate, and the next run would make another"
+            help = "leave the predicate out, or make it one that stays true"
+            raise fail(rules.BAD_ENSURE_PATH, message, place(), help)
 
 
 def _wanted(condition: Condition, scope: Scope) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from .. import rules
-from ..cel.template import Compiler, Computed, Literal, as_text, pieces
+from ..cel.template import Compiler, Cut, as_text, cut
 from ..diagnostics import PatchError, fail
 from ..markup import attributes_of, escape_attribute, read_by_expat, unusable_character
 from ..out_of_memory import raise_if_exhausted
@@ -74,11 +74,11 @@ def compile_fragment(source: Text, namespaces: dict[str, str], compiler: Compile
     """Parse a fragment of one or more elements. Raises PatchError (PL203, PL204, PL209)."""
     if _MARK in source.text:
         raise fail(rules.BAD_FRAGMENT, "the fragment holds the private-use character U+E000", source.span())
-    text, expressions, places = _cut(source)
-    if bad := unusable_character(text):
+    pieces = cut(source, lambda number: f"{_MARK}{number}{_MARK}")
+    if bad := unusable_character(pieces.text):
         raise fail(rules.BAD_FRAGMENT, f"the fragment holds {bad}, which XML cannot carry", source.span())
-    root = _parse(source, text, places, namespaces)
-    compiled = [compiler(e) for e in expressions]
+    root = _parse(source, pieces, namespaces)
+    compiled = [compiler(e) for e in pieces.expressions]
     _check_top(source, root)
     _drop_layout(root)
     for node in root.iter():
@@ -86,30 +86,15 @@ def compile_fragment(source: Text, namespaces: dict[str, str], compiler: Compile
     return FragmentProgram(source, root, tuple(_holes(source, root, compiled)))
 
 
-def _cut(source: Text) -> tuple[str, list[Text], list[tuple[int, int]]]:
-    """The text with marks for expressions, the expressions, and pairs (place in it, place in the source)."""
-    text = ""
-    expressions: list[Text] = []
-    places: list[tuple[int, int]] = []
-    for piece in pieces(source):
-        places.append((len(text), piece.at))
-        if isinstance(piece, Literal):
-            text += piece.text
-        elif isinstance(piece, Computed):
-            text += f"{_MARK}{len(expressions)}{_MARK}"
-            expressions.append(piece.expression)
-    return text, expressions, places
-
-
-def _parse(source: Text, text: str, places: list[tuple[int, int]], namespaces: dict[str, str]) -> etree._Element:
+def _parse(source: Text, pieces: Cut, namespaces: dict[str, str]) -> etree._Element:
     declared = "".join(f' xmlns:{p}="{escape_attribute(uri).decode()}"' for p, uri in namespaces.items() if p != "xml")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    data = f"<fragment{declared}>\n{text}\n</fragment>".encode()
+    data = f"<fragment{declared}>\n{pieces.text}\n</fragment>".encode()
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as e:
         raise_if_exhausted(e)
-        raise _syntax_error(source, text, places, e) from None
+        raise _syntax_error(source, pieces, e) from None
     if not read_by_expat(data):
         raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())
     if is_crowded(root, data):
@@ -117,14 +102,12 @@ def _parse(source: Text, text: str, places: list[tuple[int, int]], namespaces: d
     return root
 
 
-def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error: etree.XMLSyntaxError) -> PatchError:
+def _syntax_error(source: Text, pieces: Cut, error: etree.XMLSyntaxError) -> PatchError:
     line, column = error.position
-    lines = text.split("\n")
+    lines = pieces.text.split("\n")
     offset = sum(len(part) + 1 for part in lines[: max(line - 2, 0)]) + max(column - 1, 0)
-    offset = max(0, min(offset, len(text)))
+    at = pieces.places[max(0, min(offset, len(pieces.text)))]
     message = re.sub(r" line \d+", "", str(error.msg).split(", line ")[0]).strip()
-    here, there = max((p for p in places if p[0] <= offset), default=(0, 0))
-    at = min(there + offset - here, len(source.text))
     span = source.span(at, min(at + 1, len(source.text)))
     if prefix := re.match(r"Namespace prefix (\S+)", message):
         return fail(
@@ -133,7 +116,7 @@ def _syntax_error(source: Text, text: str, places: list[tuple[int, int]], error:
             span,
             "declare it in `spec.namespaces` or on the element",
         )
-    if _MARK in message or re.search(rf"<[^<>\"']*{_MARK}", text):
+    if _MARK in message or re.search(rf"<[^<>\"']*{_MARK}", pieces.text):
         return fail(rules.BAD_FRAGMENT, "`$[ ]` may stand in attribute values and in text, not in names", span)
     if "EntityRef" in message or "Entity" in message:
         return fail(

@@ -15,7 +15,7 @@ from ..source import Span
 from ..xpath.match import node_path
 from .tree import DomainTree
 
-Place = Callable[[], Span]
+LazySpan = Callable[[], Span]
 
 _NAMES = ("name", "uuid")
 _WHY_NAMES = "KubeVirt finds the domain by its name and uuid"
@@ -30,18 +30,18 @@ class Editor:
     """
 
     tree: DomainTree
-    place: Place
+    place: LazySpan
     allow_protected: bool
 
     @property
     def span(self) -> Span:
         return self.place()
 
-    def check_text(self, text: str, place: Place) -> None:
+    def check_text(self, text: str, place: LazySpan) -> None:
         if bad := unusable_character(text):
             raise fail(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry", place())
 
-    def set_attribute(self, element: etree._Element, name: str, value: str, place: Place) -> bool:
+    def set_attribute(self, element: etree._Element, name: str, value: str, place: LazySpan) -> bool:
         self.check_text(value, place)
         if element.get(name) != value:
             self._keep_alias(element, name)
@@ -75,7 +75,7 @@ class Editor:
             self._keep_single(tag)
         return self.tree.rename(element, tag)
 
-    def set_text(self, element: etree._Element, text: str, place: Place) -> bool:
+    def set_text(self, element: etree._Element, text: str, place: LazySpan) -> bool:
         self.check_text(text, place)
         if any(isinstance(child.tag, str) for child in element):
             raise fail(

@@ -13,39 +13,24 @@ from ..diagnostics import fail
 from ..document.model import Position
 from ..libvirt_lists import MERGE_KEYS, Key
 from ..record import record
-from ..result import Effect
-from ..run_scope import Scope
 from ..xpath.explain import ambiguous
-from ..xpath.match import match_path, string_value
-from .fragment import FragmentProgram
+from ..xpath.match import Match, local_name, string_value
 from .guarded import Editor
-from .ops import Targets, at_each
-from .tree import DomainTree
+from .ops import FragmentOp
 
 
 @record
-class MergeOp:
+class MergeOp(FragmentOp):
     """``keys`` override the built-in table, by element name (Clark notation) or ``parent/name``."""
 
-    targets: Targets
-    fragment: FragmentProgram
     keys: Mapping[str, tuple[Key, ...]]
     namespaces: tuple[tuple[str, str], ...]
-    allow: bool
+    name = "merge"
 
-    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
-        matches = self.targets.find(tree, scope, effect)
-        for match in matches:
-            if not match.is_element:
-                raise fail(
-                    rules.WRONG_NODE, f"`merge` works on elements, the path selects {match_path(match)}", edit.span
-                )
-        for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
-            self.check(match.element, nodes)
-            changes = [self._merge(edit, match.element, node) for node in nodes if isinstance(node.tag, str)]
-            effect.changed += any(changes)
-        return effect
+    def change(self, edit: Editor, match: Match, value: list[etree._Element]) -> bool:
+        self.check(match.element, value)
+        changes = [self._merge(edit, match.element, node) for node in value if isinstance(node.tag, str)]
+        return any(changes)
 
     def check(self, parent: etree._Element | None, siblings: list[etree._Element]) -> None:
         """Siblings of one name in the fragment must be told apart, else the next run could not tell them apart either.
@@ -60,8 +45,8 @@ class MergeOp:
             identity = (node.tag, tuple(self._value(node, path) for path in key))
             if identity in seen:
                 told = f" with this {' and '.join(f'`{path}`' for path in key)}" if key else ""
-                message = f"`{_local(node.tag)}`{told} stands twice in the fragment"
-                help = f"say with `keys: {{{_local(node.tag)}: …}}` what tells them apart, or use `add`"
+                message = f"`{local_name(node.tag)}`{told} stands twice in the fragment"
+                help = f"say with `keys: {{{local_name(node.tag)}: …}}` what tells them apart, or use `add`"
                 raise fail(rules.AMBIGUOUS, message, self.fragment.source.span(), help)
             seen.add(identity)
             self.check(node, list(node))
@@ -74,7 +59,7 @@ class MergeOp:
         key = next((k for k in keys if all(self._value(node, path) is not None for path in k)), None)
         if key is None:
             names = " or ".join(" and ".join(f"`{path}`" for path in k) for k in keys)
-            message = f"`{_local(node.tag)}` in the fragment lacks the key that tells its like apart: {names}"
+            message = f"`{local_name(node.tag)}` in the fragment lacks the key that tells its like apart: {names}"
             help = "add it, or say with `keys` what tells them apart"
             raise fail(rules.AMBIGUOUS, message, self.fragment.source.span(), help)
         return key
@@ -106,14 +91,14 @@ class MergeOp:
         if len(found) > 1:
             raise fail(
                 rules.AMBIGUOUS,
-                ambiguous(_local(tag), found),
+                ambiguous(local_name(tag), found),
                 edit.span,
-                f"say with `keys: {{{_local(tag)}: …}}` what tells them apart",
+                f"say with `keys: {{{local_name(tag)}: …}}` what tells them apart",
             )
         return found[0] if found else None
 
     def _keys(self, parent: etree._Element | None, tag: str) -> tuple[Key, ...] | None:
-        names = [tag] if parent is None else [f"{_local(parent.tag)}/{tag}", tag]
+        names = [tag] if parent is None else [f"{local_name(parent.tag)}/{tag}", tag]
         for table in (self.keys, MERGE_KEYS):
             for name in names:
                 if name in table:
@@ -125,10 +110,6 @@ class MergeOp:
         if isinstance(found, list):
             return string_value(found[0]) if found else None
         return str(found)
-
-
-def _local(tag: object) -> str:
-    return str(tag).rsplit("}", 1)[-1]
 
 
 @lru_cache(maxsize=256)

@@ -17,10 +17,10 @@ from ..result import Effect
 from ..run_scope import Scope
 from ..source import Span, Text
 from ..xpath.explain import count_error
-from ..xpath.match import Match, match_path, string_value
+from ..xpath.match import Match, local_name, match_path, string_value
 from ..xpath.query import AttributeSelector, Query, Selector
 from .fragment import FragmentProgram
-from .guarded import Editor, Place
+from .guarded import Editor, LazySpan
 from .tree import DomainTree
 
 if TYPE_CHECKING:
@@ -78,12 +78,8 @@ def facts_of(match: Match, index: int) -> dict[str, Any]:
         name, value = "#text", (element.tail if match.text == "tail" else element.text) or ""
     else:
         name, value = str(element.tag), string_value(element)
-    attributes = {_local(key): str(value) for key, value in match.context.attrib.items()}
-    return {"name": _local(name), "text": value, "attributes": attributes, "index": index}
-
-
-def _local(clark: object) -> str:
-    return str(clark).rsplit("}", 1)[-1]
+    attributes = {local_name(key): str(value) for key, value in match.context.attrib.items()}
+    return {"name": local_name(name), "text": value, "attributes": attributes, "index": index}
 
 
 def at_each(matches: Iterable[Match], scope: Scope, compute: Callable[[], T]) -> list[tuple[Match, T]]:
@@ -105,37 +101,61 @@ def only_elements(matches: list[Match], source: Text, op: str) -> list[etree._El
 
 
 @record
-class AddOp:
+class EachOp:
+    """An op that changes its targets one by one."""
+
     targets: Targets
-    fragment: FragmentProgram
-    position: Position
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
-        matches = self.targets.find(tree, scope, effect)
-        only_elements(matches, self.targets.selector.source, "add")
-        for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
-            edit.insert(nodes, match.element, self.position)
-            effect.changed += 1
+        for match, value in self.values(self.targets.find(tree, scope, effect), scope):
+            effect.changed += self.change(edit, match, value)
         return effect
+
+    def values(self, matches: list[Match], _scope: Scope) -> Iterable[tuple[Match, Any]]:
+        """The targets in the order of their changes, each with what is computed for it before the first change."""
+        return [(match, None) for match in matches]
+
+    def change(self, edit: Editor, match: Match, value: Any) -> bool:
+        """Change one target; whether that changed the document."""
+        raise NotImplementedError
 
 
 @record
-class SetOp:
-    targets: Targets
+class FragmentOp(EachOp):
+    """One that brings elements of its own, built for each of the elements that it works on."""
+
+    fragment: FragmentProgram
+    name = ""
+
+    def values(self, matches: list[Match], scope: Scope) -> Iterable[tuple[Match, list[etree._Element]]]:
+        only_elements(matches, self.targets.selector.source, self.name)
+        return at_each(matches, scope, lambda: self.fragment.build(scope))
+
+
+@record
+class AddOp(FragmentOp):
+    position: Position
+    name = "add"
+
+    def change(self, edit: Editor, match: Match, value: list[etree._Element]) -> bool:
+        edit.insert(value, match.element, self.position)
+        return True
+
+
+@record
+class SetOp(EachOp):
     value: TemplateProgram
-    allow: bool
 
-    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
-        matches = self.targets.find(tree, scope, effect)
-        for match, text in at_each(matches, scope, lambda: self.value.text(scope)):
-            effect.changed += set_at(edit, match, text, self.value.source.span)
-        return effect
+    def values(self, matches: list[Match], scope: Scope) -> Iterable[tuple[Match, str]]:
+        return at_each(matches, scope, lambda: self.value.text(scope))
+
+    def change(self, edit: Editor, match: Match, value: str) -> bool:
+        return set_at(edit, match, value, self.value.source.span)
 
 
-def set_at(edit: Editor, match: Match, text: str, place: Place) -> bool:
+def set_at(edit: Editor, match: Match, text: str, place: LazySpan) -> bool:
     if match.attribute is not None:
         return edit.set_attribute(match.element, match.attribute, text, place)
     if match.text is not None:
@@ -149,38 +169,28 @@ def set_at(edit: Editor, match: Match, text: str, place: Place) -> bool:
 
 
 @record
-class ReplaceOp:
-    targets: Targets
-    fragment: FragmentProgram
-    allow: bool
+class ReplaceOp(FragmentOp):
+    name = "replace"
 
-    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
-        matches = self.targets.find(tree, scope, effect)
-        only_elements(matches, self.targets.selector.source, "replace")
-        for match, nodes in at_each(matches, scope, lambda: self.fragment.build(scope)):
-            if edit.is_attached(match.element):
-                edit.replace(match.element, nodes)
-                effect.changed += 1
-        return effect
+    def change(self, edit: Editor, match: Match, value: list[etree._Element]) -> bool:
+        if not edit.is_attached(match.element):
+            return False
+        edit.replace(match.element, value)
+        return True
 
 
 @record
-class RemoveOp:
-    targets: Targets
-    allow: bool
+class RemoveOp(EachOp):
+    def values(self, matches: list[Match], _scope: Scope) -> Iterable[tuple[Match, None]]:
+        return [(match, None) for match in reversed(matches)]
 
-    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
-        for match in reversed(self.targets.find(tree, scope, effect)):
-            if match.attribute is not None:
-                effect.changed += edit.remove_attribute(match.element, match.attribute)
-            elif match.text is not None:
-                effect.changed += edit.remove_text(match.element, match.text == "tail")
-            else:
-                edit.remove(match.element)
-                effect.changed += 1
-        return effect
+    def change(self, edit: Editor, match: Match, _value: None) -> bool:
+        if match.attribute is not None:
+            return edit.remove_attribute(match.element, match.attribute)
+        if match.text is not None:
+            return edit.remove_text(match.element, match.text == "tail")
+        edit.remove(match.element)
+        return True
 
 
 @record
@@ -224,23 +234,16 @@ class RelocateOp:
 
 
 @record
-class RenameOp:
-    targets: Targets
+class RenameOp(EachOp):
     to: str
-    allow: bool
 
-    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
-        for match in self.targets.find(tree, scope, effect):
-            if match.attribute is not None:
-                effect.changed += edit.rename_attribute(match.element, match.attribute, self.to)
-            elif match.text is not None:
-                raise fail(
-                    rules.WRONG_NODE, "`rename` takes elements and attributes, the path selects a text node", edit.span
-                )
-            else:
-                effect.changed += edit.rename(match.element, self.to)
-        return effect
+    def change(self, edit: Editor, match: Match, _value: None) -> bool:
+        if match.attribute is not None:
+            return edit.rename_attribute(match.element, match.attribute, self.to)
+        if match.text is not None:
+            message = "`rename` takes elements and attributes, the path selects a text node"
+            raise fail(rules.WRONG_NODE, message, edit.span)
+        return edit.rename(match.element, self.to)
 
 
 @record

@@ -10,14 +10,14 @@ from xml.sax.saxutils import escape, quoteattr
 from .. import __version__
 from ..diagnostics import Diagnostic
 from ..diffs import for_terminal, legible
-from ..patchtest.run import Failure, Report
-from ..render import printable, render
+from ..patchtest.run import Failure, TestReport
+from ..render import painted, printable, render
 from .json import finding
 
 VERSION = 1
 
 
-def as_text(report: Report, errors: Sequence[Diagnostic], *, colour: bool) -> str:
+def as_text(report: TestReport, errors: Sequence[Diagnostic], *, colour: bool) -> str:
     """A line for each case, below it what failed; then the edits that no test fired, and a summary.
 
     ``errors``, what is wrong with tests and patches themselves, are only counted.
@@ -25,7 +25,7 @@ def as_text(report: Report, errors: Sequence[Diagnostic], *, colour: bool) -> st
     lines: list[str] = []
     for test in report.tests:
         for case in test.cases:
-            word = _painted("FAIL", "31", colour) if case.failures else _painted("ok  ", "32", colour)
+            word = painted("FAIL", "31", colour) if case.failures else painted("ok  ", "32", colour)
             lines.append(f"{word}  {printable(test.name)}: {printable(case.name)}\n")
             for failure in case.failures:
                 lines += [f"  {line}\n" for line in render([failure.diagnostic], colour=colour).splitlines()]
@@ -36,7 +36,7 @@ def as_text(report: Report, errors: Sequence[Diagnostic], *, colour: bool) -> st
     return "".join(lines) + summary(report, errors) + "\n"
 
 
-def summary(report: Report, errors: Sequence[Diagnostic]) -> str:
+def summary(report: TestReport, errors: Sequence[Diagnostic]) -> str:
     """The counts, in words."""
     cases, failed = _counts(report)
     words = f"{_number(len(report.tests), 'test')}, {_number(cases, 'case')}: {cases - failed} passed, {failed} failed"
@@ -44,7 +44,7 @@ def summary(report: Report, errors: Sequence[Diagnostic]) -> str:
     return words + (f", {_number(len(errors), 'error')}" if errors else "")
 
 
-def as_json(report: Report, errors: Iterable[Diagnostic]) -> str:
+def as_json(report: TestReport, errors: Iterable[Diagnostic]) -> str:
     """One JSON object, described in ``docs/testing.md``. ``errors`` are what is wrong with tests and patches."""
     cases, failed = _counts(report)
     data = {
@@ -81,7 +81,7 @@ def as_json(report: Report, errors: Iterable[Diagnostic]) -> str:
     return json.dumps(data, indent=2) + "\n"
 
 
-def as_junit(report: Report, errors: Iterable[Diagnostic], *, require_coverage: bool) -> str:
+def as_junit(report: TestReport, errors: Iterable[Diagnostic], *, require_coverage: bool) -> str:
     """The report as JUnit XML: a suite for each test, one for faulty files, one for edits where they must be tested."""
     suites = [
         _suite(test.name, test.file, [(case.name, case.span.begin.line, case.failures) for case in test.cases])
@@ -123,14 +123,10 @@ def _failure(failure: Failure) -> dict[str, Any]:
     return finding(failure.diagnostic) | ({"diff": failure.diff} if failure.diff else {})
 
 
-def _counts(report: Report) -> tuple[int, int]:
+def _counts(report: TestReport) -> tuple[int, int]:
     results = [bool(case.failures) for test in report.tests for case in test.cases]
     return len(results), sum(results)
 
 
 def _number(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
-
-
-def _painted(text: str, code: str, colour: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if colour else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..lint.fragments import Node, read
+from ..lint.fragments import FragmentNode, read
 from ..record import field, record
 from . import findings
 from .axes import Places
@@ -16,7 +16,7 @@ _HOLDERS = ("element", "document")
 
 
 @record
-class Checked:
+class CheckedFragment:
     """Where the elements of a fragment will stand, by their names, and what was found."""
 
     places: dict[str, Places]
@@ -24,12 +24,12 @@ class Checked:
 
 
 @lru_cache(maxsize=2048)
-def check(text: str, parents: Places, dialect: Dialect) -> Checked:
+def check(text: str, parents: Places, dialect: Dialect) -> CheckedFragment:
     """A fragment whose elements become children of the places. What is no XML has no findings here."""
     checker = _Checker(dialect)
     for node in read(text):
         checker.check(node, parents, dict(dialect.namespaces))
-    return Checked(checker.places, tuple(checker.found))
+    return CheckedFragment(checker.places, tuple(checker.found))
 
 
 @record(frozen=False)
@@ -38,7 +38,7 @@ class _Checker:
     found: list[Finding] = field(default_factory=list)
     places: dict[str, Places] = field(default_factory=dict)
 
-    def check(self, node: Node, parents: Places, namespaces: dict[str, str]) -> None:
+    def check(self, node: FragmentNode, parents: Places, namespaces: dict[str, str]) -> None:
         version = self.dialect.unfolding.index.version
         scope = {**namespaces, **node.declared}
         name = self._name(node, scope)
@@ -71,7 +71,7 @@ class _Checker:
         for child in node.nodes:
             self.check(child, here, scope)
 
-    def _name(self, node: Node, scope: dict[str, str]) -> str | None:
+    def _name(self, node: FragmentNode, scope: dict[str, str]) -> str | None:
         """The element's name with libvirt's prefix; None for one that is foreign to it."""
         prefix, colon, local = node.name.rpartition(":")
         uri = scope.get(prefix, "")

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from .. import rules
-from ..cel.syntax import closing_bracket
-from ..cel.template import Computed
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
 from ..document import model
 from ..document.model import Role
-from ..lint.reading import constant, expressions, template, xpath_literals
+from ..lint.reading import constant, expressions, filled, xpath_literals
 from ..lint.roles import is_beside, parts, selecting, texts
 from ..record import replace
 from ..source import Text
@@ -171,10 +169,10 @@ class _Checker:
         return found.places
 
     def _constructive(self, path: model.ConstructivePath, context: Places) -> Places:
-        return self._xpath(path, context, filled(path))
+        return self._xpath(path, context, in_place(path))
 
     def _fragment(self, xml: model.Fragment, parents: Places) -> dict[str, Places]:
-        checked = fragments.check(filled(xml), parents, self.dialect)
+        checked = fragments.check(in_place(xml), parents, self.dialect)
         self.found += [(xml, one) for one in checked.findings]
         return checked.places
 
@@ -205,11 +203,6 @@ def _unknown(places: Places) -> bool:
     return any(place.is_open for place in places)
 
 
-def filled(text: Text) -> str:
+def in_place(text: Text) -> str:
     """A template with what is computed filled up, so that all else stands where it stood."""
-    filled = text.text
-    for piece in template(text):
-        if isinstance(piece, Computed):
-            end = (closing_bracket(text.text, piece.at + 2) or piece.at) + 1
-            filled = filled[: piece.at] + FILLER * (end - piece.at) + filled[end:]
-    return filled
+    return filled(text, lambda piece: FILLER * (piece.end - piece.at))

@@ -82,32 +82,28 @@ class _Reader:
         match expr:
             case Path(base=None):
                 return self._steps((self.dialect.unfolding.document,) if expr.absolute else context, expr.steps, top)
+            case Path(base=Expr() as base, filters=(), steps=()):
+                return self.places(base, context, top=top)
             case Path(base=Expr() as base):
                 start = self.places(base, context, top=top)
-                if start is None and not expr.filters and not expr.steps:
-                    return None
                 start = (OPEN,) if start is None else start
                 for condition in expr.filters:
                     self.places(condition, start)
                 return self._steps(start, expr.steps, top)
             case Binary(operator="|"):
-                left, right = (self.places(side, context, top=top) for side in (expr.left, expr.right))
-                return unique([*(left or (OPEN,)), *(right or (OPEN,))])
-            case Binary():
-                sides = [self._side(side, context) for side in (expr.left, expr.right)]
-                if expr.operator in ("=", "!="):
-                    self._compare(expr.left, sides[0], expr.right, context)
-                    self._compare(expr.right, sides[1], expr.left, context)
-                return None
-            case Call():
-                inner = [self.places(argument, context) for argument in expr.args]
-                if expr.name in ("starts-with", "contains"):
-                    self._part(expr, inner[0])
-                return (OPEN,) if expr.name == "id" else None
+                sides = [self.places(side, context, top=top) for side in (expr.left, expr.right)]
+                return unique(place for places in sides for place in places or (OPEN,))
+            case Binary(operator="=" | "!="):
+                left, right = self._side(expr.left, context), self._side(expr.right, context)
+                self._compare(expr.left, left, expr.right, context)
+                self._compare(expr.right, right, expr.left, context)
+            case Call(name="starts-with" | "contains"):
+                of, _ = [self.places(argument, context) for argument in expr.args]
+                self._part(expr, of)
             case _:
                 for child in expr.children:
                     self.places(child, context)
-                return None
+        return (OPEN,) if isinstance(expr, Call) and expr.name == "id" else None
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

@@ -14,12 +14,11 @@ from ..document import model
 from ..document.model import Role
 from ..domain.qemuargs import QEMU_NAMESPACE
 from ..lint.effects import namespaces
-from ..lint.fragments import Node, read
-from ..lint.reading import constant, locations_of
+from ..lint.fragments import FragmentNode, read
+from ..lint.reading import constant, filled, locations_of
 from ..lint.roles import has, is_beside, parts, texts
 from ..source import Span, Text
 from ..xpath.tree import Binary, Expr, Path, Step
-from .marks import computed_parts
 from .structs import Struct
 
 
@@ -31,7 +30,7 @@ class Lost(NamedTuple):
     owner: str
 
 
-class Place(NamedTuple):
+class StructPlace(NamedTuple):
     """An element, or an attribute (``@name``), that is known."""
 
     name: str
@@ -39,7 +38,7 @@ class Place(NamedTuple):
 
 
 # None: nobody can tell where; empty: nowhere that is known
-Places = Sequence[Place] | None
+StructPlaces = Sequence[StructPlace] | None
 _LEAF = Struct(text=True)
 
 
@@ -54,7 +53,7 @@ class _Reader:
     def __init__(self, patch: model.Patch, edit: model.DomainEdit, domain: Struct) -> None:
         self.patch = patch
         self.edit = edit
-        self.document: Places = [Place("", Struct(children={"domain": domain}))]
+        self.document: StructPlaces = [StructPlace("", Struct(children={"domain": domain}))]
         self.found: list[Lost] = []
 
     def read(self) -> None:
@@ -87,15 +86,15 @@ class _Reader:
 
     # -- paths -----------------------------------------------------------------------------------------------------
 
-    def paths(self, texts: Iterable[Text], *, parents: bool) -> Places:
+    def paths(self, texts: Iterable[Text], *, parents: bool) -> StructPlaces:
         """Where paths from the document lead; with ``parents`` the elements in which that is."""
         found = [self.path(text, self.document, parents=parents) for text in texts]
         return [place for places in found for place in places or ()] if None not in found else None
 
-    def path(self, text: Text, start: Places, *, made: bool = False, parents: bool = False) -> Places:
+    def path(self, text: Text, start: StructPlaces, *, made: bool = False, parents: bool = False) -> StructPlaces:
         """Where a path leads; ``made``: predicates name what is written, too."""
         paths = locations_of(text)
-        found: list[Place] = []
+        found: list[StructPlace] = []
         for path in paths:
             ends = self.steps(text, path, start, made=made, parents=parents)
             if ends is None:
@@ -103,7 +102,7 @@ class _Reader:
             found += ends
         return found if paths else None
 
-    def steps(self, text: Text, path: Path, start: Places, *, made: bool, parents: bool) -> Places:
+    def steps(self, text: Text, path: Path, start: StructPlaces, *, made: bool, parents: bool) -> StructPlaces:
         places, above = start, start
         for step in path.steps:
             if not places:
@@ -126,7 +125,7 @@ class _Reader:
             return None
         return [place for place in above or () if self.below(place, last)]
 
-    def step(self, text: Text, step: Step, places: Sequence[Place]) -> Places:
+    def step(self, text: Text, step: Step, places: Sequence[StructPlace]) -> StructPlaces:
         if step.test.endswith("*"):
             return None if ":" in step.test else [below for place in places for below in self.below(place, step)]
         found = [below for place in places for below in self.below(place, step)]
@@ -134,16 +133,16 @@ class _Reader:
             self.lose(text.span(step.start, step.head_end), self.name(step.test), step.axis == "attribute", places)
         return found
 
-    def below(self, place: Place, step: Step) -> list[Place]:
+    def below(self, place: StructPlace, step: Step) -> list[StructPlace]:
         """The children, or attributes, that a step names."""
         name = self.name(step.test)
         if step.axis == "attribute":
             names = place.struct.attributes if step.test == "*" else place.struct.attributes & {name}
-            return [Place(f"@{one}", _LEAF) for one in sorted(names)]
+            return [StructPlace(f"@{one}", _LEAF) for one in sorted(names)]
         children = place.struct.children
-        return [Place(one, children[one]) for one in children if step.test == "*" or one == name]
+        return [StructPlace(one, children[one]) for one in children if step.test == "*" or one == name]
 
-    def predicate(self, text: Text, expr: Expr, places: Sequence[Place]) -> None:
+    def predicate(self, text: Text, expr: Expr, places: Sequence[StructPlace]) -> None:
         """An attribute that ``ensure`` makes with its element."""
         match expr:
             case Binary(operator="and", left=left, right=right):
@@ -163,11 +162,11 @@ class _Reader:
 
     # -- what is put there -----------------------------------------------------------------------------------------
 
-    def value(self, value: model.Template | None, places: Places) -> None:
+    def value(self, value: model.Template | None, places: StructPlaces) -> None:
         if value is not None and places and not any(place.struct.text for place in places):
             self.found.append(Lost(value.span(), "text()", places[0].name))
 
-    def brought(self, path: model.XPath, places: Places) -> None:
+    def brought(self, path: model.XPath, places: StructPlaces) -> None:
         """What ``move`` and ``copy`` bring, by its name."""
         sources = texts(self.edit, model.XPath, Role.MOVES, Role.COPIES)
         found = [one for source in sources for one in locations_of(source)]
@@ -177,7 +176,7 @@ class _Reader:
             if not any(name in place.struct.children for place in places):
                 self.lose(path.span(), name, False, places)
 
-    def renamed(self, path: model.XPath, to: model.QName, parents: Places) -> None:
+    def renamed(self, path: model.XPath, to: model.QName, parents: StructPlaces) -> None:
         axes = {found.steps[-1].axis for found in locations_of(path) if found.steps}
         if parents and len(axes) == 1:
             attribute = axes == {"attribute"}
@@ -186,18 +185,18 @@ class _Reader:
             if not any(known):
                 self.lose(to.span(), name, attribute, parents)
 
-    def fragment(self, xml: model.Fragment, parents: Places) -> None:
-        text = xml.text
-        for start, end, _ in computed_parts(xml):
-            text = text[:start] + "x" * (end - start) + text[end:]
+    def fragment(self, xml: model.Fragment, parents: StructPlaces) -> None:
+        text = filled(xml, lambda piece: "x" * (piece.end - piece.at))
         for node in read(text) if parents else ():
             self.element(xml, node, parents or (), namespaces(self.patch))
 
-    def element(self, xml: model.Fragment, node: Node, parents: Sequence[Place], scope: dict[str, str]) -> None:
+    def element(
+        self, xml: model.Fragment, node: FragmentNode, parents: Sequence[StructPlace], scope: dict[str, str]
+    ) -> None:
         scope = {**scope, **node.declared}
         prefix, _, local = node.name.rpartition(":")
         name = _known(scope.get(prefix), local)
-        places = [Place(name, place.struct.children[name]) for place in parents if name in place.struct.children]
+        places = [StructPlace(name, place.struct.children[name]) for place in parents if name in place.struct.children]
         if not places:
             self.lose(xml.span(node.start, node.start + len(node.name)), name, False, parents)
             return
@@ -210,13 +209,13 @@ class _Reader:
         for child in node.nodes:
             self.element(xml, child, places, scope)
 
-    def lose(self, span: Span, name: str, attribute: bool, owners: Sequence[Place]) -> None:
+    def lose(self, span: Span, name: str, attribute: bool, owners: Sequence[StructPlace]) -> None:
         names = list(dict.fromkeys(place.name for place in owners))
         owner = names[0] if len(names) == 1 else ""
         self.found.append(Lost(span, f"@{name}" if attribute else name, owner))
 
 
-def _with_all_below(places: Iterable[Place]) -> Iterator[Place]:
+def _with_all_below(places: Iterable[StructPlace]) -> Iterator[StructPlace]:
     seen: set[int] = set()
     pending = list(places)
     while pending:
@@ -224,7 +223,7 @@ def _with_all_below(places: Iterable[Place]) -> Iterator[Place]:
         if id(place.struct) not in seen:
             seen.add(id(place.struct))
             yield place
-            pending += [Place(name, struct) for name, struct in place.struct.children.items()]
+            pending += [StructPlace(name, struct) for name, struct in place.struct.children.items()]
 
 
 def _known(uri: str | None, local: str) -> str:

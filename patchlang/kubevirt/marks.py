@@ -6,32 +6,20 @@ What CEL in ``$[ ]`` and what XPath by ``$name`` mean by the same name gets the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from ..cel import tree as cel_tree
-from ..cel.syntax import closing_bracket
-from ..cel.template import Computed
 from ..cel.tree import Call, Ident, Literal, Node, Select
 from ..cel.unparse import write
 from ..document import model
 from ..lint import celtruth
 from ..lint.guards import variables_of
-from ..lint.reading import TEMPLATES, calls_xpath, cel, leaves, template, tree
+from ..lint.reading import TEMPLATES, calls_xpath, cel, filled, leaves, tree
 from ..record import fields, is_record, replace
 from ..source import Span, Text
 from ..xpath.tree import VariableRef, walk
 
 _OF_THE_VM = frozenset({"vmi", "item", "index", "cloudInit"})
-
-
-def computed_parts(text: Text) -> Iterator[tuple[int, int, str]]:
-    """Each ``$[ ]`` in a template: its start, its end, its expression."""
-    for piece in template(text):
-        if isinstance(piece, Computed):
-            end = closing_bracket(text.text, piece.at + 2)
-            if end is not None:
-                yield piece.at, end + 1, piece.expression.text
 
 
 def mark(expression: str) -> str:
@@ -100,11 +88,7 @@ def _value(root: str, names: set[str]) -> str:
 def _filled(value: Any) -> Any:
     """The same, with marks for what its templates compute."""
     if isinstance(value, TEMPLATES):
-        text, done = "", 0
-        for start, end, expression in computed_parts(value):
-            text += value.text[done:start] + mark(expression)
-            done = end
-        return replace(value, text=text + value.text[done:])
+        return replace(value, text=filled(value, lambda piece: mark(piece.expression.text)))
     if isinstance(value, tuple):
         return tuple(_filled(one) for one in value)
     if is_record(value) and not isinstance(value, type | Text | Span | model.Expect):

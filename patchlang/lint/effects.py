@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from ..cel.template import Computed
+from ..cel.template import ComputedPiece
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
 from ..document import model
@@ -18,13 +18,13 @@ from ..xpath.tree import Path, Step
 from .guards import Zone, zone_of, zone_of_names
 from .reading import constant, locations_of, names, template
 from .roles import adds, anchors, has, is_beside, parts, selecting, texts
-from .truth import Facts, State, Steps
+from .truth import NodeFacts, Presence, Steps
 
 # elements of which there are several in one place, besides those that `merge` tells apart by a key
 _LISTS = frozenset({"qemu:arg", "initarg"})
 _COMPUTED = "\ue000"
 
-Known = dict[Steps, str | State]
+Known = dict[Steps, str | Presence]
 
 
 def fragment_roots(patch: model.Patch, edit: model.DomainEdit) -> list[etree._Element]:
@@ -117,7 +117,7 @@ def facts_after(patch: model.Patch, edit: model.DomainEdit) -> Known:
         known[()] = _text(value)
     for _, role, part in parts(edit):
         if role is Role.INSERTS and not is_beside(edit):
-            known |= {(name,): State.PRESENT for name in roots(patch, edit)}
+            known |= {(name,): Presence.PRESENT for name in roots(patch, edit)}
         elif role is Role.MERGES:
             keys = any(part.role is Role.KEYS and part.value for part in parts(edit))
             for root in _elements(patch, part):
@@ -125,16 +125,16 @@ def facts_after(patch: model.Patch, edit: model.DomainEdit) -> Known:
     return known
 
 
-def _text(value: Text | None) -> str | State:
+def _text(value: Text | None) -> str | Presence:
     text = constant(value)
-    return State.PRESENT if text is None else text
+    return Presence.PRESENT if text is None else text
 
 
 def _of_build_path(place: Path, value: Text | None) -> Known:
     steps = names(place.steps)
     if steps is None:
         return {}
-    known: Known = {steps[:end]: State.PRESENT for end in range(1, len(steps) + 1)}
+    known: Known = {steps[:end]: Presence.PRESENT for end in range(1, len(steps) + 1)}
     if value is not None and not any(step.predicates for step in place.steps):
         known[steps] = _text(value)
     return known
@@ -143,18 +143,18 @@ def _of_build_path(place: Path, value: Text | None) -> Known:
 def _of_element(patch: model.Patch, node: etree._Element, above: Steps, *, single: bool) -> Known:
     here = (*above, prefixed(patch, str(node.tag)))
     children = [child for child in node if isinstance(child.tag, str)]
-    own = State.PRESENT if children or not single else _constant(node.text or "")
+    own = Presence.PRESENT if children or not single else _constant(node.text or "")
     known: Known = {here: own}
     for name, value in node.attrib.items():
-        known[(*here, f"@{prefixed(patch, str(name))}")] = _constant(str(value)) if single else State.PRESENT
+        known[(*here, f"@{prefixed(patch, str(name))}")] = _constant(str(value)) if single else Presence.PRESENT
     for child in children:
         alone = single and not _is_list(patch, child, here[-1])
         known |= _of_element(patch, child, here, single=alone)
     return known
 
 
-def _constant(text: str) -> str | State:
-    return State.PRESENT if _COMPUTED in text else text
+def _constant(text: str) -> str | Presence:
+    return Presence.PRESENT if _COMPUTED in text else text
 
 
 def _is_list(patch: model.Patch, node: etree._Element, parent: str) -> bool:
@@ -170,10 +170,10 @@ def is_list(name: str, parent: str) -> bool:
     return f"{parent}/{name}" in MERGE_KEYS if parent else any(key.endswith(f"/{name}") for key in MERGE_KEYS)
 
 
-def replacement_facts(patch: model.Patch, root: etree._Element) -> Facts:
+def replacement_facts(patch: model.Patch, root: etree._Element) -> NodeFacts:
     """All that is known of an element that a fragment brings."""
     known = _of_element(patch, root, (), single=True)
-    return Facts({steps[1:]: value for steps, value in known.items()}, complete=True)
+    return NodeFacts({steps[1:]: value for steps, value in known.items()}, complete=True)
 
 
 def steps_above(path: Path) -> Iterator[tuple[Step, Steps]]:
@@ -190,4 +190,4 @@ def steps_above(path: Path) -> Iterator[tuple[Step, Steps]]:
 
 def computed_parts(text: Text) -> list[str]:
     """The expressions in a template."""
-    return [piece.expression.text for piece in template(text) if isinstance(piece, Computed)]
+    return [piece.expression.text for piece in template(text) if isinstance(piece, ComputedPiece)]

@@ -12,23 +12,23 @@ _ATTRIBUTE = re.compile(r"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 
 @record(frozen=False)
-class Node:
+class FragmentNode:
     """An element as it is written: where its name is, its attributes and its text with their places."""
 
     name: str
     start: int
     attributes: list[tuple[str, str, int, int]] = field(default_factory=list)
     texts: list[tuple[str, int]] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[FragmentNode] = field(default_factory=list)
     declared: dict[str, str] = field(default_factory=dict)
 
 
-def read(text: str) -> list[Node]:
+def read(text: str) -> list[FragmentNode]:
     """The elements of a fragment with their places; none where it is not well-formed."""
     reader = expat.ParserCreate("UTF-8")
     reader.ordered_attributes = True
     reader.buffer_text = False
-    root = Node("", 0)
+    root = FragmentNode("", 0)
     open_nodes = [root]
     head = "<fragment>"
     data = f"{head}{text}</fragment>".encode()
@@ -38,7 +38,7 @@ def read(text: str) -> list[Node]:
         at = offsets.of(reader.CurrentByteIndex)
         if at < 0:
             return  # our own root
-        node = Node(name, at + 1)
+        node = FragmentNode(name, at + 1)
         values = dict(zip(attributes[::2], attributes[1::2], strict=True))
         for written in _written(text, at + 1 + len(name), len(values)):
             key, value = written[1], values.get(written[1], "")

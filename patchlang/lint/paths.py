@@ -10,7 +10,7 @@ from ..document import model
 from ..document.model import Role
 from ..libvirt_lists import MERGE_KEYS
 from ..xpath.tree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
-from .reading import Query, advice, locations, queries, shown
+from .reading import PatchQuery, advice, locations, queries, shown
 from .roles import is_beside, role_of
 
 _NEIGHBOURS = frozenset({"following-sibling", "preceding-sibling", "following", "preceding", "ancestor"})
@@ -74,24 +74,24 @@ def _without_inner_predicates(expr: Expr) -> Iterator[Expr]:
             yield from _without_inner_predicates(child)
 
 
-def _is_a_place(query: Query, holder: Step | Path) -> bool:
+def _is_a_place(query: PatchQuery, holder: Step | Path) -> bool:
     """Whether the node only says where something goes."""
     if query.edit is None or _role(query) not in (Role.GOAL, Role.CHANGES) or not is_beside(query.edit):
         return False
     return _is_last(query, holder)
 
 
-def _role(query: Query) -> Role | None:
+def _role(query: PatchQuery) -> Role | None:
     return role_of(query.edit, query.key) if query.edit is not None else None
 
 
-def _is_last(query: Query, holder: Step | Path) -> bool:
+def _is_last(query: PatchQuery, holder: Step | Path) -> bool:
     """Whether the step is the last one of a path, and so the node itself is what is selected."""
     ends = [path.steps[-1] for path in locations(query.tree) if path.steps]
     return holder in ends if isinstance(holder, Step) else not holder.steps
 
 
-def _leaves_some(query: Query, predicate: Expr) -> bool:
+def _leaves_some(query: PatchQuery, predicate: Expr) -> bool:
     """Whether ``remove`` takes all of several nodes but the first or last ones."""
     if _role(query) is not Role.REMOVES:
         return False

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..cel import syntax as cel_syntax
 from ..cel import tree as cel_tree
 from ..cel.checked_expr import UnreadableError, read
-from ..cel.template import Computed, part_of, pieces
+from ..cel.template import ComputedPiece, part_of, pieces
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
 from ..document import model
 from ..record import fields, is_record
@@ -64,7 +64,7 @@ def expressions(value: Any) -> Iterator[Text]:
         if isinstance(leaf, model.Expression):
             yield leaf
         elif isinstance(leaf, TEMPLATES):
-            yield from (piece.expression for piece in template(leaf) if isinstance(piece, Computed))
+            yield from (piece.expression for piece in template(leaf) if isinstance(piece, ComputedPiece))
 
 
 def template(text: Text) -> tuple[Any, ...]:
@@ -75,12 +75,22 @@ def template(text: Text) -> tuple[Any, ...]:
         return ()
 
 
+def filled(text: Text, fill: Callable[[ComputedPiece], str]) -> str:
+    """The source of a template with something else in place of each computed part."""
+    result, done = "", 0
+    for piece in template(text):
+        if isinstance(piece, ComputedPiece):
+            result += text.text[done : piece.at] + fill(piece)
+            done = piece.end
+    return result + text.text[done:]
+
+
 def constant(text: Text | None) -> str | None:
     """The text of a template in which nothing is computed."""
     if text is None:
         return None
     parts = template(text)
-    computed = any(isinstance(piece, Computed) for piece in parts)
+    computed = any(isinstance(piece, ComputedPiece) for piece in parts)
     return None if computed or (text.text and not parts) else "".join(piece.text for piece in parts)
 
 
@@ -93,7 +103,7 @@ def tree(text: str) -> Expr | None:
         return None
 
 
-class Query(NamedTuple):
+class PatchQuery(NamedTuple):
     """An XPath of a patch. ``edit`` is the one it belongs to, ``key`` the field it stands in, ``xpath()`` in CEL."""
 
     source: Text
@@ -102,7 +112,7 @@ class Query(NamedTuple):
     key: str
 
 
-def queries(patch: model.Patch) -> Iterator[Query]:
+def queries(patch: model.Patch) -> Iterator[PatchQuery]:
     """Every XPath of a patch that can be read, those in CEL's ``xpath('…')`` as well."""
     spec = patch.spec
     for edit, part in ((None, (spec.when, spec.variables)), *((edit, edit) for edit in spec.domain)):
@@ -110,11 +120,11 @@ def queries(patch: model.Patch) -> Iterator[Query]:
             for field in fields(edit):
                 for leaf in leaves(getattr(edit, field.name)):
                     if isinstance(leaf, model.XPath) and (read := tree(leaf.text)) is not None:
-                        yield Query(leaf, read, edit, field.name)
+                        yield PatchQuery(leaf, read, edit, field.name)
         for expression in expressions(part):
             for literal in xpath_literals(expression):
                 if (read := tree(literal.text)) is not None:
-                    yield Query(literal, read, edit, "xpath()")
+                    yield PatchQuery(literal, read, edit, "xpath()")
 
 
 @lru_cache(maxsize=4096)

@@ -26,7 +26,7 @@ class Declared(NamedTuple):
     role: Role
 
 
-class Part(NamedTuple):
+class RolePart(NamedTuple):
     """What an edit has in such a field."""
 
     key: str
@@ -68,9 +68,9 @@ def role_of(edit: model.Edit, name: str) -> Role | None:
     return next((one.role for one in _declared(edit) if one.name == name), None)
 
 
-def parts(edit: model.Edit) -> list[Part]:
+def parts(edit: model.Edit) -> list[RolePart]:
     """What an edit has in the fields of its op, in the order of the roles, but for what is left out."""
-    found = (Part(one.key, one.role, getattr(edit, one.name)) for one in _declared(edit))
+    found = (RolePart(one.key, one.role, getattr(edit, one.name)) for one in _declared(edit))
     return [part for part in found if part.value is not None]
 
 

@@ -29,7 +29,7 @@ from .effects import (
 from .guards import Guard, Zone, guards, reads_domain
 from .reading import advice, cel, locations_of, names, shown, template, tree
 from .roles import SELECTING, adds, anchors, has, is_beside, only_asks, parts, selecting, texts
-from .truth import Facts, Steps, all_of
+from .truth import NodeFacts, Steps, all_of
 
 _RUNS = "the hook runs up to three times for one boot, each on the outcome of the run before"
 
@@ -229,7 +229,7 @@ def _why_gone(patch: model.Patch, survey: _Survey, number: int, role: Role, path
 
 def _is_false(step: Step, below: Steps, known: Known) -> bool:
     """Whether the predicates of a step no longer hold; ``known`` is of the node that has the names ``below`` it."""
-    return all_of(step.predicates, Facts({(*below, *steps): value for steps, value in known.items()})) is False
+    return all_of(step.predicates, NodeFacts({(*below, *steps): value for steps, value in known.items()})) is False
 
 
 def _moved_away(patch: model.Patch, edit: model.DomainEdit, path: Path) -> str | None:

@@ -12,7 +12,7 @@ from .reading import names
 Steps = tuple[str, ...]
 
 
-class State(Enum):
+class Presence(Enum):
     """What is known of a node besides its text."""
 
     ABSENT = "absent"
@@ -20,23 +20,23 @@ class State(Enum):
 
 
 @record
-class Facts:
+class NodeFacts:
     """What is known of a node: relative names (``("target", "@dev")``; empty: itself) → text, or whether it is there.
 
     Of a node that is ``complete`` all else is absent.
     """
 
-    known: Mapping[Steps, str | State]
+    known: Mapping[Steps, str | Presence]
     complete: bool = False
 
-    def get(self, steps: Steps) -> str | State | None:
-        return self.known.get(steps, State.ABSENT if self.complete else None)
+    def get(self, steps: Steps) -> str | Presence | None:
+        return self.known.get(steps, Presence.ABSENT if self.complete else None)
 
 
-NOTHING = Facts({})
+NOTHING = NodeFacts({})
 
 
-def truth(expr: Expr, facts: Facts) -> bool | None:
+def truth(expr: Expr, facts: NodeFacts) -> bool | None:
     """The value of a predicate at a node of which ``facts`` are known."""
     match expr:
         case Binary(operator="and"):
@@ -58,19 +58,19 @@ def truth(expr: Expr, facts: Facts) -> bool | None:
             known = _known(path, facts)
             if isinstance(known, str):
                 return known.startswith(piece) if expr.name == "starts-with" else piece in known
-            return False if known is State.ABSENT and piece else None
+            return False if known is Presence.ABSENT and piece else None
         case Literal(value=text):
             return bool(text)
         case Path(base=Expr() as base, steps=(), filters=()):
             return truth(base, facts)
         case Path():
             known = _known(expr, facts)
-            return None if known is None else known is not State.ABSENT
+            return None if known is None else known is not Presence.ABSENT
         case _:
             return None
 
 
-def all_of(predicates: tuple[Expr, ...], facts: Facts) -> bool | None:
+def all_of(predicates: tuple[Expr, ...], facts: NodeFacts) -> bool | None:
     """The value of several predicates of one step together."""
     parts = [part for predicate in predicates for part in _operands(predicate, "and")]
     if _contradict(parts):
@@ -105,7 +105,7 @@ def _contradict(parts: list[Expr]) -> bool:
     return False
 
 
-def _compared(expr: Binary, facts: Facts) -> bool | None:
+def _compared(expr: Binary, facts: NodeFacts) -> bool | None:
     match expr.left, expr.right:
         case (Literal(value=one), Literal(value=other)):
             return (one == other) is (expr.operator == "=")
@@ -117,7 +117,7 @@ def _compared(expr: Binary, facts: Facts) -> bool | None:
     known = facts.get(sides[0])
     if isinstance(known, str):
         return (known == sides[1]) is (expr.operator == "=")
-    return False if known is State.ABSENT else None
+    return False if known is Presence.ABSENT else None
 
 
 def _sides(expr: Binary) -> tuple[Steps, str] | None:
@@ -134,7 +134,7 @@ def _plain(path: Path) -> Steps | None:
     return names(path.steps)
 
 
-def _known(path: Path, facts: Facts) -> str | State | None:
+def _known(path: Path, facts: NodeFacts) -> str | Presence | None:
     steps = _plain(path)
     return None if steps is None else facts.get(steps)
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from .. import rules
 from ..cel.syntax import MEMBERS
-from ..cel.template import Literal
+from ..cel.template import LiteralPiece
 from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
@@ -20,7 +20,7 @@ _BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([
 _PATH = re.compile(r"([A-Za-z_]\w*)\.\??(\w+)(?:\.\??\w+|\[\??(?:'[^']*'|\"[^\"]*\"|\w+)\])*")
 _DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 
-Place = Callable[[int, int], Span]
+SpanOf = Callable[[int, int], Span]
 
 
 def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
@@ -42,12 +42,12 @@ def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
                 yield advice(patch, rules.NOT_COMPUTED, message, place(start, end), f"write `$[ {expression} ]`")
 
 
-def _literals(edit: model.Edit) -> Iterator[tuple[type, str, Place]]:
+def _literals(edit: model.Edit) -> Iterator[tuple[type, str, SpanOf]]:
     """The texts of an edit in which something might be computed: their notation, themselves, where they are."""
     for leaf in leaves(edit):
         if isinstance(leaf, TEMPLATES):
             for piece in template(leaf):
-                if isinstance(piece, Literal):
+                if isinstance(piece, LiteralPiece):
                     yield type(leaf), piece.text, partial(_within, leaf, piece.at)
     for constant in constants(edit):
         if isinstance(constant.data, str):

@@ -23,7 +23,7 @@ _ENDINGS = (".yaml", ".yml")
 
 
 @record
-class Facts:
+class PatchFacts:
     """What a patch text holds: its patches' names, with their places, and whether one edits cloud-init data.
 
     ``only_tests``: it holds documents, all of them tests (``kind: PatchTest``).
@@ -40,10 +40,10 @@ class Given:
 
     file: str
     config_map: ConfigMap
-    facts: Mapping[str, Facts]
+    facts: Mapping[str, PatchFacts]
 
 
-Load = Callable[[Entry], Facts]
+Load = Callable[[Entry], PatchFacts]
 """Checks a value that is a patch file by its place, though it does not look like one."""
 
 
@@ -127,7 +127,7 @@ class _Machine:
 
     # -- what it mounts, and where ---------------------------------------------------------------------------------
 
-    def mounted(self, mount: Mount) -> tuple[Entry | None, Facts | None]:
+    def mounted(self, mount: Mount) -> tuple[Entry | None, PatchFacts | None]:
         """The key that is mounted; says where it, or its ConfigMap, is not among what is given (PL707, PL708)."""
         name = mount.name.text
         given = self.nearest(name)

@@ -10,7 +10,7 @@ from .. import rules
 from ..cloudinit import pointer
 from ..cloudinit.pointer import Pointer, PointerError
 from ..cloudinit.state import open_cloud_init
-from ..cloudinit.userdata import Selector as PartSelector
+from ..cloudinit.userdata import PartSelector
 from ..diagnostics import Diagnostic, PatchError, fail
 from ..document import model
 from ..document.model import Expect, Literal, Part

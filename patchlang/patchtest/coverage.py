@@ -35,7 +35,7 @@ class Coverage:
         for document in program.documents:
             edits: tuple[CompiledEdit[Any], ...] = (*document.domain, *document.cloud_init)
             for edit in edits:
-                only_tests = isinstance(edit.op, (domain_ops.TestOp, cloudinit_ops.TestOp))
+                only_tests = isinstance(edit.op, (domain_ops.TestOp, cloudinit_ops.JsonTestOp))
                 self._edits.setdefault(_place(edit.span), _Edit(edit.label, document.name, edit.span, only_tests))
 
     def note(self, trace: Iterable[DocumentTrace]) -> None:

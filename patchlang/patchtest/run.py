@@ -46,7 +46,7 @@ class TestResult:
 
 
 @record(frozen=False)
-class Report:
+class TestReport:
     """Of all tests: how they ended, the edits that changed nothing in any of them (PL607), golden files written."""
 
     tests: list[TestResult] = field(default_factory=list)
@@ -54,10 +54,10 @@ class Report:
     written: list[Path] = field(default_factory=list)
 
 
-def run_tests(tests: Iterable[LoadedTest], *, kubevirt: str, update: bool) -> Report:
+def run_tests(tests: Iterable[LoadedTest], *, kubevirt: str, update: bool) -> TestReport:
     """Run all trials, of a boot by a KubeVirt release; with ``update``, golden files that differ are written anew."""
     runner = _Runner(kubevirt, update)
-    report = Report(written=runner.written)
+    report = TestReport(written=runner.written)
     for test in tests:
         cases = tuple(CaseResult(trial.name, trial.span, tuple(runner.run(trial))) for trial in test.trials)
         report.tests.append(TestResult(test.name, test.file, test.span, cases))

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 
 from .discovery import Input
 from .options import Options
-from .unit import Outcome, check
+from .unit import UnitOutcome, check
 
 # spawned, not forked: the engine's libraries may have threads
 _CONTEXT = get_context("spawn")
@@ -21,7 +21,7 @@ class WorkerDied(Exception):  # noqa: N818 (it says what happened)
     """A process that checked files is gone; the system ended it."""
 
 
-def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iterator[tuple[int, Outcome]]:
+def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iterator[tuple[int, UnitOutcome]]:
     """The outcome of each unit, with its number, as they come. Raises WorkerDied."""
     workers = []
     try:
@@ -40,7 +40,7 @@ def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iter
             worker.join()
 
 
-def _distribute(units: Sequence[list[Input]], connections: Sequence[Connection]) -> Iterator[tuple[int, Outcome]]:
+def _distribute(units: Sequence[list[Input]], connections: Sequence[Connection]) -> Iterator[tuple[int, UnitOutcome]]:
     """Gives each worker a unit, and the next one when it is done."""
     waiting = iter(enumerate(units))
     busy: dict[Connection, int] = {}

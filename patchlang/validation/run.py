@@ -10,13 +10,13 @@ from ..diagnostics import Diagnostic, in_order
 from ..lint import untested
 from ..manifests import crosscheck
 from ..manifests.configmaps import Entry
-from ..manifests.crosscheck import Facts
+from ..manifests.crosscheck import PatchFacts
 from . import ignores
 from .discovery import Input
 from .options import Options
 from .processes import check_all
 from .report import Report, report
-from .unit import Outcome, check, check_entry
+from .unit import UnitOutcome, check, check_entry
 
 LARGEST_UNIT = 1000
 """Files of one folder that are checked together. Larger folders are no sidecar's (a ConfigMap holds 1 MiB): in them
@@ -53,7 +53,7 @@ def validate_files(
     """
     units = list(_units(inputs))
     outcomes = _outcomes(units, options, jobs, progress)
-    whole = Outcome(options)
+    whole = UnitOutcome(options)
     for outcome in outcomes:
         whole.held += outcome.held
         whole.diagnostics += outcome.diagnostics
@@ -83,7 +83,7 @@ def _units(inputs: Sequence[Input]) -> Iterator[list[Input]]:
             yield files[start : start + LARGEST_UNIT]
 
 
-def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progress: Progress) -> list[Outcome]:
+def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progress: Progress) -> list[UnitOutcome]:
     """The outcome of each unit, in their order."""
     done = 0
 
@@ -94,7 +94,7 @@ def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progres
 
     if min(jobs, len(units)) < 2:
         return [check(unit, options, tick) for unit in units]
-    found: dict[int, Outcome] = {}
+    found: dict[int, UnitOutcome] = {}
     for number, outcome in check_all(units, options, jobs):
         found[number] = outcome
         for _ in units[number]:
@@ -102,9 +102,9 @@ def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progres
     return [found[number] for number in range(len(units))]
 
 
-def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[Outcome]) -> Iterator[Diagnostic]:
+def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[UnitOutcome]) -> Iterator[Diagnostic]:
     """Patches of one name in parts of a folder that were checked apart."""
-    first: dict[tuple[str, str], tuple[Outcome, str]] = {}
+    first: dict[tuple[str, str], tuple[UnitOutcome, str]] = {}
     for unit, outcome in zip(units, outcomes, strict=True):
         for name, span in outcome.facts.names:
             part, place = first.setdefault((unit[0].folder, name), (outcome, str(span)))
@@ -114,10 +114,10 @@ def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[Outcome]) 
                 yield Diagnostic(rules.DUPLICATE_NAME, message, span, help)
 
 
-def _check_machines(whole: Outcome) -> None:
-    loaded: dict[int, Facts] = {}
+def _check_machines(whole: UnitOutcome) -> None:
+    loaded: dict[int, PatchFacts] = {}
 
-    def load(entry: Entry) -> Facts:
+    def load(entry: Entry) -> PatchFacts:
         if id(entry) not in loaded:
             loaded[id(entry)] = check_entry(entry, whole)
         return loaded[id(entry)]

@@ -18,7 +18,7 @@ from ..lint import advise
 from ..load import decode_source
 from ..manifests import configmaps, documents, machines
 from ..manifests.configmaps import Entry
-from ..manifests.crosscheck import Facts, Given
+from ..manifests.crosscheck import Given, PatchFacts
 from ..manifests.documents import Contents, Document, Kind
 from ..manifests.machines import Machine
 from ..patchtest.decode import tests_of
@@ -35,7 +35,7 @@ MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
 
 @record(frozen=False)
-class Outcome:
+class UnitOutcome:
     """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
 
     ``facts`` are of the folder's patch files together. ``incomplete`` are the files whose findings may not be all,
@@ -46,7 +46,7 @@ class Outcome:
     held: list[Held] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     ignores: list[Ignore] = field(default_factory=list)
-    facts: Facts = Facts((), False)
+    facts: PatchFacts = PatchFacts((), False)
     config_maps: list[Given] = field(default_factory=list)
     machines: list[tuple[str, Machine]] = field(default_factory=list)
     incomplete: set[str] = field(default_factory=set)
@@ -63,9 +63,9 @@ class Outcome:
         self.ignores += ignores.collect(source)
 
 
-def check(inputs: Sequence[Input], options: Options, tick: Callable[[], None] = lambda: None) -> Outcome:
+def check(inputs: Sequence[Input], options: Options, tick: Callable[[], None] = lambda: None) -> UnitOutcome:
     """Checks the files of one folder; ``tick`` is called after each."""
-    outcome = Outcome(options)
+    outcome = UnitOutcome(options)
     patch_files: list[SourceFile] = []
     for one in inputs:
         try:
@@ -84,7 +84,7 @@ def check(inputs: Sequence[Input], options: Options, tick: Callable[[], None] = 
     return outcome
 
 
-def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Facts, list[int], list[Diagnostic]]:
+def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[PatchFacts, list[int], list[Diagnostic]]:
     """Patch files that are loaded together: what they hold, how many patches each, and what is wrong with them."""
     patches: list[model.Patch] = []
     counts = [0] * len(sources)
@@ -104,13 +104,13 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Fact
     if not has_errors(found):
         found += advise_for_kubevirt(patches, options.kubevirt, plugins=options.plugins)
     names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)
-    return Facts(names, any(patch.spec.cloud_init for patch in patches), only_tests), counts, found
+    return PatchFacts(names, any(patch.spec.cloud_init for patch in patches), only_tests), counts, found
 
 
 # -- one file ----------------------------------------------------------------------------------------------------------
 
 
-def _check_file(one: Input, outcome: Outcome, patch_files: list[SourceFile]) -> None:
+def _check_file(one: Input, outcome: UnitOutcome, patch_files: list[SourceFile]) -> None:
     """Checks the manifests of a file, or adds it to the patch files. Raises PatchError where it cannot be read."""
     data = _data(one)
     if not one.named and not documents.may_concern_us(data):
@@ -149,7 +149,7 @@ def _is_patch_file(one: Input, source: SourceFile, contents: Contents) -> bool:
     return one.named and not kinds and not contents.unread
 
 
-def _check_tests(contents: Contents, outcome: Outcome) -> None:
+def _check_tests(contents: Contents, outcome: UnitOutcome) -> None:
     """Checks the shape of tests; whether they pass is for ``patchlang test`` to say."""
     for document in contents.documents:
         if document.kind is Kind.TEST:
@@ -162,7 +162,7 @@ def _check_tests(contents: Contents, outcome: Outcome) -> None:
             outcome.held.append(Held(name, tests=1))
 
 
-def _check_manifests(source: SourceFile, contents: Contents, outcome: Outcome) -> None:
+def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcome) -> None:
     patches = sidecars = 0
     chunks: list[SourceFile] = []
     for document in contents.documents:
@@ -187,7 +187,7 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: Outcome) -
     outcome.add_comments(source)
 
 
-def _check_config_map(document: Document, outcome: Outcome) -> int:
+def _check_config_map(document: Document, outcome: UnitOutcome) -> int:
     """Checks the patches in a ConfigMap, each key by itself, as KubeVirt mounts it; returns how many there are."""
     config_map, found = configmaps.read(document.node)
     facts = {entry.key.text: check_entry(entry, outcome) for entry in config_map.entries if entry.is_patch}
@@ -197,7 +197,7 @@ def _check_config_map(document: Document, outcome: Outcome) -> int:
     return sum(len(one.names) for one in facts.values())
 
 
-def check_entry(entry: Entry, outcome: Outcome) -> Facts:
+def check_entry(entry: Entry, outcome: UnitOutcome) -> PatchFacts:
     """Checks a key of a ConfigMap as a patch file of its own."""
     content = entry.content
     assert content is not None, "what is no text cannot be a patch"
@@ -206,14 +206,14 @@ def check_entry(entry: Entry, outcome: Outcome) -> Facts:
         message = f"the value has {size:,} bytes, the sidecar reads {MAX_FILE_BYTES:,} at most"
         too_big = Diagnostic(rules.FILE_TOO_BIG, message, entry.key.span, "split it into several keys")
         outcome.add([too_big], [content.name])
-        return Facts((), False)
+        return PatchFacts((), False)
     facts, _, found = check_patches([content], outcome.options)
     outcome.add(found, [content.name])
     outcome.add_comments(content)
     return facts
 
 
-def _same_names(facts: Mapping[str, Facts]) -> Iterator[Diagnostic]:
+def _same_names(facts: Mapping[str, PatchFacts]) -> Iterator[Diagnostic]:
     """Each key is fine by itself; together, in a folder, they would not be."""
     first: dict[str, str] = {}
     for key, one in facts.items():

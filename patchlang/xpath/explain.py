@@ -12,7 +12,7 @@ from ..diagnostics import PatchError, closest, fail
 from ..document.model import Expect
 from ..patterns import pattern
 from ..record import record
-from .match import Match, match_path, string_value
+from .match import Match, local_name, match_path, string_value
 from .query import Selector, XPathValues
 from .tree import Binary, Expr, Literal, Path, Step, VariableRef
 
@@ -96,7 +96,7 @@ class _Explanation:
         else:
             where = f"below `{reached}` is no {{}}" if reached else "the domain has no {}"
         if step.axis == "attribute":
-            names = {f"@{_local(name)}" for m in parents for name in m.element.attrib}
+            names = {f"@{local_name(name)}" for m in parents for name in m.element.attrib}
             return _missing(where, f"attribute `@{step.test}`", f"@{step.test}", names)
         if step.axis != "child" or step.test.endswith(")"):
             return where.replace("{}", f"`{self.selector.text[step.start : step.end]}`")
@@ -170,14 +170,10 @@ def _missing(where: str, what: str, name: str, names: set[str]) -> str:
 
 def _namespace_of(name: str, elements: list[etree._Element]) -> str | None:
     """The namespace of an element with that local name, where none has the name without a namespace."""
-    found = [str(e.tag) for e in elements if _local(e.tag) == name]
+    found = [str(e.tag) for e in elements if local_name(e.tag) == name]
     return found[0][1:].split("}")[0] if found and name not in found else None
 
 
 def _shown(element: etree._Element) -> str:
-    local = _local(element.tag)
+    local = local_name(element.tag)
     return f"{element.prefix}:{local}" if element.prefix and element.tag.startswith("{") else local
-
-
-def _local(name: object) -> str:
-    return str(name).rsplit("}", 1)[-1]

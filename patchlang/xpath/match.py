@@ -28,6 +28,11 @@ class Match(NamedTuple):
         return self.element
 
 
+def local_name(name: object) -> str:
+    """A name in Clark notation without its namespace."""
+    return str(name).rsplit("}", 1)[-1]
+
+
 def string_value(node: Any) -> str:
     """The string value of a node (XPath 1.0 section 5)."""
     if isinstance(node, etree._Element):

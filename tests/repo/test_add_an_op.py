@@ -36,7 +36,7 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
     2: [
         (
             "patchlang/domain/ops.py",
-            r"((?:@.*\n)*)class RenameOp:",
+            r"((?:@.*\n)*)class RenameOp\(EachOp\):",
             """\\1class SwapOp:
     one: Targets
     other: Targets

@@ -1,16 +1,18 @@
 """Cloud-init data as a whole: from virt-launcher's request to an answer that it takes."""
 
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from patchlang.cloudinit import jsonops, yamlread
+from patchlang.cloudinit import jsonops
 from patchlang.cloudinit import state as cloudinit_state
 from patchlang.cloudinit.pointer import parse
 from patchlang.cloudinit.state import CloudInit, open_cloud_init
-from patchlang.cloudinit.userdata import Selector
+from patchlang.cloudinit.userdata import PartSelector
 from patchlang.diagnostics import PatchError
 from patchlang.document.model import Target
 
@@ -39,7 +41,7 @@ def opened(**fields: Any) -> CloudInit:
     return open_cloud_init(encoded(**fields))
 
 
-def ensured(state: CloudInit, target: Target, path: str, value: Any, part: Selector | None = None) -> CloudInit:
+def ensured(state: CloudInit, target: Target, path: str, value: Any, part: PartSelector | None = None) -> CloudInit:
     return state.with_value(target, jsonops.ensure(state.value(target, part), parse(path), value), part)
 
 
@@ -113,7 +115,7 @@ def test_edits_that_undo_each_other_change_nothing() -> None:
 
 
 def test_parts() -> None:
-    part = Selector("text/cloud-config")
+    part = PartSelector("text/cloud-config")
     state = ensured(open_cloud_init(base("nocloud-mime")), Target.USER_DATA, "/packages/-", "x", part)
     state = state.with_part("text/x-shellscript", "90.sh", "#!/bin/sh\n")
     text = json.loads(state.close().data)["UserData"]
@@ -282,6 +284,14 @@ def test_an_answer_that_does_not_fit_one_message() -> None:
 
 def test_no_user_data_stays_behind() -> None:
     state = ensured(opened(), Target.USER_DATA, "/password", "hunter2")
-    assert yamlread._last
+    known = state._known
     state.close()
-    assert yamlread._last == []
+    left = [weakref.ref(known), weakref.ref(known.read), weakref.ref(known.read._last)]
+    assert "hunter2" in known.read._last.text
+    gc.collect()
+    gc.disable()  # no circle keeps it until somebody collects
+    try:
+        del state, known
+        assert [ref() for ref in left] == [None] * 3
+    finally:
+        gc.enable()

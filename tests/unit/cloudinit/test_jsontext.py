@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchlang.cloudinit import jsontext
+from patchlang.strictjson import JsonError
 from patchlang.values import TooBigError, identical
 
 PRETTY = """{
@@ -134,13 +135,14 @@ def test_any_text_can_come_to_mean_anything(old: Any, new: Any, style: Any, go: 
         ("", "expecting value in line 1, column 1"),
         ('{"a": secret}', "expecting value in line 1, column 7"),
         ('{"a": 1,}', "in line 1, column"),
-        ('{"a": NaN}', "`NaN` is no JSON"),
+        ('{"a": NaN}', "NaN is not JSON"),
+        ("\ufeff{}", "unexpected byte order mark in line 1, column 1"),
         ('{"a": "\n"}', "invalid control character at in line 1, column 8"),
         ("1" * 5000, "a number has too many digits"),
     ],
 )
 def test_what_is_no_json(text: str, message: str) -> None:
-    with pytest.raises(jsontext.JsonError) as e:
+    with pytest.raises(JsonError) as e:
         jsontext.read(text)
     assert message in str(e.value)
     assert "secret" not in str(e.value)
@@ -148,5 +150,5 @@ def test_what_is_no_json(text: str, message: str) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 150 + "]" * 150, "[" * 100_000, '"' + "x" * ((1 << 20) + 1) + '"'])
 def test_limits(text: str) -> None:
-    with pytest.raises((TooBigError, jsontext.JsonError)):
+    with pytest.raises((TooBigError, JsonError)):
         jsontext.read(text)

@@ -10,7 +10,7 @@ from realcloudinit import CLOUD_INIT, needs_cloud_init, read_user_data
 
 from patchlang.cloudinit import jsonops, mime, userdata
 from patchlang.cloudinit.pointer import parse
-from patchlang.cloudinit.userdata import Selector
+from patchlang.cloudinit.userdata import PartSelector
 from patchlang.values import plain
 
 BASES = Path(__file__).parents[2] / "corpus" / "base"
@@ -88,7 +88,7 @@ def test_cloud_init_reads_the_outcome_of_each_edit_as_we_mean_it(end: str) -> No
 
 def test_cloud_init_reads_an_edited_part_as_we_mean_it() -> None:
     for text in (MESSAGE, MESSAGE.replace("\n", "\r\n")):
-        opened = userdata.open_user_data(text, Selector("text/cloud-config"))
+        opened = userdata.open_user_data(text, PartSelector("text/cloud-config"))
         wanted = {**opened.value, "packages": ["größe"], "x": "a\nb\n"}
         before, after = read_user_data([text, opened.write(wanted)])
         assert plain(after[0][3]) == wanted

@@ -10,7 +10,7 @@ import pytest
 from patchlang.cloudinit import networkdata, userdata
 from patchlang.cloudinit.base64gzip import gunzip
 from patchlang.cloudinit.facts import network_data_facts, user_data_facts
-from patchlang.cloudinit.userdata import Selector
+from patchlang.cloudinit.userdata import PartSelector
 from patchlang.diagnostics import PatchError
 
 CONFIG = "#cloud-config\n# ours\nhostname: a\npackages:\n  - vim\n"
@@ -43,7 +43,7 @@ Content-Type: text/jinja2
 """
 
 
-def edit(text: str, member: str, value: Any, part: Selector | None = None) -> str:
+def edit(text: str, member: str, value: Any, part: PartSelector | None = None) -> str:
     opened = userdata.open_user_data(text, part)
     return opened.write({**opened.value, member: value})
 
@@ -80,11 +80,11 @@ def refusal(call: Any) -> tuple[str, str | None]:
     ],
 )
 def test_formats(text: str, name: str, content_type: str | None) -> None:
-    assert userdata.detect(text) == userdata.Format(name, False, content_type)
+    assert userdata.detect(text) == userdata.UserDataFormat(name, False, content_type)
 
 
 def test_a_template_has_the_format_of_its_rest() -> None:
-    assert userdata.detect(JINJA) == userdata.Format("cloud-config", True, "text/jinja2")
+    assert userdata.detect(JINJA) == userdata.UserDataFormat("cloud-config", True, "text/jinja2")
     assert userdata.detect("## template: jinja\n#!/bin/sh\n").name == "script"
 
 
@@ -201,13 +201,13 @@ def test_words_that_could_be_base64_are_words() -> None:
 
 
 def test_one_part() -> None:
-    assert edit(MIME, "a", 2, Selector("text/cloud-config")) == MIME.replace("a: 1", "a: 2")
-    assert edit(MIME, "a", 2, Selector(filename="a.cfg")) == MIME.replace("a: 1", "a: 2")
-    assert edit(MIME, "x", 2, Selector("text/jinja2")) == MIME.replace("--b--", "x: 2\n--b--").replace(
+    assert edit(MIME, "a", 2, PartSelector("text/cloud-config")) == MIME.replace("a: 1", "a: 2")
+    assert edit(MIME, "a", 2, PartSelector(filename="a.cfg")) == MIME.replace("a: 1", "a: 2")
+    assert edit(MIME, "x", 2, PartSelector("text/jinja2")) == MIME.replace("--b--", "x: 2\n--b--").replace(
         "> /run/i\nx", "> /run/i\nx"
     )
     wrapped = b64encode(MIME.encode()).decode()
-    assert b64decode(edit(wrapped, "a", 2, Selector("text/cloud-config"))).decode() == MIME.replace("a: 1", "a: 2")
+    assert b64decode(edit(wrapped, "a", 2, PartSelector("text/cloud-config"))).decode() == MIME.replace("a: 1", "a: 2")
 
 
 @pytest.mark.parametrize(
@@ -215,27 +215,27 @@ def test_one_part() -> None:
     [
         (
             CONFIG,
-            Selector("text/cloud-config"),
+            PartSelector("text/cloud-config"),
             "`part` picks a part of multipart user data, and this is a cloud-config",
             "leave `part` out",
         ),
         (
             MIME,
-            Selector("text/plain"),
+            PartSelector("text/plain"),
             "`part` picks none of the parts: text/plain",
             "the parts are: text/cloud-config `a.cfg`, text/x-shellscript, text/jinja2",
         ),
-        (MIME, Selector(), "`part` picks 3 of the parts", "the parts are"),
+        (MIME, PartSelector(), "`part` picks 3 of the parts", "the parts are"),
         (
             MIME,
-            Selector("text/x-shellscript"),
+            PartSelector("text/x-shellscript"),
             "the part text/x-shellscript is a script, and a path needs YAML",
             "`addPart` with",
         ),
         (MIME, None, "user data is multipart", "name one by `part: {contentType: …, filename: …}`: text/cloud-config"),
     ],
 )
-def test_parts_that_are_refused(text: str, part: Selector | None, message: str, help: str) -> None:
+def test_parts_that_are_refused(text: str, part: PartSelector | None, message: str, help: str) -> None:
     found, hint = refusal(lambda: userdata.open_user_data(text, part))
     assert found.startswith(message)
     assert (hint or "").startswith(help)

@@ -34,7 +34,7 @@ PIECES = [
 def outcome(text: str) -> Any:
     """All that is read of a text, or why it is not."""
     try:
-        document = yamlread._read(text)
+        document = yamlread.read(text)
     except (yamlread.YamlError, yamlread.TooBigError) as e:
         return str(e)
     return repr(document.value), document.duplicates, shape(document.root)

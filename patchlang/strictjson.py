@@ -1,0 +1,86 @@
+"""JSON text to data (RFC 8259), without what Python's reader takes besides: `NaN` and `Infinity`."""
+
+from __future__ import annotations
+
+import math
+from json import JSONDecodeError, JSONDecoder
+from typing import Any
+
+
+class JsonError(ValueError):
+    """Text that cannot be read: what is wrong, without quoting it, and the ``place`` where the syntax is broken."""
+
+    def __init__(self, what: str, place: str = "") -> None:
+        super().__init__(f"{what[0].lower()}{what[1:]} in {place}" if place else what)
+        self.what = what
+        self.place = place
+
+
+def read_strict(text: str) -> Any:
+    """The data that a JSON text writes; of duplicate keys the last counts, as for Go.
+
+    Raises JsonError, RecursionError.
+    """
+    return _read(_DATA, text)
+
+
+def read_for_cel(text: str) -> Any:
+    """The data that a JSON text writes, as CEL can hold it: an integer beyond 64 bits is a double.
+
+    Raises JsonError, RecursionError, and UnicodeEncodeError for half of a surrogate pair.
+    """
+    data = _read(_CEL, text)
+    if "\\u" in text:
+        _check_texts(data)
+    return data
+
+
+def _read(decoder: JSONDecoder, text: str) -> Any:
+    if text.startswith("\ufeff"):
+        raise JsonError("Unexpected byte order mark", "line 1, column 1")
+    try:
+        return decoder.decode(text)
+    except JSONDecodeError as e:
+        raise JsonError(e.msg, f"line {e.lineno}, column {e.colno}") from None
+    except JsonError:
+        raise
+    except ValueError:
+        raise JsonError("a number has too many digits") from None
+
+
+def _check_texts(data: Any) -> None:
+    """What JSON can escape and CEL cannot hold."""
+    match data:
+        case str():
+            data.encode()
+            if "\0" in data:
+                raise JsonError("a text holds U+0000")
+        case dict():
+            for key, value in data.items():
+                _check_texts(key)
+                _check_texts(value)
+        case list():
+            for value in data:
+                _check_texts(value)
+
+
+def _no_constant(word: str) -> Any:
+    raise JsonError(f"{word} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise JsonError("a number is beyond what a double holds")
+    return value
+
+
+def _cel_integer(digits: str) -> int | float:
+    if len(digits) < 19:
+        return int(digits)
+    value = float(digits)
+    return int(digits) if abs(value) < 2**63 else value
+
+
+_DATA = JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_CEL = JSONDecoder(parse_constant=_no_constant, parse_int=_cel_integer)
