@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -101,7 +102,7 @@ def only_elements(matches: list[Match], source: Text, op: str) -> list[etree._El
 
 
 @record
-class EachOp:
+class EachOp(ABC):
     """An op that changes its targets one by one."""
 
     targets: Targets
@@ -117,9 +118,9 @@ class EachOp:
         """The targets in the order of their changes, each with what is computed for it before the first change."""
         return [(match, None) for match in matches]
 
+    @abstractmethod
     def change(self, edit: Editor, match: Match, value: Any) -> bool:
         """Change one target; whether that changed the document."""
-        raise NotImplementedError
 
 
 @record
