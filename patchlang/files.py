@@ -27,7 +27,7 @@ def find_patch_files(
 ) -> tuple[list[Path], list[Diagnostic]]:
     """The patch files that the paths name: files as they are, of folders their ``*.yaml`` and ``*.yml`` in name order.
 
-    A folder's other files, its hidden ones and the folders in it are passed over beside patch files. A path that is
+    A folder's other files, its hidden ones and the folders in it are skipped beside patch files. A path that is
     not there, or an empty folder, is an error if ``required``. Always errors are:
 
     - an empty directory in a folder, or named like a patch file: the kubelet makes one where a volume's ``subPath``

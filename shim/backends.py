@@ -45,7 +45,7 @@ class Backend(Protocol):
         """Of the domain and the VMI, the new domain, within ``seconds``."""
 
     async def pre_cloud_init(self, documents: list[bytes], seconds: float) -> Outcome:
-        """Of ``cloudInitData``, ``cloudInitNoCloudSource`` and the VMI, the first two anew, within ``seconds``."""
+        """Of ``cloudInitData``, ``cloudInitNoCloudSource`` and the VMI, the new first two, within ``seconds``."""
 
     def stop(self) -> None:
         """Ends whatever runs."""

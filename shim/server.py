@@ -39,7 +39,7 @@ LOG_AGAIN = 0.1
 
 MAX_CONNECTIONS = 512
 MAX_STREAMS = 8
-"""Calls on one connection; virt-launcher dials anew for each."""
+"""Calls on one connection; virt-launcher opens one for each."""
 IDLE_SECONDS = 30
 """For which a connection without a call is kept, or one whose greeting does not come."""
 

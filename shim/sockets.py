@@ -1,7 +1,7 @@
 """Where the sidecar listens: the name of its socket, and that nothing else is in its place.
 
 virt-launcher takes every entry of the folder that is no folder for a sidecar's socket, remembers sockets by their
-file name alone, and dials anew for each call (pkg/hooks/manager.go). So the name must differ from container to
+file name alone, and opens a connection for each call (pkg/hooks/manager.go). So the name must differ from container to
 container and be the same after a restart, and no other file may ever lie there.
 """
 

@@ -170,7 +170,7 @@ class Role(Enum):
     POSITION = "position"  # whether what is put there goes into a node or beside it
     MAKES = "makes"  # a path that is made where it is missing: at each selected node, else in the document
     # what is put there
-    INSERTS = "inserts"  # XML or a value, put in anew each time
+    INSERTS = "inserts"  # XML or a value, put in each time
     MERGES = "merges"  # XML or a value, merged into what is there
     KEYS = "keys"  # for elements of the XML, the relative paths that tell entries of a list apart
     VALUE = "value"  # what becomes the text or value of what is made, else of what is selected
