@@ -117,6 +117,7 @@ def test_control_c_ends_at_once_and_quietly(jobs: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where the tests run in the background
     )
     ends = [writing_end(pipe) for pipe in pipes[: int(jobs)]]  # from now on it waits for what we write
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does
