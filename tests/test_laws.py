@@ -603,7 +603,7 @@ def test_a_value_stays_a_value(value: str) -> None:
         {"op": "add", "path": "/domain", "xml": "<b x='($[ vmi.metadata.name ])'>[$[ vmi.metadata.name ]]</b>"},
         {"op": "merge", "path": "/domain", "xml": "<c x='$[ vmi.metadata.name ]'><d>-$[ vmi.metadata.name ]</d></c>"},
         {"op": "ensure", "path": "/domain/e[@x=$v]/f", "value": "$[ vmi.metadata.name ]"},
-        {"op": "qemuArgs", "args": ["$[ vmi.metadata.name ]"], "env": {"E": "$[ vmi.metadata.name ]"}},
+        {"op": "qemuArgs", "args": ["$[ vmi.metadata.name ]"], "env": {"$[ 'E' ]": "$[ vmi.metadata.name ]"}},
         {"op": "test", "path": "/domain/e[@x = $v]/f[. = $v]"},
     ]
     variables = [{"name": "v", "expression": "vmi.metadata.name"}]

@@ -88,7 +88,7 @@ class DomainOps:
 
         return compile_one
 
-    def template(self, source: model.Template, *, node: bool = True) -> TemplateProgram:
+    def template(self, source: Text, *, node: bool = True) -> TemplateProgram:
         return compile_template(source, self.compiler(node=node))
 
     def fragment(self, source: model.Fragment) -> FragmentProgram:
@@ -154,7 +154,7 @@ class DomainOps:
                 )
         else:
             args = tuple(self.template(arg, node=False) for arg in edit.args)
-        env = tuple((name.text, self.template(value, node=False)) for name, value in edit.env)
+        env = tuple((self.template(name, node=False), self.template(value, node=False)) for name, value in edit.env)
         return QemuArgsOp(args, env, edit.span, edit.allow_protected)
 
     def test(self, edit: model.Test) -> DomainOp:
