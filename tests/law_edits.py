@@ -33,8 +33,9 @@ FRAGMENTS = (
     "<p:n p:x=''/>",
     f"<n y='{COMPUTED}'>{COMPUTED}</n>",
 )
-STEPS = st.sampled_from(("n", "p:n", "n[@x='1']", "n[@x='it' and @y='2']", *NAMES))
+STEPS = st.sampled_from(("n", "p:n", "n[@x='1']", f"n[@x='{COMPUTED}']", "n[@x='it' and @y='2']", *NAMES))
 LEAVES: dict[Any, Values] = {
+    model.ComputedName: st.sampled_from(("n", "a", COMPUTED, f"A_{COMPUTED}")),
     model.Expression: st.sampled_from(("true", "false", "1 / 0 == 1")),
     model.Fragment: st.sampled_from(FRAGMENTS),
     model.ListPosition: st.sampled_from([member.value for member in model.ListPosition]),

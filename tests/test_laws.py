@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import law_reference as reference
+import pytest
 from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from law_domains import ATTRIBUTES, NAMES, Domain, domains
@@ -601,7 +603,7 @@ def test_a_value_stays_a_value(value: str) -> None:
         {"op": "add", "path": "/domain", "xml": "<b x='($[ vmi.metadata.name ])'>[$[ vmi.metadata.name ]]</b>"},
         {"op": "merge", "path": "/domain", "xml": "<c x='$[ vmi.metadata.name ]'><d>-$[ vmi.metadata.name ]</d></c>"},
         {"op": "ensure", "path": "/domain/e[@x=$v]/f", "value": "$[ vmi.metadata.name ]"},
-        {"op": "qemuArgs", "args": ["$[ vmi.metadata.name ]"], "env": {"E": "$[ vmi.metadata.name ]"}},
+        {"op": "qemuArgs", "args": ["$[ vmi.metadata.name ]"], "env": {"$[ 'E' ]": "$[ vmi.metadata.name ]"}},
         {"op": "test", "path": "/domain/e[@x = $v]/f[. = $v]"},
     ]
     variables = [{"name": "v", "expression": "vmi.metadata.name"}]
@@ -652,13 +654,102 @@ def test_a_value_in_a_path_only_compares(value: str, other: str) -> None:
     assert [child.get("hit") for child in result] == ["1", "1" if other == value else None]
 
 
-@given(texts)
-def test_a_computed_path_of_ensure_makes_only_what_ensure_may_make(value: str) -> None:
-    """The value may name other elements, as it is read by ensure's grammar; nothing that is there changes."""
+smuggled = st.lists(
+    st.sampled_from("a b p:c domain / @ [ ] ' \" = 1 20 .. . * :: child and or | $v text() - \n".split(" ")), max_size=8
+).map("".join)
+TEXTS_IN_QUOTES: tuple[tuple[str, Callable[[str], Any]], ...] = (
+    ("/domain/n[@x='$[ vmi.metadata.name ]']", lambda v: ("n", {"x": v}, "", [])),
+    ('/domain/n[@x="<$[ vmi.metadata.name ]>"]', lambda v: ("n", {"x": f"<{v}>"}, "", [])),
+    ("/domain/n[.='$[ vmi.metadata.name ]']", lambda v: ("n", {}, v, [])),
+    (
+        "/domain/n[@x=('$[ vmi.metadata.name ]$[ vmi.metadata.name ]') and @y='1']/m[\"$[ vmi.metadata.name ]\"=@z]",
+        lambda v: ("n", {"x": v + v, "y": "1"}, "", [("m", {"z": v}, "", [])]),
+    ),
+)
+
+
+@MANY
+@given(st.one_of(texts, smuggled), st.sampled_from(TEXTS_IN_QUOTES))
+@example("x']/evil[@k='1", TEXTS_IN_QUOTES[0])
+@example("x' and @role='admin", TEXTS_IN_QUOTES[0])
+@example("'\"] | //b[@x='\"", TEXTS_IN_QUOTES[3])
+def test_a_value_in_quotes_of_a_computed_path_is_text(value: str, path: tuple[str, Callable[[str], Any]]) -> None:
+    template, expected = path
     vmi = json.dumps({"metadata": {"name": value}}).encode()
-    before = b"<domain><a x='1'>t</a></domain>"
-    outcome = run(before, {"op": "ensure", "path": "/domain/n[@x='$[ vmi.metadata.name ]']"}, vmi=vmi)
-    if outcome.data is not None:
-        assert outcome.data.startswith(b"<domain><a x='1'>t</a>")
-        root = etree.fromstring(outcome.data)
-        assert {child.tag for child in root} == {"a", "n"}
+    edit: Edit = {"op": "ensure", "path": template}
+    outcome = run(b"<domain/>", edit, vmi=vmi)
+    if not is_xml(value):
+        assert outcome.data is None
+        return
+    assert [plain(child) for child in etree.fromstring(patched(outcome))] == [expected(value)]
+    assert patched(run(outcome.data or b"", edit, vmi=vmi)) == outcome.data
+
+
+STEPS = re.compile(r"(p:)?[a-z]+(/(p:)?[a-z]+)*(/@(p:)?[a-z]+)?")
+NAME_PARTS: dict[str, Callable[[str], str]] = {
+    "/domain/$[ vmi.metadata.name ]": lambda v: f"domain/{v}",
+    "$[ vmi.metadata.name ]": lambda v: v.removeprefix("/"),
+    "/$[ vmi.metadata.name ]/e/@f": lambda v: f"{v}/e/@f",
+    "/domain/e$[ vmi.metadata.name ]/f": lambda v: f"domain/e{v}/f",
+    "/domain/$[ vmi.metadata.name ]$[ vmi.metadata.name ]": lambda v: f"domain/{v}{v}",
+    "/domain/p:$[ vmi.metadata.name ]": lambda v: f"domain/p:{v}",
+    "/domain/e/@f$[ vmi.metadata.name ]": lambda v: f"domain/e/@f{v}",
+}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("a[@k='1']", "a[1]", "child::a", "..", ".", "a/..", "a//b", "a|b", "*", "p:*", "", "/a", "a/", "@a/b", "-1"),
+        *("1.5", "text()", "$v", "a b", "a='1'", "'a'", '"', "a/@b[1]", "a:b:c", "1/2", "\n1"),
+    ],
+)
+def test_a_value_that_is_more_than_names_is_refused_with_its_place(value: str) -> None:
+    vmi = json.dumps({"metadata": {"name": value}}).encode()
+    outcome = run(b"<domain/>", {"op": "ensure", "path": "/domain/$[ vmi.metadata.name ]", "value": "t"}, vmi=vmi)
+    assert outcome.data is None
+    [found] = outcome.diagnostics
+    assert found.rule is rules.BAD_ENSURE_PATH
+    assert found.message == "the value is neither steps of a path nor a whole number"
+    assert found.span is not None
+
+
+def clark(name: str) -> str:
+    return "{urn:one}" + name[2:] if name.startswith("p:") else name
+
+
+@MANY
+@given(st.one_of(texts, smuggled, st.from_regex(STEPS, fullmatch=True)), st.sampled_from(sorted(NAME_PARTS)))
+@example("a[@k='1']", "/domain/$[ vmi.metadata.name ]")
+@example("a/b/@c", "/domain/$[ vmi.metadata.name ]")
+@example("/domain/a", "$[ vmi.metadata.name ]")
+@example("20", "/domain/e$[ vmi.metadata.name ]/f")
+def test_a_value_in_the_names_of_a_computed_path_is_names(value: str, template: str) -> None:
+    """It is refused, or what comes out is one chain of elements with these names and nothing else."""
+    vmi = json.dumps({"metadata": {"name": value}}).encode()
+    outcome = run(b"<domain/>", {"op": "ensure", "path": template, "value": "t"}, vmi=vmi)
+    if outcome.data is None:
+        harmless = STEPS.fullmatch(value) and template == "/domain/$[ vmi.metadata.name ]"
+        assert not harmless or value.split("/")[0] in ("name", "uuid")
+        return
+    *names, last = NAME_PARTS[template](value).split("/")
+    is_attribute = last.startswith("@")
+    made: list[reference.Element] = [etree.fromstring(outcome.data)]
+    while len(made[-1]):
+        [only] = made[-1]
+        made.append(only)
+    assert [e.tag for e in made] == [clark(name) for name in (names if is_attribute else [*names, last])]
+    assert [dict(e.attrib) for e in made] == [{}] * (len(made) - 1) + [{clark(last[1:]): "t"} if is_attribute else {}]
+    assert [e.text for e in made] == [None] * (len(made) - 1) + [None if is_attribute else "t"]
+
+
+@given(st.one_of(texts, smuggled, st.integers().map(str)))
+def test_a_value_in_a_predicate_of_a_computed_path_is_a_number_or_a_name(value: str) -> None:
+    vmi = json.dumps({"metadata": {"name": value}}).encode()
+    number = run(b"<domain/>", {"op": "ensure", "path": "/domain/n[@x=$[ vmi.metadata.name ]]"}, vmi=vmi)
+    assert (number.data is not None) == bool(re.fullmatch("[0-9]+", value))
+    if number.data is not None:
+        assert [plain(child) for child in etree.fromstring(number.data)] == [("n", {"x": value}, "", [])]
+    name = run(b"<domain/>", {"op": "ensure", "path": "/domain/n[@$[ vmi.metadata.name ]='1']"}, vmi=vmi)
+    if name.data is not None:
+        assert [plain(child) for child in etree.fromstring(name.data)] == [("n", {clark(value): "1"}, "", [])]

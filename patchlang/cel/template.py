@@ -74,11 +74,13 @@ class Cut:
     """A template whose computed pieces are cut out, for a reader of the text around them.
 
     ``places``: where in the source each character of ``text`` stands, a mark's where its ``$[`` does, and the end.
+    ``marks``: where in ``text`` the mark of each expression begins.
     """
 
     text: str
     expressions: tuple[Text, ...]
     places: tuple[int, ...]
+    marks: tuple[int, ...]
 
 
 def cut(source: Text, mark: Callable[[int], str]) -> Cut:
@@ -86,7 +88,7 @@ def cut(source: Text, mark: Callable[[int], str]) -> Cut:
 
     Raises PatchError (PL203) where a ``]`` is missing.
     """
-    text, expressions, places = "", list[Text](), list[int]()
+    text, expressions, places, marks = "", list[Text](), list[int](), list[int]()
     for piece in pieces(source):
         if isinstance(piece, LiteralPiece):
             places += _places(source.text, piece)
@@ -94,9 +96,10 @@ def cut(source: Text, mark: Callable[[int], str]) -> Cut:
         else:
             put = mark(len(expressions))
             places += [piece.at] * len(put)
+            marks.append(len(text))
             text += put
             expressions.append(piece.expression)
-    return Cut(text, tuple(expressions), (*places, len(source.text)))
+    return Cut(text, tuple(expressions), (*places, len(source.text)), tuple(marks))
 
 
 def _places(source: str, literal: LiteralPiece) -> Iterable[int]:

@@ -22,6 +22,7 @@ HOLE = "\0"
 MAX_TOKENS = 64
 
 _INDEX = pattern(r"0|[1-9][0-9]*")
+_FORGOTTEN_SLASH = pattern(r"([^/\[]+)\[[^]\[/=]*=")
 _BAD_ESCAPE = pattern(r"~(?![01])")
 
 
@@ -197,6 +198,14 @@ def _plain(text: str, start: int) -> Key:
     end = text.find("/", start)
     end = len(text) if end < 0 else end
     written = text[start:end]
+    if (glued := _FORGOTTEN_SLASH.match(text, start)) and (close := text.find("]", glued.end())) >= 0:
+        at = glued.end(1)
+        raise _bad(
+            f"a `/` is missing before `{shown(text[at : close + 1])}`",
+            start,
+            close + 1,
+            f"write `{shown(text[:at])}/{shown(text[at:])}`; a key with that text is computed: `/$[ '…' ]`",
+        )
     if slip := _BAD_ESCAPE.search(written):
         raise _bad(
             "`~` stands alone: a key's `~` is written `~0`, its `/` is written `~1`",

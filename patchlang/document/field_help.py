@@ -51,7 +51,7 @@ _HELP = {
     "Rename.path": "XPath of elements or attributes.",
     "Rename.to": "The new name, with or without a prefix.",
     "QemuArgs.args": "The arguments, each with $[ ]; or one $[ ] that gives a list.",
-    "QemuArgs.env": "Environment variables and their values, with $[ ].",
+    "QemuArgs.env": "Environment variables and their values, both with $[ ].",
     "Test.path": "XPath of nodes, as many as expect says.",
     "Test.expression": "CEL, a boolean that must be true.",
     "Test.message": "What the user is told where the test fails; with $[ ]. It goes into events and the log.",

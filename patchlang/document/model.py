@@ -46,6 +46,12 @@ class Template(Text):
     __slots__ = ()
 
 
+class ComputedName(Text):
+    """Text that is not empty; ``$[ expr ]`` in it is computed."""
+
+    __slots__ = ()
+
+
 class ConstructivePath(Text):
     """The path of ``ensure``: a template, then the subset of XPath that can be built."""
 
@@ -281,7 +287,7 @@ class QemuArgs(DomainBase):
     """Puts arguments on ``qemu:commandline``, as one run, once, and environment variables by name."""
 
     args: Annotated[tuple[Template, ...] | Template, Role.ARGUMENT] = ()
-    env: Annotated[tuple[tuple[Name, Template], ...], Role.ARGUMENT] = ()
+    env: Annotated[tuple[tuple[ComputedName, Template], ...], Role.ARGUMENT] = ()
 
 
 @record(kw_only=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, assert_never
 from lxml import etree
 
 from .. import rules
-from ..cel.template import TemplateProgram, compile_template
+from ..cel.template import TemplateProgram, compile_template, cut
 from ..context import Context
 from ..diagnostics import did_you_mean, fail
 from ..document import model
 from ..libvirt_lists import Key
 from ..source import Text
-from ..xpath.constructive import BuildDialect, parse_build_path
+from ..xpath.constructive import HOLE, BuildDialect, BuildProgram, CutPath
 from ..xpath.match import local_name
 from ..xpath.query import Query, Selector, attribute_selector, new_name
 from ..xpath.tree import Path
@@ -88,7 +88,7 @@ class DomainOps:
 
         return compile_one
 
-    def template(self, source: model.Template, *, node: bool = True) -> TemplateProgram:
+    def template(self, source: Text, *, node: bool = True) -> TemplateProgram:
         return compile_template(source, self.compiler(node=node))
 
     def fragment(self, source: model.Fragment) -> FragmentProgram:
@@ -97,14 +97,13 @@ class DomainOps:
     def ensure(self, edit: model.Ensure) -> DomainOp:
         dialect = BuildDialect(self.context.namespaces, self.known)
         within = self.targets(edit.within) if edit.within else None
-        template = compile_template(edit.path, self.compiler(node=within is not None))
-        value = self.template(edit.value, node=within is not None) if edit.value else None
-        constant = template.constant
-        if constant is None:
-            return EnsureOp(template, edit.path, dialect, within, value, edit.allow_protected)
-        path = parse_build_path(edit.path, dialect, constant)
-        check_build_path(edit.path, path, within is not None, value is not None)
-        return EnsureOp(path, edit.path, dialect, within, value, edit.allow_protected)
+        pieces = cut(edit.path, lambda _number: HOLE)
+        path = BuildProgram(CutPath(edit.path, pieces.text, pieces.places, pieces.marks), dialect)
+        check_build_path(edit.path, path.shape, within is not None, edit.value is not None)
+        compiler = self.compiler(node=within is not None)
+        computed = tuple([compiler(expression) for expression in pieces.expressions])
+        value = compile_template(edit.value, compiler) if edit.value else None
+        return EnsureOp(path, computed, edit.path, dialect.namespaces, within, value, edit.allow_protected)
 
     def merge(self, edit: model.Merge) -> DomainOp:
         fragment = self.fragment(edit.xml)
@@ -155,7 +154,7 @@ class DomainOps:
                 )
         else:
             args = tuple(self.template(arg, node=False) for arg in edit.args)
-        env = tuple((name.text, self.template(value, node=False)) for name, value in edit.env)
+        env = tuple((self.template(name, node=False), self.template(value, node=False)) for name, value in edit.env)
         return QemuArgsOp(args, env, edit.span, edit.allow_protected)
 
     def test(self, edit: model.Test) -> DomainOp:

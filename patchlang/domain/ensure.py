@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lxml import etree
 
 from .. import rules
-from ..cel.template import TemplateProgram
+from ..cel.template import TemplateProgram, as_text
 from ..diagnostics import fail
 from ..document.model import Position
 from ..record import record
 from ..result import Effect
 from ..run_scope import Scope
 from ..source import Text
-from ..xpath.constructive import BuildDialect, BuildPath, BuildStep, Condition, parse_build_path
+from ..xpath.constructive import BuildPath, BuildProgram, BuildStep, Condition
 from ..xpath.explain import ambiguous
 from ..xpath.match import Match, string_value
-from ..xpath.query import no_value
+from ..xpath.query import Namespaces, no_value
 from .guarded import Editor, LazySpan
 from .ops import Targets, at_each, note, only_elements, set_at
 from .tree import DomainTree
+
+if TYPE_CHECKING:
+    from ..cel.compiled import Compiled
 
 Walked = list[tuple[etree._Element, BuildStep]]
 
 
 @record
 class EnsureOp:
-    path: BuildPath | TemplateProgram
+    path: BuildProgram
+    computed: tuple[Compiled, ...]
     source: Text
-    dialect: BuildDialect
+    namespaces: Namespaces
     within: Targets | None
     value: TemplateProgram | None
     allow: bool
@@ -56,10 +62,10 @@ class EnsureOp:
         return effect
 
     def _path(self, scope: Scope) -> BuildPath:
-        path = self.path
-        if not isinstance(path, BuildPath):
-            path = parse_build_path(self.source, self.dialect, path.text(scope))
-            check_build_path(self.source, path, self.within is not None, self.value is not None)
+        if not self.computed:
+            return self.path.shape
+        path = self.path.path([as_text(expression.evaluate(scope), expression) for expression in self.computed])
+        check_build_path(self.source, path, self.within is not None, self.value is not None)
         return path
 
     def _walk(self, edit: Editor, start: etree._Element, path: BuildPath, scope: Scope) -> tuple[Walked, bool]:
@@ -81,8 +87,7 @@ class EnsureOp:
         return walked, made
 
     def _make(self, edit: Editor, parent: etree._Element, step: BuildStep, scope: Scope) -> etree._Element:
-        prefix = step.written.split(":")[0] if step.tag.startswith("{") else None
-        nsmap = {prefix: self.dialect.namespaces[prefix]} if prefix else None
+        nsmap = {step.prefix: self.namespaces[step.prefix]} if step.prefix else None
         node = etree.Element(step.tag, nsmap=nsmap)
         for condition in step.conditions:
             value = _wanted(condition, scope)
@@ -104,7 +109,7 @@ def check_build_path(source: Text, path: BuildPath, within: bool, has_value: boo
             rules.BAD_ENSURE_PATH,
             "with `in`, the path starts at the nodes that `in` selects",
             source.span(),
-            f"write it without the leading `/`: `{source.text.lstrip('/')}`",
+            f"write it without the leading `/`: `{source.text.lstrip('/')}`" if source.text.startswith("/") else None,
         )
     if not within and not path.steps:
         raise fail(rules.BAD_ENSURE_PATH, "the path names no element", source.span(), "start with `/domain`")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # a private-use character marks where a computed value goes while the XML around it is parsed
 _MARK = "\ue000"
 _HOLE = pattern(f"{_MARK}([0-9]+){_MARK}")
+_WRITTEN_MARK = pattern(f"{_MARK}|&#(0*57344|x0*e000);", re.IGNORECASE)
 
 
 @record
@@ -72,7 +73,7 @@ class FragmentProgram:
 
 def compile_fragment(source: Text, namespaces: dict[str, str], compiler: Compiler) -> FragmentProgram:
     """Parse a fragment of one or more elements. Raises PatchError (PL203, PL204, PL209)."""
-    if _MARK in source.text:
+    if _WRITTEN_MARK.search(source.text):
         raise fail(rules.BAD_FRAGMENT, "the fragment holds the private-use character U+E000", source.span())
     pieces = cut(source, lambda number: f"{_MARK}{number}{_MARK}")
     if bad := unusable_character(pieces.text):

@@ -6,7 +6,9 @@ from lxml import etree
 
 from .. import rules
 from ..cel.template import TemplateProgram, as_text
+from ..diagnostics import fail
 from ..document.model import Position
+from ..patterns import pattern
 from ..record import record
 from ..result import Effect
 from ..run_scope import Scope
@@ -16,20 +18,22 @@ from .guarded import Editor
 from .ops import note
 from .tree import DomainTree
 
+# as libvirt takes it: qemuDomainXmlNsDefParse
+_VARIABLE = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 
 @record
 class QemuArgsOp:
     args: tuple[TemplateProgram, ...] | TemplateProgram
-    env: tuple[tuple[str, TemplateProgram], ...]
+    env: tuple[tuple[TemplateProgram, TemplateProgram], ...]
     span: Span
     allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         effect, edit = Effect(), Editor(tree, lambda: self.span, self.allow)
-        args, env = self._arguments(scope), [(name, value.text(scope)) for name, value in self.env]
-        for text in [*args, *(value for _, value in env)]:
+        args, env = self._arguments(scope), self._variables(scope)
+        for text in [*args, *env, *env.values()]:
             edit.check_text(text, edit.place)
         if not args and not env:
             return effect
@@ -39,7 +43,7 @@ class QemuArgsOp:
             edit.insert([line], tree.root, Position.APPEND)
         note(effect, [Match(line)])
         effect.changed += self._add_arguments(edit, line, args)
-        for name, value in env:
+        for name, value in env.items():
             effect.changed += self._set_variable(edit, line, name, value)
         return effect
 
@@ -53,6 +57,19 @@ class QemuArgsOp:
             help = "make a list of a text by `.split(' ')`, or write the arguments as a YAML list"
             raise origin.error(rules.WRONG_RESULT, f"`args` needs a list, the expression gives {found}", help)
         return [as_text(item, origin) for item in value]
+
+    def _variables(self, scope: Scope) -> dict[str, str]:
+        variables: dict[str, str] = {}
+        for name, value in self.env:
+            written = name.constant
+            text = name.text(scope) if written is None else written
+            if written is None and not _VARIABLE.fullmatch(text):
+                help = "it is letters, digits and `_`, and does not begin with a digit"
+                raise fail(rules.WRONG_RESULT, "the key is not the name of a variable", name.source.span(), help)
+            if text in variables:
+                raise fail(rules.WRONG_RESULT, "two keys of `env` give the same variable", name.source.span())
+            variables[text] = value.text(scope)
+        return variables
 
     def _add_arguments(self, edit: Editor, line: etree._Element, args: list[str]) -> bool:
         present = list(line.iterchildren(_qemu("arg")))

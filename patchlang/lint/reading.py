@@ -19,7 +19,7 @@ from ..xpath.parser import XPathSyntaxError, parse
 from ..xpath.tree import Binary, Expr, Path, Step
 
 # in these `$[ ]` is computed
-TEMPLATES = (model.Template, model.Fragment, model.ConstructivePath, model.Pointer)
+TEMPLATES = (model.Template, model.ComputedName, model.Fragment, model.ConstructivePath, model.Pointer)
 
 
 def advice(

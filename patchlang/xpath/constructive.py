@@ -2,23 +2,30 @@
 
 Steps are names; predicates are equalities of ``@attribute`` or ``.`` with a literal or a variable, joined by ``and``.
 They are read as XPath and then held to that subset, so that what is built is what the path selects.
+
+Such a path may be a template. Its computed parts, the holes, are cut out before it is read, and their values are put
+into what was read: in quotes a value is text, elsewhere it is steps or a whole number. No value can add a predicate.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .. import rules
 from ..diagnostics import PatchError, Rule, did_you_mean, fail
 from ..patterns import pattern
 from ..record import record
 from ..source import Span, Text
-from .parser import XPathSyntaxError, parse
+from .parser import MAX_LENGTH, MAX_TOKENS, XPathSyntaxError, is_ncname, parse
 from .query import Namespaces, new_name
-from .tree import Binary, Expr, Literal, Number, Path, Step, VariableRef
+from .tree import Binary, Expr, Literal, Number, Path, Step, VariableRef, walk
 
-_QUOTED = pattern("`.*`", re.DOTALL)
+HOLE = "Q"
+"""What stands for a computed part while the path is read: part of a name, but of no word that XPath knows."""
+
+_QUOTED_HOLE = pattern(f"`[^`]*{HOLE}[^`]*`")
+_QUOTE = pattern("['\"]")
+_WHOLE_NUMBER = pattern("[0-9]+")
 
 
 @record
@@ -32,9 +39,10 @@ class Condition:
 
 @record
 class BuildStep:
-    """One element: its Clark name, as it is written, and what tells it apart."""
+    """One element: its Clark name, the prefix of that, the step as it is written, and what tells the element apart."""
 
     tag: str
+    prefix: str | None
     written: str
     conditions: tuple[Condition, ...]
 
@@ -56,51 +64,137 @@ class BuildDialect:
     variables: frozenset[str]
 
 
-def parse_build_path(source: Text, dialect: BuildDialect, text: str | None = None) -> BuildPath:
-    """Read a constructive path; ``text`` is what the template ``source`` came to.
+@record
+class CutPath:
+    """A path whose computed parts are cut out: ``text`` has a :data:`HOLE` at each of the offsets ``holes``.
 
-    Raises PatchError (PL206, PL207, PL209).
+    ``places``: where in the source each character of ``text`` stands, and the end.
     """
-    return _Reader(source, source.text if text is None else text, dialect).read()
+
+    source: Text
+    text: str
+    places: tuple[int, ...]
+    holes: tuple[int, ...]
+
+    def span(self, start: int, end: int) -> Span:
+        return self.source.span(*self._range(start, end))
+
+    def written(self, start: int, end: int) -> str:
+        """The characters ``start`` to ``end`` of the text as they stand in the source."""
+        return self.source.text[slice(*self._range(start, end))]
+
+    def _range(self, start: int, end: int) -> tuple[int, int]:
+        last = len(self.text)
+        return self.places[min(start, last)], self.places[min(end, last)]
+
+
+class BuildProgram:
+    """A constructive path, read once; :meth:`path` puts the values of its computed parts in."""
+
+    def __init__(self, cut: CutPath, dialect: BuildDialect) -> None:
+        """Raises PatchError (PL206, PL207, PL209)."""
+        self._cut = cut
+        self._dialect = dialect
+        try:
+            tree = parse(cut.text)
+        except XPathSyntaxError as e:
+            message = _QUOTED_HOLE.sub("`$[…]`", e.message) if cut.holes else e.message
+            raise fail(
+                rules.BAD_ENSURE_PATH, f"not XPath: {message}", cut.span(e.offset, e.offset + 1), e.help
+            ) from None
+        if not isinstance(tree, Path) or tree.base is not None or not tree.steps:
+            span, help = cut.span(0, len(cut.text)), "such as `/domain/os/smbios/@mode`"
+            raise fail(rules.BAD_ENSURE_PATH, "a path is needed here", span, help)
+        self._tree = tree
+        literals = [(e.start, e.end) for e in walk(tree) if isinstance(e, Literal)]
+        self._bare = {at for at in cut.holes if not any(start < at < end for start, end in literals)}
+        self.shape = self._read(None)
+        """The path with a name of no meaning wherever a part of a name is computed."""
+
+    def path(self, values: Sequence[str]) -> BuildPath:
+        """The path with the values of its holes, in order. Raises PatchError (PL207, PL209)."""
+        return self._read(dict(zip(self._cut.holes, values, strict=True))) if values else self.shape
+
+    def _read(self, values: dict[int, str] | None) -> BuildPath:
+        return _Reader(self._cut, self._tree, self._dialect, self._bare, values).read()
 
 
 class _Reader:
-    def __init__(self, source: Text, text: str, dialect: BuildDialect) -> None:
-        self.source = source
-        self.text = text
-        self.computed = text != source.text
+    def __init__(
+        self, cut: CutPath, tree: Path, dialect: BuildDialect, bare: set[int], values: dict[int, str] | None
+    ) -> None:
+        self.cut = cut
+        self.text = cut.text
+        self.tree = tree
         self.dialect = dialect
+        self.bare = bare
+        self.values = values
         self.inside: Step | None = None
 
     def read(self) -> BuildPath:
-        try:
-            tree = parse(self.text)
-        except XPathSyntaxError as e:
-            raise self.error(f"not XPath: {e.message}", e.offset, e.offset + 1, e.help) from None
-        if not isinstance(tree, Path) or tree.base is not None or not tree.steps:
-            raise self.error("a path is needed here", 0, len(self.text), "such as `/domain/os/smbios/@mode`")
-        *steps, last = tree.steps
+        self.check_values()
+        *above, last = self.tree.steps
+        absolute = self.tree.absolute or (0 in self.bare and self.filled(0, 1).startswith("/"))
+        steps = [made for step in above for made in self.elements(step, self.names(step))]
         attribute = None
         if last.axis == "attribute":
             if last.predicates or last.test.endswith(("*", ")")):
                 raise self.error("the attribute at the end must be a plain name", last.start, last.end)
-            attribute = self.clark(last.test, last)
+            attribute = self.clark(self.filled(last.head_end - len(last.test), last.head_end), last, attribute=True)
         else:
-            steps.append(last)
-        return BuildPath(tree.absolute, tuple(self.step(step) for step in steps), attribute)
+            names = self.names(last)
+            if names[-1].startswith("@") and not last.predicates:
+                attribute = self.clark(names.pop()[1:], last, attribute=True)
+            steps += self.elements(last, names)
+        if 2 * len(steps) > MAX_TOKENS:
+            raise self.error(f"the path has more than {MAX_TOKENS // 2} steps", 0, len(self.text))
+        return BuildPath(absolute, tuple(steps), attribute)
 
-    def step(self, step: Step) -> BuildStep:
+    def check_values(self) -> None:
+        """What is computed outside quotes may be steps or a whole number, and nothing else."""
+        if self.values is None:
+            return
+        for at in sorted(self.bare):
+            value = self.values[at]
+            steps = value.removeprefix("/") if at == 0 else value
+            if not _WHOLE_NUMBER.fullmatch(value) and not _are_steps(steps):
+                raise self.error(
+                    "the value is neither steps of a path nor a whole number",
+                    at,
+                    at + 1,
+                    "outside quotes, `$[ ]` gives names joined by `/`, the last perhaps with `@`, or one whole number; "
+                    "for any text put it in quotes: `[@name='$[ ]']`",
+                )
+        if len(self.text) + sum(len(self.values[at]) for at in self.bare) > MAX_LENGTH:
+            raise self.error(f"the path is longer than {MAX_LENGTH} characters", 0, len(self.text))
+
+    def names(self, step: Step) -> list[str]:
+        """What a step names: one element, and where it is computed perhaps several, the last perhaps an attribute."""
         if step.axis != "child" or step.test.endswith(("*", ")")):
-            what = "`//`" if step.abbreviated else f"`{self.text[step.start : step.head_end]}`"
+            what = "`//`" if step.abbreviated else f"`{self.cut.written(step.start, step.head_end)}`"
             raise self.error(
                 f"{what} cannot be made; each step must name one element",
                 step.start,
                 step.end,
                 self.apart(step),
             )
+        start = step.head_end - len(step.test)
+        name = self.filled(start, step.head_end)
+        return (name.removeprefix("/") if start == 0 and 0 in self.bare else name).split("/")
+
+    def elements(self, step: Step, names: list[str]) -> Iterator[BuildStep]:
+        """The elements of these names, the last with the predicates of the step."""
         self.inside = step
         conditions = tuple(c for p in step.predicates for c in self.conditions(p))
-        return BuildStep(self.clark(step.test, step), step.test, conditions)
+        written = self.cut.written(step.start, step.head_end)
+        for number, name in enumerate(names, 1):
+            if name.startswith("@"):
+                message = "the value ends in an attribute, which only the end of the path may be"
+                raise self.error(message, step.start, step.head_end)
+            prefix = name.partition(":")[0] if ":" in name else None
+            yield BuildStep(
+                self.clark(name, step, attribute=False), prefix, written, conditions if number == len(names) else ()
+            )
 
     def conditions(self, expr: Expr) -> Iterator[Condition]:
         match expr:
@@ -109,10 +203,9 @@ class _Reader:
                 yield from self.conditions(right)
             case Path(base=Expr() as inner, steps=(), filters=()):
                 yield from self.conditions(inner)
-            case (
-                Binary(operator="=", left=Path() as path, right=value)
-                | Binary(operator="=", left=value, right=Path() as path)
-            ):
+            case Binary(operator="=", left=Path() as path, right=value) if not self.is_hole(path):
+                yield self.condition(path, value)
+            case Binary(operator="=", left=value, right=Path() as path):
                 yield self.condition(path, value)
             case _:
                 raise self.not_buildable(expr)
@@ -123,15 +216,24 @@ class _Reader:
         step = path.steps[0]
         attribute = None
         if step.axis == "attribute" and not step.test.endswith(("*", ")")):
-            attribute = self.clark(step.test, step)
+            name = self.filled(step.head_end - len(step.test), step.head_end)
+            attribute = self.clark(name, step, attribute=True)
         elif step.axis != "self" or step.test != "node()":
             raise self.not_buildable(path)
         match value:
             case Literal(value=text):
-                return Condition(attribute, literal=text)
+                opening = _QUOTE.search(self.text, value.start)
+                assert opening, "a literal is in quotes, perhaps within parentheses"
+                return Condition(attribute, literal=self.filled(opening.end(), opening.end() + len(text)))
             case Number():
                 return Condition(attribute, literal=self.text[value.start : value.end])
-            case VariableRef(name=name):
+            case Path() if self.is_hole(value):
+                number = self.filled(value.start, value.end)
+                if self.values is not None and not _WHOLE_NUMBER.fullmatch(number):
+                    help = "for any text put it in quotes: `[@name='$[ ]']`"
+                    raise self.error("the value must be a whole number here", value.start, value.end, help)
+                return Condition(attribute, literal=number)
+            case VariableRef(name=name) if not self.has_hole(value.start, value.end):
                 root, dot, _ = name.partition(".")
                 if name not in self.dialect.variables and not (dot and f"{root}.*" in self.dialect.variables):
                     known = sorted(v for v in self.dialect.variables if not v.endswith("*"))
@@ -141,14 +243,31 @@ class _Reader:
             case _:
                 raise self.not_buildable(value)
 
-    def clark(self, name: str, step: Step) -> str:
+    def is_hole(self, expr: Expr) -> bool:
+        """Is it a computed part, and nothing else?"""
+        return expr.start in self.bare and expr.end == expr.start + 1
+
+    def has_hole(self, start: int, end: int) -> bool:
+        return any(start <= at < end for at in self.cut.holes)
+
+    def filled(self, start: int, end: int) -> str:
+        """The characters ``start`` to ``end`` with the values in place."""
+        values = self.values or {}
+        return "".join(values.get(at, self.text[at]) for at in range(start, end))
+
+    def clark(self, name: str, step: Step, *, attribute: bool) -> str:
+        computed = self.has_hole(step.start, step.head_end)
+        if computed and self.values is None:
+            return name  # its prefix may be what is computed
+        shown = self.cut.written(step.start, step.head_end) if computed else name
         try:
-            return new_name(name, self.dialect.namespaces, attribute=step.axis == "attribute")
+            return new_name(name, self.dialect.namespaces, attribute=attribute)
         except ValueError as e:
-            raise self.error(f"`{name}` cannot be made: {e}", step.start, step.end) from None
+            raise self.error(f"`{shown}` cannot be made: {e}", step.start, step.head_end) from None
         except KeyError:
-            message, help = f"the prefix `{name.split(':')[0]}` is not declared", "declare it in `spec.namespaces`"
-            raise self.error(message, step.start, step.end, help, rules.UNKNOWN_PREFIX) from None
+            prefix = f"the prefix of `{shown}`" if computed else f"the prefix `{name.split(':')[0]}`"
+            message, help = f"{prefix} is not declared", "declare it in `spec.namespaces`"
+            raise self.error(message, step.start, step.head_end, help, rules.UNKNOWN_PREFIX) from None
 
     def not_buildable(self, expr: Expr) -> PatchError:
         return self.error(
@@ -160,18 +279,22 @@ class _Reader:
 
     def apart(self, step: Step | None) -> str:
         """The way to write a path of which a step cannot be made."""
-        rest = self.text[step.end :].lstrip("/") if step else ""
-        if step is None or not rest or step.axis != "child":
+        rest = self.cut.written(step.end, len(self.text)).lstrip("/") if step else ""
+        if step is None or not rest or step.axis != "child" or self.cut.holes:
             return "select the nodes with `in`, and name in `path` what is to be made below them"
         return f"write `in: {self.text[: step.end]}` and `path: {rest}`"
 
     def error(
         self, message: str, start: int, end: int, help: str | None = None, rule: Rule = rules.BAD_ENSURE_PATH
     ) -> PatchError:
-        if self.computed:  # from the VMI, as like as not: nothing of it is quoted
-            message = _QUOTED.sub("`…`", message)
-            help = "the path is computed; what it comes to must be a path that `ensure` can make"
-        return fail(rule, message, self.span(start, end), help)
+        return fail(rule, message, self.cut.span(start, end), help)
 
-    def span(self, start: int, end: int) -> Span:
-        return self.source.span() if self.computed else self.source.span(start, end)
+
+def _are_steps(text: str) -> bool:
+    *above, last = text.split("/")
+    return all(map(_is_qname, (*above, last.removeprefix("@"))))
+
+
+def _is_qname(text: str) -> bool:
+    prefix, colon, local = text.partition(":")
+    return is_ncname(prefix) and (not colon or is_ncname(local))

@@ -33,7 +33,7 @@ NOTATIONS: dict[Role, set[Any]] = {
     Role.ARGUMENT: {
         model.Template,
         tuple[model.Template, ...],
-        tuple[tuple[model.Name, model.Template], ...],
+        tuple[tuple[model.ComputedName, model.Template], ...],
     },
     Role.CONDITION: {model.Expression},
     Role.MESSAGE: {model.Template},
