@@ -119,13 +119,31 @@ def test_control_c_ends_at_once_and_quietly(jobs: str) -> None:
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where the tests run in the background
     )
-    ends = [writing_end(pipe) for pipe in pipes[: int(jobs)]]  # from now on it waits for what we write
+    ends = [writing_end(pipe) for pipe in pipes[: int(jobs)]]  # soon it waits for what we write
+    wait_until_all_wait(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does
     _, errors = process.communicate(timeout=20)
     for end in ends:
         os.close(end)
     assert process.returncode == 130
     assert errors.strip() == ""
+
+
+def wait_until_all_wait(group: int) -> None:
+    """Until each process of the group waits: a signal just before a call that blocks is heard when that returns."""
+    for _ in range(1200):
+        fields = [stat.rpartition(")")[2].split() for stat in map(read_if_there, Path("/proc").glob("[0-9]*/stat"))]
+        if {state for state, _, of, *_ in filter(None, fields) if int(of) == group} == {"S"}:
+            return
+        time.sleep(0.05)
+    raise AssertionError("they go on working")
+
+
+def read_if_there(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def writing_end(pipe: str) -> int:
