@@ -10,11 +10,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from law_domains import Domain, domains
+from lxml import etree
 
 from patchlang import handbook
 from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_domain
 from patchlang.load import load_sources
+from patchlang.markup import attributes_of, set_attributes
 from patchlang.result import Outcome, State
 from patchlang.rng.check import patch_domain_checked
 from patchlang.rng.faults import Comparison
@@ -186,14 +189,33 @@ ELEMENTS = st.recursive(
 
 @given(before=st.lists(ELEMENTS, max_size=3), after=st.lists(ELEMENTS, max_size=3))
 def test_what_is_valid_has_no_fault_and_what_is_not_has_one(before: list[str], after: list[str]) -> None:
-    from lxml import etree
-
     old, new = (domain(f"<devices>{''.join(those)}</devices>") for those in (before, after))
     found = Comparison(SCHEMA, old).new_faults(new)
     if SCHEMA.allows(etree.fromstring(new)):
         assert found == []
     elif SCHEMA.allows(etree.fromstring(old)):
         assert any(fault.sure for fault in found)
+
+
+@given(domains(), domains(), st.sampled_from(("urn:", "", "../", "?")))
+def test_whatever_a_domain_holds_the_check_has_an_answer(before: Domain, after: Domain, start: str) -> None:
+    """Comments and processing instructions anywhere, namespaces rebound or relative, text in odd places."""
+    old, new = (one.data.replace(b"'urn:", f"'{start}".encode()) for one in (before, after))
+    old, new = (data.replace(b'"urn:', f'"{start}'.encode()) for data in (old, new))
+    for fault in Comparison(SCHEMA, old).new_faults(new):
+        assert fault.path.startswith("/domain")
+        assert fault.says
+
+
+@given(domains())
+def test_how_a_domain_is_written_is_no_news(domain: Domain) -> None:
+    """Comments gone, attributes in another order, tags written otherwise."""
+    root = etree.fromstring(domain.data)
+    etree.strip_elements(root, etree.Comment, with_tail=False)
+    for element in root.iter(etree.Element):
+        set_attributes(element, reversed(attributes_of(element).items()))
+    found = Comparison(SCHEMA, domain.data).new_faults(etree.tostring(root, encoding="utf-8"))
+    assert [fault for fault in found if fault.sure] == []
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,14 @@ def test_the_order_of_devices_does_not_count() -> None:
     assert differences(DOMAIN, etree.tostring(root), ("one", "other")) == ""
 
 
+def test_machines_with_namespaces_that_are_relative_uris_are_compared() -> None:
+    root = etree.fromstring(DOMAIN)
+    root.append(etree.fromstring("<metadata><a xmlns='u' b='1'/></metadata>"))
+    once = etree.tostring(root)
+    assert differences(once, once.replace(b"<a ", b"<a  "), ("one", "other")) == ""
+    assert '+    <a xmlns="u" b="2"></a>' in differences(once, once.replace(b'b="1"', b'b="2"'), ("one", "other"))
+
+
 def test_a_comparison_shows_changed_devices_in_their_place() -> None:
     other = DOMAIN.replace(b'dev="vda"', b'dev="vdb"')
     _, _, *lines = differences(DOMAIN, other, ("one", "other")).splitlines()

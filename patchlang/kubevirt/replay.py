@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from lxml import etree
 
+from ..markup import attributes_of, set_attributes
 from . import structs
 
 Element: TypeAlias = Any
@@ -80,7 +81,11 @@ def _parsed(domain: bytes) -> Element:
 
 def _pretty(root: Element) -> str:
     etree.indent(root)
-    return bytes(etree.tostring(root, method="c14n")).decode() + "\n"
+    for element in root.iter(etree.Element):
+        set_attributes(element, sorted(attributes_of(element).items()))
+        if not len(element):
+            element.text = element.text or ""  # written as `<a></a>`
+    return str(etree.tostring(root, encoding="unicode")) + "\n"
 
 
 def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element]:

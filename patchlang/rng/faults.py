@@ -255,7 +255,23 @@ def _names(element: etree._Element) -> Names:
 
 
 def _content(element: etree._Element) -> bytes:
-    return etree.tostring(element, method="c14n", exclusive=True, with_comments=False, with_tail=False)
+    """All that is in an element, whatever its prefixes, its comments and the order of its attributes.
+
+    Canonical XML would be that, but there is none where a namespace is a relative URI.
+    """
+    pieces: list[str] = []
+    for event, node in etree.iterwalk(element, events=("start", "end", "comment", "pi")):
+        if event == "start":
+            attributes = sorted(attributes_of(node).items())
+            pieces += [f"\0<{node.tag}", *(f"\0{name}\0{value}" for name, value in attributes), "\0>", node.text or ""]
+            continue
+        if event == "end":
+            pieces.append("\0/")
+        elif event == "pi":
+            pieces.append(f"\0?{node.target}\0{node.text or ''}\0")
+        if node is not element:
+            pieces.append(node.tail or "")
+    return "".join(pieces).encode()
 
 
 def _keys(unit: etree._Element) -> dict[Match, _Key]:
