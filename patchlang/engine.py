@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from . import rules
+from .budget import Budget
 from .compile import CompiledDocument, CompiledEdit, Program
 from .diagnostics import Diagnostic, PatchError, Severity
 from .document.model import FailurePolicy
@@ -65,8 +66,10 @@ def patch_cloud_init(
         vmi_data = parse_vmi(vmi)
         state = CloudInitState(open_cloud_init(cloud_init_data, no_cloud_source))
 
+        budget = Budget()
+
         def new_scope(_document: CompiledDocument) -> Scope:
-            return Scope(vmi_data, facts={"cloudInit": state.facts})
+            return Scope(vmi_data, budget, facts={"cloudInit": state.facts})
 
         warnings = Run(program, state, lambda d: d.cloud_init, new_scope, trace, progress).all()
         closed = state.current.close()
@@ -77,7 +80,7 @@ def patch_cloud_init(
 
 def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocument) -> Scope:
     tree.preferred |= {uri: prefix for prefix, uri in document.namespaces.items()}
-    return Scope(vmi, query=_DomainQueries(tree, document))
+    return Scope(vmi, tree.budget, query=_DomainQueries(tree, document))
 
 
 class _DomainQueries:
@@ -147,6 +150,10 @@ class Run:
 
     def document(self, document: CompiledDocument, trace: DocumentTrace) -> None:
         scope = self.new_scope(document)
+        with scope.budget.passing():
+            self.in_scope(document, scope, trace)
+
+    def in_scope(self, document: CompiledDocument, scope: Scope, trace: DocumentTrace) -> None:
         for name, expression in document.variables:
             try:
                 scope.variables[name] = expression.evaluate(scope)
@@ -160,36 +167,37 @@ class Run:
             edit_trace = EditTrace(edit.label, edit.span)
             trace.edits.append(edit_trace)
             try:
-                self.edit(edit, scope, edit_trace)
+                with scope.budget.passing():
+                    self.edit(edit, scope, edit_trace)
             except PatchError as e:
                 edit_trace.reason = "failed"
                 raise PatchError(_belonging(e.diagnostic, document.name, edit.span)) from None
 
     def edit(self, edit: CompiledEdit[Any], scope: Scope, trace: EditTrace) -> None:
-        items: list[dict[str, Any]] = [{}]
+        items: list[Any] | None = None
         if edit.for_each is not None:
-            values = edit.for_each.evaluate(scope)
-            if not isinstance(values, list):
+            items = edit.for_each.evaluate(scope)
+            if not isinstance(items, list):
                 raise edit.for_each.error(rules.WRONG_RESULT, "`forEach` needs a list", "of a map, take `keys(...)`")
-            if len(values) > MAX_ITEMS:
+            if len(items) > MAX_ITEMS:
                 raise edit.for_each.error(rules.LIMIT, f"`forEach` goes over at most {MAX_ITEMS} items")
-            items = [{"item": value, "index": index} for index, value in enumerate(values)]
             if not items:
                 trace.reason = "`forEach` is empty"
-        for loop in items:
-            scope.loop = loop
-            if edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
-                trace.skipped += 1
-                trace.reason = "`when` is false"
-                continue
-            trace.ran += 1
-            try:
-                effect = edit.op.apply(self.state, scope)
-            except PatchError as e:
-                if edit.for_each is None:
-                    raise
-                number = f"item {loop['index'] + 1} of {len(items)}"
-                raise PatchError(replace(e.diagnostic, message=f"{number}: {e.diagnostic.message}")) from None
+        for index, item in enumerate([None] if items is None else items):
+            scope.loop = {} if items is None else {"item": item, "index": index}
+            with scope.budget.passing():
+                if edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
+                    trace.skipped += 1
+                    trace.reason = "`when` is false"
+                    continue
+                trace.ran += 1
+                try:
+                    effect = edit.op.apply(self.state, scope)
+                except PatchError as e:
+                    if items is None:
+                        raise
+                    message = f"item {index + 1} of {len(items)}: {e.diagnostic.message}"
+                    raise PatchError(replace(e.diagnostic, message=message)) from None
             trace.matched += effect.matched
             trace.changed += effect.changed
             trace.places += effect.places

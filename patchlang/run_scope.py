@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from . import rules
+from .budget import Budget
 from .diagnostics import Diagnostic, fail
 from .record import field, record, replace
 from .values import kind
@@ -15,7 +16,11 @@ _SIMPLE = (str, int, float, bool)
 
 
 class Bindings(Protocol):
-    """The values of one evaluation."""
+    """The values of one evaluation, and what the run may still make."""
+
+    @property
+    def budget(self) -> Budget:
+        """What expressions and templates make is held here."""
 
     def cel_value(self, name: str) -> Any:
         """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
@@ -36,6 +41,7 @@ class Scope:
     """
 
     vmi: dict[str, Any]
+    budget: Budget = field(default_factory=Budget)
     variables: dict[str, Any] = field(default_factory=dict)
     failures: dict[str, Diagnostic] = field(default_factory=dict)
     loop: dict[str, Any] = field(default_factory=dict)

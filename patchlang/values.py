@@ -14,6 +14,8 @@ from typing import Any
 MAX_NODES = 50_000
 MAX_TEXT = 1 << 20
 MAX_DEPTH = 100
+VALUE = 96
+"""The memory of a value in a list or map, on the average."""
 _MOST_BITS = 14_000  # Python writes no number of more than 4300 digits
 
 
@@ -117,13 +119,18 @@ def freeze(value: Any) -> Any:
             return type(value), value
 
 
-def check_size(value: Any) -> None:
-    """Raises TooBigError where a value has too many nodes, too much text or too deep a nesting.
+def text_size(text: str | bytes) -> int:
+    """The memory of a text: Python takes four bytes for each character where one of them needs that."""
+    return len(text) if isinstance(text, bytes) or text.isascii() else 4 * len(text)
+
+
+def check_size(value: Any) -> int:
+    """The memory of a value. Raises TooBigError where it has too many nodes, too much text or too deep a nesting.
 
     Parts that are shared count each time: it is the written size that matters, and 22 doubling copies share nearly
     everything. The walk ends at the limit.
     """
-    nodes = text = depth = 0
+    nodes = text = memory = depth = 0
     level = [value]
     while level:
         nodes += len(level)
@@ -131,6 +138,7 @@ def check_size(value: Any) -> None:
         for item in level:
             if isinstance(item, (str, bytes)):
                 text += len(item)
+                memory += text_size(item)
             elif isinstance(item, dict):
                 below += item
                 below += item.values()
@@ -145,6 +153,7 @@ def check_size(value: Any) -> None:
         if depth > MAX_DEPTH:
             raise TooBigError(f"nested deeper than {MAX_DEPTH}")
         level, depth = below, depth + 1
+    return memory + VALUE * nodes
 
 
 def count(value: Any) -> int:

@@ -532,6 +532,7 @@ def test_a_tree_rolled_back_is_as_if_nothing_had_been(
     domain: Domain, first: list[Change], undone: list[Change], then: list[Change]
 ) -> None:
     tree, fresh = domain_tree.parse(domain.data), domain_tree.parse(domain.data)
+    beginning = tree.mark()
     for change in first:
         change.apply(tree)
         change.apply(fresh)
@@ -550,7 +551,7 @@ def test_a_tree_rolled_back_is_as_if_nothing_had_been(
     assert reference.canonical(etree.fromstring(fresh.result()), exact=True) == reference.canonical(
         fresh.root, exact=True
     )
-    tree.rollback(0)
+    tree.rollback(beginning)
     assert tree.result() == domain.data
     assert reference.canonical(tree.root, exact=True) == reference.canonical(etree.fromstring(domain.data), exact=True)
 

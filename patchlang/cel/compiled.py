@@ -106,9 +106,10 @@ class Compiled:
         if failed:
             raise self._failed(str(result), bindings)
         try:
-            check_size(result)
+            size = check_size(result)
         except TooBigError as e:
             raise self.error(rules.LIMIT, f"the result is too big: {e}") from None
+        bindings.budget.hold(size, self.source.span)
         return self._plain(result)
 
     def _convert(self, value: cel.Value) -> Any:

@@ -12,6 +12,7 @@ from ..patterns import pattern
 from ..record import record
 from ..run_scope import Bindings
 from ..source import Span, Text
+from ..values import text_size
 from .syntax import closing_bracket
 
 if TYPE_CHECKING:
@@ -146,10 +147,11 @@ class TemplateProgram:
 
         Raises PatchError (PL403, PL409).
         """
-        return "".join(
+        pieces = [
             part if isinstance(part, str) else as_text(part.evaluate(bindings), part, booleans=booleans)
             for part in self.parts
-        )
+        ]
+        return joined(pieces, bindings)
 
     def value(self, bindings: Bindings) -> Any:
         """The value of a template that is exactly one ``$[ ]``, with its type; else the text."""
@@ -163,6 +165,13 @@ def compile_template(source: Text, compiler: Compiler) -> TemplateProgram:
     return TemplateProgram(
         source, tuple(p.text if isinstance(p, LiteralPiece) else compiler(p.expression) for p in pieces(source))
     )
+
+
+def joined(pieces: list[str], bindings: Bindings) -> str:
+    """The text that the pieces are together."""
+    if len(pieces) > 1:
+        bindings.budget.hold(sum(map(text_size, pieces)))
+    return "".join(pieces)
 
 
 def as_text(value: Any, origin: Compiled, *, booleans: bool = False) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from .. import rules
-from ..cel.template import Compiler, Cut, as_text, cut
+from ..cel.template import Compiler, Cut, as_text, cut, joined
 from ..diagnostics import PatchError, fail
 from ..markup import attributes_of, escape_attribute, read_by_expat, unusable_character
 from ..out_of_memory import raise_if_exhausted
@@ -18,6 +18,7 @@ from ..patterns import pattern
 from ..record import record
 from ..run_scope import Bindings
 from ..source import Text
+from . import weights
 from .read import MAX_ATTRIBUTES, is_crowded
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ class FragmentProgram:
     def __init__(self, source: Text, root: etree._Element, holes: tuple[_Hole, ...]) -> None:
         self.source = source
         self.root = root
+        self.size = weights.of_built(root)
         self._holes = holes
 
     def build(self, bindings: Bindings) -> list[etree._Element]:
-        """New elements with the values in place. Raises PatchError (PL403, PL406, PL409)."""
+        """New elements with the values in place. Raises PatchError (PL403, PL406, PL409, PL413)."""
+        bindings.budget.hold(self.size)
         root = deepcopy(self.root)
         if self._holes:
             nodes = list(root.iter())
@@ -57,12 +60,13 @@ class FragmentProgram:
         return list(root)
 
     def _fill(self, node: etree._Element, hole: _Hole, bindings: Bindings) -> None:
-        text = ""
+        pieces: list[str] = []
         for part in hole.parts:
             value = part if isinstance(part, str) else as_text(part.evaluate(bindings), part)
             if not isinstance(part, str) and (bad := unusable_character(value)):
                 raise part.error(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry")
-            text += value
+            pieces.append(value)
+        text = joined(pieces, bindings)
         if hole.place == "text":
             node.text = text
         elif hole.place == "tail":

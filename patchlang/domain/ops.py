@@ -132,6 +132,7 @@ class FragmentOp(EachOp):
 
     def values(self, matches: list[Match], scope: Scope) -> Iterable[tuple[Match, list[etree._Element]]]:
         only_elements(matches, self.targets.selector.source, self.name)
+        scope.budget.check(len(matches) * self.fragment.size)
         return at_each(matches, scope, lambda: self.fragment.build(scope))
 
 

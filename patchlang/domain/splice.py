@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
+from typing import Any
 
 from lxml import etree
 
@@ -40,6 +41,10 @@ class Changes:
     chunks: dict[Slot, tuple[Chunk, ...]]
     parents: dict[Element, Element]
     new: dict[Element, str | None]
+
+    def noted(self) -> tuple[dict[Element, Any], ...]:
+        """What only grows while edits go on."""
+        return self.starts, self.contents, self.parents, self.new
 
     def dirty(self) -> Dirty:
         """Touched elements and all above them."""

@@ -6,25 +6,29 @@ lxml holds the tree; the first edit looks up where in the input each node stands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cached_property, partial
 from typing import Any
 
 from lxml import etree
 
-from .. import rules
+from .. import budget, rules
+from ..budget import Budget
 from ..diagnostics import fail
 from ..document.model import Position
 from ..markup import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
+from ..values import text_size
+from . import weights
 from .indent import Indentation, edge_child
 from .index import Element, Index
-from .read import MAX_ATTRIBUTES, MAX_NODES, read_root
+from .read import MAX_ATTRIBUTES, read_root
 from .splice import Changes, Splicer, content_of, same_as_before
 
-MAX_WRITTEN = 4 << 20
 MAX_DEPTH = 256
 """Of elements in each other; libxml2, and with it libvirt, reads no more."""
+_PLACED = 2
+"""Changes that take a node in or out: of its place, and of the white space around it."""
 
 
 def parse(data: bytes) -> DomainTree:
@@ -35,22 +39,24 @@ def parse(data: bytes) -> DomainTree:
     return DomainTree(data, read_root(data))
 
 
+Mark = tuple[int, tuple[int, ...], int]
+
+
 class DomainTree:
     """A domain under edit. Every change goes through its methods and can be undone back to a :meth:`mark`.
 
-    ``preferred`` are prefixes by namespace, for names that need a new declaration.
+    ``preferred`` are prefixes by namespace, for names that need a new declaration; ``budget`` is what the run may make.
     """
 
     def __init__(self, data: bytes, root: Element) -> None:
         self.root = root
         self.document = root.getroottree()
         self.preferred: dict[str, str] = {}
+        self.budget = Budget()
         self._data = data
         self._changes = Changes({}, {}, {}, {}, {})
         self._undo: list[Callable[[], None]] = []
         self._indentation = Indentation(root, self._changes.contents)
-        self._grown = 0
-        self._written = 0
 
     # -- what edits do -------------------------------------------------------------------------------------------
 
@@ -58,7 +64,7 @@ class DomainTree:
         """``name`` in Clark notation. False where the attribute had this value."""
         if element.get(name) == value:
             return False
-        self._account(value)
+        self._count(value)
         if name not in element.attrib and len(element.attrib) >= MAX_ATTRIBUTES:
             raise fail(rules.LIMIT, f"the patches give an element more than {MAX_ATTRIBUTES} attributes")
         before = element.get(name)
@@ -70,19 +76,16 @@ class DomainTree:
     def remove_attribute(self, element: Element, name: str) -> bool:
         if name not in element.attrib:
             return False
+        self._count()
         self._touch_start(element)
         number, value = list(element.attrib).index(name), str(element.attrib.pop(name))
-
-        def undo() -> None:
-            items = list(element.attrib.items())
-            set_attributes(element, [*items[:number], (name, value), *items[number:]])
-
-        self._undo.append(undo)
+        self._undo.append(partial(_put_attribute_back, element, number, name, value))
         return True
 
     def rename_attribute(self, element: Element, name: str, to: str) -> bool:
         if name == to:
             return False
+        self._count()
         self._touch_start(element)
         _rename_attribute(element, name, to)
         self._undo.append(partial(_rename_attribute, element, to, name))
@@ -91,6 +94,7 @@ class DomainTree:
     def rename(self, element: Element, tag: str) -> bool:
         if element.tag == tag:
             return False
+        self._count()
         self._touch_start(element)
         self._undo.append(partial(setattr, element, "tag", element.tag))
         element.tag = tag
@@ -104,7 +108,7 @@ class DomainTree:
             before += "".join(child.tail or "" for child in children)
         if before == text:
             return False
-        self._account(text)
+        self._count(text, changes=1 + len(children))
         self._touch_content(element)
         self._indentation.forget(element)
         self._set_chunks(element, False, (new_chunk(text),) if text else ())
@@ -117,12 +121,13 @@ class DomainTree:
         parent = owner.getparent() if tail else owner
         if parent is None or not (owner.tail if tail else owner.text):
             return False
+        self._count()
         self._touch_content(parent)
         self._indentation.forget(parent)
         self._set_chunks(owner, tail, ())
         return True
 
-    def insert(self, nodes: Iterable[Element], anchor: Element, position: Position) -> None:
+    def insert(self, nodes: Sequence[Element], anchor: Element, position: Position) -> None:
         """Put new nodes, which have no parent in the tree, at ``anchor``; they are indented like siblings.
 
         Raises PatchError (PL413) where the tree grows beyond bounds.
@@ -130,6 +135,7 @@ class DomainTree:
         inside = position in (Position.APPEND, Position.PREPEND)
         parent = anchor if inside else anchor.getparent()
         assert parent is not None, "the root has no siblings"
+        self.budget.keep(sum(self._weight(node) for node in nodes))
         self._touch_content(parent)
         edge = edge_child(parent, first=position is Position.PREPEND) if inside else None
         if edge is not None and self._indentation.is_element_only(parent):
@@ -138,12 +144,10 @@ class DomainTree:
         for node in nodes:
             if _height(node) > room:
                 raise fail(rules.LIMIT, f"the patches nest elements more than {MAX_DEPTH} deep")
-            fresh = node not in self._changes.new and node not in self._changes.parents
-            for inner in node.iter():
-                self._grown += 1
-                if fresh:
+            fresh = self._is_fresh(node)
+            if fresh:
+                for inner in node.iter():
                     self._changes.new[inner] = inner.prefix
-                self._account(inner.text or "", *(str(value) for value in inner.attrib.values()))
             self._insert_one(node, anchor, position, parent, fresh)
             anchor, position = node, Position.AFTER
 
@@ -154,6 +158,7 @@ class DomainTree:
         """
         parent = node.getparent()
         assert parent is not None, "the root stays"
+        self._count(changes=_PLACED)
         self._touch_content(parent)
         previous, tail = self._slot_before(node)
         before, after = self._get_chunks(previous, tail), self._get_chunks(node, True)
@@ -163,26 +168,34 @@ class DomainTree:
         self._detach(node, parent)
         self._set_chunks(previous, tail, before + after)
 
-    def replace(self, node: Element, nodes: Iterable[Element]) -> None:
+    def replace(self, node: Element, nodes: Sequence[Element]) -> None:
         """Put new nodes in place of ``node``; the text around it stays."""
         parent = node.getparent()
         assert parent is not None, "the root stays"
+        self._count(changes=2)
         self.insert(nodes, node, Position.AFTER)
         self._set_chunks(node, True, ())  # the white space that parted it from the new nodes
         self._detach(node, parent)
 
-    def _account(self, *texts: str) -> None:
-        """Bounds what patches write: a few edits that double a text would fill the memory."""
-        self._written += sum(map(len, texts))
-        if self._grown > MAX_NODES or self._written > MAX_WRITTEN:
-            what = f"{MAX_NODES} nodes" if self._grown > MAX_NODES else f"{MAX_WRITTEN >> 20} MiB of text"
-            raise fail(rules.LIMIT, f"the patches write more than {what}")
+    def _count(self, *texts: str, changes: int = 1) -> None:
+        """Changes to be made, with the texts that they write."""
+        self.budget.keep(budget.CHANGE * changes + budget.WRITTEN * sum(map(text_size, texts)))
+
+    def _weight(self, node: Element) -> int:
+        """What it takes to put a node into the tree."""
+        return budget.CHANGE * _PLACED + (weights.of_new(node) if self._is_fresh(node) else 0)
+
+    def _is_fresh(self, node: Element) -> bool:
+        """Is it new to the tree? Nodes that were taken out come back as they were."""
+        return node not in self._changes.new and node not in self._changes.parents
 
     def copy(self, node: Element) -> Element:
-        """A new element that is equal to one of the tree, without the text behind it.
+        """A new element that is equal to one of the tree, without the text behind it. Raises PatchError (PL413)."""
+        self.budget.hold(weights.of_built(node))
+        return self._copy(node)
 
-        Built name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside.
-        """
+    def _copy(self, node: Element) -> Element:
+        """Name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside."""
         parent = node.getparent()
         if node not in self._changes.new:
             declared = declarations(self._index.start_tag(node))
@@ -195,21 +208,25 @@ class DomainTree:
             new.set(name, value)
         new.text = node.text
         for child in node:
-            copied = self.copy(child) if isinstance(child.tag, str) else deepcopy(child)
+            copied = self._copy(child) if isinstance(child.tag, str) else deepcopy(child)
             copied.tail = child.tail
             new.append(copied)
         return new
 
     # -- undoing -------------------------------------------------------------------------------------------------
 
-    def mark(self) -> int:
-        return len(self._undo)
+    def mark(self) -> Mark:
+        return len(self._undo), tuple(map(len, self._changes.noted())), self.budget.kept
 
-    def rollback(self, mark: int) -> None:
-        """Undo all changes since the mark."""
+    def rollback(self, mark: Mark) -> None:
+        """Undo all changes since the mark, and forget them."""
         self._indentation.forget()
-        while len(self._undo) > mark:
+        number, sizes, self.budget.kept = mark
+        while len(self._undo) > number:
             self._undo.pop()()
+        for notes, size in zip(self._changes.noted(), sizes, strict=True):
+            while len(notes) > size:
+                notes.popitem()
 
     # -- the result ----------------------------------------------------------------------------------------------
 
@@ -230,10 +247,12 @@ class DomainTree:
 
     def _touch_start(self, element: Element) -> None:
         if element not in self._changes.new and element not in self._changes.starts:
+            self.budget.keep(budget.TOUCHED)
             self._changes.starts[element] = (element.tag, attributes_of(element))
 
     def _touch_content(self, element: Element) -> None:
         if element not in self._changes.new and element not in self._changes.contents:
+            self.budget.keep(budget.TOUCHED + budget.CHILD * len(element))
             self._changes.contents[element] = content_of(element)
 
     def _get_chunks(self, owner: Element, tail: bool) -> tuple[Chunk, ...]:
@@ -245,26 +264,19 @@ class DomainTree:
         return (Chunk(value, raw),) if raw else ()
 
     def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
-        slot = (owner, tail)
-        all_chunks = self._changes.chunks
-        before, text = all_chunks.get(slot), owner.tail if tail else owner.text
+        before, text = self._changes.chunks.get((owner, tail)), owner.tail if tail else owner.text
+        self._undo.append(partial(self._put_chunks, owner, tail, before, text))
+        self._put_chunks(owner, tail, chunks, "".join(c.value for c in chunks) or None)
 
-        def write(value: str | None) -> None:
-            if tail:
-                owner.tail = value
-            else:
-                owner.text = value
-
-        def undo() -> None:
-            if before is None:
-                all_chunks.pop(slot, None)
-            else:
-                all_chunks[slot] = before
-            write(text)
-
-        self._undo.append(undo)
-        all_chunks[slot] = chunks
-        write("".join(c.value for c in chunks) or None)
+    def _put_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...] | None, text: str | None) -> None:
+        if chunks is None:
+            self._changes.chunks.pop((owner, tail), None)
+        else:
+            self._changes.chunks[owner, tail] = chunks
+        if tail:
+            owner.tail = text
+        else:
+            owner.text = text
 
     def _attach(self, node: Element, anchor: Element, position: Position) -> None:
         match position:
@@ -279,31 +291,15 @@ class DomainTree:
             case Position.APPEND:
                 anchor.append(node)
 
-        def undo() -> None:
-            parent = node.getparent()
-            assert parent is not None, "it was attached"
-            node.tail = None
-            parent.remove(node)
-
-        self._undo.append(undo)
+        self._undo.append(partial(_take_out, node))
 
     def _detach(self, node: Element, parent: Element) -> None:
         previous, following = node.getprevious(), node.getnext()
 
-        def undo() -> None:
-            if previous is not None:
-                text, previous.tail = previous.tail, None
-                previous.addnext(node)
-                previous.tail = text
-            elif following is not None:
-                following.addprevious(node)
-            else:
-                parent.append(node)
-
         if node not in self._changes.new:
             self._changes.parents.setdefault(node, parent)
         parent.remove(node)
-        self._undo.append(undo)
+        self._undo.append(partial(_put_back, node, previous, following, parent))
 
     # -- white space ---------------------------------------------------------------------------------------------
 
@@ -351,11 +347,34 @@ def _height(node: Element) -> int:
     return height
 
 
+def _take_out(node: Element) -> None:
+    parent = node.getparent()
+    assert parent is not None, "it was put in"
+    node.tail = None
+    parent.remove(node)
+
+
+def _put_back(node: Element, previous: Element | None, following: Element | None, parent: Element) -> None:
+    if previous is not None:
+        text, previous.tail = previous.tail, None
+        previous.addnext(node)
+        previous.tail = text
+    elif following is not None:
+        following.addprevious(node)
+    else:
+        parent.append(node)
+
+
 def _set_or_remove(element: Element, name: str, value: str | None) -> None:
     if value is None:
         del element.attrib[name]
     else:
         element.set(name, value)
+
+
+def _put_attribute_back(element: Element, number: int, name: str, value: str) -> None:
+    items = list(element.attrib.items())
+    set_attributes(element, [*items[:number], (name, value), *items[number:]])
 
 
 def _rename_attribute(element: Element, name: str, to: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from lxml import etree
 
+from patchlang.budget import Budget
 from patchlang.cel.compiled import Names, compile_expression
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.diagnostics import Diagnostic, PatchError
@@ -67,6 +68,10 @@ _VARIABLES = (("x", "string"), ("n", "int"), ("m", "map"), ("d", "dyn"))
 
 class _Bindings:
     """The values of an expression, and those of a path."""
+
+    @property
+    def budget(self) -> Budget:
+        return Budget()
 
     def cel_value(self, name: str) -> Any:
         return _VALUES[name]

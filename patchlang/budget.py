@@ -1,0 +1,63 @@
+"""What a run makes, in bytes of memory, counted before it is made and bounded in sum.
+
+The weights are what Python and libxml2 take, rounded up. Whatever computes a value holds it, and whatever changes the
+domain keeps it, so that no op counts by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from . import rules
+from .diagnostics import fail
+from .source import Span
+
+LIMIT = 16 << 20
+ELEMENT = 1024
+"""An element in the domain that was not there: its node, what undoes it, and its markup."""
+BUILT = 256
+"""One that is built and not in the domain yet."""
+TOUCHED = 1024
+"""What an element of the input was before its first change."""
+CHILD = 128
+"""A child of an element whose content changes, as it was."""
+CHANGE = 256
+"""What undoes a change."""
+WRITTEN = 4
+"""A character of text in the domain, and in what becomes of it."""
+
+
+class Budget:
+    """Of one run. Raises PatchError (PL413) before the limit is passed."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+        self._held = 0
+
+    def check(self, size: int, place: Callable[[], Span] | None = None) -> None:
+        """Would it fit? ``place`` is of an error; without one it is the edit."""
+        left = LIMIT - self.kept - self._held
+        if size > left:
+            message = f"this makes {size:,} bytes, and of the {LIMIT:,} that a run may make {max(left, 0):,} are left"
+            help = "select fewer nodes, write less to each, or compute shorter values"
+            raise fail(rules.LIMIT, message, place and place(), help)
+
+    def hold(self, size: int, place: Callable[[], Span] | None = None) -> None:
+        """For what goes with the edit, or with the variables of the document."""
+        self.check(size, place)
+        self._held += size
+
+    def keep(self, size: int) -> None:
+        """For what stays to the end of the run, or till it is undone."""
+        self.check(size)
+        self.kept += size
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """What is held within goes at its end."""
+        before = self._held
+        try:
+            yield
+        finally:
+            self._held = before

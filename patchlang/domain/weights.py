@@ -1,0 +1,22 @@
+"""What elements take of a run's budget, before they are made."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from .. import budget
+from ..values import text_size
+
+
+def of_built(root: etree._Element) -> int:
+    """To build elements like these, in no tree yet."""
+    return sum(budget.BUILT * (1 + len(node.attrib)) + _texts(node) for node in root.iter())
+
+
+def of_new(root: etree._Element) -> int:
+    """To put elements into the domain that are new to it."""
+    return sum(budget.ELEMENT + budget.WRITTEN * _texts(node) for node in root.iter())
+
+
+def _texts(node: etree._Element) -> int:
+    return sum(text_size(str(text)) for text in (node.text, node.tail, *node.attrib.values()) if text)
