@@ -22,8 +22,8 @@ _PARSED, _PARSED_SOURCE = 2, 3
 _POSITIONS = 4
 _ABSTRACT = 14
 _ID, _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = range(2, 10)
-_NAMESPACES = frozenset({"math", "optional"})
-_WRITTEN_OUT = {"math.@max": "math.greatest", "math.@min": "math.least"}
+_NAMESPACES = frozenset({"math", "optional", "regex"})
+_WRITTEN_OUT = {"math.@max": "math.greatest", "math.@min": "math.least", "flatten__": "flatten"}
 _RESULT, _UNUSED = "@result", "#unused"
 _OPTIONAL = b"optional_type"
 
@@ -141,6 +141,9 @@ class _Reader:
         variable, accumulator = found.text(1), found.text(3)
         loop, start, condition, step, result = self.nodes(map(found.data, (2, 4, 5, 6, 7)))
         if variable == _UNUSED:
+            match result:
+                case Call("@sortByAssociatedKeys", children=(_, Macro("map", entry, children=(_, key)))):
+                    return Macro("sortBy", entry, start, key)
             return Macro("cel.bind", accumulator, start, result)
         if accumulator == _RESULT and 8 not in found and (macro := _macro(variable, loop, start, step)):
             return macro

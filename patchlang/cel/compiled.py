@@ -1,8 +1,8 @@
 """CEL: compiled once against the names an expression may use, evaluated against a run's values.
 
 This module imports ``cel_expr_python`` and is itself imported only when a document has an expression. The library is
-the C++ CEL with its ``strings``, ``math``, ``optional`` and ``bindings`` extensions; our own functions are in
-:mod:`patchlang.cel.functions`. CEL maps have no order, so ``.map`` and ``.filter`` are guarded to take lists only.
+the C++ CEL with its ``strings``, ``math``, ``optional``, ``bindings`` and ``lists`` extensions; our own functions
+are in :mod:`patchlang.cel.functions`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from ..record import record, replace
 from ..run_scope import Bindings, without_value
 from ..source import Span, Text
 from ..values import TooBigError, check_size
-from .functions import FUNCTIONS, SIGNATURES, evaluating
-from .messages import LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
-from .syntax import MEMBERS, Insertion, chains, guard_macros, opened_twice, original_offset
+from .evaluation import evaluating
+from .functions import BEHIND, FUNCTIONS, SIGNATURES
+from .messages import BEHIND_NAME, LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
+from .syntax import MEMBERS, Insertion, chains, guard, opened_twice, original_offset
 
 MAX_SOURCE = 4096
 MAX_OPENED_TWICE = 8
 
 _EXTENSIONS = cel.NewEnvConfigFromYaml(
-    "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}]"
+    "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}, {name: lists}]"
 )
 _TYPES: dict[str, cel.Type] = {
     "bool": cel.Type.BOOL,
@@ -183,7 +184,7 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     inputs = tuple(_inputs(source, names))
     used = {name.removeprefix("variables.") for name in inputs if name.startswith("variables.")}
     env = _environment(replace(names, variables=tuple(known for known in names.variables if known[0] in used)))
-    text, insertions = guard_macros(source.text)
+    text, insertions = guard(source.text)
     try:
         program = env.compile(text)
     except (RuntimeError, UnicodeError) as e:
@@ -277,6 +278,7 @@ def _environment(names: Names) -> cel.Env:
     if names.cloud_init:
         declared["cloudInit"] = _JSON_OBJECT
     functions = [f for name, f in FUNCTIONS.items() if name != "xpath" or names.xpath]
+    functions += BEHIND
     return cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
 
 
@@ -348,6 +350,7 @@ def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], ra
     over_map = [f for f in found if OVER_MAP.search(f[2])]
     undeclared = [f for f in found if f[2].startswith("undeclared reference")]
     line, column, message = (over_map or undeclared or found)[0]
+    message = BEHIND_NAME.sub("", message)
     guarded = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
     offset = max(0, min(original_offset(guarded, insertions), len(source.text)))
     span = source.span(offset, min(offset + 1, len(source.text)))

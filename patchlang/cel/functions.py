@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import lru_cache
 from typing import Any
 
 from cel_expr_python import cel
 
 from ..diagnostics import PatchError
 from ..patterns import pattern
-from ..record import record
-from ..run_scope import Bindings
 from ..strictjson import JsonError, read_for_cel
+from . import regex
+from .evaluation import now
 
 MAX_RANGE = 1000
-# of all ranges that one expression makes: in a loop each of them costs memory until the expression has its value
-MAX_RANGES = 100_000
-# CEL builds the outcome of `map` and `filter` by copying it for every entry: n entries cost about 16 n² bytes
-MAX_SQUARED = 1_500_000
-
 SIGNATURES = {
     "parseJSON": "parseJSON(text): the JSON value in a text",
     "quantity": "quantity(text): a Kubernetes quantity such as 512Mi as a whole number, rounded up",
+    "annotation": "annotation(key) or annotation(key, default): the text of an annotation of the VMI",
+    "label": "label(key) or label(key, default): the text of a label of the VMI",
     "capture": "capture(text, re): RE2; the whole match, then its groups; [] without a match",
     "xpath": "xpath(text) or xpath(text, {name: value}): a list of texts for nodes, else a text, number or boolean",
     "hex": "hex(n, digits): a number in lower-case hexadecimal digits, at least so many, without 0x",
@@ -35,31 +27,8 @@ SIGNATURES = {
 }
 
 
-@record(frozen=False)
-class _Evaluation:
-    """Of the expression that is being evaluated: its values, its text, and what it has used of its budgets."""
-
-    bindings: Bindings
-    source: str
-    squared: int = 0
-    ranges: int = 0
-
-
-_now: ContextVar[_Evaluation] = ContextVar("_now")
-
-
-@contextmanager
-def evaluating(bindings: Bindings, source: str) -> Iterator[None]:
-    """Within it, ``xpath`` asks these bindings for the expression ``source``, and the budgets are fresh."""
-    before = _now.set(_Evaluation(bindings, source))
-    try:
-        yield
-    finally:
-        _now.reset(before)
-
-
 def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
-    state = _now.get()
+    state = now()
     try:
         return state.bindings.xpath(query, values or {})
     except PatchError as e:
@@ -67,14 +36,6 @@ def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
         slug = e.diagnostic.rule.slug
         detail = e.diagnostic.message if query in state.source else f"the computed path is refused ({slug})"
         raise ValueError(f"xpath: {detail}") from None
-
-
-def _budget(size: int) -> bool:
-    state = _now.get()
-    state.squared += size * size
-    if state.squared > MAX_SQUARED:
-        raise ValueError(f"map, filter: too many entries, about {int(MAX_SQUARED**0.5)} are possible in one expression")
-    return True
 
 
 def _parse_json(text: str) -> Any:
@@ -112,10 +73,7 @@ def _quantity(value: str) -> int:
 def _range(count: int) -> list[int]:
     if not 0 <= count <= MAX_RANGE:
         raise ValueError(f"range: takes 0 to {MAX_RANGE}")
-    state = _now.get()
-    state.ranges += count
-    if state.ranges > MAX_RANGES:
-        raise ValueError(f"range: more than {MAX_RANGES} numbers in one expression")
+    now().range(count)
     return list(range(count))
 
 
@@ -135,50 +93,29 @@ def _flatten(items: list[Any]) -> list[Any]:
     return [inner for item in items for inner in (item if isinstance(item, list) else [item])]
 
 
-def _capture(text: str, pattern: str) -> list[str]:
-    if len(pattern) > 1000:
-        raise ValueError("capture: the regular expression is longer than 1000 characters")
-    groups = _capturing_groups(pattern)
-    whole = _extract(text, _only_group(pattern, groups, None))
-    if whole is None:
-        return []
-    return [whole, *(_extract(text, _only_group(pattern, groups, at)) or "" for at in groups)]
+def _annotation(key: str, *default: str) -> str:
+    return _named("annotation", "annotations", key, *default)
 
 
-@lru_cache(maxsize=1)
-def _extractor() -> cel.Expression:
-    config = cel.NewEnvConfigFromYaml("extensions: [{name: optional}, {name: regex}]")
-    env = cel.NewEnv(config=config, variables={"text": cel.Type.STRING, "pattern": cel.Type.STRING})
-    return env.compile("regex.extract(text, pattern).hasValue() ? [regex.extract(text, pattern).value()] : []")
+def _label(key: str, *default: str) -> str:
+    return _named("label", "labels", key, *default)
 
 
-def _extract(text: str, pattern: str) -> str | None:
-    """RE2's first match of a pattern with at most one group, by CEL's own regex extension."""
-    value = _extractor().eval(data={"text": text, "pattern": pattern})
-    if value.type().name() == "ERROR":
-        raise ValueError("capture: the regular expression is not valid RE2")
-    found: list[str] = value.plain_value()
-    return found[0] if found else None
-
-
-_REGEX_PIECE = pattern(
-    r"\\Q.*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\^?\w+:\]|[^\]\\])*\]|\((?:\?(?:P?<\w+>)?)?", re.DOTALL
-)
-
-
-def _capturing_groups(pattern: str) -> list[int]:
-    """The offsets of the parentheses that capture, in RE2's syntax."""
-    pieces = ((m.start(), m.group()) for m in _REGEX_PIECE.finditer(pattern))
-    return [at for at, piece in pieces if piece == "(" or (piece.startswith("(?") and piece.endswith(">"))]
-
-
-def _only_group(pattern: str, groups: list[int], keep: int | None) -> str:
-    """The pattern with every capturing group but the one at offset ``keep`` made non-capturing."""
-    for at in reversed(groups):
-        if at != keep:
-            named = re.match(r"\(\?P?<\w+>", pattern[at:])
-            pattern = f"{pattern[:at]}(?:{pattern[at + (named.end() if named else 1) :]}"
-    return pattern
+def _named(function: str, member: str, key: str, *default: str) -> str:
+    """The text of an annotation or a label, which CEL's own ``[?key].orValue(default)`` needs a line for."""
+    state = now()
+    found: Any = state.bindings.cel_value("vmi")
+    for name in ("metadata", member):
+        found = found.get(name, {}) if isinstance(found, dict) else {}
+    value = found.get(key) if isinstance(found, dict) else None
+    if value is None and default:
+        return default[0]
+    if value is None:
+        shown = f"`{key}`" if key in state.source else "this key"
+        raise ValueError(f"{function}: the VMI has no {function} {shown}; `{function}(KEY, DEFAULT)` goes without")
+    if not isinstance(value, str):
+        raise ValueError(f"{function}: the value is no text")
+    return value
 
 
 def _declare(name: str, *overloads: cel.Overload) -> cel.FunctionDecl:
@@ -187,6 +124,8 @@ def _declare(name: str, *overloads: cel.Overload) -> cel.FunctionDecl:
 
 _T = cel.Type
 _LIST = _T.List(_T.DYN)
+_TEXTS = _T.List(_T.STRING)
+_TWO = [_T.STRING, _T.STRING]
 FUNCTIONS: dict[str, cel.FunctionDecl] = {
     "parseJSON": _declare("parseJSON", cel.Overload("parseJSON", _T.DYN, [_T.STRING], impl=_parse_json)),
     "quantity": _declare(
@@ -194,7 +133,9 @@ FUNCTIONS: dict[str, cel.FunctionDecl] = {
         cel.Overload("quantity_text", _T.INT, [_T.STRING], impl=_quantity),
         cel.Overload("quantity_number", _T.INT, [_T.INT], impl=lambda number: number),
     ),
-    "capture": _declare("capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=_capture)),
+    "capture": _declare(
+        "capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=regex.capture)
+    ),
     "xpath": _declare(
         "xpath",
         cel.Overload("xpath_text", _T.DYN, [_T.STRING], impl=_xpath),
@@ -203,6 +144,27 @@ FUNCTIONS: dict[str, cel.FunctionDecl] = {
     "hex": _declare("hex", cel.Overload("hex", _T.STRING, [_T.INT, _T.INT], impl=_hex)),
     "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_range)),
     "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_keys)),
-    "flatten": _declare("flatten", cel.Overload("flatten", _LIST, [_LIST], impl=_flatten)),
-    "budget__": _declare("budget__", cel.Overload("budget__", _T.BOOL, [_T.INT], impl=_budget)),
+    "flatten": _declare("flatten__", cel.Overload("flatten__", _LIST, [_LIST], impl=_flatten)),
+    **{
+        name: _declare(
+            name,
+            cel.Overload(f"{name}_key", _T.STRING, [_T.STRING], impl=impl),
+            cel.Overload(f"{name}_default", _T.STRING, [_T.STRING, _T.STRING], impl=impl),
+        )
+        for name, impl in (("annotation", _annotation), ("label", _label))
+    },
 }
+# what :func:`.syntax.guard` puts into an expression
+BEHIND = (
+    _declare("budget__", cel.Overload("budget__", _T.BOOL, [_T.INT], impl=lambda size: now().square(size))),
+    _declare("entries__", cel.Overload("entries__", _T.BOOL, [_T.INT], impl=lambda size: now().copy(size))),
+    # twice: with what is found
+    _declare("search__", cel.Overload("search__", _T.BOOL, [_T.INT], impl=lambda size: now().search(2 * size))),
+    _declare("regex__.extract", cel.Overload("regex__extract", _TEXTS, _TWO, impl=regex.extract)),
+    _declare("regex__.extractAll", cel.Overload("regex__extractAll", _TEXTS, _TWO, impl=regex.extract_all)),
+    _declare(
+        "regex__.replace",
+        cel.Overload("regex__replace", _T.STRING, [*_TWO, _T.STRING], impl=regex.replace),
+        cel.Overload("regex__replace_count", _T.STRING, [*_TWO, _T.STRING, _T.INT], impl=regex.replace),
+    ),
+)

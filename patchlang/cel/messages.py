@@ -8,11 +8,14 @@ from ..diagnostics import did_you_mean
 from ..patterns import pattern
 
 LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
-# the guard of syntax.guard_macros, applied to a map
-OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, list\(|No matching overloads found : _\+_\(map, list\)")
+# the guard of syntax.guard, applied to a map
+OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, dyn\)|No matching overloads found : _\+_\(map, list\)")
+
+# the mark of syntax.guard behind a name
+BEHIND_NAME = pattern(r"(?<=flatten)__|(?<=regex)__|(?<=lists)__")
 
 _NO_ORDER = (
-    "`.map` and `.filter` over a map would have no order",
+    "`.map`, `.filter` and `.sortBy` over a map would have no order",
     "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
 )
 _CONVERT = "convert with `string(...)`, `int(...)` or `double(...)`"
@@ -41,11 +44,21 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
      "`m[?'key']` gives an optional"),
     ("<optional>.value() dereferenced", "the optional has no value", "end it with `.orValue(...)`"),
     ("invalid single argument value", "`math.greatest` and `math.least` need numbers", "test its `size()` first"),
+    ("list elements must have the same type", "`sort` and `sortBy` need values of one type",
+     "convert them: `.map(x, string(x)).sort()`"),
+    ("sort(): unsupported type", "`sort` orders texts, numbers, booleans, times and durations",
+     "`.sortBy(x, x.key)` orders maps and lists by one of these"),
+    ("cannot slice(", "`slice` reaches beyond the list",
+     "it takes two positions from 0, the first no larger than the second, that no larger than `size()`"),
     ("index out of range", "a position lies outside the text", "test its `size()` first"),
 )  # fmt: skip
 # of its compiler
 TOO_DEEP = pattern(r"recursion (?:depth|limit)")
-_OURS = pattern(r"\b(capture|flatten|hex|keys|map, filter|parseJSON|quantity|range|xpath): .*", re.DOTALL)
+_OURS = pattern(
+    r"(?<![\w.])(annotation|capture|capture, regex|flatten|hex|keys|label|map, filter, sortBy, distinct|parseJSON"
+    r"|quantity|range|slice, reverse, sort|regex\.\w+|xpath): .*",
+    re.DOTALL,
+)
 
 
 def explain(raw: str, source: str) -> tuple[str, str | None]:
@@ -116,15 +129,17 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
 
 
 _METHODS = (
-    "all charAt contains endsWith exists exists_one filter format hasValue indexOf join lastIndexOf lowerAscii map "
-    "matches optFlatMap optMap or orValue replace reverse size split startsWith substring trim upperAscii value"
+    "all charAt contains distinct endsWith exists exists_one filter first format hasValue indexOf join last "
+    "lastIndexOf lowerAscii map matches optFlatMap optMap or orValue replace reverse size slice sort sortBy split "
+    "startsWith substring trim upperAscii value"
 ).split()
 _OTHER_WORDS = {
     "get": "write `m[?'key'].orValue('...')`", "length": "write `size()`", "len": "write `size()`",
     "toLowerCase": "write `lowerAscii()`", "lower": "write `lowerAscii()`", "toUpperCase": "write `upperAscii()`",
     "upper": "write `upperAscii()`", "strip": "write `trim()`", "find": "write `indexOf(...)`, or `filter(x, ...)[?0]`",
     "includes": "write `contains(...)`, or `x in list`", "startswith": "write `startsWith(...)`",
-    "endswith": "write `endsWith(...)`", "keys": "write `keys(m)`", "first": "write `[?0].orValue(...)`",
+    "endswith": "write `endsWith(...)`", "keys": "write `keys(m)`",
+    "flatten": "write `flatten(list)`, which opens the lists in a list",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from .tree import Call, Ident, ListExpr, Macro, MapExpr, Node, Select, calls
 
 # these get no optional: the library's own conversion of one ends the process
 _TAKE_PLAIN = ("flatten", "keys", "xpath")
-_MAKERS = frozenset({"optional.none", "optional.of", "optional.ofNonZeroValue"})
+_MAKERS = frozenset({"optional.none", "optional.of", "optional.ofNonZeroValue", "regex.extract"})
 _END = frozenset({"hasValue", "orValue", "value"})
 
 # what an optional comes from: where its first call is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from ..patterns import pattern
 from ..record import record
@@ -116,7 +117,15 @@ def chains(text: str) -> Iterator[Chain]:
 
 
 # CEL maps have no order: these macros may be used on lists only
-_ORDERED_MACROS = frozenset({"map", "filter"})
+_ORDERED_MACROS = frozenset({"map", "filter", "sortBy"})
+# what CEL's lists library does to each entry, and to each pair of entries
+_EACH, _EACH_PAIR = frozenset({"reverse", "slice", "sort"}), frozenset({"distinct"})
+_OURS = frozenset({"capture", "flatten"})
+# those of a namespace that are ours as well
+_RENAMED = {
+    "lists": frozenset({"range"}),
+    "regex": frozenset({"extract", "extractAll", "replace"}),
+}
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -128,23 +137,63 @@ class Insertion:
     text: str
 
 
-def guard_macros(text: str) -> tuple[str, tuple[Insertion, ...]]:
-    """The text with ``x.map(`` and ``x.filter(`` guarded: an error where ``x`` is a map, or too long a list.
+def guard(text: str) -> tuple[str, tuple[Insertion, ...]]:
+    """The text with what costs more than it shows guarded, and the insertions in the order of their places.
 
-    ``x + []`` is defined for lists only, and ``budget__`` is told the size of the list: CEL builds the outcome of these
-    macros by copying it for every entry. The insertions come in the order of their places.
+    ``x.map(``, ``x.filter(`` and ``x.sortBy(`` are an error where ``x`` is a map, which has no order: ``x + []`` is
+    defined for lists only. They and the methods of CEL's lists library tell the size of the list to ``budget__`` or
+    ``entries__``, before CEL copies it, and regular expressions the size of their texts to ``search__``. ``flatten``
+    and ``regex`` get a ``__``, with which they are functions of ours that have bounds; ``regex.extract`` is ``[?0]`` of
+    a list there. What has no bounds gets it, too, and is unknown: ``lists.range`` and the method ``flatten``.
     """
     found = [t for t in tokens(text) if t.kind != "comment"]
     insertions: list[Insertion] = []
-    for number in range(1, len(found) - 2):
-        dot, name, paren = found[number : number + 3]
-        if dot.text == "." and name.text in _ORDERED_MACROS and name.kind == "name" and paren.text == "(":
-            insertions.append(Insertion(found[_operand_start(found, number - 1)].start, "cel.bind(list__, "))
-            insertions.append(Insertion(dot.start, " + [], budget__(size(list__)) ? list__ : list__)"))
+    for number in range(len(found) - 2):
+        before, name, paren = found[number : number + 3]
+        if before.text == "." and name.kind == "name" and paren.text == "(" and number:
+            insertions += _counted(found, number)
+        elif (before.text in _OURS or before.text in _RENAMED) and not (number and found[number - 1].text == "."):
+            insertions += _bounded(found, number)
     insertions.sort(key=lambda i: i.at)
     for insertion in reversed(insertions):
         text = f"{text[: insertion.at]}{insertion.text}{text[insertion.at :]}"
     return text, tuple(insertions)
+
+
+def _counted(found: list[Token], dot: int) -> Iterator[Insertion]:
+    """Around the operand of a method, whose size counts."""
+    name = found[dot + 1].text
+    if name in _ORDERED_MACROS:
+        guarded = " + dyn([]), budget__(size(list__)) ? list__ : list__)"
+    elif name in _EACH or name in _EACH_PAIR:
+        guarded = f", {'budget__' if name in _EACH_PAIR else 'entries__'}(size(list__)) ? list__ : list__)"
+    else:
+        if name == "flatten":
+            yield Insertion(found[dot + 1].end, "__")
+        return
+    yield Insertion(found[_operand_start(found, dot - 1)].start, "cel.bind(list__, ")
+    yield Insertion(found[dot].start, guarded)
+
+
+def _bounded(found: list[Token], at: int) -> Iterator[Insertion]:
+    """Into a call of what is a function of ours, maybe by another name."""
+    root = found[at].text
+    last = at if root in _OURS else at + 2
+    called = [token.text for token in found[at : last + 2]]
+    if len(called) < last + 2 - at or called[-1] != "(":
+        return
+    if last > at and (called[1] != "." or called[2] not in _RENAMED[root]):
+        return
+    if root != "capture":
+        yield Insertion(found[at].end, "__")
+    if root in ("capture", "regex"):
+        ends = _ends_of_arguments(found, last + 1)
+        for start, end in pairwise((last + 1, *ends)):
+            if end > start + 1:
+                yield Insertion(found[start].end, "cel.bind(text__, ")
+                yield Insertion(found[end].start, ", search__(size(string(text__))) ? text__ : text__)")
+        if called[-2] == "extract" and ends:
+            yield Insertion(found[ends[-1]].end, "[?0]")
 
 
 def original_offset(offset: int, insertions: tuple[Insertion, ...]) -> int:
@@ -176,6 +225,19 @@ def _operand_start(found: list[Token], last: int) -> int:
             at -= 2
             continue
         return at
+
+
+def _ends_of_arguments(found: list[Token], opener: int) -> list[int]:
+    """The numbers of the commas between the arguments of a call and of what closes it; none where nothing does."""
+    depth, ends = 0, list[int]()
+    for at in range(opener, len(found)):
+        if found[at].kind == "symbol":
+            depth += (found[at].text in "([{") - (found[at].text in _CLOSERS)
+            if depth == 0:
+                return [*ends, at]
+            if depth == 1 and found[at].text == ",":
+                ends.append(at)
+    return []
 
 
 def _ends_operand(token: Token) -> bool:

@@ -120,7 +120,7 @@ class MapExpr(Node):
 
 
 class Macro(Node):
-    """``all exists exists_one filter map optFlatMap optMap`` of the first child, or ``cel.bind``.
+    """``all exists exists_one filter map optFlatMap optMap sortBy`` of the first child, or ``cel.bind``.
 
     ``variable`` is the name that the others know its entries or its value by.
     """

@@ -155,8 +155,8 @@ _KINDS = {
 }  # fmt: skip
 _RESULTS = {
     "number": ("int", "uint", "double", "size", "quantity"),
-    "text": ("string", "hex"),
-    "list": ("keys", "range", "flatten", "capture"),
+    "text": ("string", "hex", "annotation", "label", "regex.replace"),
+    "list": ("keys", "range", "flatten", "capture", "slice", "sort", "distinct", "regex.extractAll"),
 }
 _OF_XPATH = {"nodes": "list", "text": "text", "number": "number", "boolean": "boolean"}
 _METADATA = Select(Ident("vmi"), "metadata")

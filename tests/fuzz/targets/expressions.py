@@ -46,6 +46,9 @@ _CEL_WORDS = (
     "xpath('string(/*)', {'a': 1})", "hex(255, 4)", "range(10)", "range(1000)", "keys(vmi)", "flatten([[1], 2])",
     "cel.bind(x, 1, x)", "null", "true", "1", "-1", "1u", "1.5", "9223372036854775807", "'a'", "r'\\'", "'''a'''",
     "\"\\u00e9\"", "'\\U0001f98a'", "//c\n", "'\\ud800'", "'$['", ".value()", ".optMap(x, x)", "budget__(1)",
+    ".slice(0, 1)", ".distinct()", ".first()", ".last()", ".sortBy(x, x)", "regex.extract('ab', '(b)')",
+    "regex.extractAll('ab', '.')", "regex.replace('ab', '(a)', '<\\\\1>')", "annotation('a')", "label('z', 'b')",
+    "flatten__([[1]])", "regex__.extract('a', 'a')", "lists.range(3)", ".flatten()",
 )  # fmt: skip
 WORDS = (*_XPATH_WORDS, *_CEL_WORDS, "$[ ", " ]", "$$[", "/-", "[=a]", "~1", "1+", "0..1")
 _DOMAIN = etree.fromstring(

@@ -322,7 +322,8 @@ def test_a_patch_that_makes_no_optionals_is_loaded_without_its_trees() -> None:
         "[m for m in sys.modules if m in ('patchlang.lint', 'patchlang.grammar')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    loaded = [f"patchlang.cel.{name}" for name in ("compiled", "functions", "messages", "syntax", "template")]
+    names = ("compiled", "evaluation", "functions", "messages", "regex", "syntax", "template")
+    loaded = [f"patchlang.cel.{name}" for name in names]
     assert run.stdout == f"True {loaded} []\n"
 
 
