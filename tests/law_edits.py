@@ -44,6 +44,15 @@ LEAVES: dict[Any, Values] = {
     model.QName: st.sampled_from(("n", "p:n", *NAMES, *ATTRIBUTES)),
     model.Template: st.sampled_from(TEXTS),
 }
+NAMING: dict[Any, Values] = {
+    model.ConstructivePath: st.sampled_from(
+        ("name", "uuid[@x='1']", "alias[@name='ua-new']", "devices", "a[@x='1']")
+    ),
+    model.Fragment: st.sampled_from(
+        ("<name>new</name>", "<uuid>1</uuid>", "<alias name='ua-new'/>", "<a><alias name='ua-new'/></a>", "<n/>")
+    ),
+    model.QName: st.sampled_from(("name", "uuid", "alias", "n")),
+}
 # an empty message is passed on as it is, and says nothing
 MESSAGES = {model.Template: st.sampled_from([text for text in TEXTS if text])}.__getitem__
 OF_EVERY_EDIT: dict[str, Values] = {
@@ -54,9 +63,13 @@ OF_EVERY_EDIT: dict[str, Values] = {
 }
 
 
-def domain_edits(paths: list[str], *, computed: bool = False) -> Values:
-    """Edits of a domain whose elements have these paths; ``computed``: those that compute what they write."""
-    ends = st.sampled_from(("", "", "", "/text()", *(f"/@{name}" for name in ATTRIBUTES)))
+def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = False) -> Values:
+    """Edits of a domain whose elements have these paths.
+
+    ``computed``: those that compute what they write; ``naming``: those that make what is protected, or may.
+    """
+    leaves = {**LEAVES, **NAMING} if naming else LEAVES
+    ends = st.sampled_from(("", "", "", "/text()", *(f"/@{name}" for name in (("name",) if naming else ATTRIBUTES))))
     selected = st.builds(str.__add__, st.sampled_from(paths), ends)
 
     def draw(hint: Any, role: Role, others: set[Role]) -> Values:
@@ -64,9 +77,9 @@ def domain_edits(paths: list[str], *, computed: bool = False) -> Values:
             return st.sampled_from(("@x", "@y", ".")) if role is Role.KEYS else selected
         if hint is model.ConstructivePath:
             start = "" if others.intersection(SELECTING) else "/domain/"
-            steps = st.lists(STEPS, min_size=1, max_size=3).map("/".join)
+            steps = st.lists(NAMING[hint] if naming else STEPS, min_size=1, max_size=3).map("/".join)
             return st.builds(lambda path, end: start + path + end, steps, st.sampled_from(("", "", "/@x", "/@p:x")))
-        return LEAVES[hint].filter(lambda text: COMPUTED in text) if computed and role in WRITING else LEAVES[hint]
+        return leaves[hint].filter(lambda text: COMPUTED in text) if computed and role in WRITING else leaves[hint]
 
     unless = st.sampled_from(("@x", "*", "not(@x)", "../a"))
     ops: dict[str, Any] = dict(model.DOMAIN_OPS)

@@ -24,9 +24,9 @@ from patchlang.result import Outcome
 from patchlang.source import SourceFile
 
 
-def drawn(data: st.DataObject, domain: Domain, *, computed: bool = False) -> Edit:
+def drawn(data: st.DataObject, domain: Domain, *, computed: bool = False, naming: bool = False) -> Edit:
     paths = [path_of(element) for element in reference.elements(etree.fromstring(domain.data))]
-    edit: Edit = data.draw(domain_edits([*paths, "//*", "//a", "/domain/nowhere"], computed=computed))
+    edit: Edit = data.draw(domain_edits([*paths, "//*", "//a", "/domain/nowhere"], computed=computed, naming=naming))
     return edit
 
 
@@ -77,6 +77,40 @@ def test_no_edit_leaves_a_trace_when_its_document_fails(domain: Domain, data: st
 def test_no_edit_runs_where_its_condition_does_not_hold(domain: Domain, data: st.DataObject, key: str) -> None:
     edit = {**drawn(data, domain), key: {"when": "false", "forEach": "[]"}[key]}
     assert patched(run(loaded(edit), domain)) == domain.data
+
+
+MANAGED = Domain(
+    b"""<domain><name>vm</name><uuid>1</uuid><title/><devices><a kept="1"><alias name="ua-1"/><b/></a>
+  <a kept="2"><b name="ua-2"/><alias name="ua-2"/></a><b><alias name="own"/></b><c><name>other</name></c></devices>
+</domain>"""
+)
+
+
+@MANY
+@given(st.data(), st.integers(1, 3))
+def test_no_edit_changes_what_is_protected_unless_it_may(data: st.DataObject, count: int) -> None:
+    """One name, one uuid and their texts; the aliases of devices that are still there."""
+    edits = []
+    for _ in range(count):
+        edit = drawn(data, MANAGED, naming=True)
+        edit.pop("allowProtected", None)
+        if edit["op"] in ("add", "set", "replace", "remove", "rename", "merge"):
+            edit["expect"] = "0+"
+        edits.append(edit)
+    outcome = run(loaded(*edits), MANAGED)
+    if outcome.data is None:
+        event("refused: " + outcome.diagnostics[0].rule.id)
+        return
+    event("accepted")
+    before, after = etree.fromstring(MANAGED.data), etree.fromstring(outcome.data)
+    for tag in ("name", "uuid"):
+        assert [texts_in(found) for found in after.findall(tag)] == [texts_in(found) for found in before.findall(tag)]
+    for device in after.iterfind(".//*[@kept]"):
+        assert [alias.get("name") for alias in device.findall("alias")] == [f"ua-{device.get('kept')}"]
+
+
+def texts_in(element: reference.Element) -> str:
+    return str(etree.XPath("string()")(element))
 
 
 @MANY

@@ -42,24 +42,31 @@ class DomainOps:
         self.known = context.xpath_names(loop=self.loop)
 
     def compile(self) -> DomainOp:
-        edit, allow = self.edit, self.edit.allow_protected
+        edit, op = self.edit, self.op()
+        if edit.allow_protected or isinstance(edit, model.Test):
+            return op
+        changes = edit.path.span if not isinstance(edit, model.QemuArgs) else lambda: edit.span
+        return ops.ProtectingOp(op, changes, edit.source.span if isinstance(edit, model.Move) else changes)
+
+    def op(self) -> DomainOp:
+        edit = self.edit
         match edit:
             case model.Add():
-                return ops.AddOp(self.targets(edit.path), allow, self.fragment(edit.xml), edit.position)
+                return ops.AddOp(self.targets(edit.path), self.fragment(edit.xml), edit.position)
             case model.Set():
-                return ops.SetOp(self.targets(edit.path, attribute=True), allow, self.template(edit.value))
+                return ops.SetOp(self.targets(edit.path, attribute=True), self.template(edit.value))
             case model.Ensure():
                 return self.ensure(edit)
             case model.Merge():
                 return self.merge(edit)
             case model.Replace():
-                return ops.ReplaceOp(self.targets(edit.path), allow, self.fragment(edit.xml))
+                return ops.ReplaceOp(self.targets(edit.path), self.fragment(edit.xml))
             case model.Remove():
-                return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE), allow)
+                return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE))
             case model.Move() | model.Copy():
                 copies = isinstance(edit, model.Copy)
                 destination = Targets(Selector(edit.path, self.context.namespaces, self.known), _ONE)
-                return ops.RelocateOp(self.targets(edit.source), destination, edit.position, copies, allow)
+                return ops.RelocateOp(self.targets(edit.source), destination, edit.position, copies)
             case model.Rename():
                 return self.renaming(edit)
             case model.QemuArgs():
@@ -103,7 +110,7 @@ class DomainOps:
         compiler = self.compiler(node=within is not None)
         computed = tuple([compiler(expression) for expression in pieces.expressions])
         value = compile_template(edit.value, compiler) if edit.value else None
-        return EnsureOp(path, computed, edit.path, dialect.namespaces, within, value, edit.allow_protected)
+        return EnsureOp(path, computed, edit.path, dialect.namespaces, within, value)
 
     def merge(self, edit: model.Merge) -> DomainOp:
         fragment = self.fragment(edit.xml)
@@ -120,7 +127,7 @@ class DomainOps:
                 raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
         namespaces = tuple(self.context.namespaces.items())
-        return MergeOp(self.targets(edit.path), edit.allow_protected, fragment, keys, namespaces)
+        return MergeOp(self.targets(edit.path), fragment, keys, namespaces)
 
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:
@@ -142,7 +149,7 @@ class DomainOps:
             message = f"the prefix of `{name.text}` is not declared"
             raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
         assert element == attribute, "only what may be made differs"
-        return ops.RenameOp(self.targets(edit.path), edit.allow_protected, element)
+        return ops.RenameOp(self.targets(edit.path), element)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
         args: tuple[TemplateProgram, ...] | TemplateProgram = ()
@@ -155,7 +162,7 @@ class DomainOps:
         else:
             args = tuple(self.template(arg, node=False) for arg in edit.args)
         env = tuple((self.template(name, node=False), self.template(value, node=False)) for name, value in edit.env)
-        return QemuArgsOp(args, env, edit.span, edit.allow_protected)
+        return QemuArgsOp(args, env, edit.span)
 
     def test(self, edit: model.Test) -> DomainOp:
         targets = self.targets(edit.path) if edit.path else None

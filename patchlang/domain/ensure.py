@@ -36,10 +36,9 @@ class EnsureOp:
     namespaces: Namespaces
     within: Targets | None
     value: TemplateProgram | None
-    allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.source.span, self.allow)
+        effect, edit = Effect(), Editor(tree, self.source.span)
         if self.within is None:
             matches = [Match(tree.root)]
         else:

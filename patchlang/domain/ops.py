@@ -45,6 +45,26 @@ class DomainOp(Protocol):
 
 
 @record
+class ProtectingOp:
+    """An op that changes no protected node: places of what it ``changes`` and of what it ``takes`` elsewhere."""
+
+    op: DomainOp
+    changes: LazySpan
+    takes: LazySpan
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        tree.protected.begin()
+        effect = self.op.apply(tree, scope)
+        if broken := tree.protected.broken():
+            place, help = (
+                self.takes if broken.is_loss else self.changes,
+                "if you are sure, add `allowProtected: true` to the edit",
+            )
+            raise fail(rules.PROTECTED, broken.message, place(), help)
+        return effect
+
+
+@record
 class Targets:
     """The nodes an op works on."""
 
@@ -106,10 +126,9 @@ class EachOp(ABC):
     """An op that changes its targets one by one."""
 
     targets: Targets
-    allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span, self.allow)
+        effect, edit = Effect(), Editor(tree, self.targets.selector.source.span)
         for match, value in self.values(self.targets.find(tree, scope, effect), scope):
             effect.changed += self.change(edit, match, value)
         return effect
@@ -203,11 +222,10 @@ class RelocateOp:
     destination: Targets
     position: Position
     copies: bool
-    allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         op = "copy" if self.copies else "move"
-        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span, self.allow)
+        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span)
         nodes = only_elements(self.source.find(tree, scope, effect), self.source.selector.source, op)
         if not nodes:
             return effect
@@ -219,7 +237,7 @@ class RelocateOp:
                     rules.WRONG_NODE, f"an element cannot be moved into itself: {match_path(Match(node))}", edit.span
                 )
         position = self.position
-        from_source = Editor(tree, self.source.selector.source.span, self.allow)
+        from_source = Editor(tree, self.source.selector.source.span)
         for node in nodes:
             if node is anchor and not self.copies:
                 position = Position.AFTER

@@ -28,10 +28,9 @@ class QemuArgsOp:
     args: tuple[TemplateProgram, ...] | TemplateProgram
     env: tuple[tuple[TemplateProgram, TemplateProgram], ...]
     span: Span
-    allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, lambda: self.span, self.allow)
+        effect, edit = Effect(), Editor(tree, lambda: self.span)
         args, env = self._arguments(scope), self._variables(scope)
         for text in [*args, *env, *env.values()]:
             edit.check_text(text, edit.place)

@@ -22,6 +22,7 @@ from ..values import text_size
 from . import weights
 from .indent import Indentation, edge_child
 from .index import Element, Index
+from .protected import Protected
 from .read import MAX_ATTRIBUTES, read_root
 from .splice import Changes, Splicer, content_of, same_as_before
 
@@ -53,6 +54,7 @@ class DomainTree:
         self.document = root.getroottree()
         self.preferred: dict[str, str] = {}
         self.budget = Budget()
+        self.protected = Protected(root)
         self._data = data
         self._changes = Changes({}, {}, {}, {}, {})
         self._undo: list[Callable[[], None]] = []
@@ -173,6 +175,7 @@ class DomainTree:
         parent = node.getparent()
         assert parent is not None, "the root stays"
         self._count(changes=2)
+        self.protected.before_replacement(node, nodes)
         self.insert(nodes, node, Position.AFTER)
         self._set_chunks(node, True, ())  # the white space that parted it from the new nodes
         self._detach(node, parent)
@@ -246,11 +249,14 @@ class DomainTree:
         return Index(self._data, self.root, self._changes.contents, self._changes.parents)
 
     def _touch_start(self, element: Element) -> None:
+        if (parent := element.getparent()) is not None:
+            self.protected.before_change(parent)
         if element not in self._changes.new and element not in self._changes.starts:
             self.budget.keep(budget.TOUCHED)
             self._changes.starts[element] = (element.tag, attributes_of(element))
 
     def _touch_content(self, element: Element) -> None:
+        self.protected.before_change(element)
         if element not in self._changes.new and element not in self._changes.contents:
             self.budget.keep(budget.TOUCHED + budget.CHILD * len(element))
             self._changes.contents[element] = content_of(element)

@@ -40,10 +40,9 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
             """\\1class SwapOp:
     one: Targets
     other: Targets
-    allow: bool
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        effect, edit = Effect(), Editor(tree, self.one.selector.source.span, self.allow)
+        effect, edit = Effect(), Editor(tree, self.one.selector.source.span)
         for targets in (self.one, self.other):
             only_elements(targets.find(tree, scope, effect), targets.selector.source, "swap")
         pairs = zip(self.one.find(tree, scope, Effect()), self.other.find(tree, scope, Effect()), strict=False)
@@ -66,7 +65,7 @@ STEPS: dict[int, list[tuple[str, str, str]]] = {
             "patchlang/domain/compile.py",
             r"            case model\.Rename\(\):\n",
             """            case model.Swap():
-                return ops.SwapOp(self.targets(edit.path), self.targets(edit.other), allow)
+                return ops.SwapOp(self.targets(edit.path), self.targets(edit.other))
 """,
         ),
         ("patchlang/document/decode.py", r"model\.Rename\(\) \|", "model.Swap() | "),
