@@ -234,7 +234,8 @@ class StartTag:
                 if self.before.get(clark) == value:
                     return token[0]
                 return b' %s="%s"' % (token[1], escape_attribute(value))
-        name = self._qualified(uri, local, None, attribute=True) if uri else local
+        written_prefix = token[1].decode().rpartition(":")[0] if token is not None else None
+        name = self._qualified(uri, local, written_prefix or None, attribute=True) if uri else local
         return b' %s="%s"' % (name.encode(), escape_attribute(value))
 
     def _qualified(self, uri: str, local: str, written: str | None, *, attribute: bool) -> str:
@@ -254,13 +255,20 @@ class StartTag:
         return f"{prefix}:{local}" if prefix else local
 
     def _new_prefix(self, uri: str, written: str | None, *, attribute: bool) -> str | None:
-        """A prefix to declare; in a new element one that is bound around it, too, if the tag does not use that."""
+        """A prefix to declare; in a new element one that is bound around it, too, if the tag does not use that.
+
+        What an element of the input has in it was written where its prefix, or none, meant something: that stays so.
+        """
+        if self.raw is not None:
+            meant = {**self.meant, **declarations(self.raw)}.get(written, "")
+            if meant == uri and written not in self._used and not (attribute and written is None):
+                return written
         taken = self._used | self._declare.keys() if self.raw is None else self._used | self.bound.keys()
         wanted = [p for p in (self.preferred.get(uri), self.prefix) if p and p not in taken]
         named = [p for p in wanted if not _MADE_BY_LXML.fullmatch(p)]
         if named:
             return named[0]
-        if not attribute and written is None and None not in {*self._declare, *self._kept}:
+        if self.raw is None and not attribute and written is None and None not in {*self._declare, *self._kept}:
             return None
         number = 0
         while f"ns{number}" in self.bound:

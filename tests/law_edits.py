@@ -45,9 +45,7 @@ LEAVES: dict[Any, Values] = {
     model.Template: st.sampled_from(TEXTS),
 }
 NAMING: dict[Any, Values] = {
-    model.ConstructivePath: st.sampled_from(
-        ("name", "uuid[@x='1']", "alias[@name='ua-new']", "devices", "a[@x='1']")
-    ),
+    model.ConstructivePath: st.sampled_from(("name", "uuid[@x='1']", "alias[@name='ua-new']", "devices", "a[@x='1']")),
     model.Fragment: st.sampled_from(
         ("<name>new</name>", "<uuid>1</uuid>", "<alias name='ua-new'/>", "<a><alias name='ua-new'/></a>", "<n/>")
     ),

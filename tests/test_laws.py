@@ -208,6 +208,25 @@ def test_bytes_outside_the_matched_nodes_stay(domain: Domain, data: st.DataObjec
             at = after.index(piece, at) + len(piece)
 
 
+@MANY
+@given(domains(), st.data(), st.sampled_from(("n", "p:n", "q:n", "a")))
+def test_bytes_in_a_renamed_element_stay(domain: Domain, data: st.DataObject, name: str) -> None:
+    """Whatever its new name is in, and whatever the prefix of that is bound to around it."""
+    found = reference.elements(etree.fromstring(domain.data))
+    telling = [n for n, element in enumerate(found) if n and len(element) and element.nsmap] or list(
+        range(1, len(found))
+    )
+    assume(telling)
+    number = data.draw(st.sampled_from(telling))
+    # a name in no namespace cannot stand where there is a default one, nor can what is in it go on without that
+    assume(":" in name or not found[number].nsmap.get(None))
+    after = patched(run(domain.data, {"op": "rename", "path": path_of(found[number]), "to": name}))
+    place = domain.places[number]
+    event("changed" if after != domain.data else "same")
+    renamed = after[place.start : len(after) - (len(domain.data) - place.end)]
+    assert renamed.rpartition(b"</")[0].endswith(domain.data[place.tag_end : place.close])
+
+
 def surrounds(before: bytes, data: bytes, after: bytes) -> bool:
     return data.startswith(before) and data.endswith(after) and len(data) >= len(before) + len(after)
 
