@@ -116,10 +116,19 @@ soak: setup
 fuzz: setup
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(REPLAY),--replay $(REPLAY)) $(FUZZ_ARGS)
 
+## libvirt-domains: hold validate against the domains of libvirt's own tests, and against wrong values in them
+.PHONY: libvirt-domains
+libvirt-domains: setup .libvirt-domains
+	$(BIN)/python tools/check_libvirt_domains.py --libvirt 11.3.0 --faults 1000 .libvirt-domains
+
+# libvirt's sources, from Debian 13 by apt; nothing of them is committed
+.libvirt-domains:
+	tools/fetch_libvirt.sh trixie $@
+
 ## clean: remove what the targets above made
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .demo fuzz-finds build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	rm -rf $(VENV) $(BENCH_VENV) .demo .libvirt-domains fuzz-finds build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
 	find benchmarks patchlang shim tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

@@ -2,9 +2,9 @@
 
     python tools/index_grammar.py --libvirt 9.0.0 /usr/share/libvirt/schemas > patchlang/grammar/libvirt-9.0.0.json
 
-The index has names only: which element may hold which elements, attributes and text, and the values where the grammar
-lists them. Debian has the files in ``libvirt-common`` (Debian 12: ``libvirt0``); ``apt-get download`` and
-``dpkg-deb -x`` unpack them without installing anything.
+The index has facts only: which element may hold which elements, attributes and text, the values where the grammar
+lists them, and the datatypes of others: ranges of whole numbers, patterns. Debian has the files in ``libvirt-common``
+(Debian 12: ``libvirt0``); ``apt-get download`` and ``dpkg-deb -x`` unpack them without installing anything.
 
 An element is known by its context: each ``<element>`` of the grammar is a type of its own. Where one parent has
 several of one name (``source`` of an interface, by the interface's type), a path cannot tell them apart; they become
@@ -26,8 +26,39 @@ from lxml import etree
 RNG = "{http://relaxng.org/ns/structure/1.0}"
 ANY = "*"
 
-# the values of an attribute or text: those that the grammar lists, or None for any
-Values = frozenset[str] | None
+# the whole numbers of XML Schema by their least and greatest
+NUMBERS: dict[str, tuple[int | None, int | None]] = {
+    "integer": (None, None),
+    "positiveInteger": (1, None),
+    "long": (-(2**63), 2**63 - 1),
+    "int": (-(2**31), 2**31 - 1),
+    "short": (-(2**15), 2**15 - 1),
+    "unsignedLong": (0, 2**64 - 1),
+    "unsignedInt": (0, 2**32 - 1),
+    "unsignedShort": (0, 2**16 - 1),
+}
+# what of a definition that is one datatype and nothing else
+SIMPLE = ("data", "param", "choice", "value", "except", "ref")
+
+
+@dataclass(frozen=True)
+class Datatype:
+    """A kind of text; ``name`` is that of its definition, where it has one of its own."""
+
+    name: str | None
+    number: bool
+    least: int | None
+    most: int | None
+    pattern: str | None
+
+    def shown(self) -> dict[str, Any]:
+        found = {"name": self.name, "least": self.least, "most": self.most, "pattern": self.pattern}
+        number = {"number": True} if self.number else {}
+        return {**number, **{key: value for key, value in found.items() if value is not None}}
+
+
+# the values of an attribute or text: those that the grammar lists or describes, or None for any
+Values = frozenset[str | Datatype] | None
 State = frozenset[etree._Element]
 
 
@@ -118,8 +149,10 @@ class Schema:
             case "optional" | "zeroOrMore" | "mixed":
                 content = self._all(inner) or Content()
                 return content | Content(text=None) if kind(pattern) == "mixed" else content
-            case "text" | "data" | "list":
+            case "text" | "list":
                 return Content(text=None)
+            case "data":
+                return Content(text=datatype(pattern))
             case "value":
                 return Content(text=frozenset([" ".join((pattern.text or "").split())]))
             case "empty":
@@ -178,6 +211,28 @@ def kind(pattern: etree._Element) -> str:
     return str(pattern.tag).removeprefix(RNG)
 
 
+def datatype(data: etree._Element) -> Values:
+    """What a ``<data>`` takes; exceptions and lengths are left out, and what is not known takes any text."""
+    parameters = {str(one.get("name")): str(one.text) for one in data.iterchildren(f"{RNG}param")}
+    pattern, base = parameters.get("pattern"), str(data.get("type"))
+    if base in NUMBERS:
+        least, most = NUMBERS[base]
+        least = int(parameters["minInclusive"]) if "minInclusive" in parameters else least
+        most = int(parameters["maxInclusive"]) if "maxInclusive" in parameters else most
+        return frozenset([Datatype(defined(data), True, least, most, pattern)])
+    if base != "string" or pattern is None:
+        return None
+    return frozenset([Datatype(defined(data), False, None, None, pattern)])
+
+
+def defined(data: etree._Element) -> str | None:
+    """The name of the definition that is this datatype, or a choice with it, and no more."""
+    define = next(data.iterancestors(f"{RNG}define"), None)
+    if define is None or any(kind(one) not in SIMPLE for one in define.iterdescendants(etree.Element)):
+        return None
+    return str(define.get("name"))
+
+
 def states(schema: Schema) -> tuple[State, dict[State, Content]]:
     """The state of ``/domain`` and, of it and all below, what may stand there."""
     start = reduce(Content.__or__, (c for node in schema.start if (c := schema._all(list(node))) is not None))
@@ -222,7 +277,7 @@ def index(folder: Path, version: str) -> str:
             order[number] = len(order)
             below = contents[of_class[number]].elements
             pending += [known[below[name]] for name in sorted(below) if name != ANY]
-    lists: dict[frozenset[str], int] = {}
+    lists: dict[frozenset[str | Datatype], int] = {}
     types = []
     for number in order:
         content = contents[of_class[number]]
@@ -240,9 +295,18 @@ def index(folder: Path, version: str) -> str:
             shown["open"] = True
         types.append(shown)
     head = {"libvirt": version, "namespaces": dict(sorted(schema.namespaces.items()))}
+    datatypes = sorted({one for values in lists for one in values if isinstance(one, Datatype)}, key=repr)
+    values = [
+        [
+            *sorted(one for one in found if isinstance(one, str)),
+            *(number for number, one in enumerate(datatypes) if one in found),
+        ]
+        for found in lists
+    ]
     lines = [
         json.dumps(head)[:-1],
-        f'"values": {_rows([sorted(values) for values in lists])}',
+        f'"datatypes": {_rows([one.shown() for one in datatypes])}',
+        f'"values": {_rows(values)}',
         f'"types": {_rows(types)}}}',
     ]
     return ",\n".join(lines) + "\n"

@@ -1,6 +1,7 @@
 """Makes typos in all example patches, one at a time, and counts which of them `patchlang validate` finds.
 
-    python tools/measure_typos.py --typos 1000 --seed 1 > benchmarks/typos.json
+    python tools/measure_typos.py > benchmarks/typos.json
+    python tools/measure_typos.py --of values > benchmarks/values.json
 
 A typo is made where the grammar has a word: in the name of an element or attribute in a path, a fragment, a key of
 ``merge`` or ``rename``, and in a value that the grammar lists for an attribute or element of that name. Not in what is
@@ -20,7 +21,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
@@ -29,7 +30,7 @@ from patchlang.diagnostics import Severity
 from patchlang.document import model
 from patchlang.document.model import Role
 from patchlang.files import source_of
-from patchlang.grammar.index import load, versions
+from patchlang.grammar.index import Texts, Values, load, versions
 from patchlang.grammar.patches import in_place
 from patchlang.lint import fragments
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
@@ -54,7 +55,8 @@ OTHERS = ("enabled", "true", "none", "auto", "default", "kvm", "custom", "raw")
 class Site:
     """A word of a patch: where it is written (once, or in both tags of an element) and what may be done to it.
 
-    ``step`` has the place of a whole step with its slash, ``sign`` whether an `@` may be put in or taken out.
+    ``step`` has the place of a whole step with its slash, ``sign`` whether an `@` may be put in or taken out;
+    ``name`` is what a value is of.
     """
 
     file: File
@@ -63,6 +65,7 @@ class Site:
     places: tuple[tuple[int, int], ...]
     step: tuple[int, int] | None = None
     sign: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,22 +88,37 @@ class Vocabulary:
         types = load(version).types
         self.names = {name for one in types for name in (*one.elements, *one.attributes)}
         self.values: dict[str, set[str]] = {}
+        self.texts: dict[str, Texts] = {}
         for one in types:
             for name, values in one.attributes.items():
-                self.values.setdefault(f"@{name}", set()).update(values or ())
+                self._add(f"@{name}", values)
             for name, number in one.elements.items():
-                self.values.setdefault(name, set()).update(types[number].text or ())
+                self._add(name, types[number].text)
+
+    def _add(self, name: str, values: Values) -> None:
+        if values is not None:
+            self.values.setdefault(name, set()).update(values.words)
+            self.texts[name] = self.texts.get(name, Texts()) | values
 
     def lists(self, name: str | None, value: str) -> bool:
         return name is not None and bool(value) and value in self.values.get(name, ())
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: where it can be wrong, how, and whether what was made is right after all."""
+
+    finder: type[Finder]
+    typo: Callable[[Site, random.Random, Vocabulary], Typo | None]
+    is_right: Callable[[Typo, Vocabulary], bool]
+
+
 # -- where a typo can be -----------------------------------------------------------------------------------------------
 
 
-def sites(file: File, words: Vocabulary) -> Iterator[Site]:
+def sites(file: File, words: Vocabulary, kind: type[Finder]) -> Iterator[Site]:
     for patch in decode_source(source_of(str(file), file.read_bytes()))[0]:
-        finder = _Finder(file, words)
+        finder = kind(file, words)
         spec = patch.spec
         for edit in spec.domain:
             for field in fields(edit):
@@ -120,12 +138,19 @@ def sites(file: File, words: Vocabulary) -> Iterator[Site]:
         yield from finder.found
 
 
-class _Finder:
+class Finder:
+    """Finds the words of a patch."""
+
     def __init__(self, file: File, words: Vocabulary) -> None:
         self.file = file
         self.words = words
         self.source = file.read_text(encoding="utf-8")
         self.found: list[Site] = []
+        self.name: str | None = None  # what the value that is looked at is of
+
+    def is_value(self, name: str | None, value: str) -> bool:
+        """Whether it is a value that something of this name may have, and not any text may."""
+        return self.words.lists(name, value)
 
     def word(self, kind: str, text: Text, start: int, end: int, **more: Any) -> None:
         place = self._place(text, start, end)
@@ -169,11 +194,12 @@ class _Finder:
     def _compared(self, text: Text, path: Expr, literal: Expr) -> None:
         if not isinstance(literal, Literal) or not isinstance(path, Path) or not path.steps:
             return
-        if self.words.lists(_name(path.steps[-1]), literal.value):
+        self.name = _name(path.steps[-1])
+        if self.is_value(self.name, literal.value):
             self.word("value in a path", text, literal.start + 1, literal.end - 1)
 
     def value(self, value: model.Template, name: str | None) -> None:
-        if self.words.lists(name, constant(value) or ""):
+        if self.is_value(name, constant(value) or ""):
             self.word("value in `value`", value, 0, len(value.text))
 
     def fragment(self, text: Text) -> None:
@@ -189,8 +215,13 @@ class _Finder:
                 self.found.append(Site(self.file, "element in a fragment", node.name, places))
             for name, value, at, value_at in node.attributes:
                 self.word("attribute in a fragment", text, at, at + len(name))
-                if self.words.lists(f"@{name}", value):
+                self.name = f"@{name}"
+                if self.is_value(self.name, value):
                     self.word("value in a fragment", text, value_at, value_at + len(value))
+            for value, at in node.texts:
+                self.name = node.name
+                if self.is_value(self.name, value):
+                    self.word("value in a fragment", text, at, at + len(value))
 
     def _end_tag(self, text: Text, node: fragments.Node) -> list[tuple[int, int] | None]:
         """The name in the end tag, if the element has one."""
@@ -224,7 +255,7 @@ def _last_name(path: Text) -> str | None:
 # -- typos -------------------------------------------------------------------------------------------------------------
 
 
-def typo(site: Site, chance: random.Random) -> Typo | None:
+def typo(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
     """A typo at a site; None where the one that chance has chosen cannot be made there."""
     slip = chance.choice(["left out", "doubled", "swapped", "replaced", "case", "plural", "sign", "forgotten", "other"])
     source = site.file.read_text(encoding="utf-8")
@@ -280,20 +311,21 @@ def errors(file: File, text: str, options: Options) -> set[tuple[str, str]]:
     return {(d.rule.id, d.message) for one in checked for d in one.diagnostics if d.severity is Severity.ERROR}
 
 
-def measure(count: int, seed: int, version: str) -> dict[str, Any]:
+def measure(count: int, seed: int, version: str, subject: Subject | None = None) -> dict[str, Any]:
     """Makes ``count`` typos and reports what came of them."""
+    subject = subject or Subject(Finder, typo, is_word_there)
     files = sorted(file for pattern in PATCHES for file in ROOT.glob(pattern))
     words, options, chance = Vocabulary(version), Options(libvirt=version), random.Random(seed)  # noqa: S311
-    everywhere = [site for file in files for site in sites(file, words)]
+    everywhere = [site for file in files for site in sites(file, words, subject.finder)]
     before = {file: errors(file, file.read_text(encoding="utf-8"), options) for file in files}
     made: dict[Typo, None] = {}  # each once
     while len(made) < count:
-        one = typo(chance.choice(everywhere), chance)
+        one = subject.typo(chance.choice(everywhere), chance, words)
         if one is not None:
             made[one] = None
     said = {one: errors(one.site.file, one.text, options) - before[one.site.file] for one in made}
     missed = [one for one in made if not said[one]]
-    valid = [one for one in missed if is_word_there(one, words)]
+    valid = [one for one in missed if subject.is_right(one, words)]
     escaped = [one for one in missed if one not in valid]
     typos = len(made) - len(valid)
     found_by = Counter(min(rule for rule, _ in found) for found in said.values() if found)
@@ -331,11 +363,17 @@ def _table(made: Iterable[Typo], valid: Sequence[Typo], escaped: Sequence[Typo],
 
 
 def main() -> None:
+    # what is measured besides is in modules that build on this one
+    import measure_values
+
+    subjects: dict[str, Subject | None] = {"names": None, "values": measure_values.SUBJECT}
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--of", choices=subjects, default="names")
     parser.add_argument("--typos", type=int, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    json.dump(measure(args.typos, args.seed, versions()[-1]), sys.stdout, indent=1, ensure_ascii=False)
+    measured = measure(args.typos, args.seed, versions()[-1], subjects[args.of])
+    json.dump(measured, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")
 
 

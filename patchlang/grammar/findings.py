@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import reduce
 
 from .. import rules
 from ..diagnostics import Rule, Severity, closest
 from ..record import record
+from .index import Texts
 from .places import Place
+from .texts import BOOLEAN, described
 
 _SHOWN = 20
+_LONGEST = 60
+_PAIRS = (("yes", "no"), ("on", "off"))
+_YES, _NO = ("yes", "on"), ("no", "off")
+_BOOLEANS = {"true": _YES, "yes": _YES, "on": _YES, "false": _NO, "no": _NO, "off": _NO}
+_WITH_UNIT = re.compile(r"([0-9]+) ?([A-Za-z]{1,5}|%)")
 _PATHS = 3
 
 
@@ -52,11 +61,33 @@ def unknown_attribute(version: str, name: str, places: Sequence[Place], start: i
 
 def unknown_value(version: str, value: str, places: Sequence[Place], start: int, end: int) -> Finding:
     """A text that none of the places may have."""
-    allowed = list(dict.fromkeys(v for place in places for v in place.values or ()))
-    near = closest(value, allowed)
-    hint = f"did you mean `{near}`? " if near is not None else ""
-    message = f"libvirt {version} does not take `{value}` as {_where(places)}"
-    return Finding(rules.UNKNOWN_VALUE, message, start, end, f"{hint}allowed: {_listed(allowed)}")
+    allowed = reduce(Texts.__or__, (place.values for place in places if place.values is not None), Texts())
+    hint = _hint(value, allowed, places)
+    message = f"libvirt {version} does not take `{_short(value)}` as {_where(places)}"
+    help = f"{hint}{' ' if hint else ''}allowed: {described(allowed, _SHOWN)}"
+    return Finding(rules.UNKNOWN_VALUE, message, start, end, help)
+
+
+def _hint(value: str, allowed: Texts, places: Sequence[Place]) -> str:
+    """What was meant, where that can be guessed."""
+    if value == BOOLEAN.name and (pair := next((p for p in _PAIRS if {*p} <= {*allowed.words}), None)):
+        return f"write `… ? '{pair[0]}' : '{pair[1]}'`;"
+    near = next((word for word in _BOOLEANS.get(value.strip().lower(), ()) if word in allowed.words), None)
+    near = near or closest(value, list(allowed.words))
+    if near is not None:
+        return f"did you mean `{near}`?"
+    number = _WITH_UNIT.fullmatch(value.strip())
+    if number and any(one.number for one in allowed.datatypes):
+        owners = [place.parent if place.kind in ("attribute", "text") else place for place in places]
+        if number[2] and any(owner is not None and "unit" in owner.attributes for owner in owners):
+            return f"write `{number[1]}`, and `{_unit(number[2])}` into `@unit`;"
+        return f"write the number alone, without `{number[2]}`;"
+    return ""
+
+
+def _unit(written: str) -> str:
+    """A unit of Kubernetes as libvirt writes it: `Gi` is `GiB`."""
+    return f"{written}B" if len(written) == 2 and written.endswith("i") else written
 
 
 def no_text(version: str, places: Sequence[Place], start: int, end: int) -> Finding:
@@ -118,3 +149,7 @@ def _is_extra(place: Place) -> bool:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…"

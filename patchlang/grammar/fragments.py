@@ -9,7 +9,7 @@ from ..record import field, record
 from . import findings
 from .axes import Places
 from .findings import Finding
-from .xpaths import Dialect, check_value
+from .xpaths import FILLER, ComputedText, Dialect, check_value
 
 _MOST = 100  # findings in one fragment: more of them help nobody
 _HOLDERS = ("element", "document")
@@ -17,10 +17,11 @@ _HOLDERS = ("element", "document")
 
 @record
 class CheckedFragment:
-    """Where the elements of a fragment will stand, by their names, and what was found."""
+    """Where the elements of a fragment will stand, by their names, and what was found or may be, as in an Answer."""
 
     places: dict[str, Places]
     findings: tuple[Finding, ...]
+    computed: tuple[ComputedText, ...] = ()
 
 
 @lru_cache(maxsize=2048)
@@ -29,7 +30,7 @@ def check(text: str, parents: Places, dialect: Dialect) -> CheckedFragment:
     checker = _Checker(dialect)
     for node in read(text):
         checker.check(node, parents, dict(dialect.namespaces))
-    return CheckedFragment(checker.places, tuple(checker.found))
+    return CheckedFragment(checker.places, tuple(checker.found), tuple(checker.computed))
 
 
 @record(frozen=False)
@@ -37,6 +38,7 @@ class _Checker:
     dialect: Dialect
     found: list[Finding] = field(default_factory=list)
     places: dict[str, Places] = field(default_factory=dict)
+    computed: list[ComputedText] = field(default_factory=list)
 
     def check(self, node: FragmentNode, parents: Places, namespaces: dict[str, str]) -> None:
         version = self.dialect.unfolding.index.version
@@ -59,7 +61,7 @@ class _Checker:
         for attribute, value, at, value_at in node.attributes:
             owned = tuple(place.attributes[attribute] for place in here if attribute in place.attributes)
             if owned:
-                self.found += check_value(value, owned, self.dialect, value_at)
+                self._value(value, owned, value_at)
             elif ":" not in attribute:
                 found = findings.unknown_attribute(version, attribute, here, at, at + len(attribute))
                 self.found.append(found)
@@ -67,9 +69,15 @@ class _Checker:
             if all(place.text is None for place in here):
                 self.found.append(findings.no_text(version, here, at, at + len(text)))
             elif len(node.texts) == 1 and not node.nodes:
-                self.found += check_value(text, here, self.dialect, at)
+                self._value(text, here, at)
         for child in node.nodes:
             self.check(child, here, scope)
+
+    def _value(self, value: str, places: Places, at: int) -> None:
+        if FILLER in value:
+            self.computed.append(ComputedText(value, at, places))
+        else:
+            self.found += check_value(value, places, self.dialect, at)
 
     def _name(self, node: FragmentNode, scope: dict[str, str]) -> str | None:
         """The element's name with libvirt's prefix; None for one that is foreign to it."""

@@ -7,13 +7,46 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from ..record import record
 
-# what an attribute or the text of an element may be: any text (None), one of these, nothing at all
-Values = tuple[str, ...] | None
-NOTHING: Values = ()
+
+@record
+class Datatype:
+    """A kind of text: a whole number from ``least`` to ``most``, or what a ``pattern`` of XML Schema says; or both.
+
+    ``name`` is what libvirt calls it, if it does.
+    """
+
+    name: str | None
+    number: bool
+    least: int | None
+    most: int | None
+    pattern: str | None
+
+
+@record
+class Texts:
+    """What an attribute or the text of an element may be: some words, and texts of some kinds."""
+
+    words: tuple[str, ...] = ()
+    datatypes: tuple[Datatype, ...] = ()
+
+    def __or__(self, other: Texts) -> Texts:
+        return Texts(_each_once(self.words + other.words), _each_once(self.datatypes + other.datatypes))
+
+
+T = TypeVar("T")
+
+
+def _each_once(found: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(found))
+
+
+# None: any text
+Values = Texts | None
+NOTHING = Texts()
 
 
 @record(eq=False)
@@ -51,7 +84,16 @@ def named(version: str) -> str | None:
 def load(version: str) -> Index:
     """The index of a version that :func:`versions` has."""
     read: dict[str, Any] = json.loads(_text(f"libvirt-{version}.json"))
-    lists = [tuple(values) for values in read["values"]]
+    datatypes = [
+        Datatype(*(one.get(key) for key in ("name", "number", "least", "most", "pattern"))) for one in read["datatypes"]
+    ]
+    lists = [
+        Texts(
+            tuple(one for one in found if isinstance(one, str)),
+            tuple(datatypes[one] for one in found if isinstance(one, int)),
+        )
+        for found in read["values"]
+    ]
 
     def values(number: int | None) -> Values:
         return None if number is None else lists[number]

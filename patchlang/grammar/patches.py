@@ -11,16 +11,19 @@ from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
 from ..document import model
 from ..document.model import Role
+from ..lint.guards import variables_of
 from ..lint.reading import constant, expressions, filled, xpath_literals
 from ..lint.roles import is_beside, parts, selecting, texts
 from ..record import replace
 from ..source import Text
 from . import findings, fragments
 from .axes import Places, unique
+from .computed import Known, outcomes
 from .findings import Finding
-from .index import versions
+from .index import NOTHING, versions
 from .places import OPEN, unfolding
-from .xpaths import FILLER, Dialect, answer, check_value
+from .texts import fits, shown
+from .xpaths import FILLER, ComputedText, Dialect, allowed, answer, check_value
 
 _NAMED = re.compile(r"(?:(.*)/)?([^/]+)")
 
@@ -72,6 +75,7 @@ class _Checker:
         self.patch = patch
         own = {prefix.text: uri.text for prefix, uri in patch.spec.namespaces}
         self.dialect = Dialect(unfolding(version), tuple({**BUILT_IN_NAMESPACES, **own}.items()))
+        self.known = Known(variables_of(patch))
         self.found: list[_Located] = []
 
     @property
@@ -89,6 +93,7 @@ class _Checker:
 
     def _edit(self, edit: model.DomainEdit) -> None:
         self._cel((edit.when, edit.for_each), self.document)
+        self.known = Known(variables_of(self.patch)).behind(self.patch.spec.when, edit.when)
         paths, goals = selecting(edit), texts(edit, model.XPath, Role.GOAL)
         matched = self._paths(paths) if paths else self.document
         goal = self._paths(goals) if goals else matched
@@ -129,9 +134,24 @@ class _Checker:
         text = constant(value)
         if text is not None:
             self.found += [(value, one) for one in check_value(text, places, self.dialect)]
-        elif places and all(place.values == () and not place.is_open for place in places):
+        elif not (places and all(place.values == NOTHING and not place.is_open for place in places)):
+            self._computed(value, [ComputedText(in_place(value), 0, places)])
+        else:
             end = len(value.text)
             self.found.append((value, findings.no_text(self._version, places, 0, end)))
+
+    def _computed(self, source: Text, texts: Iterable[ComputedText]) -> None:
+        """Texts of which something is computed: each that they may come to, as far as that can be told."""
+        written = in_place(source)
+        for one in texts:
+            values, end = allowed(one.places), one.start + len(one.text)
+            if values is None or not one.places or "$$[" in one.text or written[one.start : end] != one.text:
+                continue
+            for outcome in outcomes(source, one.start, end, one.text, self.known):
+                if not fits(values, outcome.text):
+                    place = (outcome.start, outcome.end)
+                    found = findings.unknown_value(self._version, shown(outcome.text), one.places, *place)
+                    self.found.append((outcome.source, found))
 
     def _brought(self, path: model.XPath, moved: Places, parents: Places) -> None:
         """What is moved or copied must be able to stand where it goes."""
@@ -166,6 +186,7 @@ class _Checker:
     def _xpath(self, path: Text, context: Places, written: str | None = None) -> Places:
         found = answer(path.text if written is None else written, context, self.dialect)
         self.found += [(path, one) for one in found.findings]
+        self._computed(path, found.computed)
         return found.places
 
     def _constructive(self, path: model.ConstructivePath, context: Places) -> Places:
@@ -174,6 +195,7 @@ class _Checker:
     def _fragment(self, xml: model.Fragment, parents: Places) -> dict[str, Places]:
         checked = fragments.check(in_place(xml), parents, self.dialect)
         self.found += [(xml, one) for one in checked.findings]
+        self._computed(xml, checked.computed)
         return checked.places
 
     def _keys(self, keys: Iterable[tuple[model.Name, tuple[model.XPath, ...]]], places: dict[str, Places]) -> None:

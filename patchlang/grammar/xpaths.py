@@ -6,7 +6,7 @@ A set of places is always at least what the path may select: where something can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from .. import rules
@@ -17,8 +17,9 @@ from ..xpath.tree import Binary, Call, Expr, Literal, Number, Path, Step
 from . import findings
 from .axes import SEARCHES, SIBLINGS, Places, along, origins, unique
 from .findings import Finding
-from .index import Index, Values
+from .index import NOTHING, Index, Texts, Values
 from .places import OPEN, Place, Unfolding
+from .texts import ANYTHING, Unknown, fits
 
 # stands for each character of what is computed; a path with it can be parsed, and its places are those of the text
 FILLER = "\ud7fb"
@@ -26,10 +27,20 @@ FILLER = "\ud7fb"
 
 @record
 class Answer:
-    """Where a path leads, and what was found in it."""
+    """Where a path leads, and what was found in it; ``computed`` has what may be found once that is known."""
 
     places: Places
     findings: tuple[Finding, ...]
+    computed: tuple[ComputedText, ...] = ()
+
+
+@record
+class ComputedText:
+    """A text at ``start`` that becomes that of the places; what is computed in it is filled up."""
+
+    text: str
+    start: int
+    places: Places
 
 
 @record
@@ -64,7 +75,7 @@ def answer(text: str, context: Places, dialect: Dialect) -> Answer:
         return Answer((OPEN,), ())
     reader = _Reader(text, dialect)
     places = reader.places(tree, context, top=True)
-    return Answer((OPEN,) if places is None else places, tuple(reader.found))
+    return Answer((OPEN,) if places is None else places, tuple(reader.found), tuple(reader.computed))
 
 
 @record(frozen=False)
@@ -72,6 +83,7 @@ class _Reader:
     text: str
     dialect: Dialect
     found: list[Finding] = field(default_factory=list)
+    computed: list[ComputedText] = field(default_factory=list)
 
     @property
     def version(self) -> str:
@@ -212,13 +224,14 @@ class _Reader:
         if places is None or OPEN in places:
             return
         match other:
+            case Literal(value=value) if FILLER in value:
+                self.computed.append(ComputedText(value, other.start + 1, places))
             case Literal(value=value):
-                self.found += self._against(_values(places), value, places, *self._inside(other))
+                self.found += against(_values(places), value, places, self.version, *self._inside(other))
             case Number(value=number):
-                values = _values(places)
-                if values is not None and not any(_number(v) == number for v in values):
-                    text = self.text[other.start : other.end]
-                    self.found += self._against(values, text, places, other.start, other.end)
+                text, values = self.text[other.start : other.end], _values(places)
+                if values is not None and not _equals(values, number):
+                    self.found += against(values, text, places, self.version, other.start, other.end)
 
     def _side(self, expr: Expr, context: Places) -> Places | None:
         """Where one side of a comparison leads; `string(…)` is its nodes' text as they are themselves."""
@@ -229,9 +242,6 @@ class _Reader:
                 return context
             case _:
                 return self.places(expr, context)
-
-    def _against(self, values: Values, value: str, places: Places, start: int, end: int) -> Iterator[Finding]:
-        return against(values, value, places, self.version, start, end)
 
     def _compare_name(self, places: Places, literal: Literal, *, local: bool) -> None:
         if OPEN in places or not places or FILLER in literal.value or any(p.kind != "element" for p in places):
@@ -252,8 +262,8 @@ class _Reader:
         if places is None or OPEN in places or not isinstance(literal, Literal) or FILLER in literal.value:
             return
         values = _values(places)
-        holds = str.startswith if call.name == "starts-with" else str.__contains__
-        if values and not any(holds(value, literal.value) for value in values):
+        before = () if call.name == "starts-with" else (ANYTHING,)
+        if values and not fits(values, (*before, literal.value, ANYTHING)):
             start, end = self._inside(literal)
             self.found.append(findings.unknown_value(self.version, literal.value, places, start, end))
 
@@ -264,16 +274,21 @@ class _Reader:
 
 def check_value(value: str, places: Places, dialect: Dialect, start: int = 0) -> Iterator[Finding]:
     """What is wrong with a text that becomes that of the places."""
-    if not any(place.is_open or place.values is None for place in places):
-        values = tuple(text for place in places for text in place.values or ())
-        yield from against(values, value, places, dialect.unfolding.index.version, start, start + len(value))
+    yield from against(allowed(places), value, places, dialect.unfolding.index.version, start, start + len(value))
+
+
+def allowed(places: Places) -> Values:
+    """What the texts of the places may be."""
+    if any(place.is_open for place in places):
+        return None
+    return _either(place.values for place in places)
 
 
 def against(values: Values, value: str, places: Places, version: str, start: int, end: int) -> Iterator[Finding]:
     """A text that stands for one of the values of the places."""
-    if FILLER in value or values is None or value.strip() in values or not places or OPEN in places:
+    if FILLER in value or values is None or not places or OPEN in places or fits(values, (value,)):
         return
-    if values:
+    if values != NOTHING:
         yield findings.unknown_value(version, value, places, start, end)
     elif value.strip():
         yield findings.no_text(version, places, start, end)
@@ -281,13 +296,28 @@ def against(values: Values, value: str, places: Places, version: str, start: int
 
 def _values(places: Places) -> Values:
     """What the string value of nodes may be: that of an element has the texts of all elements in it."""
-    found: list[str] = []
     for place in places:
         below = [place, *place.below] if place.type.elements else [place]
-        if any(p.is_open or (p.values is None) for p in below) or (len(below) > 1 and any(p.values for p in below)):
+        if any(p.is_open for p in below) or (len(below) > 1 and any(p.values != NOTHING for p in below)):
             return None
-        found += place.values or ()
-    return tuple(found)
+    return _either(place.values for place in places)
+
+
+def _either(found: Iterable[Values]) -> Values:
+    either = NOTHING
+    for values in found:
+        if values is None:
+            return None
+        either |= values
+    return either
+
+
+def _equals(values: Texts, number: float) -> bool:
+    """Whether a text that is allowed can be this number."""
+    if any(_number(word) == number for word in values.words):
+        return True
+    sign, size = ("-", -number) if number < 0 else ("", number)
+    return size.is_integer() and fits(Texts((), values.datatypes), (sign, Unknown("0*"), str(int(size))))
 
 
 def _number(text: str) -> float | None:

@@ -1,0 +1,156 @@
+"""What a template can come to, as far as the types and the literals in its expressions tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice, product
+
+from ..cel.syntax import tokens
+from ..cel.template import ComputedPiece
+from ..cel.tree import Call, Ident, Literal, Macro, Node, Select, walk
+from ..lint import celtruth
+from ..lint.reading import cel, template
+from ..record import record
+from ..source import Text
+from ..values import scalar_text
+from .texts import ANYTHING, BOOLEAN, HEXADECIMAL, INTEGER, NUMBER, Pieces, Unknown
+
+_MOST = 64
+
+_BOOLEAN = frozenset("_==_ _!=_ _<_ _<=_ _>_ _>=_ _&&_ _||_ !_ @in".split())
+_BOOLEAN_METHODS = frozenset("contains endsWith hasValue matches startsWith".split())
+_INTEGERS = frozenset("int uint size quantity".split())
+
+
+@record
+class Outcome:
+    """A text that a value may come to, and where what decides it is written."""
+
+    text: Pieces
+    source: Text
+    start: int
+    end: int
+
+
+@record
+class Known:
+    """What is known where a template is computed.
+
+    ``variables`` are the expressions of the patch's variables, but for those that a condition asks about; ``asked`` are
+    the literals in conditions: what they stand for may never get so far.
+    """
+
+    variables: Mapping[str, str]
+    asked: frozenset[Literal] = frozenset()
+
+    def behind(self, *conditions: Text | None) -> Known:
+        """What is known behind conditions."""
+        variables, asked = dict(self.variables), self.asked
+        for condition in conditions:
+            for node in walk(read) if condition is not None and (read := cel(condition.text)) is not None else ():
+                if isinstance(node, Ident):
+                    variables.pop(node.name.removeprefix("variables."), None)
+                elif isinstance(node, Literal):
+                    asked |= {node}
+        return Known(variables, asked)
+
+
+# what an expression may come to, and the literal that it is
+_Possible = list[tuple[Pieces, Literal | None]]
+
+
+def outcomes(source: Text, start: int, end: int, written: str, known: Known) -> Iterator[Outcome]:
+    """What the characters of a template from ``start`` to ``end`` may come to.
+
+    ``written`` is that part of it with something of the same length for what is computed.
+    """
+    computed = [
+        piece
+        for piece in template(source)
+        if isinstance(piece, ComputedPiece) and start <= piece.at and piece.end <= end
+    ]
+    parts: list[_Possible] = []
+    at = start
+    for piece in computed:
+        parts += [[((written[at - start : piece.at - start],), None)], _of_expression(piece.expression, known)]
+        at = piece.end
+    parts.append([((written[at - start :],), None)])
+    combined = 1
+    for part in parts:
+        combined *= len(part)
+    if combined > _MOST:
+        return
+    for chosen in product(*parts):
+        text = tuple(piece for pieces, _ in chosen for piece in pieces if piece != "")
+        decisive = [(piece, literal) for piece, (_, literal) in zip(computed, chosen[1::2], strict=True) if literal]
+        place = _place(*decisive[0]) if len(decisive) == 1 else None
+        yield Outcome(text, *(place or (source, start, end)))
+
+
+def _of_expression(expression: Text, known: Known) -> _Possible:
+    read = celtruth.read(expression.text, known.variables)
+    found = [one for one in _possible(read, known.asked) if one[1] not in known.asked] if read is not None else []
+    return found if 0 < len(found) <= _MOST else [((ANYTHING,), None)]
+
+
+def _place(piece: ComputedPiece, literal: Literal) -> tuple[Text, int, int] | None:
+    """Where a literal stands, if it is in the expression itself and not in that of a variable."""
+    read = cel(piece.expression.text)
+    if read is None or not any(node.position == literal.position and node == literal for node in walk(read)):
+        return None
+    for token in tokens(piece.expression.text):
+        if token.start == literal.position:
+            return piece.expression, token.start, token.end
+    return None
+
+
+def _possible(node: Node, asked: frozenset[Literal]) -> _Possible:
+    match node:
+        case Literal("bool" | "int" | "uint" | "double" | "string", value):
+            return [((scalar_text(value) or "",), node)]
+        case Call("_?_:_", children=(_, first, second)):
+            return [*_possible(first, asked), *_possible(second, asked)]
+        case Call("orValue", True, children=(of, other)):
+            # a condition that asks for the key leaves out what stands for its absence, and so most likely does ''
+            never = other == Literal("string", "") or not asked.isdisjoint(walk(of))
+            return [*_possible(of, asked), *([] if never else _possible(other, asked))]
+        case Call("optional.of" | "string", False, children=(of,)):
+            return _possible(of, asked)
+        case Macro("cel.bind", children=(_, body)):
+            return _possible(body, asked)
+        case Call("_+_", children=(left, right)) if {"text"} & (celtruth.kinds_of(left) | celtruth.kinds_of(right)):
+            joined: _Possible = []
+            for before, after in islice(product(_possible(left, asked), _possible(right, asked)), _MOST + 1):
+                joined.append(((*before[0], *after[0]), None))
+            return joined
+        case _ if is_boolean(node):
+            return [((BOOLEAN,), None)]
+        case _:
+            return [((_kind(node),), None)]
+
+
+def is_boolean(node: Node) -> bool:
+    """Whether an expression gives true or false, whatever else it says."""
+    match node:
+        case Select(_, tested=True) | Macro("all" | "exists" | "exists_one"):
+            return True
+        case Call(function, True):
+            return function in _BOOLEAN_METHODS
+        case Call(function):
+            return function in _BOOLEAN
+        case _:
+            return False
+
+
+def _kind(node: Node) -> Unknown:
+    match node:
+        case Call("hex", False):
+            return HEXADECIMAL
+        case Call(function) if function in _INTEGERS:
+            return INTEGER
+        case Call("_*_" | "_/_" | "_%_" | "-_" | "double"):
+            return NUMBER
+        case Call("_+_" | "_-_", children=sides) if any("number" in celtruth.kinds_of(side) for side in sides):
+            return NUMBER
+        case _:
+            return ANYTHING
