@@ -16,7 +16,7 @@ XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 XMLNS_NAMESPACE = "http://www.w3.org/2000/xmlns/"
 
 _TAG_NAME = pattern(rb"<([^\s/>]+)")
-_ATTRIBUTE = pattern(rb"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_ATTRIBUTE = pattern(rb"(?<!\s)\s++([^\s=/>]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')")
 _NOT_XML = pattern("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MADE_BY_LXML = pattern(r"ns[0-9]+")
 _REFERENCE = pattern(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")

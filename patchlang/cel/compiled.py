@@ -386,7 +386,9 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
         return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
     if source.text[: span.start - source.span().start].rstrip().endswith("."):
         return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
-    if re.search(r"(?:annotations|labels)\.[\w.]*[-/][\w./-]*$", source.text[: offset + len(root)]):
+    before = re.search(r"(?<![\w./-])[\w./-]*\Z", source.text[: offset + len(root)])
+    of_map = before and re.search(r"(?:annotations|labels)\.(.*)", before[0])
+    if of_map and not {"-", "/"}.isdisjoint(of_map[1]):
         help = "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"
         return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, help)
     roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]

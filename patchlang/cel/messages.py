@@ -165,11 +165,13 @@ def _conversion(call: str) -> str:
 def _readable(call: str) -> str:
     """``_+_(string, int64)`` as ``string + int``."""
     call = call.replace("int64", "int")
-    if ternary := re.match(r"_\?_:_\(bool, (.*), (.*)\)$", call):
-        return f"the sides of `? :` are {ternary[1]} and {ternary[2]}"
-    if index := re.match(r"_\[_\]\((.*), (.*)\)$", call):
-        return f"`[{index[2]}]` of {index[1]}"
-    operator = re.match(r"@?(?:_(\W+|in)_|@?(in))\((.*), (.*)\)$", call)
-    if operator:
-        return f"`{operator[3]} {operator[1] or operator[2]} {operator[4]}`"
+    name, _, types = call.removesuffix(")").partition("(")
+    left, comma, right = types.rpartition(", ")
+    if comma and call.endswith(")"):
+        if name == "_?_:_" and left.startswith("bool, "):
+            return f"the sides of `? :` are {left.removeprefix('bool, ')} and {right}"
+        if name == "_[_]":
+            return f"`[{right}]` of {left}"
+        if operator := re.fullmatch(r"@?(?:_(\W+|in)_|@?(in))", name):
+            return f"`{left} {operator[1] or operator[2]} {right}`"
     return f"`{call}`"

@@ -55,12 +55,16 @@ _TOKEN = pattern(
     + "|"
     + _string(_COOKED, r"\\[\s\S]").replace("{any}", r"[^\\]")
     + r")|(?P<comment>//[^\n]*)"
-    + r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9A-Za-z_]*(?:\.[0-9]+)?)|(?P<symbol>\S)"
+    + r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9A-Za-z_]*(?:\.[0-9]+)?)|(?P<symbol>\\[\s\S]|\S)"
 )
 
 
 def tokens(text: str, start: int = 0) -> Iterator[Token]:
-    """The tokens of ``text`` from ``start`` on; a quote that is never closed comes as a symbol."""
+    """The tokens of ``text`` from ``start`` on; a quote that is never closed comes as a symbol.
+
+    So does a backslash, which has no place outside of a string, with the character behind it: were that a quote, it
+    would be looked for its end once more.
+    """
     for found in _TOKEN.finditer(text, start):
         yield Token(str(found.lastgroup), found.group(), found.start())
 
@@ -147,20 +151,23 @@ def guard(text: str) -> tuple[str, tuple[Insertion, ...]]:
     a list there. What has no bounds gets it, too, and is unknown: ``lists.range`` and the method ``flatten``.
     """
     found = [t for t in tokens(text) if t.kind != "comment"]
+    starts, ends = _operand_starts(found), _ends_of_arguments(found)
     insertions: list[Insertion] = []
     for number in range(len(found) - 2):
         before, name, paren = found[number : number + 3]
         if before.text == "." and name.kind == "name" and paren.text == "(" and number:
-            insertions += _counted(found, number)
+            insertions += _counted(found, number, starts[number - 1])
         elif (before.text in _OURS or before.text in _RENAMED) and not (number and found[number - 1].text == "."):
-            insertions += _bounded(found, number)
+            insertions += _bounded(found, number, ends)
     insertions.sort(key=lambda i: i.at)
-    for insertion in reversed(insertions):
-        text = f"{text[: insertion.at]}{insertion.text}{text[insertion.at :]}"
-    return text, tuple(insertions)
+    pieces, done = list[str](), 0
+    for insertion in insertions:
+        pieces += [text[done : insertion.at], insertion.text]
+        done = insertion.at
+    return "".join(pieces) + text[done:], tuple(insertions)
 
 
-def _counted(found: list[Token], dot: int) -> Iterator[Insertion]:
+def _counted(found: list[Token], dot: int, operand: int) -> Iterator[Insertion]:
     """Around the operand of a method, whose size counts."""
     name = found[dot + 1].text
     if name in _ORDERED_MACROS:
@@ -171,11 +178,11 @@ def _counted(found: list[Token], dot: int) -> Iterator[Insertion]:
         if name == "flatten":
             yield Insertion(found[dot + 1].end, "__")
         return
-    yield Insertion(found[_operand_start(found, dot - 1)].start, "cel.bind(list__, ")
+    yield Insertion(found[operand].start, "cel.bind(list__, ")
     yield Insertion(found[dot].start, guarded)
 
 
-def _bounded(found: list[Token], at: int) -> Iterator[Insertion]:
+def _bounded(found: list[Token], at: int, closed: dict[int, list[int]]) -> Iterator[Insertion]:
     """Into a call of what is a function of ours, maybe by another name."""
     root = found[at].text
     last = at if root in _OURS else at + 2
@@ -187,7 +194,7 @@ def _bounded(found: list[Token], at: int) -> Iterator[Insertion]:
     if root != "capture":
         yield Insertion(found[at].end, "__")
     if root in ("capture", "regex"):
-        ends = _ends_of_arguments(found, last + 1)
+        ends = closed.get(last + 1, [])
         for start, end in pairwise((last + 1, *ends)):
             if end > start + 1:
                 yield Insertion(found[start].end, "cel.bind(text__, ")
@@ -209,35 +216,43 @@ def original_offset(offset: int, insertions: tuple[Insertion, ...]) -> int:
     return offset - shift
 
 
-def _operand_start(found: list[Token], last: int) -> int:
-    """The number of the token at which the operand begins that ends with token ``last``: ``a.b[c].d(e)`` as a whole."""
-    at = last
-    while True:
-        if found[at].kind == "symbol" and found[at].text in _CLOSERS:
-            at = _opening(found, at)
-            before = found[at - 1] if at else None
-            if found[at].text in "([" and before is not None and _ends_operand(before):
-                at -= 1
+def _operand_starts(found: list[Token]) -> list[int]:
+    """For each token the number of the one at which the operand begins that ends with it: ``a.b[c].d(e)`` as a whole.
+
+    A bracket that nothing opens is opened by the first token.
+    """
+    starts: list[int] = []
+    opened: list[int] = []
+    for number, token in enumerate(found):
+        at = number
+        if token.kind == "symbol" and token.text in _CLOSERS:
+            at = opened.pop() if opened else 0
+            if at and found[at].text in "([" and _ends_operand(found[at - 1]):
+                starts.append(starts[at - 1])
                 continue
+        elif token.kind == "symbol" and token.text in "([{":
+            opened.append(number)
         if at > 1 and found[at - 1].text == "?" and found[at - 2].text == ".":
             at -= 1
-        if at > 1 and found[at - 1].text == ".":
-            at -= 2
+        starts.append(starts[at - 2] if at > 1 and found[at - 1].text == "." else at)
+    return starts
+
+
+def _ends_of_arguments(found: list[Token]) -> dict[int, list[int]]:
+    """By what opens a call, or another bracket: the numbers of the commas in it and of what closes it."""
+    ends: dict[int, list[int]] = {}
+    opened: list[tuple[int, list[int]]] = []
+    for at, token in enumerate(found):
+        if token.kind != "symbol":
             continue
-        return at
-
-
-def _ends_of_arguments(found: list[Token], opener: int) -> list[int]:
-    """The numbers of the commas between the arguments of a call and of what closes it; none where nothing does."""
-    depth, ends = 0, list[int]()
-    for at in range(opener, len(found)):
-        if found[at].kind == "symbol":
-            depth += (found[at].text in "([{") - (found[at].text in _CLOSERS)
-            if depth == 0:
-                return [*ends, at]
-            if depth == 1 and found[at].text == ",":
-                ends.append(at)
-    return []
+        if token.text in "([{":
+            opened.append((at, []))
+        elif opened and token.text == ",":
+            opened[-1][1].append(at)
+        elif opened and token.text in _CLOSERS:
+            opener, commas = opened.pop()
+            ends[opener] = [*commas, at]
+    return ends
 
 
 def _ends_operand(token: Token) -> bool:
@@ -245,17 +260,6 @@ def _ends_operand(token: Token) -> bool:
     if token.kind == "symbol":
         return token.text in _CLOSERS
     return token.kind == "string" or (token.kind == "name" and token.text != "in")
-
-
-def _opening(found: list[Token], closer: int) -> int:
-    """The number of the token that opens what token ``closer`` closes; the first token where nothing does."""
-    depth = 0
-    for at in range(closer, -1, -1):
-        if found[at].kind == "symbol":
-            depth += (found[at].text in _CLOSERS) - (found[at].text in "([{")
-            if depth == 0:
-                return at
-    return 0
 
 
 _OPENERS = frozenset({"optMap", "optFlatMap"})

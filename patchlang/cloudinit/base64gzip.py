@@ -15,6 +15,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 _BASE64 = pattern(r"[A-Za-z0-9+/]+(?:\r?\n[A-Za-z0-9+/]+)*(?:\r?\n)?={0,2}\s*")
 _SHORTEST = 12
+_FIRST_STEP = 256
 
 
 @record
@@ -64,19 +65,24 @@ def encode(data: bytes, like: str) -> str:
 
 def gunzip(data: bytes) -> bytes:
     """The content of gzip data. Raises TooBigError beyond MAX_TEXT bytes, ValueError where it is damaged."""
-    content = b""
-    while data.startswith(GZIP_MAGIC):
-        member = zlib.decompressobj(wbits=31)
-        try:
-            content += member.decompress(data, MAX_TEXT + 1 - len(content))
-        except zlib.error:
-            raise ValueError("gzip data is damaged") from None
-        if len(content) > MAX_TEXT:
-            raise TooBigError(f"more than {MAX_TEXT} bytes when unzipped")
-        if not member.eof:
-            raise ValueError("gzip data is cut off")
-        data = member.unused_data
-    return content
+    pieces, size, at = list[bytes](), 0, 0
+    while data.startswith(GZIP_MAGIC, at):
+        member, step = zlib.decompressobj(wbits=31), _FIRST_STEP
+        while not member.eof:
+            # what is left is copied with each step: little of it, as long as members are small
+            given = data[at : at + step]
+            if not given:
+                raise ValueError("gzip data is cut off")
+            try:
+                pieces.append(member.decompress(given, MAX_TEXT + 1 - size))
+            except zlib.error:
+                raise ValueError("gzip data is damaged") from None
+            size += len(pieces[-1])
+            if size > MAX_TEXT:
+                raise TooBigError(f"more than {MAX_TEXT} bytes when unzipped")
+            at += len(given) - len(member.unused_data)
+            step *= 2
+    return b"".join(pieces)
 
 
 def gzip(content: bytes, like: bytes) -> bytes:

@@ -21,7 +21,7 @@ from .yamlread import read as read_yaml
 from .yamlwrite import Layout, block, element, flow, member, scalar, shifted
 
 _COLON = pattern(r"[ \t]*:")
-_COMMENT = pattern(r"[ \t]+#[^\r\n]*")
+_COMMENT = pattern(r"(?<![ \t])[ \t]++#[^\r\n]*")
 _PASSES = 3
 _DEPTHS = (64, 4, 3, 2, 1, 0)
 

@@ -104,7 +104,7 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
         return "YAML is indented with spaces, never with tabs"
     if any(re.search(r"[:,{-]\s+[@`%]", line) for line in lines):
         return "a value that begins with `@`, `%` or a back quote is put in quotes"
-    if any(re.search(r"\{.*[\w/.*)\]]\[", line) for line in lines):
+    if any(re.search(r"[\w/.*)\]]\[", line.partition("{")[2]) for line in lines):
         return "inside `{ }` put a value that holds `[`, `]`, `{`, `}` or `,` in quotes"
     if any("$[" in line for line in lines):
         return (

@@ -22,7 +22,7 @@ Element = etree._Element
 # text and children in turn, text first and last
 Content = list[Element | str]
 
-_MARKUP = pattern(rb"<(?:[^/!?]|!--.*?-->|\?.*?\?>|!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_MARKUP = pattern(rb"<(?:[^/!?]|!--.*?(?:-->|\Z)|\?.*?(?:\?>|\Z)|!\[CDATA\[.*?(?:\]\]>|\Z))", re.DOTALL)
 _START_TAG = pattern(rb"<[^\"'>]*(?:(?:\"[^\"]*\"|'[^']*')[^\"'>]*)*>")
 _BLANK = pattern(rb"[ \t]*")
 _MAX_LINE = 65_000

@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from ..record import field, record
 
-_ATTRIBUTE = re.compile(r"\s+([^\s=/>]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_ATTRIBUTE = re.compile(r"(?<!\s)\s++([^\s=/>]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')")
 
 
 @record(frozen=False)

@@ -17,7 +17,9 @@ from .reading import TEMPLATES, advice, constants, leaves, shown, template
 from .roles import texts
 
 _BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
-_PATH = re.compile(r"([A-Za-z_]\w*)\.\??(\w+)(?:\.\??\w+|\[\??(?:'[^']*'|\"[^\"]*\"|\w+)\])*")
+_MEMBERS = r"([A-Za-z_]\w*+)\.\??(\w++)(?:\.\??\w++|\[\??(?:'[^']*+'|\"[^\"]*+\"|\w++)\])*+"
+_WHOLE_PATH = re.compile(rf"\s*+({_MEMBERS})\s*+")
+_PATH_IN_MARKUP = re.compile(rf"['\">]\s*+({_MEMBERS})\s*+(?=['\"<])")
 _DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 
 SpanOf = Callable[[int, int], Span]
@@ -85,16 +87,12 @@ def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterato
     """Paths of CEL that are the whole of a value, or of an attribute or a text of a fragment."""
     if kind not in (model.Template, model.Fragment):
         return
-    for found in _PATH.finditer(text):
-        before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
-        if kind is model.Fragment:
-            whole = before[-1:] in ("'", '"', ">") and after[:1] in ("'", '"', "<")
-        else:
-            whole = not before and not after
-        root, member = found[1], found[2]
+    whole = _WHOLE_PATH.fullmatch(text)
+    for found in _PATH_IN_MARKUP.finditer(text) if kind is model.Fragment else [whole] if whole else []:
+        root, member = found[2], found[3]
         known = member in variables if root == "variables" else member in MEMBERS.get(root, ())
-        if whole and (known or (loop and root == "item")):
-            yield found.start(), found.end(), found.group()
+        if known or (loop and root == "item"):
+            yield found.start(1), found.end(1), found[1]
 
 
 def trailing_break(patch: model.Patch) -> Iterator[Diagnostic]:

@@ -18,7 +18,7 @@ _MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _CONCERNS_US = re.compile(
     r"patchlang|hookSidecars|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|VirtualMachine|\bPatch(?:Test)?\b", re.MULTILINE
 )
-_MANIFEST = re.compile(r"^[\s{]*['\"]?kind['\"]?\s*:\s*['\"]?[A-Z]", re.MULTILINE)
+_MANIFEST = re.compile(r"^(?:[^\S\n]|\{)*+['\"]?kind['\"]?\s*:\s*['\"]?[A-Z]", re.MULTILINE)
 _OURS_AT_TOP = re.compile(r"\s*(?:#[^\n]*\n\s*|---\s+)*['\"]?apiVersion['\"]?\s*:\s*['\"]?patchlang")
 _KUBEVIRT = re.compile(r"(?:[a-z]+\.)?kubevirt\.io/")
 _LISTS = ("items", "objects")

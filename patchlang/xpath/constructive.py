@@ -23,7 +23,7 @@ from .tree import Binary, Expr, Literal, Number, Path, Step, VariableRef, walk
 HOLE = "Q"
 """What stands for a computed part while the path is read: part of a name, but of no word that XPath knows."""
 
-_QUOTED_HOLE = pattern(f"`[^`]*{HOLE}[^`]*`")
+_QUOTED_HOLE = pattern(f"`[^`{HOLE}]*+{HOLE}[^`]*+`")
 _QUOTE = pattern("['\"]")
 _WHOLE_NUMBER = pattern("[0-9]+")
 

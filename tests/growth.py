@@ -1,0 +1,66 @@
+"""How the time of a scanner grows with its text: linear or not, told by ratios, so that a busy machine does no harm."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+SIZE = 2_000
+"""Characters of a first try. What takes long for one is tried with more."""
+SUSPICIOUS = 0.005
+"""Seconds for the first try, above which the growth is measured: a quadratic expression needs many times as much."""
+STEEP = 9.0
+"""Times the time for four times the size. Linear is 4, quadratic 16; between them is noise."""
+TRIES = 4
+
+
+def texts(units: Iterable[str], leads: Iterable[str] = ("",), ends: Iterable[str] = ("",)) -> Iterator[Shape]:
+    """Each unit again and again, behind each lead and before each end."""
+    for unit, lead, end in itertools.product(units, leads, ends):
+        yield lead, unit, end
+
+
+Shape = tuple[str, str, str]
+
+
+def build(shape: Shape, size: int) -> str:
+    lead, unit, end = shape
+    return lead + unit * (size // len(unit)) + end
+
+
+def pairs(alphabet: Iterable[str]) -> list[str]:
+    """The units of one and of two characters (or words)."""
+    letters = list(dict.fromkeys(alphabet))
+    return letters + ["".join(pair) for pair in itertools.permutations(letters, 2)]
+
+
+def steep(scan: Callable[[str], object], shapes: Iterable[Shape], size: int = SIZE) -> tuple[Shape, float] | None:
+    """A shape for which the time grows by more than the size, and by how much for four times the size.
+
+    A shape that is quick is passed over: it could not be quadratic. One that is not is measured again and again,
+    the quickest of several, and counts only where each try says the same.
+    """
+    for shape in shapes:
+        if _seconds(scan, build(shape, size)) > SUSPICIOUS and (ratio := _growth(scan, shape, size)) > STEEP:
+            return shape, ratio
+    return None
+
+
+def _growth(scan: Callable[[str], object], shape: Shape, size: int) -> float:
+    """The smallest ratio of some tries, each of which measures more often."""
+    least = float("inf")
+    for tries in range(1, TRIES + 1):
+        small = min(_seconds(scan, build(shape, size)) for _ in range(tries))
+        large = min(_seconds(scan, build(shape, 4 * size)) for _ in range(tries))
+        least = min(least, large / small)
+        if least <= STEEP:
+            break
+    return least
+
+
+def _seconds(scan: Callable[[str], object], text: str) -> float:
+    """Of this thread's processor time, which others on the machine do not lengthen much."""
+    begin = time.thread_time()
+    scan(text)
+    return time.thread_time() - begin

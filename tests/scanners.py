@@ -1,0 +1,399 @@
+"""Every scanner that is written by hand: what reads a text step by step, with the texts that may be bad for it."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from growth import SIZE, Shape, pairs, texts
+from lxml import etree
+
+from patchlang import extract, strictjson
+from patchlang.cel import syntax, template
+from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cloudinit import (
+    base64gzip,
+    jsontext,
+    mime,
+    pointer,
+    userdata,
+    yamledit,
+    yamlread,
+)  # fmt: skip
+from patchlang.cloudinit.pointer import PointerError
+from patchlang.cloudinit.yamledit import UnwritableError
+from patchlang.diagnostics import PatchError
+from patchlang.document import model, nested_source, scalar_offsets, yamltree
+from patchlang.document.model import Position
+from patchlang.domain import fragment
+from patchlang.domain.tree import parse as parse_domain
+from patchlang.lint import fragments as lint_fragments
+from patchlang.lint import values as lint_values
+from patchlang.manifests import documents, jsontree
+from patchlang.source import SourceFile, Span, Text
+from patchlang.validation import ignores
+from patchlang.values import TooBigError
+from patchlang.xpath import parser
+from shim import documents as shim_documents
+
+MOST = 600
+"""Shapes that are tried of a scanner: of more, every second, third, …"""
+
+
+class Scanner(NamedTuple):
+    """``run`` is given texts of ``letters`` and pairs of them again and again, between ``leads`` and ``ends``."""
+
+    name: str
+    modules: Sequence[str]
+    run: Callable[[str], object]
+    letters: Sequence[str]
+    leads: Sequence[str] = ("",)
+    ends: Sequence[str] = ("",)
+    size: int = SIZE
+
+    def shapes(self) -> Sequence[Shape]:
+        found = list(texts(pairs(self.letters), self.leads, self.ends))
+        return found[:: 1 + len(found) // MOST]
+
+
+def text(written: str) -> Text:
+    source = SourceFile("text", written)
+    return Text(written, lambda start, end: Span(source, start, len(written) if end is None else end))
+
+
+_REFUSALS = (
+    ValueError, RecursionError, TooBigError, PatchError, PointerError, UnwritableError, parser.XPathSyntaxError,
+    shim_documents.UnreadableError,
+)  # fmt: skip
+
+
+def whole(run: Callable[[str], object]) -> Callable[[str], object]:
+    """A refusal ends a scan as well as a result."""
+
+    def guarded(written: str) -> None:
+        with suppress(*_REFUSALS):
+            run(written)
+
+    return guarded
+
+
+def _edited(written: str) -> None:
+    """A domain with something new at some of its elements, written."""
+    tree = parse_domain(written.encode())
+    for element in [tree.root, *tree.root][:5]:
+        if isinstance(element.tag, str):
+            tree.set_attribute(element, "new", "x")
+            tree.insert([etree.Element("new")], element, Position.APPEND)
+    tree.result()
+
+
+def _rewritten(written: str) -> None:
+    """YAML as cloud-init reads it, with an entry more."""
+    document = yamlread.read(written)
+    old = document.value
+    yamledit.rewrite(
+        document, {**old, "new": 1} if isinstance(old, dict) else [*(old if isinstance(old, list) else [old]), 1]
+    )
+
+
+_MEMBER = gzip.compress(b"a", mtime=0)
+
+
+def _expression(written: str) -> None:
+    compile_expression(text(written[:4096]), Names())
+
+
+SCANNERS = (
+    Scanner(
+        "scalar offsets",
+        ["patchlang/document/scalar_offsets.py"],
+        lambda t: scalar_offsets.offsets(t[1:], t),
+        ["a", " ", "\n", "\r\n", "\\", "\\\n", "''", "\t"],
+        ["|\n", ">\n", ">\n ", "'", '"', "a"],
+        ["", "'", '"'],
+    ),
+    Scanner(
+        "patch file",
+        ["patchlang/document/yamltree.py"],
+        whole(lambda t: yamltree.parse(SourceFile("text", t))),
+        ["a", " ", "\n", "'", '"', "{", "[", "]", ":", "- ", ", ", "#", "|", "*a", "&a ", "? ", "\t", "$[", "!"],
+        ["", "a: '", 'a: "', "a: |", "a: {", "- "],
+    ),
+    Scanner(
+        "tokens of CEL",
+        ["patchlang/cel/syntax.py"],
+        lambda t: [
+            syntax.guard(t),
+            list(syntax.chains(t)),
+            syntax.opened_twice(t, 8),
+            syntax.closing_bracket(t, 0),
+        ],
+        ["a", ".", "(", ")", "[", "]", "'", '"', '"""', "\\", "r'", "?", "//", "\n", ".map(", "a.map(x,", "0"],
+        ["", '"', "'''", "a"],
+        size=SIZE // 4,
+    ),
+    Scanner(
+        "templates",
+        ["patchlang/cel/template.py"],
+        whole(lambda t: [list(template.pieces(text(t))), template.cut(text(t), lambda n: f"<{n}>")]),
+        ["a", " ", "$[", "$$[", "$[a]", "]", "'", '"', "\\", "[", "$"],
+    ),
+    Scanner(
+        "JSON of the request",
+        ["patchlang/strictjson.py", "shim/documents.py"],
+        whole(lambda t: [strictjson.read_strict(t), shim_documents.read_object(t.encode())]),
+        ["[", "{", '"', "\\", ",", "0", "a", "-", " ", '"a":', "]", "\\ud800"],
+        ["", '"', "{"],
+    ),
+    Scanner(
+        "JSON with places",
+        ["patchlang/manifests/jsontree.py"],
+        whole(lambda t: jsontree.parse(SourceFile("text", t))),
+        ["[", '{"a":', '"', "\\", "0,", " ", "1", "]", "'", '"a":0,', "[],"],
+        ["", "[", "{", '["'],
+        ["", "0]", "]", "}"],
+    ),
+    Scanner(
+        "documents of manifests",
+        ["patchlang/manifests/documents.py"],
+        lambda t: [
+            documents.may_concern_us(t.encode()),
+            documents.is_manifest(t),
+            documents.starts_as_patch(t),
+            documents.read(SourceFile("text", t)),
+        ],
+        ["\n", " ", "{", "'", "kind", ":", "# \n", "---\n", "apiVersion", "ConfigMap", "...\n", "a"],
+        ["", "patchlang: ", "---\n"],
+    ),
+    Scanner(
+        "comments that ignore",
+        ["patchlang/validation/ignores.py"],
+        lambda t: [list(ignores.collect(SourceFile("text", t)))],
+        [
+            "# patchlang: ignore[PL301] a\n",
+            "#",
+            " ",
+            "\n",
+            "- a\n",
+            "'",
+            "a: |\n a\n",
+            "# patchlang: ignore[",
+            ",",
+            "a ",
+        ],
+        ["", "# patchlang: ignore\n", "# patchlang: ignore["],
+    ),
+    Scanner(
+        "pointers",
+        ["patchlang/cloudinit/pointer.py"],
+        whole(pointer.parse),
+        ["/", "[", "]", "=", "'", '"', "~", "~1", "a", "[a=", "/[a=", "/[a='"],
+        ["", "/", "/[", "/[a='", "/a"],
+    ),
+    Scanner(
+        "base64",
+        ["patchlang/cloudinit/base64gzip.py"],
+        whole(lambda t: base64gzip.unwrap(t, lambda _: False)),
+        ["A", "AAAA", "\n", "\r\n", "=", " ", "+"],
+        ["", "A", "AAAAAAAAAAAA"],
+    ),
+    Scanner(
+        "gzip of many members",
+        ["patchlang/cloudinit/base64gzip.py"],
+        lambda t: base64gzip.gunzip(_MEMBER * (len(t) // 4)),
+        ["a"],
+        size=20 * SIZE,
+    ),
+    Scanner(
+        "MIME",
+        ["patchlang/cloudinit/mime.py"],
+        whole(mime.parse),
+        [
+            "\n",
+            "\r",
+            " ",
+            ";",
+            "=",
+            '"',
+            "\\",
+            "--X",
+            "\n--X\n",
+            ": ",
+            "a",
+            "\n ",
+            "'",
+            "%",
+            "*0",
+            "=?",
+            "?=",
+            "=?q?q?a?=",
+            ",",
+            "(",
+            ")",
+            "<",
+            "@",
+            ":",
+            "; a=b",
+        ],
+        [
+            "",
+            "Content-Type: ",
+            'Content-Type: a/b; x="',
+            "Content-Type: multipart/mixed; boundary=X\n\n--X\n",
+            "Content-Disposition: a; filename*=",
+            "a: ",
+        ],
+        ["", "\n\nb"],
+    ),
+    Scanner(
+        "formats of user data",
+        ["patchlang/cloudinit/userdata.py"],
+        userdata.detect,
+        ["\n", " ", "#", ":", "a", "## template: jinja\n", "rem cmd"],
+        ["", "a", "## template: jinja\n"],
+    ),
+    Scanner(
+        "YAML of cloud-init",
+        [
+            "patchlang/cloudinit/yamlread.py",
+            "patchlang/cloudinit/libyaml.py",
+            "patchlang/cloudinit/textedit.py",
+            "patchlang/cloudinit/yamledit.py",
+        ],
+        whole(_rewritten),
+        ["a", " ", "\n", "'", '"', "{", "[", "]", ":", "- ", ", ", "#", "|", "&a ", "? ", "!", "\t", "- |\n", "%"],
+        ["", "a: '", 'a: "', "a: |", "a: |\n ", "a: {", "a: !t", "- ", "&a "],
+        size=SIZE // 2,
+    ),
+    Scanner(
+        "JSON of cloud-init",
+        ["patchlang/cloudinit/jsontext.py"],
+        whole(lambda t: jsontext.rewrite(t, {"a": jsontext.read(t)})),
+        ["[", '{"a":', "0", ",", " ", "\n", '"', "]", "\\"],
+        ["[", "{", '["'],
+        ["", "0]", '"]'],
+    ),
+    Scanner(
+        "start tags",
+        ["patchlang/markup.py", "patchlang/domain/index.py", "patchlang/domain/splice.py", "patchlang/domain/read.py"],
+        whole(_edited),
+        [
+            "a",
+            " ",
+            "\n",
+            "x='' ",
+            ">",
+            "<a/>",
+            "<a>",
+            "</a>",
+            "<!---->",
+            "<?a?>",
+            "<![CDATA[]]>",
+            "xmlns:a='' ",
+            "'",
+            "=",
+            "&lt;",
+            '"',
+        ],
+        ["<domain", "<domain>", "<domain x='", "<domain><a"],
+        ["/>", "</domain>", "'/>", "></domain>", "/></domain>"],
+    ),
+    Scanner(
+        "fragments",
+        ["patchlang/domain/fragment.py", "patchlang/lint/fragments.py"],
+        whole(
+            lambda t: [
+                lint_fragments.read(t),
+                fragment.compile_fragment(text(t), {}, lambda e: compile_expression(e, Names())),
+            ]
+        ),
+        ["a", " ", "\n", "x='' ", "<a>", "</a>", "<a/>", "<", "$$[", "&lt;", "'"],
+        ["", "<a", "<a>", "<a x='"],
+        ["", "/>", "</a>", "'/>"],
+    ),
+    Scanner(
+        "what looks computed",
+        ["patchlang/lint/values.py"],
+        lambda t: [
+            [list(lint_values._meant(t, kind, {"a"}, False)), list(lint_values._paths(t, kind, {"a"}, loop=True))]
+            for kind in (model.Template, model.Fragment)
+        ],
+        ["a", ".", " ", "'", '"', ">", "<", "[", "]", "${", "}", "{{", "$(", "$a", "a.b", "vmi.spec"],
+        ["", "'", ">"],
+    ),
+    Scanner(
+        "XPath",
+        ["patchlang/xpath/parser.py", "patchlang/xpath/constructive.py"],
+        whole(lambda t: [parser.parse(t[:4096]), parser.is_ncname(t)]),
+        ["a", "/", "//", "[", "]", "(", ")", "'", '"', "@", "*", ":", "|", "-", ".", "$a", "1", " ", "::"],
+        ["", "a[", "'"],
+    ),
+    Scanner(
+        "domains in logs",
+        ["patchlang/extract.py"],
+        whole(lambda t: [extract.read_domain(t.encode()), extract.read_vmi(t[: SIZE * 4].encode())]),
+        ["a", "\n", "<domain>", "</domain>", "Domain XML generated. Base64 dump ", "A", " ", "<domain", "{", "[", "'"],
+        ["", "{{", "a\n<domain>"],
+    ),
+    Scanner(
+        "places in files",
+        ["patchlang/source.py", "patchlang/document/nested_source.py"],
+        lambda t: [
+            nested_source.outermost(Span(nested_source.part_of(SourceFile("text", t), 0, len(t)), i, i + 1))
+            for i in range(0, len(t), 50)
+        ],
+        ["a", "\n", "\r"],
+    ),
+    Scanner(
+        "expressions",
+        [
+            "patchlang/cel/optionals.py",
+            "patchlang/cel/protowire.py",
+            "patchlang/cel/tree.py",
+            "patchlang/cel/compiled.py",
+            "patchlang/cel/messages.py",
+        ],
+        whole(_expression),
+        ["vmi", ".", "(", ")", "[", "+", "1", "&&", "?", "'", "a", ",", "==", "[0]", ".a"],
+        ["", "vmi", "vmi.?a", "1"],
+        size=SIZE // 4,
+    ),
+)
+
+
+NO_SCANNERS = {
+    **dict.fromkeys(
+        ["patchlang/domain/ensure.py", "patchlang/domain/ops.py"], "asks the domain, by a method called find"
+    ),
+    **dict.fromkeys(
+        [
+            "patchlang/domain/tree.py",
+            "patchlang/grammar/places.py",
+            "patchlang/kubevirt/losses.py",
+            "patchlang/lint/guards.py",
+            "patchlang/lint/runs.py",
+            "patchlang/rng/check.py",
+            "patchlang/rng/schema.py",
+            "patchlang/values.py",
+            "patchlang/xpath/explain.py",
+            "patchlang/xpath/match.py",
+            "patchlang/xpath/query.py",
+        ],
+        "walks over a tree",
+    ),
+    "patchlang/manifests/arguments.py": "walks over the arguments of a container",
+    **dict.fromkeys(
+        [
+            "patchlang/validation/processes.py",
+            "shim/engine.py",
+            "shim/frames.py",
+            "shim/log.py",
+            "shim/memory.py",
+            "shim/programs.py",
+        ],
+        "waits for processes, or reads what they send",
+    ),
+}
+"""Modules with loops that step through no text."""

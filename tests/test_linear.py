@@ -1,0 +1,63 @@
+"""The time of everything that scans a text grows with the text, not with its square.
+
+What is tried is found in the sources: all regular expressions, and the modules that step through a text. A new one of
+them is tried as well, or fails here until it is listed in ``scanners.py``.
+"""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from expressions import ROOT, SOURCES, Expression, expressions
+from growth import pairs, steep, texts
+from scanners import NO_SCANNERS, SCANNERS, Scanner
+
+_STEPS = frozenset({"find", "rfind", "index", "rindex", "startswith", "match", "search", "finditer"})
+
+
+@pytest.mark.parametrize("expression", expressions(), ids=lambda one: one.place)
+def test_a_regular_expression_is_linear(expression: Expression) -> None:
+    letters, words = expression.alphabet()
+    units = pairs([*letters, *words, "a", " ", "\n"])
+    found = steep(expression.scan(), texts(units, ["", *letters[:3], *words], ["", "\x01"]))
+    assert found is None, f"(lead, unit again and again, end), times for four times the size: {found}"
+
+
+@pytest.mark.parametrize("scanner", SCANNERS, ids=lambda one: one.name)
+def test_a_scanner_is_linear(scanner: Scanner) -> None:
+    found = steep(scanner.run, scanner.shapes(), scanner.size)
+    assert found is None, f"(lead, unit again and again, end), times for four times the size: {found}"
+
+
+def test_a_scanner_that_is_not_linear_is_found() -> None:
+    def quadratic(text: str) -> None:
+        for at in range(len(text)):
+            text.count("b", at)
+            text[at:].lstrip()
+
+    assert steep(quadratic, texts(["a"]), 8000) is not None
+    bad = Expression("here", r"\s+x", 0, frozenset({"search"}))
+    assert steep(bad.scan(), texts(pairs(bad.alphabet()[0]))) is not None
+
+
+def test_every_module_that_steps_through_a_text_is_listed() -> None:
+    listed = {module for scanner in SCANNERS for module in scanner.modules}
+    stepping = {str(path.relative_to(ROOT)) for path in SOURCES if _steps_through_a_text(ast.parse(path.read_text()))}
+    assert stepping - listed == NO_SCANNERS.keys(), "list it in scanners.py: what runs it, or why it is none"
+    assert not listed & NO_SCANNERS.keys()
+
+
+def _steps_through_a_text(tree: ast.Module) -> bool:
+    """Whether there is a loop without a list, or a search from a place on."""
+    return any(
+        isinstance(node, ast.While)
+        or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _STEPS
+            and len(node.args) > 1
+            and not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re")
+        )
+        for node in ast.walk(tree)
+    )
