@@ -33,6 +33,8 @@ GZIP_TYPES = frozenset(
     }
 )
 MAX_PARTS = 200
+MAX_PARAMETERS = 100
+"""Semicolons in the headers of a part: for each of them the library counts the quotes before it."""
 
 _LINE = pattern(r"[^\r\n]*(\r\n|\r|\n)?")
 _HEADER_LINE = pattern(r"[!-9;-~]*:|[\t ]|From ")
@@ -157,15 +159,24 @@ class Message:
 def parse(text: str) -> Message:
     """Reads a message. Raises MimeError where its structure is not plain."""
     message = Message(text)
-    _entity(message, 0, len(text), depth=0)
-    theirs = [
-        (part.get_content_type(), part.get_payload())
-        for part in message_from_string(text).walk()
-        if not part.is_multipart()
-    ]
+    try:
+        _entity(message, 0, len(text), depth=0)
+        theirs = [
+            (part.get_content_type(), part.get_payload())
+            for part in message_from_string(text).walk()
+            if not part.is_multipart()
+        ]
+    except MimeError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError):  # what the library says of parameters it cannot decode
+        raise MimeError("a header has a parameter that cannot be decoded") from None
     if theirs != [(part.content_type, part.payload) for part in message.parts]:
-        raise MimeError("its MIME structure is damaged, or holds whole messages")
+        raise _damaged()
     return message
+
+
+def _damaged() -> MimeError:
+    return MimeError("its MIME structure is damaged, or holds whole messages")
 
 
 def wrap(parts: list[tuple[str, str | None, str]]) -> str:
@@ -227,8 +238,13 @@ def _entity(message: Message, start: int, end: int, depth: int) -> None:
         if not line or not _HEADER_LINE.match(line):
             head_end, body = at, after if not line else at
             break
+    if message.text.count(";", start, head_end) > MAX_PARAMETERS:
+        raise MimeError(f"the headers of a part have more than {MAX_PARAMETERS} parameters")
     headers = HeaderParser().parsestr(message.text[start:head_end])
-    if headers.get_content_maintype() != "multipart":
+    kind = headers.get_content_maintype()
+    if kind == "message":
+        raise _damaged()
+    if kind != "multipart":
         if len(message.parts) == MAX_PARTS:
             raise MimeError(f"it has more than {MAX_PARTS} parts")
         name = headers.get_filename()

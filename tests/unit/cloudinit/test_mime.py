@@ -3,6 +3,7 @@
 import email
 import quopri
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from gzip import compress, decompress
 
 import pytest
@@ -248,3 +249,40 @@ def test_filenames_that_no_part_can_have(filename: str) -> None:
 def test_too_many_parts() -> None:
     with pytest.raises(mime.MimeError, match="more than 200 parts"):
         mime.parse(mime.wrap([("text/plain", None, "x")] * 201))
+
+
+ODD = st.sampled_from(
+    [
+        *"; = \" \\ ' * *0 *1 *0*= *= %ff %41 % =? ?= ?q? ?b? =?utf-8?q?=ff?= , < > ( ) @ / é \x00 \x7f \udc80".split(),
+        *"idna'en' undefined'' utf-16'' rot13'' hex'' zip'' utf-8'' '' boundary filename charset name".split(),
+        *"multipart/mixed message/rfc822 text/plain base64 x-uuencode".split(),
+        *(" ", "\t", "\n ", "\r"),
+    ]
+)
+HEADERS = st.builds(
+    "{}:{}".format,
+    st.sampled_from(
+        "Content-Type Content-Disposition Content-Transfer-Encoding MIME-Version Number-Attachments X".split()
+    ),
+    st.lists(ODD | st.just("9" * 5000) | st.text(max_size=3), max_size=8).map("".join),
+)
+
+
+@given(st.lists(HEADERS, max_size=4), st.booleans())
+@example(["Content-Disposition: a; filename*=idna'en'%ff"], False)
+@example(["Content-Disposition: a; filename*=undefined''x"], True)
+@example(["Content-Type: multipart/mixed; boundary*=idna''%ff"], True)
+@example(["Content-Disposition: a; filename*" + "9" * 5000 + "*=x"], True)
+@example(["Content-Disposition: a; filename*0*=x; filename*" + "9" * 5000 + "*=x"], False)
+@example(["Content-Type: text/plain; x=" + ";" * 1000], True)
+def test_any_header_gives_parts_or_an_error(headers: list[str], inside: bool) -> None:
+    text = "\n".join([*headers, "", "body", ""])
+    if inside:
+        text = f"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=X\n\n--X\n{text}--X--\n"
+    with suppress(mime.MimeError):
+        message = mime.parse(text)
+        for part in message.parts:
+            assert isinstance(part.filename, str | None)
+            message.with_text(part, part.text() + "é")
+        if message.multipart:
+            message.with_new_part("text/plain", "x", "new")
