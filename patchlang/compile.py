@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -79,6 +79,11 @@ class Program:
     @property
     def edits_cloud_init(self) -> bool:
         return any(d.cloud_init for d in self.documents)
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """The files that the patches are from."""
+        return (document.span.source.text for document in self.documents)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from .diagnostics import Diagnostic, PatchError, Severity
 from .document.model import FailurePolicy
 from .domain import tree as domain_tree
 from .domain.tree import DomainTree
+from .quoting import Names
 from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
 from .run_scope import Scope
@@ -43,7 +44,8 @@ def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progr
     try:
         vmi_data = parse_vmi(vmi)
         tree = domain_tree.parse(domain)
-        run = Run(program, tree, lambda d: d.domain, partial(_domain_scope, tree, vmi_data), trace, progress)
+        names = Names(program.texts, lambda: [vmi_data])
+        run = Run(program, tree, lambda d: d.domain, partial(_domain_scope, tree, vmi_data, names), trace, progress)
         warnings = run.all()
         return Outcome(tree.result(), tuple(warnings), tuple(trace))
     except PatchError as e:
@@ -64,23 +66,25 @@ def patch_cloud_init(
     trace: list[DocumentTrace] = []
     try:
         vmi_data = parse_vmi(vmi)
-        state = CloudInitState(open_cloud_init(cloud_init_data, no_cloud_source))
+        opened = open_cloud_init(cloud_init_data, no_cloud_source)
+        state = CloudInitState(opened)
+        names = Names(program.texts, lambda: [vmi_data, opened.record, opened.facts()])
 
         budget = Budget()
 
         def new_scope(_document: CompiledDocument) -> Scope:
-            return Scope(vmi_data, budget, facts={"cloudInit": state.facts})
+            return Scope(vmi_data, budget, facts={"cloudInit": state.facts}, names=names)
 
         warnings = Run(program, state, lambda d: d.cloud_init, new_scope, trace, progress).all()
-        closed = state.current.close()
+        closed = state.current.close(names)
         return CloudInitOutcome(closed.data, closed.no_cloud_source, (*warnings, *closed.warnings), tuple(trace))
     except PatchError as e:
         return CloudInitOutcome(None, None, (e.diagnostic,), tuple(trace))
 
 
-def _domain_scope(tree: DomainTree, vmi: dict[str, Any], document: CompiledDocument) -> Scope:
+def _domain_scope(tree: DomainTree, vmi: dict[str, Any], names: Names, document: CompiledDocument) -> Scope:
     tree.preferred |= {uri: prefix for prefix, uri in document.namespaces.items()}
-    return Scope(vmi, tree.budget, query=_DomainQueries(tree, document))
+    return Scope(vmi, tree.budget, query=_DomainQueries(tree, document), names=names)
 
 
 class _DomainQueries:

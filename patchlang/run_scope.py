@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from . import rules
 from .budget import Budget
 from .diagnostics import Diagnostic, fail
+from .quoting import Names
 from .record import field, record, replace
 from .values import kind
 
@@ -37,7 +38,7 @@ class Scope:
     """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
 
     ``query(scope, text, values)`` computes CEL's ``xpath(text, values)`` at ``context`` (None: the document);
-    ``facts`` are ``node`` and ``cloudInit`` where they are bound.
+    ``facts`` are ``node`` and ``cloudInit`` where they are bound; ``names`` are those that messages may hold.
     """
 
     vmi: dict[str, Any]
@@ -48,6 +49,7 @@ class Scope:
     facts: dict[str, Callable[[], Any]] = field(default_factory=dict)
     query: Callable[[Scope, str, dict[str, Any]], Any] | None = None
     context: Any = None
+    names: Names = field(default_factory=Names)
 
     def cel_value(self, name: str) -> Any:
         if name == "vmi":
@@ -85,11 +87,12 @@ class Scope:
             if not isinstance(holder, dict):
                 raise LookupError(f"`${name}`: `{root}` is {kind(holder)}, not a map", None)
             if member not in holder:
-                has = ", ".join(sorted(holder)) or "none"
-                raise LookupError(f"`{root}` has no member `{member}`; it has: {has}", None)
+                shown = ", ".join(self.names.of(sorted(holder))) or ("" if holder else "none")
+                has = f"; it has: {shown}" if shown else ""
+                raise LookupError(f"`{root}` has no member `{member}`{has}", None)
             value = holder[member]
         if not isinstance(value, _SIMPLE):
-            members = ", ".join(f"${name}.{k}" for k in value) if isinstance(value, dict) else ""
+            members = ", ".join(f"${name}.{k}" for k in self.names.of(value)) if isinstance(value, dict) else ""
             hint = f"; its members are there as {members}" if members else ""
             raise LookupError(f"`${name}` is {kind(value)}; XPath takes texts, numbers and booleans{hint}", None)
         return value

@@ -142,9 +142,10 @@ class CloudInit:
     def losses(self) -> list[str]:
         """What virt-launcher will drop without a word. Raises UnreadableError where it could not use the data."""
         from patchlang.cloudinit.virtlauncher import faults
+        from patchlang.quoting import AllNames
 
         found = []
-        for fault in faults(self.members, legacy_only=False):
+        for fault in faults(self.members, legacy_only=False, names=AllNames()):
             if fault.diagnostic.is_error:
                 raise UnreadableError(f"is refused: {fault.diagnostic.message}")
             found.append(str(fault.diagnostic))

@@ -196,7 +196,7 @@ class Worker:
             from patchlang.rng.check import patch_domain_checked
 
             outcome = patch_domain_checked(self._schema, self._program, domain, vmi, progress=self._note)
-        reply = self._report(outcome.diagnostics, outcome.trace, domain)
+        reply = self._report(outcome.diagnostics, outcome.trace)
         if outcome.data is None:
             return reply, []
         return _result(reply, "domain", outcome.data != domain, outcome.data)
@@ -247,16 +247,14 @@ class Worker:
         """Tells the front where the work is, whatever becomes of this process."""
         progress.write(self._noted, document, str(span))
 
-    def _report(
-        self, diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...], domain: bytes = b""
-    ) -> dict[str, Any]:
+    def _report(self, diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...]) -> dict[str, Any]:
         traced = [_traced(document) for document in trace]
         if self._debug:
             room = MAX_TRACE
             for document, said in zip(trace, traced, strict=True):
                 said["edits"] = lines = []
                 for edit in document.edits:
-                    line = _line(edit, domain) if room > 0 else ""
+                    line = _line(edit) if room > 0 else ""
                     room -= len(line)
                     if room > 0:
                         lines.append(line)
@@ -293,26 +291,12 @@ def _traced(document: DocumentTrace) -> dict[str, Any]:
     }
 
 
-def _line(edit: EditTrace, domain: bytes) -> str:
-    """What an edit did, without values: as ``patchlang apply --trace`` shows it, but for names that are computed."""
+def _line(edit: EditTrace) -> str:
+    """What an edit did, without values: as ``patchlang apply --trace`` shows it."""
     counts = f"matched {edit.matched}, changed {edit.changed}" + (f", skipped {edit.skipped}" if edit.skipped else "")
-    shown = [_without_computed(place, edit.span.source.text, domain) for place in edit.places[:5]]
-    places = f": {', '.join(shown)}" if shown else ""
+    places = f": {', '.join(edit.places[:5])}" if edit.places else ""
     reason = f" ({edit.reason})" if edit.reason else ""
     return f"{edit.span}: {edit.label}: {counts}{reason}{places}"
-
-
-def _without_computed(place: str, patch: str, domain: bytes) -> str:
-    """Steps of the path that are neither in the patch's text nor names in the domain that came may hold a value."""
-
-    def shown(step: str) -> str:
-        name, _, index = step.lstrip("@").rstrip("]").rpartition("[")
-        name = name if index.isdecimal() else step.lstrip("@")
-        raw = name.encode()
-        known = not name or name.isdecimal() or name in patch or b"<" + raw in domain or b" " + raw + b"=" in domain
-        return step if known else "…"
-
-    return "/".join(map(shown, place.split("/")))
 
 
 def main() -> NoReturn:

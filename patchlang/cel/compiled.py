@@ -121,7 +121,7 @@ class Compiled:
         return fail(rule, message, self.source.span(), help)
 
     def _failed(self, raw: str, bindings: Bindings) -> PatchError:
-        unbound = re.search(r'No value with name "variables\.(\w+)"', raw)
+        unbound = re.match(r'[A-Z_]+: No value with name "variables\.(\w+)"', raw)
         cause = bindings.failure(unbound[1]) if unbound else None
         if unbound and cause:
             error = self.error(rules.EVALUATION, without_value(unbound[1], cause), cause.help)

@@ -55,23 +55,23 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
 # of its compiler
 TOO_DEEP = pattern(r"recursion (?:depth|limit)")
 _OURS = pattern(
-    r"(?<![\w.])(annotation|capture|capture, regex|flatten|hex|keys|label|map, filter, sortBy, distinct|parseJSON"
-    r"|quantity|range|slice, reverse, sort|regex\.\w+|xpath): .*",
+    r"[A-Z_]+: ((?:annotation|capture|capture, regex|flatten|hex|keys|label|map, filter, sortBy, distinct|parseJSON"
+    r"|quantity|range|slice, reverse, sort|regex\.\w+|xpath): .*)",
     re.DOTALL,
 )
 
 
 def explain(raw: str, source: str) -> tuple[str, str | None]:
     """A run-time error of the expression ``source`` in words, and what to do."""
-    if ours := _OURS.search(raw):
-        return ours[0], None
-    if missing := re.search(r'Key not found in map : "(.*)"', raw, re.DOTALL):
+    if ours := _OURS.match(raw):
+        return ours[1], None
+    if missing := re.match(r'NOT_FOUND: Key not found in map : "(.*)"', raw, re.DOTALL):
         key = missing[1]
         if key not in source:
             return "there is no such key in the map", "test with `in`, or write `m[?k].orValue('...')`"
         help = f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it"
         return f"there is no key `{key}`", help
-    if index := re.search(r"Index error: index=(-?\d+) size=(\d+)", raw):
+    if index := re.match(r"[A-Z_]+: Index error: index=(-?\d+) size=(\d+)", raw):
         size = int(index[2])
         holds = "is empty" if size == 0 else "has 1 entry" if size == 1 else f"has {size} entries"
         return (
@@ -80,13 +80,15 @@ def explain(raw: str, source: str) -> tuple[str, str | None]:
         )
     if OVER_MAP.search(raw):
         return _NO_ORDER
-    if types := re.search(
-        r"No matching overloads found : ([\w.@!?+*/<>=%&|:_\[\]-]*\([\w, ().]*\)[\w.()]*|<jump_condition>)", raw
+    if types := re.match(
+        r"[A-Z_]+: No matching overloads found : "
+        r"([\w.@!?+*/<>=%&|:_\[\]-]*\([\w, ().]*\)[\w.()]*|<jump_condition>)",
+        raw,
     ):
         if types[1] == "<jump_condition>":
             return "the condition before `?` is no boolean", "compare with `==`, or test with `in`"
         return f"the types do not fit: {_readable(types[1])}", _conversion(types[1])
-    if unbound := re.search(r'No value with name "([\w.]+)"', raw):
+    if unbound := re.match(r'[A-Z_]+: No value with name "([\w.]+)"', raw):
         return f"`{unbound[1]}` has no value here", None
     for words, message, advice in _RUN_TIME:
         if words in raw:

@@ -32,6 +32,19 @@ GZIP_TYPES = frozenset(
         "application/x-gzip-compressed",
     }
 )
+KNOWN_TYPES = GZIP_TYPES | {
+    "text/cloud-boothook",
+    "text/cloud-config",
+    "text/cloud-config-archive",
+    "text/cloud-config-jsonp",
+    "text/jinja2",
+    "text/part-handler",
+    "text/plain",
+    "text/x-include-once-url",
+    "text/x-include-url",
+    "text/x-not-multipart",
+    "text/x-shellscript",
+}
 MAX_PARTS = 200
 MAX_PARAMETERS = 100
 """Semicolons in the headers of a part: for each of them the library counts the quotes before it."""
@@ -59,6 +72,7 @@ class Part:
     start: int
     body: int
     end: int
+    number: int
     message: Message = field(repr=False)
 
     @property
@@ -98,7 +112,10 @@ class Part:
         return None
 
     def __str__(self) -> str:
-        return f"the part {self.content_type}" + (f" `{self.filename}`" if self.filename else "")
+        """For messages: its filename is data, and so is a type that nobody knows."""
+        return f"the part number {self.number}" + (
+            f" ({self.content_type})" if self.content_type in KNOWN_TYPES else ""
+        )
 
 
 @record(frozen=False)
@@ -248,7 +265,9 @@ def _entity(message: Message, start: int, end: int, depth: int) -> None:
         if len(message.parts) == MAX_PARTS:
             raise MimeError(f"it has more than {MAX_PARTS} parts")
         name = headers.get_filename()
-        message.parts.append(Part(headers.get_content_type(), name, headers, start, body, end, message))
+        message.parts.append(
+            Part(headers.get_content_type(), name, headers, start, body, end, len(message.parts) + 1, message)
+        )
         return
     boundary = headers.get_boundary()
     if not boundary or depth > 5:

@@ -52,10 +52,9 @@ def _check_outer_key(old: dict[Any, Any], new: dict[Any, Any]) -> None:
     if "network" not in new or len(new) == 1 or ("network" in old and len(old) > 1):
         return
     if "network" in old:
-        beside = next(key for key in new if key != "network")
         raise refused(
-            f"network data has the outer key `network`, and this edit sets `{beside}` beside it",
-            f"write `/network/{beside}…`, or take the outer key off in an edit before: "
+            "network data has the outer key `network`, and this edit sets a key beside it",
+            "write `/network/…`, or take the outer key off in an edit before: "
             '`{op: move, target: networkData, from: /network, path: "", expect: "0..1"}`',
         )
     raise refused(

@@ -115,7 +115,7 @@ class EditTarget:
         if count:
             effect.places.append(f"{self.target.value}{path}")
         if self.expect is not None and not self.expect.allows(count):
-            raise self._mismatch(data, path, count)
+            raise self._mismatch(data, path, count, scope)
         if self.unless is not None and self._exists(data, self.unless.fill(scope), self.unless):
             return None
         return (data, path) if count or self.makes else None
@@ -128,7 +128,7 @@ class EditTarget:
                 raise program.error(e) from None
             return False
 
-    def _mismatch(self, data: Any, path: Pointer, count: int) -> PatchError:
+    def _mismatch(self, data: Any, path: Pointer, count: int, scope: Scope) -> PatchError:
         if count:
             span = self.counted.source.span()
             return fail(rules.MATCH_COUNT, f"`{path}` is there, {self.expect} expected", span)
@@ -136,7 +136,7 @@ class EditTarget:
             pointer.resolve(data, path)
         except PointerError as e:
             message = f"the pointer names nothing, {self.expect} expected: {e.message}"
-            help = e.help or 'if it may be missing, say `expect: "0..1"`'
+            help = e.with_names(scope.names).help or 'if it may be missing, say `expect: "0..1"`'
             return fail(rules.MATCH_COUNT, message, self.counted.span(e.start, e.end), help)
         raise AssertionError("the pointer names something after all")
 
@@ -167,7 +167,7 @@ class DataOp:
             try:
                 after = self.change(before, path, scope)
             except PointerError as e:
-                raise self._followed(e).error(self._helped(e)) from None
+                raise self._followed(e).error(self._helped(e.with_names(scope.names))) from None
             if after is not before and not identical(before, after):
                 state.current = state.current.with_value(self.place.target, after, self.place.part, self.origin)
                 effect.changed = 1

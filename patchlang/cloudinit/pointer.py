@@ -9,12 +9,13 @@ A pointer may be a template: where the caller cut a computed part out it puts on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import rules
 from ..diagnostics import Rule, did_you_mean
 from ..patterns import pattern
+from ..quoting import Names
 from ..record import record, replace
 from ..values import kind, scalar_text
 
@@ -30,7 +31,8 @@ class PointerError(Exception):
     """What is wrong with a pointer, or with following it. ``start`` and ``end`` are offsets in the pointer's text.
 
     The caller makes a diagnostic of it: ``fail(e.rule, e.message, span(e.start, e.end), e.help)``. ``pointer`` tells
-    ``from`` and ``path`` apart; it is None where the text could not be parsed.
+    ``from`` and ``path`` apart; it is None where the text could not be parsed. ``missed`` is the key that is not there,
+    and the keys that are: :meth:`with_names` puts those that may be quoted into the help.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class PointerError(Exception):
         *,
         rule: Rule = rules.OPERATION,
         pointer: Pointer | None = None,
+        missed: tuple[str, Iterable[str]] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -50,6 +53,14 @@ class PointerError(Exception):
         self.help = help
         self.rule = rule
         self.pointer = pointer
+        self.missed = missed
+
+    def with_names(self, names: Names) -> PointerError:
+        if self.missed is not None:
+            wanted, there = self.missed
+            known = names.of(there)
+            self.help = did_you_mean(wanted, known, "keys there") if known or not there else None
+        return self
 
 
 class NotFoundError(PointerError):
@@ -133,9 +144,11 @@ class Pointer:
         start, end = self._place(depth)
         return PointerError(message, start, end, help, rule=rule, pointer=self)
 
-    def not_found(self, depth: int, message: str, help: str | None = None) -> NotFoundError:
+    def not_found(
+        self, depth: int, message: str, help: str | None = None, missed: tuple[str, Iterable[str]] | None = None
+    ) -> NotFoundError:
         start, end = self._place(depth)
-        return NotFoundError(message, start, end, help, pointer=self)
+        return NotFoundError(message, start, end, help, pointer=self, missed=missed)
 
     def _place(self, depth: int) -> tuple[int, int]:
         if not self.tokens:
@@ -264,7 +277,7 @@ def step(container: Any, pointer: Pointer, depth: int) -> Any:
         raise pointer.not_found(
             depth,
             f"there is no key `{pointer.token_text(depth)}` at {where}",
-            did_you_mean(token.text, names, "keys there"),
+            missed=(token.text, names),
         )
     if isinstance(container, list):
         return list_index(container, pointer, depth)
@@ -297,8 +310,10 @@ def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:
             rule=rules.AMBIGUOUS,
         )
     keys = {key for item in container if isinstance(item, dict) for key in map(scalar_text, item) if key is not None}
-    help = did_you_mean(token.key, keys, "keys there") if isinstance(token, Match) and token.key not in keys else None
-    raise pointer.not_found(depth, f"`{written}` picks none of the {_count(container)} of the list at {where}", help)
+    missed = (token.key, sorted(keys)) if isinstance(token, Match) and token.key not in keys else None
+    raise pointer.not_found(
+        depth, f"`{written}` picks none of the {_count(container)} of the list at {where}", missed=missed
+    )
 
 
 def parse_index(container: list[Any], pointer: Pointer, depth: int) -> int:

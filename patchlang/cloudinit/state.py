@@ -15,6 +15,7 @@ from .. import rules
 from ..diagnostics import Diagnostic, PatchError, Severity, fail
 from ..document.model import Target
 from ..patterns import pattern
+from ..quoting import NO_NAMES, Names
 from ..record import field, record, replace
 from ..source import Span
 from ..strictjson import JsonError
@@ -132,8 +133,8 @@ class CloudInit:
             facts["metaData"] = plain(state.record[state._meta()])
         return facts
 
-    def close(self) -> Closed:
-        """The answer to virt-launcher.
+    def close(self, names: Names = NO_NAMES) -> Closed:
+        """The answer to virt-launcher; its warnings quote these names.
 
         Raises PatchError where virt-launcher could not use what the edits made (unusable-result); data that nothing
         has changed goes back as it came, with a warning.
@@ -142,11 +143,11 @@ class CloudInit:
         changed = not identical(state.original, state.record)
         once = "write each key once, with all that belongs to it"
         notes = [
-            Diagnostic(rules.FORMAT, text, None, once, Severity.WARNING)
+            Diagnostic(rules.FORMAT, f"key `{key if names.known(key) else '…'}` {text}", None, once, Severity.WARNING)
             for _, opened in self._known.opened.values()
-            for text in opened.warnings
+            for key, text in opened.warnings
         ]
-        for fault in virtlauncher.faults(state.record, legacy_only=state.text is None):
+        for fault in virtlauncher.faults(state.record, legacy_only=state.text is None, names=names):
             found = next(
                 (self.origins[name].of(fault.diagnostic) for name in fault.fields if name in self.origins),
                 fault.diagnostic,

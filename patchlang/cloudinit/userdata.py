@@ -78,13 +78,14 @@ class Opened:
     """What a text means, and ``write``: the text for another value.
 
     ``check`` raises PatchError for a value that the text cannot hold whatever is done to it later. ``eager``: a new
-    value should be written at once, since the text has rules that the value alone does not show.
+    value should be written at once, since the text has rules that the value alone does not show. ``warnings`` are keys
+    with what is wrong about each.
     """
 
     value: Any
     write: Callable[[Any], str]
     check: Callable[[Any], None]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
     eager: bool = False
 
 
@@ -128,7 +129,7 @@ def open_user_data(text: str, part: PartSelector | None = None, read: Read = rea
             )
         message = read_message(wrapped.text)
         chosen = _pick(message, part)
-        inner = open_content(guarded(chosen.text), part_format(chosen), str(chosen), read)
+        inner = open_content(guarded(chosen.text), part_format(chosen), f"the part {part}", read)
         return replace(inner, write=lambda new: wrapped.close(message.with_text(chosen, inner.write(new))))
     if found.name == "multipart":
         raise refused(
@@ -194,7 +195,7 @@ def open_yaml(text: str, what: str, root: type, read: Read, *, when_empty: str =
     if not isinstance(value, root):
         raise refused(f"{what} is {kind(value)}; cloud-init wants {kind(root())}", _as_text(what))
     warnings = tuple(
-        f"key `{name}` in line {line} of {what} has no effect: it stands again below, and the last counts"
+        (name, f"in line {line} of {what} has no effect: it stands again below, and the last counts")
         for line, name in document.duplicates
     )
 
@@ -278,7 +279,10 @@ def _pick(message: mime.Message, part: PartSelector) -> mime.Part:
 
 
 def _listed(message: mime.Message) -> str:
-    return ", ".join(part.content_type + (f" `{part.filename}`" if part.filename else "") for part in message.parts)
+    from . import mime
+
+    types = (part.content_type for part in message.parts)
+    return ", ".join(known if known in mime.KNOWN_TYPES else "one of another type" for known in types)
 
 
 def read_message(text: str) -> mime.Message:

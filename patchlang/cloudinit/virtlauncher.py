@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import rules
 from ..diagnostics import Diagnostic, Severity
+from ..quoting import Names
 from ..values import kind
 
 _IN_QUOTES = "put the value in quotes; make a computed one text by `string(...)`"
@@ -48,12 +49,12 @@ class RecordFault(NamedTuple):
     fields: tuple[str, ...]
 
 
-def faults(record: dict[str, Any], *, legacy_only: bool) -> Iterator[RecordFault]:
+def faults(record: dict[str, Any], *, legacy_only: bool, names: Names) -> Iterator[RecordFault]:
     """What is wrong with a record of CloudInitData. ``legacy_only``: virt-launcher reads the older field alone."""
     for place, fields in FIELDS.items():
         found = record if place == "" else record.get(place)
         if isinstance(found, dict):
-            yield from _fields(found, fields, place)
+            yield from _fields(found, fields, place, names)
     if record.get("DataSource") not in SOURCES:
         yield _error("DataSource must be `noCloud` or `configDrive`", "DataSource")
     if not record.get("UserData") and not record.get("NetworkData"):
@@ -76,11 +77,12 @@ def faults(record: dict[str, Any], *, legacy_only: bool) -> Iterator[RecordFault
     )
 
 
-def _fields(found: dict[str, Any], fields: dict[str, type], place: str) -> Iterator[RecordFault]:
+def _fields(found: dict[str, Any], fields: dict[str, type], place: str, names: Names) -> Iterator[RecordFault]:
     by_lower = {name.lower(): name for name in fields}
     for name, value in found.items():
-        path, owner = (f"{place}.{name}", place) if place else (name, name)
         known = by_lower.get(name.lower())
+        shown = name if known or names.known(name) else "…"
+        path, owner = (f"{place}.{shown}", place) if place else (shown, name)
         if known is None:
             message = f"virt-launcher knows no field `{path}` and drops it"
             help = "the fields are: " + ", ".join(fields)

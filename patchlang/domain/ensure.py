@@ -10,13 +10,14 @@ from .. import rules
 from ..cel.template import TemplateProgram, as_text
 from ..diagnostics import fail
 from ..document.model import Position
+from ..quoting import Names
 from ..record import record
 from ..result import Effect
 from ..run_scope import Scope
 from ..source import Text
 from ..xpath.constructive import BuildPath, BuildProgram, BuildStep, Condition
 from ..xpath.explain import ambiguous
-from ..xpath.match import Match, string_value
+from ..xpath.match import Match, local_name, string_value
 from ..xpath.query import Namespaces, no_value
 from .guarded import Editor, LazySpan
 from .ops import Targets, at_each, note, only_elements, set_at
@@ -49,10 +50,12 @@ class EnsureOp:
             return self._path(scope), self.value.text(scope) if self.value else None
 
         for match, (path, text) in at_each(matches, scope, compute):
+            if self.computed:
+                tree.provenance.computed |= self._names_of_values(path)
             walked, made = self._walk(edit, match.element, path, scope)
             end = Match(walked[-1][0] if walked else match.element, attribute=path.attribute)
             if self.within is None:
-                note(effect, [end])
+                note(effect, [end], tree)
             place = self.value.source.span if self.value else edit.place
             changed = (text is not None and set_at(edit, end, text, place)) or made
             if changed:
@@ -67,6 +70,13 @@ class EnsureOp:
         check_build_path(self.source, path, self.within is not None, self.value is not None)
         return path
 
+    def _names_of_values(self, path: BuildPath) -> set[str]:
+        """The names in a computed path that its text does not hold."""
+        names = {path.attribute or "", *(step.tag for step in path.steps)}
+        names |= {condition.attribute or "" for step in path.steps for condition in step.conditions}
+        written = Names([self.source.text])
+        return {name for name in names if not written.known(local_name(name))}
+
     def _walk(self, edit: Editor, start: etree._Element, path: BuildPath, scope: Scope) -> tuple[Walked, bool]:
         """The steps with their elements, from ``start`` on, and whether any of those was missing, and so made."""
         steps = path.steps
@@ -80,7 +90,7 @@ class EnsureOp:
             found = [child for child in above.iterchildren(step.tag) if _fits(child, step, scope)]
             if len(found) > 1:
                 help = f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`"
-                raise fail(rules.AMBIGUOUS, ambiguous(step.written, found), edit.span, help)
+                raise fail(rules.AMBIGUOUS, ambiguous(step.written, found, edit.tree.provenance), edit.span, help)
             made = made or not found
             walked.append((found[0] if found else self._make(edit, above, step, scope), step))
         return walked, made

@@ -12,7 +12,7 @@ from ..document.model import Position
 from ..markup import unusable_character
 from ..record import record
 from ..source import Span
-from ..xpath.match import node_path
+from ..xpath.match import Match
 from .tree import DomainTree
 
 LazySpan = Callable[[], Span]
@@ -47,12 +47,9 @@ class Editor:
         if name == to:
             return False
         if to in element.attrib:
-            raise fail(
-                rules.AMBIGUOUS,
-                f"{node_path(element)} has both attributes, `{name}` and `{to}`",
-                self.span,
-                "remove one of them first",
-            )
+            shown = self.tree.provenance.name(element, name) or "…"
+            message = f"{self._path(element)} has both attributes, `{shown}` and `{to}`"
+            raise fail(rules.AMBIGUOUS, message, self.span, "remove one of them first")
         return self.tree.rename_attribute(element, name, to)
 
     def rename(self, element: etree._Element, tag: str) -> bool:
@@ -67,7 +64,7 @@ class Editor:
         if any(isinstance(child.tag, str) for child in element):
             raise fail(
                 rules.NOT_TEXT,
-                f"{node_path(element)} has element children, its text is not set",
+                f"{self._path(element)} has element children, its text is not set",
                 self.span,
                 "select the element whose text is meant, or use `replace`",
             )
@@ -99,3 +96,6 @@ class Editor:
     def _keep_root(self, element: etree._Element) -> None:
         if element is self.tree.root:
             raise fail(rules.WRONG_NODE, "the root stays", self.span)
+
+    def _path(self, element: etree._Element) -> str:
+        return self.tree.provenance.path(Match(element))

@@ -91,7 +91,7 @@ class MergeOp(FragmentOp):
         if len(found) > 1:
             raise fail(
                 rules.AMBIGUOUS,
-                ambiguous(local_name(tag), found),
+                ambiguous(local_name(tag), found, edit.tree.provenance),
                 edit.span,
                 f"say with `keys: {{{local_name(tag)}: …}}` what tells them apart",
             )

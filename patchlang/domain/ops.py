@@ -18,7 +18,7 @@ from ..result import Effect
 from ..run_scope import Scope
 from ..source import Span, Text
 from ..xpath.explain import count_error
-from ..xpath.match import Match, local_name, match_path, string_value
+from ..xpath.match import Match, local_name, string_value
 from ..xpath.query import AttributeSelector, Query, Selector
 from .fragment import FragmentProgram
 from .guarded import Editor, LazySpan
@@ -32,9 +32,9 @@ T = TypeVar("T")
 _PLACES = 5
 
 
-def note(effect: Effect, matches: Sequence[Match]) -> None:
+def note(effect: Effect, matches: Sequence[Match], tree: DomainTree) -> None:
     effect.matched += len(matches)
-    effect.places += [match_path(m) for m in matches[: _PLACES - len(effect.places)]]
+    effect.places += [tree.provenance.path(m) for m in matches[: _PLACES - len(effect.places)]]
 
 
 class DomainOp(Protocol):
@@ -77,8 +77,8 @@ class Targets:
         """The matched nodes that ``unless`` leaves, as ``expect`` allows."""
         found = (self.attribute or self.selector).select(tree.document, scope)
         if not self.expect.allows(len(found)):
-            raise count_error(self.selector, self.expect, found, tree.document, scope)
-        note(effect, found)
+            raise count_error(self.selector, self.expect, found, tree.document, scope, tree.provenance)
+        note(effect, found, tree)
         if self.unless is None:
             return found
         unless = self.unless
@@ -115,9 +115,8 @@ def at_each(matches: Iterable[Match], scope: Scope, compute: Callable[[], T]) ->
 def only_elements(matches: list[Match], source: Text, op: str) -> list[etree._Element]:
     for match in matches:
         if not match.is_element:
-            raise fail(
-                rules.WRONG_NODE, f"`{op}` works on elements, the path selects {match_path(match)}", source.span()
-            )
+            found = "a text node" if match.attribute is None else "an attribute"
+            raise fail(rules.WRONG_NODE, f"`{op}` works on elements, the path selects {found}", source.span())
     return [m.element for m in matches]
 
 
@@ -233,9 +232,8 @@ class RelocateOp:
         for node in nodes:
             inside = self.position in (Position.APPEND, Position.PREPEND)
             if not self.copies and (node in anchor.iterancestors() or (inside and node is anchor)):
-                raise fail(
-                    rules.WRONG_NODE, f"an element cannot be moved into itself: {match_path(Match(node))}", edit.span
-                )
+                where = tree.provenance.path(Match(node))
+                raise fail(rules.WRONG_NODE, f"an element cannot be moved into itself: {where}", edit.span)
         position = self.position
         from_source = Editor(tree, self.source.selector.source.span)
         for node in nodes:

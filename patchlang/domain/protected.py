@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..record import record
-from ..xpath.match import node_path, string_value
+from ..xpath.match import Match, string_value
 from .index import Element
 
 _NAMES = ("name", "uuid")
@@ -28,8 +28,10 @@ class Protected:
     The tree says of each element what is about to change, so an edit costs no more than what it touches.
     """
 
-    def __init__(self, root: Element) -> None:
+    def __init__(self, root: Element, path: Callable[[Match], str]) -> None:
+        """``path`` is that of a node for messages."""
         self._root = root
+        self._path = path
         self._before: dict[Element, tuple[_Texts, ...]] = {}
         self._heirs: dict[Element, Element] = {}
 
@@ -65,7 +67,7 @@ class Protected:
             if any((alias or "").startswith(_OURS) for alias in aliases):
                 stays = self._heirs.get(element, element)
                 if self._is_attached(stays) and (now := _aliases(stays)) != aliases:
-                    what = f"{node_path(stays)}/alias names a device of KubeVirt's"
+                    what = f"{self._path(Match(stays))}/alias names a device of KubeVirt's"
                     yield Broken(f"{what}; KubeVirt finds its devices by their `ua-` aliases", len(now) < len(aliases))
             for tag, before, after in zip(_NAMES, names, self._texts(element)[1:], strict=False):
                 if before == after or (not before and len(after) == 1):

@@ -40,7 +40,7 @@ class QemuArgsOp:
         if line is None:
             line = etree.Element(_qemu("commandline"), nsmap={"qemu": QEMU_NAMESPACE})
             edit.insert([line], tree.root, Position.APPEND)
-        note(effect, [Match(line)])
+        note(effect, [Match(line)], tree)
         effect.changed += self._add_arguments(edit, line, args)
         for name, value in env.items():
             effect.changed += self._set_variable(edit, line, name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.parsers import expat
 
 from lxml import etree
@@ -16,6 +17,8 @@ MAX_ATTRIBUTES = 1000
 """Of one element; libxml2 walks all of them to find one."""
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
 _CROWDED = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
+# what libxml2 quotes of texts: an unescaped `&` in a password is an entity to it, and it shows comments and URIs
+_NAMED = pattern(r"(within comment|\bxmlns\b|PI|Bytes?|encoding)\b.*", re.DOTALL)
 _ENCODING = pattern(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 
 
@@ -39,7 +42,9 @@ def read_root(data: bytes) -> etree._Element:
     except etree.XMLSyntaxError as e:
         raise_if_exhausted(e)
         line, column = e.position
-        message = str(e.msg).split(", line ")[0].strip()
+        message = _NAMED.sub(r"\1", str(e.msg).split(", line ")[0].strip())
+        if message.startswith("Entity"):
+            message = "an entity is not defined; a plain `&` is written `&amp;`"
         raise fail(
             rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}"
         ) from None

@@ -23,6 +23,7 @@ from . import weights
 from .indent import Indentation, edge_child
 from .index import Element, Index
 from .protected import Protected
+from .provenance import Provenance
 from .read import MAX_ATTRIBUTES, read_root
 from .splice import Changes, Splicer, content_of, same_as_before
 
@@ -54,9 +55,10 @@ class DomainTree:
         self.document = root.getroottree()
         self.preferred: dict[str, str] = {}
         self.budget = Budget()
-        self.protected = Protected(root)
         self._data = data
         self._changes = Changes({}, {}, {}, {}, {})
+        self.provenance = Provenance(self._changes)
+        self.protected = Protected(root, self.provenance.path)
         self._undo: list[Callable[[], None]] = []
         self._indentation = Indentation(root, self._changes.contents)
 

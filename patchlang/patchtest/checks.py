@@ -15,6 +15,7 @@ from ..diagnostics import Diagnostic, PatchError, fail
 from ..document import model
 from ..document.model import Expect, Literal, Part
 from ..domain import tree as domain_tree
+from ..quoting import AllNames
 from ..record import record
 from ..run_scope import Scope
 from ..source import Span
@@ -26,6 +27,7 @@ from ..xpath.tree import result_kind
 from .model import PointerExpectation, XPathExpectation
 
 _NOBODY = Scope({})
+_ALL_NAMES = AllNames()
 _SHOWN = 200
 
 
@@ -78,7 +80,8 @@ class XPathCheck:
 
     def fault(self, outcome: bytes) -> Diagnostic | None:
         wanted = self.expectation
-        document = domain_tree.parse(outcome).document
+        tree = domain_tree.parse(outcome)
+        document = tree.document
         try:
             result = self.query.evaluate(document, _NOBODY)
             texts = [string_value(n) for n in result] if isinstance(result, list) else [_as_text(to_cel(result))]
@@ -87,7 +90,7 @@ class XPathCheck:
         if wanted.absent:
             return _fault(wanted.xpath.span(), f"{_nodes(texts)}, none expected") if texts else None
         if not texts and isinstance(self.query, Selector) and (expect := self._needed()) is not None:
-            explained = count_error(self.query, expect, [], document, _NOBODY).diagnostic
+            explained = count_error(self.query, expect, [], document, _NOBODY, tree.provenance).diagnostic
             return _fault(wanted.xpath.span(), explained.message)
         if wanted.count is not None and not wanted.count.allows(len(texts)):
             return _fault(wanted.xpath.span(), f"{_nodes(texts)}, {wanted.count} expected")
@@ -134,7 +137,10 @@ class PointerCheck:
             return _fault(span, e.diagnostic.message, e.diagnostic.help)
         except PointerError as e:
             missing = isinstance(e, pointer.NotFoundError)
-            return None if missing and wanted.absent else _fault(wanted.pointer.span(e.start, e.end), e.message, e.help)
+            if missing and wanted.absent:
+                return None
+            help = e.with_names(_ALL_NAMES).help
+            return _fault(wanted.pointer.span(e.start, e.end), e.message, help)
         if wanted.absent:
             return _fault(span, f"found {_shown(found)}, nothing expected")
         if wanted.equals is not None and not equal(found, value := plain_value(wanted.equals)):

@@ -1,39 +1,60 @@
-"""Messages for a path that did not match as expected: how far it matched, what is there, what is near."""
+"""Messages for a path that did not match as expected: how far it matched, what is there, what is near.
+
+What they may quote of the document is decided by its :class:`Quotes`.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Protocol
 
 from lxml import etree
 
 from .. import rules
 from ..diagnostics import PatchError, closest, fail
 from ..document.model import Expect
-from ..patterns import pattern
 from ..record import record
-from .match import Match, local_name, match_path, string_value
+from .match import Match, local_name
 from .query import Selector, XPathValues
 from .tree import Binary, Expr, Literal, Path, Step, VariableRef
 
 _PLACES = 8
 _NAMES = 24
 _MAX_TEXT = 60
-_SECRET = pattern("passw|passphrase|secret|token|credential", re.IGNORECASE)
+_MOST_VALUES = 1000
+
+
+class Quotes(Protocol):
+    """What messages may hold of a document."""
+
+    def path(self, match: Match) -> str:
+        """The path of a node."""
+
+    def name(self, element: etree._Element, attribute: str | None = None) -> str | None:
+        """The name of an element or of an attribute of it, None where it may not be quoted."""
+
+    def value(self, node: Any) -> str | None:
+        """The text of a node that a path gave, None where it may not be quoted."""
 
 
 def count_error(
-    selector: Selector, expect: Expect, found: list[Match], tree: etree._ElementTree, values: XPathValues
+    selector: Selector,
+    expect: Expect,
+    found: list[Match],
+    tree: etree._ElementTree,
+    values: XPathValues,
+    quotes: Quotes,
 ) -> PatchError:
     """PL401 for a path that matched another number of nodes than ``expect`` allows."""
     span = selector.source.span()
     if found:
         nodes = "node" if len(found) == 1 else "nodes"
-        message = f"the path matches {len(found)} {nodes}, {expect} expected: {_places(found)}"
+        message = f"the path matches {len(found)} {nodes}, {expect} expected: {_places(found, quotes)}"
         too_many = expect.high is not None and len(found) > expect.high
         help = "narrow the path with a predicate, or say with `expect` how many may match" if too_many else None
         return fail(rules.MATCH_COUNT, message, span, help)
-    explained = [_Explanation(selector, path, tree, values).text() for path in selector.paths()]
+    explained = [_Explanation(selector, path, tree, values, quotes).text() for path in selector.paths()]
     reached = "; ".join(filter(None, explained))
     message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
     help = 'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing'
@@ -44,14 +65,14 @@ def count_error(
     return fail(rules.MATCH_COUNT, message, span, help)
 
 
-def ambiguous(written: str, candidates: list[etree._Element]) -> str:
+def ambiguous(written: str, candidates: list[etree._Element], quotes: Quotes) -> str:
     """Several elements where one is needed, with their places."""
-    return f"{len(candidates)} elements `{written}` are there: {_places([Match(e) for e in candidates])}"
+    return f"{len(candidates)} elements `{written}` are there: {_places([Match(e) for e in candidates], quotes)}"
 
 
-def _places(matches: list[Match]) -> str:
+def _places(matches: list[Match], quotes: Quotes) -> str:
     more = ", …" if len(matches) > _PLACES else ""
-    return ", ".join(match_path(m) + _line(m.element) for m in matches[:_PLACES]) + more
+    return ", ".join(quotes.path(m) + _line(m.element) for m in matches[:_PLACES]) + more
 
 
 def _line(element: etree._Element) -> str:
@@ -66,6 +87,7 @@ class _Explanation:
     path: Path
     tree: etree._ElementTree
     values: XPathValues
+    quotes: Quotes
 
     def text(self) -> str:
         for number in range(len(self.path.steps) - 1, 0, -1):
@@ -96,7 +118,8 @@ class _Explanation:
         else:
             where = f"below `{reached}` is no {{}}" if reached else "the domain has no {}"
         if step.axis == "attribute":
-            names = {f"@{local_name(name)}" for m in parents for name in m.element.attrib}
+            shown = (self.quotes.name(m.element, str(name)) for m in parents for name in m.element.attrib)
+            names = {f"@{name}" for name in shown if name is not None}
             return _missing(where, f"attribute `@{step.test}`", f"@{step.test}", names)
         if step.axis != "child" or step.test.endswith(")"):
             return where.replace("{}", f"`{self.selector.text[step.start : step.end]}`")
@@ -110,7 +133,7 @@ class _Explanation:
                 where.replace("{}", f"element `{step.test}` without a namespace")
                 + f"; there is one in {uri}: {written}"
             )
-        return _missing(where, f"element `{step.test}`", step.test, {_shown(child) for child in children})
+        return _missing(where, f"element `{step.test}`", step.test, set(filter(None, map(self.quotes.name, children))))
 
     def at_predicate(self, step: Step, bare: list[Match]) -> str:
         """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
@@ -150,13 +173,14 @@ class _Explanation:
                 return None
 
     def present(self, path: str, nodes: list[Match]) -> list[str]:
-        """The values of a relative path at some nodes, each once, in document order; none where a name says secret."""
-        if "$" in path or _SECRET.search(path):
+        """The values of a relative path at some nodes that may be quoted, each once, in document order."""
+        if "$" in path:
             return []
         evaluator = etree.XPath(path, namespaces=dict(self.selector.namespaces), regexp=False)
-        results = [evaluator(m.element) for m in nodes]
-        found = [value for result in results if isinstance(result, list) for value in result]
-        texts = (" ".join(string_value(value).split())[:_MAX_TEXT] for value in found)
+        results = (evaluator(m.element) for m in nodes)
+        found = (value for result in results if isinstance(result, list) for value in result)
+        shown = filter(None, map(self.quotes.value, islice(found, _MOST_VALUES)))
+        texts = (" ".join(value.split())[:_MAX_TEXT] for value in shown)
         return list(dict.fromkeys(text for text in texts if text))
 
 
@@ -172,8 +196,3 @@ def _namespace_of(name: str, elements: list[etree._Element]) -> str | None:
     """The namespace of an element with that local name, where none has the name without a namespace."""
     found = [str(e.tag) for e in elements if local_name(e.tag) == name]
     return found[0][1:].split("}")[0] if found and name not in found else None
-
-
-def _shown(element: etree._Element) -> str:
-    local = local_name(element.tag)
-    return f"{element.prefix}:{local}" if element.prefix and element.tag.startswith("{") else local

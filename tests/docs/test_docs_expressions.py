@@ -16,6 +16,7 @@ from patchlang.diagnostics import PatchError
 from patchlang.domain.ops import facts_of
 from patchlang.domain.tree import parse
 from patchlang.load import load_sources
+from patchlang.quoting import Names
 from patchlang.run_scope import Scope
 from patchlang.source import SourceFile, Span, Text
 from patchlang.xpath.query import Match
@@ -41,7 +42,7 @@ class Values:
         compiled, _ = load_sources([source(f"variables:\n{variables}domain:\n  - {{op: test, path: /domain}}\n")])
         assert compiled is not None
         tree = parse(self.domain)
-        scope = engine._domain_scope(tree, self.vmi, compiled.documents[0])
+        scope = engine._domain_scope(tree, self.vmi, Names(), compiled.documents[0])
         scope.variables, scope.loop = dict(self.variables), dict(self.loop)
         if self.path is not None:
             found = tree.root.xpath(self.path)[0]

@@ -15,6 +15,7 @@ from patchlang.cloudinit.state import CloudInit, open_cloud_init
 from patchlang.cloudinit.userdata import PartSelector
 from patchlang.diagnostics import PatchError
 from patchlang.document.model import Target
+from patchlang.quoting import Names
 
 BASES = Path(__file__).parents[2] / "corpus" / "base"
 CONFIG = "#cloud-config\nhostname: a\n"
@@ -248,14 +249,17 @@ def test_empty_user_data_would_lose_the_meta_data() -> None:
 
 def test_what_virt_launcher_would_drop_is_warned_of() -> None:
     state = ensured(opened(), Target.META_DATA, "/role", "web")
-    closed = state.close()
+    closed = state.close(Names(inputs=lambda: [{"role": "web"}]))
     assert [w.message for w in closed.warnings] == ["virt-launcher knows no field `NoCloudMetaData.role` and drops it"]
     assert "instance-id" in (closed.warnings[0].help or "")
+    assert "no field `NoCloudMetaData.…`" in state.close().warnings[0].message  # a name that may be a value
 
 
 def test_warnings_of_user_data_come_along() -> None:
     state = ensured(opened(UserData=CONFIG + "hostname: b\n"), Target.USER_DATA, "/x", 1)
-    assert "key `hostname` in line 2 of user data has no effect" in state.close().warnings[0].message
+    names = Names(["{path: /hostname}"])
+    assert "key `hostname` in line 2 of user data has no effect" in state.close(names).warnings[0].message
+    assert "key `…` in line 2 of user data has no effect" in state.close().warnings[0].message
 
 
 def test_texts_that_are_no_text() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from patchlang.cloudinit import pointer
 from patchlang.cloudinit.pointer import HOLE, Equal, Key, Match, NotFoundError, PointerError
+from patchlang.quoting import AllNames
 
 USERS = {"users": ["default", {"name": "ops", "uid": 7}, {"name": "web", "groups": ["adm", "wheel"]}]}
 
@@ -98,6 +99,7 @@ def test_what_is_not_there(text: str, message: str, place: str, help: str | None
     parsed = pointer.parse(text)
     with pytest.raises(NotFoundError) as e:
         pointer.resolve(USERS, parsed)
+    e.value.with_names(AllNames())
     assert (e.value.message, text[e.value.start : e.value.end], e.value.help) == (message, place, help)
     assert e.value.pointer is parsed
     assert not pointer.exists(USERS, parsed)
