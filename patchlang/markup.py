@@ -35,10 +35,10 @@ def means_the_same(around: Scope, scope: Scope) -> bool:
 
 
 class Chunk(NamedTuple):
-    """A run of text: its value and how it is written."""
+    """A run of text: its value and how the input writes it; None where it is new."""
 
     value: str
-    raw: bytes
+    raw: bytes | None = None
 
 
 def read_by_expat(data: bytes) -> bool:
@@ -74,10 +74,6 @@ def _unescape(raw: bytes) -> str:
         return chr(int(hexadecimal, 16)) if hexadecimal else chr(int(decimal)) if decimal else _NAMED[name]
 
     return _REFERENCE.sub(character, raw.decode())
-
-
-def new_chunk(text: str) -> Chunk:
-    return Chunk(text, escape_text(text))
 
 
 def trailing_indent(text: str | None) -> str | None:

@@ -69,11 +69,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _same_type(a: Any, b: Any) -> bool:
+    """Maps and lists that know where they come from (:mod:`patchlang.cloudinit.lineage`) are maps and lists."""
+    return type(a) is type(b) or any(isinstance(a, one) and isinstance(b, one) for one in (dict, list))
+
+
 def equal(a: Any, b: Any) -> bool:
     """Equality of RFC 6902 section 4.6: numbers by value, everything else by kind and content, maps without order."""
     if _is_number(a) and _is_number(b):
         return bool(a == b)
-    if type(a) is not type(b):
+    if not _same_type(a, b):
         return False
     if isinstance(a, dict):
         return len(a) == len(b) and all(key in b and equal(value, b[key]) for key, value in a.items())
@@ -89,7 +94,7 @@ def identical(a: Any, b: Any) -> bool:
     """
     if a is b:
         return True
-    if type(a) is not type(b):
+    if not _same_type(a, b):
         return False
     if isinstance(a, dict):
         if len(a) != len(b):
@@ -108,7 +113,7 @@ def freeze(value: Any) -> Any:
         case dict():
             return dict, frozenset((freeze(key), freeze(item)) for key, item in value.items())
         case list() | tuple():
-            return type(value), tuple(freeze(item) for item in value)
+            return tuple if isinstance(value, tuple) else list, tuple(freeze(item) for item in value)
         case set():
             return set, frozenset(freeze(item) for item in value)
         case float():

@@ -321,6 +321,17 @@ def test_the_outcome_is_that_of_plain_lxml_to_the_last_blank(domain: Domain, dat
     assert namespaced or etree.tostring(result, method="c14n") == etree.tostring(expected, method="c14n")
 
 
+@given(domains(), st.data())
+def test_lines_end_as_those_of_the_input(domain: Domain, data: st.DataObject) -> None:
+    """With Windows line breaks the outcome is the same but for the line breaks, which are Windows' as well."""
+    assume(b"\n" in domain.data)
+    edits = drawn_edits(data, domain.data, 3)
+    unix, windows = run(domain.data, *edits), run(domain.data.replace(b"\n", b"\r\n"), *edits)
+    assert (unix.data is None) == (windows.data is None)
+    if unix.data is not None:
+        assert windows.data == unix.data.replace(b"\n", b"\r\n")
+
+
 @given(domains(namespaces=False), st.data())
 def test_a_moved_element_keeps_its_bytes(domain: Domain, data: st.DataObject) -> None:
     found = reference.elements(etree.fromstring(domain.data))

@@ -16,6 +16,7 @@ import jsonpatch
 from .. import rules
 from ..document.model import ListPosition
 from ..values import TooBigError, check_size, equal, identical, kind, scalar_text
+from . import lineage
 from .pointer import (
     Equal,
     Key,
@@ -36,18 +37,25 @@ _OPERATIONS = {
 }  # fmt: skip
 
 
-def add(data: Any, path: Pointer, value: Any, position: ListPosition | None = None) -> Any:
+def add(
+    data: Any,
+    path: Pointer,
+    value: Any,
+    position: ListPosition | None = None,
+    come_from: lineage.Origin | None = None,
+) -> Any:
     """RFC 6902 section 4.1: a new member, an insertion before a list element, ``-`` at the end; the root is replaced.
 
-    With ``position`` the path names a list element that is there, and the value goes before or behind it.
+    With ``position`` the path names a list element that is there, and the value goes before or behind it. ``come_from``
+    says that the entry is not new, but moved.
     """
 
     def change(parent: Any, depth: int) -> Any:
         if position is not None:
             return _insert_beside(parent, path, depth, value, position)
         if isinstance(parent, list):
-            return _applied("add", parent, _insertion_index(parent, path, depth), value)
-        return _with_member(parent, path, depth, value)
+            return _applied("add", parent, _insertion_index(parent, path, depth), value, come_from)
+        return _with_member(parent, path, depth, value, come_from)
 
     if position is not None and not path.tokens:
         raise path.error(0, f"`position: {position.value}` needs a path to a list element")
@@ -79,16 +87,17 @@ def move(data: Any, source: Pointer, path: Pointer) -> Any:
         return data
     if origin is None or target is None:
         return add(remove(data, source), path, value)
+    come_from = lineage.origin(_follow(data, origin[:-1]), origin[-1]) if origin else None
     if origin == target[: len(origin)] and path.tokens:
         raise path.error(len(path.tokens) - 1, f"`{path}` lies within `{source}`: nothing can be moved into itself")
     if path.tokens and origin[:-1] == target and isinstance(parent := _follow(data, target), dict):
-        return _replaced(data, target, _renamed(parent, origin[-1], _new_key(path, len(path.tokens) - 1)))
-    return add(remove(data, source), path, value)
+        return _replaced(data, target, lineage.renamed(parent, origin[-1], _new_key(path, len(path.tokens) - 1)))
+    return add(remove(data, source), path, value, come_from=come_from)
 
 
 def copy(data: Any, source: Pointer, path: Pointer) -> Any:
     """RFC 6902 section 4.5: ``add`` with the source's value."""
-    return add(data, path, resolve(data, source))
+    return add(data, path, lineage.fresh(resolve(data, source)))
 
 
 def test(data: Any, path: Pointer, value: Any) -> None:
@@ -143,7 +152,7 @@ def _ensured(here: Any, path: Pointer, depth: int, value: Any) -> Any:
         return _with(here, key[0], _ensured(here[key[0]], path, depth + 1, value))
     if isinstance(token, Key) and token.text == "-":
         raise path.error(depth, f"at {path.where(depth)} is a map, `-` appends to a list")
-    return {**here, _new_key(path, depth): _ensured(None, path, depth + 1, value)}
+    return _with(here, _new_key(path, depth), _ensured(None, path, depth + 1, value))
 
 
 def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any) -> Any:
@@ -167,7 +176,7 @@ def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any) -> 
         made = _keyed(made, token, path, depth, {})
     elif (isinstance(token, Equal) or token.text == "-") and any(equal(item, made) for item in here):
         return here
-    return [*here, made]
+    return lineage.follow(here, [*here, made], "add", len(here))
 
 
 def _element(here: list[Any], path: Pointer, depth: int) -> int | None:
@@ -241,35 +250,39 @@ def _at_parent(data: Any, path: Pointer, change: _Change, depth: int = 0) -> Any
 
 def _with(container: Any, at: Any, value: Any) -> Any:
     if isinstance(container, dict):
-        return container if at in container and container[at] is value else {**container, at: value}
-    return container if container[at] is value else [*container[:at], value, *container[at + 1 :]]
+        if at in container and container[at] is value:
+            return container
+        return lineage.follow(container, {**container, at: value}, "replace", at)
+    if container[at] is value:
+        return container
+    return lineage.follow(container, [*container[:at], value, *container[at + 1 :]], "replace", at)
 
 
-def _applied(op: str, container: Any, at: Any, value: Any = None) -> Any:
+def _applied(op: str, container: Any, at: Any, value: Any = None, come_from: lineage.Origin | None = None) -> Any:
     """A copy of a map or list after one operation at one key or index of it, by the jsonpatch library.
 
     What it does not do is done before: picking by content, the exact place of an error, its looseness about indexes and
     booleans. It works in place, hence on a copy; and JSON Pointer has no word for the keys that only YAML has.
     """
     changed = container.copy()
-    if isinstance(container, dict) and not isinstance(at, str):
-        if op == "remove":
-            del changed[at]
-        else:
-            changed[at] = value
-        return changed
-    token = str(at).replace("~", "~0").replace("/", "~1")
-    return _OPERATIONS[op]({"op": op, "path": f"/{token}", "value": value}).apply(changed)
+    if not isinstance(container, dict) or isinstance(at, str):
+        token = str(at).replace("~", "~0").replace("/", "~1")
+        changed = _OPERATIONS[op]({"op": op, "path": f"/{token}", "value": None}).apply(changed)
+    elif op == "remove":
+        del changed[at]
+    if op != "remove":
+        changed[at] = value  # itself: the library would copy it
+    return lineage.follow(container, changed, op, at, come_from)
 
 
-def _with_member(parent: Any, path: Pointer, depth: int, value: Any) -> Any:
+def _with_member(parent: Any, path: Pointer, depth: int, value: Any, come_from: lineage.Origin | None) -> Any:
     token = path.tokens[depth]
     if not isinstance(parent, dict) or not isinstance(token, Key):
         step(parent, path, depth)
     key = find_key(parent, token.text) if isinstance(token, Key) else None
     if key and identical(parent[key[0]], value):
         return parent
-    return _applied("add", parent, key[0] if key else _new_key(path, depth), value)
+    return _applied("add", parent, key[0] if key else _new_key(path, depth), value, come_from)
 
 
 def _new_key(path: Pointer, depth: int) -> str:
@@ -326,7 +339,3 @@ def _replaced(data: Any, steps: list[Any], value: Any) -> Any:
     if not steps:
         return value
     return _with(data, steps[0], _replaced(data[steps[0]], steps[1:], value))
-
-
-def _renamed(parent: dict[Any, Any], old: Any, name: str) -> dict[Any, Any]:
-    return {name if key == old else key: value for key, value in parent.items() if key == old or key != name}

@@ -10,7 +10,9 @@ from typing import Any
 from ..patterns import pattern
 from ..strictjson import JsonError, read_strict
 from ..values import MAX_DEPTH, check_size, identical
-from .textedit import Child, FlowWriter, Kind, Node
+from .plan import Places
+from .textedit import FlowWriter
+from .textnode import Child, Kind, Node
 
 _BLANKS = pattern(r"[ \t\r\n]*")
 _ATOM = pattern(r"[-+.\w]+")
@@ -28,17 +30,18 @@ def read(text: str) -> Any:
     return value
 
 
-def rewrite(text: str, new: Any, *, go: bool = False) -> str:
+def rewrite(text: str, new: Any, old: Any = None, *, go: bool = False) -> str:
     """The text changed so that it reads as ``new``; what stays keeps its characters, new parts take its style.
 
-    ``go``: new text is escaped as by Go's ``json.Marshal`` (``<``, ``>`` and ``&`` too).
+    ``old`` is what :func:`read` gave of the text, if ``new`` has been made of that. ``go``: new text is escaped as by
+    Go's ``json.Marshal`` (``<``, ``>`` and ``&`` too).
     """
-    old = read(text)
+    old = read(text) if old is None else old
     if identical(old, new):
         return text
     start = _skip(text, 0)
     node = _node(text, start)
-    return text[:start] + _Writer(text, node, go).render(node, old, new) + text[node.end :]
+    return text[:start] + _Writer(text, node, Places(node, old, new), go).render(node, old, new) + text[node.end :]
 
 
 def write(
@@ -104,8 +107,8 @@ def _node(text: str, start: int) -> Node:
 
 
 class _Writer(FlowWriter):
-    def __init__(self, text: str, root: Node, go: bool) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, root: Node, places: Places, go: bool) -> None:
+        super().__init__(text, places)
         self.go = go
         indent = _FIRST_INDENT.search(text)
         self.unit = indent[1] if indent else None

@@ -24,7 +24,7 @@ def open_network_data(text: str, *, json_when_empty: bool, read: Read = read) ->
     if not inner.strip() and json_when_empty:
         opened = Opened({}, lambda new: jsontext.write(new, indent="  ", colon=": "), lambda _new: None)
     elif (value := _json_map(inner)) is not None:
-        opened = Opened(value, lambda new: jsontext.rewrite(inner, new), lambda _new: None)
+        opened = Opened(value, lambda new: jsontext.rewrite(inner, new, value), lambda _new: None)
     else:
         opened = open_yaml(inner, NETWORK_DATA, dict, read)
 

@@ -158,7 +158,7 @@ class CloudInit:
             if found.is_error:
                 break
         if state.text is not None:
-            data = jsontext.rewrite(state.text, state.record, go=True)
+            data = jsontext.rewrite(state.text, state.record, state.original, go=True)
         else:
             data = jsontext.write(state.record, go=True)
         legacy = _legacy_text(state.legacy, state.record)

@@ -16,13 +16,15 @@ import yaml
 from ..patterns import pattern
 from ..values import MAX_DEPTH, MAX_TEXT, TooBigError, check_size
 from . import libyaml
-from .textedit import MERGE, Child, Kind, Node
+from .textnode import MERGE, Child, Kind, Node
+from .yamllines import column, foot_end, line_end
 
 MAX_YAML_NODES = 10_000
 
 _TAG = "tag:yaml.org,2002:"
 _BLOCK_HEADER = pattern(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
-_TO_DASH = pattern(r"(?:[ \t\r\n]++|#[^\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
+_LAST_BREAK = pattern(r"(?:\r\n?|\n)?\Z")
+_TO_DASH = pattern(r"(?:[ \t\r\n]++|#[^\r\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
 # what PyYAML says of names and data, which may be a password that begins with `*` or `!`
 _NAMED = pattern(r"\b((?:alias|anchor|tag|handle)(?= ['\"])|base64 data|into ascii).*", re.DOTALL)
 _TO_QUESTION_MARK = pattern(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
@@ -157,7 +159,7 @@ class _Places:
         return node
 
     def block_extent(self, node: Node) -> None:
-        """A block collection ends where its last line ends, comment included.
+        """A block collection ends where its last line ends, comments included: those behind, and further right below.
 
         Its elements begin at their dashes, entries with a complex key at the question mark.
         """
@@ -166,9 +168,8 @@ class _Places:
             if found := mark.match(self.text, at):
                 child.start = min(found.end(), child.start)
             at = child.end = max(child.end, child.start + 1)
-        end = self.text.find("\n", node.children[-1].end)
-        end = len(self.text) if end < 0 else end
-        node.end = end - (self.text[end - 1 : end] == "\r")
+        end = line_end(self.text, node.children[-1].end)[0]
+        node.end = foot_end(self.text, end, len(self.text), column(self.text, node.children[0].start))
 
     def block_scalar_end(self, node: Node) -> int:
         """Where the last line of a block scalar ends; blank lines behind it are part of it where `+` keeps them."""
@@ -176,11 +177,8 @@ class _Places:
         header = _BLOCK_HEADER.match(text, node.start)
         if not (header and header[1]):
             last = node.start + len(text[node.start : end].rstrip(" \t\r\n"))
-            line_end = text.find("\n", last, end)
-            end = end if line_end < 0 else line_end + 1
-        if text[end - 1 : end] == "\n":
-            end -= 2 if text[end - 2 : end - 1] == "\r" else 1
-        return end
+            end = min(end, line_end(text, last)[1])
+        return end - len(_LAST_BREAK.search(text, max(0, end - 2), end)[0])  # type: ignore[index]
 
 
 class _Loader(yaml.SafeLoader):

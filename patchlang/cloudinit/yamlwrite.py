@@ -45,6 +45,8 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
+for _type in (dict, list):  # those that know where they come from
+    _Dumper.add_multi_representer(_type, yaml.SafeDumper.yaml_representers[_type])
 
 
 def flow(value: Any) -> str:
@@ -74,13 +76,13 @@ def block(value: Any, layout: Layout, *, in_list: bool, style: str | None = None
     """
     match value:
         case dict() if value:
-            return _nested(
+            return nested(
                 [line for key, item in value.items() for line in member(key, item, layout)], layout.indent, in_list
             )
         case list() if value and in_list and len(line := flow(value)) <= _SHORT and not any(map(_is_nested, value)):
             return line, []
         case list() if value:
-            return _nested([line for item in value for line in element(item, layout)], layout.dash, in_list)
+            return nested([line for item in value for line in element(item, layout)], layout.dash, in_list)
         case str() if layout.literal and "\n" in value and _fits_literal(value):
             return _literal(value, 2 if in_list else layout.indent)
         case dict() | list():
@@ -107,7 +109,7 @@ def shifted(lines: list[str], columns: int) -> list[str]:
     return [" " * columns + line if line else line for line in lines]
 
 
-def _nested(lines: list[str], columns: int, in_list: bool) -> tuple[str, list[str]]:
+def nested(lines: list[str], columns: int, in_list: bool) -> tuple[str, list[str]]:
     return (lines[0], shifted(lines[1:], 2)) if in_list else ("", shifted(lines, columns))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from itertools import takewhile
 from typing import Any
 
@@ -159,7 +160,7 @@ class Splicer:
             if not isinstance(node.tag, str) or means_the_same(around, scope):
                 return (self.index.raw(node),)
         if not isinstance(node.tag, str):
-            return (_written_alone(node),)
+            return (self._with_breaks(_written_alone(node)),)
         return self._element(node, known, scope)
 
     def _element(self, node: Element, known: bool, scope: Scope) -> Iterable[bytes]:
@@ -215,10 +216,21 @@ class Splicer:
         """A text as it is written."""
         chunks = self.changes.chunks.get((owner, tail))
         if chunks is not None:
-            return b"".join(c.raw for c in chunks)
+            return b"".join(self._new_text(c.value) if c.raw is None else c.raw for c in chunks)
         if owner in self.changes.new:
-            return escape_text((owner.tail if tail else owner.text) or "")
+            return self._new_text((owner.tail if tail else owner.text) or "")
         return self.index.text(owner, tail=tail)
+
+    def _new_text(self, text: str) -> bytes:
+        return self._with_breaks(escape_text(text))
+
+    def _with_breaks(self, new: bytes) -> bytes:
+        """What is new, its lines ended as most of the input's are: to XML, both are the same."""
+        return new.replace(b"\n", b"\r\n") if self._is_windows and b"\n" in new else new
+
+    @cached_property
+    def _is_windows(self) -> bool:
+        return 2 * self.index.data.count(b"\r\n") > self.index.data.count(b"\n")
 
     @property
     def _closes_empties(self) -> bool:

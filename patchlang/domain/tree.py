@@ -17,7 +17,7 @@ from .. import budget, rules
 from ..budget import Budget
 from ..diagnostics import fail
 from ..document.model import Position
-from ..markup import Chunk, attributes_of, declarations, escape_text, new_chunk, set_attributes
+from ..markup import Chunk, attributes_of, declarations, set_attributes
 from ..values import text_size
 from . import weights
 from .indent import Indentation, edge_child
@@ -115,7 +115,7 @@ class DomainTree:
         self._count(text, changes=1 + len(children))
         self._touch_content(element)
         self._indentation.forget(element)
-        self._set_chunks(element, False, (new_chunk(text),) if text else ())
+        self._set_chunks(element, False, (Chunk(text),) if text else ())
         for child in children:
             self._set_chunks(child, True, ())
         return True
@@ -167,7 +167,7 @@ class DomainTree:
         previous, tail = self._slot_before(node)
         before, after = self._get_chunks(previous, tail), self._get_chunks(node, True)
         if self._indentation.is_element_only(parent) and (after or node.getnext() is None):
-            before = tuple(chunk for chunk in before if chunk.raw.strip())
+            before = tuple(chunk for chunk in before if not _is_blank(chunk))
         self._set_chunks(node, True, ())
         self._detach(node, parent)
         self._set_chunks(previous, tail, before + after)
@@ -268,7 +268,9 @@ class DomainTree:
         if chunks is not None:
             return chunks
         value = (owner.tail if tail else owner.text) or ""
-        raw = escape_text(value) if owner in self._changes.new else self._index.text(owner, tail=tail)
+        if owner in self._changes.new:
+            return (Chunk(value),) if value else ()
+        raw = self._index.text(owner, tail=tail)
         return (Chunk(value, raw),) if raw else ()
 
     def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
@@ -315,7 +317,7 @@ class DomainTree:
         indent = self._indentation.within(parent)
         if indent is not None and fresh:
             self._indentation.lay_out(node, indent)
-        space = () if indent is None else (new_chunk(indent),)
+        space = () if indent is None else (Chunk(indent),)
         match position:
             case Position.AFTER:
                 after = self._get_chunks(anchor, True)
@@ -332,7 +334,7 @@ class DomainTree:
                 self._attach(node, parent, position)
                 if indent is not None:
                     self._set_chunks(parent, False, space)
-                    self._set_chunks(node, True, (new_chunk(indent.removesuffix(self._indentation.unit)),))
+                    self._set_chunks(node, True, (Chunk(indent.removesuffix(self._indentation.unit)),))
                 elif position is Position.PREPEND:
                     self._set_chunks(parent, False, ())
                     self._set_chunks(node, True, text)
@@ -344,6 +346,11 @@ class DomainTree:
         parent = node.getparent()
         assert parent is not None, "the root has nothing before it"
         return parent, False
+
+
+def _is_blank(chunk: Chunk) -> bool:
+    """White space that is written as such; a reference to a character is there on purpose."""
+    return not (chunk.value.strip(" \t\n") if chunk.raw is None else chunk.raw.strip())
 
 
 def _height(node: Element) -> int:

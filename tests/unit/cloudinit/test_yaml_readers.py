@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patchlang.cloudinit import libyaml, yamlread
-from patchlang.cloudinit.textedit import Node
+from patchlang.cloudinit.textnode import Node
 
 TESTS = Path(__file__).parents[2]
 FILES = [file for folder in ("cases", "../examples") for file in (TESTS / folder).rglob("*.yaml") if file.is_file()]

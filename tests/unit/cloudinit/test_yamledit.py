@@ -42,7 +42,8 @@ def test_edit(case: dict[str, Any]) -> None:
 def test_edit_with_windows_line_breaks(case: dict[str, Any]) -> None:
     before, after = (case[name].replace("\n", "\r\n") for name in ("before", "after"))
     if before:
-        assert rewrite(before, apply(yamlread.read(before).value, case["ops"])) == after
+        document = yamlread.read(before)
+        assert yamledit.rewrite(document, apply(document.value, case["ops"])) == after
 
 
 # top-level entries in every style, none of which PyYAML may read differently after an edit elsewhere
