@@ -18,6 +18,7 @@ from .domain.ops import DomainOp
 from .domain.qemuargs import QEMU_NAMESPACE
 from .markup import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
 from .out_of_memory import raise_if_exhausted
+from .patterns import pattern
 from .record import record
 from .result import Progress
 from .source import Span
@@ -26,6 +27,8 @@ from .xpath.parser import is_ncname
 if TYPE_CHECKING:
     from .cel.compiled import Compiled
     from .cloudinit.ops import CloudInitOp
+
+_XPATH_ITEM = pattern(r"\$(?:item|index)\b")
 
 T = TypeVar("T")
 Op = TypeVar("Op")
@@ -41,11 +44,12 @@ BUILT_IN_NAMESPACES = {
 
 @record
 class CompiledEdit(Generic[Op]):
-    """One edit: its loop and condition, and the op behind them."""
+    """One edit: its loop and condition, and the op behind them. ``once``: the condition is asked before the loop."""
 
     label: str
     span: Span
     when: Compiled | None
+    once: bool
     for_each: Compiled | None
     op: Op
 
@@ -201,13 +205,20 @@ class DocumentCompiler:
     def edit(self, edit: model.Edit, label: str, work: Callable[[], Op]) -> CompiledEdit[Op]:
         domain = isinstance(edit, model.DomainBase)
         for_each = when = None
+        once = True
         if edit.for_each:
             names = self.context.names(xpath=domain, cloud_init=not domain)
             for_each = self.context.expression(edit.for_each, names, "list")
         if edit.when:
             names = self.context.names(item=edit.for_each is not None, xpath=domain, cloud_init=not domain)
             when = self.context.expression(edit.when, names, "bool")
-        return CompiledEdit(label, edit.span, when, for_each, work())
+            once = not uses_item(when)
+        return CompiledEdit(label, edit.span, when, once, for_each, work())
+
+
+def uses_item(expression: Compiled) -> bool:
+    """Whether an expression uses the item of a loop, in CEL or, within ``xpath('…')``, as ``$item``."""
+    return not {"item", "index"}.isdisjoint(expression.inputs) or bool(_XPATH_ITEM.search(expression.source.text))
 
 
 def _label(edit: model.Edit, place: str, ops: dict[str, type]) -> str:

@@ -178,6 +178,10 @@ class Run:
                 raise PatchError(_belonging(e.diagnostic, document.name, edit.span)) from None
 
     def edit(self, edit: CompiledEdit[Any], scope: Scope, trace: EditTrace) -> None:
+        if edit.once and edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
+            trace.skipped += 1
+            trace.reason = "`when` is false"
+            return
         items: list[Any] | None = None
         if edit.for_each is not None:
             items = edit.for_each.evaluate(scope)
@@ -190,7 +194,7 @@ class Run:
         for index, item in enumerate([None] if items is None else items):
             scope.loop = {} if items is None else {"item": item, "index": index}
             with scope.budget.passing():
-                if edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
+                if not edit.once and edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
                     trace.skipped += 1
                     trace.reason = "`when` is false"
                     continue

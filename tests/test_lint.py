@@ -106,11 +106,11 @@ BAD: dict[str, list[str]] = {
         "- {op: add, path: /domain/devices, xml: <sound/><watchdog/>}",
     ],
     "PL304": [
-        "- {op: rename, path: /domain/devices/memballoon, to: balloon}",
-        "- {op: rename, path: /domain/vcpu/@placement, to: place}",
+        "- {op: rename, path: /domain/devices/memballoon, expect: 1, to: balloon}",
+        "- {op: rename, path: /domain/vcpu/@placement, expect: 1+, to: place}",
         "- {op: remove, path: /domain/devices/rng, expect: 1}",
         "- {op: remove, path: /domain/iothreads, expect: 1+}",
-        "- {op: move, from: /domain/devices/rng, path: /domain}",
+        "- {op: move, from: /domain/devices/rng, expect: 1, path: /domain/devices/memballoon}",
         "- {op: replace, path: /domain/devices/memballoon, xml: <watchdog model='i6300esb'/>}",
         "- {op: replace, path: \"/domain/devices/graphics[@type='vnc']\", xml: <graphics type='spice'/>}",
         "- {op: replace, path: \"/domain/devices/disk[boot]\", xml: <disk><target dev='vda'/></disk>}",
@@ -124,6 +124,8 @@ BAD: dict[str, list[str]] = {
         '- {op: add, path: "/domain/devices/disk[boot and not(readonly)]", xml: <readonly/>}',
     ],
     "PL305": [
+        "- {op: move, from: /domain/devices/rng, path: /domain}",
+        "- {op: move, from: /domain/vcpu, path: /domain/devices}",
         """
         when: xpath('//qemu:arg') == []
         domain:
@@ -246,7 +248,8 @@ GOOD: dict[str, list[str]] = {
         """,
     ],
     "PL304": [
-        "- {op: rename, path: /domain/devices/memballoon, expect: 0..1, to: balloon}",
+        "- {op: rename, path: /domain/devices/memballoon, to: balloon}",
+        "- {op: move, from: /domain/devices/rng, path: /domain/devices/memballoon}",
         "- {op: rename, path: /domain/devices/memballoon, when: \"xpath('//balloon') == []\", to: balloon}",
         "- {op: remove, path: /domain/devices/rng}",
         "- {op: remove, path: /domain/devices/rng, expect: 1}\n- {op: add, path: /domain/devices, xml: <rng/>}",

@@ -70,13 +70,17 @@ class Names:
 
 
 class Compiled:
-    """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known."""
+    """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known.
+
+    ``inputs`` are the names of the values that it reads, as ``Bindings.cel_value`` takes them.
+    """
 
     def __init__(
         self, source: Text, program: cel.Expression, inputs: tuple[str, ...], kind: str, makes_optionals: bool
     ) -> None:
         self.source = source
         self.kind = kind
+        self.inputs = inputs
         self._program = program
         self._makes_optionals = makes_optionals
         self._inputs = {name: _members_read(source.text, name) for name in inputs}

@@ -168,8 +168,8 @@ class Role(Enum):
     CHANGES = "changes"  # it stays, and what is in it or beside it changes
     REMOVES = "removes"  # it goes, and may be gone already
     REPLACES = "replaces"  # it goes, and what is inserted takes its place
-    RENAMES = "renames"  # it gets the name
-    MOVES = "moves"  # it goes elsewhere: to the goal, if there is one
+    RENAMES = "renames"  # it gets the name, and may have it already
+    MOVES = "moves"  # it goes elsewhere, to the goal, if there is one, and may be there already
     COPIES = "copies"  # it stays, and a copy goes to the goal
     # where the work is done
     GOAL = "goal"  # the path of the one node that something is moved or copied into or beside

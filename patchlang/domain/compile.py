@@ -66,7 +66,8 @@ class DomainOps:
             case model.Move() | model.Copy():
                 copies = isinstance(edit, model.Copy)
                 destination = Targets(Selector(edit.path, self.context.namespaces, self.known), _ONE)
-                return ops.RelocateOp(self.targets(edit.source), destination, edit.position, copies)
+                targets = self.targets(edit.source, default=_ONE if copies else _AT_MOST_ONE)
+                return ops.RelocateOp(targets, destination, edit.position, copies)
             case model.Rename():
                 return self.renaming(edit)
             case model.QemuArgs():
@@ -149,7 +150,7 @@ class DomainOps:
             message = f"the prefix of `{name.text}` is not declared"
             raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
         assert element == attribute, "only what may be made differs"
-        return ops.RenameOp(self.targets(edit.path), element)
+        return ops.RenameOp(self.targets(edit.path, default=_AT_MOST_ONE), element)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
         args: tuple[TemplateProgram, ...] | TemplateProgram = ()

@@ -26,7 +26,7 @@ from .effects import (
     steps_above,
     zone,
 )
-from .guards import Guard, Zone, guards, reads_domain
+from .guards import Guard, Zone, guards, reads_domain, zone_of
 from .reading import advice, cel, locations_of, names, shown, template, tree
 from .roles import SELECTING, adds, anchors, has, is_beside, only_asks, parts, selecting, texts
 from .truth import NodeFacts, Steps, all_of
@@ -193,7 +193,7 @@ def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
 def _insists(edit: model.DomainEdit) -> bool:
     if only_asks(edit):
         return False
-    return edit.expect.low > 0 if edit.expect else not has(edit, Role.REMOVES)
+    return edit.expect.low > 0 if edit.expect else not has(edit, Role.REMOVES, Role.RENAMES, Role.MOVES)
 
 
 def _lenient(edit: model.DomainEdit) -> str:
@@ -253,7 +253,8 @@ def _replaced_by_another(patch: model.Patch, edit: model.DomainEdit, last: Step 
 def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
     """A guard that reads another part of the domain than the edit changes, of which run 2 of a boot sees another state.
 
-    Run 2 sees the devices as edited, but interfaces and all else as before any edit.
+    Run 2 sees the devices as edited, but interfaces and all else as before any edit. So does a `move` from the one to
+    the other, whose path is a guard itself.
     """
     devices = [edit for edit in patch.spec.domain if zone(patch, edit) is Zone.DEVICES]
     made_there = {name for edit in devices for name in made_names(patch, edit)}
@@ -262,6 +263,7 @@ def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
         if only_asks(edit):
             continue
         where, found = zone(patch, edit), guards(patch, edit)
+        yield from _moved_across(patch, edit, where)
         for guard in found:
             message = None
             if where is Zone.DEVICES and adds(edit):
@@ -279,6 +281,19 @@ def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
                 reported.add((span.start, message))
                 help = "guard each edit by what it makes itself: `unless`, or an op that changes nothing twice"
                 yield advice(patch, rules.UNSEEN_GUARD, message, span, help, ((edit.span, "the edit"),))
+
+
+def _moved_across(patch: model.Patch, edit: model.DomainEdit, to: Zone) -> Iterator[Diagnostic]:
+    for path in texts(edit, model.XPath, Role.MOVES):
+        zones = {zone_of(names(place.steps) or (), place) for place in locations_of(path)}
+        if zones == {Zone.DEVICES} and to is Zone.ELSEWHERE:
+            message = "run 2 of a boot sees the devices as edited, but all else as before: it loses what is moved"
+        elif zones == {Zone.ELSEWHERE} and to is Zone.DEVICES:
+            message = "run 2 of a boot sees this as before any edit, but the devices as edited: it is moved once more"
+        else:
+            continue
+        help = "make it at its new place by `ensure` or `merge`, which change nothing twice, and `remove` it here"
+        yield advice(patch, rules.UNSEEN_GUARD, message, path.span(), help)
 
 
 def _asks_for(guard: Guard, made: set[str]) -> bool:
