@@ -39,6 +39,15 @@ _NO_OUTCOME: dict[str, Any] = {
 }  # fmt: skip
 
 
+_BESIDE = {"enum": [model.Position.BEFORE.value, model.Position.AFTER.value]}
+# `at` goes with a position beside it
+_PLACE: dict[str, Any] = {
+    "if": {"required": ["at"]},
+    "then": {"required": ["position"], "properties": {"position": _BESIDE}},
+    "else": {"properties": {"position": {"not": _BESIDE}}},
+}
+
+
 def _none_of(*keys: str) -> Schema:
     return dict.fromkeys(keys, False)
 
@@ -67,7 +76,8 @@ _OF_KEYS: dict[tuple[type, str], Schema] = {
 }
 _OF_CLASSES: dict[type, Schema] = {
     model.Spec: {"anyOf": [{"required": ["domain"]}, {"required": ["cloudInit"]}]},
-    model.Ensure: {"dependencies": {"expect": ["in"], "unless": ["in"]}},
+    model.Ensure: {"dependencies": {"expect": ["in"], "unless": ["in"]}, **_PLACE},
+    model.Merge: _PLACE,
     model.QemuArgs: {
         "anyOf": [
             {"required": ["args"], "properties": {"args": {"not": {"enum": [[]]}}}},

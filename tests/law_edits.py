@@ -72,7 +72,8 @@ def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = Fal
 
     def draw(hint: Any, role: Role, others: set[Role]) -> Values:
         if hint is model.XPath:
-            return st.sampled_from(("@x", "@y", ".")) if role is Role.KEYS else selected
+            relative = {Role.KEYS: ("@x", "@y", "."), Role.AT: ("*", "a", "b[last()]", "n", "@x", "a/b")}
+            return st.sampled_from(relative[role]) if role in relative else selected
         if hint is model.ConstructivePath:
             start = "" if others.intersection(SELECTING) else "/domain/"
             steps = st.lists(NAMING[hint] if naming else STEPS, min_size=1, max_size=3).map("/".join)

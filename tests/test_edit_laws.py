@@ -76,6 +76,8 @@ def test_no_edit_leaves_a_trace_when_its_document_fails(domain: Domain, data: st
 @given(domains(), st.data(), st.sampled_from(("when", "forEach")))
 def test_no_edit_runs_where_its_condition_does_not_hold(domain: Domain, data: st.DataObject, key: str) -> None:
     edit = {**drawn(data, domain), key: {"when": "false", "forEach": "[]"}[key]}
+    if key == "forEach":
+        edit.pop("when", None)  # which is asked before, and may fail
     assert patched(run(loaded(edit), domain)) == domain.data
 
 

@@ -72,6 +72,7 @@ def decode_document(
     return document, decoder.found
 
 
+_BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 # what can be checked further without the parts that could not be read; and parts without which that would mislead
 _PARTIAL = (model.Patch, model.Spec)
 _ESSENTIAL = frozenset({"metadata", "spec", "variables", "namespaces"})
@@ -335,6 +336,11 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
                 edit.span,
                 "add `in`, or use `when` with `xpath(...)`",
             )
+        case model.Ensure() | model.Merge() if (edit.at is not None) is not (edit.position in _BESIDE):
+            message = f"`position: {edit.position.value}` needs `at`, the element beside which it is put"
+            if edit.at is not None:
+                message = "`at` goes with `position: before` or `position: after`"
+            raise fail(rules.KEY_CONFLICT, message, edit.at.span() if edit.at is not None else edit.span)
         case model.AddPart() if _has(edit, NOT_TAKEN[model.AddPart]):
             raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
         case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):

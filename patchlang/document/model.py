@@ -178,6 +178,7 @@ class Role(Enum):
     # what is put there
     INSERTS = "inserts"  # XML or a value, put in each time
     MERGES = "merges"  # XML or a value, merged into what is there
+    AT = "at"  # the path, from the parent of what is made, of those of its children beside which that is put
     KEYS = "keys"  # for elements of the XML, the relative paths that tell entries of a list apart
     VALUE = "value"  # what becomes the text or value of what is made, else of what is selected
     NAME = "name"  # a name that something gets
@@ -230,6 +231,8 @@ class Ensure(DomainBase):
     path: Annotated[ConstructivePath, Role.MAKES]
     value: Annotated[Template | None, Role.VALUE] = None
     within: Annotated[XPath | None, Role.CHANGES] = field(key="in", default=None)
+    position: Annotated[Position, Role.POSITION] = Position.APPEND
+    at: Annotated[XPath | None, Role.AT] = None
 
 
 @record(kw_only=True)
@@ -239,6 +242,8 @@ class Merge(DomainBase):
     path: Annotated[XPath, Role.CHANGES]
     xml: Annotated[Fragment, Role.MERGES]
     keys: Annotated[tuple[tuple[Name, tuple[XPath, ...]], ...], Role.KEYS] = ()
+    position: Annotated[Position, Role.POSITION] = Position.APPEND
+    at: Annotated[XPath | None, Role.AT] = None
 
 
 @record(kw_only=True)

@@ -23,6 +23,7 @@ from .ensure import EnsureOp, check_build_path
 from .fragment import FragmentProgram, compile_fragment
 from .merge import MergeOp
 from .ops import DomainOp, Targets
+from .placement import Placement
 from .qemuargs import QemuArgsOp
 
 if TYPE_CHECKING:
@@ -111,7 +112,12 @@ class DomainOps:
         compiler = self.compiler(node=within is not None)
         computed = tuple([compiler(expression) for expression in pieces.expressions])
         value = compile_template(edit.value, compiler) if edit.value else None
-        return EnsureOp(path, computed, edit.path, dialect.namespaces, within, value)
+        place = self.placement(edit)
+        return EnsureOp(path, computed, edit.path, dialect.namespaces, within, value, place)
+
+    def placement(self, edit: model.Ensure | model.Merge) -> Placement:
+        at = Selector(edit.at, self.context.namespaces, self.known, document=False) if edit.at else None
+        return Placement(edit.position, at)
 
     def merge(self, edit: model.Merge) -> DomainOp:
         fragment = self.fragment(edit.xml)
@@ -128,7 +134,8 @@ class DomainOps:
                 raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
         namespaces = tuple(self.context.namespaces.items())
-        return MergeOp(self.targets(edit.path), fragment, keys, namespaces)
+        place = self.placement(edit)
+        return MergeOp(self.targets(edit.path), fragment, keys, namespaces, place)
 
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:

@@ -21,6 +21,7 @@ from ..xpath.match import Match, local_name, string_value
 from ..xpath.query import Namespaces, no_value
 from .guarded import Editor, LazySpan
 from .ops import Targets, at_each, note, only_elements, set_at
+from .placement import Placement
 from .tree import DomainTree
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class EnsureOp:
     namespaces: Namespaces
     within: Targets | None
     value: TemplateProgram | None
+    place: Placement
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         effect, edit = Effect(), Editor(tree, self.source.span)
@@ -91,11 +93,17 @@ class EnsureOp:
             if len(found) > 1:
                 help = f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`"
                 raise fail(rules.AMBIGUOUS, ambiguous(step.written, found, edit.tree.provenance), edit.span, help)
-            made = made or not found
-            walked.append((found[0] if found else self._make(edit, above, step, scope), step))
+            if found:
+                walked.append((found[0], step))
+                continue
+            anchor, position = (above, Position.APPEND) if made else self.place.find(edit.tree, scope, above)
+            walked.append((self._make(edit, anchor, position, step, scope), step))
+            made = True
         return walked, made
 
-    def _make(self, edit: Editor, parent: etree._Element, step: BuildStep, scope: Scope) -> etree._Element:
+    def _make(
+        self, edit: Editor, anchor: etree._Element, position: Position, step: BuildStep, scope: Scope
+    ) -> etree._Element:
         nsmap = {step.prefix: self.namespaces[step.prefix]} if step.prefix else None
         node = etree.Element(step.tag, nsmap=nsmap)
         for condition in step.conditions:
@@ -107,7 +115,7 @@ class EnsureOp:
                 node.set(condition.attribute, value)
         if not _fits(node, step, scope):
             raise fail(rules.BAD_ENSURE_PATH, f"the predicates of `{step.written}` contradict each other", edit.span)
-        edit.insert([node], parent, Position.APPEND)
+        edit.insert([node], anchor, position)
         return node
 
 

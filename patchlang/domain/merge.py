@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import lru_cache
+from typing import Any
 
 from lxml import etree
 
@@ -13,10 +14,12 @@ from ..diagnostics import fail
 from ..document.model import Position
 from ..libvirt_lists import MERGE_KEYS, Key
 from ..record import record
+from ..run_scope import Scope
 from ..xpath.explain import ambiguous
 from ..xpath.match import Match, local_name, string_value
 from .guarded import Editor
 from .ops import FragmentOp
+from .placement import Placement
 
 
 @record
@@ -25,12 +28,33 @@ class MergeOp(FragmentOp):
 
     keys: Mapping[str, tuple[Key, ...]]
     namespaces: tuple[tuple[str, str], ...]
+    place: Placement
     name = "merge"
 
-    def change(self, edit: Editor, match: Match, value: list[etree._Element]) -> bool:
-        self.check(match.element, value)
-        changes = [self._merge(edit, match.element, node) for node in value if isinstance(node.tag, str)]
-        return any(changes)
+    def values(self, matches: list[Match], scope: Scope) -> Iterable[tuple[Match, Any]]:
+        return [(match, (nodes, scope)) for match, nodes in FragmentOp.values(self, matches, scope)]
+
+    def change(self, edit: Editor, match: Match, value: tuple[list[etree._Element], Scope]) -> bool:
+        nodes, scope = value
+        self.check(match.element, nodes)
+        return self._merge_all(edit, match.element, nodes, scope)
+
+    def _merge_all(self, edit: Editor, parent: etree._Element, nodes: Iterable[etree._Element], scope: Scope) -> bool:
+        changed = False
+        last: etree._Element | None = None
+        for node in nodes:
+            if not isinstance(node.tag, str):
+                continue
+            target = self._counterpart(edit, parent, node)
+            if target is not None:
+                changed |= self._merge(edit, target, node, scope)
+                continue
+            anchor, position = (last, Position.AFTER) if last is not None else self.place.find(edit.tree, scope, parent)
+            last = deepcopy(node)
+            last.tail = None
+            edit.insert([last], anchor, position)
+            changed = True
+        return changed
 
     def check(self, parent: etree._Element | None, siblings: list[etree._Element]) -> None:
         """Siblings of one name in the fragment must be told apart, else the next run could not tell them apart either.
@@ -64,13 +88,7 @@ class MergeOp(FragmentOp):
             raise fail(rules.AMBIGUOUS, message, self.fragment.source.span(), help)
         return key
 
-    def _merge(self, edit: Editor, parent: etree._Element, fragment: etree._Element) -> bool:
-        target = self._counterpart(edit, parent, fragment)
-        if target is None:
-            new = deepcopy(fragment)
-            new.tail = None
-            edit.insert([new], parent, Position.APPEND)
-            return True
+    def _merge(self, edit: Editor, target: etree._Element, fragment: etree._Element, scope: Scope) -> bool:
         changed = False
         place = self.fragment.source.span
         for name, value in fragment.attrib.items():
@@ -78,9 +96,7 @@ class MergeOp(FragmentOp):
         children = [c for c in fragment if isinstance(c.tag, str)]
         if not children and (fragment.text or "").strip():
             changed |= edit.set_text(target, fragment.text or "", place)
-        for child in children:
-            changed |= self._merge(edit, target, child)
-        return changed
+        return self._merge_all(edit, target, children, scope) or changed
 
     def _counterpart(self, edit: Editor, parent: etree._Element, fragment: etree._Element) -> etree._Element | None:
         """The child of ``parent`` that the fragment element stands for; None where there is none."""

@@ -21,7 +21,7 @@ from .axes import Places, unique
 from .computed import Known, outcomes
 from .findings import Finding
 from .index import NOTHING, versions
-from .places import OPEN, unfolding
+from .places import OPEN, Place, unfolding
 from .texts import fits, shown
 from .xpaths import FILLER, ComputedText, Dialect, allowed, answer, check_value
 
@@ -118,6 +118,9 @@ class _Checker:
                 case Role.INSERTS | Role.MERGES:
                     built |= self._fragment(value, parents)
                     self._cel(value, owners)
+                case Role.AT:
+                    ends = made if made is not matched else unique(one for places in built.values() for one in places)
+                    self._xpath(value, _ancestors(ends))
                 case Role.KEYS:
                     self._keys(value, built)
                 case Role.VALUE:
@@ -214,6 +217,17 @@ class _Checker:
 
 def _parents(places: Places) -> Places:
     return tuple(dict.fromkeys(p.parent or p for p in places if p is OPEN or p.parent))
+
+
+def _ancestors(places: Places) -> Places:
+    """All elements in which the places are."""
+    found: dict[Place, None] = {}
+    for place in places:
+        above = place.parent
+        while above is not None and above not in found:
+            found[above] = None
+            above = above.parent
+    return tuple(found)
 
 
 def _owners(places: Places) -> Places:

@@ -76,6 +76,8 @@ def _without_inner_predicates(expr: Expr) -> Iterator[Expr]:
 
 def _is_a_place(query: PatchQuery, holder: Step | Path) -> bool:
     """Whether the node only says where something goes."""
+    if _role(query) is Role.AT:
+        return _is_last(query, holder)
     if query.edit is None or _role(query) not in (Role.GOAL, Role.CHANGES) or not is_beside(query.edit):
         return False
     return _is_last(query, holder)

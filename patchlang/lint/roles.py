@@ -96,6 +96,8 @@ def has(edit: model.Edit, *roles: Role) -> bool:
 
 def is_beside(edit: model.Edit) -> bool:
     """Whether what is put there becomes a sibling of the node, not its child."""
+    if has(edit, Role.MAKES, Role.MERGES):
+        return False
     beside = (model.Position.BEFORE, model.Position.AFTER)
     return has(edit, Role.REPLACES) or any(p.role is Role.POSITION and p.value in beside for p in parts(edit))
 

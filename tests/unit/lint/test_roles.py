@@ -24,6 +24,7 @@ NOTATIONS: dict[Role, set[Any]] = {
     **dict.fromkeys(SELECTING, PATHS),
     Role.GOAL: PATHS,
     Role.POSITION: {model.Position, model.ListPosition},
+    Role.AT: {model.XPath},
     Role.MAKES: {model.ConstructivePath, model.Pointer},
     Role.INSERTS: XML_OR_VALUE,
     Role.MERGES: XML_OR_VALUE,

@@ -1,0 +1,36 @@
+"""Where ``ensure`` and ``merge`` put what they make."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from .. import rules
+from ..diagnostics import fail
+from ..document.model import Position
+from ..record import record
+from ..run_scope import Scope
+from ..xpath.match import match_path, node_path
+from ..xpath.query import Selector
+from .tree import DomainTree
+
+
+@record
+class Placement:
+    """An edge of the parent, or with ``at`` the place before the first, or behind the last, of those children of it."""
+
+    position: Position
+    at: Selector | None
+
+    def find(self, tree: DomainTree, scope: Scope, parent: etree._Element) -> tuple[etree._Element, Position]:
+        """The anchor and the position at it, for new children of an element. Raises PatchError (PL402)."""
+        if self.at is None:
+            return parent, self.position
+        found = self.at.select(tree.document, scope, parent)
+        for match in found:
+            if not match.is_element or match.element.getparent() is not parent:
+                message = f"`at` selects {match_path(match)}, which is no child of {node_path(parent)}"
+                help = "`at` starts at the element in which something is made, and names children of it"
+                raise fail(rules.WRONG_NODE, message, self.at.source.span(), help)
+        if not found:
+            return parent, Position.APPEND
+        return found[0 if self.position is Position.BEFORE else -1].element, self.position
