@@ -42,6 +42,7 @@ LEAVES: dict[Any, Values] = {
     model.Name: st.sampled_from(("n", "a", "a.sh", "text/x-shellscript")),
     model.Position: st.sampled_from([member.value for member in model.Position]),
     model.QName: st.sampled_from(("n", "p:n", *NAMES, *ATTRIBUTES)),
+    model.Unique: st.sampled_from([member.value for member in model.Unique]),
     model.Template: st.sampled_from(TEXTS),
 }
 NAMING: dict[Any, Values] = {

@@ -189,6 +189,11 @@ BAD: dict[str, list[str]] = {
         "variables:\n  - {name: p, expression: '5'}\ndomain:\n  - {op: set, path: /domain/title, value: variables.p}",
         "cloudInit:\n  - {op: ensure, target: userData, path: /hostname, value: vmi.metadata.name}",
     ],
+    "PL312": [
+        "- {op: qemuArgs, args: ['-device virtio-rng-pci']}",
+        "- {op: qemuArgs, args: [-s, '--set device.x.y=1']}",
+        "- {op: qemuArgs, args: ['-device $[ vmi.metadata.name ]']}",
+    ],
     "PL310": [
         "- op: set\n  path: /domain/title\n  value: |\n    a\n",
         "- op: ensure\n  path: /domain/title\n  value: >\n    a\n",
@@ -301,6 +306,11 @@ GOOD: dict[str, list[str]] = {
         "- {op: set, path: /domain/title, value: 'vmi.metadata.name + 1'}",
         "- {op: qemuArgs, args: [-device, 'vmi.json']}",
         "- {op: add, path: /domain, unless: title, xml: <title>of vmi.metadata.name</title>}",
+    ],
+    "PL312": [
+        "- {op: qemuArgs, args: [-device, virtio-rng-pci, -append, console=ttyS0 ro]}",
+        "- {op: qemuArgs, args: [-append, '- -x'], env: {A: -x y}}",
+        "- {op: qemuArgs, args: ['$[ vmi.metadata.name ] -x', '-x ']}",
     ],
     "PL310": [
         "- op: set\n  path: /domain/title\n  value: |-\n    a\n",

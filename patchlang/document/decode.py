@@ -142,7 +142,7 @@ class _Decoder:
         return scalar(hint, node, what)
 
     def collection(self, item: Any, node: Node, what: str) -> tuple[Any, ...]:
-        if get_origin(item) is tuple and get_args(item)[-1] is not Ellipsis:
+        if _is_pair(item):
             name_type, value_type = get_args(item)
             return self.pairs(name_type, value_type, node, what)
         if isinstance(node, Scalar) and isinstance(item, type) and issubclass(item, Text):
@@ -242,15 +242,20 @@ def _is_record(hint: Any) -> bool:
     return is_record(hint) and hint is not model.Expect and not issubclass(hint, Text)
 
 
+def _is_pair(hint: Any) -> bool:
+    """A tuple of pairs is written as a map."""
+    return get_origin(hint) is tuple and get_args(hint)[-1] is not Ellipsis
+
+
 def _shape(hint: Any) -> type[Node]:
     if get_origin(hint) is tuple:
-        return Sequence
+        return Mapping if _is_pair(get_args(hint)[0]) else Sequence
     return Mapping if _is_record(hint) else Scalar
 
 
 def _choose(options: list[Any], node: Node) -> Any:
     """The member of a union that fits the node: by its shape, and of several records by their first key."""
-    fitting = [o for o in options if isinstance(node, _shape(o))] or options[-1:]
+    fitting = [o for o in options if isinstance(node, _shape(o))] or options[:1]
     if len(fitting) == 1 or not isinstance(node, Mapping):
         return fitting[0]
     by_key = {next(iter(model_fields(o))): o for o in fitting}

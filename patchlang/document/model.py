@@ -108,6 +108,13 @@ class ListPosition(Enum):
     AFTER = "after"
 
 
+class Unique(Enum):
+    """What of the arguments of QEMU is there once: all of them in a row, or each by itself."""
+
+    RUN = "run"
+    EACH = "each"
+
+
 class FailurePolicy(Enum):
     """``Fail``: an error stops the run. ``Ignore``: the document is undone and a warning says why."""
 
@@ -183,6 +190,7 @@ class Role(Enum):
     VALUE = "value"  # what becomes the text or value of what is made, else of what is selected
     NAME = "name"  # a name that something gets
     ARGUMENT = "argument"  # a text that is put on `/domain/qemu:commandline`
+    ONCE = "once"  # what of the arguments is put there once
     # about the edit
     CONDITION = "condition"  # CEL that must be true
     MESSAGE = "message"  # what the user is told
@@ -289,10 +297,11 @@ class Rename(DomainBase):
 
 @record(kw_only=True)
 class QemuArgs(DomainBase):
-    """Puts arguments on ``qemu:commandline``, as one run, once, and environment variables by name."""
+    """Puts arguments on ``qemu:commandline``, once, as one run or each by itself, and environment variables by name."""
 
     args: Annotated[tuple[Template, ...] | Template, Role.ARGUMENT] = ()
-    env: Annotated[tuple[tuple[ComputedName, Template], ...], Role.ARGUMENT] = ()
+    unique: Annotated[Unique, Role.ONCE] = Unique.RUN
+    env: Annotated[tuple[tuple[ComputedName, Template], ...] | Template, Role.ARGUMENT] = ()
 
 
 @record(kw_only=True)

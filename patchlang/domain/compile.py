@@ -160,17 +160,25 @@ class DomainOps:
         return ops.RenameOp(self.targets(edit.path, default=_AT_MOST_ONE), element)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
-        args: tuple[TemplateProgram, ...] | TemplateProgram = ()
+        args: tuple[TemplateProgram, ...] | TemplateProgram
+        env: tuple[tuple[TemplateProgram, TemplateProgram], ...] | TemplateProgram
         if isinstance(edit.args, model.Template):
-            args = self.template(edit.args, node=False)
-            if not args.is_one_expression:
-                raise fail(
-                    rules.WRONG_TYPE, "`args` must be a list, or exactly one `$[ ]` that gives one", edit.args.span()
-                )
+            args = self.computed("args", edit.args, "list")
         else:
             args = tuple(self.template(arg, node=False) for arg in edit.args)
-        env = tuple((self.template(name, node=False), self.template(value, node=False)) for name, value in edit.env)
-        return QemuArgsOp(args, env, edit.span)
+        if isinstance(edit.env, model.Template):
+            env = self.computed("env", edit.env, "map")
+        else:
+            env = tuple((self.template(name, node=False), self.template(value, node=False)) for name, value in edit.env)
+        return QemuArgsOp(args, edit.unique, env, edit.span)
+
+    def computed(self, key: str, value: model.Template, kind: str) -> TemplateProgram:
+        """A value that is exactly one ``$[ ]`` in the place of a list or map."""
+        program = self.template(value, node=False)
+        if not program.is_one_expression:
+            message = f"`{key}` must be a {kind}, or exactly one `$[ ]` that gives one"
+            raise fail(rules.WRONG_TYPE, message, value.span())
+        return program
 
     def test(self, edit: model.Test) -> DomainOp:
         targets = self.targets(edit.path) if edit.path else None

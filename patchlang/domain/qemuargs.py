@@ -7,7 +7,7 @@ from lxml import etree
 from .. import rules
 from ..cel.template import TemplateProgram, as_text
 from ..diagnostics import fail
-from ..document.model import Position
+from ..document.model import Position, Unique
 from ..patterns import pattern
 from ..record import record
 from ..result import Effect
@@ -26,7 +26,8 @@ QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 @record
 class QemuArgsOp:
     args: tuple[TemplateProgram, ...] | TemplateProgram
-    env: tuple[tuple[TemplateProgram, TemplateProgram], ...]
+    unique: Unique
+    env: tuple[tuple[TemplateProgram, TemplateProgram], ...] | TemplateProgram
     span: Span
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
@@ -41,9 +42,10 @@ class QemuArgsOp:
             line = etree.Element(_qemu("commandline"), nsmap={"qemu": QEMU_NAMESPACE})
             edit.insert([line], tree.root, Position.APPEND)
         note(effect, [Match(line)], tree)
-        effect.changed += self._add_arguments(edit, line, args)
         for name, value in env.items():
             effect.changed += self._set_variable(edit, line, name, value)
+        for run in [args] if self.unique is Unique.RUN else [[arg] for arg in args]:
+            effect.changed += self._add_arguments(edit, line, run)
         return effect
 
     def _arguments(self, scope: Scope) -> list[str]:
@@ -58,6 +60,8 @@ class QemuArgsOp:
         return [as_text(item, origin) for item in value]
 
     def _variables(self, scope: Scope) -> dict[str, str]:
+        if not isinstance(self.env, tuple):
+            return self._computed_variables(self.env, scope)
         variables: dict[str, str] = {}
         for name, value in self.env:
             written = name.constant
@@ -69,6 +73,18 @@ class QemuArgsOp:
                 raise fail(rules.WRONG_RESULT, "two keys of `env` give the same variable", name.source.span())
             variables[text] = value.text(scope)
         return variables
+
+    def _computed_variables(self, env: TemplateProgram, scope: Scope) -> dict[str, str]:
+        value, [origin] = env.value(scope), env.parts
+        assert not isinstance(origin, str)
+        if not isinstance(value, dict):
+            found = "a list" if isinstance(value, list) else "no map"
+            help = "give a map of names and values, such as `{'NAME': 'value'}`"
+            raise origin.error(rules.WRONG_RESULT, f"`env` needs a map, the expression gives {found}", help)
+        if not all(_VARIABLE.fullmatch(name) for name in value):
+            help = "it is letters, digits and `_`, and does not begin with a digit"
+            raise origin.error(rules.WRONG_RESULT, "a key is not the name of a variable", help)
+        return {name: as_text(text, origin) for name, text in value.items()}
 
     def _add_arguments(self, edit: Editor, line: etree._Element, args: list[str]) -> bool:
         present = list(line.iterchildren(_qemu("arg")))
@@ -83,7 +99,7 @@ class QemuArgsOp:
         if present:
             edit.insert(nodes, present[-1], Position.AFTER)
         else:
-            edit.insert(nodes, line, Position.PREPEND)
+            edit.insert(nodes, line, Position.APPEND)
         return True
 
     def _set_variable(self, edit: Editor, line: etree._Element, name: str, value: str) -> bool:
@@ -94,7 +110,11 @@ class QemuArgsOp:
         node = etree.Element(_qemu("env"), nsmap={"qemu": QEMU_NAMESPACE})
         node.set("name", name)
         node.set("value", value)
-        edit.insert([node], line, Position.APPEND)
+        last = next(line.iterchildren(_qemu("env"), reversed=True), None)
+        if last is not None:
+            edit.insert([node], last, Position.AFTER)
+        else:
+            edit.insert([node], line, Position.PREPEND)
         return True
 
 

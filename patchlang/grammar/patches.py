@@ -107,7 +107,7 @@ class _Checker:
             match role:
                 case (
                     Role.ASKS | Role.CHANGES | Role.REMOVES | Role.REPLACES | Role.RENAMES | Role.MOVES | Role.COPIES
-                    | Role.POSITION
+                    | Role.POSITION | Role.ONCE
                 ):  # fmt: skip
                     pass
                 case Role.GOAL:

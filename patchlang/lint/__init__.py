@@ -14,7 +14,7 @@ from .conditions import constant_condition
 from .paths import costly_xpath, nested_search, positional_predicate
 from .places import same_place, untested
 from .runs import fails_again, piles_up, unseen_guard
-from .values import not_computed, trailing_break
+from .values import joined_argument, not_computed, trailing_break
 
 __all__ = ["advise", "untested"]
 
@@ -28,6 +28,7 @@ CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
     unseen_guard,
     constant_condition,
     not_computed,
+    joined_argument,
     trailing_break,
 )
 

@@ -14,7 +14,7 @@ from ..document import model
 from ..document.model import Role
 from ..source import Span, Text
 from .reading import TEMPLATES, advice, constants, leaves, shown, template
-from .roles import texts
+from .roles import parts, texts
 
 _BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
 _MEMBERS = r"([A-Za-z_]\w*+)\.\??(\w++)(?:\.\??\w++|\[\??(?:'[^']*+'|\"[^\"]*+\"|\w++)\])*+"
@@ -93,6 +93,23 @@ def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterato
         known = member in variables if root == "variables" else member in MEMBERS.get(root, ())
         if known or (loop and root == "item"):
             yield found.start(1), found.end(1), found[1]
+
+
+_OPTION = re.compile(r"(--?[A-Za-z][\w-]*)[ \t]+(?=\S)")
+
+
+def joined_argument(patch: model.Patch) -> Iterator[Diagnostic]:
+    """An option of QEMU and its value in one argument, ``-device x``: QEMU knows no option with a blank in its name.
+
+    Not a value with blanks, such as ``console=ttyS0 ro``.
+    """
+    for edit in patch.spec.domain:
+        lists = [part.value for part in parts(edit) if part.role is Role.ARGUMENT and isinstance(part.value, tuple)]
+        for argument in (one for value in lists for one in value if isinstance(one, model.Template)):
+            if found := _OPTION.match(argument.text):
+                message = f"`{found[1]}` and its value are one argument, which QEMU does not take apart"
+                help = f"write an entry for each: `{found[1]}`, and what follows"
+                yield advice(patch, rules.JOINED_ARGUMENT, message, argument.span(0, found.end(1)), help)
 
 
 def trailing_break(patch: model.Patch) -> Iterator[Diagnostic]:
