@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from . import rules
-from .context import Context
-from .diagnostics import Diagnostic, PatchError, fail, in_order
+from .context import Around, Context
+from .diagnostics import Diagnostic, fail, in_order
 from .document import model
-from .domain.compile import DomainOps
+from .domain.compile import compile_edit
 from .domain.ops import DomainOp
 from .domain.qemuargs import QEMU_NAMESPACE
+from .edits import CompiledEdit, compile_loop, label_of
 from .markup import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
 from .out_of_memory import raise_if_exhausted
-from .patterns import pattern
 from .record import record
 from .result import Progress
 from .source import Span
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from .cel.compiled import Compiled
     from .cloudinit.ops import CloudInitOp
 
-_XPATH_ITEM = pattern(r"\$(?:item|index)\b")
-
-T = TypeVar("T")
-Op = TypeVar("Op")
-
 # prefixes that need no declaration: KubeVirt's and libvirt's own
 BUILT_IN_NAMESPACES = {
     "qemu": QEMU_NAMESPACE,
@@ -40,18 +35,6 @@ BUILT_IN_NAMESPACES = {
     "xen": "http://libvirt.org/schemas/domain/xen/1.0",
     "kubevirt": "http://kubevirt.io",
 }
-
-
-@record
-class CompiledEdit(Generic[Op]):
-    """One edit: its loop and condition, and the op behind them. ``once``: the condition is asked before the loop."""
-
-    label: str
-    span: Span
-    when: Compiled | None
-    once: bool
-    for_each: Compiled | None
-    op: Op
 
 
 @record
@@ -121,7 +104,7 @@ def compile_program(
             progress(name.text, name.span())
         compiler = DocumentCompiler(patch)
         document = compiler.compile()
-        found += compiler.found
+        found += compiler.context.found
         documents.append(document)
     if found:
         return None, in_order(found)
@@ -130,19 +113,11 @@ def compile_program(
 
 
 class DocumentCompiler:
-    """Compiles one patch; what is wrong with it is in ``found``."""
+    """Compiles one patch; what is wrong with it is in the ``found`` of its context."""
 
     def __init__(self, patch: model.Patch) -> None:
         self.patch = patch
-        self.found: list[Diagnostic] = []
         self.context = Context(patch.metadata.name.text, BUILT_IN_NAMESPACES)
-
-    def collect(self, work: Callable[[], T]) -> T | None:
-        try:
-            return work()
-        except PatchError as e:
-            self.found.append(e.diagnostic)
-            return None
 
     def compile(self) -> CompiledDocument:
         spec = self.patch.spec
@@ -151,16 +126,17 @@ class DocumentCompiler:
         variables: list[tuple[str, Compiled]] = []
         for variable in spec.variables:
             names = self.context.names(xpath=only_domain, cloud_init=only_cloud_init)
-            compiled = self.collect(partial(self.context.expression, variable.expression, names))
+            compiled = self.context.collect(partial(self.context.expression, variable.expression, names))
             self.context.variables.append((variable.name.text, compiled.kind if compiled else "dyn"))
             if compiled:
                 variables.append((variable.name.text, compiled))
         when = None
         if spec.when:
             names = self.context.names(xpath=only_domain, cloud_init=only_cloud_init)
-            when = self.collect(lambda: self.context.expression(spec.when, names, "bool") if spec.when else None)
-        domain = [self.collect(partial(self.domain_edit, edit, i)) for i, edit in enumerate(spec.domain)]
-        cloud_init = [self.collect(partial(self.cloud_init_edit, edit, i)) for i, edit in enumerate(spec.cloud_init)]
+            when = self.context.collect(partial(self.context.expression, spec.when, names, "bool"))
+        collect = self.context.collect
+        domain = [collect(partial(self.domain_edit, edit, i)) for i, edit in enumerate(spec.domain)]
+        cloud_init = [collect(partial(self.cloud_init_edit, edit, i)) for i, edit in enumerate(spec.cloud_init)]
         return CompiledDocument(
             self.patch.metadata.name.text,
             self.patch.span,
@@ -177,7 +153,7 @@ class DocumentCompiler:
     def declare_namespaces(self) -> None:
         """A refused one is declared all the same, so that its uses are no errors of their own."""
         for prefix, uri in self.patch.spec.namespaces:
-            self.collect(partial(self.check_namespace, prefix, uri))
+            self.context.collect(partial(self.check_namespace, prefix, uri))
             if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and is_ncname(prefix.text):
                 self.context.namespaces[prefix.text] = uri.text if _is_usable(uri.text) else "urn:refused"
 
@@ -193,36 +169,14 @@ class DocumentCompiler:
     # -- edits ---------------------------------------------------------------------------------------------------
 
     def domain_edit(self, edit: model.DomainEdit, number: int) -> CompiledEdit[DomainOp]:
-        ops = DomainOps(self.context, edit)
-        return self.edit(edit, _label(edit, f"domain[{number}]", model.DOMAIN_OPS), ops.compile)
+        return compile_edit(self.context, edit, f"domain[{number}]")
 
     def cloud_init_edit(self, edit: model.CloudInitEdit, number: int) -> CompiledEdit[CloudInitOp]:
         from .cloudinit.compile import CloudInitOps
 
-        label = _label(edit, f"cloudInit[{number}]", model.CLOUD_INIT_OPS)
-        return self.edit(edit, label, CloudInitOps(self.context, edit, label).compile)
-
-    def edit(self, edit: model.Edit, label: str, work: Callable[[], Op]) -> CompiledEdit[Op]:
-        domain = isinstance(edit, model.DomainBase)
-        for_each = when = None
-        once = True
-        if edit.for_each:
-            names = self.context.names(xpath=domain, cloud_init=not domain)
-            for_each = self.context.expression(edit.for_each, names, "list")
-        if edit.when:
-            names = self.context.names(item=edit.for_each is not None, xpath=domain, cloud_init=not domain)
-            when = self.context.expression(edit.when, names, "bool")
-            once = not uses_item(when)
-        return CompiledEdit(label, edit.span, when, once, for_each, work())
-
-
-def uses_item(expression: Compiled) -> bool:
-    """Whether an expression uses the item of a loop, in CEL or, within ``xpath('…')``, as ``$item``."""
-    return not {"item", "index"}.isdisjoint(expression.inputs) or bool(_XPATH_ITEM.search(expression.source.text))
-
-
-def _label(edit: model.Edit, place: str, ops: dict[str, type]) -> str:
-    return edit.name.text if edit.name else f"{place} {next(n for n, cls in ops.items() if isinstance(edit, cls))}"
+        label = label_of(edit, f"cloudInit[{number}]", model.CLOUD_INIT_OPS)
+        loop = compile_loop(self.context, edit.when, edit.for_each, Around(), domain=False)
+        return CompiledEdit(label, edit.span, loop, CloudInitOps(self.context, edit, label).compile())
 
 
 def _is_usable(uri: str) -> bool:

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
+from .diagnostics import Diagnostic, PatchError
 from .document import model
+from .record import record
 
 if TYPE_CHECKING:
     from .cel.compiled import Compiled, Names
 
 
+T = TypeVar("T")
+
+
+@record
+class Around:
+    """What an edit stands in: a loop whose item it sees, a node at which its relative paths start, which is a copy."""
+
+    loop: bool = False
+    node: bool = False
+    copy: bool = False
+
+
 class Context:
-    """One patch while it is compiled. ``namespaces`` and ``variables`` (name and type) grow as it is read."""
+    """One patch while it is compiled. ``namespaces`` and ``variables`` (name and type) grow as it is read.
+
+    What is wrong with it is in ``found``.
+    """
 
     def __init__(self, patch: str, namespaces: Mapping[str, str]) -> None:
         self.patch = patch
         self.namespaces = dict(namespaces)
         self.variables: list[tuple[str, str]] = []
+        self.found: list[Diagnostic] = []
+
+    def collect(self, work: Callable[[], T]) -> T | None:
+        """What the work gives; None where it fails, and its error in ``found``."""
+        try:
+            return work()
+        except PatchError as e:
+            self.found.append(e.diagnostic)
+            return None
 
     def names(self, *, item: bool = False, node: bool = False, xpath: bool = False, cloud_init: bool = False) -> Names:
         """What an expression may use."""

@@ -8,20 +8,19 @@ from typing import Any, Protocol
 
 from . import rules
 from .budget import Budget
-from .compile import CompiledDocument, CompiledEdit, Program
+from .compile import CompiledDocument, Program
 from .diagnostics import Diagnostic, PatchError, Severity
 from .document.model import FailurePolicy
 from .domain import tree as domain_tree
 from .domain.tree import DomainTree
+from .edits import CompiledEdit, condition, run_edit
 from .quoting import Names
 from .record import replace
-from .result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Progress, State
+from .result import CloudInitOutcome, DocumentTrace, Outcome, Progress, State
 from .run_scope import Scope
 from .source import SourceFile, Span, Text
 from .vmi import parse_vmi
 from .xpath.query import Query, to_cel
-
-MAX_ITEMS = 10_000
 
 
 class Undoable(Protocol):
@@ -163,53 +162,19 @@ class Run:
                 scope.variables[name] = expression.evaluate(scope)
             except PatchError as e:
                 scope.failures[name] = e.diagnostic
-        if document.when is not None and not _condition(document.when.evaluate(scope), document.when):
+        if document.when is not None and not condition(document.when.evaluate(scope), document.when):
             trace.state, trace.reason = State.SKIPPED, "`when` is false"
             return
         for edit in self.edits_of(document):
             self.progress(document.name, edit.span)
-            edit_trace = EditTrace(edit.label, edit.span)
-            trace.edits.append(edit_trace)
+            edit_trace = edit.trace()
+            trace.edits += edit_trace.every()
             try:
                 with scope.budget.passing():
-                    self.edit(edit, scope, edit_trace)
+                    run_edit(edit, self.state, scope, edit_trace)
             except PatchError as e:
                 edit_trace.reason = "failed"
                 raise PatchError(_belonging(e.diagnostic, document.name, edit.span)) from None
-
-    def edit(self, edit: CompiledEdit[Any], scope: Scope, trace: EditTrace) -> None:
-        if edit.once and edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
-            trace.skipped += 1
-            trace.reason = "`when` is false"
-            return
-        items: list[Any] | None = None
-        if edit.for_each is not None:
-            items = edit.for_each.evaluate(scope)
-            if not isinstance(items, list):
-                raise edit.for_each.error(rules.WRONG_RESULT, "`forEach` needs a list", "of a map, take `keys(...)`")
-            if len(items) > MAX_ITEMS:
-                raise edit.for_each.error(rules.LIMIT, f"`forEach` goes over at most {MAX_ITEMS} items")
-            if not items:
-                trace.reason = "`forEach` is empty"
-        for index, item in enumerate([None] if items is None else items):
-            scope.loop = {} if items is None else {"item": item, "index": index}
-            with scope.budget.passing():
-                if not edit.once and edit.when is not None and not _condition(edit.when.evaluate(scope), edit.when):
-                    trace.skipped += 1
-                    trace.reason = "`when` is false"
-                    continue
-                trace.ran += 1
-                try:
-                    effect = edit.op.apply(self.state, scope)
-                except PatchError as e:
-                    if items is None:
-                        raise
-                    message = f"item {index + 1} of {len(items)}: {e.diagnostic.message}"
-                    raise PatchError(replace(e.diagnostic, message=message)) from None
-            trace.matched += effect.matched
-            trace.changed += effect.changed
-            trace.places += effect.places
-        scope.loop = {}
 
 
 def _untold(_document: str, _span: Span) -> None:
@@ -220,12 +185,6 @@ def left_out(cause: Diagnostic, patch: str) -> Diagnostic:
     """The warning in place of an error, of a patch that is undone as its ``failurePolicy`` says."""
     message = f"undone and left out, as `failurePolicy: Ignore` says: {cause.message}"
     return Diagnostic(rules.IGNORED, message, cause.span, cause.help, Severity.WARNING, patch)
-
-
-def _condition(value: Any, expression: Any) -> bool:
-    if not isinstance(value, bool):
-        raise expression.error(rules.WRONG_RESULT, "`when` needs a boolean", "compare with `==`, or test with `in`")
-    return value
 
 
 def _is_of_input(diagnostic: Diagnostic) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# one way to tell entries apart: relative paths whose values must all be equal
+# one way to tell entries apart: relative paths whose values must all be equal; without paths there is only one entry
 Key = tuple[str, ...]
 
 # "name" or "parent/name" → keys to try in order: the first that the fragment has in full is used
@@ -19,12 +19,29 @@ MERGE_KEYS: Mapping[str, tuple[Key, ...]] = {
     "devices/channel": (("alias/@name",), ("target/@name",)),
     "devices/console": (("alias/@name",), ("target/@type", "target/@port"), ("target/@port",)),
     "devices/disk": (("target/@dev",), ("alias/@name",)),
-    "devices/filesystem": (("alias/@name",), ("target/@dir",)),
+    "devices/filesystem": (
+        ("alias/@name",),
+        ("target/@dir",),
+        ("source/@dir",),
+        ("source/@file",),
+        ("source/@dev",),
+        ("source/@socket",),
+        ("source/@name",),
+    ),
     "devices/graphics": (("@type",),),
     "devices/hostdev": (
         ("alias/@name",),
         ("source/address/@domain", "source/address/@bus", "source/address/@slot", "source/address/@function"),
         ("source/address/@uuid",),
+        ("source/vendor/@id", "source/product/@id"),
+        ("source/adapter/@name", "source/address/@bus", "source/address/@target", "source/address/@unit"),
+        ("source/address/@bus", "source/address/@device"),
+        ("source/address/@bus", "source/address/@slot", "source/address/@function"),
+        ("source/@wwpn",),
+        ("source/@name",),
+        ("source/block",),
+        ("source/char",),
+        ("source/interface",),
     ),
     "devices/hub": (("@type",),),
     "devices/input": (("@type", "@bus"), ("alias/@name",)),
@@ -33,7 +50,7 @@ MERGE_KEYS: Mapping[str, tuple[Key, ...]] = {
     "devices/panic": (("@model",),),
     "devices/parallel": (("alias/@name",), ("target/@port",)),
     "devices/pstore": (("@backend",),),
-    "devices/redirdev": (("alias/@name",),),
+    "devices/redirdev": (("alias/@name",), ("address/@bus", "address/@port"), ("address/@port",)),
     "devices/serial": (("alias/@name",), ("target/@port",)),
     "devices/shmem": (("@name",),),
     "devices/smartcard": (("@mode",),),
@@ -42,6 +59,7 @@ MERGE_KEYS: Mapping[str, tuple[Key, ...]] = {
     "devices/watchdog": (("@model",),),
     "distances/sibling": (("@id",),),
     "entry": (("@name",),),
+    "firmware/feature": (("@name",),),
     "filterref/parameter": (("@name",),),
     "graphics/channel": (("@name",),),
     "iothreadids/iothread": (("@id",),),
@@ -52,6 +70,9 @@ MERGE_KEYS: Mapping[str, tuple[Key, ...]] = {
     "numa/cell": (("@id",),),
     "os/boot": (("@dev",),),
     "page": (("@size",),),
+    "seclabel": (("@model",), ()),
+    "throttlefilters/throttlefilter": (("@group",),),
+    "throttlegroups/throttlegroup": (("group_name",),),
     "timer": (("@name",),),
     "vcpupin": (("@vcpu",),),
     "vcpus/vcpu": (("@id",),),

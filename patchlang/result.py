@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from .diagnostics import Diagnostic
@@ -32,7 +32,7 @@ class Effect:
 class EditTrace:
     """One edit over all its items, of which it ran for ``ran``.
 
-    ``places`` are the paths of the nodes it matched, the first few of them.
+    ``places`` are the paths of the nodes it matched, the first few of them; ``inner`` are the edits inside it.
     """
 
     label: str
@@ -43,6 +43,22 @@ class EditTrace:
     skipped: int = 0
     reason: str | None = None
     places: list[str] = field(default_factory=list)
+    inner: list[EditTrace] = field(default_factory=list)
+
+    def skip(self) -> None:
+        self.skipped += 1
+        self.reason = "`when` is false"
+
+    def add(self, effect: Effect) -> None:
+        self.matched += effect.matched
+        self.changed += effect.changed
+        self.places += effect.places
+
+    def every(self) -> Iterator[EditTrace]:
+        """This one, and all inside it."""
+        yield self
+        for trace in self.inner:
+            yield from trace.every()
 
 
 @record(frozen=False)

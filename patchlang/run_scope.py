@@ -38,7 +38,8 @@ class Scope:
     """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
 
     ``query(scope, text, values)`` computes CEL's ``xpath(text, values)`` at ``context`` (None: the document);
-    ``facts`` are ``node`` and ``cloudInit`` where they are bound; ``names`` are those that messages may hold.
+    ``facts`` are ``node`` and ``cloudInit`` where they are bound; ``inner`` are the traces of the edits inside the one
+    that is done; ``names`` are those that messages may hold.
     """
 
     vmi: dict[str, Any]
@@ -49,6 +50,7 @@ class Scope:
     facts: dict[str, Callable[[], Any]] = field(default_factory=dict)
     query: Callable[[Scope, str, dict[str, Any]], Any] | None = None
     context: Any = None
+    inner: list[Any] = field(default_factory=list)
     names: Names = field(default_factory=Names)
 
     def cel_value(self, name: str) -> Any:
@@ -104,13 +106,21 @@ class Scope:
     @contextmanager
     def at(self, context: Any, node: Callable[[], dict[str, Any]]) -> Iterator[None]:
         """Within it, CEL's ``node`` is there and ``xpath`` starts at ``context``."""
-        before, self.context = self.context, context
-        self.facts["node"] = node
+        before = self.context, self.facts
+        self.context, self.facts = context, {**self.facts, "node": node}
         try:
             yield
         finally:
-            self.context = before
-            del self.facts["node"]
+            self.context, self.facts = before
+
+    @contextmanager
+    def looping(self, item: Any, index: int) -> Iterator[None]:
+        """Within it, these are ``item`` and ``index``."""
+        before, self.loop = self.loop, {"item": item, "index": index}
+        try:
+            yield
+        finally:
+            self.loop = before
 
 
 def without_value(variable: str, cause: Diagnostic) -> str:

@@ -72,6 +72,8 @@ _OF_KEYS: dict[tuple[type, str], Schema] = {
         "not": {"enum": sorted(CEL_WORDS | TAKEN_NAMES)},
     },
     (model.Spec, "domain"): {"minItems": 1},
+    (model.Within, "edits"): {"minItems": 1},
+    (model.Copy, "edits"): {"minItems": 1},
     (model.Spec, "cloudInit"): {"minItems": 1},
 }
 _OF_CLASSES: dict[type, Schema] = {
@@ -229,6 +231,7 @@ class _Writer:
         """The union of all ops, told apart by ``op``."""
         name, base = _EDITS[union]
         if name not in self.definitions:
+            self.definitions[name] = {}  # edits may hold edits
             ops = model.OPS[union]
             for op, cls in ops.items():
                 self.define(cls.__name__, cls, {"op": {"enum": [op]}})
@@ -244,6 +247,7 @@ class _Writer:
 
     def define(self, name: str, cls: type, first: Schema | None = None) -> None:
         if name not in self.definitions:
+            self.definitions[name] = {}
             self.definitions[name] = self.record(cls, first)
 
 

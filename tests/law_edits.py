@@ -62,7 +62,11 @@ OF_EVERY_EDIT: dict[str, Values] = {
 }
 
 
-def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = False) -> Values:
+# paths of edits inside a node
+INSIDE = [".", "*", "a", "b", "n", "..", "//a", "/domain/*"]
+
+
+def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = False, depth: int = 0) -> Values:
     """Edits of a domain whose elements have these paths.
 
     ``computed``: those that compute what they write; ``naming``: those that make what is protected, or may.
@@ -75,8 +79,10 @@ def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = Fal
         if hint is model.XPath:
             relative = {Role.KEYS: ("@x", "@y", "."), Role.AT: ("*", "a", "b[last()]", "n", "@x", "a/b")}
             return st.sampled_from(relative[role]) if role in relative else selected
+        if hint == model.DomainEdit:
+            return domain_edits(INSIDE, computed=computed, naming=naming, depth=depth + 1)
         if hint is model.ConstructivePath:
-            start = "" if others.intersection(SELECTING) else "/domain/"
+            start = "" if others.intersection(SELECTING) or depth else "/domain/"
             steps = st.lists(NAMING[hint] if naming else STEPS, min_size=1, max_size=3).map("/".join)
             return st.builds(lambda path, end: start + path + end, steps, st.sampled_from(("", "", "/@x", "/@p:x")))
         return leaves[hint].filter(lambda text: COMPUTED in text) if computed and role in WRITING else leaves[hint]
@@ -84,7 +90,10 @@ def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = Fal
     unless = st.sampled_from(("@x", "*", "not(@x)", "../a"))
     ops: dict[str, Any] = dict(model.DOMAIN_OPS)
     if computed:
-        ops = {name: op for name, op in ops.items() if any(one.role in WRITING for one in declared(op))}
+        writing = {*WRITING, Role.EDITS}
+        ops = {name: op for name, op in ops.items() if any(one.role in writing for one in declared(op))}
+    if depth > 1:
+        ops = {name: op for name, op in ops.items() if all(one.role is not Role.EDITS for one in declared(op))}
     return _edits(ops, draw, {"unless": unless, "allowProtected": st.booleans()})
 
 
@@ -130,6 +139,8 @@ def _of_option(hint: Any, leaf: Callable[[Any], Values]) -> Values:
     if get_origin(hint) is not tuple:
         return leaf(hint)
     item = get_args(hint)[0]
+    if item in model.OPS:
+        return st.lists(leaf(item), min_size=1, max_size=3)
     if get_origin(item) is tuple and Ellipsis not in get_args(item):
         name, value = get_args(item)
         return st.dictionaries(_of_type(name, leaf), _of_type(value, leaf), max_size=2)

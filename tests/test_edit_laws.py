@@ -94,8 +94,7 @@ def test_no_edit_changes_what_is_protected_unless_it_may(data: st.DataObject, co
     """One name, one uuid and their texts; the aliases of devices that are still there."""
     edits = []
     for _ in range(count):
-        edit = drawn(data, MANAGED, naming=True)
-        edit.pop("allowProtected", None)
+        edit = protecting(drawn(data, MANAGED, naming=True))
         if edit["op"] in ("add", "set", "replace", "remove", "rename", "merge"):
             edit["expect"] = "0+"
         edits.append(edit)
@@ -109,6 +108,16 @@ def test_no_edit_changes_what_is_protected_unless_it_may(data: st.DataObject, co
         assert [texts_in(found) for found in after.findall(tag)] == [texts_in(found) for found in before.findall(tag)]
     for device in after.iterfind(".//*[@kept]"):
         assert [alias.get("name") for alias in device.findall("alias")] == [f"ua-{device.get('kept')}"]
+
+
+def protecting(edit: Edit) -> Edit:
+    """The edit, and those in it, without ``allowProtected``, and without changes of copies, which may lose an alias."""
+    edit.pop("allowProtected", None)
+    if edit["op"] == "copy":
+        edit.pop("edits", None)
+    for inner in edit.get("edits", ()):
+        protecting(inner)
+    return edit
 
 
 def texts_in(element: reference.Element) -> str:
@@ -135,3 +144,61 @@ def shape(element: reference.Element) -> Any:
     if not isinstance(element.tag, str):
         return None
     return element.tag, sorted(element.attrib), [shape(child) for child in element]
+
+
+@MANY
+@given(domains(), st.data(), st.sampled_from(("/domain/a", "/domain/*", "/domain", "/domain/*[@x]")))
+def test_an_edit_within_a_node_is_that_edit_at_the_node(domain: Domain, data: st.DataObject, path: str) -> None:
+    """One relative path, or both in one: the same comes of it."""
+    below = data.draw(st.sampled_from(("a", "*", "b/a", "@x", ".")))
+    edit: Edit = data.draw(
+        st.sampled_from(
+            (
+                {"op": "set", "path": "{}", "value": "new", "unless": "*"},
+                {"op": "merge", "path": "{}", "xml": "<n x='1'/>", "position": "prepend"},
+                {"op": "ensure", "in": "{}", "path": "n/@y", "value": "$[ xpath('string(@x)') ]"},
+                {"op": "rename", "path": "{}", "to": "m"},
+                {"op": "remove", "path": "{}"},
+            )
+        )
+    )
+    key = "in" if "in" in edit else "path"
+    inner = {**edit, key: below, "expect": "0+"}
+    outer = {**edit, key: f"{path}/{below}", "expect": "0+"}
+    one = run(loaded({"op": "within", "path": path, "expect": "0+", "edits": [inner]}), domain)
+    other = run(loaded(outer), domain)
+    if one.data is None or other.data is None:
+        event("refused")
+        return
+    event(f"{edit['op']}: {'same' if one.data == domain.data else 'changed'}")
+    assert same(one.data, other.data)
+
+
+@MANY
+@given(domains(), st.data())
+def test_a_place_changes_nothing_but_the_place(domain: Domain, data: st.DataObject) -> None:
+    """``position`` and ``at`` of ``ensure`` and ``merge``: the same elements, and nothing to do the next time."""
+    op: Edit = data.draw(
+        st.sampled_from(
+            (
+                {"op": "ensure", "path": "/domain/n/m/@x", "value": "1"},
+                {"op": "merge", "path": "/domain", "xml": "<n><m x='1'/></n><o/>"},
+            )
+        )
+    )
+    place: Edit = data.draw(
+        st.sampled_from(({"position": "prepend"}, {"at": "*", "position": "before"}, {"at": "a", "position": "after"}))
+    )
+    placed, plain = run(loaded({**op, **place}), domain), run(loaded(op), domain)
+    assert (placed.data is None) == (plain.data is None)
+    if placed.data is None or plain.data is None:
+        event("refused")
+        return
+    assert content(etree.fromstring(placed.data)) == content(etree.fromstring(plain.data))
+    assert run(loaded({**op, **place}), Domain(placed.data)).data == placed.data
+
+
+def content(element: reference.Element) -> Any:
+    """An element with what is in it, but for texts and the order of children."""
+    children = [content(child) for child in element if isinstance(child.tag, str)]
+    return str(element.tag), sorted(element.attrib.items()), sorted(children)

@@ -28,6 +28,7 @@ TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "v
 # keys of every edit that an op does not take
 NOT_TAKEN: dict[type, frozenset[str]] = {
     model.QemuArgs: frozenset({"expect", "unless"}),
+    model.Within: frozenset({"allowProtected"}),
     model.AddPart: frozenset({"part", "expect", "unless"}),
 }
 
@@ -334,6 +335,9 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
             raise fail(
                 rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span
             )
+        case model.Within(allow_protected=True):
+            message = "`within` changes nothing itself: `allowProtected` has no meaning here"
+            raise fail(rules.KEY_CONFLICT, message, edit.span, "put it to the edit inside that needs it")
         case model.Ensure(within=None) if edit.expect or edit.unless:
             raise fail(
                 rules.KEY_CONFLICT,
@@ -354,7 +358,7 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
             raise fail(rules.KEY_CONFLICT, "`part` goes with `target: userData`", edit.span)
         case (
             model.Add() | model.Set() | model.Ensure() | model.Merge() | model.Replace() | model.Remove()
-            | model.Move() | model.Copy() | model.Rename() | model.QemuArgs() | model.Test()
+            | model.Move() | model.Copy() | model.Rename() | model.Within() | model.QemuArgs() | model.Test()
         ):  # fmt: skip
             pass
         case (

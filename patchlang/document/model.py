@@ -191,6 +191,7 @@ class Role(Enum):
     NAME = "name"  # a name that something gets
     ARGUMENT = "argument"  # a text that is put on `/domain/qemu:commandline`
     ONCE = "once"  # what of the arguments is put there once
+    EDITS = "edits"  # edits that are done in each selected node, or in its copy
     # about the edit
     CONDITION = "condition"  # CEL that must be true
     MESSAGE = "message"  # what the user is told
@@ -280,11 +281,12 @@ class Move(DomainBase):
 
 @record(kw_only=True)
 class Copy(DomainBase):
-    """Copies the elements that ``from`` selects to the one element of ``path``."""
+    """Copies the elements that ``from`` selects to the one element of ``path``; ``edits`` are done in each copy."""
 
     source: Annotated[XPath, Role.COPIES] = field(key="from")
     path: Annotated[XPath, Role.GOAL]
     position: Annotated[Position, Role.POSITION] = Position.APPEND
+    edits: Annotated[tuple[DomainEdit, ...], Role.EDITS] = ()
 
 
 @record(kw_only=True)
@@ -293,6 +295,14 @@ class Rename(DomainBase):
 
     path: Annotated[XPath, Role.RENAMES]
     to: Annotated[QName, Role.NAME]
+
+
+@record(kw_only=True)
+class Within(DomainBase):
+    """Does edits in each matched element: their relative paths start there."""
+
+    path: Annotated[XPath, Role.ASKS]
+    edits: Annotated[tuple[DomainEdit, ...], Role.EDITS]
 
 
 @record(kw_only=True)
@@ -313,7 +323,7 @@ class Test(DomainBase):
     message: Annotated[Template | None, Role.MESSAGE] = None
 
 
-DomainEdit: TypeAlias = Add | Set | Ensure | Merge | Replace | Remove | Move | Copy | Rename | QemuArgs | Test
+DomainEdit: TypeAlias = Add | Set | Ensure | Merge | Replace | Remove | Move | Copy | Rename | Within | QemuArgs | Test
 
 DOMAIN_OPS: dict[str, type[DomainEdit]] = {
     "add": Add,
@@ -325,6 +335,7 @@ DOMAIN_OPS: dict[str, type[DomainEdit]] = {
     "move": Move,
     "copy": Copy,
     "rename": Rename,
+    "within": Within,
     "qemuArgs": QemuArgs,
     "test": Test,
 }

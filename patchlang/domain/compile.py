@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from lxml import etree
 
 from .. import rules
 from ..cel.template import TemplateProgram, compile_template, cut
-from ..context import Context
+from ..context import Around, Context
 from ..diagnostics import did_you_mean, fail
 from ..document import model
+from ..edits import CompiledEdit, compile_loop, label_of
 from ..libvirt_lists import Key
 from ..source import Text
 from ..xpath.constructive import HOLE, BuildDialect, BuildProgram, CutPath
@@ -19,32 +21,52 @@ from ..xpath.match import local_name
 from ..xpath.query import Query, Selector, attribute_selector, new_name
 from ..xpath.tree import Path
 from . import ops
-from .ensure import EnsureOp, check_build_path
+from .ensure import EnsureOp, Start, check_build_path
 from .fragment import FragmentProgram, compile_fragment
 from .merge import MergeOp
 from .ops import DomainOp, Targets
 from .placement import Placement
 from .qemuargs import QemuArgsOp
+from .relocate import RelocateOp
+from .within import Edits, WithinOp
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
 
+_TOP = Around()
 _ONE = model.Expect(1, 1)
 _AT_MOST_ONE = model.Expect(0, 1)
+
+
+def compile_edit(context: Context, edit: model.DomainEdit, place: str, around: Around = _TOP) -> CompiledEdit[DomainOp]:
+    """Raises PatchError (PL2xx); what is wrong in the edits inside is in ``context.found``."""
+    loop = compile_loop(context, edit.when, edit.for_each, around, domain=True)
+    inside = Around(around.loop or edit.for_each is not None, True, around.copy or isinstance(edit, model.Copy))
+    edits = edit.edits if isinstance(edit, model.Within | model.Copy) else ()
+    compiled = [
+        context.collect(partial(compile_edit, context, one, f"{place}.edits[{number}]", inside))
+        for number, one in enumerate(edits)
+    ]
+    inner = tuple(one for one in compiled if one)
+    label = label_of(edit, place, model.DOMAIN_OPS)
+    return CompiledEdit(label, edit.span, loop, DomainOps(context, edit, around, inner).compile(), inner)
 
 
 class DomainOps:
     """Compiles the op of one domain edit. Every method raises PatchError (PL2xx)."""
 
-    def __init__(self, context: Context, edit: model.DomainEdit) -> None:
+    def __init__(self, context: Context, edit: model.DomainEdit, around: Around, inner: Edits) -> None:
         self.context = context
         self.edit = edit
-        self.loop = edit.for_each is not None
+        self.inner = inner
+        self.nested = around.node
+        self.copy = around.copy
+        self.loop = around.loop or edit.for_each is not None
         self.known = context.xpath_names(loop=self.loop)
 
     def compile(self) -> DomainOp:
         edit, op = self.edit, self.op()
-        if edit.allow_protected or isinstance(edit, model.Test):
+        if edit.allow_protected or self.copy or isinstance(edit, model.Test | model.Within):
             return op
         changes = edit.path.span if not isinstance(edit, model.QemuArgs) else lambda: edit.span
         return ops.ProtectingOp(op, changes, edit.source.span if isinstance(edit, model.Move) else changes)
@@ -66,11 +88,13 @@ class DomainOps:
                 return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE))
             case model.Move() | model.Copy():
                 copies = isinstance(edit, model.Copy)
-                destination = Targets(Selector(edit.path, self.context.namespaces, self.known), _ONE)
+                destination = Targets(self.selector(edit.path), _ONE)
                 targets = self.targets(edit.source, default=_ONE if copies else _AT_MOST_ONE)
-                return ops.RelocateOp(targets, destination, edit.position, copies)
+                return RelocateOp(targets, destination, edit.position, copies, self.inner)
             case model.Rename():
                 return self.renaming(edit)
+            case model.Within():
+                return WithinOp(self.targets(edit.path), self.inner)
             case model.QemuArgs():
                 return self.qemu_args(edit)
             case model.Test():
@@ -79,13 +103,16 @@ class DomainOps:
                 assert_never(edit)
 
     def targets(self, path: model.XPath, *, default: model.Expect = _ONE, attribute: bool = False) -> Targets:
-        selector = Selector(path, self.context.namespaces, self.known)
+        selector = self.selector(path)
         unless = None
         if self.edit.unless:
             unless = Query(self.edit.unless, self.context.namespaces, self.known, document=False)
         return Targets(
             selector, self.edit.expect or default, unless, attribute_selector(selector) if attribute else None
         )
+
+    def selector(self, path: model.XPath) -> Selector:
+        return Selector(path, self.context.namespaces, self.known, document=not self.nested)
 
     def compiler(self, *, node: bool) -> Callable[[Text], Compiled]:
         names = None
@@ -108,12 +135,15 @@ class DomainOps:
         within = self.targets(edit.within) if edit.within else None
         pieces = cut(edit.path, lambda _number: HOLE)
         path = BuildProgram(CutPath(edit.path, pieces.text, pieces.places, pieces.marks), dialect)
-        check_build_path(edit.path, path.shape, within is not None, edit.value is not None)
-        compiler = self.compiler(node=within is not None)
+        check_build_path(edit.path, path.shape, self.start_of(edit), edit.value is not None)
+        compiler = self.compiler(node=within is not None or self.nested)
         computed = tuple([compiler(expression) for expression in pieces.expressions])
         value = compile_template(edit.value, compiler) if edit.value else None
         place = self.placement(edit)
-        return EnsureOp(path, computed, edit.path, dialect.namespaces, within, value, place)
+        return EnsureOp(path, computed, edit.path, dialect.namespaces, self.start_of(edit), within, value, place)
+
+    def start_of(self, edit: model.Ensure) -> Start:
+        return Start.MATCHED if edit.within else Start.NODE if self.nested else Start.DOCUMENT
 
     def placement(self, edit: model.Ensure | model.Merge) -> Placement:
         at = Selector(edit.at, self.context.namespaces, self.known, document=False) if edit.at else None
@@ -165,16 +195,19 @@ class DomainOps:
         if isinstance(edit.args, model.Template):
             args = self.computed("args", edit.args, "list")
         else:
-            args = tuple(self.template(arg, node=False) for arg in edit.args)
+            args = tuple(self.template(arg, node=self.nested) for arg in edit.args)
         if isinstance(edit.env, model.Template):
             env = self.computed("env", edit.env, "map")
         else:
-            env = tuple((self.template(name, node=False), self.template(value, node=False)) for name, value in edit.env)
+            env = tuple(
+                (self.template(name, node=self.nested), self.template(value, node=self.nested))
+                for name, value in edit.env
+            )
         return QemuArgsOp(args, edit.unique, env, edit.span)
 
     def computed(self, key: str, value: model.Template, kind: str) -> TemplateProgram:
         """A value that is exactly one ``$[ ]`` in the place of a list or map."""
-        program = self.template(value, node=False)
+        program = self.template(value, node=self.nested)
         if not program.is_one_expression:
             message = f"`{key}` must be a {kind}, or exactly one `$[ ]` that gives one"
             raise fail(rules.WRONG_TYPE, message, value.span())
@@ -184,7 +217,7 @@ class DomainOps:
         targets = self.targets(edit.path) if edit.path else None
         expression = None
         if edit.expression:
-            names = self.context.names(item=self.loop, xpath=True)
+            names = self.context.names(item=self.loop, node=self.nested, xpath=True)
             expression = self.context.expression(edit.expression, names, "bool")
-        message = self.template(edit.message, node=False) if edit.message else None
+        message = self.template(edit.message, node=self.nested) if edit.message else None
         return ops.TestOp(targets, expression, message, edit.span)

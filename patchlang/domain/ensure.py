@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -30,12 +31,24 @@ if TYPE_CHECKING:
 Walked = list[tuple[etree._Element, BuildStep]]
 
 
+class Start(Enum):
+    """Where a path starts: the document, the node around the edit where it is relative, the nodes of ``in``."""
+
+    DOCUMENT = "document"
+    NODE = "node"
+    MATCHED = "matched"
+
+    def is_root(self, path: BuildPath) -> bool:
+        return self is Start.DOCUMENT or (self is Start.NODE and path.absolute)
+
+
 @record
 class EnsureOp:
     path: BuildProgram
     computed: tuple[Compiled, ...]
     source: Text
     namespaces: Namespaces
+    start: Start
     within: Targets | None
     value: TemplateProgram | None
     place: Placement
@@ -43,7 +56,7 @@ class EnsureOp:
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         effect, edit = Effect(), Editor(tree, self.source.span)
         if self.within is None:
-            matches = [Match(tree.root)]
+            matches = [Match(tree.root if self.start is Start.DOCUMENT else scope.context)]
         else:
             matches = self.within.find(tree, scope, effect)
             only_elements(matches, self.within.selector.source, "ensure")
@@ -54,8 +67,9 @@ class EnsureOp:
         for match, (path, text) in at_each(matches, scope, compute):
             if self.computed:
                 tree.provenance.computed |= self._names_of_values(path)
-            walked, made = self._walk(edit, match.element, path, scope)
-            end = Match(walked[-1][0] if walked else match.element, attribute=path.attribute)
+            start = tree.root if self.start.is_root(path) else match.element
+            walked, made = self._walk(edit, start, path, scope)
+            end = Match(walked[-1][0] if walked else start, attribute=path.attribute)
             if self.within is None:
                 note(effect, [end], tree)
             place = self.value.source.span if self.value else edit.place
@@ -69,7 +83,7 @@ class EnsureOp:
         if not self.computed:
             return self.path.shape
         path = self.path.path([as_text(expression.evaluate(scope), expression) for expression in self.computed])
-        check_build_path(self.source, path, self.within is not None, self.value is not None)
+        check_build_path(self.source, path, self.start, self.value is not None)
         return path
 
     def _names_of_values(self, path: BuildPath) -> set[str]:
@@ -82,7 +96,7 @@ class EnsureOp:
     def _walk(self, edit: Editor, start: etree._Element, path: BuildPath, scope: Scope) -> tuple[Walked, bool]:
         """The steps with their elements, from ``start`` on, and whether any of those was missing, and so made."""
         steps = path.steps
-        if self.within is None:
+        if self.start.is_root(path):
             _check_root(edit, start, steps[0], scope)
             steps = steps[1:]
         walked: Walked = []
@@ -119,16 +133,16 @@ class EnsureOp:
         return node
 
 
-def check_build_path(source: Text, path: BuildPath, within: bool, has_value: bool) -> None:
+def check_build_path(source: Text, path: BuildPath, start: Start, has_value: bool) -> None:
     """What the shape of an ``ensure`` demands of its path. Raises PatchError (PL207)."""
-    if within and path.absolute:
+    if start is Start.MATCHED and path.absolute:
         raise fail(
             rules.BAD_ENSURE_PATH,
             "with `in`, the path starts at the nodes that `in` selects",
             source.span(),
             f"write it without the leading `/`: `{source.text.lstrip('/')}`" if source.text.startswith("/") else None,
         )
-    if not within and not path.steps:
+    if start.is_root(path) and not path.steps:
         raise fail(rules.BAD_ENSURE_PATH, "the path names no element", source.span(), "start with `/domain`")
     if path.attribute is not None and not has_value:
         raise fail(rules.BAD_ENSURE_PATH, "an attribute at the end of the path needs a `value`", source.span())

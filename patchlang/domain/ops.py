@@ -75,9 +75,10 @@ class Targets:
 
     def find(self, tree: DomainTree, scope: Scope, effect: Effect) -> list[Match]:
         """The matched nodes that ``unless`` leaves, as ``expect`` allows."""
-        found = (self.attribute or self.selector).select(tree.document, scope)
+        found = (self.attribute or self.selector).select(tree.document, scope, scope.context)
         if not self.expect.allows(len(found)):
-            raise count_error(self.selector, self.expect, found, tree.document, scope, tree.provenance)
+            quotes = tree.provenance
+            raise count_error(self.selector, self.expect, found, tree.document, scope, quotes, scope.context)
         note(effect, found, tree)
         if self.unless is None:
             return found
@@ -211,44 +212,6 @@ class RemoveOp(EachOp):
             return edit.remove_text(match.element, match.text == "tail")
         edit.remove(match.element)
         return True
-
-
-@record
-class RelocateOp:
-    """``move`` and, with ``copies``, ``copy``."""
-
-    source: Targets
-    destination: Targets
-    position: Position
-    copies: bool
-
-    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        op = "copy" if self.copies else "move"
-        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span)
-        nodes = only_elements(self.source.find(tree, scope, effect), self.source.selector.source, op)
-        if not nodes:
-            return effect
-        [anchor] = only_elements(self.destination.find(tree, scope, Effect()), self.destination.selector.source, op)
-        for node in nodes:
-            inside = self.position in (Position.APPEND, Position.PREPEND)
-            if not self.copies and (node in anchor.iterancestors() or (inside and node is anchor)):
-                where = tree.provenance.path(Match(node))
-                raise fail(rules.WRONG_NODE, f"an element cannot be moved into itself: {where}", edit.span)
-        position = self.position
-        from_source = Editor(tree, self.source.selector.source.span)
-        for node in nodes:
-            if node is anchor and not self.copies:
-                position = Position.AFTER
-                continue
-            if self.copies:
-                placed = tree.copy(node)
-            else:
-                placed = node
-                from_source.remove(node)
-            edit.insert([placed], anchor, position)
-            anchor, position = placed, Position.AFTER
-            effect.changed += 1
-        return effect
 
 
 @record

@@ -9,7 +9,7 @@ from ..diagnostics import fail
 from ..document.model import Position
 from ..record import record
 from ..run_scope import Scope
-from ..xpath.match import match_path, node_path
+from ..xpath.match import Match
 from ..xpath.query import Selector
 from .tree import DomainTree
 
@@ -28,7 +28,8 @@ class Placement:
         found = self.at.select(tree.document, scope, parent)
         for match in found:
             if not match.is_element or match.element.getparent() is not parent:
-                message = f"`at` selects {match_path(match)}, which is no child of {node_path(parent)}"
+                shown = tree.provenance.path
+                message = f"`at` selects {shown(match)}, which is no child of {shown(Match(parent))}"
                 help = "`at` starts at the element in which something is made, and names children of it"
                 raise fail(rules.WRONG_NODE, message, self.at.source.span(), help)
         if not found:

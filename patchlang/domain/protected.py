@@ -58,6 +58,11 @@ class Protected:
             self.before_change(element)
             self._heirs[element] = heir
 
+    def release(self, element: Element) -> None:
+        """Nothing in the element is protected: it is new."""
+        for node in element.iter():
+            self._before.pop(node, None)
+
     def broken(self) -> Broken | None:
         """What the edit changed of what was protected."""
         return next(self._all_broken(), None)

@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostic, Severity, in_order
 from ..document import model
 from ..document.model import Role
 from ..lint.guards import variables_of
+from ..lint.nested import distinct, flat
 from ..lint.reading import constant, expressions, filled, xpath_literals
 from ..lint.roles import is_beside, parts, selecting, texts
 from ..record import replace
@@ -33,7 +34,8 @@ _Located = tuple[Text, Finding]
 
 def check(patches: Iterable[model.Patch], version: str) -> list[Diagnostic]:
     """What the grammar of a libvirt, one of :func:`~patchlang.grammar.index.versions`, does not know in patches."""
-    return list(in_order(one for patch in patches if patch.spec.domain for one in _diagnostics(patch, version)))
+    found = (one for patch in patches if patch.spec.domain for one in _diagnostics(flat(patch, copies=True), version))
+    return list(in_order(distinct(found)))
 
 
 def _diagnostics(patch: model.Patch, version: str) -> Iterator[Diagnostic]:
@@ -107,7 +109,7 @@ class _Checker:
             match role:
                 case (
                     Role.ASKS | Role.CHANGES | Role.REMOVES | Role.REPLACES | Role.RENAMES | Role.MOVES | Role.COPIES
-                    | Role.POSITION | Role.ONCE
+                    | Role.POSITION | Role.ONCE | Role.EDITS
                 ):  # fmt: skip
                     pass
                 case Role.GOAL:

@@ -10,6 +10,7 @@ from ..document import model
 from ..document.model import Role
 from ..lint.effects import last_names, made_names, zone
 from ..lint.guards import Zone
+from ..lint.nested import distinct, flat
 from ..lint.reading import advice
 from ..lint.roles import texts
 from . import structs
@@ -22,7 +23,9 @@ FIRST_WITH_PLUGINS = "1.9"
 
 def advise(patches: Iterable[model.Patch], release: str, *, plugins: bool) -> list[Diagnostic]:
     """What a KubeVirt release loses of the patches' work; ``plugins``: there are Plugins in the cluster."""
-    return list(in_order(found for patch in patches for found in _of_patch(patch, release, plugins=plugins)))
+    all_flat = (flat(patch, copies=True) for patch in patches)
+    found = (one for patch in all_flat for one in _of_patch(patch, release, plugins=plugins))
+    return list(in_order(distinct(found)))
 
 
 def _of_patch(patch: model.Patch, release: str, *, plugins: bool) -> Iterator[Diagnostic]:

@@ -78,7 +78,8 @@ class _Reader:
                         self.renamed(path, value, parents)
                 case (
                     Role.ASKS | Role.CHANGES | Role.REMOVES | Role.REPLACES | Role.RENAMES | Role.MOVES | Role.COPIES
-                    | Role.POSITION | Role.AT | Role.KEYS | Role.ARGUMENT | Role.ONCE | Role.CONDITION | Role.MESSAGE
+                    | Role.POSITION | Role.AT | Role.KEYS | Role.ARGUMENT | Role.ONCE | Role.EDITS
+                    | Role.CONDITION | Role.MESSAGE
                 ):  # fmt: skip
                     pass
                 case _:

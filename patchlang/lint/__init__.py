@@ -11,6 +11,7 @@ from ..compile import Program
 from ..diagnostics import Diagnostic, in_order
 from ..document import model
 from .conditions import constant_condition
+from .nested import distinct, flat
 from .paths import costly_xpath, nested_search, positional_predicate
 from .places import same_place, untested
 from .runs import fails_again, piles_up, unseen_guard
@@ -38,7 +39,8 @@ def advise(patches: Sequence[model.Patch], program: Program | None) -> list[Diag
 
     Without a ``program`` some patch has errors; then nothing is said of how the patches of the set meet.
     """
+    patches = [flat(patch) for patch in patches]
     found = [diagnostic for patch in patches for check in CHECKS for diagnostic in check(patch)]
     if program is not None:
         found += same_place(patches)
-    return list(in_order(found))
+    return list(in_order(distinct(found)))

@@ -158,10 +158,17 @@ def xpath_literals(expression: Text) -> Iterator[Text]:
         return
     written = {token.start: token for token in cel_syntax.tokens(expression.text)}
     for literal, query in sorted(xpath_calls(read), key=lambda call: call[0].position):
-        token = written.get(literal.position)
-        quote = _QUOTE.match(token.text) if token is not None else None
-        if token is not None and quote is not None and token.text == f"{quote[0]}{query}{quote[1]}":
-            yield part_of(expression, token.start + quote.end(), token.end - len(quote[1]))
+        at = quoted(written.get(literal.position), query)
+        if at is not None:
+            yield part_of(expression, at, at + len(query))
+
+
+def quoted(token: cel_syntax.Token | None, text: str) -> int | None:
+    """Where a text begins that a token of CEL has in quotes; None where it is written otherwise."""
+    quote = _QUOTE.match(token.text) if token is not None else None
+    if token is None or quote is None or token.text != f"{quote[0]}{text}{quote[1]}":
+        return None
+    return token.start + quote.end()
 
 
 _QUOTE = re.compile(r"[rR]?('''|\"\"\"|'|\")")

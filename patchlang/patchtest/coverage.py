@@ -8,9 +8,11 @@ from typing import Any
 
 from .. import rules
 from ..cloudinit import ops as cloudinit_ops
-from ..compile import CompiledEdit, Program
+from ..compile import Program
 from ..diagnostics import Diagnostic, Severity
 from ..domain import ops as domain_ops
+from ..domain.within import WithinOp
+from ..edits import CompiledEdit
 from ..record import record
 from ..result import DocumentTrace
 from ..source import Span
@@ -34,8 +36,8 @@ class Coverage:
     def add(self, program: Program) -> None:
         for document in program.documents:
             edits: tuple[CompiledEdit[Any], ...] = (*document.domain, *document.cloud_init)
-            for edit in edits:
-                only_tests = isinstance(edit.op, (domain_ops.TestOp, cloudinit_ops.JsonTestOp))
+            for edit in (one for outer in edits for one in outer.every()):
+                only_tests = isinstance(edit.op, (domain_ops.TestOp, WithinOp, cloudinit_ops.JsonTestOp))
                 self._edits.setdefault(_place(edit.span), _Edit(edit.label, document.name, edit.span, only_tests))
 
     def note(self, trace: Iterable[DocumentTrace]) -> None:

@@ -45,8 +45,9 @@ def count_error(
     tree: etree._ElementTree,
     values: XPathValues,
     quotes: Quotes,
+    context: etree._Element | None = None,
 ) -> PatchError:
-    """PL401 for a path that matched another number of nodes than ``expect`` allows."""
+    """PL401 for a path that matched another number of nodes than ``expect`` allows; ``context`` is where it starts."""
     span = selector.source.span()
     if found:
         nodes = "node" if len(found) == 1 else "nodes"
@@ -54,7 +55,7 @@ def count_error(
         too_many = expect.high is not None and len(found) > expect.high
         help = "narrow the path with a predicate, or say with `expect` how many may match" if too_many else None
         return fail(rules.MATCH_COUNT, message, span, help)
-    explained = [_Explanation(selector, path, tree, values, quotes).text() for path in selector.paths()]
+    explained = [_Explanation(selector, path, tree, values, quotes, context).text() for path in selector.paths()]
     reached = "; ".join(filter(None, explained))
     message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
     help = 'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing'
@@ -88,6 +89,7 @@ class _Explanation:
     tree: etree._ElementTree
     values: XPathValues
     quotes: Quotes
+    context: etree._Element | None
 
     def text(self) -> str:
         for number in range(len(self.path.steps) - 1, 0, -1):
@@ -100,6 +102,10 @@ class _Explanation:
             if parents:
                 reached = self.written(before.start if before.abbreviated else before.end)
                 return self.at_step(step, reached, parents, anywhere=before.abbreviated)
+        if self.context is not None and not self.path.absolute and not self.path.steps[0].abbreviated:
+            return self.at_step(
+                self.path.steps[0], self.quotes.path(Match(self.context)), [Match(self.context)], anywhere=False
+            )
         return f"the root of the domain is `{self.tree.getroot().tag}`"
 
     def written(self, end: int) -> str:
@@ -108,7 +114,7 @@ class _Explanation:
     def select(self, end: int, *, anywhere: bool = False) -> list[Match]:
         """The elements that the path selects up to an offset, or all elements below them."""
         prefix = self.written(end) + ("//*" if anywhere else "")
-        found = self.selector.run(self.selector.prefix(prefix), self.tree, self.values)
+        found = self.selector.run(self.selector.prefix(prefix), self.tree, self.values, self.context)
         return [Match(n) for n in found if isinstance(n, etree._Element) and isinstance(n.tag, str)]
 
     def at_step(self, step: Step, reached: str, parents: list[Match], *, anywhere: bool) -> str:

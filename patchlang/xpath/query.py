@@ -45,7 +45,7 @@ class Query:
         self.source = source
         self.namespaces = namespaces
         self.text = source.text if text is None else text
-        self._document = document
+        self.is_relative = not document
         if (at := self.text.find("$[")) >= 0:
             message = "XPath is no template: `$[ ]` is not computed here"
             raise fail(rules.BAD_XPATH, message, self._span(at, at + 2), "write a variable as `$NAME`")
@@ -104,7 +104,7 @@ class Query:
         return self._compile(text, parse(text))
 
     def _compile(self, text: str, tree: Expr) -> etree.XPath:
-        if self._document:
+        if not self.is_relative:
             text = document_relative(text, tree)
         try:
             return etree.XPath(text, namespaces=dict(self.namespaces), regexp=False)
@@ -245,18 +245,23 @@ class AttributeSelector:
 
     def __init__(self, selector: Selector, step: Step) -> None:
         self._selector = selector
-        self._elements = selector.prefix(selector.text[: step.start].rstrip().removesuffix("/"))
+        self._elements = selector.prefix(selector.text[: step.start].rstrip().removesuffix("/") or ".")
         self._name = clark_name(step.test, selector.namespaces)
 
-    def select(self, tree: etree._ElementTree, values: XPathValues) -> list[Match]:
-        found = self._selector.matches(self._selector.run(self._elements, tree, values))
+    def select(
+        self, tree: etree._ElementTree, values: XPathValues, context: etree._Element | None = None
+    ) -> list[Match]:
+        found = self._selector.matches(self._selector.run(self._elements, tree, values, context))
         return [Match(m.element, attribute=self._name) for m in found if m.is_element]
 
 
 def attribute_selector(selector: Selector) -> AttributeSelector | None:
     """For ``…/@name`` without predicates; None for any other path."""
     tree = selector.tree
-    if not isinstance(tree, Path) or len(tree.steps) < (2 if tree.base is None else 1):
+    if not isinstance(tree, Path):
+        return None
+    starts = tree.base is not None or (selector.is_relative and not tree.absolute)
+    if len(tree.steps) < (1 if starts else 2):
         return None
     last = tree.steps[-1]
     if last.axis != "attribute" or last.predicates or last.test.endswith(("*", ")")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from docblocks import Block, all_blocks, apply, attempt, base_of, blocks, boot, given, program, source, vmi_of
@@ -113,7 +114,7 @@ def test_every_key_of_every_op_is_shown() -> None:
     for block in blocks("docs/language.md"):
         if block.is_patch and not _fails_to_load(block):
             patches, _ = decode_source(source(block.text))
-            for edit in (edit for patch in patches for edit in patch.spec.domain):
+            for edit in (edit for patch in patches for outer in patch.spec.domain for edit in _every(outer)):
                 op = next(name for name, cls in model.DOMAIN_OPS.items() if type(edit) is cls)
                 keys = {key for key, (field, _) in model_fields(type(edit)).items() if _is_set(edit, field)}
                 shown.setdefault(op, set()).update(keys)
@@ -122,6 +123,12 @@ def test_every_key_of_every_op_is_shown() -> None:
         assert own - shown.get(op, set()) == set(), op
     common = set().union(*shown.values())
     assert set(model_fields(model.DomainBase)) - common == {"name"}
+
+
+def _every(edit: model.DomainEdit) -> Iterator[model.DomainEdit]:
+    yield edit
+    for inner in edit.edits if isinstance(edit, model.Within | model.Copy) else ():
+        yield from _every(inner)
 
 
 def _is_set(edit: model.DomainEdit, field: Field) -> bool:

@@ -26,6 +26,7 @@ NOTATIONS: dict[Role, set[Any]] = {
     Role.POSITION: {model.Position, model.ListPosition},
     Role.AT: {model.XPath},
     Role.ONCE: {model.Unique},
+    Role.EDITS: {tuple[model.DomainEdit, ...]},
     Role.MAKES: {model.ConstructivePath, model.Pointer},
     Role.INSERTS: XML_OR_VALUE,
     Role.MERGES: XML_OR_VALUE,

@@ -1,0 +1,59 @@
+"""The ops ``move`` and ``copy``."""
+
+from __future__ import annotations
+
+from .. import rules
+from ..diagnostics import fail
+from ..document.model import Position
+from ..record import record
+from ..result import Effect
+from ..run_scope import Scope
+from ..xpath.match import Match
+from .guarded import Editor
+from .ops import Targets, only_elements
+from .tree import DomainTree
+from .within import Edits, run_inside
+
+
+@record
+class RelocateOp:
+    """``move`` and, with ``copies``, ``copy``, which does ``edits`` in each copy."""
+
+    source: Targets
+    destination: Targets
+    position: Position
+    copies: bool
+    edits: Edits
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        op = "copy" if self.copies else "move"
+        traces = scope.inner
+        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span)
+        nodes = only_elements(self.source.find(tree, scope, effect), self.source.selector.source, op)
+        if not nodes:
+            return effect
+        [anchor] = only_elements(self.destination.find(tree, scope, Effect()), self.destination.selector.source, op)
+        for node in nodes:
+            inside = self.position in (Position.APPEND, Position.PREPEND)
+            if not self.copies and (node in anchor.iterancestors() or (inside and node is anchor)):
+                where = tree.provenance.path(Match(node))
+                raise fail(rules.WRONG_NODE, f"an element cannot be moved into itself: {where}", edit.span)
+        position = self.position
+        from_source = Editor(tree, self.source.selector.source.span)
+        for index, node in enumerate(nodes):
+            if node is anchor and not self.copies:
+                position = Position.AFTER
+                continue
+            if self.copies:
+                placed = tree.copy(node)
+            else:
+                placed = node
+                from_source.remove(node)
+            edit.insert([placed], anchor, position)
+            if self.edits:
+                scope.inner = traces
+                run_inside(self.edits, placed, index, tree, scope)
+                tree.protected.release(placed)
+            anchor, position = placed, Position.AFTER
+            effect.changed += 1
+        return effect
