@@ -11,7 +11,8 @@ import math
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from cel_expr_python import cel
 
@@ -24,8 +25,11 @@ from ..source import Span, Text
 from ..values import TooBigError, check_size
 from .evaluation import evaluating
 from .functions import BEHIND, FUNCTIONS, SIGNATURES
-from .messages import BEHIND_NAME, LOCATED, OVER_MAP, TOO_DEEP, explain, explain_static, method_help, quiet
-from .syntax import MEMBERS, Insertion, chains, guard, opened_twice, original_offset
+from .messages import BEHIND_NAME, GUESSED_TYPE, LOCATED, OF_TYPES, OVER_MAP, TOO_DEEP, explain, explain_static, quiet
+from .syntax import MEMBERS, Insertion, chains, guard, opened_twice, original_offset, tokens
+
+if TYPE_CHECKING:
+    from .causes import Cause
 
 MAX_SOURCE = 4096
 MAX_OPENED_TWICE = 8
@@ -130,8 +134,23 @@ class Compiled:
         if unbound and cause:
             error = self.error(rules.EVALUATION, without_value(unbound[1], cause), cause.help)
             return _related(error, cause)
+        if found := self._cause(raw, bindings):
+            return fail(rules.EVALUATION, found.message, self.source.span(found.start, found.end), found.help)
         message, help = explain(raw, self.source.text)
         return self.error(rules.EVALUATION, message, help)
+
+    def _cause(self, raw: str, bindings: Bindings) -> Cause | None:
+        from .causes import missing_user_data, null_used
+        from .checked_expr import UnreadableError, read
+
+        text = self.source.text
+        try:
+            tree = read(parse(text) or b"")
+        except UnreadableError:
+            return None
+        if "Key not found" in raw:
+            return missing_user_data(tree, text, bindings)
+        return null_used(tree, text, bindings) if OF_TYPES.search(raw) else None
 
     def _plain(self, value: Any) -> Any:
         """JSON's types only, maps with sorted keys."""
@@ -192,9 +211,13 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     try:
         program = env.compile(text)
     except (RuntimeError, UnicodeError) as e:
-        if (parsed := parse(source.text)) is not None:
-            _check_optionals(source, parsed, source.text)
-        raise _static_error(source, text, insertions, str(e), names) from None
+        again, insertions_again = guard(source.text, open_types=True)
+        opened = _compiled_or_none(env, again) if GUESSED_TYPE.search(str(e)) else None
+        if opened is None:
+            if (parsed := parse(source.text)) is not None:
+                _check_optionals(source, parsed, source.text)
+            raise _static_error(source, text, insertions, str(e), names) from None
+        program, text, insertions = opened, again, insertions_again
     serialized = program.serialize()
     if _MAKES_OPTIONALS in serialized and any(use in serialized for use in _USES_OPTIONALS):
         _check_optionals(source, serialized, text, insertions)
@@ -229,6 +252,13 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
     except RuntimeError:
         raise _too_deep(source, _WRITTEN_OUT) from None
     return Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
+
+
+def _compiled_or_none(env: cel.Env, text: str) -> cel.Expression | None:
+    try:
+        return env.compile(text)
+    except RuntimeError:
+        return None
 
 
 # every function that makes an optional says so in the name of its overload or of its type
@@ -389,6 +419,8 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
     if root in known:
         return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
     if source.text[: span.start - source.span().start].rstrip().endswith("."):
+        from .words import method_help
+
         return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
     before = re.search(r"(?<![\w./-])[\w./-]*\Z", source.text[: offset + len(root)])
     of_map = before and re.search(r"(?:annotations|labels)\.(.*)", before[0])
@@ -396,7 +428,14 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
         help = "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"
         return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, help)
     roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
-    return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, did_you_mean(root, roots, "there are"))
+    from .words import NAMESPACES, function_help, namespace_help
+
+    start = max(0, source.text.rfind(root, 0, offset + len(root) + 1))
+    following = [token.text for token in islice(tokens(source.text, start), 3)]
+    if root in NAMESPACES and following[:2] == [root, "."]:
+        help = namespace_help(root, following[-1])
+        return fail(rules.UNKNOWN_NAME, f"`{root}` has no function `{following[-1]}`", span, help)
+    return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, function_help(root, roots))
 
 
 def _span_of_name(source: Text, name: str, offset: int) -> Span:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from ..diagnostics import did_you_mean
 from ..patterns import pattern
 
 LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
 # the guard of syntax.guard, applied to a map
 OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, dyn\)|No matching overloads found : _\+_\(map, list\)")
 
+# a type that CEL's checker has made up, or taken from a comparison with null
+GUESSED_TYPE = pattern(r"T%\d|null_type")
 # the mark of syntax.guard behind a name
 BEHIND_NAME = pattern(r"(?<=flatten)__|(?<=regex)__|(?<=lists)__")
 
@@ -52,6 +53,8 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
      "it takes two positions from 0, the first no larger than the second, that no larger than `size()`"),
     ("index out of range", "a position lies outside the text", "test its `size()` first"),
 )  # fmt: skip
+# what CEL says where null, too, is of the wrong type
+OF_TYPES = pattern(r"^(?:INVALID_ARGUMENT|UNKNOWN)\b|No matching overloads|Applying SELECT|null")
 # of its compiler
 TOO_DEEP = pattern(r"recursion (?:depth|limit)")
 _OURS = pattern(
@@ -96,6 +99,13 @@ def explain(raw: str, source: str) -> tuple[str, str | None]:
     return quiet(raw), None
 
 
+# a text that is closed on its line, up to a backslash that CEL does not know
+_BAD_ESCAPE = pattern(
+    r"""(?P<quote>['"])(?:\\(?:[abfnrtv\\?"'`]|[0-3][0-7]{2}|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|[^\\\r\n'"])*"""
+    r"(?P<escape>\\.)"
+)
+
+
 def explain_static(message: str, source: str, offset: int) -> tuple[str, str | None]:
     """An error of CEL's compiler at an offset of the source in words, and what to do."""
     if OVER_MAP.search(message):
@@ -106,6 +116,11 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
             found[1] + "(" + found[2]
         )
     if message.startswith("Syntax error: token recognition error"):
+        if escape := _BAD_ESCAPE.match(here):
+            return (
+                f"`{escape['escape']}` is no escape in a text",
+                "in a raw text a backslash stands for itself: `r'...'`; or write two of them",
+            )
         if here[:1] in ("'", '"'):
             return (
                 "the text that begins here is not closed on its line",
@@ -122,32 +137,12 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
     for word, help in (
         ("and", "CEL writes `&&`"),
         ("or", "CEL writes `||`"),
-        ("not", "CEL writes `!`"),
+        ("not", "CEL writes `!`: `!(a in list)`"),
         ("if", "CEL writes `c ? 'a' : 'b'`"),
     ):
         if f"'{word}'" in text or re.match(rf"{word}\b", here):
             return text, help
     return text, None
-
-
-_METHODS = (
-    "all charAt contains distinct endsWith exists exists_one filter first format hasValue indexOf join last "
-    "lastIndexOf lowerAscii map matches optFlatMap optMap or orValue replace reverse size slice sort sortBy split "
-    "startsWith substring trim upperAscii value"
-).split()
-_OTHER_WORDS = {
-    "get": "write `m[?'key'].orValue('...')`", "length": "write `size()`", "len": "write `size()`",
-    "toLowerCase": "write `lowerAscii()`", "lower": "write `lowerAscii()`", "toUpperCase": "write `upperAscii()`",
-    "upper": "write `upperAscii()`", "strip": "write `trim()`", "find": "write `indexOf(...)`, or `filter(x, ...)[?0]`",
-    "includes": "write `contains(...)`, or `x in list`", "startswith": "write `startsWith(...)`",
-    "endswith": "write `endsWith(...)`", "keys": "write `keys(m)`",
-    "flatten": "write `flatten(list)`, which opens the lists in a list",
-}  # fmt: skip
-
-
-def method_help(name: str) -> str:
-    """What to write instead of a method that is not there."""
-    return _OTHER_WORDS.get(name) or did_you_mean(name, _METHODS, "methods")
 
 
 def quiet(raw: str) -> str:
@@ -157,11 +152,40 @@ def quiet(raw: str) -> str:
 
 
 def _conversion(call: str) -> str:
+    """What to write where the types of a call do not fit, which is given as CEL writes it."""
+    if "optional_type" in call:
+        return "end the optional with `.orValue(...)`"
+    if sides := re.match(r"_[!=]=_\((.*), (.*?)\)?$", call):
+        return _unequal(sides[1], sides[2])
+    if re.match(r"!_\((?!bool)", call):
+        return "`!` binds before `in` and `==`: write `!(a in list)`"
+    if re.match(r"@?_?in_?\(bool, ", call):
+        return "`in`, `==` and `!=` are taken from the left: write `a != b && c in list`, or put one in parentheses"
     if re.match(r"string\((?:map|list)", call):
         return "a list of texts is joined by `.join(',')`; of a map take single members"
     if ".format(" in call or call.startswith("format("):
         return "`format` takes a list: `'%s-%s'.format([a, b])`"
+    if re.search(r"\bslice\b", call):
+        return "of a list it takes two positions, `slice(from, to)`; of a text write `substring(from, to)`"
+    if re.search(r"\((?:list|map)[\w(), %]*\)\.contains\b|\bcontains\((?:list|map)", call):
+        return "`contains` is of texts; write `x in list`"
     return _CONVERT
+
+
+_NUMBERS = frozenset({"int", "uint", "double"})
+
+
+def _unequal(left: str, right: str) -> str:
+    kinds = {kind.replace("int64", "int") for kind in (left, right)}
+    if "null_type" in kinds:
+        return "this is never null; where CEL only guesses that, write `dyn(...)` of it"
+    if "bool" in kinds:
+        return "compare a text with `'true'`, a boolean with `true`; `a == (b in list)` needs its parentheses"
+    if "string" in kinds and kinds & _NUMBERS:
+        return "write the number in quotes, or make one of the text: `int(...)`, `quantity(...)`"
+    if kinds <= _NUMBERS:
+        return "make both the same: `int(...)` or `double(...)`"
+    return "values of two types are never equal; `dyn(...)` of one side compares them all the same"
 
 
 def _readable(call: str) -> str:

@@ -40,7 +40,7 @@ def astray(tree: Node, text: str) -> Astray:
         handed_over = []
     if not found.compared and not handed_over:
         return Astray(None, None)
-    lexis = _Lexis(text)
+    lexis = Lexis(text)
     return Astray(min(map(lexis.start, found.compared), default=None), min(map(lexis.mark, handed_over), default=None))
 
 
@@ -73,7 +73,9 @@ class _Search:
                 return () if tested else found[0]
             case Call("_==_" | "_!=_"):
                 sides = zip(node.children, reversed(found), strict=True)
-                self.compared += [child for child, other in sides if not other and _is_marked(child)]
+                self.compared += [
+                    child for child, other in sides if not other and (_is_marked(child) or child.is_optional)
+                ]
                 return ()
             case Call("_?_:_"):
                 self.handed_over += found[0]
@@ -114,7 +116,7 @@ def _is_marked(node: Node) -> bool:
             return False
 
 
-class _Lexis:
+class Lexis:
     """The places of nodes in the text, as far as CEL does not name them."""
 
     def __init__(self, text: str) -> None:
@@ -140,7 +142,7 @@ class _Lexis:
             return 0
         if self.tokens[number].text == "(":
             number = self._name(number)
-        while number and self.tokens[number - 1].text == "(" and self._closing(number - 1) < node.position:
+        while number and self.tokens[number - 1].text == "(" and self.closing(number - 1).start < node.position:
             number -= 1
         return self.tokens[number].start
 
@@ -163,15 +165,11 @@ class _Lexis:
             at -= 2
         return max(at, 0)
 
-    def _closing(self, opener: int) -> int:
-        """The offset of what closes a bracket; that of the last token where nothing does."""
+    def closing(self, opener: int) -> Token:
+        """What closes a bracket; the last token where nothing does."""
         depth = 0
         for token in self.tokens[opener:]:
-            depth += _turn(token)
+            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}")) if token.kind == "symbol" else 0
             if depth == 0:
-                return token.start
-        return self.tokens[-1].start
-
-
-def _turn(token: Token) -> int:
-    return (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}")) if token.kind == "symbol" else 0
+                return token
+        return self.tokens[-1]

@@ -141,7 +141,7 @@ class Insertion:
     text: str
 
 
-def guard(text: str) -> tuple[str, tuple[Insertion, ...]]:
+def guard(text: str, *, open_types: bool = False) -> tuple[str, tuple[Insertion, ...]]:
     """The text with what costs more than it shows guarded, and the insertions in the order of their places.
 
     ``x.map(``, ``x.filter(`` and ``x.sortBy(`` are an error where ``x`` is a map, which has no order: ``x + []`` is
@@ -149,6 +149,9 @@ def guard(text: str) -> tuple[str, tuple[Insertion, ...]]:
     ``entries__``, before CEL copies it, and regular expressions the size of their texts to ``search__``. ``flatten``
     and ``regex`` get a ``__``, with which they are functions of ours that have bounds; ``regex.extract`` is ``[?0]`` of
     a list there. What has no bounds gets it, too, and is unknown: ``lists.range`` and the method ``flatten``.
+
+    ``open_types``: what ``[?k]``, ``first()`` and ``last()`` give of a value of unknown type is of unknown type as
+    well. CEL's checker takes it for the first type that it is held beside, null too.
     """
     found = [t for t in tokens(text) if t.kind != "comment"]
     starts, ends = _operand_starts(found), _ends_of_arguments(found)
@@ -159,6 +162,8 @@ def guard(text: str) -> tuple[str, tuple[Insertion, ...]]:
             insertions += _counted(found, number, starts[number - 1])
         elif (before.text in _OURS or before.text in _RENAMED) and not (number and found[number - 1].text == "."):
             insertions += _bounded(found, number, ends)
+    if open_types:
+        insertions += _opened(found, ends)
     insertions.sort(key=lambda i: i.at)
     pieces, done = list[str](), 0
     for insertion in insertions:
@@ -180,6 +185,16 @@ def _counted(found: list[Token], dot: int, operand: int) -> Iterator[Insertion]:
         return
     yield Insertion(found[operand].start, "cel.bind(list__, ")
     yield Insertion(found[dot].start, guarded)
+
+
+def _opened(found: list[Token], closed: dict[int, list[int]]) -> Iterator[Insertion]:
+    """Behind what makes an optional: an alternative that never has a value, and has no type."""
+    for number in range(1, len(found) - 1):
+        before, token, after = found[number - 1 : number + 2]
+        asks = token.text == "[" and after.text == "?" and _ends_operand(before)
+        picks = token.text == "(" and before.text in ("first", "last")
+        if (asks or picks) and (ends := closed.get(number)):
+            yield Insertion(found[ends[-1]].end, ".or(optional.ofNonZeroValue(dyn(0)))")
 
 
 def _bounded(found: list[Token], at: int, closed: dict[int, list[int]]) -> Iterator[Insertion]:

@@ -96,6 +96,9 @@ def _before(source: SourceFile, at: int) -> int:
 _QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
 
 
+_NEGATION = 'an expression that begins with `!` is put in quotes: `when: "!has(...)"`'
+
+
 def _hint(source: SourceFile, first: int, last: int) -> str | None:
     """What is probably wrong in the lines between two offsets."""
     numbers = range(source.position(first).line, source.position(last).line + 1)
@@ -104,6 +107,8 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
         return "YAML is indented with spaces, never with tabs"
     if any(re.search(r"[:,{-]\s+[@`%]", line) for line in lines):
         return "a value that begins with `@`, `%` or a back quote is put in quotes"
+    if any(re.search(r"[:,{-]\s+!", line) for line in lines):
+        return _NEGATION
     if any(re.search(r"[\w/.*)\]]\[", line.partition("{")[2]) for line in lines):
         return "inside `{ }` put a value that holds `[`, `]`, `{`, `}` or `,` in quotes"
     if any("$[" in line for line in lines):
@@ -153,7 +158,7 @@ class _Composer:
                 rules.YAML_FEATURE,
                 f"tags such as `{event.tag}` have no meaning here",
                 self.span(event),
-                "leave the tag out; quote the value if it is text",
+                _NEGATION if event.tag.startswith("!") else "leave the tag out; quote the value if it is text",
             )
         match event:
             case yaml.ScalarEvent():

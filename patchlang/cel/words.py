@@ -1,0 +1,92 @@
+"""What other languages call the functions of CEL, and what to write instead."""
+
+from __future__ import annotations
+
+from ..diagnostics import closest, did_you_mean
+
+_METHODS = (
+    "all charAt contains distinct endsWith exists exists_one filter first format hasValue indexOf join last "
+    "lastIndexOf lowerAscii map matches optFlatMap optMap or orValue replace reverse size slice sort sortBy split "
+    "startsWith substring trim upperAscii value"
+).split()
+_GO_WITHOUT = "write `m[?'key'].orValue('...')`"
+_GREATEST, _LEAST = "write `math.greatest(list)`", "write `math.least(list)`"
+_REPLACE = "write `regex.replace(text, re, new)`"
+_HAS_NONE = "CEL has none; a script that needs it stays a script"
+_METHODS_OF_OTHERS = {
+    "add": "write `list + [entry]`", "any": "write `exists(x, ...)`", "append": "write `list + [entry]`",
+    "concat": "write `a + b`", "containsKey": "write `'key' in map`", "count": "write `filter(x, ...).size()`",
+    "default": _GO_WITHOUT, "each": "write `map(x, ...)`", "endswith": "write `endsWith(...)`",
+    "entries": "write `keys(m).map(k, ... m[k] ...)`", "every": "write `all(x, ...)`",
+    "find": "write `indexOf(...)`, or `filter(x, ...)[?0]`", "findall": "write `regex.extractAll(text, re)`",
+    "flatten": "write `flatten(list)`, which opens the lists in a list", "get": _GO_WITHOUT,
+    "getOrDefault": _GO_WITHOUT, "gsub": _REPLACE, "has": "write `'key' in map`",
+    "includes": "write `contains(...)`, or `x in list`", "isEmpty": "write `size() == 0`",
+    "items": "write `keys(m).map(k, ... m[k] ...)`", "keys": "write `keys(m)`", "len": "write `size()`",
+    "length": "write `size()`", "lower": "write `lowerAscii()`", "match": "write `matches(re)`", "max": _GREATEST,
+    "min": _LEAST, "push": "write `list + [entry]`", "replaceAll": "`replace(old, new)` replaces all of them",
+    "some": "write `exists(x, ...)`", "sorted": "write `sort()`", "startswith": "write `startsWith(...)`",
+    "strip": "write `trim()`", "sub": _REPLACE, "substr": "write `substring(from, to)`", "toInt": "write `int(x)`",
+    "toLowerCase": "write `lowerAscii()`", "toString": "write `string(x)`", "toUpperCase": "write `upperAscii()`",
+    "uniq": "write `distinct()`", "unique": "write `distinct()`", "upper": "write `upperAscii()`",
+    "values": "write `keys(m).map(k, m[k])`",
+}  # fmt: skip
+_FUNCTIONS_OF_OTHERS = {
+    "abs": "write `math.abs(n)`", "any": "write `list.exists(x, ...)`", "base64": _HAS_NONE,
+    "ceil": "write `math.ceil(n)`", "coalesce": _GO_WITHOUT, "concat": "write `a + b`", "date": _HAS_NONE,
+    "default": _GO_WITHOUT, "env": "declare it in `spec.facts`, and write `facts.env.NAME`",
+    "file": "declare it in `spec.facts`, and write `facts.files.NAME`", "float": "write `double(x)`",
+    "floor": "write `math.floor(n)`", "get": _GO_WITHOUT, "len": "write `size(x)`", "length": "write `size(x)`",
+    "list": "write `[a, b]`", "lists": "there are methods, `list.sort()`, and `range(n)` and `flatten(list)`",
+    "lower": "write `text.lowerAscii()`", "match": "write `text.matches(re)`", "max": "write `math.greatest(a, b)`",
+    "min": "write `math.least(a, b)`", "now": _HAS_NONE, "print": _HAS_NONE,
+    "printf": "write `'%s'.format([x])`", "rand": _HAS_NONE, "random": _HAS_NONE,
+    "regex": "there are `regex.extract`, `regex.extractAll`, `regex.replace` and `text.matches(re)`",
+    "round": "write `math.round(n)`", "sets": _HAS_NONE, "sorted": "write `list.sort()`",
+    "sprintf": "write `'%s'.format([x])`", "sqrt": "write `math.sqrt(n)`", "str": "write `string(x)`",
+    "sum": "CEL adds two numbers, `a + b`, and has no sum of a list", "trim": "write `text.trim()`",
+    "upper": "write `text.upperAscii()`", "uuid": _HAS_NONE,
+}  # fmt: skip
+
+NAMESPACES = {
+    "lists": (),
+    "math": (
+        "abs bitAnd bitNot bitOr bitShiftLeft bitShiftRight bitXor ceil floor greatest isFinite isInf isNaN least "
+        "round sign sqrt trunc"
+    ).split(),
+    "optional": ["none", "of", "ofNonZeroValue"],
+    "regex": ["extract", "extractAll", "replace"],
+    "strings": ["quote"],
+}
+
+
+def method_help(name: str) -> str:
+    """What to write instead of a method that is not there, or not with these arguments."""
+    if name == "slice":
+        return "of a list it takes two positions, `slice(from, to)`; of a text write `substring(from, to)`"
+    if name in _METHODS:
+        return "it is there with other arguments, or of other values"
+    return _METHODS_OF_OTHERS.get(name) or did_you_mean(name, _METHODS, "methods")
+
+
+def function_help(name: str, known: list[str]) -> str:
+    """What to write instead of a name that is not there; ``known`` are those that are."""
+    if name in _FUNCTIONS_OF_OTHERS:
+        return _FUNCTIONS_OF_OTHERS[name]
+    if name in _METHODS:
+        return f"it is a method: `x.{name}(...)`"
+    near = closest(name, known)
+    return did_you_mean(name, [near] if near else known, "there are")
+
+
+def namespace_help(namespace: str, name: str) -> str:
+    """What to write instead of a function that a namespace does not have."""
+    known = NAMESPACES[namespace]
+    if namespace == "math" and name in _FUNCTIONS_OF_OTHERS:
+        return _FUNCTIONS_OF_OTHERS[name]
+    near = closest(name, known)
+    if near is None and namespace in _FUNCTIONS_OF_OTHERS:
+        return _FUNCTIONS_OF_OTHERS[namespace]
+    if near is not None:
+        return f"did you mean `{namespace}.{near}`?"
+    return f"there are: {', '.join(f'{namespace}.{one}' for one in known)}"
