@@ -20,6 +20,7 @@ _CROWDED = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
 # what libxml2 quotes of texts: an unescaped `&` in a password is an entity to it, and it shows comments and URIs
 _NAMED = pattern(r"(within comment|\bxmlns\b|PI|Bytes?|encoding)\b.*", re.DOTALL)
 _ENCODING = pattern(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
+_ASCII = b"us-ascii"
 
 
 def read_root(data: bytes) -> etree._Element:
@@ -30,8 +31,11 @@ def read_root(data: bytes) -> etree._Element:
     except UnicodeDecodeError as e:
         raise fail(rules.BAD_DOMAIN, f"the domain XML is not UTF-8 (byte {e.start})") from None
     declared = _ENCODING.match(data)
-    if declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+    if declared and declared[1].lower() not in (b"utf-8", b"utf8", _ASCII):
         raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1].decode()}; only UTF-8 is read")
+    if declared and declared[1].lower() == _ASCII and not data.isascii():
+        at = next(number for number, byte in enumerate(data) if byte > 127)
+        raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1].decode()}, and is not (byte {at})")
     if len(data) > 2 * MAX_NODES and data.count(b"<") > 2 * MAX_NODES:
         raise fail(rules.BAD_DOMAIN, f"the domain XML has more than {MAX_NODES} nodes")
     named = b"<!DOCTYPE" in data
@@ -55,6 +59,28 @@ def read_root(data: bytes) -> etree._Element:
     if root.tag != "domain":
         raise fail(rules.WRONG_ROOT, f"the root of the domain XML is `{str(root.tag)[:80]}`, not `domain`")
     return root
+
+
+def as_declared(data: bytes) -> bytes:
+    """What came of a domain, such that it is in the encoding that it declares.
+
+    What ASCII lacks is written as character references; where those cannot stand, as in names, the declaration changes.
+    """
+    declared = _ENCODING.match(data)
+    if declared is None or declared[1].lower() != _ASCII or data.isascii():
+        return data
+    referring = data.decode().encode("ascii", "xmlcharrefreplace")
+    try:
+        if _all_in(referring) == _all_in(data):
+            return referring
+    except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
+    return data[: declared.start(1)] + b"utf-8" + data[declared.end(1) :]
+
+
+def _all_in(data: bytes) -> list[tuple[object, ...]]:
+    nodes = etree.fromstring(data, _PARSER).iter()
+    return [(node.tag, node.text, node.tail, dict(node.attrib)) for node in nodes]
 
 
 def is_crowded(root: etree._Element, data: bytes) -> bool:

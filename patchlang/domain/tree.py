@@ -24,7 +24,7 @@ from .indent import Indentation, edge_child
 from .index import Element, Index
 from .protected import Protected
 from .provenance import Provenance
-from .read import MAX_ATTRIBUTES, read_root
+from .read import MAX_ATTRIBUTES, as_declared, read_root
 from .splice import Changes, Splicer, content_of, same_as_before
 
 MAX_DEPTH = 256
@@ -242,7 +242,7 @@ class DomainTree:
         dirty = self._changes.dirty()
         if same_as_before(self.root, self.root, self._changes, dirty):
             return self._data
-        return Splicer(self._index, self._changes, dirty, self.preferred).document(self.root)
+        return as_declared(Splicer(self._index, self._changes, dirty, self.preferred).document(self.root))
 
     # -- primitives, each with its undo --------------------------------------------------------------------------
 
