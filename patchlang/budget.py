@@ -15,7 +15,7 @@ from .source import Span
 
 LIMIT = 16 << 20
 ELEMENT = 1024
-"""An element in the domain that was not there: its node, what undoes it, and its markup."""
+"""An element in the domain that was not there: its node, what is known of it, and its markup."""
 BUILT = 256
 """One that is built and not in the domain yet."""
 TOUCHED = 1024
@@ -23,7 +23,7 @@ TOUCHED = 1024
 CHILD = 128
 """A child of an element whose content changes, as it was."""
 CHANGE = 256
-"""What undoes a change."""
+"""What is noted of a change."""
 WRITTEN = 4
 """A character of text in the domain, and in what becomes of it."""
 
@@ -49,7 +49,7 @@ class Budget:
         self._held += size
 
     def keep(self, size: int) -> None:
-        """For what stays to the end of the run, or till it is undone."""
+        """For what stays to the end of the run."""
         self.check(size)
         self.kept += size
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Generic, TypeVar
 
 from . import rules
-from .budget import Budget
 from .compile import CompiledDocument, Program
 from .diagnostics import Diagnostic, PatchError, Severity
 from .document.model import FailurePolicy
@@ -22,15 +21,7 @@ from .source import SourceFile, Span, Text
 from .vmi import parse_vmi
 from .xpath.query import Query, to_cel
 
-
-class Undoable(Protocol):
-    """What a run works on: a domain tree, or cloud-init data."""
-
-    def mark(self) -> Any:
-        """A point to come back to."""
-
-    def rollback(self, mark: Any) -> None:
-        """Undo all that came after the mark."""
+S = TypeVar("S")
 
 
 def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progress | None = None) -> Outcome:
@@ -42,11 +33,11 @@ def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progr
     trace: list[DocumentTrace] = []
     try:
         vmi_data = parse_vmi(vmi)
-        tree = domain_tree.parse(domain)
         names = Names(program.texts, lambda: [vmi_data])
-        run = Run(program, tree, lambda d: d.domain, partial(_domain_scope, tree, vmi_data, names), trace, progress)
+        begin, new_scope = partial(domain_tree.parse, domain), partial(_domain_scope, vmi_data, names)
+        run = Run(program, begin, lambda d: d.domain, new_scope, trace, progress)
         warnings = run.all()
-        return Outcome(tree.result(), tuple(warnings), tuple(trace))
+        return Outcome(run.state.result(), tuple(warnings), tuple(trace))
     except PatchError as e:
         return Outcome(None, (e.diagnostic,), tuple(trace))
 
@@ -66,22 +57,20 @@ def patch_cloud_init(
     try:
         vmi_data = parse_vmi(vmi)
         opened = open_cloud_init(cloud_init_data, no_cloud_source)
-        state = CloudInitState(opened)
         names = Names(program.texts, lambda: [vmi_data, opened.record, opened.facts()])
 
-        budget = Budget()
+        def new_scope(state: CloudInitState, _document: CompiledDocument) -> Scope:
+            return Scope(vmi_data, state.budget, facts={"cloudInit": state.facts}, names=names)
 
-        def new_scope(_document: CompiledDocument) -> Scope:
-            return Scope(vmi_data, budget, facts={"cloudInit": state.facts}, names=names)
-
-        warnings = Run(program, state, lambda d: d.cloud_init, new_scope, trace, progress).all()
-        closed = state.current.close(names)
+        run = Run(program, partial(CloudInitState, opened), lambda d: d.cloud_init, new_scope, trace, progress)
+        warnings = run.all()
+        closed = run.state.current.close(names)
         return CloudInitOutcome(closed.data, closed.no_cloud_source, (*warnings, *closed.warnings), tuple(trace))
     except PatchError as e:
         return CloudInitOutcome(None, None, (e.diagnostic,), tuple(trace))
 
 
-def _domain_scope(tree: DomainTree, vmi: dict[str, Any], names: Names, document: CompiledDocument) -> Scope:
+def _domain_scope(vmi: dict[str, Any], names: Names, tree: DomainTree, document: CompiledDocument) -> Scope:
     tree.preferred |= {uri: prefix for prefix, uri in document.namespaces.items()}
     return Scope(vmi, tree.budget, query=_DomainQueries(tree, document), names=names)
 
@@ -110,20 +99,24 @@ def _text_of_query(text: str) -> Text:
     return Text(text, lambda start, end: Span(source, start, len(text) if end is None else end))
 
 
-class Run:
-    """One pass of a program's documents over a state that can be rolled back."""
+class Run(Generic[S]):
+    """One pass of a program's documents over a state that ``begin`` gives.
+
+    What a document did is undone by another beginning, with the documents before it: so nothing of it is left.
+    """
 
     def __init__(
         self,
         program: Program,
-        state: Undoable,
+        begin: Callable[[], S],
         edits_of: Callable[[CompiledDocument], Sequence[CompiledEdit[Any]]],
-        new_scope: Callable[[CompiledDocument], Scope],
+        new_scope: Callable[[S, CompiledDocument], Scope],
         trace: list[DocumentTrace],
         progress: Progress | None,
     ) -> None:
         self.program = program
-        self.state = state
+        self.begin = begin
+        self.state = begin()
         self.edits_of = edits_of
         self.new_scope = new_scope
         self.trace = trace
@@ -132,27 +125,37 @@ class Run:
     def all(self) -> list[Diagnostic]:
         """Run every document; the warnings of those that were ignored. Raises PatchError at the first failure."""
         warnings: list[Diagnostic] = []
+        applied: list[CompiledDocument] = []
         for document in self.program.documents:
             if not self.edits_of(document):
                 continue
-            self.progress(document.name, document.span)
-            trace = DocumentTrace(document.name, document.span, document.priority)
+            trace = new_trace(document)
             self.trace.append(trace)
-            mark = self.state.mark()
-            try:
-                self.document(document, trace)
-            except PatchError as e:
-                cause = _belonging(e.diagnostic, document.name, document.span)
-                if document.failure_policy is not FailurePolicy.IGNORE or _is_of_input(cause):
-                    trace.state, trace.reason = State.FAILED, cause.message
-                    raise PatchError(cause) from None
-                self.state.rollback(mark)
-                trace.state, trace.reason = State.IGNORED, cause.message
-                warnings.append(left_out(cause, document.name))
+            cause = self.cause_of_failure(document, trace)
+            if cause is None:
+                applied.append(document)
+                continue
+            if document.failure_policy is not FailurePolicy.IGNORE or _is_of_input(cause):
+                trace.state, trace.reason = State.FAILED, cause.message
+                raise PatchError(cause)
+            trace.state, trace.reason = State.IGNORED, cause.message
+            warnings.append(left_out(cause, document.name))
+            self.state = self.begin()
+            for earlier in applied:
+                self.document(earlier, new_trace(earlier))
         return warnings
 
+    def cause_of_failure(self, document: CompiledDocument, trace: DocumentTrace) -> Diagnostic | None:
+        """Run a document; why it fails, None where it does not."""
+        try:
+            self.document(document, trace)
+        except PatchError as e:
+            return _belonging(e.diagnostic, document.name, document.span)
+        return None
+
     def document(self, document: CompiledDocument, trace: DocumentTrace) -> None:
-        scope = self.new_scope(document)
+        self.progress(document.name, document.span)
+        scope = self.new_scope(self.state, document)
         with scope.budget.passing():
             self.in_scope(document, scope, trace)
 
@@ -175,6 +178,10 @@ class Run:
             except PatchError as e:
                 edit_trace.reason = "failed"
                 raise PatchError(_belonging(e.diagnostic, document.name, edit.span)) from None
+
+
+def new_trace(document: CompiledDocument) -> DocumentTrace:
+    return DocumentTrace(document.name, document.span, document.priority)
 
 
 def _untold(_document: str, _span: Span) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import rules
+from ..budget import Budget
 from ..cel.template import TemplateProgram, as_text, check_true
 from ..diagnostics import PatchError, fail
 from ..document.model import Expect, ListPosition, Target
@@ -25,17 +26,12 @@ if TYPE_CHECKING:
 
 
 class CloudInitState:
-    """The cloud-init data of a run; it is replaced by each edit, so a mark is what it was."""
+    """The cloud-init data of a run; it is replaced by each edit."""
 
     def __init__(self, current: CloudInit) -> None:
         self.current = current
+        self.budget = Budget()
         self._facts: tuple[CloudInit, dict[str, Any]] | None = None
-
-    def mark(self) -> CloudInit:
-        return self.current
-
-    def rollback(self, mark: CloudInit) -> None:
-        self.current = mark
 
     def facts(self) -> dict[str, Any]:
         """CEL's ``cloudInit`` at this moment."""

@@ -41,7 +41,7 @@ class DomainOp(Protocol):
     """A compiled op."""
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        """Change the tree. Raises PatchError (PL4xx); what it had changed by then is the caller's to undo."""
+        """Change the tree. Raises PatchError (PL4xx); then the tree is of no more use."""
 
 
 @record

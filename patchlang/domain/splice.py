@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import takewhile
-from typing import Any
 
 from lxml import etree
 
@@ -42,10 +41,6 @@ class Changes:
     chunks: dict[Slot, tuple[Chunk, ...]]
     parents: dict[Element, Element]
     new: dict[Element, str | None]
-
-    def noted(self) -> tuple[dict[Element, Any], ...]:
-        """What only grows while edits go on."""
-        return self.starts, self.contents, self.parents, self.new
 
     def dirty(self) -> Dirty:
         """Touched elements and all above them."""

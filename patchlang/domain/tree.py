@@ -1,4 +1,4 @@
-"""Domain XML as a tree that can be edited and undone, and whose untouched parts come back as the bytes they were.
+"""Domain XML as a tree that can be edited, and whose untouched parts come back as the bytes they were.
 
 lxml holds the tree; the first edit looks up where in the input each node stands (:mod:`patchlang.domain.index`), and
 :meth:`DomainTree.result` splices the outcome from the input (:mod:`patchlang.domain.splice`).
@@ -6,9 +6,9 @@ lxml holds the tree; the first edit looks up where in the input each node stands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from lxml import etree
@@ -41,11 +41,8 @@ def parse(data: bytes) -> DomainTree:
     return DomainTree(data, read_root(data))
 
 
-Mark = tuple[int, tuple[int, ...], int]
-
-
 class DomainTree:
-    """A domain under edit. Every change goes through its methods and can be undone back to a :meth:`mark`.
+    """A domain under edit. Every change goes through its methods.
 
     ``preferred`` are prefixes by namespace, for names that need a new declaration; ``budget`` is what the run may make.
     """
@@ -59,7 +56,6 @@ class DomainTree:
         self._changes = Changes({}, {}, {}, {}, {})
         self.provenance = Provenance(self._changes)
         self.protected = Protected(root, self.provenance.path)
-        self._undo: list[Callable[[], None]] = []
         self._indentation = Indentation(root, self._changes.contents)
 
     # -- what edits do -------------------------------------------------------------------------------------------
@@ -71,10 +67,8 @@ class DomainTree:
         self._count(value)
         if name not in element.attrib and len(element.attrib) >= MAX_ATTRIBUTES:
             raise fail(rules.LIMIT, f"the patches give an element more than {MAX_ATTRIBUTES} attributes")
-        before = element.get(name)
         self._touch_start(element)
         element.set(name, value)
-        self._undo.append(partial(_set_or_remove, element, name, before))
         return True
 
     def remove_attribute(self, element: Element, name: str) -> bool:
@@ -82,8 +76,7 @@ class DomainTree:
             return False
         self._count()
         self._touch_start(element)
-        number, value = list(element.attrib).index(name), str(element.attrib.pop(name))
-        self._undo.append(partial(_put_attribute_back, element, number, name, value))
+        del element.attrib[name]
         return True
 
     def rename_attribute(self, element: Element, name: str, to: str) -> bool:
@@ -91,8 +84,7 @@ class DomainTree:
             return False
         self._count()
         self._touch_start(element)
-        _rename_attribute(element, name, to)
-        self._undo.append(partial(_rename_attribute, element, to, name))
+        set_attributes(element, [(to if key == name else key, value) for key, value in element.attrib.items()])
         return True
 
     def rename(self, element: Element, tag: str) -> bool:
@@ -100,7 +92,6 @@ class DomainTree:
             return False
         self._count()
         self._touch_start(element)
-        self._undo.append(partial(setattr, element, "tag", element.tag))
         element.tag = tag
         return True
 
@@ -218,33 +209,18 @@ class DomainTree:
             new.append(copied)
         return new
 
-    # -- undoing -------------------------------------------------------------------------------------------------
-
-    def mark(self) -> Mark:
-        return len(self._undo), tuple(map(len, self._changes.noted())), self.budget.kept
-
-    def rollback(self, mark: Mark) -> None:
-        """Undo all changes since the mark, and forget them."""
-        self._indentation.forget()
-        number, sizes, self.budget.kept = mark
-        while len(self._undo) > number:
-            self._undo.pop()()
-        for notes, size in zip(self._changes.noted(), sizes, strict=True):
-            while len(notes) > size:
-                notes.popitem()
-
     # -- the result ----------------------------------------------------------------------------------------------
 
     def result(self) -> bytes:
         """The domain as bytes; the very input where the outcome equals it as XML."""
-        if not self._undo:
+        if not self._changes.starts and not self._changes.contents:
             return self._data
         dirty = self._changes.dirty()
         if same_as_before(self.root, self.root, self._changes, dirty):
             return self._data
         return as_declared(Splicer(self._index, self._changes, dirty, self.preferred).document(self.root))
 
-    # -- primitives, each with its undo --------------------------------------------------------------------------
+    # -- primitives ----------------------------------------------------------------------------------------------
 
     @cached_property
     def _index(self) -> Index:
@@ -274,15 +250,8 @@ class DomainTree:
         return (Chunk(value, raw),) if raw else ()
 
     def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
-        before, text = self._changes.chunks.get((owner, tail)), owner.tail if tail else owner.text
-        self._undo.append(partial(self._put_chunks, owner, tail, before, text))
-        self._put_chunks(owner, tail, chunks, "".join(c.value for c in chunks) or None)
-
-    def _put_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...] | None, text: str | None) -> None:
-        if chunks is None:
-            self._changes.chunks.pop((owner, tail), None)
-        else:
-            self._changes.chunks[owner, tail] = chunks
+        self._changes.chunks[owner, tail] = chunks
+        text = "".join(c.value for c in chunks) or None
         if tail:
             owner.tail = text
         else:
@@ -301,15 +270,10 @@ class DomainTree:
             case Position.APPEND:
                 anchor.append(node)
 
-        self._undo.append(partial(_take_out, node))
-
     def _detach(self, node: Element, parent: Element) -> None:
-        previous, following = node.getprevious(), node.getnext()
-
         if node not in self._changes.new:
             self._changes.parents.setdefault(node, parent)
         parent.remove(node)
-        self._undo.append(partial(_put_back, node, previous, following, parent))
 
     # -- white space ---------------------------------------------------------------------------------------------
 
@@ -360,37 +324,3 @@ def _height(node: Element) -> int:
         height += 1
         level = [child for element in level for child in element]
     return height
-
-
-def _take_out(node: Element) -> None:
-    parent = node.getparent()
-    assert parent is not None, "it was put in"
-    node.tail = None
-    parent.remove(node)
-
-
-def _put_back(node: Element, previous: Element | None, following: Element | None, parent: Element) -> None:
-    if previous is not None:
-        text, previous.tail = previous.tail, None
-        previous.addnext(node)
-        previous.tail = text
-    elif following is not None:
-        following.addprevious(node)
-    else:
-        parent.append(node)
-
-
-def _set_or_remove(element: Element, name: str, value: str | None) -> None:
-    if value is None:
-        del element.attrib[name]
-    else:
-        element.set(name, value)
-
-
-def _put_attribute_back(element: Element, number: int, name: str, value: str) -> None:
-    items = list(element.attrib.items())
-    set_attributes(element, [*items[:number], (name, value), *items[number:]])
-
-
-def _rename_attribute(element: Element, name: str, to: str) -> None:
-    set_attributes(element, [(to if key == name else key, value) for key, value in element.attrib.items()])

@@ -42,7 +42,7 @@ class Values:
         compiled, _ = load_sources([source(f"variables:\n{variables}domain:\n  - {{op: test, path: /domain}}\n")])
         assert compiled is not None
         tree = parse(self.domain)
-        scope = engine._domain_scope(tree, self.vmi, Names(), compiled.documents[0])
+        scope = engine._domain_scope(self.vmi, Names(), tree, compiled.documents[0])
         scope.variables, scope.loop = dict(self.variables), dict(self.loop)
         if self.path is not None:
             found = tree.root.xpath(self.path)[0]
