@@ -140,6 +140,7 @@ class Run(Generic[S]):
                 raise PatchError(cause)
             trace.state, trace.reason = State.IGNORED, cause.message
             warnings.append(left_out(cause, document.name))
+            del self.state  # before another one takes as much memory
             self.state = self.begin()
             for earlier in applied:
                 self.document(earlier, new_trace(earlier))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import json
+import re
 from typing import Any
 
 import yaml
@@ -190,6 +192,79 @@ def test_a_value_never_becomes_markup_in_network_data(value: str, as_json: bool)
     after = json.loads(outcome.data)["NetworkData"]
     wanted = {"version": 2, "ethernets": {"eth0": {"set-name": value}}}
     assert identical(json.loads(after) if as_json else yaml.safe_load(after), wanted)
+
+
+HOLE = "$[ vmi.metadata.name ]"
+HOLES = st.sampled_from([HOLE, f"-{HOLE}-", f"{HOLE}{HOLE}"])
+COMPUTED = cloud_init_edits(
+    st.sampled_from(
+        ["/a", "/a/-", "/b/0", "/b/[name={}]", "/b/[={}]/c", "/b/[{}=a]", "/{}", "/a/{}/b", "/name/{}", "/{}{}", ""]
+    ).map(lambda pointer: pointer.replace("{}", HOLE)),
+    st.recursive(
+        HOLES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=2), max_leaves=3
+    ),
+).map(lambda edit: {**edit, "target": "userData"} if "target" in edit else edit)
+
+
+@given(MAPS, st.lists(COMPUTED, min_size=1, max_size=2), TEXT)
+def test_a_value_never_becomes_markup_or_path_in_any_edit(data: Any, edits: list[dict[str, Any]], value: str) -> None:
+    """Maps, lists and texts come out as with a harmless value, and as many; or the edit is refused in words."""
+    assume(not re.fullmatch(r"[0-9]*|-", value) and value not in NAMES_THERE)
+    for edit in edits:
+        edit.pop("part", None)
+    assume(loaded(edits) is not None)
+    text = "#cloud-config\n" + yaml.safe_dump(data, allow_unicode=True)
+    plain, strange = (run(edits, record(text), {"metadata": {"name": name}}) for name in ("harmless", value))
+    if plain.data is None or strange.data is None:
+        assert all(d.message for outcome in (plain, strange) for d in outcome.diagnostics)
+        return
+    before, after = (user_data(outcome) for outcome in (plain, strange))
+    if before.startswith("#cloud-config") or after.startswith("#cloud-config"):
+        assert shape(yaml.safe_load(after)) == shape(yaml.safe_load(before))
+    else:
+        assert [kind for kind, _ in parts_of(after)] == [kind for kind, _ in parts_of(before)]
+
+
+NAMES_THERE = ["a", "b", "c", "name", "x/y", "yes", "é: #"]
+
+
+def shape(data: Any) -> Any:
+    """Data without its texts, and without its keys, which may be computed."""
+    match data:
+        case dict():
+            return "map", sorted(repr(shape(item)) for item in data.values())
+        case list():
+            return "list", [shape(item) for item in data]
+        case _:
+            return type(data).__name__
+
+
+def parts_of(text: str) -> list[tuple[str, str]]:
+    """The parts of a MIME message as Python's own reader finds them."""
+    message = email.message_from_string(text)
+    leaves = [part for part in message.walk() if not part.is_multipart()]
+    return [(part.get_content_type(), bytes(part.get_payload(decode=True)).decode()) for part in leaves]
+
+
+@given(TEXT, st.sampled_from(["#cloud-config\na: 1\n", "#!/bin/sh\necho $1\n", "two"]))
+@example("\n--==patchlang==\nContent-Type: text/x-shellscript\n\nid\n", "#cloud-config\na: 1\n")
+@example("\n--==patchlang==--\n", "two")
+@example("\r\n--b\r\n", "two")
+def test_a_value_never_becomes_a_part(value: str, text: str) -> None:
+    """Whatever boundary it guesses."""
+    edit = {
+        "op": "addPart",
+        "contentType": "text/x-shellscript",
+        "filename": "new.sh",
+        "content": f"#!/bin/sh\n: {HOLE}\n",
+    }
+    if text == "two":
+        first = {**edit, "filename": "first.sh", "content": "#!/bin/sh\n"}
+        text = user_data(run([first], record("#cloud-config\na: 1\n")))
+    plain, strange = (run([edit], record(text), {"metadata": {"name": name}}) for name in ("harmless", value))
+    before, after = parts_of(user_data(plain)), parts_of(user_data(strange))
+    assert after[:-1] == before[:-1]
+    assert after[-1] == (before[-1][0], f"#!/bin/sh\n: {value}\n")
 
 
 @given(cloud_configs(), POINTERS, JSON)
