@@ -1,7 +1,7 @@
 """Every kind of finding, by stage.
 
 PL0xx files and YAML, PL1xx shape, PL2xx expressions, PL3xx advice, PL4xx apply, PL5xx input,
-PL6xx tests, PL7xx manifests, PL8xx comments that ignore findings, PL9xx libvirt's grammar.
+PL6xx tests, PL7xx manifests, PL8xx comments that ignore findings, PL9xx libvirt's grammar and the fields of the VMI.
 """
 
 from .diagnostics import Rule
@@ -116,3 +116,6 @@ MISPLACED_TEXT = Rule("PL904", "misplaced-text")
 IMPOSSIBLE_STEP = Rule("PL905", "impossible-step")
 OTHER_VERSION = Rule("PL906", "other-libvirt")
 NEEDLESS_SEARCH = Rule("PL907", "needless-search")
+UNKNOWN_VMI_FIELD = Rule("PL911", "unknown-vmi-field")
+VMI_TYPE = Rule("PL912", "vmi-type")
+UNGUARDED_FIELD = Rule("PL913", "unguarded-field")

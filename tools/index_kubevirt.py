@@ -51,15 +51,13 @@ def grouped(known: Iterable[Fact]) -> dict[str, list[str]]:
     return by_type
 
 
-def index(releases: dict[str, dict[str, Any]]) -> str:
-    """The text of the file; ``releases`` from the oldest to the newest."""
-    lines = [f'{{"root": {json.dumps(next(iter(releases.values()))["root"])}, "releases": {{']
+def changes(root: str, releases: dict[str, set[Fact]]) -> str:
+    """The text of an index of facts; ``releases`` from the oldest to the newest."""
+    lines = [f'{{"root": {json.dumps(root)}, "releases": {{']
     before: set[Fact] = set()
-    for release, structs in releases.items():
-        known = facts(structs)
-        changes = {"new": grouped(known - before), "gone": grouped(before - known)}
+    for release, known in releases.items():
         parts = []
-        for word, types in changes.items():
+        for word, types in (("new", grouped(known - before)), ("gone", grouped(before - known))):
             if types:
                 rows = ",\n".join(f"  {json.dumps(type)}: {json.dumps(names)}" for type, names in types.items())
                 parts.append(f'"{word}": {{\n{rows}\n }}')
@@ -67,6 +65,12 @@ def index(releases: dict[str, dict[str, Any]]) -> str:
         lines.append(f" {json.dumps(release)}: {{{', '.join(parts)}}}{end}")
         before = known
     return "\n".join(lines) + "\n}}\n"
+
+
+def index(releases: dict[str, dict[str, Any]]) -> str:
+    """The text of the file."""
+    root = next(iter(releases.values()))["root"]
+    return changes(root, {release: facts(structs) for release, structs in releases.items()})
 
 
 def age(release: str) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
     python tools/measure_typos.py > benchmarks/typos.json
     python tools/measure_typos.py --of values > benchmarks/values.json
+    python tools/measure_typos.py --of vmi > benchmarks/vmi.json
 
 A typo is made where the grammar has a word: in the name of an element or attribute in a path, a fragment, a key of
 ``merge`` or ``rename``, and in a value that the grammar lists for an attribute or element of that name. Not in what is
@@ -119,22 +120,7 @@ class Subject:
 def sites(file: File, words: Vocabulary, kind: type[Finder]) -> Iterator[Site]:
     for patch in decode_source(source_of(str(file), file.read_bytes()))[0]:
         finder = kind(file, words)
-        spec = patch.spec
-        for edit in spec.domain:
-            for field in fields(edit):
-                for leaf in leaves(getattr(edit, field.name)):
-                    if isinstance(leaf, model.XPath | model.ConstructivePath):
-                        finder.xpath(leaf)
-                    elif isinstance(leaf, model.Fragment):
-                        finder.fragment(leaf)
-            paths = (*texts(edit, model.ConstructivePath, Role.MAKES), *texts(edit, model.XPath, Role.CHANGES))
-            for value in texts(edit, model.Template, Role.VALUE):
-                finder.value(value, _last_name(paths[0]))
-            for name in texts(edit, model.QName, Role.NAME):
-                finder.word("name in `to`", name, 0, len(name.text))
-        for expression in expressions((spec.when, spec.variables, spec.domain)):
-            for literal in xpath_literals(expression):
-                finder.xpath(literal)
+        finder.patch(patch)
         yield from finder.found
 
 
@@ -148,16 +134,34 @@ class Finder:
         self.found: list[Site] = []
         self.name: str | None = None  # what the value that is looked at is of
 
+    def patch(self, patch: model.Patch) -> None:
+        spec = patch.spec
+        for edit in spec.domain:
+            for field in fields(edit):
+                for leaf in leaves(getattr(edit, field.name)):
+                    if isinstance(leaf, model.XPath | model.ConstructivePath):
+                        self.xpath(leaf)
+                    elif isinstance(leaf, model.Fragment):
+                        self.fragment(leaf)
+            paths = (*texts(edit, model.ConstructivePath, Role.MAKES), *texts(edit, model.XPath, Role.CHANGES))
+            for value in texts(edit, model.Template, Role.VALUE):
+                self.value(value, _last_name(paths[0]))
+            for name in texts(edit, model.QName, Role.NAME):
+                self.word("name in `to`", name, 0, len(name.text))
+        for expression in expressions((spec.when, spec.variables, spec.domain)):
+            for literal in xpath_literals(expression):
+                self.xpath(literal)
+
     def is_value(self, name: str | None, value: str) -> bool:
         """Whether it is a value that something of this name may have, and not any text may."""
         return self.words.lists(name, value)
 
     def word(self, kind: str, text: Text, start: int, end: int, **more: Any) -> None:
-        place = self._place(text, start, end)
+        place = self.place(text, start, end)
         if place is not None:
             self.found.append(Site(self.file, kind, text.text[start:end], (place,), **more))
 
-    def _place(self, text: Text, start: int, end: int) -> tuple[int, int] | None:
+    def place(self, text: Text, start: int, end: int) -> tuple[int, int] | None:
         """Where the characters stand in the file; None where they are written otherwise, as with escapes."""
         span = text.span(start, end)
         return (span.start, span.end) if self.source[span.start : span.end] == text.text[start:end] else None
@@ -186,7 +190,7 @@ class Finder:
         # a step in the middle, without predicates, that can be forgotten with the slash before it
         forgotten = None
         if before and not is_last and not before[-1].abbreviated and not step.predicates:
-            forgotten = self._place(text, step.start - 1, step.end)
+            forgotten = self.place(text, step.start - 1, step.end)
         plain = text.text[step.start : step.head_end] in (step.test, f"@{step.test}") and ":" not in step.test
         kind = "attribute in a path" if attribute else "element in a path"
         self.word(kind, text, start, end, step=forgotten, sign=plain)
@@ -209,7 +213,7 @@ class Finder:
             pending += node.nodes
             if node.declared or _foreign(node.name):
                 continue
-            tags = [self._place(text, node.start, node.start + len(node.name)), *self._end_tag(text, node)]
+            tags = [self.place(text, node.start, node.start + len(node.name)), *self._end_tag(text, node)]
             if all(tags):
                 places = tuple(place for place in tags if place is not None)
                 self.found.append(Site(self.file, "element in a fragment", node.name, places))
@@ -230,7 +234,7 @@ class Finder:
             depth += -1 if tag[1] else 0 if tag[2] else 1
             if depth == 0:
                 at = node.start - 1 + tag.start() + 2
-                return [self._place(text, at, at + len(node.name))] if tag[1] else []
+                return [self.place(text, at, at + len(node.name))] if tag[1] else []
         return []
 
 
@@ -267,7 +271,7 @@ def typo(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
         if "attribute" in site.kind:
             return Typo(site, slip, source[: start - 1] + source[start:], site.word)
         return Typo(site, slip, f"{source[:start]}@{source[start:]}", f"@{site.word}")
-    word = _slip(site, slip, chance)
+    word = slipped(site, slip, chance)
     if word is None or word == site.word:
         return None
     text = source
@@ -276,7 +280,8 @@ def typo(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
     return Typo(site, slip, text, word)
 
 
-def _slip(site: Site, slip: str, chance: random.Random) -> str | None:
+def slipped(site: Site, slip: str, chance: random.Random) -> str | None:
+    """A word as a slip leaves it; None where it cannot be made so."""
     prefix, colon, word = site.word.rpartition(":")
     letters = [i for i, c in enumerate(word) if c.isalpha()]
     if len(word) < 2 or not letters:
@@ -365,8 +370,9 @@ def _table(made: Iterable[Typo], valid: Sequence[Typo], escaped: Sequence[Typo],
 def main() -> None:
     # what is measured besides is in modules that build on this one
     import measure_values
+    import measure_vmi
 
-    subjects: dict[str, Subject | None] = {"names": None, "values": measure_values.SUBJECT}
+    subjects: dict[str, Subject | None] = {"names": None, "values": measure_values.SUBJECT, "vmi": measure_vmi.SUBJECT}
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--of", choices=subjects, default="names")
     parser.add_argument("--typos", type=int, default=1000, metavar="N")

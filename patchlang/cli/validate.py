@@ -57,7 +57,8 @@ def _libvirt(_: click.Context, __: click.Parameter, value: str) -> str | None:
 @click.option(
     "--kubevirt",
     type=click.Choice(releases()),
-    help="Advise on what this KubeVirt release loses of the patches' work. Default: the oldest, which loses most.",
+    help="Check against this release: what it loses of the patches' work (default: the oldest, which loses most), and "
+    "what a VMI of it has (default: what it has in any).",
 )
 @click.option("--plugins", is_flag=True, help="There are Plugins of KubeVirt's Plugin API in the cluster.")
 @click.option(
@@ -119,7 +120,7 @@ def _options(kubevirt: str | None, *, plugins: bool, libvirt: str | None) -> Opt
     known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
     if kubevirt is not None and kubevirt not in known:
         raise click.UsageError(f"KubeVirt {kubevirt} has no Plugins: they came with {FIRST_WITH_PLUGINS}")
-    return Options(kubevirt or known[0], plugins, libvirt)
+    return Options(kubevirt or known[0], plugins, libvirt, kubevirt)
 
 
 def _write(report: Report, totals: Totals, form: Format) -> None:

@@ -7,19 +7,21 @@ from itertools import islice, product
 
 from ..cel.syntax import tokens
 from ..cel.template import ComputedPiece
-from ..cel.tree import Call, Ident, Literal, Macro, Node, Select, walk
+from ..cel.tree import Call, Ident, Literal, Macro, Node, walk
+from ..document import model
+from ..kubevirt.celtypes import Scope, typed
+from ..kubevirt.vmicheck import scope_in
+from ..kubevirt.vmitypes import BOOLEAN, INTEGER, NUMBER, TEXT
 from ..lint import celtruth
 from ..lint.reading import cel, template
 from ..record import record
 from ..source import Text
 from ..values import scalar_text
-from .texts import ANYTHING, BOOLEAN, HEXADECIMAL, INTEGER, NUMBER, Pieces, Unknown
+from .texts import ANYTHING, DECIMAL, HEXADECIMAL, TRUE_OR_FALSE, WHOLE_NUMBER, Pieces
 
 _MOST = 64
 
-_BOOLEAN = frozenset("_==_ _!=_ _<_ _<=_ _>_ _>=_ _&&_ _||_ !_ @in".split())
-_BOOLEAN_METHODS = frozenset("contains endsWith hasValue matches startsWith".split())
-_INTEGERS = frozenset("int uint size quantity".split())
+_KINDS = {INTEGER: WHOLE_NUMBER, NUMBER: DECIMAL, BOOLEAN: TRUE_OR_FALSE}
 
 
 @record
@@ -36,15 +38,16 @@ class Outcome:
 class Known:
     """What is known where a template is computed.
 
-    ``variables`` are the expressions of the patch's variables, but for those that a condition asks about; ``asked`` are
-    the literals in conditions: what they stand for may never get so far.
+    ``scope`` has the types; ``variables`` are the expressions of the patch's variables, but for those that a condition
+    asks about; ``asked`` are the literals in conditions: what they stand for may never get so far.
     """
 
+    scope: Scope
     variables: Mapping[str, str]
     asked: frozenset[Literal] = frozenset()
 
-    def behind(self, *conditions: Text | None) -> Known:
-        """What is known behind conditions."""
+    def within(self, edit: model.Edit, *conditions: Text | None) -> Known:
+        """What is known in an edit, behind conditions."""
         variables, asked = dict(self.variables), self.asked
         for condition in conditions:
             for node in walk(read) if condition is not None and (read := cel(condition.text)) is not None else ():
@@ -52,7 +55,7 @@ class Known:
                     variables.pop(node.name.removeprefix("variables."), None)
                 elif isinstance(node, Literal):
                     asked |= {node}
-        return Known(variables, asked)
+        return Known(scope_in(self.scope, edit), variables, asked)
 
 
 # what an expression may come to, and the literal that it is
@@ -89,7 +92,7 @@ def outcomes(source: Text, start: int, end: int, written: str, known: Known) -> 
 
 def _of_expression(expression: Text, known: Known) -> _Possible:
     read = celtruth.read(expression.text, known.variables)
-    found = [one for one in _possible(read, known.asked) if one[1] not in known.asked] if read is not None else []
+    found = [one for one in _possible(read, known) if one[1] not in known.asked] if read is not None else []
     return found if 0 < len(found) <= _MOST else [((ANYTHING,), None)]
 
 
@@ -104,53 +107,29 @@ def _place(piece: ComputedPiece, literal: Literal) -> tuple[Text, int, int] | No
     return None
 
 
-def _possible(node: Node, asked: frozenset[Literal]) -> _Possible:
+def _possible(node: Node, known: Known) -> _Possible:
     match node:
         case Literal("bool" | "int" | "uint" | "double" | "string", value):
             return [((scalar_text(value) or "",), node)]
         case Call("_?_:_", children=(_, first, second)):
-            return [*_possible(first, asked), *_possible(second, asked)]
+            return [*_possible(first, known), *_possible(second, known)]
         case Call("orValue", True, children=(of, other)):
             # a condition that asks for the key leaves out what stands for its absence, and so most likely does ''
-            never = other == Literal("string", "") or not asked.isdisjoint(walk(of))
-            return [*_possible(of, asked), *([] if never else _possible(other, asked))]
+            never = other == Literal("string", "") or not known.asked.isdisjoint(walk(of))
+            return [*_possible(of, known), *([] if never else _possible(other, known))]
         case Call("optional.of" | "string", False, children=(of,)):
-            return _possible(of, asked)
+            return _possible(of, known)
         case Macro("cel.bind", children=(_, body)):
-            return _possible(body, asked)
-        case Call("_+_", children=(left, right)) if {"text"} & (celtruth.kinds_of(left) | celtruth.kinds_of(right)):
+            return _possible(body, known)
+        case Call("_+_", children=(left, right)) if TEXT in (
+            typed(left, known.scope).type,
+            typed(right, known.scope).type,
+        ):
             joined: _Possible = []
-            for before, after in islice(product(_possible(left, asked), _possible(right, asked)), _MOST + 1):
+            for before, after in islice(product(_possible(left, known), _possible(right, known)), _MOST + 1):
                 joined.append(((*before[0], *after[0]), None))
             return joined
-        case _ if is_boolean(node):
-            return [((BOOLEAN,), None)]
-        case _:
-            return [((_kind(node),), None)]
-
-
-def is_boolean(node: Node) -> bool:
-    """Whether an expression gives true or false, whatever else it says."""
-    match node:
-        case Select(_, tested=True) | Macro("all" | "exists" | "exists_one"):
-            return True
-        case Call(function, True):
-            return function in _BOOLEAN_METHODS
-        case Call(function):
-            return function in _BOOLEAN
-        case _:
-            return False
-
-
-def _kind(node: Node) -> Unknown:
-    match node:
         case Call("hex", False):
-            return HEXADECIMAL
-        case Call(function) if function in _INTEGERS:
-            return INTEGER
-        case Call("_*_" | "_/_" | "_%_" | "-_" | "double"):
-            return NUMBER
-        case Call("_+_" | "_-_", children=sides) if any("number" in celtruth.kinds_of(side) for side in sides):
-            return NUMBER
+            return [((HEXADECIMAL,), None)]
         case _:
-            return ANYTHING
+            return [((_KINDS.get(typed(node, known.scope).type, ANYTHING),), None)]

@@ -11,7 +11,7 @@ from ..diagnostics import Rule, Severity, closest
 from ..record import record
 from .index import Texts
 from .places import Place
-from .texts import BOOLEAN, described
+from .texts import TRUE_OR_FALSE, described
 
 _SHOWN = 20
 _LONGEST = 60
@@ -70,7 +70,7 @@ def unknown_value(version: str, value: str, places: Sequence[Place], start: int,
 
 def _hint(value: str, allowed: Texts, places: Sequence[Place]) -> str:
     """What was meant, where that can be guessed."""
-    if value == BOOLEAN.name and (pair := next((p for p in _PAIRS if {*p} <= {*allowed.words}), None)):
+    if value == TRUE_OR_FALSE.name and (pair := next((p for p in _PAIRS if {*p} <= {*allowed.words}), None)):
         return f"write `… ? '{pair[0]}' : '{pair[1]}'`;"
     near = next((word for word in _BOOLEANS.get(value.strip().lower(), ()) if word in allowed.words), None)
     near = near or closest(value, list(allowed.words))

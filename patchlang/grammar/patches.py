@@ -11,6 +11,7 @@ from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
 from ..document import model
 from ..document.model import Role
+from ..kubevirt.vmicheck import scope_of
 from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
 from ..lint.reading import constant, expressions, filled, xpath_literals
@@ -77,7 +78,7 @@ class _Checker:
         self.patch = patch
         own = {prefix.text: uri.text for prefix, uri in patch.spec.namespaces}
         self.dialect = Dialect(unfolding(version), tuple({**BUILT_IN_NAMESPACES, **own}.items()))
-        self.known = Known(variables_of(patch))
+        self.outside = self.known = Known(scope_of(patch, None), variables_of(patch))
         self.found: list[_Located] = []
 
     @property
@@ -95,7 +96,7 @@ class _Checker:
 
     def _edit(self, edit: model.DomainEdit) -> None:
         self._cel((edit.when, edit.for_each), self.document)
-        self.known = Known(variables_of(self.patch)).behind(self.patch.spec.when, edit.when)
+        self.known = self.outside.within(edit, self.patch.spec.when, edit.when)
         paths, goals = selecting(edit), texts(edit, model.XPath, Role.GOAL)
         matched = self._paths(paths) if paths else self.document
         goal = self._paths(goals) if goals else matched

@@ -20,9 +20,9 @@ class Unknown:
 # pieces, one behind the other
 Pieces = tuple[str | Unknown, ...]
 ANYTHING = Unknown("(.|\n|\r)*")
-INTEGER = Unknown("-?[0-9]+", "(number)")
-NUMBER = Unknown("[0-9.eE+\\-]+|nan|-?inf(inity)?|NaN|-?Infinity", "(number)")
-BOOLEAN = Unknown("true|false", "(true or false)")
+WHOLE_NUMBER = Unknown("-?[0-9]+", "(number)")
+DECIMAL = Unknown("[0-9.eE+\\-]+|nan|-?inf(inity)?|NaN|-?Infinity", "(number)")
+TRUE_OR_FALSE = Unknown("true|false", "(true or false)")
 HEXADECIMAL = Unknown("[0-9a-f]+", "(hexadecimal)")
 
 _KINDS = {

@@ -10,9 +10,12 @@ from ..record import record
 class Options:
     """``kubevirt`` is the release that runs the hook; ``plugins``: there are KubeVirt Plugins in the cluster.
 
+    ``vmi`` is the release whose VMI expressions read; None: a field that some release has is fine.
+
     ``libvirt`` is the version whose grammar the domain follows; None: that is not checked.
     """
 
     kubevirt: str = releases()[0]
     plugins: bool = False
     libvirt: str | None = None
+    vmi: str | None = None

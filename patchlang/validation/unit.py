@@ -14,6 +14,7 @@ from ..document.nested_source import located
 from ..files import MAX_FILE_BYTES, reason_of, source_of, unreadable
 from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt
+from ..kubevirt.vmicheck import check as check_vmi
 from ..lint import advise
 from ..load import decode_source
 from ..manifests import configmaps, documents, machines
@@ -103,8 +104,14 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Patc
         found += check_grammar(patches, options.libvirt)
     if not has_errors(found):
         found += advise_for_kubevirt(patches, options.kubevirt, plugins=options.plugins)
+    said = {_place(one) for one in found if one.is_error}
+    found += [one for one in check_vmi(patches, options.vmi) if _place(one) not in said]
     names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)
     return PatchFacts(names, any(patch.spec.cloud_init for patch in patches), only_tests), counts, found
+
+
+def _place(diagnostic: Diagnostic) -> tuple[str, int] | None:
+    return (diagnostic.span.source.name, diagnostic.span.start) if diagnostic.span else None
 
 
 # -- one file ----------------------------------------------------------------------------------------------------------

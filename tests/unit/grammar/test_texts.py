@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from patchlang.grammar.automaton import BadPatternError, automaton
 from patchlang.grammar.index import Datatype, Texts, load, versions
-from patchlang.grammar.texts import ANYTHING, BOOLEAN, INTEGER, Unknown, described, fits
+from patchlang.grammar.texts import ANYTHING, TRUE_OR_FALSE, WHOLE_NUMBER, Unknown, described, fits
 
 
 def datatypes() -> list[Datatype]:
@@ -87,14 +87,14 @@ PORT = Texts((), (Datatype("PortNumber", True, -1, 65535, None),))
         (PORT, ("",), False),
         (PORT, ("٣",), False),
         (PORT, ("9" * 5000,), False),
-        (PORT, (INTEGER,), True),
-        (PORT, ("5", INTEGER), True),
-        (PORT, (INTEGER, "Gi"), False),
-        (PORT, (BOOLEAN,), False),
+        (PORT, (WHOLE_NUMBER,), True),
+        (PORT, ("5", WHOLE_NUMBER), True),
+        (PORT, (WHOLE_NUMBER, "Gi"), False),
+        (PORT, (TRUE_OR_FALSE,), False),
         (PORT, (ANYTHING, "Gi"), False),
         (PORT, ("a" * 20_000,), True),
-        (Texts(("yes", "no")), (BOOLEAN,), False),
-        (Texts(("true",)), (BOOLEAN,), True),
+        (Texts(("yes", "no")), (TRUE_OR_FALSE,), False),
+        (Texts(("true",)), (TRUE_OR_FALSE,), True),
         (Texts(("virtio-blk",)), ("virtio", ANYTHING), True),
         (Texts(("virtio-blk",)), (ANYTHING, "-b", ANYTHING), True),
         (Texts(("virtio-blk",)), (ANYTHING, "-c", ANYTHING), False),

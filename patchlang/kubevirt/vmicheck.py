@@ -1,0 +1,120 @@
+"""The expressions of patches against the fields of the VMI that a KubeVirt release has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .. import rules
+from ..cel.tree import Node
+from ..diagnostics import Diagnostic, in_order
+from ..document import model
+from ..lint import celtruth
+from ..lint.guards import variables_of
+from ..lint.reading import cel, expressions
+from ..record import fields
+from ..source import Text
+from .celtypes import ROOTS, Scope, Slip, Typed, Way, slips, typed
+from .vmitypes import INTEGER, releases, types
+
+
+def check(patches: Iterable[model.Patch], release: str | None) -> list[Diagnostic]:
+    """What the VMI of a release has not, and what it may be without; None: what it has in no release."""
+    return list(in_order(found for patch in patches for found in _diagnostics(patch, release)))
+
+
+def scope_of(patch: model.Patch, release: str | None) -> Scope:
+    """What the expressions of a patch know, but for the entry of a loop."""
+    names = {**ROOTS}
+    for variable in patch.spec.variables:
+        if (read := cel(variable.expression.text)) is not None:
+            names[f"variables.{variable.name.text}"] = typed(read, Scope(types(release), names))
+    return Scope(types(release), names)
+
+
+def scope_in(scope: Scope, edit: model.Edit) -> Scope:
+    """What the expressions of an edit know besides: the entry of its loop."""
+    if edit.for_each is None:
+        return scope
+    read = cel(edit.for_each.text)
+    loop = typed(read, scope) if read is not None else Typed()
+    item = Typed(loop.type[1:-1], ("item",)) if loop.type.startswith("[") else Typed(way=("item",))
+    there = scope.there | {("item", *way) for way in loop.known}
+    return scope._replace(names={**scope.names, "item": item, "index": Typed(INTEGER)}, there=there)
+
+
+def _diagnostics(patch: model.Patch, release: str | None) -> Iterator[Diagnostic]:
+    elsewhere = {one: {_place(*found) for found in _slips(patch, one)} for one in _others(release)}
+    absent: set[Way] = set()
+    for text, slip in _slips(patch, release):
+        if slip.way:
+            if slip.way in absent:
+                continue
+            absent.add(slip.way)
+        message, help = slip.message, slip.help
+        if slip.rule is rules.UNKNOWN_VMI_FIELD:
+            message = f"{message} in {_kubevirt(release)}"
+            known = next((one for one, found in elsewhere.items() if _place(text, slip) not in found), None)
+            if known is not None:
+                help = f"{_kubevirt(known)} has it: check with `--kubevirt {known}` if that is what runs the VM"
+        span = text.span(slip.start, slip.end)
+        yield Diagnostic(slip.rule, message, span, help, slip.severity, patch.metadata.name.text)
+
+
+def _others(release: str | None) -> tuple[str, ...]:
+    """The releases besides one, the next newer one first, then the older ones."""
+    if release is None:
+        return ()
+    at = releases().index(release)
+    return (*releases()[at + 1 :], *reversed(releases()[:at]))
+
+
+def _kubevirt(release: str | None) -> str:
+    if release is None:
+        return f"any KubeVirt from {releases()[0]} on"
+    return "KubeVirt's main branch" if release == "main" else f"KubeVirt {release}"
+
+
+def _place(text: Text, slip: Slip) -> tuple[str, int]:
+    return slip.rule.id, text.span(slip.start, slip.end).start
+
+
+def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip]]:
+    spec = patch.spec
+    edits = (*spec.domain, *spec.cloud_init)
+    outer = scope_of(patch, release)
+    if spec.when is not None:
+        yield from _of(spec.when, outer)
+    inner = _behind(patch, spec.when, outer)
+    # a variable is computed where it is used, so behind the conditions of the edits
+    used = inner
+    for edit in edits:
+        used = _behind(patch, edit.when, used)
+    for variable in spec.variables:
+        yield from _of(variable.expression, used)
+    for edit in edits:
+        if edit.when is not None:
+            yield from _of(edit.when, inner)
+        scope = _behind(patch, edit.when, inner)
+        if edit.for_each is not None:
+            yield from _of(edit.for_each, scope)
+        scope = scope_in(scope, edit)
+        for field in fields(edit):
+            if field.name not in ("when", "for_each"):
+                for expression in expressions(getattr(edit, field.name)):
+                    yield from _of(expression, scope)
+
+
+def _behind(patch: model.Patch, condition: Text | None, scope: Scope) -> Scope:
+    read: Node | None = celtruth.read(condition.text, variables_of(patch)) if condition is not None else None
+    return scope.behind(read) if read is not None else scope
+
+
+def _of(expression: Text, scope: Scope) -> Iterator[tuple[Text, Slip]]:
+    read = cel(expression.text)
+    reported: list[Way] = []
+    for slip in slips(expression.text, read, scope) if read is not None else ():
+        # where the outer one is absent nobody gets to the inner one
+        if not any(slip.way[: len(way)] == way for way in reported):
+            yield expression, slip
+        if slip.way:
+            reported.append(slip.way)
