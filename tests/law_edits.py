@@ -39,6 +39,7 @@ LEAVES: dict[Any, Values] = {
     model.Expression: st.sampled_from(("true", "false", "1 / 0 == 1")),
     model.Fragment: st.sampled_from(FRAGMENTS),
     model.ListPosition: st.sampled_from([member.value for member in model.ListPosition]),
+    model.ListStart: st.sampled_from([member.value for member in model.ListStart]),
     model.Name: st.sampled_from(("n", "a", "a.sh", "text/x-shellscript")),
     model.Position: st.sampled_from([member.value for member in model.Position]),
     model.QName: st.sampled_from(("n", "p:n", *NAMES, *ATTRIBUTES)),

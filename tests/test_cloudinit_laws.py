@@ -113,10 +113,18 @@ def literal(value: Any) -> Any:
             return value
 
 
-@given(cloud_configs(), st.lists(st.tuples(st.sampled_from(["ensure", "merge"]), POINTERS, JSON), max_size=3))
-def test_twice_is_once(text: str, edits: list[tuple[str, str, Any]]) -> None:
+@given(
+    cloud_configs(),
+    st.lists(st.tuples(st.sampled_from(["ensure", "merge"]), POINTERS, JSON), max_size=3),
+    st.lists(st.tuples(st.booleans(), st.booleans()), min_size=3, max_size=3),
+)
+def test_twice_is_once(text: str, edits: list[tuple[str, str, Any]], options: list[tuple[bool, bool]]) -> None:
     written = [{"op": op, "target": "userData", "path": p, "value": literal(v)} for op, p, v in edits]
     assume(written)
+    for edit, (first_place, optional) in zip(written, options, strict=False):
+        edit |= {"expect": "0..1"} if optional else {}
+        if first_place and edit["op"] == "ensure" and edit["path"].endswith("/-"):
+            edit["position"] = "prepend"
     first = run(written[:1], record(text))
     if first.data is not None:
         assert run(written[:1], first.data).data == first.data

@@ -40,12 +40,13 @@ class CloudInitOps:
         edit = self.edit
         match edit:
             case model.JsonAdd():
-                beside = _ONE if edit.position else None
-                return self.operation(edit.path, ops.add(self.value(edit.value), edit.position), beside)
+                beside = edit.position in (model.ListPosition.BEFORE, model.ListPosition.AFTER)
+                change = ops.add(self.value(edit.value), edit.position)
+                return self.operation(edit.path, change, _ONE if beside else None)
             case model.JsonRemove():
                 return self.operation(edit.path, ops.remove, _ONE)
             case model.JsonReplace():
-                return self.operation(edit.path, ops.replace(self.value(edit.value)), _ONE)
+                return self.operation(edit.path, ops.set_value(self.value(edit.value)), _ONE)
             case model.JsonMove() | model.JsonCopy():
                 to = self.pointer(edit.path)
                 change = ops.move(to) if isinstance(edit, model.JsonMove) else ops.copy(to)
@@ -53,7 +54,7 @@ class CloudInitOps:
             case model.JsonMerge():
                 return self.operation(edit.path, ops.merge(self.value(edit.value)))
             case model.JsonEnsure():
-                return self.operation(edit.path, ops.ensure(self.value(edit.value)))
+                return self.operation(edit.path, ops.ensure(self.value(edit.value), prepend=edit.position is not None))
             case model.JsonTest():
                 return self.test(edit)
             case model.AddPart():
@@ -66,9 +67,12 @@ class CloudInitOps:
     ) -> DataOp:
         edit = self.edit
         counted = self.pointer(path)
+        if isinstance(edit, (model.JsonAdd, model.JsonEnsure)) and edit.position and edit.position.value == "prepend":
+            _check_end_of_list(counted)
         part = PartSelector(_text(edit.part.content_type), _text(edit.part.filename)) if edit.part else None
         unless = self.pointer(edit.unless) if edit.unless else None
-        place = EditTarget(edit.target, part, counted, edit.expect or default, unless, makes=default is None)
+        ensures = isinstance(edit, model.JsonEnsure)
+        place = EditTarget(edit.target, part, counted, edit.expect or default, unless, default is None, ensures)
         return DataOp(place, change, [counted, to] if to else [counted], self.origin)
 
     def test(self, edit: model.JsonTest) -> CloudInitOp:
@@ -129,6 +133,13 @@ class CloudInitOps:
                     return {key: item.build(scope) for key, item in members}
 
                 return ValueProgram(build)
+
+
+def _check_end_of_list(path: PointerProgram) -> None:
+    tokens = path.parsed.tokens
+    if not tokens or path.parsed.token_text(len(tokens) - 1) != "-":
+        help = "write `/packages/-` for the start of the list `/packages`"
+        raise fail(rules.BAD_VALUE, "`position: prepend` needs a path that ends in `/-`", path.source.span(), help)
 
 
 def _text(name: model.Name | None) -> str | None:

@@ -46,13 +46,13 @@ def add(
 ) -> Any:
     """RFC 6902 section 4.1: a new member, an insertion before a list element, ``-`` at the end; the root is replaced.
 
-    With ``position`` the path names a list element that is there, and the value goes before or behind it. ``come_from``
-    says that the entry is not new, but moved.
+    With ``position`` the path names a list element that is there, and the value goes before or behind it, or it ends in
+    ``-``, and the value goes to the start. ``come_from`` says that the entry is not new, but moved.
     """
 
     def change(parent: Any, depth: int) -> Any:
         if position is not None:
-            return _insert_beside(parent, path, depth, value, position)
+            return _inserted(parent, path, depth, value, position)
         if isinstance(parent, list):
             return _applied("add", parent, _insertion_index(parent, path, depth), value, come_from)
         return _with_member(parent, path, depth, value, come_from)
@@ -128,40 +128,41 @@ def merge(data: Any, path: Pointer, value: Any) -> Any:
     return _grown(_at_parent(data, path, change) if path.tokens else _merged(data, value), path)
 
 
-def ensure(data: Any, path: Pointer, value: Any) -> Any:
+def ensure(data: Any, path: Pointer, value: Any, *, prepend: bool = False) -> Any:
     """Makes what the pointer names where it is missing, and sets the value. Twice is the same as once.
 
     Missing parents are made: a list before ``-`` or ``[…]``, else a map; null counts as missing. ``-`` appends unless
-    an equal element is there; ``[key=value]`` that picks nothing appends a map with that key.
+    an equal element is there, with ``prepend`` at the start; ``[key=value]`` that picks nothing appends a map with that
+    key.
     """
-    return _grown(_ensured(data, path, 0, value), path)
+    return _grown(_ensured(data, path, 0, value, prepend), path)
 
 
-def _ensured(here: Any, path: Pointer, depth: int, value: Any) -> Any:
+def _ensured(here: Any, path: Pointer, depth: int, value: Any, prepend: bool) -> Any:
     if depth == len(path.tokens):
         return _kept(here, value)
     token = path.tokens[depth]
     if here is None:
         here = [] if not isinstance(token, Key) or token.text == "-" else {}
     if isinstance(here, list):
-        return _ensured_element(here, path, depth, value)
+        return _ensured_element(here, path, depth, value, prepend)
     if not isinstance(here, dict) or not isinstance(token, Key):
         step(here, path, depth)
     key = find_key(here, token.text) if isinstance(token, Key) else None
     if key is not None:
-        return _with(here, key[0], _ensured(here[key[0]], path, depth + 1, value))
+        return _with(here, key[0], _ensured(here[key[0]], path, depth + 1, value, prepend))
     if isinstance(token, Key) and token.text == "-":
         raise path.error(depth, f"at {path.where(depth)} is a map, `-` appends to a list")
-    return _with(here, _new_key(path, depth), _ensured(None, path, depth + 1, value))
+    return _with(here, _new_key(path, depth), _ensured(None, path, depth + 1, value, prepend))
 
 
-def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any) -> Any:
+def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any, prepend: bool) -> Any:
     token, last = path.tokens[depth], depth == len(path.tokens) - 1
     index = _element(here, path, depth)
     if index is not None:
         if last and isinstance(token, Match):
             value = _keyed(value, token, path, depth, here[index])
-        element = _ensured(here[index], path, depth + 1, value)
+        element = _ensured(here[index], path, depth + 1, value, prepend)
         if isinstance(token, Match) and not token.picks(element):
             raise _unstable(path, depth)
         return _with(here, index, element)
@@ -171,11 +172,13 @@ def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any) -> 
             f"`{path.token_text(depth)}` picks none of the elements at {path.where(depth)}, "
             "and text has no members that could be made",
         )
-    made = _ensured(None, path, depth + 1, value)
+    made = _ensured(None, path, depth + 1, value, prepend)
     if isinstance(token, Match):
         made = _keyed(made, token, path, depth, {})
     elif (isinstance(token, Equal) or token.text == "-") and any(equal(item, made) for item in here):
         return here
+    if prepend and last:
+        return lineage.follow(here, [made, *here], "add", 0)
     return lineage.follow(here, [*here, made], "add", len(here))
 
 
@@ -308,12 +311,16 @@ def _insertion_index(parent: list[Any], path: Pointer, depth: int) -> int:
     return index
 
 
-def _insert_beside(parent: Any, path: Pointer, depth: int, value: Any, position: ListPosition) -> Any:
+def _inserted(parent: Any, path: Pointer, depth: int, value: Any, position: ListPosition) -> Any:
+    if parent is None:
+        step(parent, path, depth)
     if not isinstance(parent, list):
         raise path.error(
             depth,
             f"`position: {position.value}` needs a path to a list element; at {path.where(depth)} is {kind(parent)}",
         )
+    if position is ListPosition.PREPEND:
+        return _applied("add", parent, 0, value)
     return _applied("add", parent, list_index(parent, path, depth) + (position is ListPosition.AFTER), value)
 
 

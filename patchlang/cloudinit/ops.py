@@ -11,12 +11,12 @@ from ..budget import Budget
 from ..cel.template import TemplateProgram, as_text, check_true
 from ..diagnostics import PatchError, fail
 from ..document.model import Expect, ListPosition, Target
-from ..record import record
+from ..record import record, replace
 from ..result import Effect
 from ..source import Span, Text
 from ..values import identical
 from . import jsonops, pointer
-from .pointer import NotFoundError, Pointer, PointerError, WrongKindError
+from .pointer import NotFoundError, NullError, Pointer, PointerError, WrongKindError
 from .state import CloudInit, Origin
 from .userdata import PartSelector
 
@@ -92,7 +92,8 @@ def blamed(origin: Origin) -> Iterator[None]:
 class EditTarget:
     """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts.
 
-    ``makes``: the op makes what is missing there; else it has nothing to do where nothing is expected.
+    ``makes``: the op makes what is missing there; else it has nothing to do where nothing is expected. ``ensures``: to
+    it null is what is missing.
     """
 
     target: Target
@@ -101,6 +102,7 @@ class EditTarget:
     expect: Expect | None
     unless: PointerProgram | None
     makes: bool
+    ensures: bool = False
 
     def open(self, state: CloudInitState, scope: Scope, effect: Effect) -> tuple[Any, Pointer] | None:
         """The target's data and the pointer that counts; None where there is nothing to do."""
@@ -114,11 +116,18 @@ class EditTarget:
             raise self._mismatch(data, path, count, scope)
         if self.unless is not None and self._exists(data, self.unless.fill(scope), self.unless):
             return None
-        return (data, path) if count or self.makes else None
+        return (data, path) if count or (self.makes and not self._is_left_out(data, path)) else None
+
+    def _is_left_out(self, data: Any, path: Pointer) -> bool:
+        """Whether what is made may be missing, and so is its parent, which is not null either."""
+        if self.expect is None or not (self.expect.allows(0) and self.expect.allows(1)):
+            return False
+        parent = replace(path, tokens=path.tokens[:-1])
+        return not self._exists(data, parent, self.counted) or pointer.resolve(data, parent) is None
 
     def _exists(self, data: Any, path: Pointer, program: PointerProgram) -> bool:
         try:
-            return pointer.exists(data, path)
+            return pointer.exists(data, path) and not (self.ensures and pointer.resolve(data, path) is None)
         except PointerError as e:
             if e.rule is rules.AMBIGUOUS:
                 raise program.error(e) from None
@@ -130,11 +139,12 @@ class EditTarget:
             return fail(rules.MATCH_COUNT, f"`{path}` is there, {self.expect} expected", span)
         try:
             pointer.resolve(data, path)
+            message = f"`{path}` is null, which `ensure` takes for missing, {self.expect} expected"
+            return fail(rules.MATCH_COUNT, message, self.counted.source.span())
         except PointerError as e:
             message = f"the pointer names nothing, {self.expect} expected: {e.message}"
             help = e.with_names(scope.names).help or 'if it may be missing, say `expect: "0..1"`'
             return fail(rules.MATCH_COUNT, message, self.counted.span(e.start, e.end), help)
-        raise AssertionError("the pointer names something after all")
 
 
 # what an op does to the data at its place: (data, pointer that counts, scope) → data
@@ -173,6 +183,9 @@ class DataOp:
 
     def _helped(self, error: PointerError) -> PointerError:
         """Says what makes parents, where a parent is what is missing."""
+        if isinstance(error, NullError) and self.place.makes:
+            error.help = "`ensure` takes null for missing, and makes what is needed"
+            return error
         missing = isinstance(error, NotFoundError) and not isinstance(error, WrongKindError)
         if missing and error.pointer and error.end < len(error.pointer.text):
             error.help = "; ".join(filter(None, (error.help, "`ensure` makes missing parents")))
@@ -191,7 +204,7 @@ def remove(data: Any, path: Pointer, _scope: Scope) -> Any:
     return jsonops.remove(data, path)
 
 
-def replace(value: ValueProgram) -> Change:
+def set_value(value: ValueProgram) -> Change:
     return lambda data, path, scope: jsonops.replace(data, path, value.build(scope))
 
 
@@ -207,8 +220,8 @@ def merge(value: ValueProgram) -> Change:
     return lambda data, path, scope: jsonops.merge(data, path, value.build(scope))
 
 
-def ensure(value: ValueProgram) -> Change:
-    return lambda data, path, scope: jsonops.ensure(data, path, value.build(scope))
+def ensure(value: ValueProgram, *, prepend: bool) -> Change:
+    return lambda data, path, scope: jsonops.ensure(data, path, value.build(scope), prepend=prepend)
 
 
 def test(value: ValueProgram) -> Change:

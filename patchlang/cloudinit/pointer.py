@@ -67,6 +67,10 @@ class NotFoundError(PointerError):
     """Nothing is at the place that the pointer names."""
 
 
+class NullError(NotFoundError):
+    """A token names something in null."""
+
+
 class WrongKindError(NotFoundError):
     """Nothing can be there: a token names something in text, or in a map as if it were a list."""
 
@@ -283,7 +287,7 @@ def step(container: Any, pointer: Pointer, depth: int) -> Any:
         return list_index(container, pointer, depth)
     wanted = "a map" if isinstance(token, Key) else "a list"
     message = f"at {where} is {kind(container)}, not {wanted}: `{pointer.token_text(depth)}` names nothing in it"
-    raise WrongKindError(message, token.start, token.end, pointer=pointer)
+    raise (NullError if container is None else WrongKindError)(message, token.start, token.end, pointer=pointer)
 
 
 def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:

@@ -102,10 +102,17 @@ class Position(Enum):
 
 
 class ListPosition(Enum):
-    """Where ``add`` inserts into a list of cloud-init data, seen from the element that the path names."""
+    """Where ``add`` inserts into a list of cloud-init data: beside the element that the path names, or at the start."""
 
     BEFORE = "before"
     AFTER = "after"
+    PREPEND = "prepend"
+
+
+class ListStart(Enum):
+    """Where ``ensure`` inserts into a list of cloud-init data, unless at the end."""
+
+    PREPEND = "prepend"
 
 
 class Unique(Enum):
@@ -423,6 +430,7 @@ class JsonEnsure(CloudInitBase):
 
     path: Annotated[Pointer, Role.MAKES]
     value: Annotated[Value, Role.VALUE]
+    position: Annotated[ListStart | None, Role.POSITION] = None
 
 
 @record(kw_only=True)

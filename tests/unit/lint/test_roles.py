@@ -23,7 +23,7 @@ XML_OR_VALUE = {model.Fragment, *get_args(model.Value)}
 NOTATIONS: dict[Role, set[Any]] = {
     **dict.fromkeys(SELECTING, PATHS),
     Role.GOAL: PATHS,
-    Role.POSITION: {model.Position, model.ListPosition},
+    Role.POSITION: {model.Position, model.ListPosition, model.ListStart},
     Role.AT: {model.XPath},
     Role.ONCE: {model.Unique},
     Role.EDITS: {tuple[model.DomainEdit, ...]},
