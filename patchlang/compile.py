@@ -154,12 +154,12 @@ class DocumentCompiler:
         """A refused one is declared all the same, so that its uses are no errors of their own."""
         for prefix, uri in self.patch.spec.namespaces:
             self.context.collect(partial(self.check_namespace, prefix, uri))
-            if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns") and is_ncname(prefix.text):
+            if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns", "patch") and is_ncname(prefix.text):
                 self.context.namespaces[prefix.text] = uri.text if _is_usable(uri.text) else "urn:refused"
 
     def check_namespace(self, prefix: model.Name, uri: model.Name) -> None:
         built_in = BUILT_IN_NAMESPACES.get(prefix.text)
-        if prefix.text in ("xml", "xmlns") or (built_in and built_in != uri.text):
+        if prefix.text in ("xml", "xmlns", "patch") or (built_in and built_in != uri.text):
             raise fail(rules.BAD_VALUE, f"the prefix `{prefix.text}` is taken", prefix.span(), "choose another prefix")
         if not is_ncname(prefix.text):
             raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())

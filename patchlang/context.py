@@ -56,8 +56,10 @@ class Context:
         names = [name for name, _ in self.variables] + (["item", "index"] if loop else [])
         return frozenset([*names, *(f"{name}.*" for name in names)])
 
-    def expression(self, source: model.Expression, names: Names, want: str = "dyn") -> Compiled:
-        """A compiled expression, of type ``want``. Raises PatchError (PL202, PL206)."""
+    def expression(
+        self, source: model.Expression, names: Names, want: str = "dyn", *, optional: bool = False
+    ) -> Compiled:
+        """A compiled expression, of type ``want``, or an optional. Raises PatchError (PL202, PL206)."""
         from .cel.compiled import compile_expression
 
-        return compile_expression(source, names, want)
+        return compile_expression(source, names, want, optional=optional)

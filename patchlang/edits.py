@@ -107,11 +107,11 @@ def compile_loop(
         item = around.loop or for_each is not None
         names = context.names(item=item, node=around.node, xpath=domain, cloud_init=not domain)
         of_when = context.expression(when, names, "bool")
-        once = not _uses_item(of_when)
+        once = not uses_item(of_when)
     return Loop(of_when, once, of_list)
 
 
-def _uses_item(expression: Compiled) -> bool:
+def uses_item(expression: Compiled) -> bool:
     """Whether an expression uses the item of a loop, in CEL or, within ``xpath('…')``, as ``$item``."""
     return not {"item", "index"}.isdisjoint(expression.inputs) or bool(_XPATH_ITEM.search(expression.source.text))
 

@@ -14,6 +14,8 @@ from typing import Any
 MAX_NODES = 50_000
 MAX_TEXT = 1 << 20
 MAX_DEPTH = 100
+ABSENT = object()
+"""What an optional without a value is, where one may stand."""
 VALUE = 96
 """The memory of a value in a list or map, on the average."""
 _MOST_BITS = 14_000  # Python writes no number of more than 4300 digits

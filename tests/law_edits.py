@@ -32,6 +32,9 @@ FRAGMENTS = (
     "<n><m/>  <m y='2'/></n>",
     "<p:n p:x=''/>",
     f"<n y='{COMPUTED}'>{COMPUTED}</n>",
+    f"<n patch:when='1 < 2 && vmi.metadata.name.size() >= 0' y='{COMPUTED}'/><m patch:when='false'/>",
+    f"<n patch:forEach='[1, 2]' x='$[ item ]'><m patch:forEach='[\"a\"]'>$[ item ]{COMPUTED}</m></n>",
+    f"<n x='$[ optional.none() ]' y='$[ optional.of(vmi.metadata.name) ]'><m>$[ vmi.?spec ]</m>{COMPUTED}</n>",
 )
 STEPS = st.sampled_from(("n", "p:n", "n[@x='1']", f"n[@x='{COMPUTED}']", "n[@x='it' and @y='2']", *NAMES))
 LEAVES: dict[Any, Values] = {

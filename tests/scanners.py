@@ -27,7 +27,7 @@ from patchlang.cloudinit.yamledit import UnwritableError
 from patchlang.diagnostics import PatchError
 from patchlang.document import model, nested_source, scalar_offsets, yamltree
 from patchlang.document.model import Position
-from patchlang.domain import fragment
+from patchlang.domain import directives, fragment
 from patchlang.domain.tree import parse as parse_domain
 from patchlang.lint import fragments as lint_fragments
 from patchlang.lint import values as lint_values
@@ -302,14 +302,30 @@ SCANNERS = (
     ),
     Scanner(
         "fragments",
-        ["patchlang/domain/fragment.py", "patchlang/lint/fragments.py"],
+        ["patchlang/domain/directives.py", "patchlang/domain/written.py", "patchlang/lint/fragments.py"],
         whole(
             lambda t: [
                 lint_fragments.read(t),
-                fragment.compile_fragment(text(t), {}, lambda e: compile_expression(e, Names())),
+                directives.blanked(f"{t}patch:"),
+                fragment.compile_fragment(text(t), {}, lambda e, **_: compile_expression(e, Names())),
             ]
         ),
-        ["a", " ", "\n", "x='' ", "<a>", "</a>", "<a/>", "<", "$$[", "&lt;", "'"],
+        [
+            "a",
+            " ",
+            "\n",
+            "x='' ",
+            "patch:when='1' ",
+            "<!--",
+            "<![CDATA[",
+            "<a>",
+            "</a>",
+            "<a/>",
+            "<",
+            "$$[",
+            "&lt;",
+            "'",
+        ],
         ["", "<a", "<a>", "<a x='"],
         ["", "/>", "</a>", "'/>"],
     ),

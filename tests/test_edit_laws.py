@@ -18,6 +18,7 @@ from test_laws import MANY, document, is_xml, patched, path_of, texts
 
 from patchlang import engine, rules
 from patchlang.compile import Program
+from patchlang.kubevirt.replay import differences, second_run
 from patchlang.load import load_sources
 from patchlang.render import render
 from patchlang.result import Outcome
@@ -62,6 +63,7 @@ def test_every_edit_is_answered(domain: Domain, data: st.DataObject) -> None:
         return
     event(f"{edit['op']}: {'same' if outcome.data == domain.data else 'changed'}")
     assert etree.fromstring(outcome.data).tag == "domain"
+    assert b"patch:" not in outcome.data, "nothing of a directive gets into a domain"
 
 
 @MANY
@@ -210,3 +212,64 @@ def content(element: reference.Element) -> Any:
     """An element with what is in it, but for texts and the order of children."""
     children = [content(child) for child in element if isinstance(child.tag, str)]
     return str(element.tag), sorted(element.attrib.items()), sorted(children)
+
+
+OUTCOMES: tuple[Edit, ...] = (
+    {"op": "rename", "path": "/domain/os/a", "to": "b"},
+    {"op": "rename", "path": "/domain/devices/disk[@x='1']/@y", "to": "z"},
+    {"op": "move", "from": "/domain/devices/rng", "path": "/domain/devices", "position": "prepend"},
+    {"op": "move", "from": "/domain/os/b", "path": "/domain/cpu"},
+    {"op": "ensure", "path": "/domain/cpu/@mode", "value": "x", "position": "after", "at": "os"},
+    {"op": "ensure", "path": "/domain/devices/tpm/@model", "value": "x", "position": "before", "at": "disk"},
+    {"op": "merge", "path": "/domain/devices", "position": "after", "at": "disk", "xml": (
+        "<disk patch:forEach='[1, 2, 3]' patch:when='item != 2' type='$[ optional.of(vmi.metadata.name) ]'"
+        " device='$[ optional.none() ]'><target dev='vd$[ item ]'/><serial>$[ vmi.?spec.?serial ]</serial></disk>"
+    )},
+    {"op": "merge", "path": "/domain", "xml": "<cpu><feature patch:forEach='[\"a\", \"b\"]' name='$[ item ]'/></cpu>"},
+    {"op": "add", "path": "/domain/devices", "xml": "<sound patch:when='xpath(\"sound\") == []'/>"},
+    {"op": "within", "path": "/domain/devices/disk", "expect": "0+", "unless": "@y", "edits": [
+        {"op": "ensure", "path": "driver/@cache", "value": "none"},
+        {"op": "set", "path": "@z", "value": "$[ node.name ]"},
+        {"op": "remove", "path": "serial"},
+        {"op": "within", "path": "target", "expect": "0..1", "edits": [{"op": "merge", "path": ".", "xml": "<a/>"}]},
+    ]},
+    {"op": "copy", "from": "/domain/devices/disk[target/@dev='vda']", "expect": "0..1", "path": "/domain/devices",
+     "unless": "../disk[target/@dev='vdx']", "edits": [
+        {"op": "set", "path": "target/@dev", "value": "vdx"}, {"op": "remove", "path": "alias"},
+    ]},
+    {"op": "qemuArgs", "args": ["-s", "-S", "-s"], "unique": "each", "env": "$[ {'A': vmi.metadata.name} ]"},
+)  # fmt: skip
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> bytes:
+    """Domains with some of what these edits look for."""
+    parts = ["<os/>", "<os><a/></os>", "<cpu><feature name='a'/></cpu>", "<vcpu>1</vcpu>"]
+    devices = [
+        "<disk x='1' y='2'><target dev='vda'/></disk>",
+        "<disk><target dev='vda'/><alias name='ua-a'/></disk>",
+        "<disk><serial>s</serial><target dev='vd1'/></disk>",
+        "<rng/>",
+        "<tpm model='y'/>",
+        "<sound/>",
+    ]
+    above = "\n  ".join(draw(st.lists(st.sampled_from(parts), max_size=3, unique_by=lambda part: part[:4])))
+    inside = "\n    ".join(draw(st.lists(st.sampled_from(devices), max_size=4, unique=True)))
+    return f"<domain>\n  {above}\n  <devices>\n    {inside}\n  </devices>\n</domain>".encode()
+
+
+@MANY
+@given(machines(), st.sampled_from(OUTCOMES))
+def test_what_names_its_outcome_is_done_once_in_all_runs_of_a_boot(machine: bytes, edit: Edit) -> None:
+    """Run again on its outcome it changes nothing, and each run of a boot makes the same machine."""
+    program = loaded(edit)
+    first = run(program, Domain(machine))
+    if first.data is None:
+        event("refused")
+        return
+    event("same" if first.data == machine else "changed")
+    assert run(program, Domain(first.data)).data == first.data
+    second = patched(run(program, Domain(second_run(machine, first.data))))
+    third = patched(run(program, Domain(second)))
+    assert differences(first.data, second, ("run 1", "run 2")) == ""
+    assert differences(second, third, ("run 2", "run 3")) == ""

@@ -85,6 +85,10 @@ BAD: dict[str, list[str]] = {
         "- {op: test, expression: \"xpath('//disk[/domain/os/boot[following-sibling::*]]') != []\"}",
     ],
     "PL303": [
+        '- {op: add, path: /domain/devices, xml: "<sound patch:when=\\"!has(vmi.kind)\\"/>"}',
+        "- {op: within, path: /domain/devices, edits: [{op: add, path: ., xml: <sound/>}]}",
+        "- op: within\n  path: /domain/devices/serial\n"
+        "  edits: [{op: set, path: source/@path, value: '$[ node.text ].1'}]",
         "- {op: add, path: /domain/devices, xml: <sound model='ich9'/>}",
         "- {op: add, path: /domain, xml: <memoryBacking/>}",
         "- {op: add, path: /domain/devices/console, position: after, xml: <sound model='ich9'/>}",
@@ -221,6 +225,11 @@ GOOD: dict[str, list[str]] = {
         '- {op: remove, path: "//disk[alias/@name=/domain/devices/interface/alias/@name]/address", expect: 0+}',
     ],
     "PL303": [
+        '- {op: add, path: /domain/devices, xml: "<sound patch:when=\\"xpath(\'sound\') == []\\"/>"}',
+        "- {op: within, path: /domain/devices, edits: [{op: add, path: ., unless: sound, xml: <sound/>}]}",
+        "- {op: within, path: /domain/devices, unless: sound, edits: [{op: add, path: ., xml: <sound/>}]}",
+        "- {op: within, path: /domain/devices, when: \"xpath('//sound') == []\", "
+        "edits: [{op: add, path: ., xml: <sound/>}]}",
         "- {op: add, path: /domain/devices, unless: sound, xml: <sound model='ich9'/>}",
         "- {op: add, when: \"xpath('/domain/devices/sound') == []\", path: /domain/devices, xml: <sound/>}",
         "- {op: add, when: \"xpath('count(/domain/devices/sound)') < 1\", path: /domain/devices, xml: <sound/>}",

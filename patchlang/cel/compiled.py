@@ -22,7 +22,7 @@ from ..patterns import pattern
 from ..record import record, replace
 from ..run_scope import Bindings, without_value
 from ..source import Span, Text
-from ..values import TooBigError, check_size
+from ..values import ABSENT, TooBigError, check_size
 from .evaluation import evaluating
 from .functions import BEHIND, FUNCTIONS, SIGNATURES
 from .messages import BEHIND_NAME, GUESSED_TYPE, LOCATED, OF_TYPES, OVER_MAP, TOO_DEEP, explain, explain_static, quiet
@@ -87,6 +87,7 @@ class Compiled:
         self.inputs = inputs
         self._program = program
         self._makes_optionals = makes_optionals
+        self._listed: Compiled | None = None
         self._inputs = {name: _members_read(source.text, name) for name in inputs}
 
     def evaluate(self, bindings: Bindings) -> Any:
@@ -105,6 +106,8 @@ class Compiled:
                 # CEL's opaque optional calls itself an error, too, but has no value to convert
                 result = value.value() if failed else self._convert(value)
             except (TypeError, SystemError):
+                if self._listed is not None:
+                    return next(iter(self._listed.evaluate(bindings)), ABSENT)
                 raise self.error(
                     rules.WRONG_RESULT,
                     "the result is an optional",
@@ -120,6 +123,11 @@ class Compiled:
             raise self.error(rules.LIMIT, f"the result is too big: {e}") from None
         bindings.budget.hold(size, self.source.span)
         return self._plain(result)
+
+    def open_optional(self, names: Names) -> None:
+        """Take an optional as a result. Python cannot look into one, CEL can."""
+        opened = f"cel.bind(o, ({self.source.text}\n), o.hasValue() ? [o.value()] : [])"
+        self._listed = compile_expression(Text(opened, lambda _start, _end: self.source.span()), names)
 
     def _convert(self, value: cel.Value) -> Any:
         """Python data. The library's own conversion of a map with an optional in it ends the process."""
@@ -194,9 +202,10 @@ def _related(error: PatchError, cause: Diagnostic) -> PatchError:
     return PatchError(replace(error.diagnostic, related=related))
 
 
-def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compiled:
+def compile_expression(source: Text, names: Names, want: str = "dyn", *, optional: bool = False) -> Compiled:
     """Compile one expression; ``want`` is the type it must have (``bool``, ``list``), ``dyn`` for any.
 
+    Its result may be an ``optional``: then it is the value of that, or ``ABSENT``.
     Raises PatchError (PL202, PL206) with the place inside the expression.
     """
     if len(source.text) > MAX_SOURCE:
@@ -227,7 +236,9 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         message = "the result is a map with keys of a type that CEL's maps do not have"
         raise fail(rules.BAD_EXPRESSION, message, source.span(), "make them text: `string(...)`") from None
     kind = {"null": "null_type", "any": "dyn"}.get(kind, kind)
-    if kind.startswith("optional"):
+    if kind.startswith("optional") and optional:
+        kind = "dyn"
+    elif kind.startswith("optional"):
         raise fail(
             rules.BAD_EXPRESSION,
             "the result is an optional",
@@ -251,7 +262,10 @@ def compile_expression(source: Text, names: Names, want: str = "dyn") -> Compile
         program = _evaluator().deserialize(serialized)
     except RuntimeError:
         raise _too_deep(source, _WRITTEN_OUT) from None
-    return Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
+    compiled = Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
+    if optional and kind == "dyn" and _MAKES_OPTIONALS in serialized:
+        compiled.open_optional(names)
+    return compiled
 
 
 def _compiled_or_none(env: cel.Env, text: str) -> cel.Expression | None:

@@ -24,6 +24,7 @@ from . import ops
 from .ensure import EnsureOp, Start, check_build_path
 from .fragment import FragmentProgram, compile_fragment
 from .merge import MergeOp
+from .mergekeys import Keys, check_written
 from .ops import DomainOp, Targets
 from .placement import Placement
 from .qemuargs import QemuArgsOp
@@ -128,7 +129,11 @@ class DomainOps:
         return compile_template(source, self.compiler(node=node))
 
     def fragment(self, source: model.Fragment) -> FragmentProgram:
-        return compile_fragment(source, self.context.namespaces, self.compiler(node=True))
+        def compile_one(source: Text, *, item: bool, want: str = "dyn", optional: bool = False) -> Compiled:
+            names = self.context.names(item=self.loop or item, node=True, xpath=True)
+            return self.context.expression(model.Expression(source.text, source.locate), names, want, optional=optional)
+
+        return compile_fragment(source, self.context.namespaces, compile_one)
 
     def ensure(self, edit: model.Ensure) -> DomainOp:
         dialect = BuildDialect(self.context.namespaces, self.known)
@@ -163,9 +168,10 @@ class DomainOps:
                 help = did_you_mean(own, {local_name(tag) for tag in tags}, "there are")
                 raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
-        namespaces = tuple(self.context.namespaces.items())
-        place = self.placement(edit)
-        return MergeOp(self.targets(edit.path), fragment, keys, namespaces, place)
+        table = Keys(keys, tuple(self.context.namespaces.items()))
+        targets = self.targets(edit.path)
+        check_written(table, _name_of(targets.selector), fragment.written)
+        return MergeOp(targets, fragment, table, self.placement(edit))
 
     def merge_key(self, paths: tuple[model.XPath, ...]) -> Key:
         for path in paths:
@@ -221,3 +227,12 @@ class DomainOps:
             expression = self.context.expression(edit.expression, names, "bool")
         message = self.template(edit.message, node=self.nested) if edit.message else None
         return ops.TestOp(targets, expression, message, edit.span)
+
+
+def _name_of(selector: Selector) -> str | None:
+    """The local name of the elements that a path selects; None where it does not say."""
+    names = {
+        path.steps[-1].test if path.steps and path.steps[-1].axis == "child" else None for path in selector.paths()
+    }
+    name = names.pop() if len(names) == 1 else None
+    return name.rpartition(":")[2] if name and not name.endswith(("*", ")")) else None

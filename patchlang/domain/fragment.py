@@ -1,33 +1,27 @@
-"""XML fragments: parsed once, copied and filled at each place. Values enter as nodes, never as markup."""
+"""XML fragments: copied and filled at each place. Values enter as nodes, never as markup."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lxml import etree
 
 from .. import rules
-from ..cel.template import Compiler, Cut, as_text, cut, joined
-from ..diagnostics import PatchError, fail
-from ..markup import attributes_of, escape_attribute, read_by_expat, unusable_character
-from ..out_of_memory import raise_if_exhausted
-from ..patterns import pattern
+from ..cel.template import as_text, joined
+from ..diagnostics import fail
+from ..edits import Loop, uses_item
+from ..markup import attributes_of, unusable_character
 from ..record import record
-from ..run_scope import Bindings
+from ..run_scope import Scope
 from ..source import Text
+from ..values import ABSENT
 from . import weights
-from .read import MAX_ATTRIBUTES, is_crowded
+from .written import HOLE, MARK, WrittenFragment, read_fragment
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
-
-# a private-use character marks where a computed value goes while the XML around it is parsed
-_MARK = "\ue000"
-_HOLE = pattern(f"{_MARK}([0-9]+){_MARK}")
-_WRITTEN_MARK = pattern(f"{_MARK}|&#(0*57344|x0*e000);", re.IGNORECASE)
 
 
 @record
@@ -40,131 +34,166 @@ class _Hole:
     parts: tuple[str | Compiled, ...]
 
 
+@record
+class _Repeated:
+    """The element at ``ordinal``, which is there as often as its directives say, and what is filled in it."""
+
+    ordinal: int
+    loop: Loop
+    region: _Region
+
+
+@record
+class _Region:
+    """What is filled in an element: holes, and elements with directives, which are regions of their own."""
+
+    holes: tuple[_Hole, ...]
+    repeated: tuple[_Repeated, ...]
+
+    def fill(self, root: etree._Element, scope: Scope) -> bool:
+        """Fill a copy of the element; False where all of it is left out."""
+        nodes = list(root.iter())
+        out = [nodes[hole.ordinal] for hole in self.holes if not _fill(nodes[hole.ordinal], hole, scope)]
+        for part in self.repeated:
+            original = nodes[part.ordinal]
+            size = weights.of_built(original)
+            for _ in part.loop.rounds(scope):
+                scope.budget.hold(size)
+                instance = deepcopy(original)
+                instance.tail = None
+                if part.region.fill(instance, scope):
+                    original.addprevious(instance)
+            out.append(original)
+        for node in out:
+            if node is not root:
+                _take_out(node)
+        return root not in out
+
+
+def _fill(node: etree._Element, hole: _Hole, scope: Scope) -> bool:
+    """False where the value is an optional without one, and the node is left out."""
+    if len(hole.parts) == 1 and not isinstance(origin := hole.parts[0], str):
+        value = origin.evaluate(scope)
+        if value is ABSENT:
+            if hole.place == "text":
+                return False
+            node.attrib.pop(hole.attribute)
+            return True
+        pieces = [_usable(value, origin)]
+    else:
+        pieces = [part if isinstance(part, str) else _usable(part.evaluate(scope), part) for part in hole.parts]
+    text = joined(pieces, scope)
+    if hole.place == "text":
+        node.text = text
+    elif hole.place == "tail":
+        node.tail = text
+    else:
+        node.set(hole.attribute, text)
+    return True
+
+
+def _usable(value: object, origin: Compiled) -> str:
+    text = as_text(value, origin)
+    if bad := unusable_character(text):
+        raise origin.error(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry")
+    return text
+
+
+def _take_out(node: etree._Element) -> None:
+    """Without the text behind it, which stays."""
+    parent, previous = node.getparent(), node.getprevious()
+    assert parent is not None, "it is in the fragment"
+    if node.tail:
+        if previous is None:
+            parent.text = (parent.text or "") + node.tail
+        else:
+            previous.tail = (previous.tail or "") + node.tail
+    parent.remove(node)
+
+
 class FragmentProgram:
     """A compiled fragment: its elements and where values go into them."""
 
-    def __init__(self, source: Text, root: etree._Element, holes: tuple[_Hole, ...]) -> None:
-        self.source = source
-        self.root = root
-        self.size = weights.of_built(root)
-        self._holes = holes
+    def __init__(self, written: WrittenFragment, region: _Region) -> None:
+        self.source = written.source
+        self.written = written
+        self.root = written.root
+        self.size = weights.of_built(self.root)
+        self._region = region
 
-    def build(self, bindings: Bindings) -> list[etree._Element]:
+    def build(self, scope: Scope) -> list[etree._Element]:
         """New elements with the values in place. Raises PatchError (PL403, PL406, PL409, PL413)."""
-        bindings.budget.hold(self.size)
+        scope.budget.hold(self.size)
         root = deepcopy(self.root)
-        if self._holes:
-            nodes = list(root.iter())
-            for hole in self._holes:
-                self._fill(nodes[hole.ordinal], hole, bindings)
+        if self._region.holes or self._region.repeated:
+            self._region.fill(root, scope)
         return list(root)
 
-    def _fill(self, node: etree._Element, hole: _Hole, bindings: Bindings) -> None:
-        pieces: list[str] = []
-        for part in hole.parts:
-            value = part if isinstance(part, str) else as_text(part.evaluate(bindings), part)
-            if not isinstance(part, str) and (bad := unusable_character(value)):
-                raise part.error(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry")
-            pieces.append(value)
-        text = joined(pieces, bindings)
-        if hole.place == "text":
-            node.text = text
-        elif hole.place == "tail":
-            node.tail = text
-        else:
-            node.set(hole.attribute, text)
+
+class FragmentCompiler(Protocol):
+    """Compiles an expression of a fragment: ``item`` is there in it, its result is of type ``want`` or an optional."""
+
+    def __call__(self, source: Text, *, item: bool, want: str = "dyn", optional: bool = False) -> Compiled: ...
 
 
-def compile_fragment(source: Text, namespaces: dict[str, str], compiler: Compiler) -> FragmentProgram:
-    """Parse a fragment of one or more elements. Raises PatchError (PL203, PL204, PL209)."""
-    if _WRITTEN_MARK.search(source.text):
-        raise fail(rules.BAD_FRAGMENT, "the fragment holds the private-use character U+E000", source.span())
-    pieces = cut(source, lambda number: f"{_MARK}{number}{_MARK}")
-    if bad := unusable_character(pieces.text):
-        raise fail(rules.BAD_FRAGMENT, f"the fragment holds {bad}, which XML cannot carry", source.span())
-    root = _parse(source, pieces, namespaces)
-    compiled = [compiler(e) for e in pieces.expressions]
-    _check_top(source, root)
-    _drop_layout(root)
-    for node in root.iter():
-        node.sourceline = 0  # type: ignore[assignment]  # it has no line in the input; the stubs are wrong
-    return FragmentProgram(source, root, tuple(_holes(source, root, compiled)))
+def compile_fragment(source: Text, namespaces: dict[str, str], compiler: FragmentCompiler) -> FragmentProgram:
+    """Compile a fragment of one or more elements. Raises PatchError (PL20x)."""
+    written = read_fragment(source, namespaces)
+    return FragmentProgram(written, _region(written, written.root, compiler, item=False))
 
 
-def _parse(source: Text, pieces: Cut, namespaces: dict[str, str]) -> etree._Element:
-    declared = "".join(f' xmlns:{p}="{escape_attribute(uri).decode()}"' for p, uri in namespaces.items() if p != "xml")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-    data = f"<fragment{declared}>\n{pieces.text}\n</fragment>".encode()
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as e:
-        raise_if_exhausted(e)
-        raise _syntax_error(source, pieces, e) from None
-    if not read_by_expat(data):
-        raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())
-    if is_crowded(root, data):
-        raise fail(rules.BAD_FRAGMENT, f"an element has more than {MAX_ATTRIBUTES} attributes", source.span())
-    return root
+def _region(written: WrittenFragment, top: etree._Element, compiler: FragmentCompiler, *, item: bool) -> _Region:
+    holes: list[_Hole] = []
+    repeated: list[_Repeated] = []
+    inside: set[etree._Element] = set()
+    for ordinal, node in enumerate(top.iter()):
+        if node in inside:
+            continue
+        own = written.directives.get(node) if node is not top else None
+        if own is not None:
+            loop = _loop(own, compiler, item=item)
+            below = _region(written, node, compiler, item=item or loop.for_each is not None)
+            repeated.append(_Repeated(ordinal, loop, below))
+            inside.update(node.iterdescendants())
+        for place, attribute, text in _texts(node, all_of=own is None, tail=node is not top):
+            if text and MARK in text:
+                holes.append(_hole(written, node, ordinal, (place, attribute, text), compiler, item=item))
+    return _Region(tuple(holes), tuple(repeated))
 
 
-def _syntax_error(source: Text, pieces: Cut, error: etree.XMLSyntaxError) -> PatchError:
-    line, column = error.position
-    lines = pieces.text.split("\n")
-    offset = sum(len(part) + 1 for part in lines[: max(line - 2, 0)]) + max(column - 1, 0)
-    at = pieces.places[max(0, min(offset, len(pieces.text)))]
-    message = re.sub(r" line \d+", "", str(error.msg).split(", line ")[0]).strip()
-    span = source.span(at, min(at + 1, len(source.text)))
-    if prefix := re.match(r"Namespace prefix (\S+)", message):
-        return fail(
-            rules.UNKNOWN_PREFIX,
-            f"the prefix `{prefix[1]}` is not declared",
-            span,
-            "declare it in `spec.namespaces` or on the element",
-        )
-    if _MARK in message or re.search(rf"<[^<>\"']*{_MARK}", pieces.text):
-        return fail(rules.BAD_FRAGMENT, "`$[ ]` may stand in attribute values and in text, not in names", span)
-    if "EntityRef" in message or "Entity" in message:
-        return fail(
-            rules.BAD_FRAGMENT, "a `&` stands alone, or names an entity that is not there", span, "write `&amp;`"
-        )
-    if "fragment" in message:
-        message = "a tag is not closed, or closed twice"
-    return fail(rules.BAD_FRAGMENT, f"not well-formed XML: {message}", span)
-
-
-def _check_top(source: Text, root: etree._Element) -> None:
-    texts = [root.text, *(child.tail for child in root)]
-    if any((text or "").strip() for text in texts):
-        raise fail(
-            rules.BAD_FRAGMENT,
-            "text stands beside the elements of the fragment",
-            source.span(),
-            "put it into an element; the text of an element is changed with `set`",
-        )
-    if not any(isinstance(child.tag, str) for child in root):
-        raise fail(rules.BAD_FRAGMENT, "the fragment holds no element", source.span())
-
-
-def _drop_layout(element: etree._Element) -> None:
-    """Drop white space between elements; an element with text of its own keeps all of it."""
-    for parent in element.iter():
-        children = list(parent)
-        texts = [parent.text, *(child.tail for child in children)]
-        if children and not any((text or "").strip() for text in texts):
-            parent.text = None
-            for child in children:
-                child.tail = None
-
-
-def _holes(source: Text, root: etree._Element, compiled: list[Compiled]) -> Iterator[_Hole]:
-    for ordinal, node in enumerate(root.iter()):
-        named = [("text", "", node.text), ("tail", "", node.tail)]
+def _texts(node: etree._Element, *, all_of: bool, tail: bool) -> Iterator[tuple[str, str, str | None]]:
+    """What of a node is filled. That of an element with directives is filled with it, but for the text behind it."""
+    if all_of:
+        yield "text", "", node.text
         if isinstance(node.tag, str):
-            named += [("attribute", name, value) for name, value in attributes_of(node).items()]
-        for place, attribute, text in named:
-            if text and _MARK in text:
-                if place == "text" and not isinstance(node.tag, str):
-                    raise fail(rules.BAD_FRAGMENT, "`$[ ]` in a comment is not computed", source.span())
-                split = _HOLE.split(text)
-                parts = [part if i % 2 == 0 else compiled[int(part)] for i, part in enumerate(split)]
-                yield _Hole(ordinal, place, attribute, tuple(p for p in parts if p != ""))
+            yield from (("attribute", name, value) for name, value in attributes_of(node).items())
+    if tail:
+        yield "tail", "", node.tail
+
+
+def _hole(
+    written: WrittenFragment,
+    node: etree._Element,
+    ordinal: int,
+    found: tuple[str, str, str],
+    compiler: FragmentCompiler,
+    *,
+    item: bool,
+) -> _Hole:
+    place, attribute, text = found
+    if place == "text" and not isinstance(node.tag, str):
+        raise fail(rules.BAD_FRAGMENT, "`$[ ]` in a comment is not computed", written.source.span())
+    split = HOLE.split(text)
+    alone = len(split) == 3 and not split[0] and not split[2]
+    optional = alone and (place == "attribute" or (place == "text" and not len(node)))
+    parts = [
+        part if number % 2 == 0 else compiler(written.expressions[int(part)], item=item, optional=optional)
+        for number, part in enumerate(split)
+    ]
+    return _Hole(ordinal, place, attribute, tuple(part for part in parts if part != ""))
+
+
+def _loop(own: Mapping[str, Text], compiler: FragmentCompiler, *, item: bool) -> Loop:
+    for_each = compiler(own["forEach"], item=item, want="list") if "forEach" in own else None
+    when = compiler(own["when"], item=item or for_each is not None, want="bool") if "when" in own else None
+    return Loop(when, when is None or not uses_item(when), for_each)

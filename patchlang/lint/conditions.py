@@ -13,8 +13,8 @@ from ..source import Text
 from ..xpath.tree import Literal, Number, Step, walk
 from . import celtruth
 from .guards import variables_of
-from .reading import advice, queries, shown, tree
-from .roles import parts
+from .reading import advice, directives, queries, shown, tree
+from .roles import parts, texts
 from .truth import NOTHING, all_of, truth
 
 _EMPTY = (cel_tree.ListExpr(), cel_tree.Call("range", cel_tree.Literal("int", 0)))
@@ -53,6 +53,8 @@ def _conditions(patch: model.Patch) -> Iterator[tuple[str, Text]]:
         if edit.when is not None:
             yield "when", edit.when
         yield from ((part.key, part.value) for part in parts(edit) if part.role is Role.CONDITION)
+        for xml in texts(edit, model.Fragment, Role.INSERTS, Role.MERGES):
+            yield from (("patch:when", condition) for condition in directives(xml, "when"))
 
 
 def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:

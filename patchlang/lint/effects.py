@@ -11,7 +11,7 @@ from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
 from ..document import model
 from ..document.model import Role
-from ..domain.fragment import compile_fragment
+from ..domain.written import read_fragment
 from ..libvirt_lists import MERGE_KEYS
 from ..source import Text
 from ..xpath.tree import Path, Step
@@ -27,18 +27,22 @@ _COMPUTED = "\ue000"
 Known = dict[Steps, str | Presence]
 
 
-def fragment_roots(patch: model.Patch, edit: model.DomainEdit) -> list[etree._Element]:
+def fragment_roots(patch: model.Patch, edit: model.DomainEdit, *, certain: bool = False) -> list[etree._Element]:
     """The elements of an edit's fragments, computed values as marks; none of a fragment that cannot be read."""
-    return [node for xml in texts(edit, model.Fragment, Role.INSERTS, Role.MERGES) for node in _elements(patch, xml)]
+    fragments = texts(edit, model.Fragment, Role.INSERTS, Role.MERGES)
+    return [node for xml in fragments for node in _elements(patch, xml, certain=certain)]
 
 
-def _elements(patch: model.Patch, xml: model.Fragment) -> list[etree._Element]:
+def _elements(patch: model.Patch, xml: model.Fragment, *, certain: bool = False) -> list[etree._Element]:
+    """Of a fragment; those that are ``certain`` to be there have no directive, and are in none that has one."""
     try:
-        # nothing is computed: an expression stands for itself
-        program = compile_fragment(xml, namespaces(patch), lambda text: text)  # type: ignore[arg-type, return-value]
+        written = read_fragment(xml, namespaces(patch))
     except PatchError:
         return []
-    return [node for node in program.root if isinstance(node.tag, str)]
+    for node in written.directives if certain else ():
+        if (parent := node.getparent()) is not None:
+            parent.remove(node)
+    return [node for node in written.root if isinstance(node.tag, str)]
 
 
 def namespaces(patch: model.Patch) -> dict[str, str]:
@@ -52,10 +56,10 @@ def prefixed(patch: model.Patch, clark: str) -> str:
     return f"{prefix}:{local}" if prefix else local
 
 
-def roots(patch: model.Patch, edit: model.DomainEdit) -> list[str]:
-    """The names of the elements that an edit puts somewhere."""
+def roots(patch: model.Patch, edit: model.DomainEdit, *, certain: bool = False) -> list[str]:
+    """The names of the elements that an edit puts somewhere, or is ``certain`` to."""
     brought = [path for text in texts(edit, model.XPath, Role.MOVES, Role.COPIES) for path in locations_of(text)]
-    built = dict.fromkeys(prefixed(patch, str(node.tag)) for node in fragment_roots(patch, edit))
+    built = dict.fromkeys(prefixed(patch, str(node.tag)) for node in fragment_roots(patch, edit, certain=certain))
     return [*(path.steps[-1].test for path in brought if path.steps), *built]
 
 
@@ -117,10 +121,10 @@ def facts_after(patch: model.Patch, edit: model.DomainEdit) -> Known:
         known[()] = _text(value)
     for _, role, part in parts(edit):
         if role is Role.INSERTS and not is_beside(edit):
-            known |= {(name,): Presence.PRESENT for name in roots(patch, edit)}
+            known |= {(name,): Presence.PRESENT for name in roots(patch, edit, certain=True)}
         elif role is Role.MERGES:
             keys = any(part.role is Role.KEYS and part.value for part in parts(edit))
-            for root in _elements(patch, part):
+            for root in _elements(patch, part, certain=True):
                 known |= _of_element(patch, root, (), single=not keys and not _is_list(patch, root, ""))
     return known
 

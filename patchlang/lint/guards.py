@@ -12,11 +12,22 @@ from typing import NamedTuple
 
 from ..cel import tree as cel_tree
 from ..document import model
+from ..document.model import Role
 from ..libvirt_lists import MERGE_KEYS
 from ..source import Text
 from ..xpath.tree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
-from .reading import calls_xpath, cel, locations, names, tree, xpath_calls, xpath_literals
+from .reading import (
+    calls_xpath,
+    cel,
+    conditions_of_roots,
+    locations,
+    names,
+    tree,
+    xpath_calls,
+    xpath_literals,
+)
+from .roles import texts
 
 
 class Zone(Enum):
@@ -72,9 +83,22 @@ def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
     found = [guard for text in (patch.spec.when, edit.when) if text is not None for guard in _of_condition(patch, text)]
     if edit.for_each is not None and _may_end(patch, edit.for_each):
         found.append(Guard(edit.for_each, ()))
+    found += _of_fragments(patch, edit)
     if edit.unless is not None and (read := tree(edit.unless.text)) is not None:
         paths = locations(read)
         found.append(Guard(edit.unless, paths if all(path.absolute for path in paths) else ()))
+    return found
+
+
+def _of_fragments(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
+    """The conditions of what an edit puts somewhere, if all of that has one."""
+    found: list[Guard] = []
+    for xml in texts(edit, model.Fragment, Role.INSERTS):
+        for conditions in conditions_of_roots(xml):
+            own = [guard for text in conditions for guard in _of_condition(patch, text)]
+            if not own:
+                return []
+            found += own
     return found
 
 

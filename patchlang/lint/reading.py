@@ -13,10 +13,12 @@ from ..cel.checked_expr import UnreadableError, read
 from ..cel.template import ComputedPiece, part_of, pieces
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
 from ..document import model
+from ..domain.directives import PREFIX, blanked, start_tags
 from ..record import fields, is_record
 from ..source import Span, Text
 from ..xpath.parser import XPathSyntaxError, parse
 from ..xpath.tree import Binary, Expr, Path, Step
+from .fragments import read as read_written
 
 # in these `$[ ]` is computed
 TEMPLATES = (model.Template, model.ComputedName, model.Fragment, model.ConstructivePath, model.Pointer)
@@ -63,31 +65,71 @@ def expressions(value: Any) -> Iterator[Text]:
     for leaf in leaves(value):
         if isinstance(leaf, model.Expression):
             yield leaf
-        elif isinstance(leaf, TEMPLATES):
+            continue
+        if isinstance(leaf, model.Fragment):
+            yield from directives(leaf)
+        if isinstance(leaf, TEMPLATES):
             yield from (piece.expression for piece in template(leaf) if isinstance(piece, ComputedPiece))
 
 
+def directives(xml: Text, *names: str) -> Iterator[Text]:
+    """The CEL of the directives of a fragment, of all or of those names."""
+    plain = filled(xml, lambda piece: "x" * (piece.end - piece.at), blank=False)
+    for tag in start_tags(plain) if PREFIX in plain else ():
+        for one in (one for one in tag.directives if not names or one.name in names):
+            yield part_of(xml, one.value_start, one.value_end)
+
+
+def conditions_of_roots(xml: Text) -> Iterator[list[Text]]:
+    """Of each element at the top of a fragment its conditions: none or one."""
+    plain = filled(xml, lambda piece: "x" * (piece.end - piece.at), blank=False)
+    conditions = {
+        tag.start: [part_of(xml, one.value_start, one.value_end) for one in tag.directives if one.name == "when"]
+        for tag in start_tags(plain)
+    }
+    for node in read_written(blanked(plain)):
+        yield conditions.get(node.start, [])
+
+
 def template(text: Text) -> tuple[Any, ...]:
-    """The pieces of a template; none where it is not one."""
+    """The pieces of a template; none where it is not one. Directives of a fragment are blanks in it."""
+    return _pieces(Text(_without_directives(text), text.locate))
+
+
+def _pieces(text: Text) -> tuple[Any, ...]:
     try:
         return tuple(pieces(text))
     except PatchError:
         return ()
 
 
-def filled(text: Text, fill: Callable[[ComputedPiece], str]) -> str:
-    """The source of a template with something else in place of each computed part."""
+def filled(text: Text, fill: Callable[[ComputedPiece], str], *, blank: bool = True) -> str:
+    """The source of a template with something else in place of each computed part, and directives as blanks."""
+    source = _without_directives(text) if blank else text.text
     result, done = "", 0
-    for piece in template(text):
+    for piece in _pieces(Text(source, text.locate)):
         if isinstance(piece, ComputedPiece):
-            result += text.text[done : piece.at] + fill(piece)
+            result += source[done : piece.at] + fill(piece)
             done = piece.end
-    return result + text.text[done:]
+    return result + source[done:]
+
+
+def _without_directives(text: Text) -> str:
+    if not isinstance(text, model.Fragment) or PREFIX not in text.text:
+        return text.text
+    plain = blanked(filled(text, lambda piece: HIDDEN * (piece.end - piece.at), blank=False))
+    return "".join(old if new == HIDDEN else new for old, new in zip(text.text, plain, strict=True))
+
+
+HIDDEN = "\ue000"
+"""In place of what is computed in a fragment, so that nothing in it is taken for XML."""
 
 
 def constant(text: Text | None) -> str | None:
     """The text of a template in which nothing is computed."""
     if text is None:
+        return None
+    if isinstance(text, model.Fragment) and next(directives(text), None) is not None:
         return None
     parts = template(text)
     computed = any(isinstance(piece, ComputedPiece) for piece in parts)

@@ -32,7 +32,7 @@ def test_cut(parts: list[str]) -> None:
 def test_a_fault_of_a_fragment_is_where_it_stands(before: str) -> None:
     text = f"<a>{before}&nbsp</a>"
     with pytest.raises(PatchError) as e:
-        compile_fragment(_text(text), {}, lambda _text: None)  # type: ignore[arg-type,return-value]
+        compile_fragment(_text(text), {}, lambda _text, **_options: None)  # type: ignore[arg-type,return-value]
     span = e.value.diagnostic.span
     assert span is not None
     assert abs(span.start - text.index("&nbsp")) <= len("&nbsp")

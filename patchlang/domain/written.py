@@ -1,0 +1,187 @@
+"""XML fragments as they are written: parsed once, with marks where values go, and without directives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from lxml import etree
+
+from .. import rules
+from ..cel.template import Cut, cut
+from ..diagnostics import PatchError, did_you_mean, fail
+from ..markup import escape_attribute, read_by_expat, unusable_character
+from ..out_of_memory import raise_if_exhausted
+from ..patterns import pattern
+from ..record import record, replace
+from ..source import Span, Text
+from .directives import NAMES, PREFIX, Directive, StartTag, start_tags
+from .read import MAX_ATTRIBUTES, is_crowded
+
+# a private-use character marks where a computed value goes while the XML around it is parsed
+MARK = "\ue000"
+HOLE = pattern(f"{MARK}([0-9]+){MARK}")
+_WRITTEN_MARK = pattern(f"{MARK}|&#(0*57344|x0*e000);", re.IGNORECASE)
+_ESCAPE = pattern("&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);")
+_RESERVED = "the prefix `patch` is reserved: it stands before `when` and `forEach`, and nothing else"
+
+
+@record
+class WrittenFragment:
+    """The elements below ``root``, the expressions by the numbers of their marks, the directives of elements.
+
+    ``places`` are those of the names of elements in the source.
+    """
+
+    source: Text
+    root: etree._Element
+    expressions: tuple[Text, ...]
+    directives: Mapping[etree._Element, Mapping[str, Text]]
+    places: Mapping[etree._Element, tuple[int, int]]
+
+    def span(self, element: etree._Element) -> Span:
+        return self.source.span(*self.places[element])
+
+
+def read_fragment(source: Text, namespaces: Mapping[str, str]) -> WrittenFragment:
+    """Parse a fragment of one or more elements. Raises PatchError (PL203, PL204, PL209)."""
+    if _WRITTEN_MARK.search(source.text):
+        raise fail(rules.BAD_FRAGMENT, "the fragment holds the private-use character U+E000", source.span())
+    pieces = cut(source, lambda number: f"{MARK}{number}{MARK}")
+    if bad := unusable_character(pieces.text):
+        raise fail(rules.BAD_FRAGMENT, f"the fragment holds {bad}, which XML cannot carry", source.span())
+    tags = list(start_tags(pieces.text))
+    own = [_directives(source, pieces, tag) for tag in tags] if "patch" in pieces.text else [{} for _ in tags]
+    plain = _without_directives(pieces, tags)
+    root = _parse(source, plain, namespaces)
+    _check_top(source, root)
+    _drop_layout(root)
+    for node in root.iter():
+        node.sourceline = 0  # type: ignore[assignment]  # it has no line in the input; the stubs are wrong
+    elements = list(root.iter(etree.Element))[1:]
+    places = [(pieces.places[tag.start], pieces.places[tag.start + len(tag.name)]) for tag in tags]
+    return WrittenFragment(
+        source,
+        root,
+        pieces.expressions,
+        {element: found for element, found in zip(elements, own, strict=True) if found},
+        dict(zip(elements, places, strict=True)),
+    )
+
+
+def _directives(source: Text, pieces: Cut, tag: StartTag) -> dict[str, Text]:
+    def span(start: int, end: int) -> Span:
+        return source.span(pieces.places[start], pieces.places[end])
+
+    if tag.declares is not None:
+        raise fail(rules.BAD_FRAGMENT, _RESERVED, span(tag.declares, tag.declares + len("xmlns:patch")))
+    if tag.name.startswith(PREFIX):
+        raise fail(rules.BAD_FRAGMENT, _RESERVED, span(tag.start, tag.start + len(tag.name)))
+    found: dict[str, Text] = {}
+    for one in tag.directives:
+        start = one.end - len(pieces.text[one.start : one.end].lstrip())
+        name_span = span(start, start + len(PREFIX + one.name))
+        if one.name not in NAMES:
+            help = did_you_mean(one.name, NAMES, "there are")
+            raise fail(rules.BAD_FRAGMENT, f"there is no `{PREFIX}{one.name}`", name_span, help)
+        if one.name in found:
+            raise fail(rules.BAD_FRAGMENT, f"`{PREFIX}{one.name}` stands twice", name_span)
+        found[one.name] = _expression(source, pieces, one, span)
+    return found
+
+
+def _expression(source: Text, pieces: Cut, one: Directive, span: Callable[[int, int], Span]) -> Text:
+    """The CEL of a directive, as a text of its own."""
+    written = pieces.text[one.value_start : one.value_end]
+    whole = span(one.value_start, one.value_end)
+    if not written.strip():
+        raise fail(rules.BAD_FRAGMENT, f"there is no expression in `{PREFIX}{one.name}`", whole)
+    if MARK in written:
+        help = f'write the expression alone: `{PREFIX}{one.name}="…"`'
+        raise fail(rules.BAD_FRAGMENT, f"`{PREFIX}{one.name}` is CEL itself, without `$[ ]`", whole, help)
+    if escape := _ESCAPE.search(written):
+        at = one.value_start + escape.start()
+        help = "it is cut out before the XML is parsed: write `&&`, `<`, `>` as they are"
+        place = span(at, at + len(escape[0]))
+        raise fail(rules.BAD_FRAGMENT, f"`{escape[0]}` in `{PREFIX}{one.name}` is no CEL", place, help)
+    start = one.value_start + len(written) - len(written.lstrip())
+    text = written.strip()
+
+    def locate(begin: int, end: int | None) -> Span:
+        return span(start + begin, start + (len(text) if end is None else end))
+
+    return Text(text, locate)
+
+
+def _without_directives(pieces: Cut, tags: Sequence[StartTag]) -> Cut:
+    text, places, done = "", list[int](), 0
+    for one in (one for tag in tags for one in tag.directives):
+        text += pieces.text[done : one.start]
+        places += pieces.places[done : one.start]
+        done = one.end
+    return replace(pieces, text=text + pieces.text[done:], places=(*places, *pieces.places[done:]))
+
+
+def _parse(source: Text, pieces: Cut, namespaces: Mapping[str, str]) -> etree._Element:
+    declared = "".join(f' xmlns:{p}="{escape_attribute(uri).decode()}"' for p, uri in namespaces.items() if p != "xml")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    data = f"<fragment{declared}>\n{pieces.text}\n</fragment>".encode()
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as e:
+        raise_if_exhausted(e)
+        raise _syntax_error(source, pieces, e) from None
+    if not read_by_expat(data):
+        raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())
+    if is_crowded(root, data):
+        raise fail(rules.BAD_FRAGMENT, f"an element has more than {MAX_ATTRIBUTES} attributes", source.span())
+    return root
+
+
+def _syntax_error(source: Text, pieces: Cut, error: etree.XMLSyntaxError) -> PatchError:
+    line, column = error.position
+    lines = pieces.text.split("\n")
+    offset = sum(len(part) + 1 for part in lines[: max(line - 2, 0)]) + max(column - 1, 0)
+    at = pieces.places[max(0, min(offset, len(pieces.text)))]
+    message = re.sub(r" line \d+", "", str(error.msg).split(", line ")[0]).strip()
+    span = source.span(at, min(at + 1, len(source.text)))
+    if prefix := re.match(r"Namespace prefix (\S+)", message):
+        return fail(
+            rules.UNKNOWN_PREFIX,
+            f"the prefix `{prefix[1]}` is not declared",
+            span,
+            "declare it in `spec.namespaces` or on the element",
+        )
+    if MARK in message or re.search(rf"<[^<>\"']*{MARK}", pieces.text):
+        return fail(rules.BAD_FRAGMENT, "`$[ ]` may stand in attribute values and in text, not in names", span)
+    if "EntityRef" in message or "Entity" in message:
+        return fail(
+            rules.BAD_FRAGMENT, "a `&` stands alone, or names an entity that is not there", span, "write `&amp;`"
+        )
+    if "fragment" in message:
+        message = "a tag is not closed, or closed twice"
+    return fail(rules.BAD_FRAGMENT, f"not well-formed XML: {message}", span)
+
+
+def _check_top(source: Text, root: etree._Element) -> None:
+    texts = [root.text, *(child.tail for child in root)]
+    if any((text or "").strip() for text in texts):
+        raise fail(
+            rules.BAD_FRAGMENT,
+            "text stands beside the elements of the fragment",
+            source.span(),
+            "put it into an element; the text of an element is changed with `set`",
+        )
+    if not any(isinstance(child.tag, str) for child in root):
+        raise fail(rules.BAD_FRAGMENT, "the fragment holds no element", source.span())
+
+
+def _drop_layout(element: etree._Element) -> None:
+    """Drop white space between elements; an element with text of its own keeps all of it."""
+    for parent in element.iter():
+        children = list(parent)
+        texts = [parent.text, *(child.tail for child in children)]
+        if children and not any((text or "").strip() for text in texts):
+            parent.text = None
+            for child in children:
+                child.tail = None
