@@ -27,6 +27,7 @@ from .xpath.parser import is_ncname
 if TYPE_CHECKING:
     from .cel.compiled import Compiled
     from .cloudinit.ops import CloudInitOp
+    from .podfacts import Wanted
 
 # prefixes that need no declaration: KubeVirt's and libvirt's own
 BUILT_IN_NAMESPACES = {
@@ -49,6 +50,7 @@ class CompiledDocument:
     when: Compiled | None
     namespaces: dict[str, str]
     xpath_names: frozenset[str]
+    facts: Wanted | None
     domain: tuple[CompiledEdit[DomainOp], ...]
     cloud_init: tuple[CompiledEdit[CloudInitOp], ...]
 
@@ -58,6 +60,11 @@ class Program:
     """All patches of a set, in the order in which they run."""
 
     documents: tuple[CompiledDocument, ...]
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """What the patches read of the pod: ``env.NAME`` and ``files.NAME``."""
+        return frozenset(name for d in self.documents if d.facts for name in d.facts.names)
 
     @property
     def edits_domain(self) -> bool:
@@ -122,6 +129,7 @@ class DocumentCompiler:
     def compile(self) -> CompiledDocument:
         spec = self.patch.spec
         self.declare_namespaces()
+        facts = self.declare_facts()
         only_domain, only_cloud_init = not spec.cloud_init, not spec.domain
         variables: list[tuple[str, Compiled]] = []
         for variable in spec.variables:
@@ -146,9 +154,26 @@ class DocumentCompiler:
             when,
             self.context.namespaces,
             self.context.xpath_names(loop=True),
+            facts,
             tuple(e for e in domain if e),
             tuple(e for e in cloud_init if e),
         )
+
+    def declare_facts(self) -> Wanted | None:
+        """What the patch may read."""
+        facts = self.patch.spec.facts
+        if facts is None:
+            return None
+        from .podfacts import Wanted, WantedFile
+
+        env = tuple((name.text, name.span()) for name in facts.env)
+        files: list[tuple[str, WantedFile]] = []
+        for name, entry in facts.files:
+            path, allow = (entry.path, entry.allow_secret) if isinstance(entry, model.FileFact) else (entry, False)
+            files.append((name.text, WantedFile(path.text, allow, path.span())))
+        wanted = Wanted(env, tuple(files))
+        self.context.facts = wanted.names
+        return wanted
 
     def declare_namespaces(self) -> None:
         """A refused one is declared all the same, so that its uses are no errors of their own."""

@@ -35,6 +35,7 @@ class Context:
         self.patch = patch
         self.namespaces = dict(namespaces)
         self.variables: list[tuple[str, str]] = []
+        self.facts: tuple[str, ...] = ()
         self.found: list[Diagnostic] = []
 
     def collect(self, work: Callable[[], T]) -> T | None:
@@ -49,7 +50,7 @@ class Context:
         """What an expression may use."""
         from .cel.compiled import Names
 
-        return Names(tuple(self.variables), item, node, xpath, cloud_init)
+        return Names(tuple(self.variables), item, node, xpath, cloud_init, self.facts)
 
     def xpath_names(self, *, loop: bool) -> frozenset[str]:
         """The variables that XPath may use."""

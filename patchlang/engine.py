@@ -13,6 +13,7 @@ from .document.model import FailurePolicy
 from .domain import tree as domain_tree
 from .domain.tree import DomainTree
 from .edits import CompiledEdit, condition, run_edit
+from .podfacts import NOTHING, Facts, Pod
 from .quoting import Names
 from .record import replace
 from .result import CloudInitOutcome, DocumentTrace, Outcome, Progress, State
@@ -24,18 +25,20 @@ from .xpath.query import Query, to_cel
 S = TypeVar("S")
 
 
-def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progress | None = None) -> Outcome:
+def patch_domain(
+    program: Program, domain: bytes, vmi: bytes, *, progress: Progress | None = None, pod: Pod = NOTHING
+) -> Outcome:
     """Apply the domain edits of a program.
 
-    ``domain`` is libvirt domain XML (UTF-8), ``vmi`` the VMI as JSON. Every failure is a diagnostic in the outcome:
-    PL4xx from the patches, PL5xx from the input.
+    ``domain`` is libvirt domain XML (UTF-8), ``vmi`` the VMI as JSON, ``pod`` what facts are asked of. Every
+    failure is a diagnostic in the outcome: PL4xx from the patches, PL5xx from the input.
     """
     trace: list[DocumentTrace] = []
     try:
         vmi_data = parse_vmi(vmi)
         names = Names(program.texts, lambda: [vmi_data])
         begin, new_scope = partial(domain_tree.parse, domain), partial(_domain_scope, vmi_data, names)
-        run = Run(program, begin, lambda d: d.domain, new_scope, trace, progress)
+        run = Run(program, begin, lambda d: d.domain, new_scope, trace, progress, pod)
         warnings = run.all()
         return Outcome(run.state.result(), tuple(warnings), tuple(trace))
     except PatchError as e:
@@ -43,7 +46,13 @@ def patch_domain(program: Program, domain: bytes, vmi: bytes, *, progress: Progr
 
 
 def patch_cloud_init(
-    program: Program, cloud_init_data: bytes, no_cloud_source: bytes, vmi: bytes, *, progress: Progress | None = None
+    program: Program,
+    cloud_init_data: bytes,
+    no_cloud_source: bytes,
+    vmi: bytes,
+    *,
+    progress: Progress | None = None,
+    pod: Pod = NOTHING,
 ) -> CloudInitOutcome:
     """Apply the cloud-init edits of a program.
 
@@ -62,7 +71,8 @@ def patch_cloud_init(
         def new_scope(state: CloudInitState, _document: CompiledDocument) -> Scope:
             return Scope(vmi_data, state.budget, facts={"cloudInit": state.facts}, names=names)
 
-        run = Run(program, partial(CloudInitState, opened), lambda d: d.cloud_init, new_scope, trace, progress)
+        begin = partial(CloudInitState, opened)
+        run = Run(program, begin, lambda d: d.cloud_init, new_scope, trace, progress, pod)
         warnings = run.all()
         closed = run.state.current.close(names)
         return CloudInitOutcome(closed.data, closed.no_cloud_source, (*warnings, *closed.warnings), tuple(trace))
@@ -113,8 +123,10 @@ class Run(Generic[S]):
         new_scope: Callable[[S, CompiledDocument], Scope],
         trace: list[DocumentTrace],
         progress: Progress | None,
+        pod: Pod,
     ) -> None:
         self.program = program
+        self.facts = Facts(pod)
         self.begin = begin
         self.state = begin()
         self.edits_of = edits_of
@@ -157,6 +169,8 @@ class Run(Generic[S]):
     def document(self, document: CompiledDocument, trace: DocumentTrace) -> None:
         self.progress(document.name, document.span)
         scope = self.new_scope(self.state, document)
+        if document.facts is not None:
+            scope.facts["facts"] = partial(self.facts.of, document.facts)
         with scope.budget.passing():
             self.in_scope(document, scope, trace)
 

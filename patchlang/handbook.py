@@ -97,6 +97,20 @@ def op_page(name: str) -> str:
     return "\n".join(sections)
 
 
+TOPICS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "facts": ("`spec.facts`: what a patch reads of the pod", (model.Facts, model.FileFact)),
+}
+
+
+def topic_page(topic: str) -> str:
+    """The page of a part of a patch: what it is, and its keys (Markdown)."""
+    title, classes = TOPICS[topic]
+    lines = [f"# {title}"]
+    for cls in classes:
+        lines += ["", first_paragraph(cls), "", *(line for key in model_fields(cls) for line in _key(cls, key))]
+    return "\n".join(lines) + "\n"
+
+
 def _key(cls: type, key: str) -> list[str]:
     field, hint = model_fields(cls)[key]
     notes = [_type(hint), *(["required"] if field.is_required else _default(field))]

@@ -70,6 +70,7 @@ IGNORED = Rule("PL415", "document-ignored")
 REFUSED_BY_SCHEMA = Rule("PL416", "refused-by-schema")
 OUT_OF_MEMORY = Rule("PL417", "out-of-memory")
 ENGINE_CRASHED = Rule("PL418", "engine-crashed")
+UNREADABLE_FACT = Rule("PL419", "unreadable-fact")
 
 BAD_DOMAIN = Rule("PL501", "bad-domain-xml")
 DOCTYPE = Rule("PL502", "doctype-refused")

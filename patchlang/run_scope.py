@@ -24,7 +24,7 @@ class Bindings(Protocol):
         """What expressions and templates make is held here."""
 
     def cel_value(self, name: str) -> Any:
-        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node`` or ``cloudInit``; LookupError without."""
+        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node``, ``cloudInit``, ``facts``; LookupError without."""
 
     def failure(self, variable: str) -> Diagnostic | None:
         """Why the variable has no value."""
@@ -38,8 +38,8 @@ class Scope:
     """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
 
     ``query(scope, text, values)`` computes CEL's ``xpath(text, values)`` at ``context`` (None: the document);
-    ``facts`` are ``node`` and ``cloudInit`` where they are bound; ``inner`` are the traces of the edits inside the one
-    that is done; ``names`` are those that messages may hold.
+    ``facts`` are ``node``, ``cloudInit`` and the ``facts`` of the pod where they are bound; ``inner`` are the traces of
+    the edits inside the one that is done; ``names`` are those that messages may hold.
     """
 
     vmi: dict[str, Any]

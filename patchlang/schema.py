@@ -16,6 +16,7 @@ from .document.decode import CEL_WORDS, IDENTIFIER, NAME, NOT_TAKEN, TAKEN_NAMES
 from .document.field_help import field_help
 from .document.scalar_values import COUNT
 from .patchtest import model as testmodel
+from .podfacts import KUBEVIRT, PODINFO, SECRETS
 from .record import MISSING, Field, is_record
 from .source import Text
 
@@ -59,6 +60,15 @@ def _expectation(*checks: str) -> Schema:
     return {"anyOf": [absent, given]}
 
 
+_FACT: Schema = {"type": "string", "pattern": f"^{IDENTIFIER.pattern}$", "not": {"enum": sorted(CEL_WORDS)}}
+_STEP = r"/(?!\.{1,2}(/|$))[^/]+"
+_FILE_PATH: Schema = {
+    "type": "string",
+    "pattern": f"^({PODINFO}|{KUBEVIRT}[^/]*|{SECRETS})({_STEP})+$",
+    "patternErrorMessage": f"a path below {PODINFO} or {KUBEVIRT}…, or below {SECRETS} with allowSecret",
+}
+_NO_SECRET: Schema = {"not": {"pattern": "/secrets?(/|$)"}}
+_FILE = {**_FILE_PATH, **_NO_SECRET}
 # what the decoder checks besides the types: of a key, and of keys together
 _OF_KEYS: dict[tuple[type, str], Schema] = {
     (model.Metadata, "name"): {
@@ -71,6 +81,12 @@ _OF_KEYS: dict[tuple[type, str], Schema] = {
         "patternErrorMessage": "a variable's name is letters, digits and `_`",
         "not": {"enum": sorted(CEL_WORDS | TAKEN_NAMES)},
     },
+    (model.Facts, "env"): {"anyOf": [_FACT, {"type": "array", "items": _FACT, "uniqueItems": True}]},
+    (model.Facts, "files"): {
+        "propertyNames": _FACT,
+        "additionalProperties": {"anyOf": [_FILE, {"$ref": "#/definitions/FileFact"}]},
+    },
+    (model.FileFact, "path"): _FILE_PATH,
     (model.Spec, "domain"): {"minItems": 1},
     (model.Within, "edits"): {"minItems": 1},
     (model.Copy, "edits"): {"minItems": 1},
@@ -80,6 +96,12 @@ _OF_CLASSES: dict[type, Schema] = {
     model.Spec: {"anyOf": [{"required": ["domain"]}, {"required": ["cloudInit"]}]},
     model.Ensure: {"dependencies": {"expect": ["in"], "unless": ["in"]}, **_PLACE},
     model.Merge: _PLACE,
+    model.FileFact: {
+        "anyOf": [
+            {"required": ["allowSecret"], "properties": {"allowSecret": {"enum": [True]}}},
+            {"properties": {"path": _NO_SECRET}},
+        ]
+    },
     model.QemuArgs: {
         "anyOf": [
             {"required": ["args"], "properties": {"args": {"not": {"enum": [[]]}}}},

@@ -184,6 +184,8 @@ class Worker:
         """The new domain, checked by the schema if there is one."""
         from patchlang.vmi import check_vmi
 
+        from .pod import ThisPod
+
         assert self._program is not None
         if not self._program.edits_domain:
             problem = check_vmi(vmi)
@@ -191,11 +193,12 @@ class Worker:
         if self._schema is None:
             from patchlang.engine import patch_domain
 
-            outcome = patch_domain(self._program, domain, vmi, progress=self._note)
+            outcome = patch_domain(self._program, domain, vmi, progress=self._note, pod=ThisPod())
         else:
             from patchlang.rng.check import patch_domain_checked
 
-            outcome = patch_domain_checked(self._schema, self._program, domain, vmi, progress=self._note)
+            pod = ThisPod()
+            outcome = patch_domain_checked(self._schema, self._program, domain, vmi, progress=self._note, pod=pod)
         reply = self._report(outcome.diagnostics, outcome.trace)
         if outcome.data is None:
             return reply, []
@@ -205,8 +208,10 @@ class Worker:
         """The new ``cloudInitData``, and the ``cloudInitNoCloudSource`` that says the same."""
         from patchlang.engine import patch_cloud_init
 
+        from .pod import ThisPod
+
         assert self._program is not None
-        outcome = patch_cloud_init(self._program, data, source, vmi, progress=self._note)
+        outcome = patch_cloud_init(self._program, data, source, vmi, progress=self._note, pod=ThisPod())
         reply = self._report(outcome.diagnostics, outcome.trace)
         if outcome.data is None or outcome.no_cloud_source is None:
             return reply, []
@@ -237,6 +242,8 @@ class Worker:
     def _prepare(self) -> None:
         """Imports now what calls need, which would else be late by it."""
         import patchlang.engine
+
+        from . import pod  # noqa: F401
 
         assert self._program is not None
         if self._program.edits_cloud_init:

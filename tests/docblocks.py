@@ -40,6 +40,7 @@ table whose head starts with ``expression`` (CEL) or ``XPath`` holds an expressi
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import re
 import textwrap
@@ -58,6 +59,7 @@ from patchlang.document.decode import model_fields
 from patchlang.engine import patch_domain
 from patchlang.kubevirt.replay import second_run
 from patchlang.load import load_sources
+from patchlang.podfacts import NOTHING, Given, Pod
 from patchlang.render import render
 from patchlang.source import SourceFile
 
@@ -172,11 +174,23 @@ def given(text: str) -> dict[str, Any]:
     """What the comments at the start of a patch say of the VMI."""
     values: dict[str, Any] = {}
     for line in text.split("\n"):
-        if not (found := re.match(r"# (annotations|labels|vmi): (.*)", line)):
+        if not (found := re.match(r"# (annotations|labels|vmi|facts): (.*)", line)):
             break
+        if found[1] == "facts":
+            continue
         value = yaml.safe_load(found[2])
         merge(values, value if found[1] == "vmi" else {"metadata": {found[1]: value}})
     return values
+
+
+def pod_of(text: str) -> Given:
+    """The facts that the comments at the start of a patch give: ``# facts: {env: {NAME: text}, files: …}``."""
+    facts: dict[str, bytes] = {}
+    for line in itertools.takewhile(lambda line: line.startswith("# "), text.split("\n")):
+        if line.startswith("# facts: "):
+            for kind, entries in yaml.safe_load(line.removeprefix("# facts: ")).items():
+                facts |= {f"{kind}.{name}": value.encode() for name, value in entries.items()}
+    return Given(facts)
 
 
 def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
@@ -203,13 +217,13 @@ def vmi_of(block: Block, shown: str) -> bytes:
     return json.dumps(vmi).encode()
 
 
-def attempt(patch: Program, domain: bytes, vmi: bytes) -> tuple[bytes | None, str]:
-    outcome = patch_domain(patch, domain, vmi)
+def attempt(patch: Program, domain: bytes, vmi: bytes, pod: Pod = NOTHING) -> tuple[bytes | None, str]:
+    outcome = patch_domain(patch, domain, vmi, pod=pod)
     return outcome.data, render(outcome.diagnostics)
 
 
-def apply(patch: Program, domain: bytes, vmi: bytes) -> bytes:
-    result, said = attempt(patch, domain, vmi)
+def apply(patch: Program, domain: bytes, vmi: bytes, pod: Pod = NOTHING) -> bytes:
+    result, said = attempt(patch, domain, vmi, pod)
     assert result is not None, said
     return result
 

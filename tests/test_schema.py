@@ -176,6 +176,16 @@ spec:
     - {op: copy, from: /a, path: /b, expect: "0..1"}
 ---
 apiVersion: patchlang/v1
+kind: Patch
+metadata: {name: facts}
+spec:
+  facts:
+    env: [A, B_2]
+    files: {a: /etc/podinfo/a, b: {path: /var/run/secrets/c/d, allowSecret: true}, c: {path: /var/run/kubevirt-x/y}}
+  domain:
+    - {op: remove, path: /domain/title}
+---
+apiVersion: patchlang/v1
 kind: PatchTest
 metadata: {name: all-keys}
 spec:

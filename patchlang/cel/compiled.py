@@ -26,7 +26,7 @@ from ..values import ABSENT, TooBigError, check_size
 from .evaluation import evaluating
 from .functions import BEHIND, FUNCTIONS, SIGNATURES
 from .messages import BEHIND_NAME, GUESSED_TYPE, LOCATED, OF_TYPES, OVER_MAP, TOO_DEEP, explain, explain_static, quiet
-from .syntax import MEMBERS, Insertion, chains, guard, opened_twice, original_offset, tokens
+from .syntax import MEMBERS, Chain, Insertion, chains, guard, opened_twice, original_offset, tokens
 
 if TYPE_CHECKING:
     from .causes import Cause
@@ -50,6 +50,7 @@ _TYPES: dict[str, cel.Type] = {
 }
 # where these mix a value of unknown type with another, CEL takes the type of the other
 _GUESSED = pattern(r"\?|\boptional\b|\borValue\b")
+_FACTS = cel.Type.Map(cel.Type.STRING, cel.Type.Map(cel.Type.STRING, cel.Type.STRING))
 _JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _WHERE = {
     "item": "`item` and `index` are bound by `forEach`, and this edit has none",
@@ -64,13 +65,17 @@ _WHERE = {
 
 @record
 class Names:
-    """What an expression may use besides ``vmi``. ``variables`` are name and type, the type as CEL calls it."""
+    """What an expression may use besides ``vmi``.
+
+    ``variables`` are name and type, the type as CEL calls it; ``facts`` are ``env.NAME`` and ``files.NAME``.
+    """
 
     variables: tuple[tuple[str, str], ...] = ()
     item: bool = False
     node: bool = False
     xpath: bool = False
     cloud_init: bool = False
+    facts: tuple[str, ...] = ()
 
 
 class Compiled:
@@ -312,7 +317,7 @@ def _check_optionals(source: Text, serialized: bytes, text: str, insertions: tup
 @cache
 def _evaluator() -> cel.Env:
     """What runs all expressions: an environment that has compiled one holds more memory than ten expressions."""
-    return _environment(Names(item=True, node=True, xpath=True, cloud_init=True))
+    return _environment(Names(item=True, node=True, xpath=True, cloud_init=True, facts=("env.any",)))
 
 
 @lru_cache(maxsize=8)
@@ -325,6 +330,8 @@ def _environment(names: Names) -> cel.Env:
         declared["node"] = _JSON_OBJECT
     if names.cloud_init:
         declared["cloudInit"] = _JSON_OBJECT
+    if names.facts:
+        declared["facts"] = _FACTS
     functions = [f for name, f in FUNCTIONS.items() if name != "xpath" or names.xpath]
     functions += BEHIND
     return cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
@@ -338,6 +345,8 @@ def _inputs(source: Text, names: Names) -> Iterator[str]:
         name = path
         if path == "variables" and len(chain.names) > 1:
             name = f"variables.{chain.names[1].text}"
+        elif path == "facts":
+            _check_fact(source, chain, names.facts)
         elif path not in ("vmi", "item", "index", "node", "cloudInit"):
             continue
         elif not re.search(rf"\(\s*{path}\s*,", source.text):
@@ -373,7 +382,31 @@ def _only(whole: dict[str, Any], members: frozenset[tuple[str, ...]]) -> dict[st
     return part
 
 
-def _check_members(source: Text, chain: Any) -> None:
+def _check_fact(source: Text, chain: Chain, declared: tuple[str, ...]) -> None:
+    """Raises PatchError (PL206) for what is no fact that the patch declares."""
+    name = ".".join(token.text for token in chain.names[1:3])
+    start, end = chain.root.start, chain.names[:3][-1].end
+    if name in declared and len(chain.names) == 3:
+        if re.search(r"\bhas\(\s*$", source.text[:start]):
+            help = f"write `facts.{name}.hasValue()`"
+            raise fail(
+                rules.BAD_EXPRESSION, "a fact is an optional, not a member that is there", source.span(start, end), help
+            )
+        return
+    if name in declared:
+        message, help = f"`facts.{name}` is an optional of text", "end it with `.orValue('...')`"
+    elif not declared:
+        message, help = (
+            "`facts` has what `spec.facts` declares, and this patch declares none",
+            "declare `env` or `files`",
+        )
+    else:
+        message = f"`spec.facts` declares no `{name}`" if name else "`facts` alone is no value"
+        help = did_you_mean(f"facts.{name}", [f"facts.{one}" for one in declared], "declared")
+    raise fail(rules.UNKNOWN_NAME, message, source.span(start, end), help)
+
+
+def _check_members(source: Text, chain: Chain) -> None:
     path = chain.root.text
     for member in chain.names[1:]:
         known = MEMBERS.get(path)

@@ -150,6 +150,8 @@ def guard(text: str, *, open_types: bool = False) -> tuple[str, tuple[Insertion,
     and ``regex`` get a ``__``, with which they are functions of ours that have bounds; ``regex.extract`` is ``[?0]`` of
     a list there. What has no bounds gets it, too, and is unknown: ``lists.range`` and the method ``flatten``.
 
+    Facts are optionals.
+
     ``open_types``: what ``[?k]``, ``first()`` and ``last()`` give of a value of unknown type is of unknown type as
     well. CEL's checker takes it for the first type that it is held beside, null too.
     """
@@ -162,6 +164,7 @@ def guard(text: str, *, open_types: bool = False) -> tuple[str, tuple[Insertion,
             insertions += _counted(found, number, starts[number - 1])
         elif (before.text in _OURS or before.text in _RENAMED) and not (number and found[number - 1].text == "."):
             insertions += _bounded(found, number, ends)
+    insertions += _facts(found)
     if open_types:
         insertions += _opened(found, ends)
     insertions.sort(key=lambda i: i.at)
@@ -185,6 +188,15 @@ def _counted(found: list[Token], dot: int, operand: int) -> Iterator[Insertion]:
         return
     yield Insertion(found[operand].start, "cel.bind(list__, ")
     yield Insertion(found[dot].start, guarded)
+
+
+def _facts(found: list[Token]) -> Iterator[Insertion]:
+    """``facts.env.NAME`` is the optional ``facts.env.?NAME``."""
+    for number in range(len(found) - 4):
+        texts = [token.text for token in found[number : number + 4]]
+        of_facts = texts in (["facts", ".", "env", "."], ["facts", ".", "files", "."])
+        if of_facts and found[number + 4].kind == "name" and not (number and found[number - 1].text == "."):
+            yield Insertion(found[number + 4].start, "?")
 
 
 def _opened(found: list[Token], closed: dict[int, list[int]]) -> Iterator[Insertion]:

@@ -14,6 +14,7 @@ from ..compile import Program
 from ..default_paths import SYSTEM_SCHEMAS
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..extract import read_domain, read_vmi
+from ..podfacts import Given, check_declared
 from ..record import replace
 from ..render import printable
 from ..result import CloudInitOutcome, DocumentTrace, Outcome
@@ -45,6 +46,13 @@ SIDECAR_TAKES = 1 << 20
     help="The cloud-init data (KubeVirt's CloudInitData as JSON) to patch; `-` is standard input.",
 )
 @click.option("--vmi", type=click.Path(path_type=Path), help="The VMI or VirtualMachine, YAML or JSON. Default: none.")
+@click.option(
+    "--fact",
+    "facts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A fact of the pod that a patch declares: env.NAME=TEXT or files.NAME=@FILE; repeatable. Default: none.",
+)
 @click.option("--diff", is_flag=True, help="Show a unified diff instead of the result.")
 @click.option("--trace", is_flag=True, help="Show on standard error what each edit matched and changed, in order.")
 @click.option(
@@ -62,6 +70,7 @@ def apply(
     domain: Path | None,
     cloud_init: Path | None,
     vmi: Path | None,
+    facts: Sequence[str],
     diff: bool,
     trace: bool,
     schemas: Path | None,
@@ -84,15 +93,16 @@ def apply(
     try:
         before = _read_domain(source) if domain is not None else read_input(source)
         vmi_json = read_vmi(read_input(vmi)) if vmi else b"{}"
+        pod = _given(facts, loaded.program.facts)
     except PatchError as e:
         report([e.diagnostic])
         raise Failed from None
     outcome: Outcome | CloudInitOutcome
     if domain is not None:
-        outcome = _patch_domain(loaded.program, before, vmi_json, schemas)
+        outcome = _patch_domain(loaded.program, before, vmi_json, pod, schemas)
         edited, alone, given = loaded.program.edits_domain, "cloud-init data", "a domain"
     else:
-        outcome = engine.patch_cloud_init(loaded.program, before, b"", vmi_json)
+        outcome = engine.patch_cloud_init(loaded.program, before, b"", vmi_json, pod=pod)
         edited, alone, given = loaded.program.edits_cloud_init, "a domain", "cloud-init data"
     if trace:
         click.echo("".join(f"{printable(line)}\n" for line in _trace_lines(outcome.trace)), err=True, nl=False)
@@ -123,9 +133,9 @@ def _write(result: bytes, output: Path | None) -> None:
         sys.stdout.buffer.flush()
 
 
-def _patch_domain(program: Program, domain: bytes, vmi: bytes, schemas: Path | None) -> Outcome:
+def _patch_domain(program: Program, domain: bytes, vmi: bytes, pod: Given, schemas: Path | None) -> Outcome:
     if schemas is None:
-        return engine.patch_domain(program, domain, vmi)
+        return engine.patch_domain(program, domain, vmi, pod=pod)
     from ..rng.check import patch_domain_checked
     from ..rng.schema import DomainSchema
 
@@ -134,7 +144,20 @@ def _patch_domain(program: Program, domain: bytes, vmi: bytes, schemas: Path | N
     except PatchError as e:
         report([e.diagnostic])
         raise Failed(ENVIRONMENT) from None
-    return patch_domain_checked(schema, program, domain, vmi)
+    return patch_domain_checked(schema, program, domain, vmi, pod=pod)
+
+
+def _given(facts: Sequence[str], declared: frozenset[str]) -> Given:
+    """The facts of ``--fact``; a desk's own environment and files are never asked. Raises PatchError (PL206, PL001)."""
+    known: dict[str, bytes] = {}
+    for fact in facts:
+        name, equals, value = fact.partition("=")
+        is_file = name.startswith("files.")
+        if not equals or not (is_file or name.startswith("env.")) or (is_file and not value.startswith("@")):
+            raise click.UsageError("--fact is env.NAME=TEXT or files.NAME=@FILE")
+        check_declared(name, declared)
+        known[name] = read_input(Path(value[1:])) if is_file else value.encode(errors="surrogateescape")
+    return Given(known)
 
 
 def _without_vmi(diagnostic: Diagnostic) -> Diagnostic:

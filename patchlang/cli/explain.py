@@ -17,18 +17,21 @@ from .common import wants_colour
 @click.command()
 @click.argument("topic", required=False)
 def explain(topic: str | None) -> None:
-    """Explain a finding or an op.
+    """Explain a finding, an op or a part of a patch.
 
-    TOPIC is the id of a rule (PL301), its name (positional-predicate), or an op (ensure). Without it all are listed.
+    TOPIC is the id of a rule (PL301), its name (positional-predicate), an op (ensure) or `facts`; without it all are
+    listed.
     """
     if topic is None:
         text = "\n".join(_listed())
     elif (rule := handbook.find_rule(topic)) is not None:
         text = handbook.page(rule).text
+    elif topic in handbook.TOPICS:
+        text = handbook.topic_page(topic)
     elif topic in handbook.ops():
         text = handbook.op_page(topic)
     else:
-        known = [*(rule.slug for rule in handbook.all_rules().values()), *handbook.ops()]
+        known = [*(rule.slug for rule in handbook.all_rules().values()), *handbook.ops(), *handbook.TOPICS]
         help = did_you_mean(topic, known)
         more = help if help.startswith("did you mean") else "`patchlang explain` lists them"
         raise click.UsageError(f"there is no rule or op `{topic}`; {more}")
@@ -50,6 +53,10 @@ def _listed() -> Iterator[str]:
                 if kind == key:
                     yield f"{name:9} {first_paragraph(cls).replace('`', '')}"
         yield ""
+    yield "# parts of a patch"
+    for topic, (title, _) in handbook.TOPICS.items():
+        yield f"{topic:9} {title.replace('`', '')}"
+    yield ""
     yield "patchlang explain TOPIC says more of one of them."
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, Union, assert_never, get_args, get_origin, get_
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError, did_you_mean, fail
 from ..patterns import pattern
+from ..podfacts import check_place
 from ..record import Field, fields, is_record
 from ..source import Span, Text
 from . import model
@@ -24,7 +25,7 @@ CEL_WORDS = frozenset(
     "as break const continue else false for function if import in let loop null package namespace return true var "
     "void while".split()
 )
-TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit"})
+TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit", "facts"})
 # keys of every edit that an op does not take
 NOT_TAKEN: dict[type, frozenset[str]] = {
     model.QemuArgs: frozenset({"expect", "unless"}),
@@ -51,7 +52,7 @@ def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
 
     Where it has errors the patch holds what could be read, for further checks; it is None where that is too little.
     """
-    return decode_document(root, model.Patch, _check_variables)
+    return decode_document(root, model.Patch, _check_names)
 
 
 def decode_document(
@@ -76,7 +77,7 @@ def decode_document(
 _BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 # what can be checked further without the parts that could not be read; and parts without which that would mislead
 _PARTIAL = (model.Patch, model.Spec)
-_ESSENTIAL = frozenset({"metadata", "spec", "variables", "namespaces"})
+_ESSENTIAL = frozenset({"metadata", "spec", "facts", "variables", "namespaces"})
 # records that say nothing without one of these keys
 _ONE_OF: dict[type, tuple[str, ...]] = {model.Spec: ("domain", "cloudInit")}
 
@@ -292,6 +293,27 @@ def _check_name(metadata: model.Metadata) -> Iterable[Diagnostic]:
             "the name must be 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both ends",
             metadata.name.span(),
         )
+
+
+def _check_names(patch: model.Patch) -> Iterable[Diagnostic]:
+    yield from _check_variables(patch)
+    facts = patch.spec.facts or model.Facts()
+    for names, what in ((facts.env, "variable"), ([name for name, _ in facts.files], "file")):
+        seen: set[str] = set()
+        for name in names:
+            if not IDENTIFIER.fullmatch(name.text) or name.text in CEL_WORDS:
+                message = f"the name of a {what} is letters, digits and `_`, and none of CEL's words"
+                help = "each is declared by its own name, there are no patterns" if "*" in name.text else None
+                yield Diagnostic(rules.BAD_VALUE, message, name.span(), help)
+            elif name.text in seen:
+                yield Diagnostic(rules.DUPLICATE_NAME, f"the {what} `{name.text}` is declared twice", name.span())
+            seen.add(name.text)
+    for _, entry in facts.files:
+        path, allow_secret = (entry.path, entry.allow_secret) if isinstance(entry, model.FileFact) else (entry, False)
+        try:
+            check_place(path.text, allow_secret=allow_secret, span=path.span())
+        except PatchError as e:
+            yield e.diagnostic
 
 
 def _check_variables(patch: model.Patch) -> Iterable[Diagnostic]:

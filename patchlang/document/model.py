@@ -464,10 +464,27 @@ OPS: dict[Any, dict[str, Any]] = {DomainEdit: dict(DOMAIN_OPS), CloudInitEdit: d
 
 
 @record
+class FileFact:
+    """A file of the pod."""
+
+    path: Name
+    allow_secret: bool = False
+
+
+@record
+class Facts:
+    """What the patch may read of the pod. CEL sees facts.env.NAME and facts.files.NAME, optionals of text."""
+
+    env: tuple[Name, ...] = ()
+    files: tuple[tuple[Name, Name | FileFact], ...] = ()
+
+
+@record
 class Spec:
     """What a patch does."""
 
     when: Expression | None = None
+    facts: Facts | None = None
     variables: tuple[Variable, ...] = ()
     namespaces: tuple[tuple[Name, Name], ...] = ()
     priority: int = 50

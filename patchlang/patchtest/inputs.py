@@ -13,6 +13,7 @@ from ..cloudinit.pointer import PointerError
 from ..diagnostics import Diagnostic, PatchError
 from ..document.model import MapValue
 from ..extract import read_domain, read_vmi
+from ..podfacts import Given, check_declared
 from ..record import replace
 from ..vmi import parse_vmi
 from .checks import plain_value
@@ -51,6 +52,17 @@ def vmi_of(test: PatchTest, case: Case) -> bytes:
         except PointerError as e:
             raise PatchError(Diagnostic(e.rule, e.message, name.span(e.start, e.end), e.help)) from None
     return json.dumps(vmi).encode()
+
+
+def pod_of(test: PatchTest, case: Case, declared: frozenset[str]) -> Given:
+    """The facts of a test, and what its case has instead. Raises PatchError (PL206) for one that no patch declares."""
+    facts: dict[str, bytes] = {}
+    for given in filter(None, (test.spec.facts, case.facts)):
+        for kind, entries in (("env", given.env), ("files", given.files)):
+            for name, text in entries:
+                check_declared(f"{kind}.{name.text}", declared, name.span())
+                facts[f"{kind}.{name.text}"] = text.text.encode()
+    return Given(facts)
 
 
 def cloud_init_of(test: PatchTest, case: Case, vmi: bytes) -> bytes | None:

@@ -12,11 +12,12 @@ from ..compile import BUILT_IN_NAMESPACES, Program
 from ..diagnostics import Diagnostic, PatchError
 from ..files import find_patch_files, read_source
 from ..load import load_sources
+from ..podfacts import Pod
 from ..record import field, record, replace
 from ..source import SourceFile, Span
 from .checks import Check, compile_check
 from .decode import tests_of
-from .inputs import beside, cloud_init_of, domain_of, vmi_of
+from .inputs import beside, cloud_init_of, domain_of, pod_of, vmi_of
 from .model import Case, PatchTest, Refusal
 
 _KIND = re.compile(r"\bPatchTest\b")
@@ -40,6 +41,7 @@ class Trial:
     domain: bytes | None
     cloud_init: bytes | None
     vmi: bytes
+    pod: Pod
     checks: tuple[Check, ...]
     golden: Golden | None
     unchanged: bool
@@ -170,6 +172,7 @@ def _trial(test: PatchTest, case: Case, program: Program, checks: tuple[Check, .
         domain=domain_of(test, case),
         cloud_init=cloud_init_of(test, case, vmi),
         vmi=vmi,
+        pod=pod_of(test, case, program.facts),
         checks=checks,
         golden=Golden(beside(case.golden), case.golden.span()) if case.golden else None,
         unchanged=case.unchanged,

@@ -42,6 +42,14 @@ class CloudInitInput:
 
 
 @record
+class FactsInput:
+    """Facts of the pod, by the names by which patches declare them. What is not here is not there."""
+
+    env: tuple[tuple[Name, Literal], ...] = ()
+    files: tuple[tuple[Name, Literal], ...] = ()
+
+
+@record
 class XPathExpectation:
     """What must hold of the nodes, or of the value, that an XPath gives on the outcome.
 
@@ -94,6 +102,7 @@ class Case:
     annotations: tuple[tuple[Name, Literal], ...] = ()
     labels: tuple[tuple[Name, Literal], ...] = ()
     set: tuple[tuple[Name, Value], ...] = ()
+    facts: FactsInput | None = None
     expect: tuple[XPathExpectation | PointerExpectation, ...] = ()
     golden: File | None = None
     unchanged: bool = False
@@ -115,6 +124,7 @@ class TestSpec:
     domain: Input | None = None
     cloud_init: Input | CloudInitInput | None = None
     vmi: Input | MapValue | None = None
+    facts: FactsInput | None = None
 
 
 @record

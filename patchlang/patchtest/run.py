@@ -181,9 +181,9 @@ class _Runner:
         """The result and the error of one run; one of them is None."""
         outcome: Outcome | CloudInitOutcome
         if domain:
-            outcome = patch_domain(trial.program, data, trial.vmi)
+            outcome = patch_domain(trial.program, data, trial.vmi, pod=trial.pod)
         else:
-            outcome = patch_cloud_init(trial.program, data, b"", trial.vmi)
+            outcome = patch_cloud_init(trial.program, data, b"", trial.vmi, pod=trial.pod)
         self.coverage.note(outcome.trace)
         return outcome.data, next((d for d in outcome.diagnostics if d.is_error), None)
 

@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostic, Severity
 from ..document.model import FailurePolicy
 from ..engine import left_out, patch_domain
 from ..patterns import pattern
+from ..podfacts import NOTHING, Pod
 from ..record import replace
 from ..result import DocumentTrace, Outcome, Progress, State
 from .faults import WHOLE, Comparison, Fault, Names
@@ -21,7 +22,13 @@ _STEP = pattern(r"[^/@\[\]:]+")
 
 
 def patch_domain_checked(
-    schema: DomainSchema, program: Program, domain: bytes, vmi: bytes, *, progress: Progress | None = None
+    schema: DomainSchema,
+    program: Program,
+    domain: bytes,
+    vmi: bytes,
+    *,
+    progress: Progress | None = None,
+    pod: Pod = NOTHING,
 ) -> Outcome:
     """As :func:`patchlang.engine.patch_domain`; what the patches made invalid is an error (PL416).
 
@@ -31,10 +38,10 @@ def patch_domain_checked(
     comparison = Comparison(schema, domain)
     while True:
         rest = Program(tuple(d for d in program.documents if d.name not in ignored))
-        outcome = patch_domain(rest, domain, vmi, progress=progress)
+        outcome = patch_domain(rest, domain, vmi, progress=progress, pod=pod)
         found: list[Diagnostic] = []
         if outcome.data is not None:
-            found = _Check(comparison, rest, domain, vmi, outcome).findings()
+            found = _Check(comparison, rest, domain, vmi, pod, outcome).findings()
         to_blame = {d.patch: d for d in reversed(found) if d.is_error}
         excused = [d for d in rest.documents if d.name in to_blame and d.failure_policy is FailurePolicy.IGNORE]
         if not to_blame or len(excused) < len(to_blame):
@@ -51,13 +58,16 @@ def patch_domain_checked(
 class _Check:
     """The faults of one outcome, and the edits behind them."""
 
-    def __init__(self, comparison: Comparison, program: Program, domain: bytes, vmi: bytes, outcome: Outcome) -> None:
+    def __init__(
+        self, comparison: Comparison, program: Program, domain: bytes, vmi: bytes, pod: Pod, outcome: Outcome
+    ) -> None:
         undone = {trace.name for trace in outcome.trace if trace.state is State.IGNORED}
         self._comparison = comparison
         self._program = Program(tuple(d for d in program.documents if d.name not in undone))
         self._edits = [(document, n) for document in self._program.documents for n in range(len(document.domain))]
         self._domain = domain
         self._vmi = vmi
+        self._pod = pod
         assert outcome.data is not None, "there is something to check"
         self._faults = {len(self._edits): comparison.new_faults(outcome.data), 0: []}
 
@@ -101,7 +111,7 @@ class _Check:
     def _after(self, count: int) -> list[Fault]:
         """The sure faults when so many edits have run."""
         if count not in self._faults:
-            data = patch_domain(_first(self._program, count), self._domain, self._vmi).data
+            data = patch_domain(_first(self._program, count), self._domain, self._vmi, pod=self._pod).data
             self._faults[count] = [] if data is None else self._comparison.new_faults(data)
         return [fault for fault in self._faults[count] if fault.sure]
 

@@ -6,7 +6,20 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from docblocks import Block, all_blocks, apply, attempt, base_of, blocks, boot, given, program, source, vmi_of
+from docblocks import (
+    Block,
+    all_blocks,
+    apply,
+    attempt,
+    base_of,
+    blocks,
+    boot,
+    given,
+    pod_of,
+    program,
+    source,
+    vmi_of,
+)
 from lxml import etree
 
 from patchlang.compile import BUILT_IN_NAMESPACES
@@ -65,8 +78,9 @@ def test_patch_gives_what_is_shown(diff: Block) -> None:
     before, after = before_and_after(diff)
     vmi = json.dumps(given(patch.text)).encode()
     compiled = program(patch)
-    assert apply(compiled, before, vmi).decode() == after.decode()
-    again, _ = attempt(compiled, after, vmi)
+    pod = pod_of(patch.text)
+    assert apply(compiled, before, vmi, pod).decode() == after.decode()
+    again, _ = attempt(compiled, after, vmi, pod)
     if "second run fails" in diff.marks:
         assert again is None
     elif "second run changes" in diff.marks:
@@ -82,7 +96,7 @@ def test_message_is_what_is_shown(block: Block) -> None:
     if compiled is not None:
         between = [b for b in blocks(block.document) if b.lang == "xml" and patch.line < b.line < block.line]
         domain = in_domain(between[0].text.rstrip("\n").split("\n")) if between else base_of(block).encode()
-        diagnostics = patch_domain(compiled, domain, vmi_of(block, patch.text)).diagnostics
+        diagnostics = patch_domain(compiled, domain, vmi_of(block, patch.text), pod=pod_of(patch.text)).diagnostics
     if block.text.startswith("patch.yaml:"):
         assert render(diagnostics) == block.text
         return

@@ -27,6 +27,10 @@ def table_of_envelope(table: Block) -> None:
     assert first_codes(table) == ["apiVersion", "kind", "metadata.name", "spec"]
 
 
+def table_of_facts(table: Block) -> None:
+    assert first_codes(table) == list(model_fields(model.Facts))
+
+
 def table_of_quotes(table: Block) -> None:
     for row in rows(table):
         [meant, *context], [written] = codes(row[0]), codes(row[1])
@@ -119,6 +123,7 @@ def table_of_flags(table: Block) -> None:
 TABLES: dict[str, Callable[[Block], None]] = {
     "envelope": table_of_envelope,
     "spec": table_of_spec,
+    "facts": table_of_facts,
     "quotes": table_of_quotes,
     "edit": table_of_edit_keys,
     "ops": table_of_ops,

@@ -1,0 +1,64 @@
+"""The pod that this process runs in, as far as a patch may ask for it: its environment, and files in fixed places.
+
+The engine reads them, at each call: a file that hangs is late then, and costs the call and not the front.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import stat
+
+from patchlang.podfacts import MAX_FACT, UnreadableError, WantedFile, folder_of, is_secret
+
+# no such file; and a path that goes on behind a file
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+class ThisPod:
+    """The process's own environment and file system. ``root`` is where its files are, for tests."""
+
+    def __init__(self, root: str = "") -> None:
+        self._root = root
+
+    def variable(self, name: str) -> bytes | None:
+        return os.environb.get(name.encode())
+
+    def file(self, name: str, wanted: WantedFile) -> bytes | None:
+        del name
+        try:
+            # a pipe must not wait for somebody who writes, and a terminal not become ours
+            descriptor = os.open(self._root + wanted.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as e:
+            if e.errno in _ABSENT:
+                return None
+            raise UnreadableError(e.strerror.lower() if e.strerror else "it cannot be opened") from None
+        try:
+            return self._read(descriptor, wanted)
+        except OSError as e:
+            raise UnreadableError(e.strerror.lower() if e.strerror else "it cannot be read") from None
+        finally:
+            os.close(descriptor)
+
+    def _read(self, descriptor: int, wanted: WantedFile) -> bytes:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnreadableError("it is no regular file")
+        # what was opened, not what the path leads to by now
+        self._check_place(os.readlink(f"/proc/self/fd/{descriptor}"), wanted)
+        found = b""
+        while len(found) <= MAX_FACT and (more := os.read(descriptor, MAX_FACT + 1 - len(found))):
+            found += more
+        return found
+
+    def _check_place(self, opened: str, wanted: WantedFile) -> None:
+        """Links within the folder are the kubelet's way to change files; none leads out of it."""
+        folder = folder_of(wanted.path)
+        if folder is None:
+            raise UnreadableError("no file is read there")
+        parent, own = posixpath.split(folder)
+        below = posixpath.join(os.path.realpath(self._root + parent), own, "")
+        if not opened.startswith(below):
+            raise UnreadableError("a link leads out of its folder")
+        if not wanted.allow_secret and is_secret(opened.removeprefix(below)):
+            raise UnreadableError("a link leads to a place of secrets, which needs `allowSecret`")
