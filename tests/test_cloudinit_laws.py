@@ -275,6 +275,36 @@ def test_a_value_never_becomes_a_part(value: str, text: str) -> None:
     assert after[-1] == (before[-1][0], f"#!/bin/sh\n: {value}\n")
 
 
+NETWORK_OPS = st.sampled_from(["ensure", "merge", "add", "replace", "test"])
+
+
+@given(MAPS, st.lists(st.tuples(NETWORK_OPS, POINTERS, JSON, st.booleans()), min_size=1, max_size=3), st.booleans())
+def test_network_data_is_edited_alike_below_its_outer_key(
+    data: dict[str, Any], edits: list[tuple[str, str, Any, bool]], as_json: bool
+) -> None:
+    """Whatever the edits do or say: the data is the same inside, and the outer key stays; paths may name it there."""
+    write = json.dumps if as_json else yaml.safe_dump
+    written = [{"op": op, "target": "networkData", "path": p, "value": literal(v)} for op, p, v, _ in edits]
+    named = [
+        {**edit, "path": "/network" + edit["path"]} if full else edit
+        for edit, (_, _, _, full) in zip(written, edits, strict=True)
+    ]
+    size = "$[ string(cloudInit.networkData.value.size()) ]"
+    seen = {"op": "replace", "target": "metaData", "path": "/instance-id", "value": size}
+    plain, below = (
+        run([*program, seen], record("#cloud-config\n", write(text)))
+        for program, text in ((written, data), (named, {"network": data}))
+    )
+    assert (plain.data is None) == (below.data is None), render([*plain.diagnostics, *below.diagnostics])
+    if plain.data is None or below.data is None:
+        return
+    inner, outer = json.loads(plain.data), json.loads(below.data)
+    assert inner["NoCloudMetaData"] == outer["NoCloudMetaData"]
+    assert identical(yaml.safe_load(outer["NetworkData"]), {"network": yaml.safe_load(inner["NetworkData"])})
+    if len(named) == 1 and named[0]["op"] in ("ensure", "merge"):
+        assert run(named, below.data).data == below.data
+
+
 @given(cloud_configs(), POINTERS, JSON)
 def test_without_an_effect_no_byte_changes(text: str, pointer: str, value: Any) -> None:
     """What is added is taken away again, what is there is set to what it is, a test changes nothing."""

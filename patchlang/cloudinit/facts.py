@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ..diagnostics import PatchError
@@ -29,17 +30,16 @@ def user_data_facts(text: str, read: Read = read) -> dict[str, Any]:
 
 
 def network_data_facts(text: str, read: Read = read) -> dict[str, Any]:
-    """``text``, ``value``, and ``version``, which may stand under a key ``network``."""
-    facts = {"text": text} | _value(lambda: networkdata.open_network_data(text, json_when_empty=False, read=read))
-    value = facts.get("value", {})
-    inner = value["network"] if isinstance(value.get("network"), dict) else value
-    version = inner.get("version")
+    """``text``, and ``value`` and ``version``, which may stand under a key ``network``."""
+    open_it = partial(networkdata.open_network_data, text, json_when_empty=False, read=read)
+    facts = {"text": text} | _value(open_it, networkdata.inside)
+    version = facts.get("value", {}).get("version")
     return facts | ({"version": version} if isinstance(version, int) and not isinstance(version, bool) else {})
 
 
-def _value(open_it: Callable[[], Opened]) -> dict[str, Any]:
+def _value(open_it: Callable[[], Opened], seen: Callable[[Any], Any] = lambda value: value) -> dict[str, Any]:
     try:
-        return {"value": plain(open_it().value)}
+        return {"value": plain(seen(open_it().value))}
     except PatchError:
         return {}
 

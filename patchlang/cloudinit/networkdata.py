@@ -1,4 +1,7 @@
-"""Network data: YAML or JSON, what it means, and how other data is written into it."""
+"""Network data: YAML or JSON, what it means, and how other data is written into it.
+
+All of it may stand below a key ``network``, of which cloud-init takes the value alone. Edits and expressions see that.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,42 @@ from typing import Any
 from ..record import replace
 from ..strictjson import JsonError
 from ..values import TooBigError
-from . import jsontext
+from . import jsontext, lineage
 from .base64gzip import unwrap
+from .pointer import Key, Pointer
 from .userdata import NETWORK_DATA, Opened, check_kind, open_yaml, refused
 from .yamlread import Read, YamlError, read
+
+_OUTER = "network"
+
+
+def is_wrapped(data: dict[Any, Any]) -> bool:
+    """Whether what cloud-init reads of network data stands below the outer key."""
+    return _OUTER in data and (data[_OUTER] is None or isinstance(data[_OUTER], dict))
+
+
+def inside(data: dict[Any, Any]) -> Any:
+    """What cloud-init reads of network data."""
+    return (data[_OUTER] or {}) if is_wrapped(data) else data
+
+
+def with_inside(data: dict[Any, Any], new: Any) -> Any:
+    """Network data with other data inside; where it has the outer key, that of ``new`` is not a second one."""
+    if not is_wrapped(data):
+        return new
+    check_kind(new, NETWORK_DATA, dict)
+    if is_wrapped(new):
+        _check_beside(new)
+        new = new[_OUTER]
+    return lineage.follow(data, {**data, _OUTER: new}, "replace", _OUTER)
+
+
+def pointer_inside(data: dict[Any, Any], pointer: Pointer) -> Pointer:
+    """A pointer as it is followed in what is inside: one that names the outer key, where it is, begins behind it."""
+    first = pointer.tokens[0] if pointer.tokens else None
+    if isinstance(first, Key) and first.text == _OUTER and is_wrapped(data):
+        return replace(pointer, tokens=pointer.tokens[1:])
+    return pointer
 
 
 def open_network_data(text: str, *, json_when_empty: bool, read: Read = read) -> Opened:
@@ -30,11 +65,14 @@ def open_network_data(text: str, *, json_when_empty: bool, read: Read = read) ->
 
     def write(new: Any) -> str:
         check(new)
+        if new.get(_OUTER) == {} and opened.value.get(_OUTER, {}) is None:
+            new = {**new, _OUTER: None}
         return wrapped.close(opened.write(new))
 
     def check(new: Any) -> None:
         check_kind(new, NETWORK_DATA, dict)
-        _check_outer_key(opened.value, new)
+        if _OUTER not in opened.value:
+            _check_beside(new)
 
     return replace(opened, write=write, check=check)
 
@@ -47,20 +85,13 @@ def _json_map(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _check_outer_key(old: dict[Any, Any], new: dict[Any, Any]) -> None:
-    """Raises PatchError where an edit sets keys beside the outer key ``network``: cloud-init reads that one alone."""
-    if "network" not in new or len(new) == 1 or ("network" in old and len(old) > 1):
-        return
-    if "network" in old:
+def _check_beside(new: dict[Any, Any]) -> None:
+    """Raises PatchError where an edit sets the outer key beside other keys: cloud-init reads what is in that alone."""
+    if _OUTER in new and len(new) > 1:
         raise refused(
-            "network data has the outer key `network`, and this edit sets a key beside it",
-            "write `/network/…`, or take the outer key off in an edit before: "
-            '`{op: move, target: networkData, from: /network, path: "", expect: "0..1"}`',
+            "network data has no key `network` beside others, and this edit sets one",
+            "leave `network` out at the start of the path, or of the value",
         )
-    raise refused(
-        "network data has no outer key `network`, and this edit sets one beside the keys there",
-        "leave `/network` at the start of the path out",
-    )
 
 
 def _is_network(read: Read, text: str) -> bool:

@@ -89,6 +89,16 @@ def blamed(origin: Origin) -> Iterator[None]:
 
 
 @record
+class Site:
+    """What an edit finds: the data of its target, the pointer that counts, and how other pointers are filled."""
+
+    data: Any
+    path: Pointer
+    scope: Scope
+    fill: Callable[[PointerProgram], Pointer]
+
+
+@record
 class EditTarget:
     """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts.
 
@@ -104,9 +114,13 @@ class EditTarget:
     makes: bool
     ensures: bool = False
 
-    def open(self, state: CloudInitState, scope: Scope, effect: Effect) -> tuple[Any, Pointer] | None:
-        """The target's data and the pointer that counts; None where there is nothing to do."""
-        path = self.counted.fill(scope)
+    def open(self, state: CloudInitState, scope: Scope, effect: Effect) -> Site | None:
+        """Where there is something to do."""
+
+        def fill(program: PointerProgram) -> Pointer:
+            return state.current.pointer(self.target, program.fill(scope))
+
+        path = fill(self.counted)
         data = state.current.value(self.target, self.part)
         count = int(self._exists(data, path, self.counted))
         effect.matched += count
@@ -114,9 +128,11 @@ class EditTarget:
             effect.places.append(f"{self.target.value}{path}")
         if self.expect is not None and not self.expect.allows(count):
             raise self._mismatch(data, path, count, scope)
-        if self.unless is not None and self._exists(data, self.unless.fill(scope), self.unless):
+        if self.unless is not None and self._exists(data, fill(self.unless), self.unless):
             return None
-        return (data, path) if count or (self.makes and not self._is_left_out(data, path)) else None
+        if not count and (not self.makes or self._is_left_out(data, path)):
+            return None
+        return Site(data, path, scope, fill)
 
     def _is_left_out(self, data: Any, path: Pointer) -> bool:
         """Whether what is made may be missing, and so is its parent, which is not null either."""
@@ -147,8 +163,8 @@ class EditTarget:
             return fail(rules.MATCH_COUNT, message, self.counted.span(e.start, e.end), help)
 
 
-# what an op does to the data at its place: (data, pointer that counts, scope) → data
-Change = Callable[[Any, Pointer, "Scope"], Any]
+# what an op makes of the data that it finds
+Change = Callable[[Site], Any]
 
 
 @record
@@ -166,12 +182,12 @@ class DataOp:
     def apply(self, state: CloudInitState, scope: Scope) -> Effect:
         effect = Effect()
         with blamed(self.origin):
-            opened = self.place.open(state, scope, effect)
-            if opened is None:
+            site = self.place.open(state, scope, effect)
+            if site is None:
                 return effect
-            before, path = opened
+            before, path = site.data, site.path
             try:
-                after = self.change(before, path, scope)
+                after = self.change(site)
             except PointerError as e:
                 raise self._followed(e).error(self._helped(e.with_names(scope.names))) from None
             if after is not before and not identical(before, after):
@@ -197,37 +213,37 @@ class DataOp:
 
 
 def add(value: ValueProgram, position: ListPosition | None) -> Change:
-    return lambda data, path, scope: jsonops.add(data, path, value.build(scope), position)
+    return lambda site: jsonops.add(site.data, site.path, value.build(site.scope), position)
 
 
-def remove(data: Any, path: Pointer, _scope: Scope) -> Any:
-    return jsonops.remove(data, path)
+def remove(site: Site) -> Any:
+    return jsonops.remove(site.data, site.path)
 
 
 def set_value(value: ValueProgram) -> Change:
-    return lambda data, path, scope: jsonops.replace(data, path, value.build(scope))
+    return lambda site: jsonops.replace(site.data, site.path, value.build(site.scope))
 
 
 def move(to: PointerProgram) -> Change:
-    return lambda data, source, scope: jsonops.move(data, source, to.fill(scope))
+    return lambda site: jsonops.move(site.data, site.path, site.fill(to))
 
 
 def copy(to: PointerProgram) -> Change:
-    return lambda data, source, scope: jsonops.copy(data, source, to.fill(scope))
+    return lambda site: jsonops.copy(site.data, site.path, site.fill(to))
 
 
 def merge(value: ValueProgram) -> Change:
-    return lambda data, path, scope: jsonops.merge(data, path, value.build(scope))
+    return lambda site: jsonops.merge(site.data, site.path, value.build(site.scope))
 
 
 def ensure(value: ValueProgram, *, prepend: bool) -> Change:
-    return lambda data, path, scope: jsonops.ensure(data, path, value.build(scope), prepend=prepend)
+    return lambda site: jsonops.ensure(site.data, site.path, value.build(site.scope), prepend=prepend)
 
 
 def test(value: ValueProgram) -> Change:
-    def check(data: Any, path: Pointer, scope: Scope) -> Any:
-        jsonops.test(data, path, value.build(scope))
-        return data
+    def check(site: Site) -> Any:
+        jsonops.test(site.data, site.path, value.build(site.scope))
+        return site.data
 
     return check
 

@@ -134,9 +134,8 @@ class Pointer:
 
     def where(self, depth: int) -> str:
         """The place before token number ``depth``, for messages."""
-        if depth == 0:
-            return "the root"
-        return f"`{shown(self.text[: self.tokens[depth - 1].end])}`"
+        end = self.tokens[depth - 1].end if depth else self.tokens[0].start - 1 if self.tokens else 0
+        return f"`{shown(self.text[:end])}`" if end else "the root"
 
     def token_text(self, depth: int) -> str:
         """Token number ``depth`` as it was written."""

@@ -21,6 +21,7 @@ from ..source import Span
 from ..strictjson import JsonError
 from ..values import TooBigError, identical, kind, plain
 from . import jsontext, networkdata, userdata, virtlauncher, yamlread
+from .pointer import Pointer
 from .userdata import Opened, PartSelector
 from .virtlauncher import META, SOURCES
 
@@ -85,9 +86,16 @@ class CloudInit:
         if part is not None and target is not Target.USER_DATA:
             raise fail(rules.OPERATION, f"`part` picks a part of user data; the target is {target.value}")
         if target in _TEXTS:
-            return self._viewed(target, part).value
+            value = self._viewed(target, part).value
+            return networkdata.inside(value) if target is Target.NETWORK_DATA else value
         state = self._flushed()
         return state.record if target is Target.CLOUD_INIT_DATA else state.record[state._meta()]
+
+    def pointer(self, target: Target, pointer: Pointer) -> Pointer:
+        """A pointer as it is followed in :meth:`value`."""
+        if target is Target.NETWORK_DATA:
+            return networkdata.pointer_inside(self._viewed(target, None).value, pointer)
+        return pointer
 
     def with_value(
         self, target: Target, value: Any, part: PartSelector | None = None, origin: Origin | None = None
@@ -96,6 +104,8 @@ class CloudInit:
         state = self._counted()
         if target in _TEXTS:
             view = state._viewed(target, part)
+            if target is Target.NETWORK_DATA:
+                value = networkdata.with_inside(view.value, value)
             view.opened.check(value)
             state = state if state._view is view else state._flushed()
             state = replace(state, _view=replace(view, value=value))._from(origin, _TEXTS[target])

@@ -132,7 +132,9 @@ class PointerCheck:
         wanted, span = self.expectation, self.expectation.pointer.span()
         part = _selector(wanted.part) if wanted.part else None
         try:
-            found = plain(pointer.resolve(open_cloud_init(outcome).value(wanted.target, part), self.parsed))
+            state = open_cloud_init(outcome)
+            data = state.value(wanted.target, part)
+            found = plain(pointer.resolve(data, state.pointer(wanted.target, self.parsed)))
         except PatchError as e:
             return _fault(span, e.diagnostic.message, e.diagnostic.help)
         except PointerError as e:
