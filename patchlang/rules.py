@@ -51,6 +51,8 @@ JOINED_ARGUMENT = Rule("PL312", "joined-argument")
 LOST_IN_NEXT_RUN = Rule("PL320", "lost-in-next-run")
 DOUBLED_IN_NEXT_RUN = Rule("PL321", "doubled-in-next-run")
 LOST_WITH_PLUGINS = Rule("PL322", "lost-with-plugins")
+UNREADABLE_DEVICE = Rule("PL323", "unreadable-device")
+DROPPED_ALIAS = Rule("PL324", "dropped-alias")
 
 MATCH_COUNT = Rule("PL401", "match-count")
 WRONG_NODE = Rule("PL402", "wrong-node")

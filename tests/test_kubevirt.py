@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 from test_corpus import Run, attempt, runs
 from test_lint import DOMAIN, compiled, source
@@ -23,6 +25,9 @@ from patchlang.kubevirt.advice import advise
 from patchlang.kubevirt.replay import differences, second_run
 from patchlang.load import decode_source
 from patchlang.render import render
+from patchlang.validation.discovery import Input
+from patchlang.validation.options import Options
+from patchlang.validation.run import validate_files
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = yaml.safe_load((ROOT / "tests" / "kubevirt.yaml").read_text())
@@ -46,7 +51,7 @@ def boot(text: str, release: str | None) -> str:
     first = patch_domain(program, domain, VMI).data
     assert first is not None
     assert first != domain
-    second = patch_domain(program, second_run(domain, first, read_back_by=release), VMI).data
+    second = patch_domain(program, second_run(domain, first, read_back_by=release, keeps_aliases=True), VMI).data
     assert second is not None
     if not differences(first, second, ("run 1", "run 2")):
         return "the same"
@@ -129,6 +134,38 @@ def test_a_mark_is_the_same_however_a_key_is_written(key: str) -> None:
         assert marks.mark(expression) == "item.name"
 
 
+# -- devices that KubeVirt cannot read, aliases that libvirt drops -----------------------------------------------------
+
+
+@pytest.mark.parametrize("text", SAMPLES["unreadable"])
+def test_a_device_that_kubevirt_cannot_read_is_found(text: str) -> None:
+    assert [d.rule.id for d in advice(text)] == ["PL323"]
+
+
+@pytest.mark.parametrize("text", SAMPLES["dropped"])
+def test_an_alias_that_libvirt_drops_is_found_and_makes_the_device_twice(text: str) -> None:
+    assert [d.rule.id for d in advice(text)] == ["PL324"]
+    _, program = compiled(source(text))
+    first = patch_domain(program, DOMAIN, VMI).data
+    assert first is not None
+    second = patch_domain(program, second_run(DOMAIN, first), VMI).data
+    assert second is not None
+    counts = [len(etree.fromstring(data).findall("devices/*")) for data in (DOMAIN, first, second)]
+    assert [count - counts[0] for count in counts] == [0, 1, 2]
+
+
+ALIAS = st.text(alphabet="ua-b_.é0 ", max_size=6)
+
+
+@given(ALIAS)
+def test_the_advice_and_the_replay_agree_on_aliases(alias: str) -> None:
+    edit = {"op": "add", "path": "/domain/devices", "unless": "rng", "xml": f"<rng><alias name='{alias}'/></rng>"}
+    ours = b"<domain><devices><rng><alias name='" + alias.encode() + b"'/></rng></devices></domain>"
+    kept = etree.fromstring(second_run(b"<domain><devices/></domain>", ours)).xpath("count(//alias)") == 1
+    found = [d.rule.id for d in advice(f"- {json.dumps(edit)}") if d.rule.id == "PL324"]
+    assert found == ([] if kept or not alias else ["PL324"])
+
+
 # -- with plugins ------------------------------------------------------------------------------------------------------
 
 
@@ -161,9 +198,10 @@ for run in runs():
 @pytest.mark.parametrize("folder", ["corpus", "patches"])
 def test_nothing_is_said_of_patches_whose_boots_are_right(folder: str, release: str) -> None:
     files = sorted((ROOT / "examples" / folder).rglob("*.yaml"))
-    patches = [patch for file in files for patch in decode_source(source_of(str(file), file.read_bytes()))[0]]
-    assert patches
-    assert render(advise(patches, release, plugins=False)) == ""
+    inputs = [Input(str(file), True, file.read_bytes()) for file in files]
+    checked = [*validate_files(inputs, options=Options(kubevirt=release))]
+    assert sum(one.held.patches for one in checked) > 5
+    assert render([d for one in checked for d in one.diagnostics if d.rule.id.startswith("PL32")]) == ""
 
 
 @pytest.mark.parametrize("release", ["1.9", NEWEST])

@@ -187,6 +187,16 @@ def test_devices_read_back_have_lost_what_kubevirt_does_not_know_and_the_input_d
     assert theirs.xpath("string(//iotune)") == "1"
 
 
+def test_aliases_that_libvirt_drops_are_gone_in_the_second_run() -> None:
+    aliases = (b"ua-a", b"agent", b"ua-a.b", b"ua-", b"", b"virtio-disk0")
+    devices = b"".join(b"<hostdev><alias name='%s'/></hostdev>" % alias for alias in aliases)
+    theirs = DOMAIN.replace(b"<video/>", b"<video><alias name='virtio-disk0'/></video>")
+    for release in (None, "1.5"):
+        seen = etree.fromstring(second_run(theirs, DOMAIN.replace(b"<video/>", devices), read_back_by=release))
+        assert seen.xpath("//hostdev/alias/@name") == ["ua-a", "ua-", "virtio-disk0"]
+        assert len(seen.findall("devices/hostdev")) == 6
+
+
 def test_placeholders_stand_behind_the_interfaces_and_only_where_there_are_some() -> None:
     seen = with_placeholders(DOMAIN)
     assert seen is not None

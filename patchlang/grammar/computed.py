@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, product
 
 from ..cel.syntax import tokens
@@ -10,11 +10,11 @@ from ..cel.template import ComputedPiece
 from ..cel.tree import Call, Ident, Literal, Macro, Node, walk
 from ..document import model
 from ..kubevirt.celtypes import Scope, typed
-from ..kubevirt.vmicheck import scope_in
+from ..kubevirt.vmicheck import scope_in, scope_of_fragment
 from ..kubevirt.vmitypes import BOOLEAN, INTEGER, NUMBER, TEXT
 from ..lint import celtruth
-from ..lint.reading import cel, template
-from ..record import record
+from ..lint.reading import cel, directives, template
+from ..record import record, replace
 from ..source import Text
 from ..values import scalar_text
 from .texts import ANYTHING, DECIMAL, HEXADECIMAL, TRUE_OR_FALSE, WHOLE_NUMBER, Pieces
@@ -48,6 +48,14 @@ class Known:
 
     def within(self, edit: model.Edit, *conditions: Text | None) -> Known:
         """What is known in an edit, behind conditions."""
+        return replace(self._behind(conditions), scope=scope_in(self.scope, edit.for_each))
+
+    def in_fragment(self, patch: model.Patch, xml: Text) -> Known:
+        """What is known in a fragment, behind the directives in it."""
+        known = self._behind(directives(xml, "when"))
+        return replace(known, scope=scope_of_fragment(patch, xml, known.scope))
+
+    def _behind(self, conditions: Iterable[Text | None]) -> Known:
         variables, asked = dict(self.variables), self.asked
         for condition in conditions:
             for node in walk(read) if condition is not None and (read := cel(condition.text)) is not None else ():
@@ -55,7 +63,7 @@ class Known:
                     variables.pop(node.name.removeprefix("variables."), None)
                 elif isinstance(node, Literal):
                     asked |= {node}
-        return Known(scope_in(self.scope, edit), variables, asked)
+        return Known(self.scope, variables, asked)
 
 
 # what an expression may come to, and the literal that it is
@@ -132,4 +140,4 @@ def _possible(node: Node, known: Known) -> _Possible:
         case Call("hex", False):
             return [((HEXADECIMAL,), None)]
         case _:
-            return [((_KINDS.get(typed(node, known.scope).type, ANYTHING),), None)]
+            return [((_KINDS.get(typed(node, known.scope).type.removeprefix("?"), ANYTHING),), None)]

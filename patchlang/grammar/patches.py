@@ -146,14 +146,14 @@ class _Checker:
             end = len(value.text)
             self.found.append((value, findings.no_text(self._version, places, 0, end)))
 
-    def _computed(self, source: Text, texts: Iterable[ComputedText]) -> None:
+    def _computed(self, source: Text, texts: Iterable[ComputedText], known: Known | None = None) -> None:
         """Texts of which something is computed: each that they may come to, as far as that can be told."""
         written = in_place(source)
         for one in texts:
             values, end = allowed(one.places), one.start + len(one.text)
             if values is None or not one.places or "$$[" in one.text or written[one.start : end] != one.text:
                 continue
-            for outcome in outcomes(source, one.start, end, one.text, self.known):
+            for outcome in outcomes(source, one.start, end, one.text, known or self.known):
                 if not fits(values, outcome.text):
                     place = (outcome.start, outcome.end)
                     found = findings.unknown_value(self._version, shown(outcome.text), one.places, *place)
@@ -201,7 +201,7 @@ class _Checker:
     def _fragment(self, xml: model.Fragment, parents: Places) -> dict[str, Places]:
         checked = fragments.check(in_place(xml), parents, self.dialect)
         self.found += [(xml, one) for one in checked.findings]
-        self._computed(xml, checked.computed)
+        self._computed(xml, checked.computed, self.known.in_fragment(self.patch, xml))
         return checked.places
 
     def _keys(self, keys: Iterable[tuple[model.Name, tuple[model.XPath, ...]]], places: dict[str, Places]) -> None:

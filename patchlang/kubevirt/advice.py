@@ -1,4 +1,4 @@
-"""Advice on what KubeVirt loses of the work of a patch, by what the structs of a release know."""
+"""Advice on what KubeVirt loses of the work of a patch, by what the structs of a release know, and cannot read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..lint.nested import distinct, flat
 from ..lint.reading import advice
 from ..lint.roles import texts
 from . import structs
+from .devices import dropped_alias, unreadable
 from .losses import Lost, lost
 from .trial import Fate, fate
 
@@ -29,6 +30,8 @@ def advise(patches: Iterable[model.Patch], release: str, *, plugins: bool) -> li
 
 
 def _of_patch(patch: model.Patch, release: str, *, plugins: bool) -> Iterator[Diagnostic]:
+    yield from unreadable(patch)
+    yield from dropped_alias(patch)
     for edit in patch.spec.domain:
         unknown = lost(patch, edit, structs.domain(release))
         if unknown and zone(patch, edit) is not Zone.ELSEWHERE and not _is_helped(patch, edit, unknown):

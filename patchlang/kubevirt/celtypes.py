@@ -155,7 +155,8 @@ class _Reader:
             case Ident(name):
                 return names.get(name, Typed())
             case Select(field, tested, children=(of,)):
-                return self.member(node, self.value(of, names), field, asks=tested)
+                found = self.member(node, self.value(of, names), field, asks=tested)
+                return Typed(BOOLEAN) if tested else found
             case Call("_?._" | "_[?_]" | "_[_]" as function, children=(of, key)):
                 asks = function != "_[_]"
                 found = self.entry(node, self.value(of, names), key, self.value(key, names), asks=asks)

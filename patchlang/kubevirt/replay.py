@@ -1,9 +1,9 @@
 """One boot as KubeVirt plays it: what the hook sees in each run, and whether two runs made the same machine.
 
 A domain is defined up to three times for a boot. The first run sees it untouched, with interfaces that keep places for
-hotplug where it has interfaces at all. The second sees the devices as the first left them, read back into KubeVirt's
-own types, so without what these do not know; interfaces and all that is not a device are as before any edit. The third
-sees everything as the second left it.
+hotplug where it has interfaces at all. The second sees the devices as the first left them, without the aliases that
+libvirt drops, and read back into KubeVirt's own types, so without what these do not know; interfaces and all that is
+not a device are as before any edit. The third sees everything as the second left it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lxml import etree
 
 from ..markup import attributes_of, set_attributes
 from . import structs
+from .devices import USER_ALIAS
 
 Element: TypeAlias = Any
 
@@ -39,20 +40,34 @@ def with_placeholders(domain: bytes) -> bytes | None:
     return _written(root)
 
 
-def second_run(domain: bytes, first_result: bytes, *, read_back_by: str | None = None) -> bytes:
+def second_run(
+    domain: bytes, first_result: bytes, *, read_back_by: str | None = None, keeps_aliases: bool = False
+) -> bytes:
     """What the second run sees of a domain, given the result of the first.
 
     ``read_back_by`` is a KubeVirt release: what its types do not know of the devices is gone, but for what the domain
-    itself has in such a place.
+    itself has in such a place. With ``keeps_aliases`` no alias is dropped, as where what is computed is not known.
     """
     root = etree.fromstring(domain)
     devices, patched = root.find("devices"), etree.fromstring(first_result).find("devices")
     if devices is not None and patched is not None:
+        if not keeps_aliases:
+            _drop_aliases(patched, devices)
         if read_back_by is not None:
             structs.prune(patched, structs.domain(read_back_by).children["devices"], [devices])
         interfaces = [child for child in devices if child.tag == "interface"]
         devices[:] = [*interfaces, *(deepcopy(child) for child in patched if child.tag != "interface")]
     return _written(root)
+
+
+def _drop_aliases(devices: Element, before: Element) -> None:
+    """Takes out the aliases that libvirt drops; those that were there before the patches are of its own making."""
+    own = {alias.get("name") for alias in before.iterfind("*/alias")}
+    for device in devices:
+        for alias in device.findall("alias"):
+            name = alias.get("name", "")
+            if name not in own and not USER_ALIAS.fullmatch(name):
+                device.remove(alias)
 
 
 def _written(root: Element) -> bytes:

@@ -47,7 +47,8 @@ def fate(patch: model.Patch, edit: model.DomainEdit, release: str) -> Fate | Non
     first = run(domain)
     if first is None or first == domain:
         return None
-    whole, read_back = run(second_run(domain, first)), run(second_run(domain, first, read_back_by=release))
+    whole = run(second_run(domain, first, keeps_aliases=True))
+    read_back = run(second_run(domain, first, read_back_by=release, keeps_aliases=True))
     if whole is None or read_back is None or _differ(first, whole) or not _differ(first, read_back):
         return None
     return Fate.DOUBLED if _size(read_back) > _size(first) else Fate.LOST

@@ -10,7 +10,8 @@ from ..diagnostics import Diagnostic, in_order
 from ..document import model
 from ..lint import celtruth
 from ..lint.guards import variables_of
-from ..lint.reading import cel, expressions
+from ..lint.nested import distinct, flat
+from ..lint.reading import cel, directives, expressions, leaves
 from ..record import fields
 from ..source import Text
 from .celtypes import ROOTS, Scope, Slip, Typed, Way, slips, typed
@@ -19,7 +20,8 @@ from .vmitypes import INTEGER, releases, types
 
 def check(patches: Iterable[model.Patch], release: str | None) -> list[Diagnostic]:
     """What the VMI of a release has not, and what it may be without; None: what it has in no release."""
-    return list(in_order(found for patch in patches for found in _diagnostics(patch, release)))
+    found = (one for patch in patches for one in _diagnostics(flat(patch, copies=True), release))
+    return list(in_order(distinct(found)))
 
 
 def scope_of(patch: model.Patch, release: str | None) -> Scope:
@@ -31,11 +33,11 @@ def scope_of(patch: model.Patch, release: str | None) -> Scope:
     return Scope(types(release), names)
 
 
-def scope_in(scope: Scope, edit: model.Edit) -> Scope:
-    """What the expressions of an edit know besides: the entry of its loop."""
-    if edit.for_each is None:
+def scope_in(scope: Scope, for_each: Text | None) -> Scope:
+    """What expressions in a loop know besides: its entry."""
+    if for_each is None:
         return scope
-    read = cel(edit.for_each.text)
+    read = cel(for_each.text)
     loop = typed(read, scope) if read is not None else Typed()
     item = Typed(loop.type[1:-1], ("item",)) if loop.type.startswith("[") else Typed(way=("item",))
     there = scope.there | {("item", *way) for way in loop.known}
@@ -97,11 +99,25 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
         scope = _behind(patch, edit.when, inner)
         if edit.for_each is not None:
             yield from _of(edit.for_each, scope)
-        scope = scope_in(scope, edit)
+        scope = scope_in(scope, edit.for_each)
         for field in fields(edit):
-            if field.name not in ("when", "for_each"):
-                for expression in expressions(getattr(edit, field.name)):
-                    yield from _of(expression, scope)
+            for leaf in leaves(getattr(edit, field.name)) if field.name not in ("when", "for_each", "edits") else ():
+                own = list(directives(leaf)) if isinstance(leaf, model.Fragment) else []
+                inside = scope_of_fragment(patch, leaf, scope) if own else scope
+                for expression in expressions(leaf):
+                    yield from _of(expression, inside if expression not in own else scope)
+
+
+def scope_of_fragment(patch: model.Patch, xml: Text, scope: Scope) -> Scope:
+    """What expressions in a fragment know behind the directives in it: any of them may be around."""
+    loops = list(directives(xml, "forEach"))
+    if len(loops) > 1:
+        scope = scope._replace(names={**scope.names, "item": Typed(way=("item",))})
+    elif loops:
+        scope = scope_in(scope, loops[0])
+    for condition in directives(xml, "when"):
+        scope = _behind(patch, condition, scope)
+    return scope
 
 
 def _behind(patch: model.Patch, condition: Text | None, scope: Scope) -> Scope:

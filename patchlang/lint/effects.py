@@ -79,9 +79,25 @@ def zone(patch: model.Patch, edit: model.DomainEdit) -> Zone:
     if found := inserted(patch, edit):
         zones = {zone_of_names(place) for place in found}
         return zones.pop() if len(zones) == 1 else Zone.UNKNOWN
+    if merged := _merged(patch, edit):
+        zones = {zone_of_names(place) for place in merged}
+        return zones.pop() if len(zones) == 1 else Zone.UNKNOWN
     paths: list[Text] = [*selecting(edit)] or [*texts(edit, model.ConstructivePath, Role.MAKES)]
     zones = {zone_of(names(path.steps) or (), path) for text in paths for path in locations_of(text)}
     return zones.pop() if len(zones) == 1 else Zone.UNKNOWN
+
+
+def _merged(patch: model.Patch, edit: model.DomainEdit) -> list[Steps]:
+    """The paths of what ``merge`` writes into the domain itself, and into its devices."""
+    found: list[Steps] = []
+    for path in (path for text in texts(edit, model.XPath, Role.CHANGES) for path in locations_of(text)):
+        if has(edit, Role.MERGES) and names(path.steps) == ("domain",):
+            for root in fragment_roots(patch, edit):
+                inner = [node for node in root if isinstance(node.tag, str)] if root.tag == "devices" else []
+                found += [("domain", "devices", prefixed(patch, str(node.tag))) for node in inner]
+                if not inner:
+                    found.append(("domain", prefixed(patch, str(root.tag))))
+    return found
 
 
 def made_names(patch: model.Patch, edit: model.DomainEdit) -> set[str]:
