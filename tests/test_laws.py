@@ -569,7 +569,7 @@ def test_a_value_stays_a_value(value: str) -> None:
             f"{qemu}commandline",
             {},
             "",
-            [(f"{qemu}arg", {"value": value}, "", []), (f"{qemu}env", {"name": "E", "value": value}, "", [])],
+            [(f"{qemu}env", {"name": "E", "value": value}, "", []), (f"{qemu}arg", {"value": value}, "", [])],
         ),
     ]
     result = etree.fromstring(patched(outcome))
