@@ -119,6 +119,8 @@ def _key(cls: type, key: str) -> list[str]:
 
 def _type(hint: Any) -> str:
     """A type of the model in words."""
+    if hint in model.OPS:
+        return "edit"
     found = options(hint)
     if set(found) == set(get_args(model.Value)):
         return "any value, texts with $[ ]"
