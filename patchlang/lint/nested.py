@@ -21,6 +21,8 @@ from .reading import cel, locations, quoted, template, tree, xpath_calls
 T = TypeVar("T", bound=Text)
 
 _ANY = model.Expect(0, None)
+# paths in one: of more nothing is said
+_MOST = 50
 
 
 class _UnknownError(Exception):
@@ -97,6 +99,8 @@ def _from_document(path: model.XPath, name: str, value: Any) -> Any:
 def _joined(path: model.XPath, below: Text) -> model.XPath:
     """A path that starts at the nodes of another, as one path."""
     starts, ends = _locations(path), _locations(below)
+    if len(starts) * len(ends) > _MOST:
+        raise _UnknownError
     pieces: list[_Piece] = []
     for end in ends:
         for start in starts if not end.absolute else starts[:1]:
