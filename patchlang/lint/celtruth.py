@@ -8,6 +8,7 @@ type to CEL; that annotations, labels and names are texts is known here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from ..cel.tree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
 from ..xpath.tree import result_kind
@@ -46,7 +47,12 @@ def read(text: str, variables: Mapping[str, str]) -> Node | None:
 
     None where CEL does not take it, or the variables unfold into too much.
     """
-    found = cel(text)
+    return _read(text, tuple(variables.items()))
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str, written: tuple[tuple[str, str], ...]) -> Node | None:
+    found, variables = cel(text), dict(written)
     try:
         return None if found is None else _Unfolding(variables).unfolded(found, 0, 0)
     except _TooBigError:

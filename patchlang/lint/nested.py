@@ -16,13 +16,14 @@ from ..document import model
 from ..record import fields, replace
 from ..source import Span, Text
 from ..xpath.tree import Expr, Path
-from .reading import cel, locations, quoted, template, tree, xpath_calls
+from .reading import calls_xpath, cel, locations, quoted, template, tree, xpath_calls
 
 T = TypeVar("T", bound=Text)
 
 _ANY = model.Expect(0, None)
 # paths in one: of more nothing is said
 _MOST = 50
+_LONGEST = 500
 
 
 class _UnknownError(Exception):
@@ -71,8 +72,7 @@ def _inside(outer: model.Within | model.Copy, path: model.XPath, inner: model.Do
             values[field.name] = _from_document(path, field.name, value)
     if isinstance(inner, model.Ensure) and not inner.path.text.startswith("/"):
         values["within"] = values["within"] or nodes
-    conditions = [one for one in (outer.when, values["when"]) if one is not None]
-    values["when"] = conditions[0] if len(conditions) == 1 else _both(*conditions) if conditions else None
+    values["when"] = _both(outer.when, values["when"])
     values["for_each"] = values["for_each"] or outer.for_each
     if outer.unless is not None or (outer.expect is not None and outer.expect.low == 0):
         takes_none = not isinstance(inner, model.QemuArgs) and not (isinstance(inner, model.Test) and inner.expression)
@@ -190,7 +190,13 @@ def _relative(expr: Expr) -> Iterator[Path]:
                 yield from _relative(child)
 
 
-def _both(one: model.Expression, other: model.Expression) -> model.Expression:
+def _both(one: model.Expression | None, other: model.Expression | None) -> model.Expression | None:
+    if one is not None and len(one.text) > _LONGEST:  # it would be read again for each edit
+        if other is not None and calls_xpath(one.text):
+            raise _UnknownError
+        one = one if calls_xpath(one.text) else None
+    if one is None or other is None:
+        return one or other
     pieces = [_Piece("(", one, 0), _cut(one, 0, len(one.text)), _Piece(") && (", other, 0)]
     return _built(model.Expression, [*pieces, _cut(other, 0, len(other.text)), _Piece(")", other, 0)], other)
 

@@ -180,6 +180,7 @@ def cel(text: str) -> cel_tree.Node | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def calls_xpath(text: str) -> bool:
     """Whether an expression reads the domain; one that CEL does not take might."""
     read = cel(text)
@@ -196,13 +197,18 @@ def xpath_calls(node: cel_tree.Node) -> Iterator[tuple[cel_tree.Literal, str]]:
 
 def xpath_literals(expression: Text) -> Iterator[Text]:
     """The texts of ``xpath('…')`` in CEL that are written out and have no escapes, so that their places are known."""
-    if (read := cel(expression.text)) is None:
-        return
-    written = {token.start: token for token in cel_syntax.tokens(expression.text)}
-    for literal, query in sorted(xpath_calls(read), key=lambda call: call[0].position):
-        at = quoted(written.get(literal.position), query)
-        if at is not None:
-            yield part_of(expression, at, at + len(query))
+    for start, end in _literals(expression.text):
+        yield part_of(expression, start, end)
+
+
+@lru_cache(maxsize=4096)
+def _literals(expression: str) -> tuple[tuple[int, int], ...]:
+    if not calls_xpath(expression) or (read := cel(expression)) is None:
+        return ()
+    written = {token.start: token for token in cel_syntax.tokens(expression)}
+    calls = sorted(xpath_calls(read), key=lambda call: call[0].position)
+    found = [(quoted(written.get(literal.position), query), len(query)) for literal, query in calls]
+    return tuple((at, at + length) for at, length in found if at is not None)
 
 
 def quoted(token: cel_syntax.Token | None, text: str) -> int | None:
