@@ -38,14 +38,25 @@ def unknown_element(version: str, name: str, places: Sequence[Place], start: int
     """An element that stands in none of the places; with ``below`` nowhere below them either."""
     where = f"below {_where(places)}" if below else f"in {_where(places)}"
     message = f"libvirt {version} knows no element `{name}` {where}"
+    found = [p for place in places for p in (place.below if below else place.elements.values())]
     if any(name in place.attributes for place in places):
         help = f"it is an attribute: write `@{name}`"
+    elif prefixed := _prefixed(name, {p.name for p in found}):
+        help = f"did you mean `{prefixed}`?{_BY_OP.get(prefixed, '')}"
     else:
-        found = [p for place in places for p in (place.below if below else place.elements.values())]
         help = _instead(
             name, {p.name for p in found if not _is_extra(p)}, _elsewhere(name, places, "element"), "elements"
         )
     return Finding(rules.UNKNOWN_ELEMENT, message, start, end, help)
+
+
+_BY_OP = {"qemu:commandline": " the op `qemuArgs` makes it, and needs no path"}
+
+
+def _prefixed(name: str, known: set[str]) -> str | None:
+    """The element of that name in a namespace, QEMU's rather than another: KubeVirt's machines are QEMU's."""
+    found = sorted(one for one in known if one.rpartition(":")[2] == name.rpartition(":")[2] and ":" in one)
+    return next((one for one in found if one.startswith("qemu:")), found[0] if found else None)
 
 
 def unknown_attribute(version: str, name: str, places: Sequence[Place], start: int, end: int) -> Finding:
