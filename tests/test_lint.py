@@ -192,6 +192,20 @@ BAD: dict[str, list[str]] = {
         "- {op: add, path: /domain, unless: title, xml: <title> vmi.metadata.name </title>}",
         "variables:\n  - {name: p, expression: '5'}\ndomain:\n  - {op: set, path: /domain/title, value: variables.p}",
         "cloudInit:\n  - {op: ensure, target: userData, path: /hostname, value: vmi.metadata.name}",
+        "- {op: remove, forEach: \"['a']\", path: \"/domain/devices/disk[alias/@name='ua-$item']/serial\"}",
+        "- {op: ensure, forEach: \"['a']\", path: \"/domain/devices/disk[@type='$item']/serial\", value: a}",
+        "variables:\n  - {name: p, expression: '5'}\n"
+        'when: "xpath(\'count(/domain/devices/disk[alias/@name=\\"ua-$p\\"])\') == 0"\n'
+        "domain:\n  - {op: remove, path: /domain/title}",
+        "- {op: set, path: /domain/title, value: '{{ .Values.title }}'}",
+        "- {op: set, path: /domain/title, value: '{{- include \"chart.name\" . }}'}",
+    ],
+    "PL313": [
+        "- {op: remove, forEach: \"['a']\", path: \"/domain/devices/disk[alias/@name = 'ua-' + $item]/serial\"}",
+        "- {op: remove, path: \"/domain/devices/disk[alias/@name = concat('a', target/@dev) + 'b']/serial\"}",
+        "- {op: add, path: /domain/devices, unless: \"sound[alias/@name = ('ua-') + 's']\", xml: <sound/>}",
+        "- {op: remove, path: \"/domain/devices/disk[@index = 'a' * 2]/serial\"}",
+        '- {op: remove, path: /domain/title, when: "xpath(\'count(/domain/devices/disk[. = \\"a\\" + 1])\') == 0"}',
     ],
     "PL312": [
         "- {op: qemuArgs, args: ['-device virtio-rng-pci']}",
@@ -315,6 +329,14 @@ GOOD: dict[str, list[str]] = {
         "- {op: set, path: /domain/title, value: 'vmi.metadata.name + 1'}",
         "- {op: qemuArgs, args: [-device, 'vmi.json']}",
         "- {op: add, path: /domain, unless: title, xml: <title>of vmi.metadata.name</title>}",
+        "variables:\n  - {name: p, expression: \"'5'\"}\ndomain:\n"
+        "  - {op: remove, path: \"/domain/devices/disk[alias/@name=concat('ua-$other', $p, '$')]/serial\"}",
+        "- {op: set, path: /domain/title, value: '{{ ds.meta_data.name }} {{ v1.region }}'}",
+    ],
+    "PL313": [
+        "- {op: remove, path: \"/domain/devices/disk[count(source) + '1' = 2]/serial\"}",
+        "- {op: remove, forEach: '[1]', path: \"/domain/devices/controller[@index = $item + 1]/alias\"}",
+        '- {op: remove, path: "/domain/devices/controller[@index = substring(alias/@name, 4) + 1]/alias"}',
     ],
     "PL312": [
         "- {op: qemuArgs, args: [-device, virtio-rng-pci, -append, console=ttyS0 ro]}",

@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostic, in_order
 from ..document import model
 from .conditions import constant_condition
 from .nested import distinct, flat
-from .paths import costly_xpath, nested_search, positional_predicate
+from .paths import costly_xpath, nested_search, positional_predicate, text_as_number
 from .places import same_place, untested
 from .runs import fails_again, piles_up, unseen_guard
 from .values import joined_argument, not_computed, trailing_break
@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
     positional_predicate,
     nested_search,
     costly_xpath,
+    text_as_number,
     piles_up,
     fails_again,
     unseen_guard,

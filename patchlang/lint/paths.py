@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from .. import rules
@@ -9,7 +10,7 @@ from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..libvirt_lists import MERGE_KEYS
-from ..xpath.tree import Binary, Call, Expr, Path, Step, VariableRef, result_kind, walk
+from ..xpath.tree import Binary, Call, Expr, Literal, Path, Step, VariableRef, result_kind, walk
 from .reading import PatchQuery, advice, locations, queries, shown
 from .roles import is_beside, role_of
 
@@ -20,6 +21,7 @@ _WIDE_AXES = frozenset({
     "ancestor", "ancestor-or-self", "descendant", "descendant-or-self", "following", "following-sibling", "preceding",
     "preceding-sibling",
 })  # fmt: skip
+_NUMBER = re.compile(r"\s*-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
 MAX_DEGREE = 2
 """Nested searches that nobody need be told of: a domain has some hundred nodes."""
 _POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -129,6 +131,37 @@ def nested_search(patch: model.Patch) -> Iterator[Diagnostic]:
                 help = "write the path from the candidate in full, such as `[source/address/@slot='0x00']`"
             span = query.source.span(step.start, step.end)
             yield advice(patch, rules.NESTED_SEARCH, f"`//` in a predicate {where}", span, help)
+
+
+_ARITHMETIC = frozenset({"+", "-", "*", "div", "mod"})
+
+
+def text_as_number(patch: model.Patch) -> Iterator[Diagnostic]:
+    """``'ua-' + $item``: XPath adds numbers, and what is none makes NaN of it, to which nothing is equal."""
+    for query in queries(patch):
+        for part in walk(query.tree):
+            if not isinstance(part, Binary) or part.operator not in _ARITHMETIC:
+                continue
+            texts = [side for side in (part.left, part.right) if _is_no_number(side)]
+            if texts:
+                source = query.source.text
+                no_number = shown(source[texts[0].start : texts[0].end])
+                message = f"`{part.operator}` takes numbers, and makes NaN of `{no_number}`, which is equal to nothing"
+                sides = ", ".join(source[side.start : side.end] for side in (part.left, part.right))
+                help = f"write `concat({shown(sides)})`" if part.operator == "+" else "compare texts as texts"
+                yield advice(patch, rules.TEXT_AS_NUMBER, message, query.source.span(part.start, part.end), help)
+
+
+def _is_no_number(expr: Expr) -> bool:
+    match expr:
+        case Literal(value=text):
+            return _NUMBER.fullmatch(text) is None
+        case Call(name="concat" | "name" | "local-name" | "namespace-uri"):
+            return True
+        case Path(base=Expr() as inner, filters=(), steps=()):
+            return _is_no_number(inner)
+        case _:
+            return False
 
 
 def costly_xpath(patch: model.Patch) -> Iterator[Diagnostic]:

@@ -169,6 +169,19 @@ def queries(patch: model.Patch) -> Iterator[PatchQuery]:
                     yield PatchQuery(literal, read, edit, "xpath()")
 
 
+def xpaths(patch: model.Patch) -> Iterator[tuple[Text, Expr, model.Edit | None]]:
+    """Every XPath of a patch that can be read, those of ``ensure`` as well, and the edit that it belongs to."""
+    for query in queries(patch):
+        yield query.source, query.tree, query.edit
+    for edit in patch.spec.domain:
+        for leaf in leaves(edit):
+            if not isinstance(leaf, model.ConstructivePath):
+                continue
+            # what is computed is as long, so that all else stands where it stood
+            if (read := tree(filled(leaf, lambda piece: "_" * (piece.end - piece.at)))) is not None:
+                yield leaf, read, edit
+
+
 @lru_cache(maxsize=4096)
 def cel(text: str) -> cel_tree.Node | None:
     """CEL's own tree of an expression, not checked; None where CEL does not take it."""

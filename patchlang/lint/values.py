@@ -13,13 +13,17 @@ from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..source import Span, Text
-from .reading import TEMPLATES, advice, constants, leaves, shown, template
+from ..xpath.tree import Literal, walk
+from .reading import TEMPLATES, advice, constants, leaves, shown, template, xpaths
 from .roles import parts, texts
 
 _BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
 _MEMBERS = r"([A-Za-z_]\w*+)\.\??(\w++)(?:\.\??\w++|\[\??(?:'[^']*+'|\"[^\"]*+\"|\w++)\])*+"
 _WHOLE_PATH = re.compile(rf"\s*+({_MEMBERS})\s*+")
 _PATH_IN_MARKUP = re.compile(rf"['\">]\s*+({_MEMBERS})\s*+(?=['\"<])")
+_HELM = re.compile(
+    r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Files|Capabilities)\b|(?:include|tpl|toYaml|required)\s)[^{}]*\}\}"
+)
 _DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
 
 SpanOf = Callable[[int, int], Span]
@@ -28,7 +32,8 @@ SpanOf = Callable[[int, int], Span]
 def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
     """``$port``, ``${ port }``, ``{{ port }}`` in a value, where ``port`` is a variable: only ``$[ ]`` is computed.
 
-    A value that is a path of CEL and nothing else, such as ``vmi.metadata.name``, is meant so, too.
+    A value that is a path of CEL and nothing else, such as ``vmi.metadata.name``, is meant so, too; so is ``$port`` in
+    the quotes of an XPath, and Helm's ``{{ .Values.port }}``.
     """
     variables = {variable.name.text for variable in patch.spec.variables}
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
@@ -42,6 +47,35 @@ def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
                 expression = f"variables.{name}" if name in variables else name
                 message = f"`{shown(text[start:end])}` is not computed: the text stays as it is"
                 yield advice(patch, rules.NOT_COMPUTED, message, place(start, end), f"write `$[ {expression} ]`")
+            for helm in _HELM.finditer(text):
+                message = f"`{shown(helm[0])}` is Helm's, and nothing renders it: the text stays as it is"
+                span = place(helm.start(), helm.end())
+                yield advice(patch, rules.NOT_COMPUTED, message, span, "check what `helm template` makes of the chart")
+    yield from _quoted_variables(patch, variables)
+
+
+def _quoted_variables(patch: model.Patch, variables: set[str]) -> Iterator[Diagnostic]:
+    """``'ua-$port'`` in an XPath: a variable stands outside of quotes there."""
+    for text, expr, edit in xpaths(patch):
+        names = variables | ({"item", "index"} if edit is not None and edit.for_each is not None else set())
+        for part in walk(expr):
+            if not isinstance(part, Literal):
+                continue
+            found = next((one for one in _DOLLAR.finditer(part.value) if one[1] in names), None)
+            if found is not None:
+                message = f"`${found[1]}` in quotes is text, and no variable"
+                if isinstance(text, model.ConstructivePath):
+                    expression = f"variables.{found[1]}" if found[1] in variables else found[1]
+                    help = f"write `$[ {expression} ]`"
+                else:
+                    pieces = (part.value[: found.start()], part.value[found.end() :])
+                    help = f"write `{_concatenated(f'${found[1]}', *pieces)}`"
+                yield advice(patch, rules.NOT_COMPUTED, message, text.span(part.start, part.end), help)
+
+
+def _concatenated(variable: str, before: str, after: str) -> str:
+    pieces = [*([f"'{before}'"] if before else []), variable, *([f"'{after}'"] if after else [])]
+    return f"concat({', '.join(pieces)})" if len(pieces) > 1 else variable
 
 
 def _literals(edit: model.Edit) -> Iterator[tuple[type, str, SpanOf]]:
