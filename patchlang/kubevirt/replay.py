@@ -90,8 +90,20 @@ def differences(first: bytes, second: bytes, names: tuple[str, str]) -> str:
     return "".join(unified_diff(before, after, *names))
 
 
+def is_same_but_for_white_space(first: bytes, second: bytes) -> bool:
+    """Whether two domains differ in nothing but white space between elements and the order of attributes."""
+    return first == second or _pretty(_parsed(first)) == _pretty(_parsed(second))
+
+
 def _parsed(domain: bytes) -> Element:
-    return etree.fromstring(domain, etree.XMLParser(remove_blank_text=True, resolve_entities=False))
+    """A domain without the texts that are white space alone, also where an element holds nothing else."""
+    root = etree.fromstring(domain, etree.XMLParser(resolve_entities=False))
+    for node in root.iter():
+        if isinstance(node.tag, str) and not (node.text or "").strip():
+            node.text = None
+        if not (node.tail or "").strip():
+            node.tail = None
+    return root
 
 
 def _pretty(root: Element) -> str:
