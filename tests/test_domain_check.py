@@ -121,7 +121,7 @@ def test_the_path_is_one_that_the_named_edit_made() -> None:
     edit = "{{op: ensure, in: '/domain/devices/disk[{}]', path: driver/@ioo, value: x}}"
     [error] = run(patch("two", edit.format(7), edit.format(2)), f"<devices>{disks}</devices>").diagnostics
     assert error.edit == "domain[0] ensure"
-    assert "`/domain/devices/disk[7]/driver/@ioo` is not allowed as it is, and others like it" in error.message
+    assert "`/domain/devices/disk[7]/driver/@ioo` is not allowed as it is: `x`, and others like it" in error.message
 
 
 def test_of_two_things_that_do_not_go_with_the_rest_the_first_is_named() -> None:

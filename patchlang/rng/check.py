@@ -6,6 +6,8 @@ the last four and so on, until the fault is not there; what lies between is halv
 
 from __future__ import annotations
 
+import re
+
 from .. import rules
 from ..compile import CompiledDocument, Program
 from ..diagnostics import Diagnostic, Severity
@@ -15,9 +17,12 @@ from ..patterns import pattern
 from ..podfacts import NOTHING, Pod
 from ..record import replace
 from ..result import DocumentTrace, Outcome, Progress, State
+from ..source import Span
 from .faults import WHOLE, Comparison, Fault, Names
 from .schema import DomainSchema
 
+_SHOWN = 20
+_LONGEST = 60
 _STEP = pattern(r"[^/@\[\]:]+")
 
 
@@ -95,15 +100,21 @@ class _Check:
         shown = next((f for f in like if fault.names in (f.names, WHOLE)), fault)
         span, label = document.domain[number].span, document.domain[number].label
         others = ", and others like it" if are_several else ""
-        where = f"`{self._path(shown, document)}` {shown.says}{others}"
-        return Diagnostic(
-            rules.REFUSED_BY_SCHEMA,
-            f"what this edit makes is not valid by libvirt's schema: {where}",
-            span,
-            f"what is not computed, `patchlang validate` explains; the schema is in `{self._comparison.schema.folder}`",
-            patch=document.name,
-            edit=label,
-        )
+        value, words = _quoted(shown, span), self._words(shown)
+        says = shown.says if value is None else f"cannot be `{value}`" if words else f"{shown.says}: `{value}`"
+        where = f"`{self._path(shown, document)}` {says}{others}"
+        folder = self._comparison.schema.folder
+        listed = ", ".join(words[:_SHOWN]) + (", …" if len(words) > _SHOWN else "")
+        explained = f"allowed: {listed}" if words else "what is not computed, `patchlang validate` explains"
+        help = f"{explained}; the schema is in `{folder}`"
+        message = f"what this edit makes is not valid by libvirt's schema: {where}"
+        return Diagnostic(rules.REFUSED_BY_SCHEMA, message, span, help, patch=document.name, edit=label)
+
+    def _words(self, fault: Fault) -> list[str]:
+        """What the schema lists instead of a text that it refuses."""
+        if fault.node is None or fault.unit is None or fault.text is None:
+            return []
+        return self._comparison.schema.values(fault.node, fault.unit)
 
     def _has(self, count: int, fault: Fault) -> bool:
         return any(_is_like(other, fault) for other in self._after(count))
@@ -122,6 +133,15 @@ class _Check:
             if not name[0].isdigit() and name[0] not in known and name[0].encode() not in self._domain:
                 return f"{fault.path[: name.start()].rstrip('@/:')}/…"
         return fault.path
+
+
+def _quoted(fault: Fault, edit: Span) -> str | None:
+    """The value that is refused, where the edit has it as a word of its own; what was computed may be secret."""
+    value = (fault.text or b"").decode()
+    if not value or len(value) > _LONGEST:
+        return None
+    written = edit.source.text[edit.start : edit.end]
+    return value if re.search(rf"(?<![\w.:-]){re.escape(value)}(?![\w.:-])", written) else None
 
 
 def _is_like(fault: Fault, later: Fault) -> bool:

@@ -15,7 +15,7 @@ from lxml import etree
 
 from ..domain.read import read_root
 from ..markup import attributes_of, set_attributes
-from ..record import record
+from ..record import field, record
 from ..xpath.match import Match, match_path, node_path
 from .schema import DomainSchema, smallest_domain, take, take_out, units
 
@@ -33,7 +33,7 @@ class Fault:
     """``path`` is for people, ``names`` the same without numbers, ``says`` what is wrong there.
 
     ``text`` is that of an attribute, or of an element without others in it. A fault that is not ``sure`` lies in
-    something that was refused before, and may be no new one.
+    something that was refused before, and may be no new one. ``node`` is what is at fault in a ``unit``.
     """
 
     path: str
@@ -41,6 +41,8 @@ class Fault:
     says: str
     text: bytes | None = None
     sure: bool = True
+    node: Match | None = field(default=None, compare=False)
+    unit: etree._Element | None = field(default=None, compare=False)
 
 
 class Comparison:
@@ -176,7 +178,8 @@ def _in_unit(
         names = keys[match][0]
         # what had parts and was refused was so for any of them
         doubtful = any(_has_parts(other) and names[: len(before[other][0])] == before[other][0] for other in changed)
-        yield Fault(match_path(match), names, "is not allowed as it is", _written(match), sure=not doubtful)
+        says = "is not allowed as it is"
+        yield Fault(match_path(match), names, says, _written(match), sure=not doubtful, node=match, unit=unit)
 
 
 def _written(match: Match) -> bytes | None:

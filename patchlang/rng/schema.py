@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from copy import deepcopy
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from ..out_of_memory import raise_if_exhausted
 from ..xpath.match import Match
 
 _SMALLEST = b"<domain type='kvm'><name>n</name><memory>1</memory><os><type>hvm</type></os></domain>"
+_RNG = "http://relaxng.org/ns/structure/1.0"
+_NO_WORD, _A_NUMBER = "no-word-of-libvirt's", "73"
 _MAX_TRIALS = 1000
 """For one unit; what is not found by then is the unit as a whole."""
 _FEW = 60
@@ -55,6 +58,38 @@ class DomainSchema:
     def allows_unit(self, unit: etree._Element) -> bool:
         """Is a unit valid, whatever stands beside it?"""
         return self.allows(_alone(deepcopy(unit), unit))
+
+    def values(self, node: Match, unit: etree._Element) -> list[str]:
+        """What may stand in an attribute or a text of a unit: the words that the schema lists, and perhaps numbers."""
+        copy = deepcopy(unit)
+        domain = _alone(copy, unit)
+        copies = dict(zip(unit.iter(etree.Element), copy.iter(etree.Element), strict=True))
+        for other in self.refused(unit, known=[node]):
+            if other != node:
+                take(Match(copies[other.element], other.attribute))
+        element = copies[node.element]
+
+        def is_allowed(word: str) -> bool:
+            if node.attribute is not None:
+                element.set(node.attribute, word)
+            else:
+                element.text = word
+            return self.allows(domain)
+
+        if is_allowed(_NO_WORD):
+            return []
+        numbers = ["whole numbers"] if is_allowed(_A_NUMBER) else []
+        words = (word for word in self._words if not numbers or not word.isdigit())
+        return [*numbers, *(word for word in words if is_allowed(word))]
+
+    @cached_property
+    def _words(self) -> list[str]:
+        """All that the schema lists anywhere: of which of them one place takes, trial tells."""
+        found: dict[str, None] = {}
+        for file in sorted(self.folder.glob("*.rng")):
+            for value in etree.parse(file).iter(f"{{{_RNG}}}value"):
+                found[value.text or ""] = None
+        return [word for word in found if word]
 
     def refused(
         self, unit: etree._Element, *, known: Collection[Match] = (), prefer: Callable[[Match], bool] | None = None
