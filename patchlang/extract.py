@@ -73,6 +73,9 @@ def read_vmi(text: bytes) -> bytes:
     It may be in a list or one of several documents; of a VirtualMachine it is what its template makes. JSON of a VMI
     passes as it is, faults included. Raises PatchError (PL504) where there is not exactly one.
     """
+    if text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        help = "give a VirtualMachineInstance or a VirtualMachine in YAML or JSON; a domain goes with `--domain`"
+        raise fail(rules.BAD_VMI, "the VMI is XML, and should be YAML or JSON", None, help)
     try:
         documents, is_json = [json.loads(text)], True
     except (ValueError, RecursionError):

@@ -124,12 +124,15 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
         if here[:1] in ("'", '"'):
             return (
                 "the text that begins here is not closed on its line",
-                "close it, or write it in triple quotes; YAML's `>-` keeps the line breaks around deeper lines",
+                "close it, or write it in triple quotes; in YAML's double quotes `\\n` is a line break for CEL: "
+                "write `\\\\n` there; and YAML's `>-` keeps the line breaks around deeper lines",
             )
         if here[:1] == "=":
             return "`=` is not CEL", "compare with `==`"
         if here[:1] == "$":
             return "`$` is XPath's way", "in CEL write `variables.NAME`, `item` or `index`"
+    if message.startswith("has() argument must be"):
+        return "`has()` asks for a member that is written with a dot", _has_help(source)
     if "invalid single argument value" in message or "simple literal arguments" in message:
         return "`math.greatest` and `math.least` need one or more numbers, or a list of them", None
     text = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
@@ -143,6 +146,15 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
         if f"'{word}'" in text or re.match(rf"{word}\b", here):
             return text, help
     return text, None
+
+
+_HAS_KEY = pattern(r"has\(\s*([\w.]+)\[\s*('[^']*'|\"[^\"]*\"|[\w.]+)\s*\]\s*\)")
+
+
+def _has_help(source: str) -> str:
+    if asked := _HAS_KEY.search(source):
+        return f"write `{asked[2]} in {asked[1]}`"
+    return "write `'key' in map` for a key, `has(map.member)` for a member"
 
 
 def quiet(raw: str) -> str:

@@ -14,6 +14,7 @@ from ..podfacts import check_place
 from ..record import Field, fields, is_record
 from ..source import Span, Text
 from . import model
+from .habits import key_hint, op_hint, unquoted_hint
 from .scalar_values import described, json_scalar, scalar
 from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
@@ -111,7 +112,7 @@ class _Decoder:
                 field, hint = known[name.text]
                 values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
             elif name.text not in also:
-                help = did_you_mean(name.text, [*also, *_own_first(cls)], "keys here")
+                help = key_hint(cls, name.text) or did_you_mean(name.text, [*also, *_own_first(cls)], "keys here")
                 self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span, help))
         self.found += _missing_keys(cls, node)
         read = {name: value for name, value in values.items() if value is not None}
@@ -140,14 +141,15 @@ class _Decoder:
         if _is_record(hint):
             return self.record(hint, node)
         if not isinstance(node, Scalar):
-            raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}, not {describe(node)}", node.span)
+            message = f"{what} must be {described(hint)}, not {describe(node)}"
+            raise fail(rules.WRONG_TYPE, message, node.span, unquoted_hint(node) if _is_text(hint) else None)
         return scalar(hint, node, what)
 
     def collection(self, item: Any, node: Node, what: str) -> tuple[Any, ...]:
         if _is_pair(item):
             name_type, value_type = get_args(item)
             return self.pairs(name_type, value_type, node, what)
-        if isinstance(node, Scalar) and isinstance(item, type) and issubclass(item, Text):
+        if isinstance(node, Scalar) and _is_text(item):
             return (scalar(item, node, what),)
         if not isinstance(node, Sequence):
             raise fail(
@@ -199,7 +201,8 @@ class _Decoder:
             rule = rules.WRONG_TYPE if op else rules.MISSING_KEY
             raise fail(rule, message, op.span if op else _start_of(node), "ops: " + ", ".join(ops))
         if op.text not in ops:
-            raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, did_you_mean(op.text, ops, "ops"))
+            help = op_hint(op.text, ops) or did_you_mean(op.text, ops, "ops")
+            raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, help)
         edit = self.record(ops[op.text], node, also=("op",))
         _check_combination(edit)
         return edit
@@ -242,6 +245,10 @@ def _missing_keys(cls: type, node: Mapping) -> Iterable[Diagnostic]:
 
 def _is_record(hint: Any) -> bool:
     return is_record(hint) and hint is not model.Expect and not issubclass(hint, Text)
+
+
+def _is_text(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Text)
 
 
 def _is_pair(hint: Any) -> bool:

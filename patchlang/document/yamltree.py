@@ -93,6 +93,10 @@ def _before(source: SourceFile, at: int) -> int:
     return max(0, len(source.text[:at].rstrip()) - 1)
 
 
+_HELM = pattern(r"\{\{(?!\s*\{)")
+HELM_HELP = "Helm's `{{ }}` is no YAML before it is rendered: `helm template CHART | patchlang validate -`"
+_BRACKET_START = pattern(r"""(?:^|[:\-])\s+(?:\[[^\]]*\]|\{[^}]*\})\s*[^\s,#}\]:]""")
+_COLON_INSIDE = pattern(r"[\w\"']:\s+[^\s#'\"|>].*:(?:\s|$)")
 _QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
 
 
@@ -103,6 +107,8 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
     """What is probably wrong in the lines between two offsets."""
     numbers = range(source.position(first).line, source.position(last).line + 1)
     lines = [source.line(number) for number in numbers]
+    if any(_HELM.search(line) for line in lines):
+        return HELM_HELP
     if any("\t" in line[: len(line) - len(line.lstrip())] for line in lines):
         return "YAML is indented with spaces, never with tabs"
     if any(re.search(r"[:,{-]\s+[@`%]", line) for line in lines):
@@ -117,6 +123,10 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
         )
     if any(_QUOTED_START.search(line) for line in lines):
         return "a value that begins with a quote must be quoted as a whole: `when: \"'x' in vmi.metadata.annotations\"`"
+    if any(_BRACKET_START.search(line) for line in lines):
+        return "a value that begins with `[` or `{` and goes on behind the bracket is put in quotes as a whole"
+    if any(_COLON_INSIDE.search(line) for line in lines):
+        return "a value that holds `: `, as `c ? a : b` does, is put in quotes as a whole"
     return None
 
 
@@ -175,7 +185,8 @@ class _Composer:
         self.aliases += 1
         anchored = self.anchors.get(event.anchor or "")
         if anchored is None:
-            raise fail(rules.BAD_YAML, f"no anchor `&{event.anchor}` stands before this alias", self.span(event))
+            message = f"no anchor `&{event.anchor}` stands before this alias"
+            raise fail(rules.BAD_YAML, message, self.span(event), "a text that begins with `*` is put in quotes")
         node, size, height = anchored
         self.nodes += size
         too_many = self.aliases > MAX_ALIASES and not self.manifest
@@ -202,7 +213,9 @@ class _Composer:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.node(event, depth + 1)
             if not isinstance(key, Scalar):
-                raise fail(rules.BAD_YAML, f"a key must be a scalar, not {describe(key)}", key.span)
+                at = key.span.start
+                help = _hint(self.source, at, at)
+                raise fail(rules.BAD_YAML, f"a key must be a scalar, not {describe(key)}", key.span, help)
             if key.plain and key.text == "<<":
                 if self.manifest:
                     merged += _merged(self.node(next(self.events), depth + 1))

@@ -37,6 +37,21 @@ if TYPE_CHECKING:
 _TOP = Around()
 _ONE = model.Expect(1, 1)
 _AT_MOST_ONE = model.Expect(0, 1)
+# what to do where the path of an op matches nothing
+_MISSING: dict[type, str] = {
+    model.Add: "an `ensure` before it makes what is missing; to add nothing then, say {expect}",
+    model.Set: "`ensure` makes what is missing; if it may be missing, say {expect}",
+    model.Ensure: "an `ensure` before it makes what is missing; if nothing is to be made then, say {expect}",
+    model.Merge: "an `ensure` before it makes what is missing; to merge nothing then, say {expect}",
+    model.Replace: "`merge` makes what is missing; to replace nothing then, say {expect}",
+    model.Remove: "if there may be nothing to remove, leave `expect` out, or say {expect}",
+    model.Move: "if there may be nothing to move, leave `expect` out, or say {expect}",
+    model.Copy: "if there may be nothing to copy, say {expect}",
+    model.Rename: "if there may be nothing to rename, leave `expect` out, or say {expect}",
+    model.Within: "`ensure` makes what is missing; if there may be no such node, say {expect}",
+    model.Test: 'the domain is not as the test asks; that there is none is asked by `expect: "0"`',
+}
+_NO_DESTINATION = "an `ensure` before it makes what is missing; `expect` counts what `from` selects, and not this"
 
 
 def compile_edit(context: Context, edit: model.DomainEdit, place: str, around: Around = _TOP) -> CompiledEdit[DomainOp]:
@@ -89,7 +104,7 @@ class DomainOps:
                 return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE))
             case model.Move() | model.Copy():
                 copies = isinstance(edit, model.Copy)
-                destination = Targets(self.selector(edit.path), _ONE)
+                destination = Targets(self.selector(edit.path), _ONE, missing=_NO_DESTINATION)
                 targets = self.targets(edit.source, default=_ONE if copies else _AT_MOST_ONE)
                 return RelocateOp(targets, destination, edit.position, copies, self.inner)
             case model.Rename():
@@ -108,9 +123,8 @@ class DomainOps:
         unless = None
         if self.edit.unless:
             unless = Query(self.edit.unless, self.context.namespaces, self.known, document=False)
-        return Targets(
-            selector, self.edit.expect or default, unless, attribute_selector(selector) if attribute else None
-        )
+        set_at = attribute_selector(selector) if attribute else None
+        return Targets(selector, self.edit.expect or default, unless, set_at, _MISSING.get(type(self.edit)))
 
     def selector(self, path: model.XPath) -> Selector:
         return Selector(path, self.context.namespaces, self.known, document=not self.nested)

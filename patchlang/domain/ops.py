@@ -66,19 +66,21 @@ class ProtectingOp:
 
 @record
 class Targets:
-    """The nodes an op works on."""
+    """The nodes an op works on; ``missing`` says what to do where there are none."""
 
     selector: Selector
     expect: Expect
     unless: Query | None = None
     attribute: AttributeSelector | None = None
+    missing: str | None = None
 
     def find(self, tree: DomainTree, scope: Scope, effect: Effect) -> list[Match]:
         """The matched nodes that ``unless`` leaves, as ``expect`` allows."""
         found = (self.attribute or self.selector).select(tree.document, scope, scope.context)
         if not self.expect.allows(len(found)):
             quotes = tree.provenance
-            raise count_error(self.selector, self.expect, found, tree.document, scope, quotes, scope.context)
+            at = scope.context
+            raise count_error(self.selector, self.expect, found, tree.document, scope, quotes, at, self.missing)
         note(effect, found, tree)
         if self.unless is None:
             return found

@@ -33,7 +33,8 @@ def summary(totals: Totals) -> str:
         found.append(_count(totals.warnings, "warning"))
     if totals.advice:
         found.append(f"{totals.advice} advice")
-    return ", ".join([*checked, *found])
+    why = "; with --strict warnings and advice fail, too" if totals.failed and not totals.errors else ""
+    return ", ".join([*checked, *found]) + why
 
 
 def _count(number: int, what: str) -> str:

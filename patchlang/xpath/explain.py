@@ -17,7 +17,7 @@ from ..document.model import Expect
 from ..record import record
 from .match import Match, local_name
 from .query import Selector, XPathValues
-from .tree import Binary, Expr, Literal, Path, Step, VariableRef
+from .tree import Binary, Call, Expr, Literal, Path, Step, VariableRef
 
 _PLACES = 8
 _NAMES = 24
@@ -46,8 +46,13 @@ def count_error(
     values: XPathValues,
     quotes: Quotes,
     context: etree._Element | None = None,
+    missing: str | None = None,
 ) -> PatchError:
-    """PL401 for a path that matched another number of nodes than ``expect`` allows; ``context`` is where it starts."""
+    """PL401 for a path that matched another number of nodes than ``expect`` allows.
+
+    ``context`` is where it starts; ``missing`` is what to do where there is nothing, by what the path is for;
+    ``{expect}`` in it is filled in.
+    """
     span = selector.source.span()
     if found:
         nodes = "node" if len(found) == 1 else "nodes"
@@ -58,12 +63,17 @@ def count_error(
     explained = [_Explanation(selector, path, tree, values, quotes, context).text() for path in selector.paths()]
     reached = "; ".join(filter(None, explained))
     message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
-    help = 'if it may be missing, say `expect: "0..1"` or `"0+"`; `ensure` makes what is missing'
-    if expect.low > 1:
-        help = f'if there may be fewer, say `expect: "{f"0..{expect.high}" if expect.high else "0+"}"`'
+    help = missing.format(expect=_lenient(expect)) if missing else None
     if any("the root of the domain is" in text for text in explained):
         help = f"a path starts with `/domain`: write `/domain/{selector.text.lstrip('/')}`"
     return fail(rules.MATCH_COUNT, message, span, help)
+
+
+def _lenient(expect: Expect) -> str:
+    """The ``expect`` that takes fewer, and none."""
+    if expect.low > 1:
+        return f'`expect: "{f"0..{expect.high}" if expect.high else "0+"}"`'
+    return '`expect: "0..1"` or `"0+"`'
 
 
 def ambiguous(written: str, candidates: list[etree._Element], quotes: Quotes) -> str:
@@ -145,17 +155,20 @@ class _Explanation:
         """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
         count = "there is 1" if len(bare) == 1 else f"there are {len(bare)}"
         text = f"{count} `{step.test}`, none with `{self.selector.text[step.head_end : step.end]}`"
-        for path, wanted in self.equalities(step):
-            if present := self.present(path, bare):
-                near = closest(wanted, present) if wanted else None
-                listed = ", ".join(present[:_NAMES]) + (", …" if len(present) > _NAMES else "")
-                return f"{text}; `{path}` is: {listed}" + (
-                    f"; did you mean `{near}`?" if near and near != wanted else ""
-                )
+        shown = [
+            (path, wanted, present) for path, wanted in self.equalities(step) if (present := self.present(path, bare))
+        ]
+        shown.sort(key=lambda one: one[1] in one[2])  # what none of them has comes first
+        if shown:
+            path, wanted, present = shown[0]
+            near = closest(wanted, present) if wanted else None
+            listed = ", ".join(present[:_NAMES]) + (", …" if len(present) > _NAMES else "")
+            meant = f"; did you mean `{near}`?" if near and near != wanted else ""
+            return f"{text}; `{path}` is: {listed}{meant}"
         return text
 
     def equalities(self, step: Step) -> Iterator[tuple[str, str | None]]:
-        """The relative paths that the predicates compare, and with which text where that is known."""
+        """The relative paths that the predicates compare or search, and with which text where that is known."""
         pending: list[Expr] = list(step.predicates)
         while pending:
             match pending.pop(0):
@@ -166,6 +179,8 @@ class _Explanation:
                     | Binary(operator="=", left=value, right=Path(absolute=False, base=None) as path)
                 ):
                     yield self.selector.text[path.start : path.end], self.wanted(value)
+                case Call(name="contains" | "starts-with", args=(Path(absolute=False, base=None) as path, *_)):
+                    yield self.selector.text[path.start : path.end], None
                 case _:
                     pass
 

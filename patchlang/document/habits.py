@@ -1,0 +1,59 @@
+"""What is written by habit of another tool, and what it is called here: help for keys, ops and quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..record import fields
+from . import model
+from .yamltree import Mapping, Node, Sequence
+
+_OPS = {
+    "append": ("add", "ensure"), "assert": ("test",), "assign": ("set", "ensure"), "change": ("set",),
+    "create": ("ensure", "add"), "delete": ("remove",), "drop": ("remove",), "insert": ("add", "ensure"),
+    "modify": ("set",), "patch": ("merge",), "put": ("ensure", "merge"), "unset": ("remove",),
+    "update": ("set", "merge"), "upsert": ("ensure", "merge"), "write": ("set", "ensure"),
+}  # fmt: skip
+
+_NO_OBJECT = "a patch is no object of a cluster and has none: {} to the ConfigMap that carries it"
+_METADATA = {
+    "namespace": _NO_OBJECT.format("a namespace belongs"),
+    "labels": _NO_OBJECT.format("labels belong"),
+    "annotations": _NO_OBJECT.format("annotations belong"),
+}
+
+_CONTENT = ("value", "xml")
+
+
+def op_hint(name: str, ops: Iterable[str]) -> str | None:
+    """The ops that do what another tool's op of this name does; None where it is no such name."""
+    found = [f"`{op}`" for op in _OPS.get(name.lower(), ()) if op in ops]
+    return f"that is {' or '.join(found)} here" if found else None
+
+
+def key_hint(cls: type, key: str) -> str | None:
+    """What a key is meant to say that a class of the model does not have; None where it is no habit."""
+    if cls is model.Metadata:
+        return _METADATA.get(key)
+    ops = next((ops for ops in (model.DOMAIN_OPS, model.CLOUD_INIT_OPS) if cls in ops.values()), None)
+    if ops is None or key not in _CONTENT:
+        return None
+    own = next((one for one in _CONTENT if _takes(cls, one)), None)
+    others = [f"`{name}`" for name, other in ops.items() if _takes(other, key)]
+    if not others:
+        return None
+    op = next(name for name, other in ops.items() if other is cls)
+    instead = f"`{op}` takes `{own}`, " if own else ""
+    return f"{instead}`{key}` goes with {', '.join(others[:-1])}{' and ' if others[1:] else ''}{others[-1]}"
+
+
+def _takes(cls: type, key: str) -> bool:
+    return any(field.name == key for field in fields(cls))
+
+
+def unquoted_hint(node: Node) -> str | None:
+    """Of a list or map in brackets where a text belongs: what began as an expression, and was read as YAML."""
+    written = node.span.source.text[node.span.start : node.span.start + 1]
+    if isinstance(node, Mapping | Sequence) and written in ("{", "["):
+        return f"YAML reads what begins with `{written}` as its own: put a text that begins so in quotes as a whole"
+    return None
