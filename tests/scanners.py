@@ -18,7 +18,7 @@ from patchlang.cloudinit import (
     jsontext,
     mime,
     pointer,
-    userdata,
+    userformat,
     yamledit,
     yamlread,
 )  # fmt: skip
@@ -249,9 +249,9 @@ SCANNERS = (
     ),
     Scanner(
         "formats of user data",
-        ["patchlang/cloudinit/userdata.py"],
-        userdata.detect,
-        ["\n", " ", "#", ":", "a", "## template: jinja\n", "rem cmd"],
+        ["patchlang/cloudinit/userformat.py", "patchlang/cloudinit/userdata.py"],
+        userformat.detect,
+        ["\n", "{", '"ignition":', " ", "#", ":", "a", "## template: jinja\n", "rem cmd"],
         ["", "a", "## template: jinja\n"],
     ),
     Scanner(

@@ -51,6 +51,9 @@ POINTERS = st.lists(
 ).map(lambda tokens: "".join(f"/{token}" for token in tokens))
 
 
+NETWORK_OPS = st.sampled_from(["ensure", "merge", "add", "replace", "test"])
+
+
 class Quoted(yaml.SafeDumper):
     """Writes patch files: all text in quotes."""
 
@@ -275,7 +278,54 @@ def test_a_value_never_becomes_a_part(value: str, text: str) -> None:
     assert after[-1] == (before[-1][0], f"#!/bin/sh\n: {value}\n")
 
 
-NETWORK_OPS = st.sampled_from(["ensure", "merge", "add", "replace", "test"])
+@given(cloud_configs(), POINTERS, JSON, st.sampled_from(["ensure", "merge", "add"]), TEXT)
+def test_a_cloud_config_is_edited_alike_wherever_it_is_a_part(
+    text: str, path: str, value: Any, op: str, other: str
+) -> None:
+    """Alone, in a MIME message and in an archive: the same text comes of it, or none, and the other part stays."""
+    assume("jinja" not in text)
+    part = {"contentType": "text/cloud-config"}
+    edit = {"op": op, "target": "userData", "part": part, "path": path, "value": literal(value)}
+    script = f"#!/bin/sh\n{other}"
+    message = mime.wrap([("text/cloud-config", None, text), ("text/x-shellscript", "a.sh", script)])
+    entries = [{"content": text}, {"type": "text/x-shellscript", "filename": "a.sh", "content": script}]
+    archive = "#cloud-config-archive\n" + yaml.dump(entries, Dumper=Quoted, allow_unicode=True)
+    alone, in_message, in_archive = (run([edit], record(whole)) for whole in (text, message, archive))
+    assert (alone.data is None) == (in_message.data is None) == (in_archive.data is None)
+    if alone.data is None:
+        return
+    wanted = [user_data(alone), script]
+    assert [part.text() for part in mime.parse(user_data(in_message)).parts] == wanted
+    assert [entry["content"] for entry in yaml.safe_load(user_data(in_archive))] == wanted
+    assert user_data(in_archive).endswith(archive[archive.index('\n- "content"', 30) :])
+
+
+@given(st.sampled_from(["", "- {content: 'a: 1'}\n", '[{"content": "a"}]\n', "- |\n  a: 1\n\n# end"]), TEXT, TEXT)
+def test_a_part_of_an_archive_twice_is_once(text: str, content: str, other: str) -> None:
+    edits = [
+        {"op": "addPart", "contentType": "text/x-shellscript", "filename": name, "content": literal(part)}
+        for name, part in (("a.sh", content), ("b.sh", other))
+    ]
+    first = run(edits, record("#cloud-config-archive\n" + text))
+    assert [entry["content"] for entry in yaml.safe_load(user_data(first))[-2:]] == [content, other]
+    assert run(edits, first.data or b"").data == first.data
+
+
+@given(MAPS, st.lists(st.tuples(NETWORK_OPS, POINTERS, JSON), min_size=1, max_size=3), st.sampled_from([None, 2]))
+def test_ignition_is_edited_as_json(
+    data: dict[str, Any], edits: list[tuple[str, str, Any]], indent: int | None
+) -> None:
+    """As network data in JSON is."""
+    text = json.dumps({"ignition": {"version": "3.4.0"}, **data}, indent=indent)
+    user, network = (
+        [{"op": op, "target": target, "path": p, "value": literal(v)} for op, p, v in edits if p]
+        for target in ("userData", "networkData")
+    )
+    assume(user)
+    ours, theirs = run(user, record(text)), run(network, record("#cloud-config\n", text))
+    assert (ours.data is None) == (theirs.data is None)
+    if ours.data is not None and theirs.data is not None:
+        assert user_data(ours) == json.loads(theirs.data)["NetworkData"]
 
 
 @given(MAPS, st.lists(st.tuples(NETWORK_OPS, POINTERS, JSON, st.booleans()), min_size=1, max_size=3), st.booleans())

@@ -11,20 +11,22 @@ from ..diagnostics import PatchError
 from ..values import plain
 from . import networkdata, userdata
 from .userdata import Opened
+from .userformat import detect
 from .yamlread import Read, read
 
 
 def user_data_facts(text: str, read: Read = read) -> dict[str, Any]:
-    """``format``, ``jinja``, ``text`` out of its wrapping, and ``value`` or ``parts``."""
+    """``format``, ``jinja``, ``text`` out of its wrapping, and ``value``, ``parts``."""
     try:
         inner = userdata.unwrapped(text).text
     except PatchError:
         return {"format": "unknown", "jinja": False, "text": text}
-    found = userdata.detect(inner)
+    found = detect(inner)
     facts: dict[str, Any] = {"format": found.name, "jinja": found.jinja, "text": inner}
+    with suppress(PatchError):
+        if (holder := userdata.read_parts(inner, found, read)) is not None:
+            facts["parts"] = _parts(holder, read)
     if found.name == "multipart":
-        with suppress(PatchError):
-            facts["parts"] = _parts(inner, read)
         return facts
     return facts | _value(lambda: userdata.open_content(inner, found, "user data", read))
 
@@ -44,9 +46,9 @@ def _value(open_it: Callable[[], Opened], seen: Callable[[Any], Any] = lambda va
         return {}
 
 
-def _parts(text: str, read: Read) -> list[dict[str, Any]]:
+def _parts(holder: userdata.Parts, read: Read) -> list[dict[str, Any]]:
     facts: list[dict[str, Any]] = []
-    for part in userdata.read_message(text).parts:
+    for part in holder.parts:
         fact: dict[str, Any] = {"contentType": part.content_type}
         if part.filename is not None:
             fact["filename"] = part.filename

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
@@ -17,7 +16,9 @@ from .textnode import Child, Kind, Node
 _BLANKS = pattern(r"[ \t\r\n]*")
 _ATOM = pattern(r"[-+.\w]+")
 _FIRST_INDENT = pattern(r"[\[{]\r?\n([ \t]+)")
-_GO_ESCAPES = pattern("[<>&\u2028\u2029]")
+# cloud-init reads JSON as YAML, which does not take these, or takes them for line breaks
+_YAML_ESCAPES = pattern("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_GO_ESCAPES = pattern("[<>&\u2028\u2029\ud800-\udfff]")
 
 
 def read(text: str) -> Any:
@@ -71,12 +72,12 @@ def write(
 
 
 def _string(text: str) -> str:
-    return re.sub("[\ud800-\udfff]", lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return _YAML_ESCAPES.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def go_string(text: str) -> str:
     """A string as Go's ``json.Marshal`` writes it."""
-    return _GO_ESCAPES.sub(lambda m: f"\\u{ord(m[0]):04x}", _string(text))
+    return _GO_ESCAPES.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def _skip(text: str, at: int) -> int:

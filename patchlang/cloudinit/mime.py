@@ -80,6 +80,11 @@ class Part:
         return self.message.text[self.body : self.end]
 
     @property
+    def is_sniffed(self) -> bool:
+        """Whether cloud-init looks at the content all the same."""
+        return self.content_type in ("text/plain", "text/x-not-multipart", "text/x-shellscript")
+
+    @property
     def encoding(self) -> str:
         return str(self.headers.get("Content-Transfer-Encoding", "")).strip().lower()
 

@@ -14,7 +14,8 @@ from ..values import TooBigError
 from . import jsontext, lineage
 from .base64gzip import unwrap
 from .pointer import Key, Pointer
-from .userdata import NETWORK_DATA, Opened, check_kind, open_yaml, refused
+from .userdata import NETWORK_DATA, Opened, check_kind, open_yaml
+from .userformat import refused
 from .yamlread import Read, YamlError, read
 
 _OUTER = "network"

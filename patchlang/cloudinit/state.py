@@ -125,7 +125,7 @@ class CloudInit:
         """
         state = self._flushed()
         before = state._text(Target.USER_DATA)
-        after = userdata.add_part(before, content_type, filename, content)
+        after = userdata.add_part(before, content_type, filename, content, self._known.read)
         return self if after == before else state._counted()._with_field("UserData", after)._from(origin, "UserData")
 
     def facts(self) -> dict[str, Any]:

@@ -6,65 +6,44 @@ edited is refused with a PatchError that says why and what to do instead.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import rules
-from ..diagnostics import PatchError, fail
+from ..diagnostics import fail
 from ..patterns import pattern
 from ..record import record, replace
 from ..values import TooBigError, kind
+from . import jsontext
+from .archive import Archive
 from .base64gzip import Wrapped, unwrap
+from .userformat import BY_TYPE, UserDataFormat, detect, is_known, named, refused
 from .yamledit import UnwritableError, rewrite
 from .yamlread import Document, Read, YamlError, read
 
 if TYPE_CHECKING:
-    from . import mime
+    from typing import TypeAlias
+
+    from . import archive, mime
+
+    Parts: TypeAlias = mime.Message | Archive
 
 _T = TypeVar("_T")
 
 _USER_DATA, NETWORK_DATA = "user data", "network data"
 _HEADER = "#cloud-config\n"
-_SNIFFED = 4096
-
-# cloud-init's own table (handlers/__init__.py), the longest beginning first; it ignores case and leading blanks
-_BEGINNINGS = (
-    ("#cloud-config-archive", "cloud-config-archive", "text/cloud-config-archive"),
-    ("#cloud-config-jsonp", "unknown", "text/cloud-config-jsonp"),
-    ("## template: jinja", "jinja", "text/jinja2"),
-    ("#cloud-boothook", "boothook", "text/cloud-boothook"),
-    ("#cloud-config", "cloud-config", "text/cloud-config"),
-    ("#part-handler", "part-handler", "text/part-handler"),
-    ("#include-once", "include", "text/x-include-once-url"),
-    ("#include", "include", "text/x-include-url"),
-    ("#!", "script", "text/x-shellscript"),
-)
-_WINDOWS_SCRIPT = pattern(r"rem cmd\s|#ps1(_sysnative|_x86)?\s|<(powershell|script)>", re.I)
-_MIME_HEADER = pattern(r"[!-9;-~]+:")
+_IGNITION_HELP = "edit it by its paths, such as `ensure` with /storage/files/- and the target userData"
 _STATEMENT = pattern(r"\{[%#]")
-
-# declared types whose content cloud-init looks at all the same
-_SNIFFED_TYPES = ("text/plain", "text/x-not-multipart", "text/x-shellscript")
-
-
-@record
-class UserDataFormat:
-    """What a text is: one of the formats of CEL's ``cloudInit``, whether a Jinja template, its MIME type if known."""
-
-    name: str
-    jinja: bool = False
-    content_type: str | None = None
 
 
 @record
 class PartSelector:
-    """Picks one part of multipart user data."""
+    """Picks one part of user data."""
 
     content_type: str | None = None
     filename: str | None = None
 
-    def picks(self, part: mime.Part) -> bool:
+    def picks(self, part: mime.Part | archive.Part) -> bool:
         return (self.content_type is None or part.content_type == self.content_type.lower()) and (
             self.filename is None or part.filename == self.filename
         )
@@ -89,63 +68,59 @@ class Opened:
     eager: bool = False
 
 
-def detect(text: str) -> UserDataFormat:
-    """The format of text that is in no wrapping, as cloud-init tells it: by its beginning."""
-    begin = text.lstrip()
-    if not begin:
-        return UserDataFormat("empty")
-    if _MIME_HEADER.match(text) and b"mime-version:" in text.encode("utf-8", "replace")[:_SNIFFED].lower():
-        return UserDataFormat("multipart")
-    for beginning, name, content_type in _BEGINNINGS:
-        if begin[: len(beginning)].lower() == beginning:
-            if name == "jinja":
-                return UserDataFormat(detect(begin.partition("\n")[2]).name, True, content_type)
-            return UserDataFormat(name, False, content_type)
-    return UserDataFormat("script" if _WINDOWS_SCRIPT.match(text) else "unknown")
-
-
-def _is_known(text: str) -> bool:
-    known = detect(text)
-    return known.content_type is not None or known.name not in ("empty", "unknown")
-
-
 def unwrapped(text: str) -> Wrapped:
     """User data out of base64 and gzip. Raises PatchError."""
     try:
-        return unwrap(text, _is_known)
+        return unwrap(text, is_known)
     except (TooBigError, ValueError) as e:
         raise refused(f"user data cannot be opened: {e}") from None
 
 
 def open_user_data(text: str, part: PartSelector | None = None, read: Read = read) -> Opened:
-    """User data for editing; ``part`` picks one part of a multipart message. Raises PatchError (user-data-format)."""
+    """User data for editing; ``part`` picks one part of it. Raises PatchError (user-data-format)."""
     wrapped = unwrapped(text)
     found = detect(wrapped.text)
-    if part is not None:
-        if found.name != "multipart":
-            raise refused(
-                f"`part` picks a part of multipart user data, and this is {_named(wrapped.text, found)}",
-                "leave `part` out, or make it conditional: `when: cloudInit.userData.format == 'multipart'`",
-            )
-        message = read_message(wrapped.text)
-        chosen = _pick(message, part)
+    holder = read_parts(wrapped.text, found, read)
+    if part is not None and holder is not None:
+        chosen = _pick(holder, part)
         inner = open_content(guarded(chosen.text), part_format(chosen), f"the part {part}", read)
-        return replace(inner, write=lambda new: wrapped.close(message.with_text(chosen, inner.write(new))))
+        return replace(inner, write=lambda new: wrapped.close(holder.with_text(chosen, inner.write(new))))
+    if part is not None and not _is_whole(part, found):
+        raise refused(
+            f"`part` picks a part of multipart user data or of an archive, and this is {named(wrapped.text, found)}",
+            "leave `part` out, or make it conditional: `when: has(cloudInit.userData.parts)`; "
+            "`part: {contentType: text/cloud-config}` picks a part, and a cloud-config that is none",
+        )
     if found.name == "multipart":
         raise refused(
             "user data is multipart: its parts are edited one by one",
-            f"name one by `part: {{contentType: …, filename: …}}`: {_listed(read_message(wrapped.text))}",
+            f"name one by `part: {{contentType: …, filename: …}}`: {_listed(holder)}",
         )
     inner = open_content(wrapped.text, found, _USER_DATA, read)
     return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
 
 
-def part_format(part: mime.Part) -> UserDataFormat:
+def read_parts(text: str, found: UserDataFormat, read: Read = read) -> Parts | None:
+    """The parts that user data has; None where it is of a format without. Raises PatchError."""
+    if found.name == "multipart":
+        return read_message(text)
+    if found.name != "cloud-config-archive" or found.jinja:
+        return None
+    opened = open_content(text, found, _USER_DATA, read)
+    return Archive(opened.value, opened.write)
+
+
+def _is_whole(part: PartSelector, found: UserDataFormat) -> bool:
+    """Whether what picks a part also picks user data that is none, by its type: that is what makes one of it."""
+    known = "text/cloud-config" if found.name in ("cloud-config", "empty") else found.content_type
+    return part.filename is None and part.content_type is not None and part.content_type.lower() == known
+
+
+def part_format(part: mime.Part | archive.Part) -> UserDataFormat:
     """What a part's content is: its declared type says it, save for the types that cloud-init does not believe."""
-    by_type = {content_type: name for _, name, content_type in _BEGINNINGS}
-    if part.content_type in _SNIFFED_TYPES or part.content_type not in by_type or part.content_type == "text/jinja2":
+    if part.is_sniffed or part.content_type not in BY_TYPE or part.content_type == "text/jinja2":
         return detect(guarded(part.text))
-    return UserDataFormat(by_type[part.content_type], False, part.content_type)
+    return UserDataFormat(BY_TYPE[part.content_type], False, part.content_type)
 
 
 def open_content(text: str, found: UserDataFormat, what: str, read: Read = read) -> Opened:
@@ -163,11 +138,13 @@ def open_content(text: str, found: UserDataFormat, what: str, read: Read = read)
             opened = open_yaml(text, what, dict, read)
         case "cloud-config-archive":
             opened = open_yaml(text, what, list, read)
+        case "ignition" if not found.jinja:
+            return _open_ignition(text, what)
         case _:
             help = _as_text(what)
             if found.name == "unknown" and not found.content_type:
                 help = f"if it is a cloud-config, its first line must be `#cloud-config`; {help}"
-            raise refused(f"{what} is {_named(text, found)}, and a path needs YAML", help)
+            raise refused(f"{what} is {named(text, found)}, and a path needs YAML", help)
     if not found.jinja:
         return opened
 
@@ -182,6 +159,21 @@ def open_content(text: str, found: UserDataFormat, what: str, read: Read = read)
         return result
 
     return replace(opened, write=write, eager=True)
+
+
+def _open_ignition(text: str, what: str) -> Opened:
+    value = jsontext.read(text)
+
+    def check(new: Any) -> None:
+        check_kind(new, what, dict)
+        if "ignition" not in new:
+            raise refused(f"{what} is an Ignition config, and this edit takes its key `ignition` away")
+
+    def write(new: Any) -> str:
+        check(new)
+        return jsontext.rewrite(text, new, value)
+
+    return Opened(value, write, check)
 
 
 def open_yaml(text: str, what: str, root: type, read: Read, *, when_empty: str = "") -> Opened:
@@ -243,45 +235,22 @@ def _as_text(what: str) -> str:
     )
 
 
-def _named(text: str, found: UserDataFormat) -> str:
-    """A format in words, and why it is not what it may look like."""
-    if found.content_type == "text/cloud-config-jsonp":
-        return "a JSON patch for cloud-init"
-    if found.name == "unknown":
-        if text.startswith("\ufeff"):
-            return "text that begins with a byte order mark, which hides its first line from cloud-init"
-        if "\ufffd" in text or "\0" in text:
-            return "binary data (such as gzip) that was damaged on its way, since JSON holds text alone"
-        return "of no format that cloud-init knows by its first line"
-    names = {
-        "empty": "empty",
-        "script": "a script",
-        "include": "an include list",
-        "boothook": "a boothook",
-        "multipart": "a MIME message",
-        "part-handler": "a part handler",
-        "cloud-config": "a cloud-config",
-        "cloud-config-archive": "a cloud-config archive",
-    }
-    return names[found.name] + (" in a Jinja template" if found.jinja else "")
-
-
-def _pick(message: mime.Message, part: PartSelector) -> mime.Part:
-    hits = [candidate for candidate in message.parts if part.picks(candidate)]
+def _pick(holder: Parts, part: PartSelector) -> Any:
+    hits = [candidate for candidate in holder.parts if part.picks(candidate)]
     if len(hits) == 1:
         return hits[0]
     raise fail(
         rules.MATCH_COUNT,
         f"`part` picks {len(hits) or 'none'} of the parts: {part}",
         None,
-        f"the parts are: {_listed(message)}",
+        f"the parts are: {_listed(holder)}",
     )
 
 
-def _listed(message: mime.Message) -> str:
+def _listed(holder: Parts | None) -> str:
     from . import mime
 
-    types = (part.content_type for part in message.parts)
+    types = (part.content_type for part in (holder.parts if holder else ()))
     return ", ".join(known if known in mime.KNOWN_TYPES else "one of another type" for known in types)
 
 
@@ -304,33 +273,33 @@ def guarded(read_it: Callable[[], _T]) -> _T:
         raise fail(rules.LIMIT, f"user data is too big to edit: {e}") from None
 
 
-def refused(message: str, help: str | None = None) -> PatchError:
-    return fail(rules.FORMAT, message, None, help)
-
-
-def add_part(text: str, content_type: str, filename: str, content: str) -> str:
+def add_part(text: str, content_type: str, filename: str, content: str, read: Read = read) -> str:
     """User data with a part of this type and name and content; the same text where it has it already.
 
-    A part of that type and name gets the content, else one is appended. User data that is not multipart becomes the
-    first part, its type told from its beginning. Raises PatchError (user-data-format).
+    A part of that type and name gets the content, else one is appended. User data without parts becomes the first one
+    of a message, its type told from its beginning. Raises PatchError (user-data-format).
     """
     from . import mime
 
     wrapped = unwrapped(text)
     inner, found = wrapped.text, detect(wrapped.text)
     new = (content_type, filename, content)
-    if found.name != "multipart":
+    holder = read_parts(inner, found, read)
+    if holder is None:
+        if found.name == "ignition":
+            raise refused("user data is an Ignition config, which has no parts", _IGNITION_HELP)
         if found.name != "empty" and found.content_type is None:
             raise refused(
-                f"user data is {_named(inner, found)}: its type as a part of a MIME message cannot be told",
+                f"user data is {named(inner, found)}: its type as a part of a MIME message cannot be told",
                 "begin it with a line that cloud-init knows, such as `#cloud-config` or `#!/bin/sh`",
             )
         first = [] if found.content_type is None else [(found.content_type, None, inner)]
         return wrapped.close(mime.wrap([*first, new]))
-    message = read_message(inner)
-    same = [part for part in message.parts if PartSelector(content_type, filename).picks(part)]
+    same: list[Any] = [part for part in holder.parts if PartSelector(content_type, filename).picks(part)]
     if len(same) > 1:
         raise fail(rules.MATCH_COUNT, f"{len(same)} parts have the type {content_type} and the name `{filename}`")
     if same:
-        return text if guarded(same[0].text) == content else wrapped.close(message.with_text(same[0], content))
-    return wrapped.close(message.with_new_part(*new) if message.multipart else mime.wrap([("", None, inner), new]))
+        return text if guarded(same[0].text) == content else wrapped.close(holder.with_text(same[0], content))
+    if isinstance(holder, mime.Message) and not holder.multipart:
+        return wrapped.close(mime.wrap([("", None, inner), new]))
+    return wrapped.close(holder.with_new_part(*new))

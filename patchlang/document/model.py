@@ -350,7 +350,7 @@ DOMAIN_OPS: dict[str, type[DomainEdit]] = {
 
 @record
 class Part:
-    """Picks one part of multipart user data."""
+    """Picks one part of user data."""
 
     content_type: Name | None = None
     filename: Name | None = None

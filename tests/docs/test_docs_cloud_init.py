@@ -21,7 +21,7 @@ from docblocks import ROOT, Block, anchors, blocks, codes, constant, first_codes
 
 from patchlang.cel.compiled import MEMBERS
 from patchlang.cloudinit.pointer import parse, resolve
-from patchlang.cloudinit.userdata import detect
+from patchlang.cloudinit.userformat import detect
 from patchlang.cloudinit.virtlauncher import FIELDS, SOURCES
 from patchlang.compile import Program
 from patchlang.document import model
@@ -176,7 +176,11 @@ def table_of_formats(table: Block) -> None:
     shown = {codes(row[0])[0]: codes(row[1]) for row in rows(table)}
     for name, beginnings in shown.items():
         for beginning in beginnings:
-            text = {"multipart": "MIME-Version: 1.0\nContent-Type: multipart/mixed\n\n"}.get(name, f"{beginning} x\n")
+            whole = {
+                "multipart": "MIME-Version: 1.0\nContent-Type: multipart/mixed\n\n",
+                "ignition": f'{{"{beginning}": {{}}}}\n',
+            }
+            text = whole.get(name, f"{beginning} x\n")
             assert detect(text).name == name, beginning
     assert shown["empty"] == []
     assert detect("").name == "empty"

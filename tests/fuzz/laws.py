@@ -12,7 +12,8 @@ from lxml import etree
 
 from patchlang import engine, rules
 from patchlang.cloudinit.state import open_cloud_init
-from patchlang.cloudinit.userdata import detect, unwrapped
+from patchlang.cloudinit.userdata import unwrapped
+from patchlang.cloudinit.userformat import detect
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic, PatchError, Rule
 from patchlang.domain import tree as domain_tree

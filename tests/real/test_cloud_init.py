@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from realcloudinit import (
 )
 from test_cloudinit_cases import CASES, Case
 
-from patchlang.cloudinit import mime, userdata
+from patchlang.cloudinit import userdata, userformat
 from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_cloud_init
 from patchlang.load import load_sources
@@ -80,7 +81,7 @@ def parts() -> dict[str, list[Part]]:
 def test_there_is_something_to_judge() -> None:
     assert sum(change.user_data[0] != change.user_data[1] for change in changes()) > 80
     assert sum(change.network_data[0] != change.network_data[1] for change in changes()) >= 12
-    assert sum(userdata.detect(change.user_data[1]).name == "multipart" for change in changes()) >= 15
+    assert sum(userformat.detect(change.user_data[1]).name == "multipart" for change in changes()) >= 15
 
 
 @needs_cloud_init
@@ -94,7 +95,7 @@ def test_no_patch_makes_valid_user_data_invalid(said: Callable[[str, str], None]
     }
     assert bad == {}
     changed = [change.user_data[1] for change in changes() if change.user_data[0] != change.user_data[1]]
-    multipart = sum(userdata.detect(text).name == "multipart" for text in changed)
+    multipart = sum(userformat.detect(text).name == "multipart" for text in changed)
     said(cloud_init_version(), f"{len(changed)} changed user data, {multipart} of them multipart: no new fault")
 
 
@@ -112,12 +113,21 @@ def test_the_schema_has_teeth(tmp_path: Path) -> None:
 
 
 @needs_cloud_init
-def test_cloud_init_reads_multipart_results_as_we_do() -> None:
-    messages = {text for change in changes() for text in change.user_data if userdata.detect(text).name == "multipart"}
-    for text in messages:
-        for ours, theirs in zip(mime.parse(text).parts, parts()[text], strict=True):
-            assert (theirs.content_type, theirs.content) == (ours.content_type, ours.text())
-            assert theirs.filename == ours.filename or (ours.filename is None and theirs.filename == "part-001")
+def test_cloud_init_reads_parts_as_we_do() -> None:
+    seen = set()
+    for text in {text for change in changes() for text in change.user_data}:
+        found = userformat.detect(text)
+        with suppress(PatchError):
+            holder = userdata.read_parts(text, found)
+            if holder is None:
+                continue
+            seen.add(found.name)
+            for ours, theirs in zip(holder.parts, parts()[text], strict=True):
+                assert (theirs.content_type, theirs.content) == (ours.content_type, ours.text())
+                assert theirs.filename == ours.filename or (
+                    ours.filename is None and theirs.filename.startswith("part-")
+                )
+    assert seen == {"multipart", "cloud-config-archive"}
 
 
 @needs_cloud_init
@@ -132,7 +142,7 @@ def test_parts_that_no_edit_names_are_read_as_before() -> None:
 @needs_cloud_init
 def test_cloud_init_reads_yaml_as_we_do() -> None:
     for text, (part, *_) in ((text, found) for text, found in parts().items() if len(found) == 1):
-        if userdata.detect(text).name == "cloud-config" and not userdata.detect(text).jinja:
+        if userformat.detect(text).name == "cloud-config" and not userformat.detect(text).jinja:
             try:
                 ours = userdata.open_user_data(text).value
             except PatchError:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from patchlang.cloudinit import networkdata, userdata
+from patchlang.cloudinit import networkdata, userdata, userformat
 from patchlang.cloudinit.base64gzip import gunzip
 from patchlang.cloudinit.facts import network_data_facts, user_data_facts
 from patchlang.cloudinit.userdata import PartSelector
@@ -80,12 +80,12 @@ def refusal(call: Any) -> tuple[str, str | None]:
     ],
 )
 def test_formats(text: str, name: str, content_type: str | None) -> None:
-    assert userdata.detect(text) == userdata.UserDataFormat(name, False, content_type)
+    assert userformat.detect(text) == userformat.UserDataFormat(name, False, content_type)
 
 
 def test_a_template_has_the_format_of_its_rest() -> None:
-    assert userdata.detect(JINJA) == userdata.UserDataFormat("cloud-config", True, "text/jinja2")
-    assert userdata.detect("## template: jinja\n#!/bin/sh\n").name == "script"
+    assert userformat.detect(JINJA) == userformat.UserDataFormat("cloud-config", True, "text/jinja2")
+    assert userformat.detect("## template: jinja\n#!/bin/sh\n").name == "script"
 
 
 def test_cloud_config() -> None:
@@ -215,8 +215,8 @@ def test_one_part() -> None:
     [
         (
             CONFIG,
-            PartSelector("text/cloud-config"),
-            "`part` picks a part of multipart user data, and this is a cloud-config",
+            PartSelector("text/x-shellscript"),
+            "`part` picks a part of multipart user data or of an archive, and this is a cloud-config",
             "leave `part` out",
         ),
         (
@@ -263,7 +263,7 @@ def test_a_part_is_added_once() -> None:
         (CONFIG, ["text/cloud-config", "text/x-shellscript"]),
         (JINJA, ["text/jinja2", "text/x-shellscript"]),
         ("#!/bin/sh\n", ["text/x-shellscript", "text/x-shellscript"]),
-        (ARCHIVE, ["text/cloud-config-archive", "text/x-shellscript"]),
+        ("## template: jinja\n" + ARCHIVE, ["text/jinja2", "text/x-shellscript"]),
         ("#cloud-config-jsonp\n[]", ["text/cloud-config-jsonp", "text/x-shellscript"]),
         ("MIME-Version: 1.0\nContent-Type: text/cloud-config\n\na: 1\n", ["text/cloud-config", "text/x-shellscript"]),
     ],
@@ -368,7 +368,7 @@ def test_facts_have_the_types_of_json() -> None:
     [
         ("", {"text": "", "value": {}}),
         (V1, {"text": V1, "version": 1, "value": {"version": 1, "config": [{"type": "physical", "name": "eth0"}]}}),
-        (V2, {"text": V2, "version": 2, "value": {"network": {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}}}),
+        (V2, {"text": V2, "version": 2, "value": {"version": 2, "ethernets": {"eth0": {"dhcp4": True}}}}),
         ('{"links": []}', {"text": '{"links": []}', "value": {"links": []}}),
         ("version: [", {"text": "version: ["}),
     ],
