@@ -14,7 +14,7 @@ from ..cel.template import TemplateProgram, check_true
 from ..diagnostics import PatchError, fail
 from ..document.model import Expect, Position
 from ..record import record
-from ..result import Effect
+from ..result import MAX_PLACES, Effect
 from ..run_scope import Scope
 from ..source import Span, Text
 from ..xpath.explain import count_error
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PLACES = 5
-
 
 def note(effect: Effect, matches: Sequence[Match], tree: DomainTree) -> None:
     effect.matched += len(matches)
-    effect.places += [tree.provenance.path(m) for m in matches[: _PLACES - len(effect.places)]]
+    effect.places += [tree.provenance.path(m) for m in matches[: MAX_PLACES - len(effect.places)]]
 
 
 class DomainOp(Protocol):

@@ -54,6 +54,9 @@ class RelocateOp:
                 scope.inner = traces
                 run_inside(self.edits, placed, index, tree, scope)
                 tree.protected.release(placed)
+                if not edit.is_attached(placed):
+                    message = "an edit in it takes the copy away"
+                    raise fail(rules.WRONG_NODE, message, edit.span, "leave it out, or the whole `copy` with `unless`")
             anchor, position = placed, Position.AFTER
             effect.changed += 1
         return effect
