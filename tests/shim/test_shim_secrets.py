@@ -309,7 +309,7 @@ INNARDS = {
     "patchlang.domain.tree.parse": "domain",
     "patchlang.engine.parse_vmi": "both",
     "patchlang.engine.Run.all": "both",
-    "patchlang.engine.Run.edit": "both",
+    "patchlang.engine.run_edit": "both",
     "patchlang.cloudinit.state.open_cloud_init": "cloudInit",
     "patchlang.cloudinit.state.CloudInit.close": "cloudInit",
     "patchlang.cloudinit.userdata.open_user_data": "cloudInit",
