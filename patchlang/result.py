@@ -9,7 +9,7 @@ from .diagnostics import Diagnostic
 from .record import field, record
 from .source import Span
 
-MAX_PLACES = 5
+SHOWN_PLACES = 5
 """Of an edit, so many are told."""
 
 
@@ -55,7 +55,7 @@ class EditTrace:
     def add(self, effect: Effect) -> None:
         self.matched += effect.matched
         self.changed += effect.changed
-        self.places += effect.places[: MAX_PLACES - len(self.places)]
+        self.places += effect.places[: SHOWN_PLACES - len(self.places)]
 
     def every(self) -> Iterator[EditTrace]:
         """This one, and all inside it."""

@@ -14,7 +14,7 @@ from ..cel.template import TemplateProgram, check_true
 from ..diagnostics import PatchError, fail
 from ..document.model import Expect, Position
 from ..record import record
-from ..result import MAX_PLACES, Effect
+from ..result import SHOWN_PLACES, Effect
 from ..run_scope import Scope
 from ..source import Span, Text
 from ..xpath.explain import count_error
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 def note(effect: Effect, matches: Sequence[Match], tree: DomainTree) -> None:
     effect.matched += len(matches)
-    effect.places += [tree.provenance.path(m) for m in matches[: MAX_PLACES - len(effect.places)]]
+    effect.places += [tree.provenance.path(m) for m in matches[: SHOWN_PLACES - len(effect.places)]]
 
 
 class DomainOp(Protocol):
