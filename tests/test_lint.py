@@ -117,7 +117,7 @@ BAD: dict[str, list[str]] = {
         "- {op: move, from: /domain/devices/rng, expect: 1, path: /domain/devices/memballoon}",
         "- {op: replace, path: /domain/devices/memballoon, xml: <watchdog model='i6300esb'/>}",
         "- {op: replace, path: \"/domain/devices/graphics[@type='vnc']\", xml: <graphics type='spice'/>}",
-        "- {op: replace, path: \"/domain/devices/disk[boot]\", xml: <disk><target dev='vda'/></disk>}",
+        "- {op: replace, allowProtected: true, path: \"/domain/devices/disk[boot]\", xml: <disk type='file'/>}",
         "- {op: set, path: \"/domain/devices/controller[@model='none']/@model\", value: qemu-xhci}",
         "- {op: set, path: \"/domain/devices/disk[target/@dev='vda']/target/@dev\", value: vdx}",
         "- {op: set, path: \"/domain/devices/disk/target[@dev='vda' and @bus='virtio']/@bus\", value: sata}",
