@@ -28,7 +28,7 @@ from patchlang.render import render
 from patchlang.result import CloudInitOutcome, Outcome
 from shim.log import log
 
-EXAMPLES = 200
+EXAMPLES = 100
 Run: TypeAlias = Callable[[Any], Outcome | CloudInitOutcome]
 
 
@@ -129,8 +129,9 @@ def domains(draw: st.DrawFn) -> bytes:
 
 NODES = (
     *(f"/domain/metadata/{name}" for name in NAMES), *(f"//{name}" for name in NAMES), "/domain/metadata/*", "//*",
-    "/domain/devices/graphics", "/domain/devices/disk", *["/domain/metadata/made", "/domain/metadata/made[1]"] * 6,
-    "//made/*", "/domain/metadata/made/in",
+    "/domain/devices/graphics", "/domain/devices/disk",
+    *["/domain/devices/disk/made", "/domain/devices/disk/made[1]"] * 6,
+    "//made/*", "/domain/devices/disk/made/in",
 )  # fmt: skip
 PREDICATES = (
     "[@v = 'q']", "[@v = 'q']", "[@* = 'q']", "[. = 'q']", "[text() = 'q']",
@@ -148,9 +149,11 @@ FRAGMENTS = pick(
     "<a name='T'/><a name='T'/>", "<entry><in>T</in></entry>",
 )  # fmt: skip
 BUILD_PATHS = pick(
-    "/domain/metadata/made/@v", "/domain/metadata/T", "/domain/metadata/made/T/@v", "/domain/metadata/made[@n='T']/in",
-    "/domain/metadata/made/@T", "/domain/metadata/made[.='T']", "/domain/metadata/made[@n=$s]/@v", "/domain/T/in",
-    "/domain/metadata/made[@T='x']/in", "/domain/metadata/a[@x='T'][@x='q']", "T",
+    "/domain/devices/disk/made/@v", "/domain/metadata/T", "/domain/devices/disk/made/T/@v",
+    "/domain/devices/disk/made[@n='T']/in",
+    "/domain/devices/disk/made/@T", "/domain/devices/disk/made[.='T']", "/domain/devices/disk/made[@n=$s]/@v",
+    "/domain/T/in",
+    "/domain/devices/disk/made[@T='x']/in", "/domain/metadata/a[@x='T'][@x='q']", "T",
 )  # fmt: skip
 EXPECT = pick("", "", ", expect: 1", ", expect: 0", ', expect: "2+"', ', expect: "0+"', ", expect: 7")
 
@@ -199,6 +202,36 @@ def program_of(kind: str, edits: list[str], more: str = "") -> Any:
     return load_sources([source_of("p.yaml", text.encode())])[0]
 
 
+# what fails at whatever the edits before have made, and looks at all of it
+PROBES = {
+    "domain": [
+        *(
+            f"{{op: test, path: \"//*[{compared} = 'q']\"}}"
+            for compared in (".", "text()", "*", "../*", "@v", "@x", "@*")
+        ),
+        *(f"{{op: test, path: \"//*[{compared} = 'q']\"}}" for compared in ("../@*", "in/@v", "name", "preceding::*")),
+        *(
+            f"{{op: test, path: '{path}', expect: 99}}"
+            for path in ("//*", "//@*", "//text()", "//made", "//@v", "//in/..")
+        ),
+        *(f"{{op: test, path: '{path}'}}" for path in ("//made/nothing", "//in/@nothing", "/domain/metadata/nothing")),
+        *(f"{{op: rename, path: '{path}', to: v}}" for path in ("//made/@*", "//a/@*")),
+        "{op: set, path: '//made', value: x}",
+    ],
+    "cloudInit": [
+        *(
+            f"{{op: replace, target: userData, path: {path}, value: 1}}"
+            for path in ("/q", "/made/q", "/made/0/q", "/list/q")
+        ),
+        *(f"{{op: replace, target: userData, path: '{path}', value: 1}}" for path in ("/list/[q=1]", "/users/[q=1]")),
+        *(
+            f"{{op: replace, target: {target}, path: /q, value: 1}}"
+            for target in ("networkData", "metaData", "cloudInitData")
+        ),
+        "{op: test, target: userData, path: /made, value: q}",
+        "{op: test, target: userData, part: {filename: q}, path: /made, value: q}",
+    ],
+}
 IGNORED = pick(*[""] * 5, "  failurePolicy: Ignore\n")
 SEEN = {"domain": Counter[str](), "cloudInit": Counter[str]()}
 
@@ -207,7 +240,7 @@ def search(kind: str, edits: list[str], more: str, run: Run, in_the_sidecar: Cal
     """Keeps the edits that succeed, one after the other, and searches what is said of those that fail after them."""
     good: list[str] = []
     failing = None
-    for edit in edits:
+    for edit in [*edits, *PROBES[kind]]:
         program = program_of(kind, [*good, edit], more)
         if program is None:
             continue
@@ -215,7 +248,7 @@ def search(kind: str, edits: list[str], more: str, run: Run, in_the_sidecar: Cal
         said = render(outcome.diagnostics) + "\n".join(_trace_lines(outcome.trace))
         assert_nothing_in(said)
         if outcome.data is None or any(d.rule is rules.IGNORED for d in outcome.diagnostics):
-            failing = program
+            failing = failing or program
             SEEN[kind].update(d.rule.id for d in outcome.diagnostics)
         else:
             good.append(edit)
