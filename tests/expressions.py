@@ -117,6 +117,7 @@ SAMPLES: dict[str, Sequence[Any]] = {
     r"f'\\(\\s*{path}\\s*,'": [r"\(\s*vmi\s*,"],  # cel/compiled.py
     r"f'{word}\\b'": [r"all\b"],  # cel/messages.py
     r"f'--{re.escape(boundary)}(--)?[ \\t]*'": ["--X(--)?[ \t]*"],  # cloudinit/mime.py
+    r"f'(?<!\\w){re.escape(name)}(?!\\w)'": [r"(?<!\w)name(?!\w)"],  # quoting.py
     "self.pattern": [],  # patterns.py: what is made there is given to `pattern`
     "text": [made.pattern for made in libyaml._DIFFERING],
 }

@@ -167,6 +167,9 @@ class CloudInit:
             notes.append(replace(found, severity=Severity.WARNING))
             if found.is_error:
                 break
+        texts = (state.record.get(name) for name in ("UserData", "NetworkData"))
+        if 2 * sum(len(text) for text in texts if isinstance(text, str)) > MAX_ANSWER:  # both results have them
+            raise _too_big()
         if state.text is not None:
             data = jsontext.rewrite(state.text, state.record, state.original, go=True)
         else:
@@ -174,7 +177,7 @@ class CloudInit:
         legacy = _legacy_text(state.legacy, state.record)
         result = Closed(data.encode(), legacy.encode(), tuple(notes))
         if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
-            raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
+            raise _too_big()
         return result
 
     def _restored(self) -> CloudInit:
@@ -320,6 +323,10 @@ def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
     if not isinstance(value, dict):
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is {kind(value)}, not a map")
     return text, value
+
+
+def _too_big() -> PatchError:
+    return fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
 
 
 def _legacy_text(legacy: str | None, record: dict[str, Any]) -> str:

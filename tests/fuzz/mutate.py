@@ -106,8 +106,8 @@ def of_data(
     """Some changes of a copy of plain data; pieces of ``others`` are put in, ``text`` changes texts."""
     root = {"": _copy(data)}
     for _ in range(many(random)):
-        places = list(_places(root))
-        holder, key = random.choice(places)
+        known = list(places(root))
+        holder, key = random.choice(known)
         value = holder[key]
         match random.randrange(10):
             case 0:
@@ -115,7 +115,7 @@ def of_data(
             case 1 if holder is not root:
                 del holder[key]
             case 2:
-                there, name = random.choice(places)
+                there, name = random.choice(known)
                 holder[key] = _copy(there[name])
             case 3 if isinstance(value, list) and value:
                 value.insert(random.randrange(len(value) + 1), _copy(random.choice(value)))
@@ -125,10 +125,10 @@ def of_data(
             case 5:
                 holder[key] = [value] if random.random() < 0.5 else {_name(random, "a"): value}
             case 6 if others:
-                there, name = random.choice(list(_places({"": random.choice(others)})))
+                there, name = random.choice(list(places({"": random.choice(others)})))
                 holder[key] = _copy(there[name])
             case 7 if others and isinstance(value, list):
-                there, name = random.choice(list(_places({"": random.choice(others)})))
+                there, name = random.choice(list(places({"": random.choice(others)})))
                 value.append(_copy(there[name]))
             case _ if isinstance(value, str):
                 holder[key] = text(random, value) if text else of_text(random, value)
@@ -147,12 +147,12 @@ def _name(random: Random, name: str) -> str:
     return random.choice((name.lower(), name.title(), name + "s", name[:-1], str(scalar), of_text(random, name)))
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Each place of data below ``value``: what holds it, and the key in that."""
     keys: Any = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in keys:
         yield value, key
-        yield from _places(value[key])
+        yield from places(value[key])
 
 
 def _copy(value: Any) -> Any:

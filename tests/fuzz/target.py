@@ -17,6 +17,7 @@ class Target:
     ``make`` gives the input that a generator of random numbers leads to; ``check`` raises where a law does not hold,
     and else says what became of the input (``result`` or ``refused``). One input may take ``cpu_seconds`` of processor
     time: what is slow but not hopeless ends far below, on a busy machine too, since waiting does not count.
+    ``refuses``: whether some inputs are refused, as a run is expected to show.
     """
 
     name: str
@@ -25,3 +26,4 @@ class Target:
     check: Callable[[Parts], str]
     cpu_seconds: float = 10
     wait_seconds: float = 120
+    refuses: bool = True

@@ -82,7 +82,7 @@ def _is_record(data: bytes) -> bool:
 
 
 @cache
-def _texts(multipart: bool) -> list[str]:
+def user_data(multipart: bool) -> list[str]:
     """User data of the seeds, MIME messages or all else."""
     texts = {text for record in _records() if isinstance(text := record.get("UserData"), str) and text}
     return sorted(text for text in texts if ("mime-version:" in text.lower()) == multipart)
@@ -109,17 +109,17 @@ def _with_texts(random: Random, seed: Seed, user_data: str | None = None, networ
     return _input(seed, json.dumps(record, separators=(",", ":")).encode(errors="surrogatepass"))
 
 
-def _yaml(random: Random, text: str) -> str:
+def changed_yaml(random: Random, text: str) -> str:
     if random.random() < 0.3:
         return mutate.of_text(random, text)
     return mutate.of_tokens(random, text, _YAML_TOKENS, _YAML_WORDS)
 
 
 def _make_user_data(random: Random) -> Parts:
-    seed, texts = random.choice(programs.cloud_init_seeds()), _texts(False)
+    seed, texts = random.choice(programs.cloud_init_seeds()), user_data(False)
     own = json.loads(seed.cloud_init).get("UserData") if _is_record(seed.cloud_init) else None
     text = own if isinstance(own, str) and own and random.random() < 0.7 else random.choice(texts)
-    return _with_texts(random, seed, _yaml(random, text))
+    return _with_texts(random, seed, changed_yaml(random, text))
 
 
 def _make_network_data(random: Random) -> Parts:
@@ -127,11 +127,11 @@ def _make_network_data(random: Random) -> Parts:
     seed = random.choice(choice)
     own = json.loads(seed.cloud_init).get("NetworkData") if _is_record(seed.cloud_init) else None
     text = own if isinstance(own, str) and own else "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"
-    return _with_texts(random, seed, network_data=_yaml(random, text))
+    return _with_texts(random, seed, network_data=changed_yaml(random, text))
 
 
 def _make_mime(random: Random) -> Parts:
-    texts = _texts(True)
+    texts = user_data(True)
     choice = [seed for seed in programs.cloud_init_seeds() if b"part" in seed.patch.lower()]
     text = mutate.of_bytes(random, random.choice(texts).encode(), _MIME_WORDS, random.choice(texts).encode())
     return _with_texts(random, random.choice(choice), text.decode(errors=random.choice(("replace", "ignore"))))
@@ -139,7 +139,7 @@ def _make_mime(random: Random) -> Parts:
 
 def _make_wrapped(random: Random) -> Parts:
     """Base64 and gzip, of texts as they are and changed, changed themselves."""
-    seed, texts = random.choice(programs.cloud_init_seeds()), _texts(random.random() < 0.3)
+    seed, texts = random.choice(programs.cloud_init_seeds()), user_data(random.random() < 0.3)
     data = random.choice(texts).encode()
     if random.random() < 0.3:
         data = mutate.of_bytes(random, data)
@@ -180,8 +180,8 @@ def _make_json_patch(random: Random) -> Parts:
         random, {"a": [1, {"a": "1"}, "b"], "b": {"a": {"b": []}}, "users": [{"name": "a"}], "runcmd": ["a"]}
     )
     record = json.loads(seeds.NO_CLOUD_INIT) | {"UserData": f"#cloud-config\n{mutate.as_yaml(random, config)}\n"}
-    known = [*_pointers(config if target == "userData" else record)]
-    edits = [_operation(random, target, known) for _ in range(random.randrange(1, 5))]
+    known = [*pointers(config if target == "userData" else record)]
+    edits = [operation(random, target, known) for _ in range(random.randrange(1, 5))]
     document = {"apiVersion": "patchlang/v1", "kind": "Patch", "metadata": {"name": "a"}, "spec": {"cloudInit": edits}}
     return {
         "patch.yaml": f"--- {mutate.as_yaml(random, document)}\n".encode(errors="surrogatepass"),
@@ -189,7 +189,7 @@ def _make_json_patch(random: Random) -> Parts:
     }  # fmt: skip
 
 
-def _operation(random: Random, target: str, known: list[str]) -> dict[str, Any]:
+def operation(random: Random, target: str, known: list[str]) -> dict[str, Any]:
     op, keys = random.choice(list(_OPS.items()))
     edit: dict[str, Any] = {"op": op, "target": target}
     for key, hint in keys.items():
@@ -212,11 +212,11 @@ def _pointer(random: Random, known: list[str]) -> str:
     return below
 
 
-def _pointers(value: Any, at: str = "") -> Iterator[str]:
+def pointers(value: Any, at: str = "") -> Iterator[str]:
     yield at
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, member in members:
-        yield from _pointers(member, f"{at}/{str(key).replace('~', '~0').replace('/', '~1')}")
+        yield from pointers(member, f"{at}/{str(key).replace('~', '~0').replace('/', '~1')}")
 
 
 TARGETS = (

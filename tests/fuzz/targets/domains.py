@@ -48,7 +48,7 @@ _TEXTS = ("", " ", "\n", "\n    ", "\t", "a", "vda", "ua-a", "1", " é\u2028\U00
 
 def _domain(random: Random, data: bytes, other: bytes) -> bytes:
     choice = random.random()
-    if choice < 0.5 and (changed := _well_formed(random, data, other)) is not None:
+    if choice < 0.5 and (changed := well_formed(random, data, other)) is not None:
         return changed
     if choice < 0.65:
         return mutate.of_bytes(random, data, _XML_BYTES, other)
@@ -57,7 +57,7 @@ def _domain(random: Random, data: bytes, other: bytes) -> bytes:
     return mutate.of_tokens(random, text, _XML_TOKENS, words or _XML_WORDS).encode(errors="surrogatepass")
 
 
-def _well_formed(random: Random, data: bytes, other: bytes) -> bytes | None:
+def well_formed(random: Random, data: bytes, other: bytes) -> bytes | None:
     """Other XML: None where the seed is none. Where that can be either way, empty elements get two tags, as Go's."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from patchlang.compile import Program
 from patchlang.diagnostics import PatchError
 from patchlang.files import source_of
 from patchlang.load import load_sources
@@ -23,16 +24,16 @@ _YAML_WORDS = (
 
 def _make_domain(random: Random) -> Parts:
     seed = random.choice(seeds.for_domains())
-    return {"patch.yaml": _patch(random, seed, "domain"), "domain.xml": seed.domain, "vmi.json": seed.vmi}
+    return {"patch.yaml": changed(random, seed, "domain"), "domain.xml": seed.domain, "vmi.json": seed.vmi}
 
 
 def _make_cloud_init(random: Random) -> Parts:
     seed = random.choice(seeds.for_cloud_init())
-    patch = _patch(random, seed, "cloudInit")
+    patch = changed(random, seed, "cloudInit")
     return {"patch.yaml": patch, "cloud-init.json": seed.cloud_init, "legacy.json": seed.legacy, "vmi.json": seed.vmi}
 
 
-def _patch(random: Random, seed: Seed, edits: str) -> bytes:
+def changed(random: Random, seed: Seed, edits: str) -> bytes:
     documents = seeds.documents(seed.patch)
     if not documents or random.random() < 0.15:
         other = random.choice(seeds.for_domains()).patch
@@ -66,13 +67,34 @@ def _text(random: Random, text: str) -> str:
     return mutate.of_tokens(random, text, TOKENS, WORDS)
 
 
-def check(parts: Parts) -> str:
+def written(random: Random, tree: Any, kind: str, edits: list[Any], **spec: Any) -> bytes:
+    """A patch with these edits, and the variables and namespaces of another."""
+    theirs = tree.get("spec") if isinstance(tree, dict) else None
+    theirs = theirs if isinstance(theirs, dict) else {}
+    spec = {key: theirs[key] for key in ("variables", "namespaces") if key in theirs} | spec
+    document = {
+        "apiVersion": "patchlang/v1",
+        "kind": "Patch",
+        "metadata": {"name": "fuzz"},
+        "spec": {**spec, kind: edits},
+    }
+    return f"--- {mutate.as_yaml(random, document)}\n".encode(errors="surrogatepass")
+
+
+def loaded(parts: Parts) -> Program | None:
+    """The program of the patches of an input; None where they are refused, in words that can be shown."""
     try:
         source = source_of("patch.yaml", parts["patch.yaml"])
     except PatchError as e:
-        return laws.shown([e.diagnostic], refused=True)
+        laws.shown([e.diagnostic], refused=True)
+        return None
     program, diagnostics = load_sources([source])
     laws.shown(diagnostics, refused=program is None)
+    return program
+
+
+def check(parts: Parts) -> str:
+    program = loaded(parts)
     if program is None:
         return laws.REFUSED
     if "domain.xml" in parts:
