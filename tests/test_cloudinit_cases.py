@@ -11,6 +11,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from email import message_from_string
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,6 +168,70 @@ def test_case(
         assert again.data is not None, render(again.diagnostics)
         assert again.data.decode() == outcome.data.decode()
         assert again.no_cloud_source == outcome.no_cloud_source
+
+
+DOCUMENTS = [file for file in CASES if file.name.startswith("document-")]
+"""What people write, with null, wrappers and parts, and one patch: ``base/site.patch.yaml``."""
+
+
+def site_user_data(text: str) -> list[Any]:
+    """The cloud-configs in user data as that patch wants them, by plain Python."""
+    wanted = []
+    for data in cloud_configs_of(text):
+        data = {**(data or {})}
+        data["packages"] = [*(data.get("packages") or []), "qemu-guest-agent"]
+        data["runcmd"] = [["mkdir", "-p", "/srv"], *(data.get("runcmd") or [])]
+        users = [*(data.get("users") or [])]
+        if not any(isinstance(user, dict) and user.get("name") == "ops" for user in users):
+            users.append({"name": "ops"})
+        data["users"] = [
+            {**user, "groups": [group for group in user.get("groups") or [] if group != "adm"] + ["adm"]}
+            if isinstance(user, dict) and user["name"] == "ops"
+            else user
+            for user in users
+        ]
+        data["ntp"] = {**(data.get("ntp") or {}), "enabled": True}
+        if data.get("bootcmd"):
+            data["bootcmd"] = [*data["bootcmd"], "echo site"]
+        wanted.append(data)
+    return wanted
+
+
+def cloud_configs_of(text: str) -> list[Any]:
+    if text.startswith("MIME-Version"):
+        parts = [part.get_payload() for part in message_from_string(text).walk() if not part.is_multipart()]
+    elif text.startswith("#cloud-config-archive"):
+        parts = [entry["content"] if isinstance(entry, dict) else entry for entry in yaml.safe_load(text) if entry]
+    else:
+        parts = [text]
+    return [yaml.safe_load(part) for part in parts if not part.startswith("#!")]
+
+
+def site_network_data(text: str) -> Any:
+    whole = yaml.safe_load(text)
+    data = {**((whole.get("network") or {}) if "network" in whole else whole)}
+    if data.get("version") == 1:
+        first, *rest = data["config"]
+        data["config"] = [{**first, "subnets": [*(first["subnets"] or []), {"type": "dhcp6"}]}, *rest]
+    else:
+        links = data.get("ethernets") or {}
+        first = links.get("eth0") or {}
+        first = {**first, "mtu": 9000, "addresses": [*(first.get("addresses") or []), "192.0.2.7/24"]}
+        data = {**data, "version": 2, "ethernets": {**links, "eth0": first}}
+    return {**whole, "network": data} if "network" in whole else data
+
+
+@pytest.mark.parametrize("file", DOCUMENTS, ids=name)
+def test_documents_say_what_the_patch_wants(file: CaseFile) -> None:
+    case = Case(file)
+    before, after = case.read("user-data") or "", case.read("expected.user-data") or ""
+    assert cloud_configs_of(after) == site_user_data(before)
+    if (text := case.read("network-data")) is not None:
+        assert yaml.safe_load(case.read("expected.network-data") or "") == site_network_data(text)
+
+
+def test_there_are_documents() -> None:
+    assert len(DOCUMENTS) >= 40
 
 
 def applied() -> list[model.CloudInitEdit]:

@@ -142,7 +142,7 @@ class _Attempt:
 
     def rendered(self, document: Document, new: Any) -> str:
         text, root = document.text, document.root
-        if root is None:
+        if root is None or root.start == root.end == len(text):
             break_ = line_break(text)
             head = text if not text or text.endswith(("\n", "\r")) else text + break_
             return head + "".join(line + break_ for line in _lines(new, self.layout))
