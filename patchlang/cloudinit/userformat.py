@@ -63,7 +63,9 @@ def detect(text: str) -> UserDataFormat:
     for beginning, name, content_type in _BEGINNINGS:
         if begin[: len(beginning)].lower() == beginning:
             if name == "jinja":
-                return UserDataFormat(detect(begin.partition("\n")[2]).name, True, content_type)
+                inner = begin.partition("\n")[2]
+                nested = inner.lstrip()[: len(beginning)].lower() == beginning  # which nobody renders
+                return UserDataFormat("unknown" if nested else detect(inner).name, True, content_type)
             return UserDataFormat(name, False, content_type)
     if begin.startswith("{") and _is_ignition(text):
         return UserDataFormat("ignition")
