@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from . import rules
-from .context import Around, Context
+from .context import Around, Context, WrittenOut
 from .diagnostics import Diagnostic, fail, in_order
 from .document import model
 from .domain.compile import compile_edit
@@ -94,6 +94,7 @@ def compile_program(
     found: list[Diagnostic] = []
     documents: list[CompiledDocument] = []
     first: dict[str, model.Patch] = {}
+    written_out = WrittenOut()
     for patch in patches:
         name = patch.metadata.name
         if name.text in first:
@@ -109,7 +110,7 @@ def compile_program(
         first.setdefault(name.text, patch)
         if progress is not None:
             progress(name.text, name.span())
-        compiler = DocumentCompiler(patch)
+        compiler = DocumentCompiler(patch, written_out)
         document = compiler.compile()
         found += compiler.context.found
         documents.append(document)
@@ -122,9 +123,9 @@ def compile_program(
 class DocumentCompiler:
     """Compiles one patch; what is wrong with it is in the ``found`` of its context."""
 
-    def __init__(self, patch: model.Patch) -> None:
+    def __init__(self, patch: model.Patch, written_out: WrittenOut | None = None) -> None:
         self.patch = patch
-        self.context = Context(patch.metadata.name.text, BUILT_IN_NAMESPACES)
+        self.context = Context(patch.metadata.name.text, BUILT_IN_NAMESPACES, written_out)
 
     def compile(self) -> CompiledDocument:
         spec = self.patch.spec

@@ -86,14 +86,18 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     return any(d.is_error for d in diagnostics)
 
 
+_MOST_COMPARED, _LONGEST_COMPARED = 1000, 200
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name``, or None where none is near enough to be a typing slip."""
     from difflib import get_close_matches
 
-    candidates = list(known)
-    by_lower = {c.lower(): c for c in candidates}
+    by_lower = {c.lower(): c for c in known}
     if name.lower() in by_lower:
         return by_lower[name.lower()]
+    if len(by_lower) > _MOST_COMPARED or len(name) > _LONGEST_COMPARED:
+        return None  # to compare them takes long, and a patch may have thousands of errors
     found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None
 

@@ -29,6 +29,7 @@ from patchlang.document import model, nested_source, scalar_offsets, yamltree
 from patchlang.document.model import Position
 from patchlang.domain import directives, fragment
 from patchlang.domain.tree import parse as parse_domain
+from patchlang.grammar.automaton import automaton
 from patchlang.lint import fragments as lint_fragments
 from patchlang.lint import values as lint_values
 from patchlang.manifests import documents, jsontree
@@ -99,6 +100,13 @@ def _rewritten(written: str) -> None:
 
 
 _MEMBER = gzip.compress(b"a", mtime=0)
+
+
+def _followed(pattern: str, written: str) -> None:
+    made = automaton(pattern)
+    states = made.closed([0])
+    for character in written:
+        states = made.after(states, character)
 
 
 def _expression(written: str) -> None:
@@ -261,6 +269,8 @@ SCANNERS = (
             "patchlang/cloudinit/libyaml.py",
             "patchlang/cloudinit/textedit.py",
             "patchlang/cloudinit/yamledit.py",
+            "patchlang/cloudinit/yamlblock.py",
+            "patchlang/cloudinit/yamllines.py",
         ],
         whole(_rewritten),
         ["a", " ", "\n", "'", '"', "{", "[", "]", ":", "- ", ", ", "#", "|", "&a ", "? ", "!", "\t", "- |\n", "%"],
@@ -363,6 +373,13 @@ SCANNERS = (
         ["a", "\n", "\r"],
     ),
     Scanner(
+        "patterns of libvirt",
+        ["patchlang/grammar/automaton.py"],
+        lambda t: _followed("(a|b)*(aa|[0-9]{1,3}b?)*", t),
+        ["a", "b", "0", "x"],
+        size=SIZE // 4,
+    ),
+    Scanner(
         "expressions",
         [
             "patchlang/cel/optionals.py",
@@ -381,7 +398,14 @@ SCANNERS = (
 
 NO_SCANNERS = {
     **dict.fromkeys(
-        ["patchlang/domain/ensure.py", "patchlang/domain/ops.py"], "asks the domain, by a method called find"
+        [
+            "patchlang/domain/ensure.py",
+            "patchlang/domain/ops.py",
+            "patchlang/domain/merge.py",
+            "patchlang/domain/relocate.py",
+            "patchlang/domain/within.py",
+        ],
+        "asks the domain, by a method called find",
     ),
     **dict.fromkeys(
         [
@@ -396,6 +420,13 @@ NO_SCANNERS = {
             "patchlang/xpath/explain.py",
             "patchlang/xpath/match.py",
             "patchlang/xpath/query.py",
+            "patchlang/xpath/tree.py",
+            "patchlang/domain/protected.py",
+            "patchlang/domain/provenance.py",
+            "patchlang/cloudinit/plan.py",
+            "patchlang/cloudinit/textnode.py",
+            "patchlang/grammar/patches.py",
+            "patchlang/quoting.py",
         ],
         "walks over a tree",
     ),

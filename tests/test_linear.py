@@ -13,6 +13,10 @@ from expressions import ROOT, SOURCES, Expression, expressions
 from growth import pairs, steep, texts
 from scanners import NO_SCANNERS, SCANNERS, Scanner
 
+from patchlang.validation.discovery import Input
+from patchlang.validation.options import Options
+from patchlang.validation.unit import check
+
 _STEPS = frozenset({"find", "rfind", "index", "rindex", "startswith", "match", "search", "finditer"})
 
 
@@ -28,6 +32,34 @@ def test_a_regular_expression_is_linear(expression: Expression) -> None:
 def test_a_scanner_is_linear(scanner: Scanner) -> None:
     found = steep(scanner.run, scanner.shapes(), scanner.size)
     assert found is None, f"(lead, unit again and again, end), times for four times the size: {found}"
+
+
+HEAD = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: p}\nspec:\n"
+EDIT = "    - {op: set, path: /domain/title, value: a}\n"
+ASKING = '    - {op: add, path: /domain/devices, xml: <disk/>, when: "%s"}\n'
+CHAIN = "".join(f"    - {{name: v{n}, expression: variables.v{n - 1} + variables.v{n - 1}}}\n" for n in range(1, 12))
+FILES = {
+    "edits under a long condition": (
+        HEAD + '  when: "' + " && ".join(["has(vmi.spec)"] * 100) + '"\n  domain:\n', ASKING % "has(vmi.spec)", "",
+    ),
+    "conditions with variables of variables": (
+        HEAD + "  variables:\n    - {name: v0, expression: \"'a'\"}\n" + CHAIN + "  domain:\n",
+        ASKING % "variables.v11 == variables.v10", "",
+    ),
+    "a union of searches": (HEAD + '  domain:\n    - {op: set, value: a, path: "//*', "|//*", '"}\n'),
+    "comments that ignore": (HEAD + "  domain:\n", "    # patchlang: ignore[PL301] x\n" + EDIT, ""),
+    "unknown names": (HEAD + "  domain:\n", ASKING % "variables.x == 'a'", ""),
+    "computed parts": (HEAD + "  domain:\n    - {op: set, path: /a, value: '", "$[ vmi.metadata.name ] ", "'}\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_checked_in_linear_time(name: str) -> None:
+    def validate(text: str) -> None:
+        check([Input("patch.yaml", named=True, data=text.encode())], Options())
+
+    found = steep(validate, [FILES[name]], 1000 if name == "a union of searches" else 10_000)
+    assert found is None, f"times for four times the size: {found}"
 
 
 def test_a_scanner_that_is_not_linear_is_found() -> None:

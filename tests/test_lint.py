@@ -81,6 +81,7 @@ BAD: dict[str, list[str]] = {
     ],
     "PL311": [
         '- {op: test, path: "//a[/domain/b[/domain/c]]", expect: 0+}',
+        '- {op: test, path: "/domain/*[/domain/*/@type = /domain/*/@dev]", expect: 0+}',
         '- {op: test, path: "/domain/a[/domain/b[count(/domain/c) > 1]]", expect: 0+}',
         "- {op: test, expression: \"xpath('//disk[/domain/os/boot[following-sibling::*]]') != []\"}",
     ],

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MAX_SOURCE = 4096
 MAX_OPENED_TWICE = 8
+_AS_WRITTEN = 32
+"""Bytes that CEL needs for a character of an expression; where it needs more, a macro has written something twice."""
 
 _EXTENSIONS = cel.NewEnvConfigFromYaml(
     "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}, {name: lists}]"
@@ -90,6 +92,7 @@ class Compiled:
         self.source = source
         self.kind = kind
         self.inputs = inputs
+        self.written_out = 0
         self._program = program
         self._makes_optionals = makes_optionals
         self._listed: Compiled | None = None
@@ -268,6 +271,7 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
     except RuntimeError:
         raise _too_deep(source, _WRITTEN_OUT) from None
     compiled = Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
+    compiled.written_out = max(0, len(serialized) - _AS_WRITTEN * len(source.text))
     if optional and kind == "dyn" and _MAKES_OPTIONALS in serialized:
         compiled.open_optional(names)
     return compiled

@@ -26,6 +26,8 @@ CEL_WORDS = frozenset(
     "as break const continue else false for function if import in let loop null package namespace return true var "
     "void while".split()
 )
+MAX_NAMESPACES = 100
+"""Of a patch: each path is compiled with all of them."""
 TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit", "facts"})
 # keys of every edit that an op does not take
 NOT_TAKEN: dict[type, frozenset[str]] = {
@@ -303,6 +305,7 @@ def _check_name(metadata: model.Metadata) -> Iterable[Diagnostic]:
 
 
 def _check_names(patch: model.Patch) -> Iterable[Diagnostic]:
+    _check_namespaces(patch)
     yield from _check_variables(patch)
     facts = patch.spec.facts or model.Facts()
     for names, what in ((facts.env, "variable"), ([name for name, _ in facts.files], "file")):
@@ -321,6 +324,14 @@ def _check_names(patch: model.Patch) -> Iterable[Diagnostic]:
             check_place(path.text, allow_secret=allow_secret, span=path.span())
         except PatchError as e:
             yield e.diagnostic
+
+
+def _check_namespaces(patch: model.Patch) -> None:
+    """Raises PatchError (PL104) where there are so many namespaces that further checks would take long."""
+    if len(patch.spec.namespaces) > MAX_NAMESPACES:
+        prefix, _ = patch.spec.namespaces[MAX_NAMESPACES]
+        message = f"a patch declares {MAX_NAMESPACES} namespaces at most"
+        raise fail(rules.BAD_VALUE, message, prefix.span(), "leave out those that no path uses")
 
 
 def _check_variables(patch: model.Patch) -> Iterable[Diagnostic]:

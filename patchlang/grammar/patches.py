@@ -95,7 +95,7 @@ class _Checker:
         self.patch = patch
         own = {prefix.text: uri.text for prefix, uri in patch.spec.namespaces}
         self.dialect = Dialect(unfolding(version), tuple({**BUILT_IN_NAMESPACES, **own}.items()))
-        self.outside = self.known = Known(scope_of(patch, None), variables_of(patch))
+        self.outside = self.known = Known(scope_of(patch, None), variables_of(patch).texts)
         self.found: list[_Located] = []
 
     @property

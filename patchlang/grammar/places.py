@@ -103,7 +103,16 @@ class Unfolding:
         self.index = index
         self._recursive: frozenset[Type] | None = None
         self._holders: dict[str, list[Place]] | None = None
+        self._named: dict[Place, dict[str, list[Place]]] = {}
         self.document = Place("document", "", None, Type({"domain": 0}, {}, NOTHING, False), self)
+
+    def named_below(self, place: Place, name: str) -> list[Place]:
+        """The elements of a name below a place: a search for each of many names goes through them once."""
+        if place not in self._named:
+            named = self._named[place] = dict[str, list[Place]]()
+            for one in place.below:
+                named.setdefault(one.name, []).append(one)
+        return self._named[place].get(name, [])
 
     @property
     def recursive(self) -> frozenset[Type]:

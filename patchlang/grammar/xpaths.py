@@ -151,6 +151,9 @@ class _Reader:
 
     def _tested(self, place: Place, axis: str, test: str) -> Iterator[Place]:
         name = None if test.endswith(("*", ")")) else self.dialect.name(test)
+        if name is not None and axis == "descendant" and place is not OPEN and not place.is_open:
+            yield from place.unfolding.named_below(place, name)
+            return
         principal = "attribute" if axis == "attribute" else "element"
         prefix = self.dialect.name(test) if test.endswith(":*") else None
         for node in along(place, axis):

@@ -55,6 +55,8 @@ class _Reader:
         self.edit = edit
         self.document: StructPlaces = [StructPlace("", Struct(children={"domain": domain}))]
         self.found: list[Lost] = []
+        self._namespaces = namespaces(patch)
+        self._below: dict[tuple[int, ...], list[StructPlace]] = {}
 
     def read(self) -> None:
         changed = texts(self.edit, model.XPath, Role.CHANGES, Role.REPLACES, Role.RENAMES)
@@ -111,7 +113,10 @@ class _Reader:
             if step.axis == "self" and step.test == "node()":
                 continue
             if step.abbreviated:
-                places = list(_with_all_below(places))
+                searched = tuple(id(place.struct) for place in places)
+                if searched not in self._below:
+                    self._below[searched] = list(_with_all_below(places))
+                places = self._below[searched]
                 continue
             if step.axis not in ("child", "attribute") or step.test.endswith(")"):
                 return None
@@ -124,24 +129,25 @@ class _Reader:
         last = path.steps[-1] if path.steps else None
         if last is None or last.axis not in ("child", "attribute"):
             return None
-        return [place for place in above or () if self.below(place, last)]
+        return [place for place in above or () if self.below([place], last)]
 
     def step(self, text: Text, step: Step, places: Sequence[StructPlace]) -> StructPlaces:
         if step.test.endswith("*"):
-            return None if ":" in step.test else [below for place in places for below in self.below(place, step)]
-        found = [below for place in places for below in self.below(place, step)]
+            return None if ":" in step.test else self.below(places, step)
+        found = self.below(places, step)
         if not found:
             self.lose(text.span(step.start, step.head_end), self.name(step.test), step.axis == "attribute", places)
         return found
 
-    def below(self, place: StructPlace, step: Step) -> list[StructPlace]:
-        """The children, or attributes, that a step names."""
-        name = self.name(step.test)
+    def below(self, places: Iterable[StructPlace], step: Step) -> list[StructPlace]:
+        """The children, or attributes, of places that a step names."""
+        structs, name = [place.struct for place in places], self.name(step.test)
         if step.axis == "attribute":
-            names = place.struct.attributes if step.test == "*" else place.struct.attributes & {name}
-            return [StructPlace(f"@{one}", _LEAF) for one in sorted(names)]
-        children = place.struct.children
-        return [StructPlace(one, children[one]) for one in children if step.test == "*" or one == name]
+            names = [sorted(s.attributes) if step.test == "*" else [name] * (name in s.attributes) for s in structs]
+            return [StructPlace(f"@{one}", _LEAF) for found in names for one in found]
+        if step.test != "*":
+            return [StructPlace(name, struct.children[name]) for struct in structs if name in struct.children]
+        return [StructPlace(one, child) for struct in structs for one, child in struct.children.items()]
 
     def predicate(self, text: Text, expr: Expr, places: Sequence[StructPlace]) -> None:
         """An attribute that ``ensure`` makes with its element."""
@@ -159,7 +165,7 @@ class _Reader:
     def name(self, written: str) -> str:
         """A name as the structs have it."""
         prefix, colon, local = written.rpartition(":")
-        return _known(namespaces(self.patch).get(prefix) if colon else None, local)
+        return _known(self._namespaces.get(prefix) if colon else None, local)
 
     # -- what is put there -----------------------------------------------------------------------------------------
 

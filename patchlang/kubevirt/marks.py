@@ -101,7 +101,7 @@ def _on_domain(patch: model.Patch, condition: model.Expression | None) -> model.
     """What of a condition depends on the domain alone. Raises ValueError where that cannot be told."""
     if condition is None:
         return None
-    read = celtruth.read(condition.text, variables_of(patch))
+    read = variables_of(patch).condition(condition.text)
     if read is None:
         raise ValueError("a condition that cannot be read")
     parts = celtruth.conjuncts(read)

@@ -8,7 +8,6 @@ from .. import rules
 from ..cel.tree import Node
 from ..diagnostics import Diagnostic, in_order
 from ..document import model
-from ..lint import celtruth
 from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
 from ..lint.reading import cel, directives, expressions, leaves
@@ -121,7 +120,7 @@ def scope_of_fragment(patch: model.Patch, xml: Text, scope: Scope) -> Scope:
 
 
 def _behind(patch: model.Patch, condition: Text | None, scope: Scope) -> Scope:
-    read: Node | None = celtruth.read(condition.text, variables_of(patch)) if condition is not None else None
+    read: Node | None = variables_of(patch).condition(condition.text) if condition is not None else None
     return scope.behind(read) if read is not None else scope
 
 

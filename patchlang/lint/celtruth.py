@@ -17,7 +17,7 @@ from .reading import cel, tree
 # how deep variables are looked into, how deep the tree that they unfold into may be, and how big
 _MAX_VARIABLES = 30
 _MAX_DEPTH = 100
-_MAX_NODES = 5000
+MOST_NODES = 5000
 
 _EQUAL, _UNEQUAL = "_==_", "_!=_"
 
@@ -27,13 +27,14 @@ class _TooBigError(Exception):
 
 
 class _Unfolding:
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str], most: int) -> None:
         self.variables = variables
+        self.most = most
         self.nodes = 0
 
     def unfolded(self, node: Node, variables: int, depth: int) -> Node:
         self.nodes += 1
-        if self.nodes > _MAX_NODES or depth > _MAX_DEPTH:
+        if self.nodes > self.most or depth > _MAX_DEPTH:
             raise _TooBigError
         if isinstance(node, Ident) and node.name.startswith("variables.") and variables < _MAX_VARIABLES:
             text = self.variables.get(node.name.removeprefix("variables."))
@@ -42,10 +43,10 @@ class _Unfolding:
         return node.over(tuple([self.unfolded(child, variables, depth + 1) for child in node.children]))
 
 
-def read(text: str, variables: Mapping[str, str]) -> Node | None:
+def read(text: str, variables: Mapping[str, str], most: int = MOST_NODES) -> Node | None:
     """A condition; ``variables`` are the expressions of the patch's variables by name.
 
-    None where CEL does not take it, or the variables unfold into too much.
+    None where CEL does not take it, or the variables unfold into more than ``most`` nodes.
     """
     return _read(text, tuple(variables.items()))
 
@@ -54,7 +55,7 @@ def read(text: str, variables: Mapping[str, str]) -> Node | None:
 def _read(text: str, written: tuple[tuple[str, str], ...]) -> Node | None:
     found, variables = cel(text), dict(written)
     try:
-        return None if found is None else _Unfolding(variables).unfolded(found, 0, 0)
+        return None if found is None else _Unfolding(variables, most).unfolded(found, 0, 0)
     except _TooBigError:
         return None
 

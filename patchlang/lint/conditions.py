@@ -29,13 +29,13 @@ def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
     """
     variables = variables_of(patch)
     for key, condition in _conditions(patch):
-        read = celtruth.read(condition.text, variables)
+        read = variables.condition(condition.text)
         value = celtruth.truth(read) if read is not None else None
         if value is not None:
             yield _finding(patch, f"`{key}` is {_word(value)} true", condition, _why(condition.text))
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
         loop = edit.for_each
-        if loop is not None and celtruth.read(loop.text, variables) in _EMPTY:
+        if loop is not None and variables.condition(loop.text) in _EMPTY:
             yield _finding(patch, "`forEach` is always empty: the edit never runs", loop, "leave the edit out")
     for edit in patch.spec.domain:
         if edit.unless is not None and (asked := tree(edit.unless.text)) is not None:

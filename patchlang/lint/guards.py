@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from ..cel import tree as cel_tree
@@ -28,6 +28,9 @@ from .reading import (
     xpath_literals,
 )
 from .roles import texts
+
+_MOST_UNFOLDED = 100_000
+"""Nodes that all expressions of a patch may have more than are written, once variables are put in."""
 
 
 class Zone(Enum):
@@ -80,22 +83,23 @@ def zone_of_names(steps: tuple[str, ...]) -> Zone:
 
 def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
     """All that may keep the edit from being done again: ``unless``, conditions and loops that read the domain."""
-    found = [guard for text in (patch.spec.when, edit.when) if text is not None for guard in _of_condition(patch, text)]
-    if edit.for_each is not None and _may_end(patch, edit.for_each):
+    variables = variables_of(patch)
+    found = [guard for text in (patch.spec.when, edit.when) if text is not None for guard in variables.guards(text)]
+    if edit.for_each is not None and _may_end(variables, edit.for_each):
         found.append(Guard(edit.for_each, ()))
-    found += _of_fragments(patch, edit)
+    found += _of_fragments(variables, edit)
     if edit.unless is not None and (read := tree(edit.unless.text)) is not None:
         paths = locations(read)
         found.append(Guard(edit.unless, paths if all(path.absolute for path in paths) else ()))
     return found
 
 
-def _of_fragments(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
+def _of_fragments(variables: Variables, edit: model.DomainEdit) -> list[Guard]:
     """The conditions of what an edit puts somewhere, if all of that has one."""
     found: list[Guard] = []
     for xml in texts(edit, model.Fragment, Role.INSERTS):
         for conditions in conditions_of_roots(xml):
-            own = [guard for text in conditions for guard in _of_condition(patch, text)]
+            own = [guard for text in conditions for guard in _of_condition(variables, text)]
             if not own:
                 return []
             found += own
@@ -105,19 +109,86 @@ def _of_fragments(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
 def reads_domain(patch: model.Patch, edit: model.DomainEdit) -> bool:
     """Whether a condition or a loop around the edit reads the domain, in whatever way."""
     around = [text for text in (patch.spec.when, edit.when, edit.for_each) if text is not None]
-    return any(calls_xpath(reached.text) for text in around for reached in _reached(patch, text))
+    return any(calls_xpath(reached.text) for text in around for reached in variables_of(patch).reached(text))
 
 
-def variables_of(patch: model.Patch) -> dict[str, str]:
-    """The expressions of a patch's variables by name."""
-    return {variable.name.text: variable.expression.text for variable in patch.spec.variables}
+class Variables:
+    """The variables of a patch, and what its expressions say once those are put in: each is read once."""
+
+    def __init__(self, patch: model.Patch) -> None:
+        self.patch = patch
+        self._by_name = {variable.name.text: variable.expression for variable in patch.spec.variables}
+        self.texts = {name: expression.text for name, expression in self._by_name.items()}
+        self._conditions: dict[str, cel_tree.Node | None] = {}
+        self._left = _MOST_UNFOLDED
+        self._guards: dict[int, list[Guard]] = {}
+        self._reached: dict[tuple[str, ...], tuple[Text, ...]] = {}
+
+    def condition(self, text: str) -> cel_tree.Node | None:
+        """As :func:`.celtruth.read`. None, too, where the variables of all expressions unfold into too much."""
+        if text not in self._conditions:
+            found = celtruth.read(text, self.texts, min(celtruth.MOST_NODES, len(text) + self._left))
+            self._conditions[text] = found
+            read = found or cel(text)  # what CEL does not take has cost nothing
+            nodes = sum(1 for _ in cel_tree.walk(found)) if found else celtruth.MOST_NODES if read else 0
+            self._left -= min(self._left, max(0, nodes - len(text)))
+        return self._conditions[text]
+
+    def guards(self, condition: Text) -> list[Guard]:
+        """What a condition of the patch keeps from being done again."""
+        if id(condition) not in self._guards:
+            self._guards[id(condition)] = list(_of_condition(self, condition))
+        return self._guards[id(condition)]
+
+    def reached(self, expression: Text) -> Iterator[Text]:
+        """The expression, those of the variables that it uses, and so on."""
+        yield expression
+        used = _variables_in(expression.text)
+        if used not in self._reached:
+            left, pending, found = dict(self._by_name), list(used), list[Text]()
+            while pending:
+                if (text := left.pop(pending.pop(), None)) is not None:
+                    found.append(text)
+                    pending += _variables_in(text.text)
+            self._reached[used] = tuple(found)
+        yield from self._reached[used]
 
 
-def _of_condition(patch: model.Patch, condition: Text) -> Iterator[Guard]:
-    sources = {text.text: text for text in _xpaths(patch, condition)}
-    read = celtruth.read(condition.text, variables_of(patch))
+@lru_cache(maxsize=4096)
+def _variables_in(text: str) -> tuple[str, ...]:
+    read = cel(text)
+    idents = [node.name for node in cel_tree.walk(read) if isinstance(node, cel_tree.Ident)] if read is not None else []
+    return tuple(dict.fromkeys(name.removeprefix("variables.") for name in idents if name.startswith("variables.")))
+
+
+class _Same:
+    """A patch by its identity, for a cache: to compare it would take long."""
+
+    def __init__(self, patch: model.Patch) -> None:
+        self.patch = patch
+
+    def __hash__(self) -> int:
+        return id(self.patch)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.patch is other.patch
+
+
+def variables_of(patch: model.Patch) -> Variables:
+    """The variables of a patch."""
+    return _variables_of(_Same(patch))
+
+
+@lru_cache(maxsize=4)
+def _variables_of(patch: _Same) -> Variables:
+    return Variables(patch.patch)
+
+
+def _of_condition(variables: Variables, condition: Text) -> Iterator[Guard]:
+    sources = {text.text: text for text in _xpaths(variables, condition)}
+    read = variables.condition(condition.text)
     if read is None:
-        if any(calls_xpath(reached.text) for reached in _reached(patch, condition)):
+        if any(calls_xpath(reached.text) for reached in variables.reached(condition)):
             yield Guard(condition, ())
         return
     for part in celtruth.conjuncts(read):
@@ -165,25 +236,13 @@ _NONE, _ZERO = cel_tree.ListExpr(), cel_tree.Literal("int", 0)
 _equal, _unequal, _greater, _not = (partial(cel_tree.Call, operator) for operator in ("_==_", "_!=_", "_>_", "!_"))
 
 
-def _reached(patch: model.Patch, expression: Text) -> Iterator[Text]:
-    """The expression, those of the variables that it uses, and so on."""
-    by_name: dict[str, Text] = {variable.name.text: variable.expression for variable in patch.spec.variables}
-    pending = [expression]
-    while pending:
-        current = pending.pop()
-        yield current
-        read = cel(current.text)
-        idents = [node for node in cel_tree.walk(read) if isinstance(node, cel_tree.Ident)] if read is not None else []
-        used = [node.name.removeprefix("variables.") for node in idents if node.name.startswith("variables.")]
-        pending += [by_name.pop(name) for name in dict.fromkeys(used) if name in by_name]
+def _xpaths(variables: Variables, expression: Text) -> Iterator[Text]:
+    for reached in variables.reached(expression):
+        if calls_xpath(reached.text):
+            yield from xpath_literals(reached)
 
 
-def _xpaths(patch: model.Patch, expression: Text) -> Iterator[Text]:
-    for reached in _reached(patch, expression):
-        yield from xpath_literals(reached)
-
-
-def _may_end(patch: model.Patch, loop: Text) -> bool:
+def _may_end(variables: Variables, loop: Text) -> bool:
     """Whether the list of a loop may be empty once its edit is done: it asks the domain for what is not there."""
-    trees = [tree(literal.text) for literal in _xpaths(patch, loop)]
+    trees = [tree(literal.text) for literal in _xpaths(variables, loop)]
     return any(isinstance(part, Call) and part.name == "not" for read in trees if read for part in walk(read))

@@ -198,6 +198,10 @@ def degree(expr: Expr) -> int:
                 wide = wide or step.axis in _WIDE_AXES
                 highest = max(highest, here + max((degree(p) for p in step.predicates), default=0))
             return highest
+        case Binary(operator="=" | "!=" | "<" | "<=" | ">" | ">=", left=left, right=right) if (
+            result_kind(left) == result_kind(right) == "nodes"
+        ):
+            return degree(left) + degree(right)  # each node is compared with each
         case _:
             return max((degree(c) for c in expr.children), default=0)
 

@@ -73,10 +73,11 @@ def _writes(patch: model.Patch) -> Iterator[_Write]:
     for edit in patch.spec.domain:
         found = list(_written(edit))
         if found:
-            whens = [celtruth.read(when.text, variables) for when in (patch.spec.when, edit.when) if when is not None]
+            whens = [variables.condition(when.text) for when in (patch.spec.when, edit.when) if when is not None]
             conditions = tuple(when for when in whens if when is not None)
+            spans = {id(path): path.span() for path in dict.fromkeys(path for _, path, _, _ in found)}
             for role, path, steps, value in found:
-                yield _Write(patch, role, steps, value, path.span(), conditions)
+                yield _Write(patch, role, steps, value, spans[id(path)], conditions)
 
 
 def _written(edit: model.DomainEdit) -> Iterator[tuple[Role, Text, Steps, str | None]]:

@@ -148,7 +148,7 @@ class Query:
                             rules.UNKNOWN_PREFIX,
                             f"the prefix `{prefix}` is not declared",
                             self._span(expr.start, expr.end),
-                            "declare it in `spec.namespaces`; there are: " + ", ".join(sorted(self.namespaces)),
+                            did_you_mean(prefix, sorted(self.namespaces), "declare it in `spec.namespaces`; there are"),
                         )
                 case Call(name="count" | "sum") if result_kind(expr.args[0]) not in ("nodes", "any"):
                     message = f"`{expr.name}()` takes nodes, not a {result_kind(expr.args[0])}"

@@ -112,9 +112,11 @@ class Path(Expr):
 
 def walk(expr: Expr) -> Iterator[Expr]:
     """The expression and all below it."""
-    yield expr
-    for child in expr.children:
-        yield from walk(child)
+    pending = [expr]
+    while pending:
+        expr = pending.pop()
+        yield expr
+        pending += reversed(expr.children)
 
 
 def result_kind(expr: Expr) -> str:
