@@ -202,10 +202,10 @@ def test_every_character_of_a_scalar_has_its_place(scalar: Scalar, windows: bool
 
     nexts = [*(end for _, end in scalar.places[1:]), len(scalar.written)]
     for number, ((start, end), following) in enumerate(zip(scalar.places, nexts, strict=False)):
-        span = yamltree.inside(found, number, number + 1)
+        span = yamltree.Inside(found)(number, number + 1)
         assert place(start) <= span.start < place(end), (number, scalar.text[number])
         assert span.start <= span.end <= place(max(following, end)), (number, scalar.text[number])
-    whole = yamltree.inside(found, 0)
+    whole = yamltree.Inside(found)(0)
     assert whole.start <= whole.end <= len(found.span.source.text)
 
 
@@ -226,7 +226,7 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
             assert 0 <= node.span.start <= node.span.end <= len(text)
             if isinstance(node, yamltree.Scalar):
                 for number in range(len(node.text) + 1):
-                    span = yamltree.inside(node, number)
+                    span = yamltree.Inside(node)(number)
                     assert node.span.start <= span.start <= span.end <= max(node.span.end, span.start)
 
 
@@ -570,7 +570,7 @@ def lists(draw: st.DrawFn, depth: int = 0) -> tuple[str, list[int]]:
 def test_guards_change_no_value(written: tuple[str, list[int]]) -> None:
     text, expected = written
     names = Names(variables=(("l", "list"),))
-    scope = Scope({"spec": {"list": [3, 1, 2]}}, {"l": [7, 8]})
+    scope = Scope({"spec": {"list": [3, 1, 2]}}, variables={"l": [7, 8]})
     assert compile_expression(located(text), names).evaluate(scope) == expected
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 from enum import Enum
-from functools import partial
 from typing import Any
 
 from .. import rules
 from ..diagnostics import did_you_mean, fail
 from ..patterns import pattern
 from . import model
-from .yamltree import Scalar, inside
+from .yamltree import Inside, Scalar
 
 _MAY_BE_EMPTY = (model.Template, model.Pointer, model.Literal)
 _INTEGER = pattern(r"-?(0|[1-9][0-9]*)")
@@ -57,7 +56,7 @@ def scalar(hint: Any, node: Scalar, what: str) -> Any:
         if text == "" and (node.plain or hint not in (*_MAY_BE_EMPTY, model.Fragment)):
             what_to_do = "write '' for the empty text" if hint in _MAY_BE_EMPTY else None
             raise fail(rules.BAD_VALUE, f"{what} is empty", node.span, what_to_do)
-        return hint(text, partial(inside, node))
+        return hint(text, Inside(node))
     raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}", node.span)
 
 
@@ -78,7 +77,7 @@ def json_scalar(node: Scalar) -> model.Constant | model.Template:
     """
     text = node.text
     if "$[" in text:
-        return model.Template(text, partial(inside, node))
+        return model.Template(text, Inside(node))
     if not node.plain:
         return model.Constant(text, node.span)
     if text in ("true", "false", "null"):

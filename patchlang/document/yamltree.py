@@ -7,6 +7,7 @@ explicit tags, keys that are not scalars, and trees beyond the limits below (a f
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 
 import yaml
@@ -256,14 +257,22 @@ def _extent(node: Node) -> tuple[int, int]:
     return 1 + sum(size for size, _ in inner), max((height + 1 for _, height in inner), default=0)
 
 
-def inside(scalar: Scalar, start: int, end: int | None = None) -> Span:
-    """The place in the file of the characters ``start`` to ``end`` of a scalar's text (end of text by default).
+class Inside:
+    """Gives the place in the file of the characters ``start`` to ``end`` of a scalar's text (end of text by default).
 
-    The written form is walked along with the text, over quotes, escapes and folded lines.
+    The written form is walked along with the text, over quotes, escapes and folded lines: once, at the first question.
     """
-    source = scalar.span.source
-    places = offsets(scalar.text, source.text[scalar.span.start : scalar.span.end])
-    last = len(scalar.text)
-    begin = places[min(start, last)]
-    finish = places[min(end if end is not None else last, last)]
-    return Span(source, scalar.span.start + begin, scalar.span.start + max(begin, finish))
+
+    __slots__ = ("_places", "_scalar")
+
+    def __init__(self, scalar: Scalar) -> None:
+        self._scalar = scalar
+        self._places: array[int] | None = None
+
+    def __call__(self, start: int, end: int | None = None) -> Span:
+        text, span = self._scalar.text, self._scalar.span
+        if self._places is None:
+            self._places = array("I", offsets(text, span.source.text[span.start : span.end]))
+        begin = self._places[min(start, len(text))]
+        finish = self._places[min(end if end is not None else len(text), len(text))]
+        return Span(span.source, span.start + begin, span.start + max(begin, finish))

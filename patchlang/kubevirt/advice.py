@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from .. import rules
@@ -32,26 +33,33 @@ def advise(patches: Iterable[model.Patch], release: str, *, plugins: bool) -> li
 def _of_patch(patch: model.Patch, release: str, *, plugins: bool) -> Iterator[Diagnostic]:
     yield from unreadable(patch)
     yield from dropped_alias(patch)
+    others = _Others(patch)
     for edit in patch.spec.domain:
         unknown = lost(patch, edit, structs.domain(release))
-        if unknown and zone(patch, edit) is not Zone.ELSEWHERE and not _is_helped(patch, edit, unknown):
+        if unknown and zone(patch, edit) is not Zone.ELSEWHERE and not others.help(edit, unknown):
             yield from _in_next_run(patch, edit, release, unknown[0])
         if plugins:
             yield from (_with_plugins(patch, release, one) for one in unknown)
 
 
-def _is_helped(patch: model.Patch, edit: model.DomainEdit, unknown: Sequence[Lost]) -> bool:
-    """Whether other edits of the patch make what is lost, or have taken the edit's work away before."""
-    others = [other for other in patch.spec.domain if other is not edit]
-    made = {name for other in others for name in made_names(patch, other)}
-    taken = {
-        name
-        for other in others
-        if other.span.start < edit.span.start
-        for path in texts(other, model.XPath, Role.REMOVES, Role.REPLACES)
-        for name in last_names(path)
-    }
-    return made.issuperset(one.name for one in unknown) or bool(taken & made_names(patch, edit))
+class _Others:
+    """What the edits of a patch make and take away, for each other."""
+
+    def __init__(self, patch: model.Patch) -> None:
+        self._patch = patch
+        self._makers = Counter(name for edit in patch.spec.domain for name in made_names(patch, edit))
+        self._first_taker: dict[str, int] = {}
+        for edit in sorted(patch.spec.domain, key=lambda one: one.span.start):
+            for path in texts(edit, model.XPath, Role.REMOVES, Role.REPLACES):
+                for name in last_names(path):
+                    self._first_taker.setdefault(name, edit.span.start)
+
+    def help(self, edit: model.DomainEdit, unknown: Sequence[Lost]) -> bool:
+        """Whether other edits make what is lost, or have taken the edit's work away before."""
+        made, start = made_names(self._patch, edit), edit.span.start
+        return all(self._makers[one.name] > (one.name in made) for one in unknown) or any(
+            self._first_taker.get(name, start) < start for name in made
+        )
 
 
 def _in_next_run(patch: model.Patch, edit: model.DomainEdit, release: str, unknown: Lost) -> Iterator[Diagnostic]:

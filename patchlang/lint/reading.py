@@ -237,14 +237,16 @@ _QUOTE = re.compile(r"[rR]?('''|\"\"\"|'|\")")
 
 def locations(expr: Expr) -> tuple[Path, ...]:
     """The location paths whose union an XPath is; none where it is built otherwise."""
-    match expr:
-        case Binary(operator="|", left=left, right=right):
-            found = (locations(left), locations(right))
-            return (*found[0], *found[1]) if all(found) else ()
-        case Path(base=None):
-            return (expr,)
-        case _:
-            return ()
+    pending, found = [expr], list[Path]()
+    while pending:
+        match pending.pop():
+            case Binary(operator="|", left=left, right=right):
+                pending += (right, left)
+            case Path(base=None) as path:
+                found.append(path)
+            case _:
+                return ()
+    return tuple(found)
 
 
 def locations_of(text: Text) -> tuple[Path, ...]:

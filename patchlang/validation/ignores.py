@@ -48,13 +48,14 @@ def collect(source: SourceFile) -> Iterator[Ignore]:
     text = source.text
     scalars = list(_scalars(source))
     starts = [start for start, _, _ in scalars]
+    lines = _Lines(text)
     for found in _COMMENT.finditer(text):
         at = bisect_right(starts, found.start()) - 1
         if at >= 0 and scalars[at][1] <= found.start() < scalars[at][2]:
             continue  # not a comment but text of a scalar
-        start, end = _line_meant(text, found.start())
-        first = bisect_right(starts, start - 1)
-        reach = max([end, *(stop for begin, _, stop in scalars[first:] if begin <= end)], default=end)
+        start, end = lines.meant(found.start())
+        there = scalars[bisect_right(starts, start - 1) : bisect_right(starts, end)]
+        reach = max([end, *(stop for _, _, stop in there)])
         meant = outermost(Span(source, start, reach))
         ids = tuple(
             (name[0], outermost(Span(source, name.start(), name.end())))
@@ -76,19 +77,27 @@ def _scalars(source: SourceFile) -> Iterator[tuple[int, int, int]]:
         return
 
 
-def _line_meant(text: str, comment: int) -> tuple[int, int]:
-    """Start and end of the line that a comment is about."""
-    start = text.rfind("\n", 0, comment) + 1
-    if text[start:comment].strip():
-        return start, _end_of_line(text, start)
-    while start < len(text) and text[start : _end_of_line(text, start)].strip()[:1] in ("", "#"):
-        start = _end_of_line(text, start) + 1
-    return start, _end_of_line(text, start)
+class _Lines:
+    """The lines of a text, for comments in their order."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._next = 0
 
-def _end_of_line(text: str, start: int) -> int:
-    end = text.find("\n", start)
-    return len(text) if end < 0 else end
+    def meant(self, comment: int) -> tuple[int, int]:
+        """Start and end of the line that a comment is about."""
+        start = self._text.rfind("\n", 0, comment) + 1
+        if self._text[start:comment].strip():
+            return start, self._end(start)
+        start = max(start, self._next)  # where the comment before this one has looked there is nothing else
+        while start < len(self._text) and self._text[start : self._end(start)].strip()[:1] in ("", "#"):
+            start = self._end(start) + 1
+        self._next = start
+        return start, self._end(start)
+
+    def _end(self, start: int) -> int:
+        end = self._text.find("\n", start)
+        return len(self._text) if end < 0 else end
 
 
 def apply(
@@ -99,32 +108,50 @@ def apply(
     Places are in files. ``complete`` says of a file's name and a rule's id whether all findings are there: where they
     are not, a comment may be of use all the same.
     """
-    by_file: dict[str, list[Ignore]] = {}
-    for ignore in ignores:
-        by_file.setdefault(ignore.span.source.name, []).append(ignore)
-    used: set[tuple[int, str]] = set()
-    left: list[Diagnostic] = []
-    for diagnostic in diagnostics:
-        known = by_file.get(diagnostic.span.source.name, []) if diagnostic.span else []
-        hits = [ignore for ignore in known if _ignores(ignore, diagnostic)]
-        used |= {(id(ignore), diagnostic.rule.id) for ignore in hits}
-        if not hits:
-            left.append(diagnostic)
-    for file, known in by_file.items():
-        for ignore in known:
-            left += _findings(ignore, used, partial(complete, file))
+    found, written = list(diagnostics), list(ignores)
+    ignored, used = _meet(found, written)
+    left = [diagnostic for diagnostic in found if id(diagnostic) not in ignored]
+    known = frozenset(value.id for value in vars(rules).values() if isinstance(value, Rule))
+    for ignore in sorted(written, key=lambda one: one.span.source.name):
+        left += _findings(ignore, known, used, partial(complete, ignore.span.source.name))
     return left
 
 
-def _ignores(ignore: Ignore, diagnostic: Diagnostic) -> bool:
-    rule = diagnostic.rule.id
-    if diagnostic.span is None or not can_be_ignored(rule):
-        return False
-    return ignore.start <= diagnostic.span.start <= ignore.end and any(name == rule for name, _ in ignore.ids)
+# a stretch of a file, and a rule
+_Stretch = tuple[str, str, int, int]
 
 
-def _findings(ignore: Ignore, used: set[tuple[int, str]], complete: Callable[[str], bool]) -> Iterator[Diagnostic]:
-    known = {value.id for value in vars(rules).values() if isinstance(value, Rule)}
+def _meet(diagnostics: Iterable[Diagnostic], ignores: Iterable[Ignore]) -> tuple[set[int], set[_Stretch]]:
+    """The diagnostics, by identity, that comments ignore, and of what is ignored that in which there is one.
+
+    Both are gone through together in the order of the text, so that many of them take no longer than they must.
+    """
+    stretches = {(_file(one), name, one.start, one.end) for one in ignores for name, _ in one.ids}
+    pending: dict[tuple[str, str], list[_Stretch]] = {}
+    for stretch in sorted(stretches, key=lambda one: one[2], reverse=True):
+        pending.setdefault(stretch[:2], []).append(stretch)
+    begun: dict[tuple[str, str], list[_Stretch]] = {}
+    ignored, used = set[int](), set[_Stretch]()
+    placed = [(one.span.start, one) for one in diagnostics if one.span and can_be_ignored(one.rule.id)]
+    for place, diagnostic in sorted(placed, key=lambda one: one[0]):
+        key = _file(diagnostic), diagnostic.rule.id
+        here = begun.setdefault(key, [])
+        while (left := pending.get(key)) and left[-1][2] <= place:
+            here.append(left.pop())
+        here[:] = [stretch for stretch in here if stretch[3] >= place]
+        used.update(here)
+        if here:
+            ignored.add(id(diagnostic))
+    return ignored, used
+
+
+def _file(found: Diagnostic | Ignore) -> str:
+    return found.span.source.name if found.span else ""
+
+
+def _findings(
+    ignore: Ignore, known: frozenset[str], used: set[_Stretch], complete: Callable[[str], bool]
+) -> Iterator[Diagnostic]:
     if not ignore.ids:
         help = "write `# patchlang: ignore[PL301] reason`"
         yield _warning(rules.BAD_IGNORE, "the comment names no rule", ignore.span, help)
@@ -138,7 +165,7 @@ def _findings(ignore: Ignore, used: set[tuple[int, str]], complete: Callable[[st
         elif not can_be_ignored(name):
             message = f"`{name}` cannot be ignored: the sidecar refuses such a patch"
             yield _warning(rules.BAD_IGNORE, message, span, "only advice and findings on manifests can be ignored")
-        elif complete(name) and (id(ignore), name) not in used:
+        elif complete(name) and (_file(ignore), name, ignore.start, ignore.end) not in used:
             yield _warning(rules.UNUSED_IGNORE, f"no finding of `{name}` here", span, "take the comment out")
 
 
