@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 
 from .record import record
 from .source import Span
@@ -87,19 +88,40 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 
 _MOST_COMPARED, _LONGEST_COMPARED = 1000, 200
+_LEAST_LIKE = 0.6
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name``, or None where none is near enough to be a typing slip."""
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher
 
     by_lower = {c.lower(): c for c in known}
-    if name.lower() in by_lower:
-        return by_lower[name.lower()]
+    written = name.lower()
+    if written in by_lower:
+        return by_lower[written]
     if len(by_lower) > _MOST_COMPARED or len(name) > _LONGEST_COMPARED:
         return None  # to compare them takes long, and a patch may have thousands of errors
-    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+    matcher, letters = SequenceMatcher(b=written), _letters(written)
+    best, nearest = _LEAST_LIKE, ""
+    for one in by_lower:
+        # at most so many characters are the same: to find out how many takes long
+        theirs, both = _letters(one), len(one) + len(written)
+        alike = min(len(one) - (theirs & ~letters).bit_count(), len(written) - (letters & ~theirs).bit_count())
+        if 2 * alike < best * both:
+            continue
+        matcher.set_seq1(one)
+        if matcher.quick_ratio() >= best:
+            best, nearest = max((best, nearest), (matcher.ratio(), one))
+    return by_lower.get(nearest)
+
+
+@lru_cache(maxsize=4096)
+def _letters(text: str) -> int:
+    """The characters that a text has, as bits; some share one."""
+    bits = 0
+    for character in text:
+        bits |= 1 << (ord(character) & 63)
+    return bits
 
 
 def did_you_mean(name: str, known: Iterable[str], what: str = "known") -> str:

@@ -18,11 +18,15 @@ from .source import SourceFile, Span
 
 @record
 class Loaded:
-    """``files`` are the patch files found; ``program`` is None where there is none, or a diagnostic is an error."""
+    """``files`` are the patch files found; ``program`` is None where there is none, or a diagnostic is an error.
+
+    ``sources`` are their texts, where somebody wants them afterwards.
+    """
 
     files: tuple[Path, ...]
     program: Program | None
     diagnostics: tuple[Diagnostic, ...]
+    sources: tuple[SourceFile, ...] = ()
 
 
 def load(files: Sequence[Path]) -> Loaded:

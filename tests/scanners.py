@@ -439,7 +439,6 @@ NO_SCANNERS = {
             "shim/frames.py",
             "shim/log.py",
             "shim/memory.py",
-            "shim/pod.py",
             "shim/programs.py",
         ],
         "waits for processes, or reads what they send",

@@ -13,6 +13,8 @@ from expressions import ROOT, SOURCES, Expression, expressions
 from growth import pairs, steep, texts
 from scanners import NO_SCANNERS, SCANNERS, Scanner
 
+from patchlang.grammar.index import versions
+from patchlang.validation import ignores
 from patchlang.validation.discovery import Input
 from patchlang.validation.options import Options
 from patchlang.validation.unit import check
@@ -49,6 +51,27 @@ FILES = {
     "a union of searches": (HEAD + '  domain:\n    - {op: set, value: a, path: "//*', "|//*", '"}\n'),
     "comments that ignore": (HEAD + "  domain:\n", "    # patchlang: ignore[PL301] x\n" + EDIT, ""),
     "unknown names": (HEAD + "  domain:\n", ASKING % "variables.x == 'a'", ""),
+    "comments on one line": (HEAD + "  domain:\n", "    # patchlang: ignore[PL301] x\n", EDIT),
+    "rules in one comment": (HEAD + "  domain:\n    # patchlang: ignore[", "PL301,", "] x\n" + EDIT),
+    "comments behind edits": (
+        HEAD + "  domain:\n", EDIT.replace("/title", "/a[1]").rstrip() + " # patchlang: ignore[PL301] x\n", "",
+    ),
+    "edits with unions of searches": (
+        HEAD + "  domain:\n", EDIT.replace("/domain/title", "\"" + "|".join(["//*[@a]/@b"] * 20) + "\""), "",
+    ),
+    "unknown elements": (HEAD + "  domain:\n", EDIT.replace("/title", "/devices/dist/a"), ""),
+    "searches for unknown elements": (HEAD + "  domain:\n", EDIT.replace("/domain/title", "//dist"), ""),
+    "findings in one text": (
+        HEAD + "  domain:\n    - {op: add, path: /domain/devices, xml: \"", "<disk type='fil'/>", "\"}\n",
+    ),
+    "errors in one text": (HEAD + "  domain:\n    - {op: set, path: /a, value: '", "$[ vmi.nam ] ", "'}\n"),
+    "edits that take away and make": (
+        HEAD + "  domain:\n", "    - {op: remove, path: //sound}\n" + ASKING % "vmi.metadata.name == 'a'", "",
+    ),
+    "texts of cloud-init data": (
+        HEAD + "  cloudInit:\n    - {op: ensure, target: userData, path: /a, value: [", "'vmi.name ${a}', ", "]}\n",
+    ),
+    "one key after another": (HEAD + "  domain:\n    - {op: set", ", b: 1", "}\n"),
     "computed parts": (HEAD + "  domain:\n    - {op: set, path: /a, value: '", "$[ vmi.metadata.name ] ", "'}\n"),
 }  # fmt: skip
 
@@ -56,7 +79,8 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_is_checked_in_linear_time(name: str) -> None:
     def validate(text: str) -> None:
-        check([Input("patch.yaml", named=True, data=text.encode())], Options())
+        found = check([Input("patch.yaml", named=True, data=text.encode())], Options(libvirt=versions()[-1]))
+        ignores.apply(found.diagnostics, found.ignores, lambda _file, _rule: True)
 
     found = steep(validate, [FILES[name]], 1000 if name == "a union of searches" else 10_000)
     assert found is None, f"times for four times the size: {found}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from ..compile import Program
 from ..default_paths import SYSTEM_SCHEMAS
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..extract import read_domain, read_vmi
+from ..load import Loaded, decode_source
 from ..podfacts import Given, check_declared
 from ..record import replace
 from ..render import printable
@@ -22,6 +23,9 @@ from .common import ENVIRONMENT, STDIN, Failed, load_patches, not_loaded, read_i
 
 # the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
 SIDECAR_TAKES = 1 << 20
+_CHARACTERS_OF_A_NODE = 100
+# nodes in a domain for which searches may be nested two deep
+_SMALL = 300
 
 
 @click.command()
@@ -100,6 +104,7 @@ def apply(
     outcome: Outcome | CloudInitOutcome
     if domain is not None:
         outcome = _patch_domain(loaded.program, before, vmi_json, pod, schemas)
+        report(_costly(loaded, before))
         edited, alone, given = loaded.program.edits_domain, "cloud-init data", "a domain"
     else:
         outcome = engine.patch_cloud_init(loaded.program, before, b"", vmi_json, pod=pod)
@@ -145,6 +150,17 @@ def _patch_domain(program: Program, domain: bytes, vmi: bytes, pod: Given, schem
         report([e.diagnostic])
         raise Failed(ENVIRONMENT) from None
     return patch_domain_checked(schema, program, domain, vmi, pod=pod)
+
+
+def _costly(loaded: Loaded, domain: bytes) -> Iterator[Diagnostic]:
+    """Advice on XPaths that take long in this very domain; texts count by their length."""
+    from ..lint.paths import costly_here
+
+    nodes = domain.count(b"<") - domain.count(b"</") + domain.count(b"=") + len(domain) // _CHARACTERS_OF_A_NODE
+    if nodes > _SMALL:
+        for source in loaded.sources:
+            for patch in decode_source(source)[0]:
+                yield from costly_here(patch, nodes)
 
 
 def _given(facts: Sequence[str], declared: frozenset[str]) -> Given:

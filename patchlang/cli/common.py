@@ -32,7 +32,7 @@ def load_patches(paths: Sequence[Path]) -> Loaded:
     """The patches that the paths name; ``-`` is standard input."""
     sources, errors = read_patches(paths)
     program, diagnostics = load_sources(sources, errors, named={_STDIN_NAME, *map(str, paths)})
-    return Loaded(tuple(Path(source.name) for source in sources), program, diagnostics)
+    return Loaded(tuple(Path(source.name) for source in sources), program, diagnostics, tuple(sources))
 
 
 def read_patches(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice, product
 
 from ..cel.syntax import tokens
@@ -13,13 +14,15 @@ from ..kubevirt.celtypes import Scope, typed
 from ..kubevirt.vmicheck import scope_in, scope_of_fragment
 from ..kubevirt.vmitypes import BOOLEAN, INTEGER, NUMBER, TEXT
 from ..lint import celtruth
+from ..lint.effort import Effort
 from ..lint.reading import cel, directives, template
-from ..record import record, replace
+from ..record import field, record, replace
 from ..source import Text
 from ..values import scalar_text
 from .texts import ANYTHING, DECIMAL, HEXADECIMAL, TRUE_OR_FALSE, WHOLE_NUMBER, Pieces
 
 _MOST = 64
+_OF_A_NODE = 3
 
 _KINDS = {INTEGER: WHOLE_NUMBER, NUMBER: DECIMAL, BOOLEAN: TRUE_OR_FALSE}
 
@@ -39,12 +42,14 @@ class Known:
     """What is known where a template is computed.
 
     ``scope`` has the types; ``variables`` are the expressions of the patch's variables, but for those that a condition
-    asks about; ``asked`` are the literals in conditions: what they stand for may never get so far.
+    asks about; ``asked`` are the literals in conditions: what they stand for may never get so far. To read expressions
+    spends ``effort``.
     """
 
     scope: Scope
     variables: Mapping[str, str]
     asked: frozenset[Literal] = frozenset()
+    effort: Effort = field(default_factory=Effort, compare=False, repr=False)
 
     def within(self, edit: model.Edit, *conditions: Text | None) -> Known:
         """What is known in an edit, behind conditions."""
@@ -56,14 +61,21 @@ class Known:
         return replace(known, scope=scope_of_fragment(patch, xml, known.scope))
 
     def _behind(self, conditions: Iterable[Text | None]) -> Known:
-        variables, asked = dict(self.variables), self.asked
-        for condition in conditions:
-            for node in walk(read) if condition is not None and (read := cel(condition.text)) is not None else ():
-                if isinstance(node, Ident):
-                    variables.pop(node.name.removeprefix("variables."), None)
-                elif isinstance(node, Literal):
-                    asked |= {node}
-        return Known(self.scope, variables, asked)
+        variables, asked = self.variables, self.asked
+        for condition in (one for one in conditions if one is not None):
+            names, literals = _asked(condition.text)
+            asked |= literals
+            if not names.isdisjoint(variables):
+                variables = {name: text for name, text in variables.items() if name not in names}
+        return replace(self, variables=variables, asked=asked)
+
+
+@lru_cache(maxsize=4096)
+def _asked(condition: str) -> tuple[frozenset[str], frozenset[Literal]]:
+    """The variables that a condition asks about, and the literals in it."""
+    nodes = list(walk(read)) if (read := cel(condition)) is not None else []
+    names = frozenset(node.name.removeprefix("variables.") for node in nodes if isinstance(node, Ident))
+    return names, frozenset(node for node in nodes if isinstance(node, Literal))
 
 
 # what an expression may come to, and the literal that it is
@@ -100,6 +112,7 @@ def outcomes(source: Text, start: int, end: int, written: str, known: Known) -> 
 
 def _of_expression(expression: Text, known: Known) -> _Possible:
     read = celtruth.read(expression.text, known.variables)
+    known.effort.spend(_OF_A_NODE * (sum(1 for _ in walk(read)) if read is not None else celtruth.MOST_NODES))
     found = [one for one in _possible(read, known) if one[1] not in known.asked] if read is not None else []
     return found if 0 < len(found) <= _MOST else [((ANYTHING,), None)]
 

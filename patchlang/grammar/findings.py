@@ -38,15 +38,13 @@ def unknown_element(version: str, name: str, places: Sequence[Place], start: int
     """An element that stands in none of the places; with ``below`` nowhere below them either."""
     where = f"below {_where(places)}" if below else f"in {_where(places)}"
     message = f"libvirt {version} knows no element `{name}` {where}"
-    found = [p for place in places for p in (place.below if below else place.elements.values())]
+    known = {name for place in places for name in (place.names_below if below else place.type.elements)}
     if any(name in place.attributes for place in places):
         help = f"it is an attribute: write `@{name}`"
-    elif prefixed := _prefixed(name, {p.name for p in found}):
+    elif prefixed := _prefixed(name, known):
         help = f"did you mean `{prefixed}`?{_BY_OP.get(prefixed, '')}"
     else:
-        help = _instead(
-            name, {p.name for p in found if not _is_extra(p)}, _elsewhere(name, places, "element"), "elements"
-        )
+        help = _instead(name, known, _elsewhere(name, places, "element"), "elements")
     return Finding(rules.UNKNOWN_ELEMENT, message, start, end, help)
 
 
@@ -152,10 +150,6 @@ def _elsewhere(name: str, places: Sequence[Place], kind: str) -> str | None:
     paths = list(dict.fromkeys(f"`{place.path}`" for place in found))
     more = ", …" if len(paths) > _PATHS else ""
     return f"`{written}` stands in {', '.join(paths[:_PATHS])}{more}" if paths else None
-
-
-def _is_extra(place: Place) -> bool:
-    return place.parent is not None and place.name not in place.parent.type.elements
 
 
 def _listed(names: Sequence[str]) -> str:

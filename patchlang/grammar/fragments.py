@@ -50,6 +50,7 @@ class _Checker:
             or any(parent.is_open or parent.kind not in _HOLDERS for parent in parents)
         ):
             return
+        self.dialect.effort.spend(len(parents))
         start, end = node.start, node.start + len(node.name)
         here = tuple(parent.elements[name] for parent in parents if name in parent.elements)
         if not here:

@@ -12,6 +12,7 @@ from ..diagnostics import Diagnostic, Severity, in_order
 from ..document import model
 from ..document.model import Role
 from ..kubevirt.vmicheck import scope_of
+from ..lint.effort import Effort, SpentError, unfinished
 from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
 from ..lint.reading import constant, expressions, filled, xpath_literals
@@ -35,15 +36,23 @@ _Located = tuple[Text, Finding]
 
 def check(patches: Iterable[model.Patch], version: str) -> list[Diagnostic]:
     """What the grammar of a libvirt, one of :func:`~patchlang.grammar.index.versions`, does not know in patches."""
-    found = (one for patch in patches if patch.spec.domain for one in _diagnostics(flat(patch, copies=True), version))
+    effort = Effort()
+    found: list[Diagnostic] = []
+    for patch in patches:
+        if patch.spec.domain and effort.left >= 0:
+            found += _diagnostics(flat(patch, copies=True), version, effort)
     return list(in_order(distinct(found)))
 
 
-def _diagnostics(patch: model.Patch, version: str) -> Iterator[Diagnostic]:
-    found = _Checker(patch, version).check()
+def _diagnostics(patch: model.Patch, version: str, effort: Effort) -> Iterator[Diagnostic]:
+    checker = _Checker(patch, version, effort)
+    found = checker.check()
     others: dict[str, list[list[_Located]]] = {}
-    if any(finding.severity is Severity.ERROR for part in found for _, finding in part):
-        others = {other: _Checker(patch, other).check() for other in versions() if other != version}
+    if checker.ended_at is None and any(finding.severity is Severity.ERROR for part in found for _, finding in part):
+        for other in versions():
+            asked = _Checker(patch, other, Effort(2 * (effort.most - effort.left)))
+            if other != version and (parts := asked.check()) and asked.ended_at is None:
+                others[other] = parts
     for number, part in enumerate(found):
         ours = {_key(*one) for one in part}
         for one in part:
@@ -53,6 +62,8 @@ def _diagnostics(patch: model.Patch, version: str) -> Iterator[Diagnostic]:
                 finding = _of_other_version(finding, version, knowing)
             span, name = text.span(finding.start, finding.end), patch.metadata.name.text
             yield Diagnostic(finding.rule, finding.message, span, finding.help, finding.severity, name)
+    if checker.ended_at is not None:
+        yield unfinished(patch, checker.ended_at, f"the grammar of libvirt {version}")
 
 
 def _is_known(one: _Located, ours: set[tuple[int, int]], others: Sequence[_Located]) -> bool:
@@ -91,26 +102,33 @@ def _of_other_version(finding: Finding, version: str, knowing: Sequence[str]) ->
 class _Checker:
     """Checks one patch; each finding comes with the text it is in."""
 
-    def __init__(self, patch: model.Patch, version: str) -> None:
+    def __init__(self, patch: model.Patch, version: str, effort: Effort) -> None:
         self.patch = patch
         own = {prefix.text: uri.text for prefix, uri in patch.spec.namespaces}
-        self.dialect = Dialect(unfolding(version), tuple({**BUILT_IN_NAMESPACES, **own}.items()))
-        self.outside = self.known = Known(scope_of(patch, None), variables_of(patch).texts)
+        self.dialect = Dialect(unfolding(version), tuple({**BUILT_IN_NAMESPACES, **own}.items()), effort)
+        self.outside = self.known = Known(scope_of(patch, None), variables_of(patch).texts, effort=effort)
         self.found: list[_Located] = []
+        self.ended_at: model.DomainEdit | None = None
 
     @property
     def document(self) -> Places:
         return (self.dialect.unfolding.document,)
 
     def check(self) -> list[list[_Located]]:
-        """What is found in the patch's own expressions, then in each edit."""
+        """What is found in the patch's own expressions, then in each edit.
+
+        ``ended_at`` is then the edit at which there was too much to look at.
+        """
         spec = self.patch.spec
-        self._cel((spec.when, spec.variables), self.document)
-        found = [self.found]
-        for edit in spec.domain:
-            self.found = []
-            self._edit(edit)
-            found.append(self.found)
+        found, edit = [self.found], spec.domain[0]
+        try:
+            self._cel((spec.when, spec.variables), self.document)
+            for edit in spec.domain:
+                self.found = []
+                found.append(self.found)
+                self._edit(edit)
+        except SpentError:
+            self.ended_at = edit
         return found
 
     # -- edits -----------------------------------------------------------------------------------------------------

@@ -88,6 +88,11 @@ class Place:
             pending += new
 
     @property
+    def names_below(self) -> frozenset[str]:
+        """The names that libvirt's grammar itself has below it."""
+        return self.unfolding.names_below(self)
+
+    @property
     def may_stand_deeper(self) -> bool:
         """Is it in itself again, so that what is above it may be more than its ancestors?"""
         return self.type in self.unfolding.recursive
@@ -104,6 +109,7 @@ class Unfolding:
         self._recursive: frozenset[Type] | None = None
         self._holders: dict[str, list[Place]] | None = None
         self._named: dict[Place, dict[str, list[Place]]] = {}
+        self._names: dict[Place, frozenset[str]] = {}
         self.document = Place("document", "", None, Type({"domain": 0}, {}, NOTHING, False), self)
 
     def named_below(self, place: Place, name: str) -> list[Place]:
@@ -113,6 +119,11 @@ class Unfolding:
             for one in place.below:
                 named.setdefault(one.name, []).append(one)
         return self._named[place].get(name, [])
+
+    def names_below(self, place: Place) -> frozenset[str]:
+        if place not in self._names:
+            self._names[place] = frozenset(name for one in (place, *place.below) for name in one.type.elements)
+        return self._names[place]
 
     @property
     def recursive(self) -> frozenset[Type]:

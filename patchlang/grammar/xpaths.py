@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from .. import rules
 from ..diagnostics import Severity
+from ..lint.effort import Effort
 from ..record import field, record
 from ..xpath.parser import XPathSyntaxError, parse
 from ..xpath.tree import Binary, Call, Expr, Literal, Number, Path, Step
@@ -23,6 +24,8 @@ from .texts import ANYTHING, Unknown, fits
 
 # stands for each character of what is computed; a path with it can be parsed, and its places are those of the text
 FILLER = "\ud7fb"
+# what takes longer than a look at a place: to say what was meant, to name a place or what is in it
+_OF_A_FINDING, _OF_A_PATH = 800, 10
 
 
 @record
@@ -45,10 +48,11 @@ class ComputedText:
 
 @record
 class Dialect:
-    """The grammar, and the prefixes of a patch as pairs of prefix and namespace."""
+    """The grammar, and the prefixes of a patch as pairs of prefix and namespace; what reads them spends ``effort``."""
 
     unfolding: Unfolding
     namespaces: tuple[tuple[str, str], ...]
+    effort: Effort = field(default_factory=Effort, compare=False, repr=False)
 
     def name(self, written: str) -> str | None:
         """A name with libvirt's prefix; None for one that is foreign to it or computed."""
@@ -103,7 +107,9 @@ class _Reader:
                     self.places(condition, start)
                 return self._steps(start, expr.steps, top)
             case Binary(operator="|"):
+                # a union of unions is as deep as it is long: what is on its right is new each time
                 sides = [self.places(side, context, top=top) for side in (expr.left, expr.right)]
+                self._look(sum(len(places or ()) for places in sides))
                 return unique(place for places in sides for place in places or (OPEN,))
             case Binary(operator="=" | "!="):
                 left, right = self._side(expr.left, context), self._side(expr.right, context)
@@ -131,7 +137,12 @@ class _Reader:
                 self.places(predicate, places)
         return places
 
+    def _look(self, at: int) -> None:
+        """So many places are about to be looked at. Raises SpentError."""
+        self.dialect.effort.spend(at)
+
     def _step(self, places: Places, step: Step, search: Step | None, top: bool) -> Places:
+        self._look(len(places))
         axis = step.axis
         if search is not None:
             if axis == "child":
@@ -146,17 +157,21 @@ class _Reader:
             return found or (OPEN,)
         if step.test == "node()":
             return (OPEN,)  # a comment, say
+        self._look(_OF_A_FINDING + _OF_A_PATH * len(places))
         self.found.append(self._nothing(places, axis, step))
         return (OPEN,)
 
     def _tested(self, place: Place, axis: str, test: str) -> Iterator[Place]:
         name = None if test.endswith(("*", ")")) else self.dialect.name(test)
         if name is not None and axis == "descendant" and place is not OPEN and not place.is_open:
-            yield from place.unfolding.named_below(place, name)
+            named = place.unfolding.named_below(place, name)
+            self._look(len(named))
+            yield from named
             return
         principal = "attribute" if axis == "attribute" else "element"
         prefix = self.dialect.name(test) if test.endswith(":*") else None
         for node in along(place, axis):
+            self._look(1)
             if node is OPEN:
                 # what is searched for by a name without a prefix does not stand in metadata
                 if name is None or place.is_open or axis not in SEARCHES:
@@ -226,6 +241,7 @@ class _Reader:
             return
         if places is None or OPEN in places:
             return
+        self._look(_OF_A_PATH * len(places))
         match other:
             case Literal(value=value) if FILLER in value:
                 self.computed.append(ComputedText(value, other.start + 1, places))

@@ -10,6 +10,7 @@ from ..diagnostics import Diagnostic, in_order
 from ..document import model
 from ..document.model import Role
 from ..lint.effects import last_names, made_names, zone
+from ..lint.effort import Effort, SpentError, unfinished
 from ..lint.guards import Zone
 from ..lint.nested import distinct, flat
 from ..lint.reading import advice
@@ -25,17 +26,24 @@ FIRST_WITH_PLUGINS = "1.9"
 
 def advise(patches: Iterable[model.Patch], release: str, *, plugins: bool) -> list[Diagnostic]:
     """What a KubeVirt release loses of the patches' work; ``plugins``: there are Plugins in the cluster."""
-    all_flat = (flat(patch, copies=True) for patch in patches)
-    found = (one for patch in all_flat for one in _of_patch(patch, release, plugins=plugins))
+    effort = Effort()
+    found: list[Diagnostic] = []
+    for patch in patches:
+        if effort.left >= 0:
+            found += _of_patch(flat(patch, copies=True), release, effort, plugins=plugins)
     return list(in_order(distinct(found)))
 
 
-def _of_patch(patch: model.Patch, release: str, *, plugins: bool) -> Iterator[Diagnostic]:
+def _of_patch(patch: model.Patch, release: str, effort: Effort, *, plugins: bool) -> Iterator[Diagnostic]:
     yield from unreadable(patch)
     yield from dropped_alias(patch)
     others = _Others(patch)
     for edit in patch.spec.domain:
-        unknown = lost(patch, edit, structs.domain(release))
+        try:
+            unknown = lost(patch, edit, structs.domain(release), effort)
+        except SpentError:
+            yield unfinished(patch, edit, "what KubeVirt keeps")
+            return
         if unknown and zone(patch, edit) is not Zone.ELSEWHERE and not others.help(edit, unknown):
             yield from _in_next_run(patch, edit, release, unknown[0])
         if plugins:

@@ -14,6 +14,7 @@ from ..document import model
 from ..document.model import Role
 from ..domain.qemuargs import QEMU_NAMESPACE
 from ..lint.effects import namespaces
+from ..lint.effort import Effort
 from ..lint.fragments import FragmentNode, read
 from ..lint.reading import constant, filled, locations_of
 from ..lint.roles import has, is_beside, parts, texts
@@ -40,21 +41,24 @@ class StructPlace(NamedTuple):
 # None: nobody can tell where; empty: nowhere that is known
 StructPlaces = Sequence[StructPlace] | None
 _LEAF = Struct(text=True)
+_OF_A_RESULT = 3
+"""What a place that a path leads to takes, beside one that is looked at."""
 
 
-def lost(patch: model.Patch, edit: model.DomainEdit, domain: Struct) -> list[Lost]:
-    """What an edit writes that the structs do not know, in the order of its text."""
-    reader = _Reader(patch, edit, domain)
+def lost(patch: model.Patch, edit: model.DomainEdit, domain: Struct, effort: Effort) -> list[Lost]:
+    """What an edit writes that the structs do not know, in the order of its text. Raises SpentError."""
+    reader = _Reader(patch, edit, domain, effort)
     reader.read()
     return reader.found
 
 
 class _Reader:
-    def __init__(self, patch: model.Patch, edit: model.DomainEdit, domain: Struct) -> None:
+    def __init__(self, patch: model.Patch, edit: model.DomainEdit, domain: Struct, effort: Effort) -> None:
         self.patch = patch
         self.edit = edit
         self.document: StructPlaces = [StructPlace("", Struct(children={"domain": domain}))]
         self.found: list[Lost] = []
+        self.effort = effort
         self._namespaces = namespaces(patch)
         self._below: dict[tuple[int, ...], list[StructPlace]] = {}
 
@@ -97,19 +101,21 @@ class _Reader:
     def path(self, text: Text, start: StructPlaces, *, made: bool = False, parents: bool = False) -> StructPlaces:
         """Where a path leads; ``made``: predicates name what is written, too."""
         paths = locations_of(text)
-        found: list[StructPlace] = []
+        found: dict[tuple[str, int], StructPlace] = {}
         for path in paths:
             ends = self.steps(text, path, start, made=made, parents=parents)
             if ends is None:
                 return None
-            found += ends
-        return found if paths else None
+            self.effort.spend(_OF_A_RESULT * len(ends))
+            found |= {(place.name, id(place.struct)): place for place in ends}
+        return list(found.values()) if paths else None
 
     def steps(self, text: Text, path: Path, start: StructPlaces, *, made: bool, parents: bool) -> StructPlaces:
         places, above = start, start
         for step in path.steps:
             if not places:
                 return places
+            self.effort.spend(len(places))
             if step.axis == "self" and step.test == "node()":
                 continue
             if step.abbreviated:
@@ -200,6 +206,7 @@ class _Reader:
     def element(
         self, xml: model.Fragment, node: FragmentNode, parents: Sequence[StructPlace], scope: dict[str, str]
     ) -> None:
+        self.effort.spend(len(parents))
         scope = {**scope, **node.declared}
         prefix, _, local = node.name.rpartition(":")
         name = _known(scope.get(prefix), local)

@@ -8,7 +8,6 @@ type to CEL; that annotations, labels and names are texts is known here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 
 from ..cel.tree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
 from ..xpath.tree import result_kind
@@ -48,12 +47,7 @@ def read(text: str, variables: Mapping[str, str], most: int = MOST_NODES) -> Nod
 
     None where CEL does not take it, or the variables unfold into more than ``most`` nodes.
     """
-    return _read(text, tuple(variables.items()))
-
-
-@lru_cache(maxsize=1024)
-def _read(text: str, written: tuple[tuple[str, str], ...]) -> Node | None:
-    found, variables = cel(text), dict(written)
+    found = cel(text)
     try:
         return None if found is None else _Unfolding(variables, most).unfolded(found, 0, 0)
     except _TooBigError:

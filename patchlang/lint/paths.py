@@ -24,6 +24,9 @@ _WIDE_AXES = frozenset({
 _NUMBER = re.compile(r"\s*-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
 MAX_DEGREE = 2
 """Nested searches that nobody need be told of: a domain has some hundred nodes."""
+MOST_STEPS = 30_000_000
+"""In one domain: a sidecar with little of a processor needs some seconds for them."""
+_SEARCH_ONCE = "write the path from the root without `//` in predicates, or put an inner search into a variable"
 _POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
@@ -173,8 +176,19 @@ def costly_xpath(patch: model.Patch) -> Iterator[Diagnostic]:
                 f"searches of the whole document are nested {nested} deep: for a domain of n nodes it takes about "
                 f"n{_POWERS[min(nested, 9)]} steps, and the sidecar ends a run that is late"
             )
-            help = "write the path from the root without `//` in predicates, or put an inner search into a variable"
-            yield advice(patch, rules.COSTLY_XPATH, message, query.source.span(), help)
+            yield advice(patch, rules.COSTLY_XPATH, message, query.source.span(), _SEARCH_ONCE)
+
+
+def costly_here(patch: model.Patch, nodes: int) -> Iterator[Diagnostic]:
+    """Searches in searches that take long in a domain of so many nodes."""
+    for query in queries(patch):
+        nested = degree(query.tree)
+        if nested > 1 and nodes**nested > MOST_STEPS:
+            message = (
+                f"in this domain of about {nodes} nodes, searches that are nested {nested} deep take about "
+                f"{nodes}{_POWERS[min(nested, 9)]} steps, and the sidecar ends a run that is late"
+            )
+            yield advice(patch, rules.COSTLY_XPATH, message, query.source.span(), _SEARCH_ONCE)
 
 
 def degree(expr: Expr) -> int:
