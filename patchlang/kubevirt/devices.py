@@ -7,6 +7,7 @@ whether there is one. libvirt keeps the aliases that :data:`USER_ALIAS` describe
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -51,8 +52,10 @@ def unreadable(patch: model.Patch) -> Iterator[Diagnostic]:
     What ``merge`` writes is taken for a device of its own where it has a ``source``: else one that is there is changed.
     Where another edit of the patch makes one, that is taken for the missing one.
     """
-    for edit in patch.spec.domain:
-        others = {name for other in patch.spec.domain if other is not edit for name in _written(patch, other)}
+    written = [set(_written(edit)) for edit in patch.spec.domain]
+    times = Counter(name for names in written for name in names)
+    for edit, own in zip(patch.spec.domain, written, strict=True):
+        others = {name for name in times if times[name] > (name in own)}
         for text, node, whole in _devices(edit):
             if not whole and not any(child.name == "source" for child in node.nodes):
                 continue
@@ -145,7 +148,7 @@ def _compared(predicate: Expr) -> Iterator[tuple[int, int]]:
             yield literal.start + 1, literal.end - 1
 
 
-def _written(patch: model.Patch, edit: model.DomainEdit) -> Iterator[str]:
+def _written(edit: model.DomainEdit) -> Iterator[str]:
     """Whether an edit writes aliases or MAC addresses of devices that are there: the names of these."""
     for path in texts(edit, model.ConstructivePath, Role.MAKES):
         for location in locations_of(path):

@@ -134,12 +134,15 @@ class _Survey:
     def __init__(self, patch: model.Patch) -> None:
         self.made = [made_names(patch, edit) for edit in patch.spec.domain]
         self.times = Counter(name for one in self.made for name in one)
-        # those with plain names by their names, so that big patches take no longer than they must
+        # by a name that a place must have, or by all of them, so that big patches take no longer than they must
         self._plain: dict[Steps, list[_Taken]] = {}
-        self._others: list[_Taken] = []
+        self._others: dict[str, list[_Taken]] = {}
         for taken in _all_taken(patch):
-            plain = not taken.anywhere and "*" not in taken.names
-            (self._plain.setdefault(taken.names, []) if plain else self._others).append(taken)
+            if not taken.anywhere and "*" not in taken.names:
+                self._plain.setdefault(taken.names, []).append(taken)
+            else:
+                named = taken.names[-1:] if taken.anywhere else tuple(name for name in taken.names if name != "*")
+                self._others.setdefault(named[-1] if named else "*", []).append(taken)
 
     def is_made_anew(self, number: int, place: Steps) -> bool:
         """Whether an edit before this one takes away what is at a place, or something above it."""
@@ -156,7 +159,8 @@ class _Survey:
     def _covering(self, place: Steps) -> Iterator[_Taken]:
         for end in range(1, len(place) + 1):
             yield from (taken for taken in self._plain.get(place[:end], ()) if taken.covers(place))
-        yield from (taken for taken in self._others if taken.covers(place))
+        for name in dict.fromkeys((*place, "*")):
+            yield from (taken for taken in self._others.get(name, ()) if taken.covers(place))
 
 
 def _all_taken(patch: model.Patch) -> Iterator[_Taken]:
