@@ -118,6 +118,7 @@ SAMPLES: dict[str, Sequence[Any]] = {
     r"f'{word}\\b'": [r"all\b"],  # cel/messages.py
     r"f'--{re.escape(boundary)}(--)?[ \\t]*'": ["--X(--)?[ \t]*"],  # cloudinit/mime.py
     r"f'(?<!\\w){re.escape(name)}(?!\\w)'": [r"(?<!\w)name(?!\w)"],  # quoting.py
+    r"f'(?<![\\w.:-]){re.escape(value)}(?![\\w.:-])'": [r"(?<![\w.:-])value(?![\w.:-])"],  # rng/check.py
     "self.pattern": [],  # patterns.py: what is made there is given to `pattern`
     "text": [made.pattern for made in libyaml._DIFFERING],
 }
