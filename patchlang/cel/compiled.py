@@ -134,7 +134,7 @@ class Compiled:
 
     def open_optional(self, names: Names) -> None:
         """Take an optional as a result. Python cannot look into one, CEL can."""
-        opened = f"cel.bind(o, ({self.source.text}\n), o.hasValue() ? [o.value()] : [])"
+        opened = f"cel.bind(o, dyn({self.source.text}\n), o.hasValue() ? [o.value()] : [])"
         self._listed = compile_expression(Text(opened, lambda _start, _end: self.source.span()), names)
 
     def _convert(self, value: cel.Value) -> Any:
