@@ -34,6 +34,19 @@ PATCHES = Path(__file__).parents[1] / "examples" / "corpus"
 NAMESPACES = {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
 MODELINE = "# yaml-language-server: $schema=../../patchlang/patch.schema.json"
 
+# lines of all patches, comments aside, before the language had `within`, optional parts of fragments and places
+LINES_BEFORE = 1513
+LONGEST_BEFORE = {
+    "pci-topology-groups": 73,
+    "hostdev-multifunction-clone": 45,
+    "nic-passt-binding": 44,
+    "macos-composite": 40,
+    "disk-qos-json-by-position": 39,
+}
+MAX_LINES, MAX_COLUMNS = 30, 120
+# patches that are longer, with their lines
+LONGER = {"pci-topology-groups": 48, "hostdev-multifunction-clone": 31}
+
 # cases whose second run on their own result may change it, each with the reason
 NOT_IDEMPOTENT: dict[str, str] = {}
 
@@ -288,3 +301,23 @@ def test_a_patch_names_its_schema_and_says_what_it_does(path: Path) -> None:
     assert comment.startswith("# ")
     assert comment.endswith(".")
     assert first == "apiVersion: patchlang/v1"
+
+
+@cache
+def lengths() -> dict[str, int]:
+    """Lines of each patch, without comments and empty ones."""
+    return {
+        path.stem: sum(line.strip()[:1] not in ("", "#") for line in path.read_text().splitlines())
+        for path in PATCHES.glob("*.yaml")
+    }
+
+
+def test_patches_are_short() -> None:
+    assert sum(lengths().values()) <= 0.75 * LINES_BEFORE
+    assert {name: lines for name, lines in lengths().items() if lines > LONGER.get(name, MAX_LINES)} == {}
+    assert sum(lengths()[name] for name in LONGEST_BEFORE) <= 0.66 * sum(LONGEST_BEFORE.values())
+
+
+@pytest.mark.parametrize("path", sorted(PATCHES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_line_of_a_patch_is_long(path: Path) -> None:
+    assert [line for line in path.read_text().splitlines() if len(line) > MAX_COLUMNS] == []
