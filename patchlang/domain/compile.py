@@ -29,7 +29,7 @@ from .ops import DomainOp, Targets
 from .placement import Placement
 from .qemuargs import QemuArgsOp
 from .relocate import RelocateOp
-from .within import Edits, WithinOp
+from .within import Edits, InsideOp, WithinOp
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
@@ -81,6 +81,10 @@ class DomainOps:
         self.known = context.xpath_names(loop=self.loop)
 
     def compile(self) -> DomainOp:
+        op = self.protecting()
+        return InsideOp(op, lambda: self.edit.span) if self.nested else op
+
+    def protecting(self) -> DomainOp:
         edit, op = self.edit, self.op()
         if edit.allow_protected or self.copy or isinstance(edit, model.Test | model.Within):
             return op

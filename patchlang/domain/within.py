@@ -13,10 +13,25 @@ from ..record import record, replace
 from ..result import Effect
 from ..run_scope import Scope
 from ..xpath.match import Match
+from .guarded import LazySpan
 from .ops import DomainOp, Targets, facts_of, only_elements
 from .tree import DomainTree
 
 Edits = tuple[CompiledEdit[DomainOp], ...]
+
+
+@record
+class InsideOp:
+    """An op of an edit inside a node, which has to be there still each time it is done."""
+
+    op: DomainOp
+    edit: LazySpan
+
+    def apply(self, tree: DomainTree, scope: Scope) -> Effect:
+        if _top(scope.context) is not tree.root:
+            message = "an earlier edit or item has removed the node that this edit works in"
+            raise fail(rules.WRONG_NODE, message, self.edit(), "place it before the edit that removes the node")
+        return self.op.apply(tree, scope)
 
 
 @record
@@ -41,9 +56,6 @@ def run_inside(edits: Edits, node: etree._Element, index: int, tree: DomainTree,
     traces = scope.inner
     with scope.at(node, partial(facts_of, Match(node), index)):
         for edit, trace in zip(edits, traces, strict=True):
-            if _top(node) is not tree.root:
-                message = "an edit before this one has taken away the node in which it is to be done"
-                raise fail(rules.WRONG_NODE, message, edit.span, "put it before that one")
             try:
                 run_edit(edit, tree, scope, trace)
             except PatchError as e:
