@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from . import rules
@@ -14,6 +14,9 @@ from .document.decode import NOT_TAKEN, model_fields
 from .document.field_help import field_help
 from .record import MISSING, Field, record
 from .schema import first_paragraph, options
+
+_HERE = Path(__file__).parent
+
 
 STAGES = {
     "PL0": "the file",
@@ -63,7 +66,7 @@ def all_rules() -> dict[str, Rule]:
 @cache
 def page(rule: Rule) -> Page:
     """The page of a rule. FileNotFoundError where it has none."""
-    text = (files(__package__) / "pages" / f"{rule.id}.md").read_text(encoding="utf-8")
+    text = (_HERE / "pages" / f"{rule.id}.md").read_text(encoding="utf-8")
     summary = text.split("\n\n")[1]
     return Page(rule, " ".join(summary.split()), text)
 

@@ -15,7 +15,7 @@ from jsonschema import Draft4Validator
 from test_cases import Finished, patchlang
 
 from patchlang.diagnostics import Diagnostic, Rule, Severity
-from patchlang.formats import FORMATS
+from patchlang.formats import FORMATS, make
 from patchlang.formats.text import summary
 from patchlang.source import SourceFile, Span
 from patchlang.validation.report import Held, report
@@ -227,9 +227,9 @@ def test_related_places_and_severities() -> None:
     diagnostic = Diagnostic(rule, "50%\nof it", Span(source, 4, 7), "help\nit", Severity.WARNING, "p", related)
     checked = report([Held("a.yaml", 1)], [diagnostic])
     written = {}
-    for name, form in FORMATS.items():
+    for name in FORMATS:
         out = io.StringIO()
-        writer = form(out)
+        writer = make(name, out)
         for file in checked:
             writer.add(file)
         writer.finish(checked.totals(strict=False))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from ..patterns import pattern
 from .tree import Call, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select
 
 _OPERATORS = {
@@ -11,7 +10,7 @@ _OPERATORS = {
     "_*_": 6, "_/_": 6, "_%_": 6,
 }  # fmt: skip
 _TERNARY, _UNARY, _PRIMARY = 1, 7, 8
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 

@@ -8,34 +8,46 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
 import click
 
 from .. import __version__
-from ..render import printable
-from .apply import apply
-from .common import ENVIRONMENT, USAGE
-from .completion import completion
-from .explain import explain
-from .manifest import manifest
-from .schema import schema
-from .test import test
-from .validate import validate
+from .status import ENVIRONMENT, USAGE
+
+# what `--help` says of each is here, so that it need not load them all
+COMMANDS = {
+    "apply": "Apply patches to a domain or to cloud-init data, offline.",
+    "completion": "Print what a shell needs to complete commands, options and files.",
+    "explain": "Explain a finding, an op or a part of a patch.",
+    "manifest": "Print the ConfigMap for patch files, and the annotation that has a sidecar read it.",
+    "schema": "Print the JSON Schema (draft-07) of patch files, for editors.",
+    "test": "Run the tests (kind: PatchTest) in files, and in folders at any depth.",
+    "validate": "Check patch files, and the manifests that carry them.",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands, each loaded when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f".{cmd_name}", __name__), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="patchlang %(version)s")
 def cli() -> None:
     """Declared edits of libvirt domains and cloud-init data, as KubeVirt's hook sidecar applies them."""
-
-
-cli.add_command(apply)
-cli.add_command(completion)
-cli.add_command(explain)
-cli.add_command(manifest)
-cli.add_command(schema)
-cli.add_command(test)
-cli.add_command(validate)
 
 
 def main() -> None:
@@ -48,6 +60,8 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except click.ClickException as e:
+        from ..render import printable
+
         vars(e)["message"] = printable(e.message)
         e.show()
         sys.exit(USAGE)
@@ -59,6 +73,8 @@ def main() -> None:
         click.echo("patchlang: out of memory", err=True)
         sys.exit(ENVIRONMENT)
     except OSError as e:
+        from ..render import printable
+
         where = f"{e.filename}: " if e.filename else ""
         click.echo(f"patchlang: {printable(f'{where}{e.strerror or e}')}", err=True)
         sys.exit(ENVIRONMENT)

@@ -19,7 +19,8 @@ from ..podfacts import Given, check_declared
 from ..record import replace
 from ..render import printable
 from ..result import CloudInitOutcome, DocumentTrace, Outcome
-from .common import ENVIRONMENT, STDIN, Failed, load_patches, not_loaded, read_input, report, wants_colour
+from .common import STDIN, Failed, load_patches, not_loaded, read_input, report, wants_colour
+from .status import ENVIRONMENT
 
 # the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
 SIDECAR_TAKES = 1 << 20

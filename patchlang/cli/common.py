@@ -15,8 +15,8 @@ from ..files import MAX_FILE_BYTES, find_patch_files, read_source, source_of
 from ..load import Loaded, load_sources
 from ..render import render
 from ..source import SourceFile
+from .status import FINDINGS, USAGE
 
-FINDINGS, USAGE, ENVIRONMENT = 1, 2, 3
 STDIN = Path("-")
 _STDIN_NAME = "<stdin>"
 

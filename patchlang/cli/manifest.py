@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,12 +15,13 @@ from ..load import decode_source, load_sources
 from ..manifests.arguments import VERSIONS
 from ..manifests.machines import ANNOTATION
 from ..manifests.writing import annotation, config_map, in_load_order, joined, key_of
+from ..patterns import pattern
 from ..source import SourceFile
 from ..validation.discovery import Input
 from ..validation.run import validate_files
 from .common import Failed, not_loaded, read_patches, report
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HEAD = f"""\
 # The annotation that has KubeVirt start the sidecar. It belongs to a VirtualMachineInstance; in a VirtualMachine it
 # stands in `spec.template.metadata`.

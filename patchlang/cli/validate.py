@@ -12,7 +12,7 @@ from typing import BinaryIO, TextIO
 
 import click
 
-from ..formats import FORMATS, Format
+from ..formats import FORMATS, Format, make
 from ..formats.text import Text
 from ..grammar.index import named, versions
 from ..kubevirt.advice import FIRST_WITH_PLUGINS
@@ -23,7 +23,8 @@ from ..validation.processes import WorkerDied
 from ..validation.report import Report, Totals
 from ..validation.run import validate_files
 from ..validation.unit import MAX_MANIFEST_BYTES
-from .common import ENVIRONMENT, Failed, read_stdin, wants_colour
+from .common import Failed, read_stdin, wants_colour
+from .status import ENVIRONMENT
 
 
 def _libvirt(_: click.Context, __: click.Parameter, value: str) -> str | None:
@@ -132,7 +133,7 @@ def _write(report: Report, totals: Totals, form: Format) -> None:
 def _write_bytes(report: Report, totals: Totals, form: str, out: BinaryIO) -> None:
     """Writes UTF-8, whatever the terminal's encoding is; names of files may be no text at all."""
     stream = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace", newline="\n")
-    _write(report, totals, FORMATS[form](stream))
+    _write(report, totals, make(form, stream))
     stream.flush()
     stream.detach()
 

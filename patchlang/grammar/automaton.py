@@ -5,10 +5,10 @@ A text of which all is known is followed character by character, so no pattern t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cache
 
+from ..patterns import pattern
 from ..record import record
 
 # inclusive ranges of characters
@@ -19,7 +19,7 @@ _DIGITS: Ranges = (("0", "9"),)
 _SPACES: Ranges = (("\t", "\n"), ("\r", "\r"), (" ", " "))
 _IN_LINE: Ranges = (("\0", "\t"), ("\x0b", "\x0c"), ("\x0e", _LAST))
 _ESCAPED = {"n": (("\n", "\n"),), "t": (("\t", "\t"),), "r": (("\r", "\r"),), "d": _DIGITS, "s": _SPACES}
-_COUNTED = re.compile(r"\{(\d{1,3})(,(\d{0,3}))?\}")
+_COUNTED = pattern(r"\{(\d{1,3})(,(\d{0,3}))?\}")
 _MOST_STATES = 5000
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
 
 from .. import rules
 from ..diagnostics import Rule, Severity, closest
+from ..patterns import pattern
 from ..record import record
 from .index import Texts
 from .places import Place
@@ -18,7 +18,7 @@ _LONGEST = 60
 _PAIRS = (("yes", "no"), ("on", "off"))
 _YES, _NO = ("yes", "on"), ("no", "off")
 _BOOLEANS = {"true": _YES, "yes": _YES, "on": _YES, "false": _NO, "no": _NO, "off": _NO}
-_WITH_UNIT = re.compile(r"([0-9]+) ?([A-Za-z]{1,5}|%)")
+_WITH_UNIT = pattern(r"([0-9]+) ?([A-Za-z]{1,5}|%)")
 _PATHS = 3
 
 

@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..record import record
+
+_HERE = Path(__file__).parent
 
 
 @record
@@ -71,7 +73,7 @@ class Index:
 @cache
 def versions() -> tuple[str, ...]:
     """The versions there is an index of, the oldest first."""
-    names = (re.fullmatch(r"libvirt-([0-9.]+)\.json", file.name) for file in files(__package__).iterdir())
+    names = (re.fullmatch(r"libvirt-([0-9.]+)\.json", file.name) for file in _HERE.iterdir())
     return tuple(sorted((name[1] for name in names if name), key=lambda v: [int(part) for part in v.split(".")]))
 
 
@@ -111,4 +113,4 @@ def load(version: str) -> Index:
 
 
 def _text(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
+    return (_HERE / name).read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
@@ -17,6 +16,7 @@ from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
 from ..lint.reading import constant, expressions, filled, xpath_literals
 from ..lint.roles import is_beside, parts, selecting, texts
+from ..patterns import pattern
 from ..record import replace
 from ..source import Text
 from . import findings, fragments
@@ -28,7 +28,7 @@ from .places import OPEN, Place, unfolding
 from .texts import fits, shown
 from .xpaths import FILLER, ComputedText, Dialect, allowed, answer, check_value
 
-_NAMED = re.compile(r"(?:(.*)/)?([^/]+)")
+_NAMED = pattern(r"(?:(.*)/)?([^/]+)")
 
 # a finding, and the text it is in
 _Located = tuple[Text, Finding]

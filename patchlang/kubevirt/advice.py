@@ -18,7 +18,6 @@ from ..lint.roles import texts
 from . import structs
 from .devices import dropped_alias, unreadable
 from .losses import Lost, lost
-from .trial import Fate, fate
 
 FIRST_WITH_PLUGINS = "1.9"
 """The release in which KubeVirt's plugins came."""
@@ -75,6 +74,8 @@ def _in_next_run(patch: model.Patch, edit: model.DomainEdit, release: str, unkno
 
     Found by trying the edit by itself on a domain that its paths describe. What is lost and made again is no harm.
     """
+    from .trial import Fate, fate  # which loads the engine
+
     match fate(patch, edit, release):
         case Fate.LOST:
             message = f"{_loses(release, unknown)} before run 2 of a boot, and the edit is not done again"

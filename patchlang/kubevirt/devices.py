@@ -6,7 +6,6 @@ whether there is one. libvirt keeps the aliases that :data:`USER_ALIAS` describe
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,15 +18,16 @@ from ..libvirt_lists import MERGE_KEYS
 from ..lint.fragments import FragmentNode, read
 from ..lint.reading import advice, filled, locations_of, names
 from ..lint.roles import anchors, has, is_beside, texts
+from ..patterns import pattern
 from ..source import Text
 from ..xpath.tree import Binary, Expr, Literal, Path
 
-USER_ALIAS = re.compile(r"ua-[A-Za-z0-9_-]*")
+USER_ALIAS = pattern(r"ua-[A-Za-z0-9_-]*")
 
 # stands for each character of what is computed
 _COMPUTED = "\ue000"
 # an alias as far as it is written: what is computed may be anything
-_MAY_BE_USERS = re.compile(rf"(?:ua-|ua{_COMPUTED}|u{_COMPUTED}|{_COMPUTED})[A-Za-z0-9_{_COMPUTED}-]*")
+_MAY_BE_USERS = pattern(rf"(?:ua-|ua{_COMPUTED}|u{_COMPUTED}|{_COMPUTED})[A-Za-z0-9_{_COMPUTED}-]*")
 _READ = {
     "disk": (("alias", "name"),),
     "hostdev": (("alias", "name"),),

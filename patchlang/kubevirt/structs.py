@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..domain.qemuargs import QEMU_NAMESPACE
 from ..record import field, record
+
+_HERE = Path(__file__).parent
+
 
 Element: TypeAlias = Any
 
@@ -60,7 +63,7 @@ def _structs(known: set[tuple[str, str]]) -> Mapping[str, Struct]:
 
 @cache
 def _read() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(files(__package__).joinpath("structs.json").read_text())
+    read: dict[str, Any] = json.loads(_HERE.joinpath("structs.json").read_text())
     return read
 
 

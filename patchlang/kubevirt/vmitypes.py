@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from ..record import record
+
+_HERE = Path(__file__).parent
+
 
 ROOT = "VirtualMachineInstance"
 ANY, TEXT, INTEGER, NUMBER, BOOLEAN, NULL = "any", "string", "integer", "number", "boolean", "null"
@@ -81,7 +84,7 @@ def releases() -> tuple[str, ...]:
 
 @cache
 def _read() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(files(__package__).joinpath("vmi.json").read_text())
+    read: dict[str, Any] = json.loads(_HERE.joinpath("vmi.json").read_text())
     return read
 
 

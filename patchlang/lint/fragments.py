@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from xml.parsers import expat
 
+from ..patterns import pattern
 from ..record import field, record
 
-_ATTRIBUTE = re.compile(r"(?<!\s)\s++([^\s=/>]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')")
+_ATTRIBUTE = pattern(r"(?<!\s)\s++([^\s=/>]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')")
 
 
 @record(frozen=False)

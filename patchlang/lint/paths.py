@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from .. import rules
@@ -10,6 +9,7 @@ from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..libvirt_lists import MERGE_KEYS
+from ..patterns import pattern
 from ..xpath.tree import Binary, Call, Expr, Literal, Path, Step, VariableRef, result_kind, walk
 from .reading import PatchQuery, advice, locations, queries, shown
 from .roles import is_beside, role_of
@@ -21,7 +21,7 @@ _WIDE_AXES = frozenset({
     "ancestor", "ancestor-or-self", "descendant", "descendant-or-self", "following", "following-sibling", "preceding",
     "preceding-sibling",
 })  # fmt: skip
-_NUMBER = re.compile(r"\s*-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
+_NUMBER = pattern(r"\s*-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
 MAX_DEGREE = 2
 """Nested searches that nobody need be told of: a domain has some hundred nodes."""
 MOST_STEPS = 30_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from ..cel.template import ComputedPiece, part_of, pieces
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
 from ..document import model
 from ..domain.directives import PREFIX, blanked, start_tags
+from ..patterns import pattern
 from ..record import fields, is_record
 from ..source import Span, Text
 from ..xpath.parser import XPathSyntaxError, parse
@@ -232,7 +232,7 @@ def quoted(token: cel_syntax.Token | None, text: str) -> int | None:
     return token.start + quote.end()
 
 
-_QUOTE = re.compile(r"[rR]?('''|\"\"\"|'|\")")
+_QUOTE = pattern(r"[rR]?('''|\"\"\"|'|\")")
 
 
 def locations(expr: Expr) -> tuple[Path, ...]:

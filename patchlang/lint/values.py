@@ -12,19 +12,20 @@ from ..cel.template import LiteralPiece
 from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
+from ..patterns import pattern
 from ..source import Span, Text
 from ..xpath.tree import Literal, walk
 from .reading import TEMPLATES, advice, constants, leaves, shown, template, xpaths
 from .roles import parts, texts
 
-_BRACES = re.compile(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
+_BRACES = pattern(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
 _MEMBERS = r"([A-Za-z_]\w*+)\.\??(\w++)(?:\.\??\w++|\[\??(?:'[^']*+'|\"[^\"]*+\"|\w++)\])*+"
-_WHOLE_PATH = re.compile(rf"\s*+({_MEMBERS})\s*+")
-_PATH_IN_MARKUP = re.compile(rf"['\">]\s*+({_MEMBERS})\s*+(?=['\"<])")
-_HELM = re.compile(
+_WHOLE_PATH = pattern(rf"\s*+({_MEMBERS})\s*+")
+_PATH_IN_MARKUP = pattern(rf"['\">]\s*+({_MEMBERS})\s*+(?=['\"<])")
+_HELM = pattern(
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Files|Capabilities)\b|(?:include|tpl|toYaml|required)\s)[^{}]*\}\}"
 )
-_DOLLAR = re.compile(r"\$([A-Za-z_]\w*)")
+_DOLLAR = pattern(r"\$([A-Za-z_]\w*)")
 
 SpanOf = Callable[[int, int], Span]
 
@@ -129,7 +130,7 @@ def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterato
             yield found.start(1), found.end(1), found[1]
 
 
-_OPTION = re.compile(r"(--?[A-Za-z][\w-]*)[ \t]+(?=\S)")
+_OPTION = pattern(r"(--?[A-Za-z][\w-]*)[ \t]+(?=\S)")
 
 
 def joined_argument(patch: model.Patch) -> Iterator[Diagnostic]:

@@ -11,15 +11,16 @@ from .. import rules
 from ..diagnostics import Diagnostic
 from ..document.nested_source import Embedded, encoded, text_of
 from ..document.yamltree import Mapping, Node, Scalar, describe
+from ..patterns import pattern
 from ..record import record
 from ..source import Span
 from .documents import at, word
 
 LARGEST = 1024 * 1024
 """Bytes that the values of a ConfigMap may have together (Kubernetes' own limit)."""
-_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-_PATCH = re.compile(r"^['\"]?(?:apiVersion['\"]?\s*:\s*['\"]?patchlang|kind['\"]?\s*:\s*['\"]?Patch\b)", re.MULTILINE)
-_JSON_PATCH = re.compile(r"\"apiVersion\"\s*:\s*\"patchlang")
+_KEY = pattern(r"[-._a-zA-Z0-9]{1,253}")
+_PATCH = pattern(r"^['\"]?(?:apiVersion['\"]?\s*:\s*['\"]?patchlang|kind['\"]?\s*:\s*['\"]?Patch\b)", re.MULTILINE)
+_JSON_PATCH = pattern(r"\"apiVersion\"\s*:\s*\"patchlang")
 
 
 @record

@@ -11,16 +11,17 @@ from ..diagnostics import Diagnostic, PatchError, closest
 from ..document import yamltree
 from ..document.nested_source import Embedded, part_of
 from ..document.yamltree import Mapping, Node, Scalar, Sequence
+from ..patterns import pattern
 from ..record import record
 from ..source import SourceFile
 
-_MARK = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_CONCERNS_US = re.compile(
+_MARK = pattern(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_CONCERNS_US = pattern(
     r"patchlang|hookSidecars|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|VirtualMachine|\bPatch(?:Test)?\b", re.MULTILINE
 )
-_MANIFEST = re.compile(r"^(?:[^\S\n]|\{)*+['\"]?kind['\"]?\s*:\s*['\"]?[A-Z]", re.MULTILINE)
-_OURS_AT_TOP = re.compile(r"\s*(?:#[^\n]*\n\s*|---\s+)*['\"]?apiVersion['\"]?\s*:\s*['\"]?patchlang")
-_KUBEVIRT = re.compile(r"(?:[a-z]+\.)?kubevirt\.io/")
+_MANIFEST = pattern(r"^(?:[^\S\n]|\{)*+['\"]?kind['\"]?\s*:\s*['\"]?[A-Z]", re.MULTILINE)
+_OURS_AT_TOP = pattern(r"\s*(?:#[^\n]*\n\s*|---\s+)*['\"]?apiVersion['\"]?\s*:\s*['\"]?patchlang")
+_KUBEVIRT = pattern(r"(?:[a-z]+\.)?kubevirt\.io/")
 _LISTS = ("items", "objects")
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
 from .. import rules
 from ..diagnostics import Diagnostic, fail
 from ..document.yamltree import Mapping, Node, Scalar, Sequence
+from ..patterns import pattern
 from ..source import SourceFile, Span
 
-_BLANKS = re.compile(r"[ \t\r\n]*")
-_ATOM = re.compile(r"true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_BLANKS = pattern(r"[ \t\r\n]*")
+_ATOM = pattern(r"true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _DEEPEST = 50
 
 

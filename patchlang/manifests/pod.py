@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from .. import rules
 from ..diagnostics import Diagnostic
+from ..patterns import pattern
 from .machines import ANNOTATION, Machine
 from .sidecars import Sidecar
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _OWN = "KubeVirt's own"
 _SIDECARS = "another sidecar's"
 _KUBEVIRTS_VOLUMES = (

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from ..patterns import pattern
 from ..source import SourceFile
 from .arguments import DEFAULT_PATCHES
 
-_KEY = re.compile(r"[a-zA-Z0-9_][-._a-zA-Z0-9]{0,250}\.ya?ml")
-_WORD = re.compile(r"[a-zA-Z_][-._a-zA-Z0-9]*")
+_KEY = pattern(r"[a-zA-Z0-9_][-._a-zA-Z0-9]{0,250}\.ya?ml")
+_WORD = pattern(r"[a-zA-Z_][-._a-zA-Z0-9]*")
 _NO_WORDS = frozenset("y Y n N yes Yes no No on On off Off true True false False null Null".split())
 _SEVERAL = "patches.yaml"
 

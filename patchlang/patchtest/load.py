@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ..compile import BUILT_IN_NAMESPACES, Program
 from ..diagnostics import Diagnostic, PatchError
 from ..files import find_patch_files, read_source
 from ..load import load_sources
+from ..patterns import pattern
 from ..podfacts import Pod
 from ..record import field, record, replace
 from ..source import SourceFile, Span
@@ -20,7 +20,7 @@ from .decode import tests_of
 from .inputs import beside, cloud_init_of, domain_of, pod_of, vmi_of
 from .model import Case, PatchTest, Refusal
 
-_KIND = re.compile(r"\bPatchTest\b")
+_KIND = pattern(r"\bPatchTest\b")
 
 
 @record

@@ -6,7 +6,6 @@ goes on over further lines (a block scalar: a patch in a ConfigMap, the JSON of 
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -16,11 +15,12 @@ import yaml
 from .. import rules
 from ..diagnostics import Diagnostic, Rule, Severity
 from ..document.nested_source import Encoded, outermost
+from ..patterns import pattern
 from ..record import record
 from ..source import SourceFile, Span
 
-_COMMENT = re.compile(r"(?<!\S)#[ \t]*patchlang:[ \t]*ignore\b(?:[ \t]*\[([^\]\n]*)\])?[ \t]*([^\n\r]*)")
-_ID = re.compile(r"[^\s,]+")
+_COMMENT = pattern(r"(?<!\S)#[ \t]*patchlang:[ \t]*ignore\b(?:[ \t]*\[([^\]\n]*)\])?[ \t]*([^\n\r]*)")
+_ID = pattern(r"[^\s,]+")
 _STAGES = ("PL3", "PL7", "PL9")
 """Advice, what is wrong around the patches, what libvirt does not know. What the sidecar refuses cannot be ignored."""
 

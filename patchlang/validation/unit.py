@@ -22,8 +22,6 @@ from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Given, PatchFacts
 from ..manifests.documents import Contents, Document, Kind
 from ..manifests.machines import Machine
-from ..patchtest.decode import tests_of
-from ..patchtest.inputs import beside
 from ..record import field, record
 from ..source import SourceFile
 from . import ignores
@@ -160,6 +158,9 @@ def _check_tests(contents: Contents, outcome: UnitOutcome) -> None:
     """Checks the shape of tests; whether they pass is for ``patchlang test`` to say."""
     for document in contents.documents:
         if document.kind is Kind.TEST:
+            from ..patchtest.decode import tests_of
+            from ..patchtest.inputs import beside
+
             name = document.chunk.name
             tests, wrong = tests_of(document.chunk)
             outcome.add(wrong, [name])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
+import click
 import pytest
 from lxml import etree
 
@@ -33,7 +34,9 @@ HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog"
     ("face", "unwanted"),
     [
         ("patchlang.load, patchlang.engine", LATE | COMMAND_LINE | TRANSPORT | HEAVY),
-        ("patchlang.cli", LATE | TRANSPORT | HEAVY),
+        ("patchlang.cli", LATE | COMMAND_LINE - {"click", "patchlang.cli"} | ENGINE | TRANSPORT | HEAVY),
+        ("patchlang.cli.apply", LATE | TRANSPORT | HEAVY),
+        ("patchlang.cli.validate", LATE | TRANSPORT | HEAVY | {"patchlang.handbook", "patchlang.patchtest"}),
         ("shim.__main__, shim.server", LATE | COMMAND_LINE | HEAVY | ENGINE),
         ("shim.engine, shim.sources", LATE | COMMAND_LINE | HEAVY | {"google.protobuf", "grpc", "asyncio"}),
     ],
@@ -185,3 +188,13 @@ def _python(code: str, *arguments: Path) -> str:
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     return run.stdout
+
+
+def test_help_says_of_each_command_what_it_says_itself() -> None:
+    from patchlang import cli
+
+    for name, summary in cli.COMMANDS.items():
+        command = cli.cli.get_command(click.Context(cli.cli), name)
+        assert command is not None
+        assert command.help is not None
+        assert " ".join(command.help.split("\n\n")[0].split()) == summary

@@ -13,7 +13,7 @@ from lxml import etree
 
 from patchlang.diagnostics import PatchError
 from patchlang.files import source_of
-from patchlang.formats import FORMATS
+from patchlang.formats import make
 from patchlang.formats.testreport import as_json, as_junit, as_text
 from patchlang.grammar.index import versions
 from patchlang.kubevirt.structs import releases
@@ -77,7 +77,7 @@ def _check_manifest(parts: Parts) -> str:
     laws.shown(found)
     for name, read in _READERS.items():
         stream = io.StringIO()
-        form = FORMATS[name](stream)
+        form = make(name, stream)
         for file in report:
             form.add(file)
         form.finish(report.totals(strict=False))
