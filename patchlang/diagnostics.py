@@ -34,7 +34,8 @@ class Rule:
 class Diagnostic:
     """One finding. ``help`` says what to write instead, ``related`` are other places that belong to it.
 
-    ``edit`` names the edit of the patch where its number matters, as in a JSON Patch.
+    ``edit`` names the edit of the patch where its number matters, as in a JSON Patch; ``manifest`` the object of
+    Kubernetes that it stands in.
     """
 
     rule: Rule
@@ -45,6 +46,7 @@ class Diagnostic:
     patch: str | None = None
     related: tuple[tuple[Span, str], ...] = ()
     edit: str | None = None
+    manifest: str | None = None
 
     @property
     def is_error(self) -> bool:
@@ -57,8 +59,11 @@ class Diagnostic:
 
     @property
     def origin(self) -> str:
-        """`` (patch NAME)`` or `` (patch NAME, EDIT)``, to stand behind the message."""
-        return f" (patch {self.patch}{f', {self.edit}' if self.edit else ''})" if self.patch else ""
+        """`` (patch NAME, EDIT; MANIFEST)``, as far as these are known, to stand behind the message."""
+        edit = f", {self.edit}" if self.edit else ""
+        patch = f"patch {self.patch}{edit}" if self.patch else ""
+        known = "; ".join(filter(None, (patch, self.manifest)))
+        return f" ({known})" if known else ""
 
 
 class PatchError(Exception):

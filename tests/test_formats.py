@@ -180,8 +180,8 @@ def test_the_summary_in_json(run: Run) -> None:
     found: dict[str, Any] = json.loads(run("a.yaml", "--format", "json", "--strict").stdout)
     assert found["version"] == 1
     assert found["summary"] == {
-        "files": 1, "patches": 2, "machines": 0, "tests": 0, "errors": 5, "warnings": 0, "advice": 2,
-        "strict": True, "failed": True,
+        "files": 1, "patches": 2, "machines": 0, "tests": 0, "errors": 6, "warnings": 0, "advice": 2,
+        "strict": True, "failed": True, "templates": 0,
     }  # fmt: skip
     assert found["files"] == [{"path": "a.yaml", "patches": 2, "machines": 0, "tests": 0}]
     assert set(found["findings"][0]) == {

@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO
 import click
 
 from ..formats import FORMATS, Format, make
-from ..formats.text import Text
+from ..formats.text import Text, helm_templates
 from ..grammar.index import named, versions
 from ..kubevirt.advice import FIRST_WITH_PLUGINS
 from ..kubevirt.structs import releases
@@ -104,7 +104,8 @@ def validate(
             click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
             raise Failed(ENVIRONMENT) from None
     if report.is_empty and not allow_empty:
-        raise click.UsageError("nothing to check in " + nothing_in(paths))
+        passed_over = f"; {helm_templates(report.templates)}" if report.templates else ""
+        raise click.UsageError("nothing to check in " + nothing_in(paths) + passed_over)
     totals = report.totals(strict=strict)
     if output is not None:
         with output.open("wb") as file:

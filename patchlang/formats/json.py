@@ -48,6 +48,7 @@ def finding(diagnostic: Diagnostic) -> dict[str, Any]:
         "message": diagnostic.message,
         "help": diagnostic.help,
         "patch": diagnostic.patch,
+        "manifest": diagnostic.manifest,
         **(_place(diagnostic.span) if diagnostic.span else {}),
         "related": [{**_place(span), "message": text} for span, text in diagnostic.related],
     }

@@ -34,7 +34,13 @@ def summary(totals: Totals) -> str:
     if totals.advice:
         found.append(f"{totals.advice} advice")
     why = "; with --strict warnings and advice fail, too" if totals.failed and not totals.errors else ""
-    return ", ".join([*checked, *found]) + why
+    templates = f"; {helm_templates(totals.templates)}" if totals.templates else ""
+    return ", ".join([*checked, *found]) + why + templates
+
+
+def helm_templates(number: int) -> str:
+    """What is said of templates that are passed over."""
+    return f"{_count(number, 'Helm template')} not checked: pipe `helm template CHART | patchlang validate -`"
 
 
 def _count(number: int, what: str) -> str:

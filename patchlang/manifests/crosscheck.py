@@ -14,6 +14,7 @@ from ..source import Span
 from . import arguments, pod, sidecars
 from .arguments import DEFAULT_PATCHES, VERSIONS, Arguments
 from .configmaps import ConfigMap, Entry
+from .kustomize import KEEP_NAME, Generated, is_hashed
 from .machines import Machine
 from .sidecars import Mount, Sidecar
 
@@ -47,23 +48,28 @@ Load = Callable[[Entry], PatchFacts]
 """Checks a value that is a patch file by its place, though it does not look like one."""
 
 
-def check(file: str, machine: Machine, config_maps: Sequence[Given], load: Load) -> list[Diagnostic]:
+def check(
+    file: str, machine: Machine, config_maps: Sequence[Given], load: Load, generated: Sequence[Generated] = ()
+) -> list[Diagnostic]:
     """What is wrong between a machine, which is in ``file``, and ConfigMaps (PL005, PL702 to PL714, PL717)."""
     found = [*pod.misplaced(machine), *pod.misspelt(machine)]
     annotation = machine.annotation or next(iter((*machine.misplaced, *machine.misspelt)), None)
     if annotation:
-        checker = _Machine(file, machine, config_maps, load)
+        checker = _Machine(file, machine, config_maps, load, generated)
         checker.check(*annotation)
         found += checker.found
     return found
 
 
 class _Machine:
-    def __init__(self, file: str, machine: Machine, config_maps: Sequence[Given], load: Load) -> None:
+    def __init__(
+        self, file: str, machine: Machine, config_maps: Sequence[Given], load: Load, generated: Sequence[Generated]
+    ) -> None:
         self.file = file
         self.machine = machine
         self.config_maps = config_maps
         self.load = load
+        self.generated = generated
         self.found: list[Diagnostic] = []
 
     def wrong(
@@ -149,6 +155,17 @@ class _Machine:
             mine, other = self.machine.namespace, elsewhere[0].namespace
             message = f"ConfigMap `{name}` ({elsewhere[0].span}) is in namespace `{other}`, the machine in `{mine}`"
             self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, "KubeVirt looks in the machine's namespace")
+            return
+        if hashed := next((one.config_map for one in self.config_maps if is_hashed(one.config_map.name, name)), None):
+            message = (
+                f"ConfigMap `{name}` is called `{hashed.name}` ({hashed.span}): kustomize has put a hash behind it"
+            )
+            self.wrong(rules.CONFIG_MAP_NOT_GIVEN, f"{message}, and changes no annotation", span, KEEP_NAME)
+            return
+        if made := next((one for one in self.generated if one.name == name), None):
+            if made.hashed:
+                message = f"kustomize will put a hash behind the name of ConfigMap `{name}` ({made.span})"
+                self.wrong(rules.CONFIG_MAP_NOT_GIVEN, f"{message}, and changes no annotation", span, KEEP_NAME)
             return
         known = sorted({one.config_map.name for one in self.config_maps})
         help = did_you_mean(name, known, "given are") if known else "give its manifest too"

@@ -17,11 +17,13 @@ from ..source import SourceFile
 
 _MARK = pattern(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _CONCERNS_US = pattern(
-    r"patchlang|hookSidecars|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|VirtualMachine|\bPatch(?:Test)?\b", re.MULTILINE
+    r"patchlang|hookSidecars|configMapGenerator|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|VirtualMachine|\bPatch(?:Test)?\b",
+    re.MULTILINE,
 )
 _MANIFEST = pattern(r"^(?:[^\S\n]|\{)*+['\"]?kind['\"]?\s*:\s*['\"]?[A-Z]", re.MULTILINE)
 _OURS_AT_TOP = pattern(r"\s*(?:#[^\n]*\n\s*|---\s+)*['\"]?apiVersion['\"]?\s*:\s*['\"]?patchlang")
 _KUBEVIRT = pattern(r"(?:[a-z]+\.)?kubevirt\.io/")
+_SOURCE = pattern(r"^# Source: (\S+)[ \t]*$", re.MULTILINE)
 _LISTS = ("items", "objects")
 
 
@@ -31,6 +33,7 @@ class Kind(Enum):
     PATCH = "patch"
     TEST = "test"
     CONFIG_MAP = "ConfigMap"
+    KUSTOMIZATION = "Kustomization"
     MACHINE = "machine"
 
 
@@ -41,6 +44,14 @@ class Document:
     kind: Kind
     node: Mapping
     chunk: Embedded
+
+    @property
+    def label(self) -> str:
+        """What it is called: ``VirtualMachine prod/web``, and of which of Helm's templates it was rendered."""
+        name = "/".join(filter(None, (word(self.node, "metadata", "namespace"), word(self.node, "metadata", "name"))))
+        template = _SOURCE.search(self.chunk.text)
+        of = f", from {template[1]}" if template else ""
+        return f"{word(self.node, 'kind')} {name}".rstrip() + of
 
 
 @record
@@ -81,7 +92,7 @@ def starts_as_patch(text: str) -> bool:
 
 def may_concern_us(data: bytes) -> bool:
     """A cheap look at a file's bytes: False where no document in it can concern us."""
-    return any(word in data for word in (b"patchlang", b"hook", b"Hook", b"ConfigMap", b"Patch"))
+    return any(word in data for word in (b"patchlang", b"hook", b"Hook", b"ConfigMap", b"configMapG", b"Patch"))
 
 
 def is_manifest(text: str) -> bool:
@@ -106,6 +117,8 @@ def _concerning(node: Node) -> Iterator[tuple[Kind, Mapping]]:
         yield (Kind.TEST if kind == "PatchTest" else Kind.PATCH), node
     elif kind == "ConfigMap" and version in ("v1", ""):
         yield Kind.CONFIG_MAP, node
+    elif node.get("configMapGenerator") is not None and kind in ("Kustomization", "Component", ""):
+        yield Kind.KUSTOMIZATION, node
     elif kind in MACHINES and _KUBEVIRT.match(version):
         yield Kind.MACHINE, node
     elif kind.endswith("List") or kind == "Template":

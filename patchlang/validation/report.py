@@ -31,7 +31,10 @@ class Checked:
 
 @record
 class Totals:
-    """A run in numbers. ``failed``: there are errors, or with ``strict`` any findings."""
+    """A run in numbers. ``failed``: there are errors, or with ``strict`` any findings.
+
+    ``templates`` are Helm's, which were not checked.
+    """
 
     files: int
     patches: int
@@ -42,13 +45,18 @@ class Totals:
     advice: int
     strict: bool
     failed: bool
+    templates: int = 0
 
 
 @record
 class Report:
-    """The files in which there was something to check, in order; first, if there are any, findings without a place."""
+    """The files in which there was something to check, in order; first, if there are any, findings without a place.
+
+    ``templates`` are files that Helm must render before they can be checked.
+    """
 
     files: tuple[Checked, ...]
+    templates: int = 0
 
     def __iter__(self) -> Iterator[Checked]:
         return iter(self.files)
@@ -73,10 +81,11 @@ class Report:
             advice=counts[Severity.ADVICE],
             strict=strict,
             failed=bool(sum(counts.values()) if strict else counts[Severity.ERROR]),
+            templates=self.templates,
         )
 
 
-def report(held: Iterable[Held], found: Iterable[Diagnostic]) -> Report:
+def report(held: Iterable[Held], found: Iterable[Diagnostic], templates: int = 0) -> Report:
     """Findings, in order already, by the files they are in."""
     files: dict[str, Held] = {}
     for one in held:
@@ -84,4 +93,6 @@ def report(held: Iterable[Held], found: Iterable[Diagnostic]) -> Report:
     by_file: dict[str, list[Diagnostic]] = {name: [] for name in files}
     for diagnostic in found:
         by_file.setdefault(diagnostic.span.source.name if diagnostic.span else "", []).append(diagnostic)
-    return Report(tuple(Checked(files.get(name, Held(name)), tuple(by_file[name])) for name in sorted(by_file)))
+    return Report(
+        tuple(Checked(files.get(name, Held(name)), tuple(by_file[name])) for name in sorted(by_file)), templates
+    )

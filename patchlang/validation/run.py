@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -11,6 +12,8 @@ from ..lint import untested
 from ..manifests import crosscheck
 from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import PatchFacts
+from ..record import replace
+from ..source import Span
 from . import ignores
 from .discovery import Input
 from .options import Options
@@ -60,6 +63,9 @@ def validate_files(
         whole.ignores += outcome.ignores
         whole.config_maps += outcome.config_maps
         whole.machines += outcome.machines
+        whole.generated += outcome.generated
+        whole.objects += outcome.objects
+        whole.templates += outcome.templates
         whole.incomplete |= outcome.incomplete
         whole.tested |= outcome.tested
     whole.diagnostics += _duplicate_names(units, outcomes)
@@ -72,7 +78,23 @@ def validate_files(
         return looked_for and file not in whole.incomplete and not (alone and rule in _OF_SEVERAL_FILES)
 
     found = ignores.apply(whole.diagnostics, whole.ignores, is_complete)
-    return report(whole.held, in_order([*known, *found]))
+    return report(whole.held, in_order([*known, *_in_objects(found, whole.objects)]), whole.templates)
+
+
+def _in_objects(found: Iterable[Diagnostic], objects: Iterable[tuple[Span, str]]) -> Iterator[Diagnostic]:
+    """Findings, each with the manifest that it stands in."""
+    by_file: dict[str, list[tuple[Span, str]]] = {}
+    for span, label in objects:
+        by_file.setdefault(span.source.name, []).append((span, label))
+    starts = {name: [span.start for span, _ in ones] for name, ones in by_file.items()}
+    for diagnostic in found:
+        place = diagnostic.span
+        number = bisect_right(starts.get(place.source.name, ()), place.start) - 1 if place else -1
+        if place is not None and number >= 0:
+            span, label = by_file[place.source.name][number]
+            if place.start < span.end:
+                diagnostic = replace(diagnostic, manifest=label)
+        yield diagnostic
 
 
 def _units(inputs: Sequence[Input]) -> Iterator[list[Input]]:
@@ -123,4 +145,4 @@ def _check_machines(whole: UnitOutcome) -> None:
         return loaded[id(entry)]
 
     for file, machine in whole.machines:
-        whole.add(crosscheck.check(file, machine, whole.config_maps, load))
+        whole.add(crosscheck.check(file, machine, whole.config_maps, load, whole.generated))

@@ -10,7 +10,7 @@ from .. import rules
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..document import model
-from ..document.nested_source import located
+from ..document.nested_source import located, outermost
 from ..files import MAX_FILE_BYTES, reason_of, source_of, unreadable
 from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt
@@ -21,9 +21,10 @@ from ..manifests import configmaps, documents, machines
 from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Given, PatchFacts
 from ..manifests.documents import Contents, Document, Kind
+from ..manifests.kustomize import Generated, generated
 from ..manifests.machines import Machine
 from ..record import field, record
-from ..source import SourceFile
+from ..source import SourceFile, Span
 from . import ignores
 from .discovery import Input
 from .ignores import Ignore
@@ -38,7 +39,8 @@ class UnitOutcome:
     """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
 
     ``facts`` are of the folder's patch files together. ``incomplete`` are the files whose findings may not be all,
-    since there are errors. ``tested`` are the files and folders, as real paths, whose patches a test applies.
+    since there are errors. ``objects`` are where manifests stand and what they are called, ``templates`` how many files
+    Helm must render first. ``tested`` are the files and folders, as real paths, whose patches a test applies.
     """
 
     options: Options = field(default_factory=Options)
@@ -48,6 +50,9 @@ class UnitOutcome:
     facts: PatchFacts = PatchFacts((), False)
     config_maps: list[Given] = field(default_factory=list)
     machines: list[tuple[str, Machine]] = field(default_factory=list)
+    generated: list[Generated] = field(default_factory=list)
+    objects: list[tuple[Span, str]] = field(default_factory=list)
+    templates: int = 0
     incomplete: set[str] = field(default_factory=set)
     tested: set[str] = field(default_factory=set)
 
@@ -130,6 +135,8 @@ def _check_file(one: Input, outcome: UnitOutcome, patch_files: list[SourceFile])
         outcome.add(contents.unread, [source.name])
         _check_tests(contents, outcome)
         _check_manifests(source, contents, outcome)
+    else:
+        outcome.templates += 1
 
 
 def _data(one: Input) -> bytes:
@@ -174,7 +181,13 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcom
     patches = sidecars = 0
     chunks: list[SourceFile] = []
     for document in contents.documents:
+        if document.kind in (Kind.CONFIG_MAP, Kind.MACHINE):
+            outcome.objects.append((outermost(document.node.span), document.label))
         match document.kind:
+            case Kind.KUSTOMIZATION:
+                outcome.generated += [
+                    Generated(one.name, outermost(one.span), one.hashed) for one in generated(document.node)
+                ]
             case Kind.PATCH:
                 chunks.append(document.chunk)
             case Kind.CONFIG_MAP:

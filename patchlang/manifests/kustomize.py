@@ -1,0 +1,44 @@
+"""Kustomize: ConfigMaps that it generates, and the hash that it puts behind their names, but not into annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..document.yamltree import Mapping, Node, Sequence
+from ..patterns import pattern
+from ..record import record
+from ..source import Span
+from .documents import at, word
+
+# hexadecimal digits, of which kustomize writes some as other letters
+_HASH = pattern(r"-[2456789bcdfghkmt]{10}")
+KEEP_NAME = "`generatorOptions: {disableNameSuffixHash: true}` in kustomization.yaml keeps the name as it is"
+
+
+@record
+class Generated:
+    """A ConfigMap that a kustomization generates; ``hashed`` where its name gets a hash."""
+
+    name: str
+    span: Span
+    hashed: bool
+
+
+def generated(node: Mapping) -> Iterator[Generated]:
+    """The ConfigMaps that a kustomization generates."""
+    generators = node.get("configMapGenerator")
+    for one in generators.items if isinstance(generators, Sequence) else ():
+        if name := word(one, "name"):
+            place = at(one, "name")
+            assert place is not None, "it has a text"
+            kept = _keeps_name(at(node, "generatorOptions")) or _keeps_name(at(one, "options"))
+            yield Generated(name, place.span, not kept)
+
+
+def _keeps_name(options: Node | None) -> bool:
+    return word(options, "disableNameSuffixHash") == "true"
+
+
+def is_hashed(name: str, written: str) -> bool:
+    """Whether a ConfigMap is the one that is written, with a hash behind its name."""
+    return name.startswith(written) and _HASH.fullmatch(name[len(written) :]) is not None
