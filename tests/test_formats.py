@@ -185,7 +185,7 @@ def test_the_summary_in_json(run: Run) -> None:
     }  # fmt: skip
     assert found["files"] == [{"path": "a.yaml", "patches": 2, "machines": 0, "tests": 0}]
     assert set(found["findings"][0]) == {
-        "rule", "name", "severity", "message", "help", "patch", "path", "start", "end", "related"
+        "rule", "name", "severity", "message", "help", "patch", "manifest", "path", "start", "end", "related"
     }  # fmt: skip
 
 
