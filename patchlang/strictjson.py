@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
+
+MAX_VALUES = 50_000
+"""In a text: two bytes of it become a hundred of memory."""
+# a text that is not closed goes to the end, and is not tried again from each quote in it
+_MARK = r'(?s)"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{,]'
 
 
 class JsonError(ValueError):
@@ -14,6 +20,10 @@ class JsonError(ValueError):
         super().__init__(f"{what[0].lower()}{what[1:]} in {place}" if place else what)
         self.what = what
         self.place = place
+
+
+class TooManyValuesError(JsonError):
+    """More than :data:`MAX_VALUES`."""
 
 
 def read_strict(text: str) -> Any:
@@ -38,6 +48,7 @@ def read_for_cel(text: str) -> Any:
 def _read(decoder: JSONDecoder, text: str) -> Any:
     if text.startswith("\ufeff"):
         raise JsonError("Unexpected byte order mark", "line 1, column 1")
+    _count_values(text)
     try:
         return decoder.decode(text)
     except JSONDecodeError as e:
@@ -46,6 +57,17 @@ def _read(decoder: JSONDecoder, text: str) -> Any:
         raise
     except ValueError:
         raise JsonError("a number has too many digits") from None
+
+
+def _count_values(text: str) -> None:
+    """Before they are made. Raises TooManyValuesError."""
+    if len(text) <= MAX_VALUES or sum(map(text.count, "[{,")) < MAX_VALUES:
+        return
+    values = 1
+    for mark in re.finditer(_MARK, text):
+        values += mark[0][0] != '"'
+        if values > MAX_VALUES:
+            raise TooManyValuesError(f"it has more than {MAX_VALUES} values")
 
 
 def _check_texts(data: Any) -> None:

@@ -145,7 +145,7 @@ def check_size(value: Any) -> int:
         for item in level:
             if isinstance(item, (str, bytes)):
                 text += len(item)
-                memory += text_size(item)
+                memory += 2 * text_size(item)  # CEL has a copy of what it is given
             elif isinstance(item, dict):
                 below += item
                 below += item.values()

@@ -26,7 +26,8 @@ from ..values import ABSENT, TooBigError, check_size
 from .evaluation import evaluating
 from .functions import BEHIND, FUNCTIONS, SIGNATURES
 from .messages import BEHIND_NAME, GUESSED_TYPE, LOCATED, OF_TYPES, OVER_MAP, TOO_DEEP, explain, explain_static, quiet
-from .syntax import MEMBERS, Chain, Insertion, chains, guard, opened_twice, original_offset, tokens
+from .opening import Opening
+from .syntax import MEMBERS, Chain, Insertion, chains, guard, multiplies, opened_twice, original_offset, tokens
 
 if TYPE_CHECKING:
     from .causes import Cause
@@ -94,7 +95,7 @@ class Compiled:
         self.inputs = inputs
         self.written_out = 0
         self._program = program
-        self._makes_optionals = makes_optionals
+        self._is_opened = makes_optionals or multiplies(source.text)
         self._listed: Compiled | None = None
         self._inputs = {name: _members_read(source.text, name) for name in inputs}
 
@@ -123,12 +124,14 @@ class Compiled:
                 ) from None
             except (RuntimeError, ValueError, OverflowError, UnicodeError) as e:
                 raise self._failed(str(e), bindings) from None
+            except TooBigError as e:
+                raise self._too_big(e) from None
         if failed:
             raise self._failed(str(result), bindings)
         try:
             size = check_size(result)
         except TooBigError as e:
-            raise self.error(rules.LIMIT, f"the result is too big: {e}") from None
+            raise self._too_big(e) from None
         bindings.budget.hold(size, self.source.span)
         return self._plain(result)
 
@@ -138,11 +141,14 @@ class Compiled:
         self._listed = compile_expression(Text(opened, lambda _start, _end: self.source.span()), names)
 
     def _convert(self, value: cel.Value) -> Any:
-        """Python data. The library's own conversion of a map with an optional in it ends the process."""
-        return _opened(value) if self._makes_optionals else value.plain_value()
+        """Python data. The library's own conversion counts nothing, and ends the process on an optional in a map."""
+        return Opening().open(value) if self._is_opened else value.plain_value()
 
     def error(self, rule: Rule, message: str, help: str | None = None) -> PatchError:
         return fail(rule, message, self.source.span(), help)
+
+    def _too_big(self, e: TooBigError) -> PatchError:
+        return self.error(rules.LIMIT, f"the result is too big: {e}")
 
     def _failed(self, raw: str, bindings: Bindings) -> PatchError:
         unbound = re.match(r'[A-Z_]+: No value with name "variables\.(\w+)"', raw)
@@ -191,18 +197,6 @@ class Compiled:
                     f"the result is of type {type(value).__name__}, which has no place here",
                     "use `string(...)`",
                 )
-
-
-def _opened(value: cel.Value) -> Any:
-    """The value piece by piece. Raises TypeError for an optional."""
-    kind = value.type().name()
-    if kind == "ERROR":
-        raise TypeError("an optional")
-    if kind.startswith("MAP"):
-        return {key: _opened(item) for key, item in value.value().items()}
-    if kind.startswith("LIST"):
-        return [_opened(item) for item in value.value()]
-    return value.plain_value()
 
 
 def _related(error: PatchError, cause: Diagnostic) -> PatchError:

@@ -299,3 +299,13 @@ def opened_twice(text: str, limit: int) -> int | None:
     """
     found = [t for t in tokens(text) if t.kind == "name" and t.text in _OPENERS]
     return found[limit].start if len(found) > limit else None
+
+
+def multiplies(text: str) -> bool:
+    """May the value hold a part of what it is made of more than once, which CEL's lists and maps share?"""
+    found = [t for t in tokens(text) if t.kind != "comment"]
+    return any(
+        token.text in "+{" if token.text != "[" else not (at and _ends_operand(found[at - 1]))
+        for at, token in enumerate(found)
+        if token.kind == "symbol"
+    ) or any(token.kind == "name" and token.text == "map" for token in found)

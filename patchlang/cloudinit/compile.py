@@ -10,6 +10,7 @@ from ..context import Context
 from ..diagnostics import fail
 from ..document import model
 from ..source import Text
+from ..values import VALUE
 from . import ops, pointer
 from .ops import AddPartOp, Change, CloudInitOp, DataOp, EditTarget, JsonTestOp, PointerProgram, ValueProgram, blamed
 from .pointer import PointerError
@@ -125,11 +126,17 @@ class CloudInitOps:
                 return ValueProgram(self.template(value).value)
             case model.ListValue(items=items):
                 built = [self.value(item) for item in items]
-                return ValueProgram(lambda scope: [item.build(scope) for item in built])
+
+                def build_list(scope: Scope) -> Any:
+                    scope.budget.hold(VALUE * len(built))
+                    return [item.build(scope) for item in built]
+
+                return ValueProgram(build_list)
             case model.MapValue(entries=entries):
                 members = [(key, self.value(item)) for key, item in entries]
 
                 def build(scope: Scope) -> Any:
+                    scope.budget.hold(2 * VALUE * len(members))
                     return {key: item.build(scope) for key, item in members}
 
                 return ValueProgram(build)

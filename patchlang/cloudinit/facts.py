@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..diagnostics import PatchError
-from ..values import plain
+from ..values import MAX_NODES, count, plain
 from . import networkdata, userdata
 from .userdata import Opened
 from .userformat import detect
@@ -47,7 +47,9 @@ def _value(open_it: Callable[[], Opened], seen: Callable[[Any], Any] = lambda va
 
 
 def _parts(holder: userdata.Parts, read: Read) -> list[dict[str, Any]]:
+    """Beyond the values that data may have, all parts together, a part has no ``value``."""
     facts: list[dict[str, Any]] = []
+    room = MAX_NODES
     for part in holder.parts:
         fact: dict[str, Any] = {"contentType": part.content_type}
         if part.filename is not None:
@@ -55,6 +57,9 @@ def _parts(holder: userdata.Parts, read: Read) -> list[dict[str, Any]]:
         with suppress(PatchError):
             content, found = userdata.guarded(part.text), userdata.part_format(part)
             fact["text"] = content
-            fact |= {"value": plain(userdata.open_content(content, found, "the part", read).value)}
+            value = userdata.open_content(content, found, "the part", read).value
+            room -= count(value)
+            if room >= 0:
+                fact["value"] = plain(value)
         facts.append(fact)
     return facts

@@ -220,14 +220,26 @@ def _unstable(path: Pointer, depth: int) -> PointerError:
 def _merged(target: Any, patch: Any) -> Any:
     if not isinstance(patch, dict):
         return _kept(target, patch)
-    result: Any = target if isinstance(target, dict) else {}
+    before: dict[Any, Any] = target if isinstance(target, dict) else {}
+    result, others = before, list[Any]()
     for name, value in patch.items():
         key = find_key(result, name) if isinstance(name, str) else ((name,) if name in result else None)
+        at = key[0] if key else name
         if value is not None:
-            result = _with(result, key[0] if key else name, _merged(result[key[0]] if key else None, value))
-        elif key is not None:
-            result = _applied("remove", result, key[0])
-    return result
+            value = _merged(result[at] if key else None, value)
+            if key and result[at] is value:
+                continue
+        elif not key:
+            continue
+        if result is before:
+            result = dict(before)
+        if value is None or not key:
+            others.append(at)
+        if value is None:
+            del result[at]
+        else:
+            result[at] = value
+    return before if result is before else lineage.with_others(before, result, others)
 
 
 def _grown(data: Any, path: Pointer) -> Any:

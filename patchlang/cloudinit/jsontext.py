@@ -7,8 +7,8 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from ..patterns import pattern
-from ..strictjson import JsonError, read_strict
-from ..values import MAX_DEPTH, check_size, identical
+from ..strictjson import JsonError, TooManyValuesError, read_strict
+from ..values import MAX_DEPTH, TooBigError, check_size, identical
 from .plan import Places
 from .textedit import FlowWriter
 from .textnode import Child, Kind, Node
@@ -27,6 +27,8 @@ def read(text: str) -> Any:
         value = read_strict(text)
     except RecursionError:
         raise JsonError(f"it is nested deeper than {MAX_DEPTH}") from None
+    except TooManyValuesError as e:
+        raise TooBigError(e.what) from None
     check_size(value)
     return value
 

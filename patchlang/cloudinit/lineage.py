@@ -55,6 +55,12 @@ def follow(before: Any, changed: Any, op: str, at: Any, come_from: Origin | None
     return result
 
 
+def with_others(before: dict[Any, Any], changed: dict[Any, Any], keys: list[Any]) -> TracedMap:
+    """``changed``, which is ``before`` with other values, these keys added or removed, as traced data."""
+    source, moved = (before.source, before.moved) if isinstance(before, TracedMap) else (before, {})
+    return traced_map(changed, source, {**moved, **dict.fromkeys(keys)})
+
+
 def renamed(before: dict[Any, Any], old: Any, new: str) -> dict[Any, Any]:
     """The map with another key for an entry, which keeps its place; an entry that has that key already goes."""
     changed = {new if key == old else key: value for key, value in before.items() if key == old or key != new}

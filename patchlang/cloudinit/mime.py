@@ -48,6 +48,7 @@ KNOWN_TYPES = GZIP_TYPES | {
 MAX_PARTS = 200
 MAX_PARAMETERS = 100
 """Semicolons in the headers of a part: for each of them the library counts the quotes before it."""
+MAX_MESSAGE = 2 << 20
 
 _LINE = pattern(r"[^\r\n]*(\r\n|\r|\n)?")
 _HEADER_LINE = pattern(r"[!-9;-~]*:|[\t ]|From ")
@@ -139,6 +140,7 @@ class Message:
 
     def with_text(self, part: Part, text: str) -> str:
         """The message with other content in one part, in the part's transfer encoding where that can hold it."""
+        _check_message(len(self.text) - len(part.payload), text)
         head, payload = self.text[part.start : part.body], part.payload
         old = part.decoded()
         if part.content_type in GZIP_TYPES and old is not None:
@@ -165,7 +167,13 @@ class Message:
         return _ENCODING.sub(line, head) if _ENCODING.search(head) else line + self.line_break + head
 
     def with_new_part(self, content_type: str, filename: str, text: str) -> str:
-        """The message with a part more, behind all others and before the closing boundary."""
+        """The message with a part more, behind all others and before the closing boundary.
+
+        Raises MimeError, TooBigError.
+        """
+        if len(self.parts) == MAX_PARTS:
+            raise MimeError(f"it has {MAX_PARTS} parts already")
+        _check_message(len(self.text), text)
         break_ = self.line_break
         new = _part(self.boundaries[0], content_type, filename, text, break_, plain=self.fits(text))
         end = len(self.text) if self.closing is None else self.closing
@@ -202,7 +210,11 @@ def _damaged() -> MimeError:
 
 
 def wrap(parts: list[tuple[str, str | None, str]]) -> str:
-    """A new multipart message of (type, filename, content); the type ``""`` is content that has headers of its own."""
+    """A new multipart message of (type, filename, content); the type ``""`` is content that has headers of its own.
+
+    Raises TooBigError.
+    """
+    _check_message(0, *(text for _, _, text in parts))
     boundary, number = "==patchlang==", 0
     while any("--" + boundary in text for _, _, text in parts):
         number += 1
@@ -221,6 +233,12 @@ def check_filename(filename: str) -> None:
     """Raises MimeError unless a new part can have this filename."""
     if not filename or not filename.isascii() or not filename.isprintable():
         raise MimeError("the filename of a part is printable ASCII text, not empty")
+
+
+def _check_message(rest: int, *texts: str) -> None:
+    """Raises TooBigError where a message would grow too long by texts in it, written as base64 where need be."""
+    if rest + sum(len(text) if text.isascii() else len(text.encode()) * 4 // 3 for text in texts) > MAX_MESSAGE:
+        raise TooBigError(f"the message would have more than {MAX_MESSAGE} characters")
 
 
 def _is_plain(text: str) -> bool:

@@ -61,7 +61,8 @@ class _Known:
 
     def __init__(self) -> None:
         self.read = yamlread.Reader()
-        self.opened: dict[tuple[Target, PartSelector | None], tuple[str, Opened]] = {}
+        self.opened: dict[Target, tuple[PartSelector | None, str, Opened]] = {}  # of each the one opened last
+        self.warnings: dict[tuple[Target, PartSelector | None], tuple[tuple[str, str], ...]] = {}
         self.facts: dict[Target, tuple[str, dict[str, Any]]] = {}
 
 
@@ -154,8 +155,8 @@ class CloudInit:
         once = "write each key once, with all that belongs to it"
         notes = [
             Diagnostic(rules.FORMAT, f"key `{key if names.known(key) else '…'}` {text}", None, once, Severity.WARNING)
-            for _, opened in self._known.opened.values()
-            for key, text in opened.warnings
+            for warnings in self._known.warnings.values()
+            for key, text in warnings
         ]
         for fault in virtlauncher.faults(state.record, legacy_only=state.text is None, names=names):
             found = next(
@@ -185,9 +186,9 @@ class CloudInit:
         before, now = self.original.get("UserData"), self.record.get("UserData")
         if not (isinstance(before, str) and isinstance(now, str)) or before == now:
             return self
-        known, opened = self._known.opened.get((Target.USER_DATA, None), (None, None))
+        part, known, opened = self._known.opened.get(Target.USER_DATA, (None, None, None))
         with suppress(PatchError):
-            if opened is None or known != before:
+            if opened is None or (part, known) != (None, before):
                 opened = userdata.open_user_data(before, read=self._known.read)
             if opened.eager and identical(opened.value, userdata.open_user_data(now, read=self._known.read).value):
                 return replace(self, record={**self.record, "UserData": before})
@@ -199,14 +200,15 @@ class CloudInit:
             return self._view
         state = self._flushed()
         text = state._text(target)
-        known, opened = self._known.opened.get((target, part), (None, None))
-        if opened is None or known != text:
+        whose, known, opened = self._known.opened.get(target, (None, None, None))
+        if opened is None or (whose, known) != (part, text):
             if target is Target.USER_DATA:
                 opened = userdata.open_user_data(text, part, self._known.read)
             else:
                 drive = state._is_config_drive()
                 opened = networkdata.open_network_data(text, json_when_empty=drive, read=self._known.read)
-            self._known.opened[target, part] = text, opened
+            self._known.opened[target] = part, text, opened
+            self._known.warnings[target, part] = opened.warnings
         return _View(target, part, opened, opened.value)
 
     def _flushed(self) -> CloudInit:

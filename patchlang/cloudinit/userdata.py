@@ -84,7 +84,12 @@ def open_user_data(text: str, part: PartSelector | None = None, read: Read = rea
     if part is not None and holder is not None:
         chosen = _pick(holder, part)
         inner = open_content(guarded(chosen.text), part_format(chosen), f"the part {part}", read)
-        return replace(inner, write=lambda new: wrapped.close(holder.with_text(chosen, inner.write(new))))
+
+        def write(new: Any) -> str:
+            written = inner.write(new)
+            return wrapped.close(guarded(lambda: holder.with_text(chosen, written)))
+
+        return replace(inner, write=write)
     if part is not None and not _is_whole(part, found):
         raise refused(
             f"`part` picks a part of multipart user data or of an archive, and this is {named(wrapped.text, found)}",
@@ -294,12 +299,14 @@ def add_part(text: str, content_type: str, filename: str, content: str, read: Re
                 "begin it with a line that cloud-init knows, such as `#cloud-config` or `#!/bin/sh`",
             )
         first = [] if found.content_type is None else [(found.content_type, None, inner)]
-        return wrapped.close(mime.wrap([*first, new]))
+        return wrapped.close(guarded(lambda: mime.wrap([*first, new])))
     same: list[Any] = [part for part in holder.parts if PartSelector(content_type, filename).picks(part)]
     if len(same) > 1:
         raise fail(rules.MATCH_COUNT, f"{len(same)} parts have the type {content_type} and the name `{filename}`")
     if same:
-        return text if guarded(same[0].text) == content else wrapped.close(holder.with_text(same[0], content))
+        if guarded(same[0].text) == content:
+            return text
+        return wrapped.close(guarded(lambda: holder.with_text(same[0], content)))
     if isinstance(holder, mime.Message) and not holder.multipart:
-        return wrapped.close(mime.wrap([("", None, inner), new]))
-    return wrapped.close(holder.with_new_part(*new))
+        return wrapped.close(guarded(lambda: mime.wrap([("", None, inner), new])))
+    return wrapped.close(guarded(lambda: holder.with_new_part(*new)))

@@ -62,14 +62,6 @@ DOMAINS: dict[str, tuple[str, bytes, bytes]] = {
         domain("<a/>" * 190_000),
         vmi(),
     ),
-    "60 variables of a megabyte": (
-        patch(
-            f'[{SET}, {{op: test, expression: "[{", ".join(f"variables.v{n}" for n in range(60))}].size() == 60"}}]',
-            f"[{VARIABLES}]",
-        ),
-        domain(),
-        vmi("x" * (MIB - 100)),
-    ),
     "concat of a million characters, in XPath": (
         patch(
             f"[{SET}, {{op: set, value: '2', "
@@ -88,6 +80,70 @@ DOMAINS: dict[str, tuple[str, bytes, bytes]] = {
         vmi("x" * MIB),
     ),
 }
+
+
+ARGUMENTS = ", ".join(["'$[ vmi.spec.text ]'"] * 100)
+REFUSED: dict[str, tuple[str, bytes, bytes]] = {
+    "60 variables of a megabyte": (
+        patch(
+            f'[{SET}, {{op: test, expression: "[{", ".join(f"variables.v{n}" for n in range(60))}].size() == 60"}}]',
+            f"[{VARIABLES}]",
+        ),
+        domain(),
+        vmi("x" * (MIB - 100)),
+    ),
+    "5,000 elements at every node": (
+        patch(f"[{SET}, {{op: add, path: '//*', expect: '0+', xml: '{'<b/>' * 5000}'}}]"),
+        domain("<a/>" * 200),
+        vmi("x"),
+    ),
+    "a megabyte in every attribute": (
+        patch(f"[{SET}, {{op: set, path: '//*/@x', expect: '0+', value: '$[ vmi.spec.text ]'}}]"),
+        domain("<a x='1'/>" * 200),
+        vmi("x" * (MIB - 100)),
+    ),
+    "a megabyte in every argument": (
+        patch(f"[{SET}, {{op: qemuArgs, args: [{ARGUMENTS}]}}]"),
+        domain(),
+        vmi("x" * (MIB - 100)),
+    ),
+    "a list of a hundred megabytes": (
+        patch(f"[{SET}, {{op: qemuArgs, args: '$[ range(100).map(i, vmi.spec.text) ]'}}]"),
+        domain(),
+        vmi("x" * (MIB - 100)),
+    ),
+    "copies of all, again and again": (
+        patch(f"[{SET}, {{op: copy, forEach: 'range(30)', from: '/domain/*', path: '/domain/a[1]', expect: '0+'}}]"),
+        domain("<a/>" * 30),
+        vmi("x"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_domain_that_grows(start: Callable[..., Shim], group: Cage, what: str) -> None:
+    """It is refused by the limit of what a run makes, and no engine is ended."""
+    text, grows, long = REFUSED[what]
+    shim = start(text)
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as caught:
+            virtlauncher.define_domain(shim.socket, VERSION, grows, long)
+        print(caught.value.details())
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION, caught.value.details()
+        assert "PL413" in caught.value.details() or "that a run may make" in caught.value.details()
+    assert "out-of-memory" not in shim.text
+    nobody_was_killed(shim, group)
+
+
+def test_a_value_of_very_many_templates(start: Callable[..., Shim], group: Cage) -> None:
+    values = ", ".join(["'$[ vmi.spec.text ]'"] * 1000)
+    shim = start(patch(f"[{{op: add, target: userData, path: /list, value: [{values}]}}]", kind="cloudInit"))
+    for _ in range(2):
+        with pytest.raises(grpc.RpcError) as caught:
+            virtlauncher.pre_cloud_init(shim.socket, VERSION, cloud_init("#cloud-config\n{}\n"), vmi("x" * (MIB - 100)))
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION, caught.value.details()
+        assert "PL413" in caught.value.details()
+    nobody_was_killed(shim, group)
 
 
 @pytest.mark.parametrize("what", DOMAINS)
