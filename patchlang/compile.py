@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from . import rules
-from .context import Around, Context, WrittenOut
+from .context import Around, Context, Room
 from .diagnostics import Diagnostic, fail, in_order
 from .document import model
 from .domain.compile import compile_edit
@@ -94,7 +94,7 @@ def compile_program(
     found: list[Diagnostic] = []
     documents: list[CompiledDocument] = []
     first: dict[str, model.Patch] = {}
-    written_out = WrittenOut()
+    room = Room()
     for patch in patches:
         name = patch.metadata.name
         if name.text in first:
@@ -110,10 +110,12 @@ def compile_program(
         first.setdefault(name.text, patch)
         if progress is not None:
             progress(name.text, name.span())
-        compiler = DocumentCompiler(patch, written_out)
+        compiler = DocumentCompiler(patch, room)
         document = compiler.compile()
         found += compiler.context.found
         documents.append(document)
+        if room.is_full:
+            break
     if found:
         return None, in_order(found)
     documents.sort(key=lambda d: d.priority)  # stable: file name and place decide ties
@@ -123,9 +125,9 @@ def compile_program(
 class DocumentCompiler:
     """Compiles one patch; what is wrong with it is in the ``found`` of its context."""
 
-    def __init__(self, patch: model.Patch, written_out: WrittenOut | None = None) -> None:
+    def __init__(self, patch: model.Patch, room: Room) -> None:
         self.patch = patch
-        self.context = Context(patch.metadata.name.text, BUILT_IN_NAMESPACES, written_out)
+        self.context = Context(patch.metadata.name.text, BUILT_IN_NAMESPACES, room)
 
     def compile(self) -> CompiledDocument:
         spec = self.patch.spec

@@ -26,42 +26,47 @@ class Around:
     copy: bool = False
 
 
-MAX_WRITTEN_OUT = 4 * 1024 * 1024
+MAX_EXPRESSIONS = 16 << 20
 
 
-class WrittenOut:
-    """Bytes that CEL writes out for macros in the expressions of a set: an ``optMap`` doubles what it opens."""
+class Room:
+    """For the compiled expressions of all patches of a set: bytes of memory."""
 
     def __init__(self) -> None:
-        self._bytes = 0
+        self.taken = 0
 
-    def add(self, size: int) -> None:
-        self._bytes += size
+    @property
+    def is_full(self) -> bool:
+        return self.taken > MAX_EXPRESSIONS
 
-    def check(self, source: model.Expression) -> None:
-        """Raises PatchError (PL202) where there is no room for another expression."""
-        if self._bytes > MAX_WRITTEN_OUT:
-            message = "what CEL writes out for `optMap` and other macros in the expressions before this is too much"
-            raise fail(rules.BAD_EXPRESSION, message, source.span(), "compute once in a variable what several ask for")
+    def take(self, compiled: Compiled) -> None:
+        """Raises PatchError (PL413) where it does not fit."""
+        self.taken += compiled.size
+        if self.is_full:
+            message = f"up to here the expressions of the patches take more than {MAX_EXPRESSIONS >> 20} MiB of memory"
+            help = "compute what is written many times once, in a variable, or a list of values by one `map`"
+            raise fail(rules.LIMIT, message, compiled.source.span(), help)
 
 
 class Context:
     """One patch while it is compiled. ``namespaces`` and ``variables`` (name and type) grow as it is read.
 
-    What is wrong with it is in ``found``.
+    What is wrong with it is in ``found``; the first thing for which there is no ``room`` is the last.
     """
 
-    def __init__(self, patch: str, namespaces: Mapping[str, str], written_out: WrittenOut | None = None) -> None:
+    def __init__(self, patch: str, namespaces: Mapping[str, str], room: Room) -> None:
         self.patch = patch
+        self.room = room
         self.namespaces = dict(namespaces)
         self.variables: list[tuple[str, str]] = []
         self.facts: tuple[str, ...] = ()
         self.found: list[Diagnostic] = []
-        self.written_out = written_out or WrittenOut()
         self._xpath_names: dict[tuple[int, bool], frozenset[str]] = {}
 
     def collect(self, work: Callable[[], T]) -> T | None:
         """What the work gives; None where it fails, and its error in ``found``."""
+        if self.room.is_full:
+            return None
         try:
             return work()
         except PatchError as e:
@@ -85,10 +90,9 @@ class Context:
     def expression(
         self, source: model.Expression, names: Names, want: str = "dyn", *, optional: bool = False
     ) -> Compiled:
-        """A compiled expression, of type ``want``, or an optional. Raises PatchError (PL202, PL206)."""
+        """A compiled expression, of type ``want``, or an optional. Raises PatchError (PL202, PL206, PL413)."""
         from .cel.compiled import compile_expression
 
-        self.written_out.check(source)
         compiled = compile_expression(source, names, want, optional=optional)
-        self.written_out.add(compiled.written_out)
+        self.room.take(compiled)
         return compiled

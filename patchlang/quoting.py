@@ -18,6 +18,9 @@ from .patterns import pattern
 # in names, and in texts that name something, as in `<entry name="password">`
 SECRET = pattern(r"passw|passphrase|secret|token|credential|(?:api|access|private).?key", re.IGNORECASE)
 
+_LONGEST = 1000
+"""What is longer is no name: a regular expression of it would take a hundred times its memory."""
+
 
 class Names:
     """The names that messages of a run may hold: those in the text of its ``patches``, and the keys of its ``inputs``.
@@ -45,6 +48,8 @@ class Names:
     def known(self, name: str) -> bool:
         if name in self._keys:
             return True
+        if len(name) > _LONGEST:
+            return False
         whole = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
         return any(name in text and whole.search(text) for text in self._patches)
 

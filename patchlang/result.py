@@ -22,6 +22,10 @@ class State(Enum):
     FAILED = "failed"
 
 
+_PLACE = 1000
+"""Characters of a place that a trace keeps."""
+
+
 @record(frozen=False)
 class Effect:
     """What one application of an op did: nodes matched, nodes changed, the paths of the first few."""
@@ -55,7 +59,8 @@ class EditTrace:
     def add(self, effect: Effect) -> None:
         self.matched += effect.matched
         self.changed += effect.changed
-        self.places += effect.places[: SHOWN_PLACES - len(self.places)]
+        for place in effect.places[: SHOWN_PLACES - len(self.places)]:
+            self.places.append(place if len(place) <= _PLACE else place[:_PLACE] + "…")
 
     def every(self) -> Iterator[EditTrace]:
         """This one, and all inside it."""

@@ -23,7 +23,8 @@ _POSITIONS = 4
 _ABSTRACT = 14
 _ID, _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = range(2, 10)
 _NAMESPACES = frozenset({"math", "optional", "regex"})
-_WRITTEN_OUT = {"math.@max": "math.greatest", "math.@min": "math.least", "flatten__": "flatten"}
+_WRITTEN_OUT = {"math.@max": "math.greatest", "math.@min": "math.least"}
+_WRITTEN_OUT |= {f"{name}__": name for name in ("flatten", "replace", "split")}
 _RESULT, _UNUSED = "@result", "#unused"
 _OPTIONAL = b"optional_type"
 

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 MAX_SOURCE = 4096
 MAX_OPENED_TWICE = 8
-_AS_WRITTEN = 32
-"""Bytes that CEL needs for a character of an expression; where it needs more, a macro has written something twice."""
+EXPRESSION = 1024
+"""The memory of a compiled expression, by and large, and of each byte of it as the library writes it."""
+WRITTEN = 13
 
 _EXTENSIONS = cel.NewEnvConfigFromYaml(
     "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}, {name: lists}]"
@@ -84,18 +85,19 @@ class Names:
 class Compiled:
     """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known.
 
-    ``inputs`` are the names of the values that it reads, as ``Bindings.cel_value`` takes them.
+    ``inputs`` are the names of the values that it reads, as ``Bindings.cel_value`` takes them. ``size`` is the memory
+    that it takes, ``serialized`` what the library writes of it.
     """
 
     def __init__(
-        self, source: Text, program: cel.Expression, inputs: tuple[str, ...], kind: str, makes_optionals: bool
+        self, source: Text, program: cel.Expression, inputs: tuple[str, ...], kind: str, serialized: bytes
     ) -> None:
         self.source = source
         self.kind = kind
         self.inputs = inputs
-        self.written_out = 0
+        self.size = EXPRESSION + WRITTEN * len(serialized)
         self._program = program
-        self._is_opened = makes_optionals or multiplies(source.text)
+        self._is_opened = _MAKES_OPTIONALS in serialized or multiplies(source.text)
         self._listed: Compiled | None = None
         self._inputs = {name: _members_read(source.text, name) for name in inputs}
 
@@ -139,6 +141,7 @@ class Compiled:
         """Take an optional as a result. Python cannot look into one, CEL can."""
         opened = f"cel.bind(o, dyn({self.source.text}\n), o.hasValue() ? [o.value()] : [])"
         self._listed = compile_expression(Text(opened, lambda _start, _end: self.source.span()), names)
+        self.size += self._listed.size
 
     def _convert(self, value: cel.Value) -> Any:
         """Python data. The library's own conversion counts nothing, and ends the process on an optional in a map."""
@@ -264,8 +267,7 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
         program = _evaluator().deserialize(serialized)
     except RuntimeError:
         raise _too_deep(source, _WRITTEN_OUT) from None
-    compiled = Compiled(source, program, inputs, kind, _MAKES_OPTIONALS in serialized)
-    compiled.written_out = max(0, len(serialized) - _AS_WRITTEN * len(source.text))
+    compiled = Compiled(source, program, inputs, kind, serialized)
     if optional and kind == "dyn" and _MAKES_OPTIONALS in serialized:
         compiled.open_optional(names)
     return compiled

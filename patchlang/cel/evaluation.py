@@ -13,8 +13,10 @@ from ..run_scope import Bindings
 MAX_RANGES = 100_000
 # CEL builds the outcome of `map` and `filter` by copying it for every entry: n entries cost about 16 n² bytes
 MAX_SQUARED = 1_500_000
-# of all lists that one expression has copied by `slice`, `reverse` and `sort`, for the same reason as of ranges
+# of all lists that one expression has copied by `slice`, `reverse` and `sort`, or that `split` makes, as of ranges
 MAX_ENTRIES = 200_000
+# of all texts that one expression makes by `replace`
+MAX_MADE = 2 << 20
 # of all texts that one expression searches by regular expressions, and of what comes of it
 MAX_SEARCHED = 2 << 20
 
@@ -29,6 +31,7 @@ class Evaluation:
     ranges: int = 0
     entries: int = 0
     searched: int = 0
+    made: int = 0
 
     def range(self, count: int) -> None:
         """Counts the numbers of a range. Raises ValueError."""
@@ -49,8 +52,14 @@ class Evaluation:
         """Counts a list that is copied once. Raises ValueError."""
         self.entries += size
         if self.entries > MAX_ENTRIES:
-            raise ValueError(f"slice, reverse, sort: more than {MAX_ENTRIES} entries in one expression")
+            raise ValueError(f"slice, reverse, sort, split: more than {MAX_ENTRIES} entries in one expression")
         return True
+
+    def make(self, characters: int) -> None:
+        """Counts text that is made of other texts. Raises ValueError."""
+        self.made += characters
+        if self.made > MAX_MADE:
+            raise ValueError(f"replace: more than {MAX_MADE} characters in one expression")
 
     def search(self, characters: int) -> bool:
         """Counts text that regular expressions read or make. Raises ValueError."""

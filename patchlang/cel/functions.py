@@ -9,7 +9,7 @@ from cel_expr_python import cel
 from ..diagnostics import PatchError
 from ..patterns import pattern
 from ..strictjson import JsonError, read_for_cel
-from . import regex
+from . import regex, texts
 from .evaluation import now
 
 MAX_RANGE = 1000
@@ -160,6 +160,16 @@ BEHIND = (
     _declare("entries__", cel.Overload("entries__", _T.BOOL, [_T.INT], impl=lambda size: now().copy(size))),
     # twice: with what is found
     _declare("search__", cel.Overload("search__", _T.BOOL, [_T.INT], impl=lambda size: now().search(2 * size))),
+    _declare(
+        "replace__",
+        cel.Overload("replace__", _T.STRING, [_T.STRING, *_TWO], is_member=True, impl=texts.replace),
+        cel.Overload("replace__limit", _T.STRING, [_T.STRING, *_TWO, _T.INT], is_member=True, impl=texts.replace),
+    ),
+    _declare(
+        "split__",
+        cel.Overload("split__", _TEXTS, _TWO, is_member=True, impl=texts.split),
+        cel.Overload("split__limit", _TEXTS, [*_TWO, _T.INT], is_member=True, impl=texts.split),
+    ),
     _declare("regex__.extract", cel.Overload("regex__extract", _TEXTS, _TWO, impl=regex.extract)),
     _declare("regex__.extractAll", cel.Overload("regex__extractAll", _TEXTS, _TWO, impl=regex.extract_all)),
     _declare(

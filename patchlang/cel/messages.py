@@ -13,7 +13,7 @@ OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, dyn\)|No matching overloads f
 # a type that CEL's checker has made up, or taken from a comparison with null
 GUESSED_TYPE = pattern(r"T%\d|null_type")
 # the mark of syntax.guard behind a name
-BEHIND_NAME = pattern(r"(?<=flatten)__|(?<=regex)__|(?<=lists)__")
+BEHIND_NAME = pattern(r"(?<=flatten)__|(?<=lists)__|(?<=regex)__|(?<=replace)__|(?<=split)__")
 
 _NO_ORDER = (
     "`.map`, `.filter` and `.sortBy` over a map would have no order",
@@ -58,8 +58,8 @@ OF_TYPES = pattern(r"^(?:INVALID_ARGUMENT|UNKNOWN)\b|No matching overloads|Apply
 # of its compiler
 TOO_DEEP = pattern(r"recursion (?:depth|limit)")
 _OURS = pattern(
-    r"[A-Z_]+: ((?:annotation|capture|capture, regex|flatten|hex|keys|label|map, filter, sortBy, distinct|parseJSON"
-    r"|quantity|range|slice, reverse, sort|regex\.\w+|xpath): .*)",
+    r"[A-Z_]+: ((?:annotation|capture|capture, regex|flatten|hex|keys|label|map, filter, sortBy, distinct"
+    r"|parseJSON|quantity|range|replace|slice, reverse, sort, split|regex\.\w+|xpath): .*)",
     re.DOTALL,
 )
 

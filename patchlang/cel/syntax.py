@@ -124,6 +124,8 @@ def chains(text: str) -> Iterator[Chain]:
 _ORDERED_MACROS = frozenset({"map", "filter", "sortBy"})
 # what CEL's lists library does to each entry, and to each pair of entries
 _EACH, _EACH_PAIR = frozenset({"reverse", "slice", "sort"}), frozenset({"distinct"})
+# what is a method of ours, with a `__`
+_TEXTS = frozenset({"replace", "split"})
 _OURS = frozenset({"capture", "flatten"})
 # those of a namespace that are ours as well
 _RENAMED = {
@@ -146,11 +148,10 @@ def guard(text: str, *, open_types: bool = False) -> tuple[str, tuple[Insertion,
 
     ``x.map(``, ``x.filter(`` and ``x.sortBy(`` are an error where ``x`` is a map, which has no order: ``x + []`` is
     defined for lists only. They and the methods of CEL's lists library tell the size of the list to ``budget__`` or
-    ``entries__``, before CEL copies it, and regular expressions the size of their texts to ``search__``. ``flatten``
-    and ``regex`` get a ``__``, with which they are functions of ours that have bounds; ``regex.extract`` is ``[?0]`` of
-    a list there. What has no bounds gets it, too, and is unknown: ``lists.range`` and the method ``flatten``.
-
-    Facts are optionals.
+    ``entries__``, before CEL copies it, and regular expressions the size of their texts to ``search__``. ``flatten``,
+    ``replace``, ``split`` and ``regex`` get a ``__``, with which they are functions of ours that have bounds;
+    ``regex.extract`` is ``[?0]`` of a list there. What has no bounds gets it, too, and is unknown: ``lists.range`` and
+    the method ``flatten``.
 
     ``open_types``: what ``[?k]``, ``first()`` and ``last()`` give of a value of unknown type is of unknown type as
     well. CEL's checker takes it for the first type that it is held beside, null too.
@@ -182,9 +183,10 @@ def _counted(found: list[Token], dot: int, operand: int) -> Iterator[Insertion]:
         guarded = " + dyn([]), budget__(size(list__)) ? list__ : list__)"
     elif name in _EACH or name in _EACH_PAIR:
         guarded = f", {'budget__' if name in _EACH_PAIR else 'entries__'}(size(list__)) ? list__ : list__)"
+    elif name == "flatten" or (name in _TEXTS and not (operand == dot - 1 and found[operand].text in _RENAMED)):
+        yield Insertion(found[dot + 1].end, "__")
+        return
     else:
-        if name == "flatten":
-            yield Insertion(found[dot + 1].end, "__")
         return
     yield Insertion(found[operand].start, "cel.bind(list__, ")
     yield Insertion(found[dot].start, guarded)

@@ -18,7 +18,9 @@ _ATOM = pattern(r"[-+.\w]+")
 _FIRST_INDENT = pattern(r"[\[{]\r?\n([ \t]+)")
 # cloud-init reads JSON as YAML, which does not take these, or takes them for line breaks
 _YAML_ESCAPES = pattern("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-_GO_ESCAPES = pattern("[<>&\u2028\u2029\ud800-\udfff]")
+_GO_ESCAPES = "<>&\u2028\u2029"
+_SURROGATES = pattern("[\ud800-\udfff]")
+_CONTROLS = "".join(map(chr, range(8))) + "\v" + "".join(map(chr, range(14, 32)))
 
 
 def read(text: str) -> Any:
@@ -79,7 +81,24 @@ def _string(text: str) -> str:
 
 def go_string(text: str) -> str:
     """A string as Go's ``json.Marshal`` writes it."""
-    return _GO_ESCAPES.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
+    written = _SURROGATES.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
+    for character in _GO_ESCAPES:
+        written = written.replace(character, f"\\u{ord(character):04x}")
+    return written
+
+
+def go_size(value: Any) -> int:
+    """How many characters a value has as JSON at the least, before it is written as by Go."""
+    match value:
+        case str():
+            ones = sum(map(value.count, '\\"\n\r\t'))
+            return len(value) + ones + 5 * sum(map(value.count, _GO_ESCAPES + _CONTROLS))
+        case dict():
+            return sum(go_size(key) + go_size(item) for key, item in value.items())
+        case list():
+            return sum(map(go_size, value))
+        case _:
+            return 0
 
 
 def _skip(text: str, at: int) -> int:

@@ -168,17 +168,16 @@ class CloudInit:
             notes.append(replace(found, severity=Severity.WARNING))
             if found.is_error:
                 break
-        texts = (state.record.get(name) for name in ("UserData", "NetworkData"))
-        if 2 * sum(len(text) for text in texts if isinstance(text, str)) > MAX_ANSWER:  # both results have them
-            raise _too_big()
+        before, now = state.original, state.record
+        made = {name: jsontext.go_size(now[name]) for name in now if now[name] is not before.get(name)}
+        _check_answer(sum(made.values()) + made.get("UserData", 0) + made.get("NetworkData", 0))  # in both results
         if state.text is not None:
             data = jsontext.rewrite(state.text, state.record, state.original, go=True)
         else:
             data = jsontext.write(state.record, go=True)
         legacy = _legacy_text(state.legacy, state.record)
         result = Closed(data.encode(), legacy.encode(), tuple(notes))
-        if len(result.data) + len(result.no_cloud_source) > MAX_ANSWER:
-            raise _too_big()
+        _check_answer(len(result.data) + len(result.no_cloud_source))
         return result
 
     def _restored(self) -> CloudInit:
@@ -305,6 +304,11 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
     return CloudInit(None, legacy, record, record)
 
 
+def _check_answer(size: int) -> None:
+    if size > MAX_ANSWER:
+        raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
+
+
 def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
     """The text and the map of a JSON record; None for nothing and null."""
     try:
@@ -325,10 +329,6 @@ def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
     if not isinstance(value, dict):
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is {kind(value)}, not a map")
     return text, value
-
-
-def _too_big() -> PatchError:
-    return fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
 
 
 def _legacy_text(legacy: str | None, record: dict[str, Any]) -> str:

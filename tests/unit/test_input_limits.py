@@ -112,3 +112,20 @@ def test_memory_of_many_attributes(edit: str) -> None:
         tracemalloc.stop()
     assert outcome.data not in (None, domain)
     assert peak < 5_000_000, "bytes"
+
+
+@pytest.mark.parametrize(("templates", "found"), [(1000, []), (9000, [rules.LIMIT])])
+def test_room_for_expressions(templates: int, found: list[Rule]) -> None:
+    """Of all patches together; the first expression that has none is the only error (PL413)."""
+    values = "'$[ vmi.spec ]', " * (templates // 2)
+    patches = [
+        SourceFile(
+            f"{name}.yaml",
+            "apiVersion: patchlang/v1\nkind: Patch\n"
+            f"metadata: {{name: {name}}}\nspec:\n  cloudInit:\n"
+            f"    - {{op: add, target: userData, path: /a, value: [{values}]}}\n",
+        )
+        for name in "ab"
+    ]
+    _, diagnostics = load.load_sources(patches)
+    assert [d.rule for d in diagnostics] == found, diagnostics

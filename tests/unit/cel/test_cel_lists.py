@@ -92,6 +92,6 @@ def test_what_costs_too_much_is_refused_before_it_is_made(expression: str) -> No
 def test_budgets_are_of_one_expression() -> None:
     state = Evaluation(Scope({}), "")
     assert state.copy(MAX_ENTRIES)
-    with pytest.raises(ValueError, match="slice, reverse, sort: more than"):
+    with pytest.raises(ValueError, match="slice, reverse, sort, split: more than"):
         state.copy(1)
     assert value("variables.x.reverse().size()", x=[0] * 100_000) == value("variables.x.size()", x=[0] * 100_000)
