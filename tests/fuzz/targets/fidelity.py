@@ -127,6 +127,8 @@ def _entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
         return
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         return
+    if len({key.value for key, _ in root.value}) < len(root.value):  # the last of a key alone counts
+        return
     for number, (key, value) in enumerate(root.value):
         start, end = key.start_mark.index, value.end_mark.index
         if key.style or not _KEY.fullmatch(key.value) or key.start_mark.column or text[start - 1 : start] != "\n":
