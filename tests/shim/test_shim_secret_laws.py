@@ -28,7 +28,7 @@ from patchlang.render import render
 from patchlang.result import CloudInitOutcome, Outcome
 from shim.log import log
 
-EXAMPLES = 100
+EXAMPLES = 80
 Run: TypeAlias = Callable[[Any], Outcome | CloudInitOutcome]
 
 
@@ -202,6 +202,19 @@ def program_of(kind: str, edits: list[str], more: str = "") -> Any:
     return load_sources([source_of("p.yaml", text.encode())])[0]
 
 
+# what any input lets edits make of a value
+MAKERS = {
+    "domain": [
+        "{op: set, path: /domain/devices/disk/target/@v, value: '$[ variables.s ]'}",
+        "{op: set, path: /domain/devices/disk/target, value: '$[ variables.s ]'}",
+        "{op: add, path: /domain/devices, xml: \"<made v='$[ variables.s ]'><in>$[ variables.s ]</in></made>\"}",
+        "{op: ensure, path: '/domain/devices/a/@$[ variables.s ]', value: x}",
+    ],
+    "cloudInit": [
+        "{op: ensure, target: userData, path: /made, value: {k: '$[ variables.s ]'}}",
+        "{op: ensure, target: userData, path: '/$[ variables.s ]', value: x}",
+    ],
+}
 # what fails at whatever the edits before have made, and looks at all of it
 PROBES = {
     "domain": [
@@ -240,7 +253,7 @@ def search(kind: str, edits: list[str], more: str, run: Run, in_the_sidecar: Cal
     """Keeps the edits that succeed, one after the other, and searches what is said of those that fail after them."""
     good: list[str] = []
     failing = None
-    for edit in [*edits, *PROBES[kind]]:
+    for edit in [*edits, *MAKERS[kind], *PROBES[kind]]:
         program = program_of(kind, [*good, edit], more)
         if program is None:
             continue
