@@ -53,6 +53,18 @@ class Automaton:
         """Where a character leads."""
         return self.closed(to for state in states for ranges, to in self.edges[state] if _among(character, ranges))
 
+    def after_anything(self, states: Iterable[int]) -> frozenset[int]:
+        """Where any text at all leads."""
+        found: set[int] = set()
+        pending = list(states)
+        while pending:
+            state = pending.pop()
+            if state not in found:
+                found.add(state)
+                pending += self.silent[state]
+                pending += (to for _, to in self.edges[state])
+        return frozenset(found)
+
     def after_any_of(self, states: frozenset[int], other: Automaton) -> frozenset[int]:
         """Where any text leads that another automaton takes."""
         seen: set[tuple[int, int]] = set()

@@ -72,7 +72,8 @@ def unknown_value(version: str, value: str, places: Sequence[Place], start: int,
     """A text that none of the places may have."""
     allowed = reduce(Texts.__or__, (place.values for place in places if place.values is not None), Texts())
     hint = _hint(value, allowed, places)
-    message = f"libvirt {version} does not take `{_short(value)}` as {_where(places)}"
+    what = f"`{_short(value)}`" if value else "an empty text"
+    message = f"libvirt {version} does not take {what} as {_where(places)}"
     help = f"{hint}{' ' if hint else ''}allowed: {described(allowed, _SHOWN)}"
     return Finding(rules.UNKNOWN_VALUE, message, start, end, help)
 

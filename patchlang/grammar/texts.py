@@ -94,7 +94,9 @@ def _is_of(datatype: Datatype, text: Pieces) -> bool:
 def _meets(pattern: Automaton, text: Pieces) -> bool:
     states = pattern.closed([0])
     for piece in text:
-        if isinstance(piece, Unknown):
+        if piece == ANYTHING:
+            states = pattern.after_anything(states)
+        elif isinstance(piece, Unknown):
             states = pattern.after_any_of(states, automaton(piece.pattern))
         else:
             for character in piece:

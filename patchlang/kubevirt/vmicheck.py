@@ -8,9 +8,11 @@ from .. import rules
 from ..cel.tree import Node
 from ..diagnostics import Diagnostic, in_order
 from ..document import model
+from ..document.model import Role
 from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
 from ..lint.reading import cel, directives, expressions, leaves
+from ..lint.roles import texts
 from ..record import fields
 from ..source import Text
 from .celtypes import ROOTS, Scope, Slip, Typed, Way, slips, typed
@@ -105,6 +107,10 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
                 inside = scope_of_fragment(patch, leaf, scope) if own else scope
                 for expression in expressions(leaf):
                     yield from _of(expression, inside if expression not in own else scope)
+        if edit.when is None and edit.for_each is None:
+            # what has been tested holds from here on
+            for condition in texts(edit, model.Expression, Role.CONDITION):
+                inner = _behind(patch, condition, inner)
 
 
 def scope_of_fragment(patch: model.Patch, xml: Text, scope: Scope) -> Scope:

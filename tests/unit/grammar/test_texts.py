@@ -71,6 +71,14 @@ def test_what_fits_still_fits_when_less_is_known(pieces: list[str], unknown: set
         assert fits(allowed, less)
 
 
+@given(st.lists(st.text(alphabet="0123456789abx:-", max_size=3), max_size=3), st.sampled_from(PATTERNS))
+def test_anything_is_what_its_pattern_says(pieces: list[str], pattern: str) -> None:
+    allowed = Texts((), (Datatype(None, False, None, None, pattern),))
+    by_pattern = Unknown(f"({ANYTHING.pattern})")
+    ways = [tuple(one for piece in pieces for one in (piece, between)) for between in (ANYTHING, by_pattern)]
+    assert fits(allowed, ways[0]) is fits(allowed, ways[1])
+
+
 PORT = Texts((), (Datatype("PortNumber", True, -1, 65535, None),))
 
 
