@@ -6,8 +6,7 @@ domain keeps it, so that no op counts by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from . import rules
 from .diagnostics import fail
@@ -33,11 +32,11 @@ class Budget:
 
     def __init__(self) -> None:
         self.kept = 0
-        self._held = 0
+        self.held = 0
 
     def check(self, size: int, place: Callable[[], Span] | None = None) -> None:
         """Would it fit? ``place`` is of an error; without one it is the edit."""
-        left = LIMIT - self.kept - self._held
+        left = LIMIT - self.kept - self.held
         if size > left:
             message = f"this makes {size:,} bytes, and of the {LIMIT:,} that a run may make {max(left, 0):,} are left"
             help = "select fewer nodes, write less to each, or compute shorter values"
@@ -46,18 +45,29 @@ class Budget:
     def hold(self, size: int, place: Callable[[], Span] | None = None) -> None:
         """For what goes with the edit, or with the variables of the document."""
         self.check(size, place)
-        self._held += size
+        self.held += size
 
     def keep(self, size: int) -> None:
         """For what stays to the end of the run."""
         self.check(size)
         self.kept += size
 
-    @contextmanager
-    def passing(self) -> Iterator[None]:
+    def passing(self) -> _Passing:
         """What is held within goes at its end."""
-        before = self._held
-        try:
-            yield
-        finally:
-            self._held = before
+        return _Passing(self)
+
+
+class _Passing:
+    """Not a generator, which costs more: every edit and every item of a list has one."""
+
+    __slots__ = ("_before", "_budget")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._before = budget.held
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.held = self._before

@@ -128,17 +128,22 @@ def condition(value: Any, expression: Compiled) -> bool:
 
 def run_edit(edit: CompiledEdit[Any], state: Any, scope: Scope, trace: EditTrace) -> None:
     """Raises PatchError (PL4xx)."""
-    if not edit.loop.begins(scope):
-        trace.skip()
-        return
-    items = edit.loop.items(scope)
-    if items is None:
-        _run_once(edit, state, scope, trace)
-        return
+    with scope.budget.passing():
+        if not edit.loop.begins(scope):
+            trace.skip()
+            return
+        items = edit.loop.items(scope)
+        if items is None:
+            _run_once(edit, state, scope, trace)
+        else:
+            _run_items(edit, items, state, scope, trace)
+
+
+def _run_items(edit: CompiledEdit[Any], items: list[Any], state: Any, scope: Scope, trace: EditTrace) -> None:
     if not items:
         trace.reason = "`forEach` is empty"
     for index, item in enumerate(items):
-        with scope.looping(item, index):
+        with scope.looping(item, index), scope.budget.passing():
             try:
                 _run_once(edit, state, scope, trace)
             except PatchError as e:
@@ -147,10 +152,9 @@ def run_edit(edit: CompiledEdit[Any], state: Any, scope: Scope, trace: EditTrace
 
 
 def _run_once(edit: CompiledEdit[Any], state: Any, scope: Scope, trace: EditTrace) -> None:
-    with scope.budget.passing():
-        if not edit.loop.takes(scope):
-            trace.skip()
-            return
-        trace.ran += 1
-        scope.inner = trace.inner
-        trace.add(edit.op.apply(state, scope))
+    if not edit.loop.takes(scope):
+        trace.skip()
+        return
+    trace.ran += 1
+    scope.inner = trace.inner
+    trace.add(edit.op.apply(state, scope))

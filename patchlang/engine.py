@@ -188,8 +188,7 @@ class Run(Generic[S]):
             edit_trace = edit.trace()
             trace.edits += edit_trace.every()
             try:
-                with scope.budget.passing():
-                    run_edit(edit, self.state, scope, edit_trace)
+                run_edit(edit, self.state, scope, edit_trace)
             except PatchError as e:
                 edit_trace.reason = "failed"
                 raise PatchError(_belonging(e.diagnostic, document.name, edit.span)) from None

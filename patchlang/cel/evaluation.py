@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 from ..record import record
@@ -74,11 +72,16 @@ _now: ContextVar[Evaluation] = ContextVar("_now")
 now = _now.get
 
 
-@contextmanager
-def evaluating(bindings: Bindings, source: str) -> Iterator[None]:
+class evaluating:  # noqa: N801 (a context manager, as contextlib has them)
     """Within it, functions see these bindings for the expression ``source``, and the budgets are fresh."""
-    before = _now.set(Evaluation(bindings, source))
-    try:
-        yield
-    finally:
-        _now.reset(before)
+
+    __slots__ = ("_before", "_evaluation")
+
+    def __init__(self, bindings: Bindings, source: str) -> None:
+        self._evaluation = Evaluation(bindings, source)
+
+    def __enter__(self) -> None:
+        self._before = _now.set(self._evaluation)
+
+    def __exit__(self, *_: object) -> None:
+        _now.reset(self._before)

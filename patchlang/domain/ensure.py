@@ -28,7 +28,9 @@ from .tree import DomainTree
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
 
-Walked = list[tuple[etree._Element, BuildStep]]
+Wanted = list[tuple[str | None, str]]
+"""The value that each attribute (None: the text) of an element is to have."""
+Walked = list[tuple[etree._Element, BuildStep, Wanted]]
 
 
 class Start(Enum):
@@ -75,7 +77,7 @@ class EnsureOp:
             place = self.value.source.span if self.value else edit.place
             changed = (text is not None and set_at(edit, end, text, place)) or made
             if changed:
-                _check_settled(walked, scope, place)
+                _check_settled(walked, place)
             effect.changed += changed
         return effect
 
@@ -103,31 +105,31 @@ class EnsureOp:
         made = False
         for step in steps:
             above = walked[-1][0] if walked else start
-            found = [child for child in above.iterchildren(step.tag) if _fits(child, step, scope)]
+            wanted = _all_wanted(step, scope)
+            found = [child for child in above.iterchildren(step.tag) if _fits(child, wanted)]
             if len(found) > 1:
                 help = f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`"
                 raise fail(rules.AMBIGUOUS, ambiguous(step.written, found, edit.tree.provenance), edit.span, help)
             if found:
-                walked.append((found[0], step))
+                walked.append((found[0], step, wanted))
                 continue
             anchor, position = (above, Position.APPEND) if made else self.place.find(edit.tree, scope, above)
-            walked.append((self._make(edit, anchor, position, step, scope), step))
+            walked.append((self._make(edit, anchor, position, step, wanted), step, wanted))
             made = True
         return walked, made
 
     def _make(
-        self, edit: Editor, anchor: etree._Element, position: Position, step: BuildStep, scope: Scope
+        self, edit: Editor, anchor: etree._Element, position: Position, step: BuildStep, wanted: Wanted
     ) -> etree._Element:
         nsmap = {step.prefix: self.namespaces[step.prefix]} if step.prefix else None
         node = etree.Element(step.tag, nsmap=nsmap)
-        for condition in step.conditions:
-            value = _wanted(condition, scope)
+        for attribute, value in wanted:
             edit.check_text(value, edit.place)
-            if condition.attribute is None:
+            if attribute is None:
                 node.text = value
             else:
-                node.set(condition.attribute, value)
-        if not _fits(node, step, scope):
+                node.set(attribute, value)
+        if not _fits(node, wanted):
             raise fail(rules.BAD_ENSURE_PATH, f"the predicates of `{step.written}` contradict each other", edit.span)
         edit.insert([node], anchor, position)
         return node
@@ -149,15 +151,15 @@ def check_build_path(source: Text, path: BuildPath, start: Start, has_value: boo
 
 
 def _check_root(edit: Editor, root: etree._Element, step: BuildStep, scope: Scope) -> None:
-    if step.tag != root.tag or not _fits(root, step, scope):
+    if step.tag != root.tag or not _fits(root, _all_wanted(step, scope)):
         message = f"the path starts with `{step.written}`, the document with `domain`"
         raise fail(rules.MATCH_COUNT, message, edit.span, "a domain has one root, which is not made")
 
 
-def _check_settled(walked: Walked, scope: Scope, place: LazySpan) -> None:
+def _check_settled(walked: Walked, place: LazySpan) -> None:
     """The next run must find what this one has made."""
-    for element, step in walked:
-        if not _fits(element, step, scope):
+    for element, step, wanted in walked:
+        if not _fits(element, wanted):
             message = f"in the end `{step.written}` does not fit its predicate, and the next run would make another"
             help = "leave the predicate out, or make it one that stays true"
             raise fail(rules.BAD_ENSURE_PATH, message, place(), help)
@@ -175,8 +177,12 @@ def _wanted(condition: Condition, scope: Scope) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _fits(element: etree._Element, step: BuildStep, scope: Scope) -> bool:
-    return all(
-        (string_value(element) if c.attribute is None else element.get(c.attribute)) == _wanted(c, scope)
-        for c in step.conditions
-    )
+def _all_wanted(step: BuildStep, scope: Scope) -> Wanted:
+    return [(condition.attribute, _wanted(condition, scope)) for condition in step.conditions]
+
+
+def _fits(element: etree._Element, wanted: Wanted) -> bool:
+    for attribute, value in wanted:
+        if (string_value(element) if attribute is None else element.get(attribute)) != value:
+            return False
+    return True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from ..record import record
 from ..xpath.match import Match, string_value
 from .index import Element
 
 _NAMES = ("name", "uuid")
+_ALIAS = "alias"
 _OURS = "ua-"
 
 _Texts = tuple[str | None, ...]
@@ -45,11 +46,14 @@ class Protected:
         if element in self._before:
             return
         self._before[element] = self._texts(element)
-        root, above = self._root, element
-        while above is not root and (parent := above.getparent()) is not None:
-            if parent is root and above.tag in _NAMES:
-                self.before_change(root)
-            above = parent
+        for above in (element, *element.iterancestors(*_NAMES)):
+            if above.tag in _NAMES and above.getparent() is self._root:
+                self.before_change(self._root)
+
+    def before_attribute(self, element: Element) -> None:
+        """An attribute of an element is about to change."""
+        if element.tag == _ALIAS and (parent := element.getparent()) is not None:
+            self.before_change(parent)
 
     def before_replacement(self, element: Element, nodes: Iterable[Element]) -> None:
         """An element is about to be replaced; a node of its name is the same device from then on."""
@@ -65,32 +69,45 @@ class Protected:
 
     def broken(self) -> Broken | None:
         """What the edit changed of what was protected."""
-        return next(self._all_broken(), None)
+        for element, before in self._before.items():
+            if before and (found := self._broken_alias(element, before[0]) or self._broken_name(before)):
+                return found
+        return None
 
-    def _all_broken(self) -> Iterator[Broken]:
-        for element, (aliases, *names) in self._before.items():
-            if any((alias or "").startswith(_OURS) for alias in aliases):
-                stays = self._heirs.get(element, element)
-                if self._is_attached(stays) and (now := _aliases(stays)) != aliases:
-                    what = f"{self._path(Match(stays))}/alias names a device of KubeVirt's"
-                    yield Broken(f"{what}; KubeVirt finds its devices by their `ua-` aliases", len(now) < len(aliases))
-            for tag, before, after in zip(_NAMES, names, self._texts(element)[1:], strict=False):
-                if before == after or (not before and len(after) == 1):
-                    continue
-                is_second = len(after) > len(before)
-                what = f"a second `{tag}` cannot be put into the domain" if is_second else f"/domain/{tag} is protected"
-                yield Broken(f"{what}; KubeVirt finds the domain by its name and uuid", len(after) < len(before))
+    def _broken_alias(self, element: Element, before: _Texts) -> Broken | None:
+        if not _has_ours(before):
+            return None
+        stays = self._heirs.get(element, element)
+        if not self._is_attached(stays) or (now := _aliases(stays)) == before:
+            return None
+        what = f"{self._path(Match(stays))}/alias names a device of KubeVirt's"
+        return Broken(f"{what}; KubeVirt finds its devices by their `ua-` aliases", len(now) < len(before))
+
+    def _broken_name(self, texts: tuple[_Texts, ...]) -> Broken | None:
+        if len(texts) == 1:
+            return None
+        for tag, before, after in zip(_NAMES, texts[1:], self._texts(self._root)[1:], strict=True):
+            if before == after or (not before and len(after) == 1):
+                continue
+            is_second = len(after) > len(before)
+            what = f"a second `{tag}` cannot be put into the domain" if is_second else f"/domain/{tag} is protected"
+            return Broken(f"{what}; KubeVirt finds the domain by its name and uuid", len(after) < len(before))
+        return None
 
     def _texts(self, element: Element) -> tuple[_Texts, ...]:
-        """The aliases in an element; of the root the texts of its names, too."""
+        """The aliases in an element where one is protected; of the root always, and the texts of its names, too."""
+        aliases = _aliases(element)
         if element is not self._root:
-            return (_aliases(element),)
-        names = (tuple(string_value(child) for child in element.iterchildren(tag)) for tag in _NAMES)
-        return (_aliases(element), *names)
+            return (aliases,) if _has_ours(aliases) else ()
+        return (aliases, *[tuple([string_value(child) for child in element.iterchildren(tag)]) for tag in _NAMES])
 
     def _is_attached(self, element: Element) -> bool:
         return element is self._root or any(above is self._root for above in element.iterancestors())
 
 
 def _aliases(element: Element) -> _Texts:
-    return tuple(child.get("name") for child in element.iterchildren("alias"))
+    return tuple([child.get("name") for child in element.iterchildren(_ALIAS)])
+
+
+def _has_ours(aliases: _Texts) -> bool:
+    return bool(aliases) and any((alias or "").startswith(_OURS) for alias in aliases)

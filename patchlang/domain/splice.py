@@ -221,11 +221,12 @@ class Splicer:
 
     def _with_breaks(self, new: bytes) -> bytes:
         """What is new, its lines ended as most of the input's are: to XML, both are the same."""
-        return new.replace(b"\n", b"\r\n") if self._is_windows and b"\n" in new else new
+        return new.replace(b"\n", b"\r\n") if b"\n" in new and self._is_windows else new
 
     @cached_property
     def _is_windows(self) -> bool:
-        return 2 * self.index.data.count(b"\r\n") > self.index.data.count(b"\n")
+        data = self.index.data
+        return b"\r" in data and 2 * data.count(b"\r\n") > data.count(b"\n")
 
     @property
     def _closes_empties(self) -> bool:

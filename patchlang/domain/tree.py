@@ -67,6 +67,7 @@ class DomainTree:
         self._count(value)
         if name not in element.attrib and len(element.attrib) >= MAX_ATTRIBUTES:
             raise fail(rules.LIMIT, f"the patches give an element more than {MAX_ATTRIBUTES} attributes")
+        self.protected.before_attribute(element)
         self._touch_start(element)
         element.set(name, value)
         return True
@@ -75,6 +76,7 @@ class DomainTree:
         if name not in element.attrib:
             return False
         self._count()
+        self.protected.before_attribute(element)
         self._touch_start(element)
         del element.attrib[name]
         return True
@@ -83,6 +85,7 @@ class DomainTree:
         if name == to:
             return False
         self._count()
+        self.protected.before_attribute(element)
         self._touch_start(element)
         set_attributes(element, [(to if key == name else key, value) for key, value in element.attrib.items()])
         return True
@@ -91,6 +94,8 @@ class DomainTree:
         if element.tag == tag:
             return False
         self._count()
+        if (parent := element.getparent()) is not None:
+            self.protected.before_change(parent)
         self._touch_start(element)
         element.tag = tag
         return True
@@ -130,7 +135,7 @@ class DomainTree:
         inside = position in (Position.APPEND, Position.PREPEND)
         parent = anchor if inside else anchor.getparent()
         assert parent is not None, "the root has no siblings"
-        self.budget.keep(sum(self._weight(node) for node in nodes))
+        self.budget.keep(sum(map(self._weight, nodes)))
         self._touch_content(parent)
         edge = edge_child(parent, first=position is Position.PREPEND) if inside else None
         if edge is not None and self._indentation.is_element_only(parent):
@@ -173,9 +178,9 @@ class DomainTree:
         self._set_chunks(node, True, ())  # the white space that parted it from the new nodes
         self._detach(node, parent)
 
-    def _count(self, *texts: str, changes: int = 1) -> None:
-        """Changes to be made, with the texts that they write."""
-        self.budget.keep(budget.CHANGE * changes + budget.WRITTEN * sum(map(text_size, texts)))
+    def _count(self, text: str = "", changes: int = 1) -> None:
+        """Changes to be made, with the text that they write."""
+        self.budget.keep(budget.CHANGE * changes + budget.WRITTEN * text_size(text))
 
     def _weight(self, node: Element) -> int:
         """What it takes to put a node into the tree."""
@@ -227,8 +232,6 @@ class DomainTree:
         return Index(self._data, self.root, self._changes.contents, self._changes.parents)
 
     def _touch_start(self, element: Element) -> None:
-        if (parent := element.getparent()) is not None:
-            self.protected.before_change(parent)
         if element not in self._changes.new and element not in self._changes.starts:
             self.budget.keep(budget.TOUCHED)
             self._changes.starts[element] = (element.tag, attributes_of(element))

@@ -10,13 +10,23 @@ from ..values import text_size
 
 def of_built(root: etree._Element) -> int:
     """To build elements like these, in no tree yet."""
-    return sum(budget.BUILT * (1 + len(node.attrib)) + _texts(node) for node in root.iter())
+    size = 0
+    for node in root.iter():
+        size += budget.BUILT * (1 + len(node.attrib)) + _texts(node)
+    return size
 
 
 def of_new(root: etree._Element) -> int:
     """To put elements into the domain that are new to it."""
-    return sum(budget.ELEMENT + budget.WRITTEN * _texts(node) for node in root.iter())
+    size = 0
+    for node in root.iter():
+        size += budget.ELEMENT + budget.WRITTEN * _texts(node)
+    return size
 
 
 def _texts(node: etree._Element) -> int:
-    return sum(text_size(str(text)) for text in (node.text, node.tail, *node.attrib.values()) if text)
+    size = 0
+    for text in (node.text, node.tail, *node.attrib.values()):
+        if text:
+            size += text_size(str(text))
+    return size
