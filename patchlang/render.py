@@ -20,16 +20,16 @@ def printable(text: str) -> str:
     )
 
 
-def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False) -> str:
-    """The text form of diagnostics, each with its source line and help, a line feed at the end."""
-    return "".join(f"{block}\n" for d in diagnostics for block in _block(d, colour))
+def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False, excerpt: bool = True) -> str:
+    """The text form of diagnostics, each with its source line (``excerpt``) and help, a line feed at the end."""
+    return "".join(f"{block}\n" for d in diagnostics for block in _block(d, colour, excerpt))
 
 
-def _block(d: Diagnostic, colour: bool) -> Iterable[str]:
+def _block(d: Diagnostic, colour: bool, excerpt: bool) -> Iterable[str]:
     place = f"{printable(str(d.span))}: " if d.span else ""
     head = f"{d.severity.value}[{d.rule.id} {d.rule.slug}]"
     yield f"{place}{painted(head, _COLOURS[d.severity], colour)} {printable(d.message + d.origin)}"
-    if d.span:
+    if d.span and excerpt:
         yield from _excerpt(d.span, colour)
     for span, text in d.related:
         yield f"  {printable(str(span))}: {printable(text)}"

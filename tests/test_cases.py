@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,7 @@ def patchlang(
     monkeypatch.setattr(sys, "argv", ["patchlang", *args])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("patchlang.cli.apply.SYSTEM_SCHEMAS", Path("installed-schemas"))
     capture.readouterr()
     status = 0
     try:
@@ -117,13 +119,18 @@ def test_apply(
     etree.fromstring(outcome.data)
     golden.check(case, "expected.xml", outcome.data)
     golden.check(case, "warnings.txt", render(outcome.diagnostics).encode())
+    options = [arg for file in files for arg in ("-p", str(file))]
+    vmis = [arg for file in vmi_files() for arg in ("--vmi", str(file))]
+    args = ["apply", *options, "--domain", "domain.xml", *vmis]
     if "trace.txt" in case:
-        options = [arg for file in files for arg in ("-p", str(file))]
-        vmis = [arg for file in vmi_files() for arg in ("--vmi", str(file))]
-        args = ["apply", *options, "--domain", "domain.xml", *vmis, "--trace"]
-        run = patchlang(args, capsysbinary, monkeypatch)
+        run = patchlang([*args, "--trace", "--no-validate"], capsysbinary, monkeypatch)
         assert (run.status, run.stdout) == (0, outcome.data)
         golden.check(case, "trace.txt", run.stderr)
+    Path("installed-schemas").mkdir()
+    shutil.copy(CASES / "base/small-schema.rng", "installed-schemas/domain.rng")
+    run = patchlang(args, capsysbinary, monkeypatch)
+    assert (run.status, run.stdout) == (0, outcome.data), "whatever is found"
+    assert b"error[" not in run.stderr
 
     again = engine.patch_domain(loaded.program, outcome.data, vmi)
     if "not-idempotent" in case:

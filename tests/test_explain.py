@@ -84,6 +84,7 @@ def run(
     else:
         args = ["validate", *OPTIONS.get(rule.id, ()), *files]
     monkeypatch.setattr("sys.argv", ["patchlang", *args])
+    monkeypatch.setattr("patchlang.cli.apply.SYSTEM_SCHEMAS", Path("installed-schemas"))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     capture.readouterr()
     status = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -12,13 +12,14 @@ import click
 from .. import diffs, engine, rules
 from ..compile import Program
 from ..default_paths import SYSTEM_SCHEMAS
-from ..diagnostics import Diagnostic, PatchError, Severity
+from ..diagnostics import Diagnostic, PatchError, Severity, in_order
 from ..extract import read_domain, read_vmi
 from ..load import Loaded, decode_source
 from ..podfacts import Given, check_declared
 from ..record import replace
 from ..render import printable
 from ..result import CloudInitOutcome, DocumentTrace, Outcome
+from ..source import SourceFile, Span
 from .common import STDIN, Failed, load_patches, not_loaded, read_input, report, wants_colour
 from .status import ENVIRONMENT
 
@@ -27,6 +28,8 @@ SIDECAR_TAKES = 1 << 20
 _CHARACTERS_OF_A_NODE = 100
 # nodes in a domain for which searches may be nested two deep
 _SMALL = 300
+# findings on the patches; `patchlang validate` shows all
+_MOST_SHOWN = 20
 
 
 @click.command()
@@ -67,8 +70,11 @@ _SMALL = 300
     flag_value=str(SYSTEM_SCHEMAS),
     metavar="[DIR]",
     type=click.Path(path_type=Path),
-    help=f"Refuse what the patches make invalid by libvirt's schema in the folder DIR; by default {SYSTEM_SCHEMAS}.",
+    help="Refuse what the patches make invalid by libvirt's schema in the folder DIR, by default "
+    f"{SYSTEM_SCHEMAS}. Without this flag, the schema there only warns.",
 )
+@click.option("--no-check-domain", "unchecked", is_flag=True, help="Do not look for libvirt's schema at all.")
+@click.option("--no-validate", "unvalidated", is_flag=True, help="Do not show what `patchlang validate` finds.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result to this file.")
 def apply(
     patches: Sequence[Path],
@@ -79,17 +85,22 @@ def apply(
     diff: bool,
     trace: bool,
     schemas: Path | None,
+    unchecked: bool,
+    unvalidated: bool,
     output: Path | None,
 ) -> None:
     """Apply patches to a domain or to cloud-init data, offline.
 
-    The result is the same, byte for byte, as that of the sidecar.
+    The result is the same, byte for byte, as that of the sidecar. On standard error are warnings of what `patchlang
+    validate` finds in the patches and, where libvirt's schema is installed, of what they make invalid.
     """
     source = domain or cloud_init
     if (domain is None) == (cloud_init is None) or source is None:
         raise click.UsageError("give exactly one of --domain and --cloud-init")
     if schemas is not None and domain is None:
         raise click.UsageError("--check-domain checks a domain: it needs --domain")
+    if schemas is not None and unchecked:
+        raise click.UsageError("--check-domain and --no-check-domain exclude each other")
     if [str(p) for p in (*patches, source, vmi)].count("-") > 1:
         raise click.UsageError("standard input (`-`) can be read only once")
     loaded = load_patches(patches)
@@ -103,9 +114,14 @@ def apply(
         report([e.diagnostic])
         raise Failed from None
     outcome: Outcome | CloudInitOutcome
+    costly = list(_costly(loaded, before)) if domain is not None else []
+    if not unvalidated:
+        _show_findings(loaded.sources, [one.span for one in costly])
     if domain is not None:
         outcome = _patch_domain(loaded.program, before, vmi_json, pod, schemas)
-        report(_costly(loaded, before))
+        report(costly)
+        if schemas is None and not unchecked:
+            report(_made_invalid(loaded.program, before, vmi_json, pod, outcome), excerpt=False)
         edited, alone, given = loaded.program.edits_domain, "cloud-init data", "a domain"
     else:
         outcome = engine.patch_cloud_init(loaded.program, before, b"", vmi_json, pod=pod)
@@ -151,6 +167,34 @@ def _patch_domain(program: Program, domain: bytes, vmi: bytes, pod: Given, schem
         report([e.diagnostic])
         raise Failed(ENVIRONMENT) from None
     return patch_domain_checked(schema, program, domain, vmi, pod=pod)
+
+
+def _made_invalid(program: Program, domain: bytes, vmi: bytes, pod: Given, outcome: Outcome) -> list[Diagnostic]:
+    """Warnings of what the patches made invalid, where libvirt's schema is installed."""
+    if not (SYSTEM_SCHEMAS / "domain.rng").is_file():
+        return []
+    from ..rng.check import made_invalid
+    from ..rng.schema import DomainSchema
+
+    try:
+        schema = DomainSchema(SYSTEM_SCHEMAS)
+    except PatchError as e:
+        help = "the outcome is not checked: install libvirt's schema anew, or say `--no-check-domain`"
+        return [replace(e.diagnostic, severity=Severity.WARNING, help=help)]
+    return made_invalid(schema, program, domain, vmi, outcome, pod=pod)
+
+
+def _show_findings(sources: Sequence[SourceFile], known: Container[Span | None]) -> None:
+    """What ``patchlang validate`` finds in the patches, in short: none of it stops them."""
+    from ..grammar.index import versions
+    from ..validation.options import Options
+    from ..validation.unit import findings
+
+    found = [one for one in findings(sources, Options(libvirt=versions()[-1])) if one.span not in known]
+    shown = in_order(sorted(found, key=lambda one: not one.is_error)[:_MOST_SHOWN])
+    report((replace(one, severity=Severity.WARNING) if one.is_error else one for one in shown), excerpt=False)
+    if more := len(found) - len(shown):
+        click.echo(f"note: and {more} more: `patchlang validate` shows all", err=True)
 
 
 def _costly(loaded: Loaded, domain: bytes) -> Iterator[Diagnostic]:

@@ -65,9 +65,9 @@ def not_loaded(diagnostics: Sequence[Diagnostic]) -> Failed:
     return Failed(USAGE if nothing_found else FINDINGS)
 
 
-def report(diagnostics: Iterable[Diagnostic]) -> None:
+def report(diagnostics: Iterable[Diagnostic], *, excerpt: bool = True) -> None:
     """Diagnostics to standard error."""
-    text = render(diagnostics, colour=wants_colour(sys.stderr))
+    text = render(diagnostics, colour=wants_colour(sys.stderr), excerpt=excerpt)
     if text:
         click.echo(text, err=True, nl=False, color=True)
 

@@ -60,6 +60,19 @@ def patch_domain_checked(
             ignored[document.name] = trace, left_out(cause, document.name)
 
 
+def made_invalid(
+    schema: DomainSchema, program: Program, domain: bytes, vmi: bytes, outcome: Outcome, *, pod: Pod = NOTHING
+) -> list[Diagnostic]:
+    """Warnings of what the patches made invalid in an outcome that stands all the same.
+
+    Of what was invalid before nothing is said.
+    """
+    if outcome.data is None:
+        return []
+    found = _Check(Comparison(schema, domain), program, domain, vmi, pod, outcome).findings()
+    return [replace(one, severity=Severity.WARNING) for one in found if one.is_error]
+
+
 class _Check:
     """The faults of one outcome, and the edits behind them."""
 

@@ -113,6 +113,15 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Patc
     return PatchFacts(names, any(patch.spec.cloud_init for patch in patches), only_tests), counts, found
 
 
+def findings(sources: Sequence[SourceFile], options: Options) -> list[Diagnostic]:
+    """What is wrong with patch files that are loaded together and do load, but for what comments in them ignore."""
+    outcome = UnitOutcome(options)
+    outcome.add(check_patches(sources, options)[2])
+    for source in sources:
+        outcome.add_comments(source)
+    return ignores.apply(outcome.diagnostics, outcome.ignores, lambda _file, _rule: False)
+
+
 def _place(diagnostic: Diagnostic) -> tuple[str, int] | None:
     return (diagnostic.span.source.name, diagnostic.span.start) if diagnostic.span else None
 

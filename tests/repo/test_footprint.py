@@ -17,8 +17,10 @@ from lxml import etree
 
 from benchmarks import documents
 from benchmarks.groups import engine
+from patchlang.default_paths import SYSTEM_SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = SYSTEM_SCHEMAS / "domain.rng"
 LATE = {"cel_expr_python", "patchlang.rng"}  # loaded when a patch has an expression, or a flag asks for it
 COMMAND_LINE = {
     "click",
@@ -180,6 +182,35 @@ def test_a_domain_is_parsed_once(text: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert counted["fromstring"] == 1
     assert counted.total() - counted["ParserCreate"] == 1
     assert counted["ParserCreate"] <= 1
+
+
+APPLY = """
+import sys
+from patchlang import cli
+sys.argv = ["patchlang", "apply", "-p", sys.argv[1], "--domain", sys.argv[2], "-o", sys.argv[3], *sys.argv[4:]]
+try:
+    cli.main()
+except SystemExit as e:
+    assert not e.code
+print(*sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "unwanted"),
+    [
+        ([], {"patchlang.rng.faults"}),
+        (["--no-validate"], {"patchlang.grammar", "patchlang.validation"}),
+        (["--no-check-domain"], {"patchlang.rng"}),
+    ],
+)
+def test_apply_loads_no_check_that_it_is_told_to_leave_out(
+    flags: list[str], unwanted: set[str], tmp_path: Path
+) -> None:
+    inputs = documents.INPUTS / "baseboard-literal.yaml", documents.BASE / "numa-gpu.domain.xml", tmp_path / "out.xml"
+    loaded = set(_python(APPLY, *inputs, *map(Path, flags)).split())
+    assert loaded & unwanted == (unwanted if not flags and SCHEMA.is_file() else set())
+    assert flags or {"patchlang.grammar", "patchlang.validation"} <= loaded
 
 
 def _python(code: str, *arguments: Path) -> str:
