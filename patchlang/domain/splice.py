@@ -15,7 +15,8 @@ from .index import Content, Element, Index
 # an element and its text (False), or a node and the text behind it (True)
 Slot = tuple[Element, bool]
 # a range of the input, and what stands there now
-Patch = tuple[int, int, Iterable[bytes]]
+Piece = bytes | memoryview
+Patch = tuple[int, int, Iterable[Piece]]
 # touched elements and all above them, each with its touched children
 Dirty = dict[Element, list[Element]]
 
@@ -97,13 +98,14 @@ class Splicer:
         self._patch(root, None, patches)
         return b"".join(self._spliced(0, len(self.index.data), patches))
 
-    def _spliced(self, start: int, end: int, patches: Iterable[Patch]) -> list[bytes]:
-        """A part of the input with its patches, which come in the order of their places."""
-        spliced: list[bytes] = []
+    def _spliced(self, start: int, end: int, patches: Iterable[Patch]) -> list[Piece]:
+        """A part of the input, none of it copied, with its patches, which come in the order of their places."""
+        data = memoryview(self.index.data)
+        spliced: list[Piece] = []
         for at, behind, pieces in patches:
-            spliced += (self.index.data[start:at], *pieces)
+            spliced += (data[start:at], *pieces)
             start = behind
-        spliced.append(self.index.data[start:end])
+        spliced.append(data[start:end])
         return spliced
 
     def _patch(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
@@ -148,7 +150,7 @@ class Splicer:
             if child in kept_after:
                 self._patch(child, around, patches)
 
-    def _node(self, node: Element, scope: Scope) -> Iterable[bytes]:
+    def _node(self, node: Element, scope: Scope) -> Iterable[Piece]:
         known = node not in self.changes.new
         if known and node not in self.dirty:
             around = self.index.scope_around(node)
@@ -158,7 +160,7 @@ class Splicer:
             return (self._with_breaks(_written_alone(node)),)
         return self._element(node, known, scope)
 
-    def _element(self, node: Element, known: bool, scope: Scope) -> Iterable[bytes]:
+    def _element(self, node: Element, known: bool, scope: Scope) -> Iterable[Piece]:
         name, tag, inner = self._start(node, known, scope)
         if known and means_the_same(self.index.scope_in(node), inner):
             patches: list[Patch] = []
@@ -180,8 +182,8 @@ class Splicer:
             end = b"</" + name.encode() + b">"
         return (tag, *body, end)
 
-    def _written(self, node: Element, content: Content, which: range, scope: Scope) -> list[bytes]:
-        pieces: list[bytes] = []
+    def _written(self, node: Element, content: Content, which: range, scope: Scope) -> list[Piece]:
+        pieces: list[Piece] = []
         for at in which:
             item, before = content[at], content[at - 1] if at else node
             if isinstance(item, Element):
