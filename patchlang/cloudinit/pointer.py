@@ -23,7 +23,8 @@ HOLE = "\0"
 MAX_TOKENS = 64
 
 _INDEX = pattern(r"0|[1-9][0-9]*")
-_FORGOTTEN_SLASH = pattern(r"([^/\[]+)\[[^]\[/=]*=")
+_FORGOTTEN_SLASH = pattern(r"([^/\[]+)(\[[^]\[/=]*=)")
+_INDEX_IN_BRACKETS = pattern(r"([^/\[]+)\[(0|[1-9][0-9]*|-|\0)\](?=[/\[]|\Z)")
 _BAD_ESCAPE = pattern(r"~(?![01])")
 
 
@@ -61,6 +62,18 @@ class PointerError(Exception):
             known = names.of(there)
             self.help = did_you_mean(wanted, known, "keys there") if known or not there else None
         return self
+
+
+class _SlipError(Exception):
+    """A text that is no pointer yet: ``written`` says what is meant, as far as this slip goes."""
+
+    def __init__(self, message: str, start: int, end: int, written: str, more: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.start = start
+        self.end = end
+        self.written = written
+        self.more = more
 
 
 class NotFoundError(PointerError):
@@ -188,13 +201,32 @@ def parse(text: str) -> Pointer:
     A token that begins with ``[`` and holds a ``=`` before the next ``/`` runs to its ``]``; ``/`` and ``~`` are plain
     in it, and its value may stand in quotes, which it must where it holds a ``]``. Raises PointerError (bad-pointer).
     """
+    try:
+        return _parsed(text)
+    except _SlipError as slip:
+        meant = _mended(slip.written)
+        help = None if meant is None else f"write `{shown(meant)}`{slip.more}"
+        raise _bad(slip.message, slip.start, slip.end, help) from None
+
+
+def _mended(text: str) -> str | None:
+    """The pointer that is meant, if there are no other faults than slips."""
+    for _ in range(2 * MAX_TOKENS):
+        try:
+            _parsed(text)
+        except _SlipError as slip:
+            text = slip.written
+        except PointerError:
+            return None
+        else:
+            return text
+    return None
+
+
+def _parsed(text: str) -> Pointer:
     if text and not text.startswith("/"):
-        raise _bad(
-            f"a pointer is empty or begins with `/`, not with `{shown(text[0])}`",
-            0,
-            1,
-            f"write `/{shown(text.lstrip('#').lstrip('/'))}`",
-        )
+        message = f"a pointer is empty or begins with `/`, not with `{shown(text[0])}`"
+        raise _SlipError(message, 0, 1, f"/{text.lstrip('#').lstrip('/')}")
     tokens: list[Token] = []
     at = 0
     while at < len(text):
@@ -214,14 +246,7 @@ def _plain(text: str, start: int) -> Key:
     end = text.find("/", start)
     end = len(text) if end < 0 else end
     written = text[start:end]
-    if (glued := _FORGOTTEN_SLASH.match(text, start)) and (close := text.find("]", glued.end())) >= 0:
-        at = glued.end(1)
-        raise _bad(
-            f"a `/` is missing before `{shown(text[at : close + 1])}`",
-            start,
-            close + 1,
-            f"write `{shown(text[:at])}/{shown(text[at:])}`; a key with that text is computed: `/$[ '…' ]`",
-        )
+    _check_brackets(text, start)
     if slip := _BAD_ESCAPE.search(written):
         raise _bad(
             "`~` stands alone: a key's `~` is written `~0`, its `/` is written `~1`",
@@ -229,6 +254,18 @@ def _plain(text: str, start: int) -> Key:
             start + slip.end(),
         )
     return Key(written.replace("~1", "/").replace("~0", "~"), start, end)
+
+
+def _check_brackets(text: str, start: int) -> None:
+    more = "; a key with that text is computed: `/$[ '…' ]`"
+    if (glued := _FORGOTTEN_SLASH.match(text, start)) and (close := text.find("]", glued.end())) >= 0:
+        at = glued.end(1)
+        message = f"a `/` is missing before `{shown(text[at : close + 1])}`"
+        raise _SlipError(message, start, close + 1, f"{text[:at]}/{text[at:]}", more)
+    if index := _INDEX_IN_BRACKETS.match(text, start):
+        written = f"{text[: index.end(1)]}/{index[2]}{text[index.end() :]}"
+        message = f"an index is written without brackets, after a `/`: `{shown(index[2])}`"
+        raise _SlipError(message, start, index.end(), written, more)
 
 
 def _bracket(text: str, start: int) -> Token | None:
