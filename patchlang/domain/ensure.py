@@ -121,7 +121,7 @@ class EnsureOp:
     def _make(
         self, edit: Editor, anchor: etree._Element, position: Position, step: BuildStep, wanted: Wanted
     ) -> etree._Element:
-        nsmap = {step.prefix: self.namespaces[step.prefix]} if step.prefix else None
+        nsmap = {step.prefix: uri} if step.prefix and (uri := self.namespaces.get(step.prefix)) else None
         node = etree.Element(step.tag, nsmap=nsmap)
         for attribute, value in wanted:
             edit.check_text(value, edit.place)
