@@ -15,7 +15,7 @@ from ..default_paths import SYSTEM_SCHEMAS
 from ..diagnostics import Diagnostic, PatchError, Severity, in_order
 from ..extract import read_domain, read_vmi
 from ..load import Loaded, decode_source
-from ..podfacts import Given, check_declared
+from ..podfacts import MAX_FACT, Given, check_declared
 from ..record import replace
 from ..render import printable
 from ..result import CloudInitOutcome, DocumentTrace, Outcome
@@ -217,7 +217,7 @@ def _given(facts: Sequence[str], declared: frozenset[str]) -> Given:
         if not equals or not (is_file or name.startswith("env.")) or (is_file and not value.startswith("@")):
             raise click.UsageError("--fact is env.NAME=TEXT or files.NAME=@FILE")
         check_declared(name, declared)
-        known[name] = read_input(Path(value[1:])) if is_file else value.encode(errors="surrogateescape")
+        known[name] = read_input(Path(value[1:]), MAX_FACT + 1) if is_file else value.encode(errors="surrogateescape")
     return Given(known)
 
 

@@ -53,9 +53,12 @@ def read_stdin(limit: int = -1) -> bytes:
     return sys.stdin.buffer.read(limit)
 
 
-def read_input(path: Path) -> bytes:
-    """A file's bytes; ``-`` is standard input."""
-    return read_stdin() if path == STDIN else path.read_bytes()
+def read_input(path: Path, limit: int = -1) -> bytes:
+    """A file's bytes, at most ``limit`` of them; ``-`` is standard input."""
+    if path == STDIN:
+        return read_stdin(limit)
+    with path.open("rb") as file:
+        return file.read(limit)
 
 
 def not_loaded(diagnostics: Sequence[Diagnostic]) -> Failed:
