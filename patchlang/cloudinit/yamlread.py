@@ -25,8 +25,12 @@ _TAG = "tag:yaml.org,2002:"
 _BLOCK_HEADER = pattern(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
 _LAST_BREAK = pattern(r"(?:\r\n?|\n)?\Z")
 _TO_DASH = pattern(r"(?:[ \t\r\n]++|#[^\r\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
-# what PyYAML says of names and data, which may be a password that begins with `*` or `!`
-_NAMED = pattern(r"\b((?:alias|anchor|tag|handle)(?= ['\"])|base64 data|into ascii).*", re.DOTALL)
+# what PyYAML says of names, data and characters, which may be a password that begins with `*` or `@`
+_NAMED = pattern(
+    r"\b((?:alias|anchor|tag|handle|escape character)(?= ['\"])|base64 data|into ascii).*"
+    r"|, but found ['\"](?!<).*|(?<=character) ['\"](?!\\t).*(?= that cannot start)",
+    re.DOTALL,
+)
 _TO_QUESTION_MARK = pattern(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
 
 
