@@ -136,6 +136,13 @@ def test_a_name_that_was_computed_is_not_shown() -> None:
     assert "`/domain/vcpu/…` is not allowed as it is" in error.message
 
 
+@pytest.mark.parametrize("computed", ["'zq' + 'word'", "'z' + 'q'"])
+def test_a_computed_name_is_not_shown_for_a_value_of_the_domain(computed: str) -> None:
+    text = patch("other", f'{{op: ensure, path: "/domain/vcpu/@$[ {computed} ]", value: x}}')
+    [error] = run(text, "<title>zqword zq</title><vcpu>1</vcpu>").diagnostics
+    assert "`/domain/vcpu/…` is not allowed as it is" in error.message
+
+
 def test_a_fault_at_each_match_is_told_once() -> None:
     disks = "<disk type='file'><target dev='vda'/></disk>" * 30
     before = f"<devices>{disks}</devices>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .. import rules
+from .. import quoting, rules
 from ..compile import CompiledDocument, Program
 from ..diagnostics import Diagnostic, Severity
 from ..document.model import FailurePolicy
@@ -141,9 +141,9 @@ class _Check:
 
     def _path(self, fault: Fault, document: CompiledDocument) -> str:
         """The path, up to a name that is neither in the patch nor in the domain: it was computed, and may be secret."""
-        known = document.span.source.text
+        known = quoting.Names([document.span.source.text], lambda: [self._comparison.names])
         for name in _STEP.finditer(fault.path):
-            if not name[0].isdigit() and name[0] not in known and name[0].encode() not in self._domain:
+            if not name[0].isdigit() and not known.known(name[0]):
                 return f"{fault.path[: name.start()].rstrip('@/:')}/…"
         return fault.path
 

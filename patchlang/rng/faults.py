@@ -56,6 +56,14 @@ class Comparison:
     def _old(self) -> _Domain:
         return _Domain(self.schema, read_root(self._before))
 
+    @cached_property
+    def names(self) -> dict[str, None]:
+        """The names of elements and attributes in the domain before, with prefixes apart."""
+        nodes = list(self._old.root.iter("*"))
+        tags = [*(str(node.tag) for node in nodes), *(str(name) for node in nodes for name in node.attrib)]
+        prefixes = [prefix for node in nodes for prefix in node.nsmap if prefix]
+        return dict.fromkeys([*(etree.QName(tag).localname for tag in tags), *prefixes])
+
     def new_faults(self, after: bytes) -> list[Fault]:
         """The faults of a domain that the one before does not have. Raises PatchError (PL5xx) where one is no domain.
 
