@@ -13,6 +13,7 @@ import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -26,9 +27,12 @@ from patchlang.files import source_of
 from patchlang.load import load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome, Outcome
+from patchlang.rng.check import patch_domain_checked
+from patchlang.rng.schema import DomainSchema
 from shim.log import log
 
 EXAMPLES = 80
+SCHEMA = DomainSchema(Path(__file__).parents[1] / "domainschema")
 Run: TypeAlias = Callable[[Any], Outcome | CloudInitOutcome]
 
 
@@ -249,7 +253,7 @@ IGNORED = pick(*[""] * 5, "  failurePolicy: Ignore\n")
 SEEN = {"domain": Counter[str](), "cloudInit": Counter[str]()}
 
 
-def search(kind: str, edits: list[str], more: str, run: Run, in_the_sidecar: Callable[[Any], str]) -> None:
+def search(kind: str, edits: list[str], more: str, run: Run, *whole: Callable[[Any], str]) -> None:
     """Keeps the edits that succeed, one after the other, and searches what is said of those that fail after them."""
     good: list[str] = []
     failing = None
@@ -266,8 +270,10 @@ def search(kind: str, edits: list[str], more: str, run: Run, in_the_sidecar: Cal
         else:
             good.append(edit)
             SEEN[kind]["done"] += 1
-    if (program := failing or program_of(kind, good, more)) is not None:
-        assert_nothing_in(in_the_sidecar(program))
+    for program in (failing, program_of(kind, good, more) if good else None):
+        if program is not None:
+            for said_of in whole:
+                assert_nothing_in(said_of(program))
 
 
 @settings(max_examples=EXAMPLES)
@@ -276,7 +282,10 @@ def test_no_mark_is_said_of_a_domain(sidecar: Sidecar, domain: bytes, vmi: bytes
     def run(program: Any) -> Outcome:
         return engine.patch_domain(program, domain, vmi)
 
-    search("domain", edits, more, run, lambda program: sidecar.domain(program, domain, vmi))
+    def checked(program: Any) -> str:
+        return render(patch_domain_checked(SCHEMA, program, domain, vmi).diagnostics)
+
+    search("domain", edits, more, run, lambda program: sidecar.domain(program, domain, vmi), checked)
 
 
 # -- cloud-init data -----------------------------------------------------------------------------------------------
@@ -317,6 +326,9 @@ NETWORK = pick(
     *[""] * 5, f"version: 2\nethernets:\n  e0: {{match: {{macaddress: '{MARK}'}}}}\n",
     f"network:\n  version: 1\n  config: {MARK}\n",
     f'{{"links": [{{"id": "{MARK}"}}]}}', f"*{MARK}", f'{{"a": {MARK}}}',
+    f"network:\n  version: 2\n  ethernets: {{e0: {{addresses: [{MARK}]}}}}\n", f"network: {MARK}\n",
+    f"network: {{version: {MARK}}}\nversion: 1\n", f"version: 2\nethernets: @{MARK}\n", f"- {MARK}\n", MARK,
+    f"network:\n  version: 2\n  a: {MARK}\n  a: {MARK}\n",
 )  # fmt: skip
 META = pick(*[{"instance-id": MARK, "local-hostname": MARK}] * 20, None, {"instance-id": 7, "public-keys": {"0": MARK}})
 
@@ -340,7 +352,9 @@ POINTERS = pick(
     "/hostname", "/hostnam", "/users/[name=T]/passwd", "/users/[nam=x]", "/users/7", "/users/T", "/T", "/a/T/b",
     *["/made", "/made/b", "/list/-"] * 5,
     "/made/q", "/made/T", "/list/[=T]", "/password/x", "/list/-", "", "/users/0/q", "/made/[k=T]", "/T/q", "/list/x",
-    "/ethernets/e0/q", "/network/q", "/UserData", "/NoCloudMetaData/T", "/NetworkData", "/public-keys/T",
+    "/ethernets/e0/q", "/ethernets/T/q", "/network/q", "/network/T",
+    "/network/ethernets/e0/addresses/[=T]", "/network",
+    "/UserData", "/NoCloudMetaData/T", "/NetworkData", "/public-keys/T",
     "/instance-id",
 )  # fmt: skip
 TARGETS = pick(
