@@ -37,6 +37,8 @@ class VmiField:
     always: bool
 
 
+_field = cache(VmiField)
+"""One for all fields that are alike, in all releases: most are."""
 VmiTypes = Mapping[str, Mapping[str, VmiField]]
 
 
@@ -49,12 +51,14 @@ def types(release: str | None) -> VmiTypes:
     every = [_of_release(one) for one in _read()["releases"]]
     for known in every:
         for name, fields in known.items():
+            merged = found.setdefault(name, {})
             for field, one in fields.items():
-                other = found.setdefault(name, {}).get(field, one)
-                found[name][field] = VmiField(one.type if one.type == other.type else ANY, one.always and other.always)
+                other = merged.setdefault(field, one)
+                if one is not other:
+                    merged[field] = _field(one.type if one.type == other.type else ANY, one.always and other.always)
     return {
         name: {
-            field: one if all(field in known[name] for known in every if name in known) else VmiField(one.type, False)
+            field: one if all(field in known[name] for known in every if name in known) else _field(one.type, False)
             for field, one in fields.items()
         }
         for name, fields in found.items()
@@ -73,7 +77,7 @@ def _of_release(release: str) -> VmiTypes:
     for name, fact in facts:
         field, _, type = fact.partition(" ")
         always = field.endswith("!") or field in _ALWAYS.get(name, ())
-        found.setdefault(name, {})[field.removesuffix("!")] = VmiField(ANY if type == "object" else type, always)
+        found.setdefault(name, {})[field.removesuffix("!")] = _field(ANY if type == "object" else type, always)
     return found
 
 

@@ -6,15 +6,14 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
 
 from .discovery import Input
 from .options import Options
 from .unit import UnitOutcome, check
 
-# spawned, not forked: the engine's libraries may have threads
-_CONTEXT = get_context("spawn")
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 class WorkerDied(Exception):  # noqa: N818 (it says what happened)
@@ -23,12 +22,15 @@ class WorkerDied(Exception):  # noqa: N818 (it says what happened)
 
 def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iterator[tuple[int, UnitOutcome]]:
     """The outcome of each unit, with its number, as they come. Raises WorkerDied."""
+    from multiprocessing import get_context
+
+    context = get_context("spawn")  # not forked: the engine's libraries may have threads
     workers = []
     try:
         with _without_interrupts():
             for _ in range(min(jobs, len(units))):
-                ours, theirs = _CONTEXT.Pipe()
-                worker = _CONTEXT.Process(target=_work, args=(theirs, options), daemon=True)
+                ours, theirs = context.Pipe()
+                worker = context.Process(target=_work, args=(theirs, options), daemon=True)
                 worker.start()
                 theirs.close()
                 workers.append((worker, ours))
@@ -42,6 +44,8 @@ def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iter
 
 def _distribute(units: Sequence[list[Input]], connections: Sequence[Connection]) -> Iterator[tuple[int, UnitOutcome]]:
     """Gives each worker a unit, and the next one when it is done."""
+    from multiprocessing.connection import Connection, wait
+
     waiting = iter(enumerate(units))
     busy: dict[Connection, int] = {}
 
