@@ -144,8 +144,9 @@ def check_size(value: Any) -> int:
         below: list[Any] = []
         for item in level:
             if isinstance(item, (str, bytes)):
-                text += len(item)
-                memory += 2 * text_size(item)  # CEL has a copy of what it is given
+                text += (length := len(item))
+                # as text_size() counts; CEL has a copy of what it is given
+                memory += 2 * length if item.isascii() or isinstance(item, bytes) else 8 * length
             elif isinstance(item, dict):
                 below += item
                 below += item.values()
