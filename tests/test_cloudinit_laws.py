@@ -355,6 +355,17 @@ def test_network_data_is_edited_alike_below_its_outer_key(
         assert run(named, below.data).data == below.data
 
 
+@given(cloud_configs(), st.sampled_from(["ensure", "merge", "add", "replace"]), POINTERS, JSON)
+def test_what_is_left_out_of_a_value_is_not_in_it(text: str, op: str, pointer: str, value: Any) -> None:
+    """Parts that are optionals without a value, and the whole value."""
+    none, edit = "$[ optional.none() ]", {"op": op, "target": "userData", "path": pointer}
+    data = record(text)
+    assert run([{**edit, "value": none}], data).data in (data, None)
+    whole = {"map": {"v": literal(value)}, "list": [literal(value)]}
+    parts = {"map": {"n": none, "v": literal(value)}, "list": [none, literal(value), none], "n": none}
+    assert run([{**edit, "value": parts}], data).data == run([{**edit, "value": whole}], data).data
+
+
 @given(cloud_configs(), POINTERS, JSON)
 def test_without_an_effect_no_byte_changes(text: str, pointer: str, value: Any) -> None:
     """What is added is taken away again, what is there is set to what it is, a test changes nothing."""

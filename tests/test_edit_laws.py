@@ -83,6 +83,22 @@ def test_no_edit_runs_where_its_condition_does_not_hold(domain: Domain, data: st
     assert patched(run(loaded(edit), domain)) == domain.data
 
 
+@given(domains(), st.data(), st.booleans())
+def test_a_value_that_may_be_missing_is_that_value_or_no_edit(domain: Domain, data: st.DataObject, there: bool) -> None:
+    selected = data.draw(st.sampled_from([*map(path_of, reference.elements(etree.fromstring(domain.data))), "//*"]))
+    made = data.draw(st.sampled_from(("", "/@x", "/n", "/n[@x='1']/@y", "/a", "/p:n/@p:x")))
+    edit: Edit = {"op": "set", "path": selected + made[: 3 * made.startswith("/@")]}
+    if data.draw(st.booleans()):
+        edit = {"op": "ensure", "in": selected, "path": made.removeprefix("/") or "n"}
+    edit["expect"] = "0+"
+    given, plain = ("$[ optional.of(vmi.metadata.name) ]", {}) if there else ("$[ optional.none() ]", {"when": "false"})
+    optional = run(loaded({**edit, "value": given}), domain)
+    same = run(loaded({**edit, "value": "$[ vmi.metadata.name ]", **plain}), domain)
+    event(f"{'there' if there else 'left out'}: {'refused' if optional.data is None else 'done'}")
+    if there or optional.data is not None:
+        assert optional.data == same.data
+
+
 MANAGED = Domain(
     b"""<domain><name>vm</name><uuid>1</uuid><title/><devices><a kept="1"><alias name="ua-1"/><b/></a>
   <a kept="2"><b name="ua-2"/><alias name="ua-2"/></a><b><alias name="own"/></b><c><name>other</name></c></devices>

@@ -229,12 +229,12 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
         opened = _compiled_or_none(env, again) if GUESSED_TYPE.search(str(e)) else None
         if opened is None:
             if (parsed := parse(source.text)) is not None:
-                _check_optionals(source, parsed, source.text)
+                _check_optionals(source, parsed, source.text, optional=optional)
             raise _static_error(source, text, insertions, str(e), names) from None
         program, text, insertions = opened, again, insertions_again
     serialized = program.serialize()
     if _MAKES_OPTIONALS in serialized and any(use in serialized for use in _USES_OPTIONALS):
-        _check_optionals(source, serialized, text, insertions)
+        _check_optionals(source, serialized, text, insertions, optional=optional)
     try:
         kind = str(program.return_type().name()).split("<")[0].lower()
     except RuntimeError:
@@ -296,13 +296,15 @@ def parse(text: str) -> bytes | None:
     return parsed
 
 
-def _check_optionals(source: Text, serialized: bytes, text: str, insertions: tuple[Insertion, ...] = ()) -> None:
+def _check_optionals(
+    source: Text, serialized: bytes, text: str, insertions: tuple[Insertion, ...] = (), *, optional: bool
+) -> None:
     """Raises PatchError (PL202) for optionals that go astray; ``text`` is what CEL read."""
     from .checked_expr import UnreadableError, read
     from .optionals import astray
 
     try:
-        found = astray(read(serialized), text)
+        found = astray(read(serialized), text, optional=optional)
     except UnreadableError:
         raise _too_deep(source, _WRITTEN_OUT) from None
     for at, message in (

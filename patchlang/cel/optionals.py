@@ -31,11 +31,14 @@ class Astray(NamedTuple):
     handed_over: int | None
 
 
-def astray(tree: Node, text: str) -> Astray:
-    """The first optionals of an expression that go astray; ``text`` is what CEL read to make the tree."""
+def astray(tree: Node, text: str, *, optional: bool) -> Astray:
+    """The first optionals of an expression that go astray; ``text`` is what CEL read to make the tree.
+
+    ``optional``: the result may be one.
+    """
     found = _Search()
     at_end = found.origins(tree, {})
-    handed_over = [*found.handed_over, *at_end]
+    handed_over = found.handed_over if optional else [*found.handed_over, *at_end]
     if handed_over and not any(calls(tree, function) for function in _TAKE_PLAIN):
         handed_over = []
     if not found.compared and not handed_over:
@@ -80,6 +83,8 @@ class _Search:
             case Call("_?_:_"):
                 self.handed_over += found[0]
                 return found[1] + found[2]
+            case Call("dyn"):
+                return found[0]
             case Call("_[_]"):
                 self.handed_over += found[1]
                 return found[0]

@@ -12,7 +12,7 @@ from ..patterns import pattern
 from ..record import record
 from ..run_scope import Bindings
 from ..source import Span, Text
-from ..values import text_size
+from ..values import ABSENT, text_size
 from .syntax import closing_bracket
 
 if TYPE_CHECKING:
@@ -153,17 +153,30 @@ class TemplateProgram:
         ]
         return joined(pieces, bindings)
 
+    def text_or_absent(self, bindings: Bindings) -> str | None:
+        """The same; None where it is exactly one ``$[ ]`` that gives an optional without a value."""
+        if len(self.parts) == 1 and not isinstance(origin := self.parts[0], str):
+            value = origin.evaluate(bindings)
+            return None if value is ABSENT else as_text(value, origin)
+        return self.text(bindings)
+
     def value(self, bindings: Bindings) -> Any:
-        """The value of a template that is exactly one ``$[ ]``, with its type; else the text."""
+        """The value of a template that is exactly one ``$[ ]``, with its type, or ``ABSENT``; else the text."""
         if len(self.parts) == 1 and not isinstance(self.parts[0], str):
             return self.parts[0].evaluate(bindings)
         return self.text(bindings, booleans=True)
 
 
-def compile_template(source: Text, compiler: Compiler) -> TemplateProgram:
-    """Compile a template; ``compiler`` compiles one expression. Raises PatchError (PL2xx)."""
+def compile_template(source: Text, compiler: Compiler, alone: Compiler | None = None) -> TemplateProgram:
+    """Compile a template; ``compiler`` compiles one expression, ``alone`` one that is all of it.
+
+    Raises PatchError (PL2xx).
+    """
+    found = list(pieces(source))
+    if alone is not None and len(found) == 1:
+        compiler = alone
     return TemplateProgram(
-        source, tuple(p.text if isinstance(p, LiteralPiece) else compiler(p.expression) for p in pieces(source))
+        source, tuple(p.text if isinstance(p, LiteralPiece) else compiler(p.expression) for p in found)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from .. import rules
@@ -10,7 +11,7 @@ from ..context import Context
 from ..diagnostics import fail
 from ..document import model
 from ..source import Text
-from ..values import VALUE
+from ..values import ABSENT, VALUE
 from . import ops, pointer
 from .ops import AddPartOp, Change, CloudInitOp, DataOp, EditTarget, JsonTestOp, PointerProgram, ValueProgram, blamed
 from .pointer import PointerError
@@ -79,7 +80,7 @@ class CloudInitOps:
     def test(self, edit: model.JsonTest) -> CloudInitOp:
         data = expression = None
         if edit.path is not None and edit.value is not None:
-            data = self.operation(edit.path, ops.test(self.value(edit.value)), _ONE)
+            data = self.operation(edit.path, ops.test(self.value(edit.value, optional=False)), _ONE)
         if edit.expression is not None:
             names = self.context.names(item=edit.for_each is not None, cloud_init=True)
             expression = self.context.expression(edit.expression, names, "bool")
@@ -98,9 +99,9 @@ class CloudInitOps:
             raise fail(rules.BAD_VALUE, str(e), edit.filename.span()) from None
         return AddPartOp(edit.content_type.text, edit.filename.text, self.template(edit.content), self.origin)
 
-    def expression(self, source: Text) -> Compiled:
+    def expression(self, source: Text, *, optional: bool = False) -> Compiled:
         names = self.context.names(item=self.edit.for_each is not None, cloud_init=True)
-        return self.context.expression(model.Expression(source.text, source.locate), names)
+        return self.context.expression(model.Expression(source.text, source.locate), names, optional=optional)
 
     def template(self, source: model.Template) -> TemplateProgram:
         return compile_template(source, self.expression)
@@ -118,26 +119,28 @@ class CloudInitOps:
             raise fail(e.rule, e.message, span, e.help) from None
         return PointerProgram(source, parsed, expressions, places)
 
-    def value(self, value: model.Value) -> ValueProgram:
+    def value(self, value: model.Value, *, optional: bool = True) -> ValueProgram:
+        """With ``optional``, all of it and its parts are left out where they are an optional without a value."""
         match value:
             case model.Constant(data=data):
                 return ValueProgram(lambda _scope: data)
             case model.Template():
-                return ValueProgram(self.template(value).value)
+                alone = partial(self.expression, optional=optional)
+                return ValueProgram(compile_template(value, self.expression, alone).value)
             case model.ListValue(items=items):
-                built = [self.value(item) for item in items]
+                built = [self.value(item, optional=optional) for item in items]
 
                 def build_list(scope: Scope) -> Any:
                     scope.budget.hold(VALUE * len(built))
-                    return [item.build(scope) for item in built]
+                    return [one for item in built if (one := item.build(scope)) is not ABSENT]
 
                 return ValueProgram(build_list)
             case model.MapValue(entries=entries):
-                members = [(key, self.value(item)) for key, item in entries]
+                members = [(key, self.value(item, optional=optional)) for key, item in entries]
 
                 def build(scope: Scope) -> Any:
                     scope.budget.hold(2 * VALUE * len(members))
-                    return {key: item.build(scope) for key, item in members}
+                    return {key: one for key, item in members if (one := item.build(scope)) is not ABSENT}
 
                 return ValueProgram(build)
 

@@ -14,7 +14,7 @@ from ..document.model import Expect, ListPosition, Target
 from ..record import record, replace
 from ..result import Effect
 from ..source import Span, Text
-from ..values import identical
+from ..values import ABSENT, identical
 from . import jsonops, pointer
 from .pointer import NotFoundError, NullError, Pointer, PointerError, WrongKindError
 from .state import CloudInit, Origin
@@ -212,8 +212,18 @@ class DataOp:
         return next(texts, self.place.counted)
 
 
+def given(value: ValueProgram, change: Callable[[Site, Any], Any]) -> Change:
+    """A change with a value; none where that is left out."""
+
+    def changed(site: Site) -> Any:
+        built = value.build(site.scope)
+        return site.data if built is ABSENT else change(site, built)
+
+    return changed
+
+
 def add(value: ValueProgram, position: ListPosition | None) -> Change:
-    return lambda site: jsonops.add(site.data, site.path, value.build(site.scope), position)
+    return given(value, lambda site, built: jsonops.add(site.data, site.path, built, position))
 
 
 def remove(site: Site) -> Any:
@@ -221,7 +231,7 @@ def remove(site: Site) -> Any:
 
 
 def set_value(value: ValueProgram) -> Change:
-    return lambda site: jsonops.replace(site.data, site.path, value.build(site.scope))
+    return given(value, lambda site, built: jsonops.replace(site.data, site.path, built))
 
 
 def move(to: PointerProgram) -> Change:
@@ -233,11 +243,11 @@ def copy(to: PointerProgram) -> Change:
 
 
 def merge(value: ValueProgram) -> Change:
-    return lambda site: jsonops.merge(site.data, site.path, value.build(site.scope))
+    return given(value, lambda site, built: jsonops.merge(site.data, site.path, built))
 
 
 def ensure(value: ValueProgram, *, prepend: bool) -> Change:
-    return lambda site: jsonops.ensure(site.data, site.path, value.build(site.scope), prepend=prepend)
+    return given(value, lambda site, built: jsonops.ensure(site.data, site.path, built, prepend=prepend))
 
 
 def test(value: ValueProgram) -> Change:

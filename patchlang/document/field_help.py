@@ -32,7 +32,7 @@ _HELP = {
     "Add.xml": "The fragment: elements, with $[ ] in attribute values and text.",
     "Add.position": "In the matched element at its end or start, or beside it.",
     "Set.path": "XPath of elements without child elements, or of attributes. A missing attribute is made.",
-    "Set.value": "The new text, with $[ ]. '' is the empty text.",
+    "Set.value": "The new text, with $[ ]; none where that is all and gives optional.none(). '' is the empty text.",
     "Ensure.path": "What is to be there: names, with predicates such as [@type='x'], and at the end perhaps /@name.",
     "Ensure.value": "The text of the element, or the value of the attribute, at the end of path; with $[ ].",
     "Ensure.in": "XPath of elements: path starts at each of them. Default: the document.",

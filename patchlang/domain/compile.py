@@ -97,7 +97,7 @@ class DomainOps:
             case model.Add():
                 return ops.AddOp(self.targets(edit.path), self.fragment(edit.xml), edit.position)
             case model.Set():
-                return ops.SetOp(self.targets(edit.path, attribute=True), self.template(edit.value))
+                return ops.SetOp(self.targets(edit.path, attribute=True), self.value(edit.value))
             case model.Ensure():
                 return self.ensure(edit)
             case model.Merge():
@@ -133,18 +133,22 @@ class DomainOps:
     def selector(self, path: model.XPath) -> Selector:
         return Selector(path, self.context.namespaces, self.known, document=not self.nested)
 
-    def compiler(self, *, node: bool) -> Callable[[Text], Compiled]:
+    def compiler(self, *, node: bool, optional: bool = False) -> Callable[[Text], Compiled]:
         names = None
 
         def compile_one(source: Text) -> Compiled:
             nonlocal names
             names = names or self.context.names(item=self.loop, node=node, xpath=True)
-            return self.context.expression(model.Expression(source.text, source.locate), names)
+            return self.context.expression(model.Expression(source.text, source.locate), names, optional=optional)
 
         return compile_one
 
     def template(self, source: Text, *, node: bool = True) -> TemplateProgram:
         return compile_template(source, self.compiler(node=node))
+
+    def value(self, source: Text, *, node: bool = True) -> TemplateProgram:
+        """A template that, where it is one `$[ ]`, may give an optional."""
+        return compile_template(source, self.compiler(node=node), self.compiler(node=node, optional=True))
 
     def fragment(self, source: model.Fragment) -> FragmentProgram:
         def compile_one(source: Text, *, item: bool, want: str = "dyn", optional: bool = False) -> Compiled:
@@ -159,9 +163,9 @@ class DomainOps:
         pieces = cut(edit.path, lambda _number: HOLE)
         path = BuildProgram(CutPath(edit.path, pieces.text, pieces.places, pieces.marks), dialect)
         check_build_path(edit.path, path.shape, self.start_of(edit), edit.value is not None)
-        compiler = self.compiler(node=within is not None or self.nested)
-        computed = tuple([compiler(expression) for expression in pieces.expressions])
-        value = compile_template(edit.value, compiler) if edit.value else None
+        node = within is not None or self.nested
+        computed = tuple(map(self.compiler(node=node), pieces.expressions))
+        value = self.value(edit.value, node=node) if edit.value else None
         place = self.placement(edit)
         return EnsureOp(path, computed, edit.path, dialect.namespaces, self.start_of(edit), within, value, place)
 

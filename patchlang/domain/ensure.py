@@ -63,10 +63,14 @@ class EnsureOp:
             matches = self.within.find(tree, scope, effect)
             only_elements(matches, self.within.selector.source, "ensure")
 
-        def compute() -> tuple[BuildPath, str | None]:
-            return self._path(scope), self.value.text(scope) if self.value else None
+        def compute() -> tuple[BuildPath, str | None] | None:
+            text = self.value.text_or_absent(scope) if self.value else None
+            return None if self.value and text is None else (self._path(scope), text)
 
-        for match, (path, text) in at_each(matches, scope, compute):
+        for match, computed in at_each(matches, scope, compute):
+            if computed is None:
+                continue
+            path, text = computed
             if self.computed:
                 tree.provenance.computed |= self._names_of_values(path)
             start = tree.root if self.start.is_root(path) else match.element

@@ -169,11 +169,11 @@ class AddOp(FragmentOp):
 class SetOp(EachOp):
     value: TemplateProgram
 
-    def values(self, matches: list[Match], scope: Scope) -> Iterable[tuple[Match, str]]:
-        return at_each(matches, scope, lambda: self.value.text(scope))
+    def values(self, matches: list[Match], scope: Scope) -> Iterable[tuple[Match, str | None]]:
+        return at_each(matches, scope, lambda: self.value.text_or_absent(scope))
 
-    def change(self, edit: Editor, match: Match, value: str) -> bool:
-        return set_at(edit, match, value, self.value.source.span)
+    def change(self, edit: Editor, match: Match, value: str | None) -> bool:
+        return value is not None and set_at(edit, match, value, self.value.source.span)
 
 
 def set_at(edit: Editor, match: Match, text: str, place: LazySpan) -> bool:
