@@ -96,6 +96,9 @@ _OF_CLASSES: dict[type, Schema] = {
     model.Spec: {"anyOf": [{"required": ["domain"]}, {"required": ["cloudInit"]}]},
     model.Ensure: {"dependencies": {"expect": ["in"], "unless": ["in"]}, **_PLACE},
     model.Merge: _PLACE,
+    model.Copy: {
+        "anyOf": [{"required": ["path"]}, {"properties": {"position": {"enum": [model.Position.APPEND.value]}}}]
+    },
     model.FileFact: {
         "anyOf": [
             {"required": ["allowSecret"], "properties": {"allowSecret": {"enum": [True]}}},

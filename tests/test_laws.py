@@ -167,6 +167,8 @@ def plans(draw: st.DrawFn, root: reference.Element, *, relocations: bool = True)
         case _:
             to_number, position = draw(st.integers(0, len(found) - 1)), draw(st.sampled_from(POSITIONS))
             edit = {"op": op, "from": path, "path": path_of(found[to_number]), "position": position}
+            if op == "copy" and draw(st.booleans()):
+                to_number, position, edit = number, "after", {"op": op, "from": path}
 
             def relocate(tree: reference.Element) -> None:
                 anchor = reference.elements(tree)[to_number]

@@ -385,6 +385,11 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
                 edit.span,
                 "add `in`, or use `when` with `xpath(...)`",
             )
+        case model.Copy(path=None) if edit.position is not model.Position.APPEND:
+            message = (
+                f"`position: {edit.position.value}` goes with `path`; without it each copy goes behind its original"
+            )
+            raise fail(rules.KEY_CONFLICT, message, edit.span, "add `path`, or leave out `position`")
         case model.Ensure() | model.Merge() if (edit.at is not None) is not (edit.position in _BESIDE):
             message = f"`position: {edit.position.value}` needs `at`, the element beside which it is put"
             if edit.at is not None:

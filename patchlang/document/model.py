@@ -184,7 +184,7 @@ class Role(Enum):
     REPLACES = "replaces"  # it goes, and what is inserted takes its place
     RENAMES = "renames"  # it gets the name, and may have it already
     MOVES = "moves"  # it goes elsewhere, to the goal, if there is one, and may be there already
-    COPIES = "copies"  # it stays, and a copy goes to the goal
+    COPIES = "copies"  # it stays, and a copy goes to the goal, if there is one, else behind it
     # where the work is done
     GOAL = "goal"  # the path of the one node that something is moved or copied into or beside
     POSITION = "position"  # whether what is put there goes into a node or beside it
@@ -288,10 +288,13 @@ class Move(DomainBase):
 
 @record(kw_only=True)
 class Copy(DomainBase):
-    """Copies the elements that ``from`` selects to the one element of ``path``; ``edits`` are done in each copy."""
+    """Copies the elements that ``from`` selects to the one element of ``path``, else each behind its original.
+
+    ``edits`` are done in each copy.
+    """
 
     source: Annotated[XPath, Role.COPIES] = field(key="from")
-    path: Annotated[XPath, Role.GOAL]
+    path: Annotated[XPath | None, Role.GOAL] = None
     position: Annotated[Position, Role.POSITION] = Position.APPEND
     edits: Annotated[tuple[DomainEdit, ...], Role.EDITS] = ()
 

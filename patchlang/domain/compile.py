@@ -88,7 +88,9 @@ class DomainOps:
         edit, op = self.edit, self.op()
         if edit.allow_protected or self.copy or isinstance(edit, model.Test | model.Within):
             return op
-        changes = edit.path.span if not isinstance(edit, model.QemuArgs) else lambda: edit.span
+        if isinstance(edit, model.QemuArgs):
+            return ops.ProtectingOp(op, lambda: edit.span, lambda: edit.span)
+        changes = (edit.path or edit.source if isinstance(edit, model.Copy) else edit.path).span
         return ops.ProtectingOp(op, changes, edit.source.span if isinstance(edit, model.Move) else changes)
 
     def op(self) -> DomainOp:
@@ -108,7 +110,7 @@ class DomainOps:
                 return ops.RemoveOp(self.targets(edit.path, default=_AT_MOST_ONE))
             case model.Move() | model.Copy():
                 copies = isinstance(edit, model.Copy)
-                destination = Targets(self.selector(edit.path), _ONE, missing=_NO_DESTINATION)
+                destination = Targets(self.selector(edit.path), _ONE, missing=_NO_DESTINATION) if edit.path else None
                 targets = self.targets(edit.source, default=_ONE if copies else _AT_MOST_ONE)
                 return RelocateOp(targets, destination, edit.position, copies, self.inner)
             case model.Rename():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lxml import etree
+
 from .. import rules
 from ..diagnostics import fail
 from ..document.model import Position
@@ -17,10 +19,13 @@ from .within import Edits, run_inside
 
 @record
 class RelocateOp:
-    """``move`` and, with ``copies``, ``copy``, which does ``edits`` in each copy."""
+    """``move`` and, with ``copies``, ``copy``, which does ``edits`` in each copy.
+
+    Without a destination each goes behind its original.
+    """
 
     source: Targets
-    destination: Targets
+    destination: Targets | None
     position: Position
     copies: bool
     edits: Edits
@@ -28,14 +33,18 @@ class RelocateOp:
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         op = "copy" if self.copies else "move"
         traces = scope.inner
-        effect, edit = Effect(), Editor(tree, self.destination.selector.source.span)
+        effect, edit = Effect(), Editor(tree, (self.destination or self.source).selector.source.span)
         nodes = only_elements(self.source.find(tree, scope, effect), self.source.selector.source, op)
         if not nodes:
             return effect
-        [anchor] = only_elements(self.destination.find(tree, scope, Effect()), self.destination.selector.source, op)
+        anchor = self._anchor(tree, scope, op)
         for node in nodes:
             inside = self.position in (Position.APPEND, Position.PREPEND)
-            if not self.copies and (node in anchor.iterancestors() or (inside and node is anchor)):
+            if (
+                anchor is not None
+                and not self.copies
+                and (node in anchor.iterancestors() or (inside and node is anchor))
+            ):
                 where = tree.provenance.path(Match(node))
                 raise fail(rules.WRONG_NODE, f"an element cannot be moved into itself: {where}", edit.span)
         position = self.position
@@ -49,7 +58,11 @@ class RelocateOp:
             else:
                 placed = node
                 from_source.remove(node)
-            edit.insert([placed], anchor, position)
+            if anchor is None:
+                edit.insert([placed], node, Position.AFTER)
+            else:
+                edit.insert([placed], anchor, position)
+                anchor, position = placed, Position.AFTER
             if self.edits:
                 scope.inner = traces
                 run_inside(self.edits, placed, index, tree, scope)
@@ -57,6 +70,11 @@ class RelocateOp:
                 if not edit.is_attached(placed):
                     message = "an edit in it takes the copy away"
                     raise fail(rules.WRONG_NODE, message, edit.span, "leave it out, or the whole `copy` with `unless`")
-            anchor, position = placed, Position.AFTER
             effect.changed += 1
         return effect
+
+    def _anchor(self, tree: DomainTree, scope: Scope, op: str) -> etree._Element | None:
+        if self.destination is None:
+            return None
+        [anchor] = only_elements(self.destination.find(tree, scope, Effect()), self.destination.selector.source, op)
+        return anchor

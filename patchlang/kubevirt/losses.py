@@ -64,11 +64,14 @@ class _Reader:
 
     def read(self) -> None:
         changed = texts(self.edit, model.XPath, Role.CHANGES, Role.REPLACES, Role.RENAMES)
-        around = texts(self.edit, model.XPath, Role.GOAL) or changed
+        goals = texts(self.edit, model.XPath, Role.GOAL) or texts(self.edit, model.XPath, Role.COPIES)
+        around = goals or changed
         beside = is_beside(self.edit) or has(self.edit, Role.RENAMES)
         matched = self.paths(changed, parents=beside) if changed else self.document
         parents = self.paths(around, parents=beside) if around is not changed else matched
         made = matched
+        for goal in goals:
+            self.brought(goal, parents)
         for _, role, value in parts(self.edit):
             match role:
                 case Role.MAKES:
@@ -77,14 +80,12 @@ class _Reader:
                     self.fragment(value, parents)
                 case Role.VALUE:
                     self.value(value, made)
-                case Role.GOAL:
-                    self.brought(value, parents)
                 case Role.NAME:
                     for path in changed:
                         self.renamed(path, value, parents)
                 case (
                     Role.ASKS | Role.CHANGES | Role.REMOVES | Role.REPLACES | Role.RENAMES | Role.MOVES | Role.COPIES
-                    | Role.POSITION | Role.AT | Role.KEYS | Role.ARGUMENT | Role.ONCE | Role.EDITS
+                    | Role.GOAL | Role.POSITION | Role.AT | Role.KEYS | Role.ARGUMENT | Role.ONCE | Role.EDITS
                     | Role.CONDITION | Role.MESSAGE
                 ):  # fmt: skip
                     pass

@@ -86,7 +86,7 @@ def selecting(edit: model.Edit) -> list[model.XPath]:
 
 def anchors(edit: model.Edit) -> list[model.XPath]:
     """The paths of the nodes that a domain edit puts something into, beside, or in the place of."""
-    return texts(edit, model.XPath, Role.GOAL) or texts(edit, model.XPath, Role.CHANGES, Role.REPLACES)
+    return texts(edit, model.XPath, Role.GOAL) or texts(edit, model.XPath, Role.CHANGES, Role.REPLACES, Role.COPIES)
 
 
 def has(edit: model.Edit, *roles: Role) -> bool:
@@ -98,6 +98,8 @@ def is_beside(edit: model.Edit) -> bool:
     """Whether what is put there becomes a sibling of the node, not its child."""
     if has(edit, Role.MAKES, Role.MERGES):
         return False
+    if has(edit, Role.COPIES) and not has(edit, Role.GOAL):
+        return True
     beside = (model.Position.BEFORE, model.Position.AFTER)
     return has(edit, Role.REPLACES) or any(p.role is Role.POSITION and p.value in beside for p in parts(edit))
 
