@@ -99,6 +99,7 @@ class Compiled:
         self._program = program
         self._is_opened = _MAKES_OPTIONALS in serialized or multiplies(source.text)
         self._listed: Compiled | None = None
+        self._names: Names | None = None
         self._inputs = {name: _members_read(source.text, name) for name in inputs}
 
     def evaluate(self, bindings: Bindings) -> Any:
@@ -117,8 +118,8 @@ class Compiled:
                 # CEL's opaque optional calls itself an error, too, but has no value to convert
                 result = value.value() if failed else self._convert(value)
             except (TypeError, SystemError):
-                if self._listed is not None:
-                    return next(iter(self._listed.evaluate(bindings)), ABSENT)
+                if self._names is not None:
+                    return next(iter(self._in_a_list(self._names).evaluate(bindings)), ABSENT)
                 raise self.error(
                     rules.WRONG_RESULT,
                     "the result is an optional",
@@ -138,10 +139,16 @@ class Compiled:
         return self._plain(result)
 
     def open_optional(self, names: Names) -> None:
-        """Take an optional as a result. Python cannot look into one, CEL can."""
-        opened = f"cel.bind(o, dyn({self.source.text}\n), o.hasValue() ? [o.value()] : [])"
-        self._listed = compile_expression(Text(opened, lambda _start, _end: self.source.span()), names)
-        self.size += self._listed.size
+        """Take an optional as a result."""
+        self._names = names
+        self.size *= 2  # what looks into it is compiled when it is needed
+
+    def _in_a_list(self, names: Names) -> Compiled:
+        """What gives the value of the optional in a list. Python cannot look into one, CEL can."""
+        if self._listed is None:
+            opened = f"cel.bind(o, dyn({self.source.text}\n), o.hasValue() ? [o.value()] : [])"
+            self._listed = compile_expression(Text(opened, lambda _start, _end: self.source.span()), names)
+        return self._listed
 
     def _convert(self, value: cel.Value) -> Any:
         """Python data. The library's own conversion counts nothing, and ends the process on an optional in a map."""
