@@ -10,6 +10,7 @@ import threading
 
 from patchlang import engine
 from patchlang.compile import Program
+from patchlang.podfacts import Pod
 from patchlang.result import Outcome, Progress
 from shim import engines
 from shim.__main__ import main
@@ -18,13 +19,13 @@ from shim.calls import Limits
 _patch_domain = engine.patch_domain
 
 
-def _slow(program: Program, domain: bytes, vmi: bytes, *, progress: Progress) -> Outcome:
+def _slow(program: Program, domain: bytes, vmi: bytes, *, progress: Progress, pod: Pod) -> Outcome:
     if b"<hang></hang>" in domain:
         progress("the-slow-one", program.documents[0].span)
         threading.Event().wait()
     if b"<bug></bug>" in domain:
         raise ZeroDivisionError(domain.decode())
-    return _patch_domain(program, domain, vmi, progress=progress)
+    return _patch_domain(program, domain, vmi, progress=progress, pod=pod)
 
 
 setattr(engine, "patch_domain", _slow)  # noqa: B010
