@@ -213,6 +213,7 @@ MAKERS = {
         "{op: set, path: /domain/devices/disk/target, value: '$[ variables.s ]'}",
         "{op: add, path: /domain/devices, xml: \"<made v='$[ variables.s ]'><in>$[ variables.s ]</in></made>\"}",
         "{op: ensure, path: '/domain/devices/a/@$[ variables.s ]', value: x}",
+        "{op: ensure, path: '/domain/$[ variables.s ]', value: x}",
     ],
     "cloudInit": [
         "{op: ensure, target: userData, path: /made, value: {k: '$[ variables.s ]'}}",
