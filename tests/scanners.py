@@ -422,7 +422,6 @@ NO_SCANNERS = {
             "patchlang/xpath/match.py",
             "patchlang/xpath/query.py",
             "patchlang/xpath/tree.py",
-            "patchlang/domain/protected.py",
             "patchlang/domain/provenance.py",
             "patchlang/cloudinit/plan.py",
             "patchlang/cloudinit/textnode.py",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fuzz import find, supervisor, worker
-from fuzz.targets import USUAL, dire
+from fuzz.targets import EVERY, USUAL, dire
 
 ROOT = Path(__file__).parents[1]
 INPUTS = 2500
@@ -32,14 +32,14 @@ def test_short_run(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     figures = json.loads(record.read_text())
     assert figures["inputs"] == INPUTS
-    assert figures["targets"].keys() == USUAL.keys()
+    assert figures["targets"].keys() == EVERY.keys()
     for name, target in figures["targets"].items():
         outcomes = bool(target["results"]), bool(target["refused"])
-        assert outcomes == (True, USUAL[name].refuses), f"one outcome only: {name}"
+        assert outcomes == (True, EVERY[name].refuses), f"one outcome only: {name}"
 
 
 def test_shares_add_up() -> None:
-    assert sum(supervisor.shares(USUAL.values(), 1_000_003).values()) == 1_000_003
+    assert sum(supervisor.shares(EVERY.values(), 1_000_003).values()) == 1_000_003
 
 
 def test_an_input_follows_from_its_seed_and_number() -> None:
@@ -56,9 +56,9 @@ def test_an_input_follows_from_its_seed_and_number() -> None:
     assert len(outputs) == 1
 
 
-@pytest.mark.parametrize("target", USUAL)
+@pytest.mark.parametrize("target", EVERY)
 def test_finds_are_kept_as_they_were(target: str, tmp_path: Path) -> None:
-    parts = worker.input_of(USUAL[target], 1, 1) | {"bytes": bytes(range(256))}
+    parts = worker.input_of(EVERY[target], 1, 1) | {"bytes": bytes(range(256))}
     found = find.Find(target, 1, 1, "law", "place", "detail", parts)
     assert find.read(found.write(tmp_path).read_text()) == found
 

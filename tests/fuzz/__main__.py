@@ -14,7 +14,7 @@ from pathlib import Path
 from . import find, supervisor
 from .find import Find
 from .supervisor import Outcome
-from .targets import ALL, USUAL
+from .targets import ALL, EVERY
 from .worker import attempt, input_of, watch
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     args = _arguments()
     if args.replay is not None:
         return _show(find.read(args.replay.read_text()))
-    targets = [ALL[name] for name in args.target or USUAL]
+    targets = [ALL[name] for name in args.target or EVERY]
     if args.only is not None:
         if len(targets) != 1:
             sys.exit("--only goes with one --target")

@@ -19,8 +19,8 @@ from . import (
     values,
 )  # fmt: skip
 
-_MODULES = (
-    patches, domains, cloudinit, expressions, manifests, values, markers, undo, scans, growth, fidelity, headers,
-)  # fmt: skip
-USUAL: dict[str, Target] = {target.name: target for module in _MODULES for target in module.TARGETS}
-ALL = USUAL | {target.name: target for target in dire.TARGETS}
+_INPUT = (patches, domains, cloudinit, expressions, manifests)
+_LAWS = (values, markers, undo, scans, growth, fidelity, headers)
+USUAL: dict[str, Target] = {target.name: target for module in _INPUT for target in module.TARGETS}
+EVERY = USUAL | {target.name: target for module in _LAWS for target in module.TARGETS}
+ALL = EVERY | {target.name: target for target in dire.TARGETS}
