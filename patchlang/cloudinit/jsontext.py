@@ -59,20 +59,26 @@ def write(
     def part(item: Any) -> str:
         return write(item, indent=indent, at=inner, comma=comma, colon=colon, go=go)
 
+    parts: list[tuple[str, ...]]
     match value:
         case dict() if value:
-            parts = [f"{quoted(str(key))}{colon}{part(item)}" for key, item in value.items()]
+            parts = [(quoted(str(key)), colon, part(item)) for key, item in value.items()]
             left, right = "{}"
         case list() if value:
-            parts = [part(item) for item in value]
+            parts = [(part(item),) for item in value]
             left, right = "[]"
         case str():
             return quoted(value)
         case _:
             return json.dumps(value)
     if indent is None:
-        return left + comma.join(parts) + right
-    return f"{left}\n{inner}" + f",\n{inner}".join(parts) + f"\n{at}{right}"
+        begin, between, end = left, comma, right
+    else:
+        begin, between, end = f"{left}\n{inner}", f",\n{inner}", f"\n{at}{right}"
+    pieces = [begin]  # joined once, since one of them may be a megabyte
+    for number, one in enumerate(parts):
+        pieces += (between, *one) if number else one
+    return "".join((*pieces, end))
 
 
 def _string(text: str) -> str:

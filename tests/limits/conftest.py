@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "shim")]
 from shimprocess import IMAGE, Shim  # noqa: E402
 
 from benchmarks.cgroup import CPU, MEMORY, Cage, Unavailable, cage  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bytecode() -> None:
+    """Compiles the sidecar, as the image has it: compiling while it serves takes memory that it has not there."""
+    for package in ("patchlang", "shim"):
+        assert compileall.compile_dir(ROOT / package, quiet=1)
 
 
 @pytest.fixture
