@@ -172,11 +172,10 @@ class CloudInit:
         made = {name: jsontext.go_size(now[name]) for name in now if now[name] is not before.get(name)}
         _check_answer(sum(made.values()) + made.get("UserData", 0) + made.get("NetworkData", 0))  # in both results
         if state.text is not None:
-            data = jsontext.rewrite(state.text, state.record, state.original, go=True)
+            data = jsontext.rewrite(state.text, state.record, state.original, go=True).encode()
         else:
-            data = jsontext.write(state.record, go=True)
-        legacy = _legacy_text(state.legacy, state.record)
-        result = Closed(data.encode(), legacy.encode(), tuple(notes))
+            data = jsontext.write(state.record, go=True).encode()
+        result = Closed(data, _legacy_text(state.legacy, state.record).encode(), tuple(notes))
         _check_answer(len(result.data) + len(result.no_cloud_source))
         return result
 
