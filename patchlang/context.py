@@ -51,7 +51,8 @@ class Room:
 class Context:
     """One patch while it is compiled. ``namespaces`` and ``variables`` (name and type) grow as it is read.
 
-    What is wrong with it is in ``found``; the first thing for which there is no ``room`` is the last.
+    ``jinja`` are texts of the patch that may hold some. What is wrong with it is in ``found``; the first thing for
+    which there is no ``room`` is the last.
     """
 
     def __init__(self, patch: str, namespaces: Mapping[str, str], room: Room) -> None:
@@ -60,6 +61,7 @@ class Context:
         self.namespaces = dict(namespaces)
         self.variables: list[tuple[str, str]] = []
         self.facts: tuple[str, ...] = ()
+        self.jinja: list[str] = []
         self.found: list[Diagnostic] = []
         self._xpath_names: dict[tuple[int, bool], frozenset[str]] = {}
 
@@ -72,6 +74,10 @@ class Context:
         except PatchError as e:
             self.found.append(e.diagnostic)
             return None
+
+    def note_jinja(self, text: str) -> None:
+        if "{" in text:
+            self.jinja.append(text)
 
     def names(self, *, item: bool = False, node: bool = False, xpath: bool = False, cloud_init: bool = False) -> Names:
         """What an expression may use."""
@@ -93,6 +99,7 @@ class Context:
         """A compiled expression, of type ``want``, or an optional. Raises PatchError (PL202, PL206, PL413)."""
         from .cel.compiled import compile_expression
 
+        self.note_jinja(source.text)
         compiled = compile_expression(source, names, want, optional=optional)
         self.room.take(compiled)
         return compiled

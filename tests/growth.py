@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 SIZE = 2_000
 """Characters of a first try. What takes long for one is tried with more."""
-SUSPICIOUS = 0.005
+SUSPICIOUS = 0.001
 """Seconds for the first try, above which the growth is measured: a quadratic expression needs many times as much."""
-STEEP = 9.0
-"""Times the time for four times the size. Linear is 4, quadratic 16; between them is noise."""
+TIMES = 8
+STEEP = 22.0
+"""Times the time for ``TIMES`` the size. Linear is 8, quadratic 64; between them is noise."""
 TRIES = 4
 
 
@@ -37,7 +38,7 @@ def pairs(alphabet: Iterable[str]) -> list[str]:
 
 
 def steep(scan: Callable[[str], object], shapes: Iterable[Shape], size: int = SIZE) -> tuple[Shape, float] | None:
-    """A shape for which the time grows by more than the size, and by how much for four times the size.
+    """A shape for which the time grows by more than the size, and by how much for ``TIMES`` the size.
 
     A shape that is quick is passed over: it could not be quadratic. One that is not is measured again and again,
     the quickest of several, and counts only where each try says the same.
@@ -53,7 +54,7 @@ def _growth(scan: Callable[[str], object], shape: Shape, size: int) -> float:
     least = float("inf")
     for tries in range(1, TRIES + 1):
         small = min(_seconds(scan, build(shape, size)) for _ in range(tries))
-        large = min(_seconds(scan, build(shape, 4 * size)) for _ in range(tries))
+        large = min(_seconds(scan, build(shape, TIMES * size)) for _ in range(tries))
         least = min(least, large / small)
         if least <= STEEP:
             break

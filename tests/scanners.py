@@ -15,6 +15,7 @@ from patchlang.cel import syntax, template
 from patchlang.cel.compiled import Names, compile_expression
 from patchlang.cloudinit import (
     base64gzip,
+    jinja,
     jsontext,
     mime,
     pointer,
@@ -147,6 +148,13 @@ SCANNERS = (
         ["patchlang/cel/template.py"],
         whole(lambda t: [list(template.pieces(text(t))), template.cut(text(t), lambda n: f"<{n}>")]),
         ["a", " ", "$[", "$$[", "$[a]", "]", "'", '"', "\\", "[", "$"],
+    ),
+    Scanner(
+        "Jinja",
+        ["patchlang/cloudinit/jinja.py"],
+        whole(lambda t: list(jinja.pieces(t))),
+        ["a", "{{", "}}", "{%", "%}", "{#", "#}", "{", "}", "'", '"', "\\", " "],
+        ["", "{{", "{{ '", "{%"],
     ),
     Scanner(
         "JSON of the request",

@@ -105,16 +105,18 @@ _BAD_ESCAPE = pattern(
     r"(?P<escape>\\.)"
 )
 
+_NO_OVERLOAD = "found no matching overload for '"
+
 
 def explain_static(message: str, source: str, offset: int) -> tuple[str, str | None]:
     """An error of CEL's compiler at an offset of the source in words, and what to do."""
     if OVER_MAP.search(message):
         return _NO_ORDER
     here = source[offset:]
-    if found := re.match(r"found no matching overload for '(.*)' applied to '\((.*)\)'", message):
-        return f"the types do not fit: {_readable(found[1] + '(' + found[2] + ')')}", _conversion(
-            found[1] + "(" + found[2]
-        )
+    name, applied, types = message.partition("' applied to '(")
+    if applied and name.startswith(_NO_OVERLOAD):
+        call = name.removeprefix(_NO_OVERLOAD) + "(" + types.rpartition(")'")[0]
+        return f"the types do not fit: {_readable(call + ')')}", _conversion(call)
     if message.startswith("Syntax error: token recognition error"):
         if escape := _BAD_ESCAPE.match(here):
             return (
@@ -179,7 +181,7 @@ def _conversion(call: str) -> str:
         return "`format` takes a list: `'%s-%s'.format([a, b])`"
     if re.search(r"\bslice\b", call):
         return "of a list it takes two positions, `slice(from, to)`; of a text write `substring(from, to)`"
-    if re.search(r"\((?:list|map)[\w(), %]*\)\.contains\b|\bcontains\((?:list|map)", call):
+    if call.startswith(("contains(list", "contains(map")):
         return "`contains` is of texts; write `x in list`"
     return _CONVERT
 

@@ -32,7 +32,7 @@ class CloudInitOps:
         self.context = context
         self.edit = edit
         place: Text | None = edit.content_type if isinstance(edit, model.AddPart) else edit.path
-        self.origin = Origin(place.span() if place else edit.span, context.patch, label)
+        self.origin = Origin(place.span() if place else edit.span, context.patch, label, context.jinja)
 
     def compile(self) -> CloudInitOp:
         with blamed(self.origin):
@@ -104,9 +104,16 @@ class CloudInitOps:
         return self.context.expression(model.Expression(source.text, source.locate), names, optional=optional)
 
     def template(self, source: model.Template) -> TemplateProgram:
-        return compile_template(source, self.expression)
+        return self.noted(compile_template(source, self.expression))
+
+    def noted(self, template: TemplateProgram) -> TemplateProgram:
+        for part in template.parts:
+            if isinstance(part, str):
+                self.context.note_jinja(part)
+        return template
 
     def pointer(self, source: model.Pointer) -> PointerProgram:
+        self.context.note_jinja(source.text)
         pieces = cut(source, lambda _number: pointer.HOLE)
         if pieces.text.count(pointer.HOLE) > len(pieces.expressions):
             raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
@@ -123,10 +130,12 @@ class CloudInitOps:
         """With ``optional``, all of it and its parts are left out where they are an optional without a value."""
         match value:
             case model.Constant(data=data):
+                if isinstance(data, str):
+                    self.context.note_jinja(data)
                 return ValueProgram(lambda _scope: data)
             case model.Template():
                 alone = partial(self.expression, optional=optional)
-                return ValueProgram(compile_template(value, self.expression, alone).value)
+                return ValueProgram(self.noted(compile_template(value, self.expression, alone)).value)
             case model.ListValue(items=items):
                 built = [self.value(item, optional=optional) for item in items]
 
@@ -137,6 +146,8 @@ class CloudInitOps:
                 return ValueProgram(build_list)
             case model.MapValue(entries=entries):
                 members = [(key, self.value(item, optional=optional)) for key, item in entries]
+                for key, _ in members:
+                    self.context.note_jinja(key)
 
                 def build(scope: Scope) -> Any:
                     scope.budget.hold(2 * VALUE * len(members))

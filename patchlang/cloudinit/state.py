@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from ..record import field, record, replace
 from ..source import Span
 from ..strictjson import JsonError
 from ..values import TooBigError, identical, kind, plain
-from . import jsontext, networkdata, userdata, virtlauncher, yamlread
+from . import jinja, jsontext, networkdata, userdata, virtlauncher, yamlread
 from .pointer import Pointer
 from .userdata import Opened, PartSelector
 from .virtlauncher import META, SOURCES
@@ -33,11 +33,15 @@ _TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
 
 
 class Origin(NamedTuple):
-    """An edit: the place in it that errors point at, its patch, and its name or number."""
+    """An edit: the place in it that errors point at, its patch, and its name or number.
+
+    ``jinja``: the texts of the patch that hold Jinja, which is what edits may write into a template.
+    """
 
     span: Span
     patch: str
     edit: str
+    jinja: Sequence[str] = ()
 
     def of(self, diagnostic: Diagnostic) -> Diagnostic:
         """The diagnostic as one of this edit, unless it is one of an earlier edit already, found late."""
@@ -109,14 +113,18 @@ class CloudInit:
                 value = networkdata.with_inside(view.value, value)
             view.opened.check(value)
             state = state if state._view is view else state._flushed()
+            if origin is not None and target is Target.USER_DATA:
+                jinja.check_value(view.opened, value, origin.jinja)
             state = replace(state, _view=replace(view, value=value))._from(origin, _TEXTS[target])
-            return state._flushed() if view.opened.eager else state
+            return state._flushed() if view.opened.jinja else state
         if not isinstance(value, dict):
             raise fail(rules.OPERATION, f"{target.value} must stay a map; this edit makes it {kind(value)}")
         state = state._flushed()
         if target is not Target.CLOUD_INIT_DATA:
             return state._with_field(state._meta(), value)._from(origin, state._meta())
-        changed = (key for key in (*value, *state.record) if value.get(key) is not state.record.get(key))
+        changed = [key for key in (*value, *state.record) if value.get(key) is not state.record.get(key)]
+        if origin is not None and "UserData" in changed:
+            jinja.check_text(state._text(Target.USER_DATA), value.get("UserData"), origin.jinja)
         return replace(state, record=value)._from(origin, *changed)
 
     def with_part(self, content_type: str, filename: str, content: str, origin: Origin | None = None) -> CloudInit:
@@ -127,6 +135,8 @@ class CloudInit:
         state = self._flushed()
         before = state._text(Target.USER_DATA)
         after = userdata.add_part(before, content_type, filename, content, self._known.read)
+        if origin is not None:
+            jinja.check_text(before, content, origin.jinja)
         return self if after == before else state._counted()._with_field("UserData", after)._from(origin, "UserData")
 
     def facts(self) -> dict[str, Any]:
@@ -188,7 +198,7 @@ class CloudInit:
         with suppress(PatchError):
             if opened is None or (part, known) != (None, before):
                 opened = userdata.open_user_data(before, read=self._known.read)
-            if opened.eager and identical(opened.value, userdata.open_user_data(now, read=self._known.read).value):
+            if opened.jinja and identical(opened.value, userdata.open_user_data(now, read=self._known.read).value):
                 return replace(self, record={**self.record, "UserData": before})
         return self
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_USER_DATA, NETWORK_DATA = "user data", "network data"
+USER_DATA, NETWORK_DATA = "user data", "network data"
 _HEADER = "#cloud-config\n"
 _IGNITION_HELP = "edit it by its paths, such as `ensure` with /storage/files/- and the target userData"
 _STATEMENT = pattern(r"\{[%#]")
@@ -56,16 +56,16 @@ class PartSelector:
 class Opened:
     """What a text means, and ``write``: the text for another value.
 
-    ``check`` raises PatchError for a value that the text cannot hold whatever is done to it later. ``eager``: a new
-    value should be written at once, since the text has rules that the value alone does not show. ``warnings`` are keys
-    with what is wrong about each.
+    ``check`` raises PatchError for a value that the text cannot hold whatever is done to it later. ``jinja``: it is
+    a template, so that a new value is written at once: it has rules that the value alone does not show. ``warnings``
+    are keys with what is wrong about each.
     """
 
     value: Any
     write: Callable[[Any], str]
     check: Callable[[Any], None]
     warnings: tuple[tuple[str, str], ...] = ()
-    eager: bool = False
+    jinja: bool = False
 
 
 def unwrapped(text: str) -> Wrapped:
@@ -101,7 +101,7 @@ def open_user_data(text: str, part: PartSelector | None = None, read: Read = rea
             "user data is multipart: its parts are edited one by one",
             f"name one by `part: {{contentType: …, filename: …}}`: {_listed(holder)}",
         )
-    inner = open_content(wrapped.text, found, _USER_DATA, read)
+    inner = open_content(wrapped.text, found, USER_DATA, read)
     return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
 
 
@@ -111,7 +111,7 @@ def read_parts(text: str, found: UserDataFormat, read: Read = read) -> Parts | N
         return read_message(text)
     if found.name != "cloud-config-archive" or found.jinja:
         return None
-    opened = open_content(text, found, _USER_DATA, read)
+    opened = open_content(text, found, USER_DATA, read)
     return Archive(opened.value, opened.write)
 
 
@@ -163,7 +163,7 @@ def open_content(text: str, found: UserDataFormat, what: str, read: Read = read)
             )
         return result
 
-    return replace(opened, write=write, eager=True)
+    return replace(opened, write=write, jinja=True)
 
 
 def _open_ignition(text: str, what: str) -> Opened:

@@ -31,7 +31,7 @@ from .yamlwrite import Layout, block, element, flow, member, nested, scalar, shi
 _COLON = pattern(r"[ \t]*:")
 _COMMENT = pattern(r"(?<![ \t])[ \t]++#[^\r\n]*")
 _OPENED = pattern(r"[\[{]([ \t]+#[^\r\n]*)")
-_BEHIND_IN_FLOW = pattern(r"(?:[ \t]*+,)?([ \t]*#[^\r\n]*|)[ \t]*(?=[\r\n])")
+_BEHIND_IN_FLOW = pattern(r"(?:[ \t]*+,)?+([ \t]*+#[^\r\n]*+|)[ \t]*+(?=[\r\n])")
 _FORMAT_LINE = pattern(r"[ \t]*(?:#cloud-config|## template:)[^\r\n]*(?:\r\n?|\n)", 2)
 
 

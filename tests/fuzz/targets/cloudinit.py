@@ -216,6 +216,8 @@ def pointers(value: Any, at: str = "") -> Iterator[str]:
     yield at
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, member in members:
+        if isinstance(key, int) and abs(key) > 10**99:
+            continue  # more digits than Python writes
         yield from pointers(member, f"{at}/{str(key).replace('~', '~0').replace('/', '~1')}")
 
 

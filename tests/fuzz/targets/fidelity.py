@@ -18,6 +18,7 @@ from .. import laws, mutate, seeds
 from ..target import Parts, Target
 from . import cloudinit, patches
 
+_TAIL = re.compile(r"(?:\r?\n){2}(?:#[^\r\n]*|[\r\n])*\Z")  # comments that a blank line sets off stay at the end
 _KEY = re.compile(r"[A-Za-z_]{3}[A-Za-z0-9_-]+")
 _REFERENCES = re.compile(r"[&*]\w|<<")  # one edit of what several places share is several edits
 
@@ -133,7 +134,7 @@ def _entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
         start, end = key.start_mark.index, value.end_mark.index
         if key.style or not _KEY.fullmatch(key.value) or key.start_mark.column or text[start - 1 : start] != "\n":
             continue
-        entry = text[key.end_mark.index : end].rstrip()
+        entry = _TAIL.sub("", text[key.end_mark.index : end]).rstrip()
         if not text.endswith("\n") and end >= len(text.rstrip()):
             continue  # a block text there gets another head, so that a line break behind it says the same
         lines = text[:start].split("\n")[:-1]

@@ -41,7 +41,8 @@ def _make(random: Random) -> Parts:
 
 
 def _times(random: Random) -> int:
-    return int(2 ** (random.random() * 10))
+    """At most so many that an edit of each node for each node ends within seconds."""
+    return int(2 ** (random.random() * 9))
 
 
 def _of_domain(random: Random, value: str) -> dict[str, Any]:

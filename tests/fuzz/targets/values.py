@@ -117,11 +117,11 @@ def _of_text(text: str) -> Any:
     return [part.get_content_type() for part in email.message_from_string(text).walk()]
 
 
-def _of_data(data: Any) -> Any:
+def _of_data(data: Any) -> str:
     """Data without its texts, and without its keys, which may be computed."""
     if isinstance(data, dict):
-        return "map", sorted(repr(_of_data(item)) for item in data.values())
-    return ("list", [_of_data(item) for item in data]) if isinstance(data, list) else type(data).__name__
+        return "{" + ",".join(sorted(_of_data(item) for item in data.values())) + "}"
+    return f"[{','.join(map(_of_data, data))}]" if isinstance(data, list) else type(data).__name__
 
 
 TARGETS = (Target("value", 8, _make, _check),)
