@@ -113,7 +113,7 @@ def test_an_archive_is_a_list() -> None:
 
 def test_jinja() -> None:
     opened = userdata.open_user_data(JINJA)
-    assert opened.eager
+    assert opened.jinja
     assert opened.write({**opened.value, "x": "{{ y }}"}) == JINJA + "x: '{{ y }}'\n"
     message, _ = refusal(lambda: opened.write({**opened.value, "x": "${#array}"}))
     assert message == (
