@@ -16,6 +16,7 @@ YAML_FEATURE = Rule("PL007", "yaml-feature")
 NO_DOCUMENT = Rule("PL008", "no-document")
 UNREADABLE_SCHEMA = Rule("PL009", "unreadable-schema")
 NO_PATCH_FILE = Rule("PL010", "no-patch-file")
+OTHER_CHECKSUM = Rule("PL011", "other-checksum")
 
 UNKNOWN_KEY = Rule("PL101", "unknown-key")
 MISSING_KEY = Rule("PL102", "missing-key")

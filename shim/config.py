@@ -22,6 +22,7 @@ DEFAULT_PATCHES = Path("/etc/patchlang/patches.d")
 DEFAULT_SOCKET_DIR = Path("/var/run/kubevirt-hooks")
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """gRPC's default limit for one message, on virt-launcher's end too."""
+SHA256_DIGITS = 64
 DEFAULT_MAX_DOMAIN_BYTES = 1024 * 1024
 """More does not fit the 64 MB that KubeVirt gives a sidecar by default."""
 
@@ -36,13 +37,15 @@ class Config:
 
     ``version`` is None where only the plugin service is wanted; ``version_given`` is whether the user said it.
     ``patches`` holds the paths named by the user, all of which must exist; where there are none, ``DEFAULT_PATCHES`` is
-    looked at, if it is there. ``check_domain`` is a folder with libvirt's schema, by which the outcome is checked;
-    None: it is not. ``max_memory`` is in bytes; None: what the container leaves.
+    looked at, if it is there. ``sha256`` are the checksums that the patch files must have, in hexadecimal digits; where
+    there are none, any text will do. ``check_domain`` is a folder with libvirt's schema, by which the outcome is
+    checked; None: it is not. ``max_memory`` is in bytes; None: what the container leaves.
     """
 
     version: str | None = DEFAULT_VERSION
     version_given: bool = True
     patches: tuple[Path, ...] = ()
+    sha256: tuple[str, ...] = ()
     socket_dir: Path = DEFAULT_SOCKET_DIR
     plugin_socket: Path | None = None
     no_fallback: bool = False
@@ -83,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
         f"patch file, or folder with *.yaml and *.yml files; may be given again (default: {DEFAULT_PATCHES}, "
         "if it exists)",
         metavar="PATH",
+        action="append",
+        default=[],
+    )
+    flag(
+        "sha256",
+        "the SHA-256 of a patch file, in hexadecimal digits; may be given again: then the patch files are refused "
+        "unless these are their checksums, and executables are not run",
+        metavar="DIGEST",
         action="append",
         default=[],
     )
@@ -140,6 +151,7 @@ def parse(arguments: Sequence[str]) -> Config:
         version=_version(given.version, given.plugin_socket is None or given.socket_dir is not None),
         version_given=given.version is not None,
         patches=tuple(Path(path) for path in given.patches),
+        sha256=tuple(_digest(text) for text in given.sha256),
         socket_dir=Path(given.socket_dir) if given.socket_dir is not None else DEFAULT_SOCKET_DIR,
         plugin_socket=Path(given.plugin_socket) if given.plugin_socket is not None else None,
         no_fallback=given.no_fallback,
@@ -156,6 +168,12 @@ def _version(given: str | None, hooks_wanted: bool) -> str | None:
     if given is not None and given not in VERSIONS:
         raise UsageError(f"--version {given[:40]} is not supported; supported are {', '.join(VERSIONS)}")
     return given or (DEFAULT_VERSION if hooks_wanted else None)
+
+
+def _digest(text: str) -> str:
+    if len(text) != SHA256_DIGITS or not set(text.lower()) <= set("0123456789abcdef"):
+        raise UsageError(f"--sha256 {text[:80]} is not a checksum of {SHA256_DIGITS} hexadecimal digits")
+    return text.lower()
 
 
 def _memory(text: str) -> int:

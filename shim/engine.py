@@ -150,7 +150,7 @@ class Worker:
         head = self._head
         paths = [Path(path) for path in head["paths"]]
         hook_files = [Path(path) for path in head["hook_files"]]
-        wanted = sources.Wanted(paths, head["named"], hook_files, head["version"])
+        wanted = sources.Wanted(paths, head["named"], hook_files, head["version"], head["sha256"])
         if blobs:
             names = head["sources"]
             found = [SourceFile(name, blob.decode()) for name, blob in zip(names, blobs, strict=True)]

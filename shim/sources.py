@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,12 +26,16 @@ MAX_READS = 5
 
 
 class Wanted(NamedTuple):
-    """What the front asks for. ``hook_files`` are patch files at the places of hook executables."""
+    """What the front asks for. ``hook_files`` are patch files at the places of hook executables.
+
+    ``sha256`` are the checksums that the files must have; where there are none, any text will do.
+    """
 
     paths: Sequence[Path]
     named: bool
     hook_files: Sequence[Path]
     version: str | None
+    sha256: Sequence[str] = ()
 
 
 class Texts(NamedTuple):
@@ -51,7 +55,10 @@ class Loaded(NamedTuple):
 
 
 def read(wanted: Wanted) -> Texts:
-    """All patch files as they were at one time: a volume that is updated meanwhile is read again."""
+    """All patch files as they were at one time: a volume that is updated meanwhile is read again.
+
+    Where their checksums are not the wanted ones there are no texts, only the problem (PL011).
+    """
     for _ in range(MAX_READS):
         before = _versions(wanted.paths)
         files, problems = find_patch_files(wanted.paths, required=wanted.named)
@@ -59,7 +66,9 @@ def read(wanted: Wanted) -> Texts:
         files += [path for path in wanted.hook_files if os.path.realpath(path) not in known]
         texts = _read(files)
         if _versions(wanted.paths) == before:
-            return texts._replace(problems=[*problems, *texts.problems])
+            texts = texts._replace(problems=[*problems, *texts.problems])
+            wrong = list(_other_checksums(texts.digests, wanted.sha256))
+            return texts._replace(sources=[], problems=[*wrong, *texts.problems]) if wrong else texts
     changing = Diagnostic(rules.UNREADABLE, "the patch files change while they are read", help="start the VM again")
     return texts._replace(problems=[changing])
 
@@ -79,6 +88,22 @@ def _read(files: Sequence[Path]) -> Texts:
         else:
             texts.digests.append((str(path), sha256(data).hexdigest()))
     return texts
+
+
+def _other_checksums(digests: Sequence[tuple[str, str]], wanted: Sequence[str]) -> Iterator[Diagnostic]:
+    """Files that are not what was reviewed, and checksums of which no file is there."""
+    if not wanted:
+        return
+    missing = ", ".join(sorted(set(wanted) - {digest for _, digest in digests}))
+    for name, digest in digests:
+        if digest not in wanted:
+            message = f"{name} has the SHA-256 {digest}, which `--sha256` does not name"
+            help = f"mount the text that was reviewed (sha256 {missing})" if missing else "take the file away"
+            help = f"{help}, or review this one and write its checksum into the annotation"
+            yield Diagnostic(rules.OTHER_CHECKSUM, message, help=help)
+    if missing and all(digest in wanted for _, digest in digests):
+        message = f"no patch file has the SHA-256 {missing}, which `--sha256` names"
+        yield Diagnostic(rules.OTHER_CHECKSUM, message, help="mount the text that was reviewed")
 
 
 def load(wanted: Wanted, sources: Sequence[SourceFile], problems: Sequence[Diagnostic], progress: Progress) -> Loaded:

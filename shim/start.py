@@ -50,6 +50,7 @@ def load_request(config: Config, hooks: list[Found]) -> dict[str, Any]:
     return {
         "paths": [str(path) for path in config.patches or (DEFAULT_PATCHES,)],
         "named": bool(config.patches),
+        "sha256": list(config.sha256),
         "hook_files": [hook.path for hook in hooks if hook.kind == "patch"],
         "version": config.version,
         "check_domain": None if config.check_domain is None else str(config.check_domain),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_every_example_goes_into_a_manifest_as_it_is(path: Path) -> None:
     assert key_and_text(result.stdout) == (path.name, path.read_text())
     checked = CliRunner().invoke(cli, ["validate", "-"], input=result.stdout)
     assert checked.exit_code == 0, checked.output
+
+
+@pytest.mark.parametrize("path", PATCHES[:5], ids=lambda p: str(p.relative_to(ROOT / "examples")))
+def test_the_checksum_is_that_of_the_key_as_it_is_mounted(path: Path) -> None:
+    printed = manifest(path, "--sha256").stdout
+    (sidecar,) = json.loads(annotations(printed)[ANNOTATION])
+    _, text = key_and_text(printed)
+    assert sidecar["args"][-2:] == ["--sha256", sha256(text.encode()).hexdigest()]
+    assert printed.replace(f',\n#                  "--sha256", "{sidecar["args"][-1]}"]', "]") == manifest(path).stdout
 
 
 def test_the_annotation_is_what_validate_takes_beside_the_config_map() -> None:

@@ -14,7 +14,7 @@ from ..files import MAX_FILE_BYTES
 from ..load import decode_source, load_sources
 from ..manifests.arguments import VERSIONS
 from ..manifests.machines import ANNOTATION
-from ..manifests.writing import annotation, config_map, in_load_order, joined, key_of
+from ..manifests.writing import annotation, checksum, config_map, in_load_order, joined, key_of
 from ..patterns import pattern
 from ..source import SourceFile
 from ..validation.discovery import Input
@@ -45,7 +45,8 @@ def _label(_context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--version", type=click.Choice(VERSIONS), default=VERSIONS[-1], show_default=True, help="KubeVirt's hook protocol."
 )
-def manifest(patches: Sequence[Path], image: str, name: str, namespace: str | None, version: str) -> None:
+@click.option("--sha256", is_flag=True, help="Have the sidecar refuse any other text than this one, by its checksum.")
+def manifest(patches: Sequence[Path], image: str, name: str, namespace: str | None, version: str, sha256: bool) -> None:
     """Print the ConfigMap for patch files, and the annotation that has a sidecar read it.
 
     PATCHES are files, or folders of them; `-` is standard input. Several are joined into one key, since KubeVirt mounts
@@ -62,7 +63,7 @@ def manifest(patches: Sequence[Path], image: str, name: str, namespace: str | No
     text, key = joined(sources), key_of([source.name for source in sources])
     _check_size(text)
     _check_joined(text, program)
-    value = annotation(image, version, name, key)
+    value = annotation(image, version, name, key, checksum(text) if sha256 else None)
     result = config_map(name, namespace, key, text)
     _check_manifest(result, value, namespace, program)
     click.echo(result + _HEAD + "".join(f"#       {line}\n" for line in value.splitlines()), nl=False)

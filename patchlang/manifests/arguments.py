@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from .. import rules
 from ..diagnostics import Diagnostic, did_you_mean
 from ..document.yamltree import Scalar
+from ..patterns import pattern
 from ..record import record
 from ..source import Span
 
@@ -14,9 +15,11 @@ LARGEST_DOMAIN = 4 * 1024 * 1024
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_PATCHES = "/etc/patchlang/patches.d"
+_DIGEST = pattern(r"[0-9a-fA-F]{64}")
 FLAGS: dict[str, bool | None] = {
     "version": True,
     "patches": True,
+    "sha256": True,
     "socket-dir": True,
     "plugin-socket": True,
     "no-fallback": False,
@@ -34,10 +37,15 @@ OURS = frozenset(FLAGS) - {"version"}
 
 @record
 class Arguments:
-    """What a sidecar is told. ``patches`` are the places where it looks for patch files; empty: the default one."""
+    """What a sidecar is told. ``patches`` are the places where it looks for patch files; empty: the default one.
+
+    ``sha256`` are the checksums that these must have; empty: any text will do.
+    """
 
     version: Scalar | None
     patches: tuple[str, ...]
+    sha256: tuple[Scalar, ...] = ()
+    plugin_socket: Scalar | None = None
 
 
 def names(args: Sequence[Scalar]) -> set[str]:
@@ -62,8 +70,12 @@ def read(args: Sequence[Scalar]) -> tuple[Arguments, list[Diagnostic]]:
     found += _version(given)
     found += _sizes(given)
     found += _log_level(given)
-    version = given.get("version", [None])[-1]
-    return Arguments(version, tuple(path.text for path in given.get("patches", ()))), found
+    found += _checksums(given)
+    patches = tuple(path.text for path in given.get("patches", ()))
+    version, socket = (given.get(name, [None])[-1] for name in ("version", "plugin-socket"))
+    return Arguments(
+        version, patches, tuple(digest for digest in given.get("sha256", ()) if _DIGEST.fullmatch(digest.text)), socket
+    ), found
 
 
 def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[str, Scalar | None, Scalar]]:
@@ -124,6 +136,13 @@ def _sizes(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
     for size in given.get("max-memory", ())[-1:]:
         if not _is_number(size.text) or not size.text.strip("0"):
             yield _refused("`--max-memory` is a number of bytes", size.span, None)
+
+
+def _checksums(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
+    for digest in given.get("sha256", ()):
+        if not _DIGEST.fullmatch(digest.text):
+            help = "`sha256sum FILE` prints it, and `patchlang manifest --sha256` writes it"
+            yield _refused("`--sha256` is a checksum of 64 hexadecimal digits", digest.span, help)
 
 
 def _is_number(text: str) -> bool:

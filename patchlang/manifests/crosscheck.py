@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 from .. import rules
@@ -95,6 +96,8 @@ class _Machine:
             told = self.told(sidecar)
             if told and mount and mount.path:
                 self.hook_path(mount, mount.path, told)
+            if entry and told and mount and mount.path:
+                self.checksum(entry, mount.path.text, told)
             if entry and entry.content and not facts and not (_is_hook(path) and entry.is_program):
                 facts = self.load(entry)
             if facts and facts.only_tests and mount and mount.key:
@@ -148,6 +151,24 @@ class _Machine:
             message = f"ConfigMap `{name}` ({given[0].config_map.span}) has no key `{key}`"
             self.wrong(rules.NO_SUCH_KEY, message, mount.key.span, did_you_mean(key, keys, "its keys"))
         return None, None
+
+    def checksum(self, entry: Entry, path: str, told: Arguments) -> None:
+        """Whether the sidecar would refuse the text that is mounted (PL011)."""
+        if not told.sha256:
+            return
+        what = f"key `{entry.key.text}` ({entry.key.span})"
+        help = "review the text, and write its checksum here: `patchlang manifest --sha256` does"
+        if entry.is_program or entry.content is None:
+            message = f"{what} is no patch, and where `--sha256` is given nothing else is run"
+            self.wrong(rules.OTHER_CHECKSUM, message, told.sha256[0].span, "mount a patch file")
+            return
+        digest = sha256(entry.content.text.encode(errors="surrogatepass")).hexdigest()
+        others = [one for one in told.sha256 if one.text.lower() != digest]
+        if len(others) == len(told.sha256):
+            self.wrong(rules.OTHER_CHECKSUM, f"{what} has another SHA-256: {digest}", others[0].span, help)
+        elif others and told.patches == (path,):
+            message = "no file has this SHA-256: the sidecar is told of one file, which has another"
+            self.wrong(rules.OTHER_CHECKSUM, message, others[0].span, "take it out, or name the file by `--patches`")
 
     def not_given(self, name: str, span: Span) -> None:
         elsewhere = [one.config_map for one in self.config_maps if one.config_map.name == name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import PurePath
 
 from ..patterns import pattern
@@ -48,18 +49,23 @@ def config_map(name: str, namespace: str | None, key: str, text: str) -> str:
     return f"{head}data:\n  {_plain(key)}: {_scalar(text)}"
 
 
-def annotation(image: str, version: str, name: str, key: str) -> str:
-    """The value of KubeVirt's annotation ``hooks.kubevirt.io/hookSidecars``: JSON in three lines.
+def checksum(text: str) -> str:
+    """The SHA-256 of a key's text as it is mounted, in hexadecimal digits."""
+    return sha256(text.encode()).hexdigest()
 
-    The sidecar is told the file by its name: then it is an error if nothing is mounted there.
+
+def annotation(image: str, version: str, name: str, key: str, digest: str | None = None) -> str:
+    """The value of KubeVirt's annotation ``hooks.kubevirt.io/hookSidecars``: JSON in three lines, or four.
+
+    The sidecar is told the file by its name: then it is an error if nothing is mounted there. With ``digest``, the
+    file's SHA-256, it refuses another text.
     """
     path = f"{DEFAULT_PATCHES}/{key}"
+    args = json.dumps(["--version", version, "--patches", path])
+    if digest is not None:
+        args = f'{args[:-1]},\n           "--sha256", {json.dumps(digest)}]'
     place = {"name": name, "key": key, "hookPath": path}
-    return (
-        f'[{{"image": {json.dumps(image)},\n'
-        f'  "args": {json.dumps(["--version", version, "--patches", path])},\n'
-        f'  "configMap": {json.dumps(place)}}}]\n'
-    )
+    return f'[{{"image": {json.dumps(image)},\n  "args": {args},\n  "configMap": {json.dumps(place)}}}]\n'
 
 
 def _plain(text: str) -> str:

@@ -27,10 +27,12 @@ def test_the_version_in_every_form(version: str) -> None:
 
 def test_all_flags() -> None:
     arguments = "--version v1alpha2 --patches a --patches=b --socket-dir c --plugin-socket d --no-fallback"
+    sums = [f"--sha256={'A' * 64}", "-sha256", "0" * 64]
     more = "--allow-empty --audit --log-level debug --max-memory 32Mi --max-domain-bytes 5 --check-domain e"
-    assert parse([*arguments.split(), *more.split()]) == Config(
+    assert parse([*arguments.split(), *sums, *more.split()]) == Config(
         version="v1alpha2",
         patches=(Path("a"), Path("b")),
+        sha256=("a" * 64, "0" * 64),
         socket_dir=Path("c"),
         plugin_socket=Path("d"),
         no_fallback=True,
