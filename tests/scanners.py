@@ -11,6 +11,7 @@ from growth import SIZE, Shape, pairs, texts
 from lxml import etree
 
 from patchlang import extract, strictjson
+from patchlang.admission import literals
 from patchlang.cel import syntax, template
 from patchlang.cel.compiled import Names, compile_expression
 from patchlang.cloudinit import (
@@ -66,7 +67,8 @@ def text(written: str) -> Text:
 
 
 _REFUSALS = (
-    ValueError, RecursionError, TooBigError, PatchError, PointerError, UnwritableError, parser.XPathSyntaxError,
+    ValueError, RecursionError, TooBigError, literals.UnbalancedError,
+    PatchError, PointerError, UnwritableError, parser.XPathSyntaxError,
     shim_documents.UnreadableError,
 )  # fmt: skip
 
@@ -129,6 +131,14 @@ SCANNERS = (
         whole(lambda t: yamltree.parse(SourceFile("text", t))),
         ["a", " ", "\n", "'", '"', "{", "[", "]", ":", "- ", ", ", "#", "|", "*a", "&a ", "? ", "\t", "$[", "!"],
         ["", "a: '", 'a: "', "a: |", "a: {", "- "],
+    ),
+    Scanner(
+        "literals of CEL",
+        ["patchlang/admission/literals.py"],
+        whole(lambda t: literals.read(SourceFile("text", t))),
+        ["a", " ", "'b'", "[", "]", "{", "}", "(", ")", ":", ",", "+", ".", "?", "\\n", "//", "'"],
+        ["", "[", "{a: ", "'"],
+        ["", "]", "}", "'"],
     ),
     Scanner(
         "tokens of CEL",
@@ -405,6 +415,7 @@ SCANNERS = (
 
 
 NO_SCANNERS = {
+    "patchlang/admission/conditions.py": "looks into an expression of 4096 characters at most",
     **dict.fromkeys(
         [
             "patchlang/domain/ensure.py",

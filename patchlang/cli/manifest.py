@@ -9,17 +9,27 @@ import click
 
 from .. import rules
 from ..compile import Program
-from ..diagnostics import Diagnostic, Severity
-from ..files import MAX_FILE_BYTES
+from ..diagnostics import Diagnostic, PatchError, Severity
+from ..files import MAX_FILE_BYTES, reason_of, source_of
 from ..load import decode_source, load_sources
+from ..manifests import sidecars
 from ..manifests.arguments import VERSIONS
 from ..manifests.machines import ANNOTATION
-from ..manifests.writing import annotation, checksum, config_map, in_load_order, joined, key_of
+from ..manifests.writing import (
+    LONGEST_PLUGIN,
+    annotation,
+    by_digest,
+    checksum,
+    config_map,
+    in_load_order,
+    joined,
+    key_of,
+)
 from ..patterns import pattern
 from ..source import SourceFile
 from ..validation.discovery import Input
 from ..validation.run import validate_files
-from .common import Failed, not_loaded, read_patches, report
+from .common import Failed, not_loaded, read_input, read_patches, report
 
 _LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HEAD = f"""\
@@ -46,31 +56,106 @@ def _label(_context: click.Context, parameter: click.Parameter, value: str | Non
     "--version", type=click.Choice(VERSIONS), default=VERSIONS[-1], show_default=True, help="KubeVirt's hook protocol."
 )
 @click.option("--sha256", is_flag=True, help="Have the sidecar refuse any other text than this one, by its checksum.")
-def manifest(patches: Sequence[Path], image: str, name: str, namespace: str | None, version: str, sha256: bool) -> None:
+@click.option("--policy", is_flag=True, help="Add a policy that admits this annotation and no other. With --sha256.")
+@click.option(
+    "--admit",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Have the policy admit the annotations in FILE, too: machines, or a policy that was printed before.",
+)
+@click.option("--plugin", is_flag=True, help="Print a KubeVirt Plugin, and the policy that brings it into pods.")
+@click.option("--condition", metavar="CEL", help="Which VMs the Plugin is for: CEL of `vmi`. Default: all of them.")
+def manifest(
+    patches: Sequence[Path],
+    image: str,
+    name: str,
+    namespace: str | None,
+    version: str,
+    sha256: bool,
+    policy: bool,
+    admit: Sequence[Path],
+    plugin: bool,
+    condition: str | None,
+) -> None:
     """Print the ConfigMap for patch files, and the annotation that has a sidecar read it.
 
     PATCHES are files, or folders of them; `-` is standard input. Several are joined into one key, since KubeVirt mounts
     one. The output is ready for `kubectl apply -f -`; the annotation is a comment at its end.
     """
+    _check_options(image, name, policy=policy, admit=admit, plugin=plugin, condition=condition)
     sources, errors = read_patches(patches)
     program, diagnostics = load_sources(sources, errors)
     if program is None:
         raise not_loaded(diagnostics)
     report(diagnostics)
     sources = [source for source in in_load_order(sources) if decode_source(source)[0]]
-    if program.edits_cloud_init and version == VERSIONS[0]:
-        raise click.UsageError(f"the patches edit cloud-init data, and {version} has no call for it")
+    if program.edits_cloud_init and (plugin or version == VERSIONS[0]):
+        called = "the Plugin API" if plugin else version
+        raise click.UsageError(f"the patches edit cloud-init data, and {called} has no call for it")
     text, key = joined(sources), key_of([source.name for source in sources])
     _check_size(text)
     _check_joined(text, program)
-    value = annotation(image, version, name, key, checksum(text) if sha256 else None)
+    digest = checksum(text) if sha256 or policy else None
     result = config_map(name, namespace, key, text)
-    _check_manifest(result, value, namespace, program)
+    if plugin:
+        from ..admission import plugin as plugins
+
+        made = plugins.policy(name, image, name, key, condition, digest)
+        result = "---\n".join([result, plugins.plugin(name, condition), made])
+        _check(result)
+        click.echo(result, nl=False)
+        return
+    value = annotation(image, version, name, key, digest)
+    _check_machine(result, value, namespace, program)
+    if policy:
+        from ..admission import validating
+
+        result = f"{result}---\n{validating.policy([value, *_admitted(admit)])}"
     click.echo(result + _HEAD + "".join(f"#       {line}\n" for line in value.splitlines()), nl=False)
     if program.edits_cloud_init:
         message = "the patches edit cloud-init data: virt-launcher crashes where a machine has no cloud-init volume"
         help = "put the annotation only on machines with `cloudInitNoCloud` or `cloudInitConfigDrive`"
         report([Diagnostic(rules.NO_CLOUD_INIT_VOLUME, message, None, help, Severity.WARNING)])
+
+
+def _check_options(
+    image: str, name: str, *, policy: bool, admit: Sequence[Path], plugin: bool, condition: str | None
+) -> None:
+    if plugin and policy:
+        raise click.UsageError("--policy holds annotations, and a Plugin has none: take one of --policy and --plugin")
+    if admit and not policy:
+        raise click.UsageError("--admit is for --policy")
+    if condition is not None and not plugin:
+        raise click.UsageError("--condition is for --plugin; a patch has `when`")
+    if policy and not by_digest(image):
+        raise click.UsageError("--policy takes an image by its digest, --image NAME@sha256:…, since a tag can move")
+    if plugin and len(name) > LONGEST_PLUGIN:
+        raise click.UsageError(f"the --name of a Plugin has {LONGEST_PLUGIN} characters at most")
+
+
+def _admitted(files: Sequence[Path]) -> list[str]:
+    """The annotations in files that the policy admits, too: each sidecar in them has its image by digest."""
+    from ..admission.reading import texts_of
+
+    found: list[str] = []
+    for file in files:
+        try:
+            texts = texts_of(source_of(str(file), read_input(file, MAX_FILE_BYTES + 1)))
+        except OSError as e:
+            raise click.UsageError(f"--admit {file}: {reason_of(e)}") from None
+        except PatchError as e:
+            raise not_loaded((e.diagnostic,)) from None
+        if not texts:
+            raise click.UsageError(f"--admit {file}: no annotation of hook sidecars is in it, and no policy of ours")
+        for key, value in texts:
+            listed, wrong = sidecars.read(key, value)
+            if any(one.is_error for one in wrong):
+                raise not_loaded(tuple(wrong))
+            if not all(one.image and by_digest(one.image.text) for one in listed):
+                raise click.UsageError(f"--admit {file}: an image in an annotation there is not named by its digest")
+            found.append(value.text)
+    return found
 
 
 def _check_size(text: str) -> None:
@@ -90,7 +175,7 @@ def _check_joined(text: str, program: Program) -> None:
         raise click.UsageError("the patch files cannot be joined: give each a ConfigMap of its own")
 
 
-def _check_manifest(config_map: str, value: str, namespace: str | None, program: Program) -> None:
+def _check_machine(config_map: str, value: str, namespace: str | None, program: Program) -> None:
     """What ``validate`` says of a machine with this annotation, beside this ConfigMap."""
     place = f"\n  namespace: {namespace}" if namespace else ""
     volume = "\nspec:\n  volumes: [{name: c, cloudInitNoCloud: {userData: x}}]\n" if program.edits_cloud_init else "\n"
@@ -99,7 +184,12 @@ def _check_manifest(config_map: str, value: str, namespace: str | None, program:
         "---\napiVersion: kubevirt.io/v1\nkind: VirtualMachineInstance\n"
         f"metadata:\n  name: machine{place}\n  annotations:\n    {ANNOTATION}: |\n{lines}{volume}"
     )
-    found = validate_files([Input("<manifest>", True, f"{config_map}{machine}".encode())])
+    _check(f"{config_map}{machine}")
+
+
+def _check(manifests: str) -> None:
+    """What ``validate`` says of the manifests is said before they are printed."""
+    found = validate_files([Input("<manifest>", True, manifests.encode())])
     wrong = [d for file in found for d in file.diagnostics if d.is_error]
     if wrong:
         report(wrong)

@@ -17,14 +17,24 @@ from ..source import SourceFile
 
 _MARK = pattern(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _CONCERNS_US = pattern(
-    r"patchlang|hookSidecars|configMapGenerator|ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|VirtualMachine|\bPatch(?:Test)?\b",
+    r"patchlang|hookSidecars|kubevirt-plugin|plugin\.kubevirt\.io|MutatingAdmissionPolicyBinding|configMapGenerator|"
+    r"ConfigMap(?:List)?['\"]?\s*(?:[,}#]|$)|VirtualMachine|\bPatch(?:Test)?\b",
     re.MULTILINE,
 )
 _MANIFEST = pattern(r"^(?:[^\S\n]|\{)*+['\"]?kind['\"]?\s*:\s*['\"]?[A-Z]", re.MULTILINE)
 _OURS_AT_TOP = pattern(r"\s*(?:#[^\n]*\n\s*|---\s+)*['\"]?apiVersion['\"]?\s*:\s*['\"]?patchlang")
+_PLUGIN = "plugin.kubevirt.io/"
+_ADMISSION = "admissionregistration.k8s.io/"
+_ADMITTING = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy")
 _KUBEVIRT = pattern(r"(?:[a-z]+\.)?kubevirt\.io/")
 _SOURCE = pattern(r"^# Source: (\S+)[ \t]*$", re.MULTILINE)
 _LISTS = ("items", "objects")
+
+
+_WORDS = (
+    b"patchlang", b"hook", b"Hook", b"ConfigMap", b"configMapG", b"Patch", b"kubevirt-plugin", b"plugin.kubevirt",
+    b"MutatingAdmission",
+)  # fmt: skip
 
 
 class Kind(Enum):
@@ -35,6 +45,8 @@ class Kind(Enum):
     CONFIG_MAP = "ConfigMap"
     KUSTOMIZATION = "Kustomization"
     MACHINE = "machine"
+    PLUGIN = "Plugin"
+    ADMISSION = "policy"
 
 
 @record
@@ -92,7 +104,7 @@ def starts_as_patch(text: str) -> bool:
 
 def may_concern_us(data: bytes) -> bool:
     """A cheap look at a file's bytes: False where no document in it can concern us."""
-    return any(word in data for word in (b"patchlang", b"hook", b"Hook", b"ConfigMap", b"configMapG", b"Patch"))
+    return any(word in data for word in _WORDS)
 
 
 def is_manifest(text: str) -> bool:
@@ -121,6 +133,10 @@ def _concerning(node: Node) -> Iterator[tuple[Kind, Mapping]]:
         yield Kind.KUSTOMIZATION, node
     elif kind in MACHINES and _KUBEVIRT.match(version):
         yield Kind.MACHINE, node
+    elif kind == "Plugin" and version.startswith(_PLUGIN):
+        yield Kind.PLUGIN, node
+    elif kind in _ADMITTING and version.startswith(_ADMISSION):
+        yield Kind.ADMISSION, node
     elif kind.endswith("List") or kind == "Template":
         for name in _LISTS:
             items = node.get(name)

@@ -13,7 +13,7 @@ from .sidecars import Sidecar
 _LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _OWN = "KubeVirt's own"
 _SIDECARS = "another sidecar's"
-_KUBEVIRTS_VOLUMES = (
+KUBEVIRTS_VOLUMES = (
     "private", "public", "sockets", "libvirt-runtime", "ephemeral-disks", "container-disks", "hook-sidecar-sockets"
 )  # fmt: skip
 
@@ -36,7 +36,7 @@ def misspelt(machine: Machine) -> Iterator[Diagnostic]:
 
 def volumes(machine: Machine, listed: Sequence[Sidecar]) -> Iterator[Diagnostic]:
     """KubeVirt calls the pod's volume as the ConfigMap or the claim is called (PL711, PL712)."""
-    taken = dict.fromkeys(_KUBEVIRTS_VOLUMES, _OWN)
+    taken = dict.fromkeys(KUBEVIRTS_VOLUMES, _OWN)
     taken |= {name: "the machine's" for name, _ in machine.volumes}
     for sidecar in listed:
         for mount, what in ((sidecar.config_map, "ConfigMap"), (sidecar.claim, "claim")):

@@ -16,6 +16,9 @@ _KEY = pattern(r"[a-zA-Z0-9_][-._a-zA-Z0-9]{0,250}\.ya?ml")
 _WORD = pattern(r"[a-zA-Z_][-._a-zA-Z0-9]*")
 _NO_WORDS = frozenset("y Y n N yes Yes no No on On off Off true True false False null Null".split())
 _SEVERAL = "patches.yaml"
+_BY_DIGEST = pattern(r"[^\s@]+@sha256:[0-9a-f]{64}")
+LONGEST_PLUGIN = 53
+"""The name of a Plugin: its container is called so, with a prefix."""
 
 
 def key_of(names: Sequence[str]) -> str:
@@ -44,9 +47,14 @@ def in_load_order(sources: Sequence[SourceFile]) -> list[SourceFile]:
 
 def config_map(name: str, namespace: str | None, key: str, text: str) -> str:
     """The YAML of a ConfigMap with one key; the text is legible in it where YAML can write it so."""
-    head = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {_plain(name)}\n"
-    head += f"  namespace: {_plain(namespace)}\n" if namespace else ""
-    return f"{head}data:\n  {_plain(key)}: {_scalar(text)}"
+    head = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {plain(name)}\n"
+    head += f"  namespace: {plain(namespace)}\n" if namespace else ""
+    return f"{head}data:\n  {plain(key)}: {_scalar(text)}"
+
+
+def by_digest(image: str) -> bool:
+    """Whether an image is named so that it is always the same one."""
+    return _BY_DIGEST.fullmatch(image) is not None
 
 
 def checksum(text: str) -> str:
@@ -68,7 +76,7 @@ def annotation(image: str, version: str, name: str, key: str, digest: str | None
     return f'[{{"image": {json.dumps(image)},\n  "args": {args},\n  "configMap": {json.dumps(place)}}}]\n'
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A name as YAML, in quotes where some reader of YAML might take it for something else."""
     return text if _WORD.fullmatch(text) and text not in _NO_WORDS else json.dumps(text)
 

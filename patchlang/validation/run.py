@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from .. import rules
+from ..admission import check as plugins
 from ..diagnostics import Diagnostic, in_order
 from ..lint import untested
 from ..manifests import crosscheck
@@ -34,6 +35,7 @@ _OF_SEVERAL_FILES = {
         rules.CONFIG_MAP_NOT_GIVEN,
         rules.NO_CLOUD_INIT_VOLUME,
         rules.SEVERAL_CLOUD_INIT,
+        rules.UNBOUND_POLICY,
     )
 }
 """Findings that depend on what else is given: a comment on them may be of use, though not with these files."""
@@ -64,6 +66,9 @@ def validate_files(
         whole.config_maps += outcome.config_maps
         whole.machines += outcome.machines
         whole.generated += outcome.generated
+        whole.plugins += outcome.plugins
+        whole.policies += outcome.policies
+        whole.bound += outcome.bound
         whole.objects += outcome.objects
         whole.templates += outcome.templates
         whole.incomplete |= outcome.incomplete
@@ -71,6 +76,7 @@ def validate_files(
     whole.diagnostics += _duplicate_names(units, outcomes)
     whole.diagnostics += untested((one for outcome in outcomes for one in outcome.facts.names), whole.tested)
     _check_machines(whole)
+    whole.add(plugins.check(whole.plugins, whole.policies, whole.bound, whole.config_maps))
     alone = any(one.named and one.data is None for one in inputs)
 
     def is_complete(file: str, rule: str) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .. import rules
+from ..admission import conditions
+from ..admission import reading as admission
+from ..admission.reading import Plugin, Policy
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..document import model
@@ -39,8 +42,9 @@ class UnitOutcome:
     """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
 
     ``facts`` are of the folder's patch files together. ``incomplete`` are the files whose findings may not be all,
-    since there are errors. ``objects`` are where manifests stand and what they are called, ``templates`` how many files
-    Helm must render first. ``tested`` are the files and folders, as real paths, whose patches a test applies.
+    since there are errors. ``bound`` are the policies, by name, of which there is a binding. ``objects`` are where
+    manifests stand and what they are called, ``templates`` how many files Helm must render first. ``tested`` are the
+    files and folders, as real paths, whose patches a test applies.
     """
 
     options: Options = field(default_factory=Options)
@@ -51,6 +55,9 @@ class UnitOutcome:
     config_maps: list[Given] = field(default_factory=list)
     machines: list[tuple[str, Machine]] = field(default_factory=list)
     generated: list[Generated] = field(default_factory=list)
+    plugins: list[Plugin] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
+    bound: list[str] = field(default_factory=list)
     objects: list[tuple[Span, str]] = field(default_factory=list)
     templates: int = 0
     incomplete: set[str] = field(default_factory=set)
@@ -161,7 +168,7 @@ def _data(one: Input) -> bytes:
 def _is_patch_file(one: Input, source: SourceFile, contents: Contents) -> bool:
     """Whether the sidecar would be given the file as it is; a named file that is nothing else was meant to be."""
     kinds = {document.kind for document in contents.documents}
-    if kinds & {Kind.CONFIG_MAP, Kind.MACHINE}:
+    if kinds & {Kind.CONFIG_MAP, Kind.MACHINE, Kind.PLUGIN, Kind.ADMISSION}:
         return False
     if Kind.PATCH in kinds or documents.starts_as_patch(source.text):
         return True
@@ -188,9 +195,10 @@ def _check_tests(contents: Contents, outcome: UnitOutcome) -> None:
 
 def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcome) -> None:
     patches = sidecars = 0
+    has_plugins = False
     chunks: list[SourceFile] = []
     for document in contents.documents:
-        if document.kind in (Kind.CONFIG_MAP, Kind.MACHINE):
+        if document.kind in (Kind.CONFIG_MAP, Kind.MACHINE, Kind.PLUGIN, Kind.ADMISSION):
             outcome.objects.append((outermost(document.node.span), document.label))
         match document.kind:
             case Kind.KUSTOMIZATION:
@@ -206,15 +214,37 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcom
                 if machine.annotation or machine.misplaced or machine.misspelt:
                     outcome.machines.append((source.name, machine))
                     sidecars += 1
+            case Kind.PLUGIN:
+                has_plugins = True
+                plugin = admission.plugin(document.node)
+                outcome.plugins.append(plugin)
+                for condition in plugin.conditions:
+                    outcome.add(conditions.check(condition, outcome.options.vmi))
+            case Kind.ADMISSION:
+                has_plugins |= _read_policy(document, outcome)
             case Kind.TEST:
                 pass
     if chunks:
         _, counts, found = check_patches(chunks, outcome.options)
         outcome.add(found, [source.name])
         patches += sum(counts)
-    if patches or sidecars or contents.unread:
+    if patches or sidecars or has_plugins or contents.unread:
         outcome.held.append(Held(source.name, patches, sidecars))
     outcome.add_comments(source)
+
+
+def _read_policy(document: Document, outcome: UnitOutcome) -> bool:
+    """A policy, or the binding of one; whether it has to do with Plugins."""
+    node = document.node
+    if documents.word(node, "kind") == "MutatingAdmissionPolicyBinding":
+        outcome.bound.append(documents.word(node, "spec", "policyName"))
+        return False
+    policy, wrong = admission.policy(node)
+    if documents.word(node, "kind") != "MutatingAdmissionPolicy" or not policy.concerns_us:
+        return False
+    outcome.add(wrong, [document.chunk.name])
+    outcome.policies.append(policy)
+    return True
 
 
 def _check_config_map(document: Document, outcome: UnitOutcome) -> int:

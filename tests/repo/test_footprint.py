@@ -78,8 +78,8 @@ import sys
 from pathlib import Path
 from shim import progress
 from shim.engine import Worker
-head = {"paths": [sys.argv[1]], "named": True, "hook_files": [], "version": "v1alpha2", "check_domain": None}
-worker = Worker({**head, "debug": False}, progress.create())
+head = {"paths": [sys.argv[1]], "named": True, "hook_files": [], "version": "v1alpha2", "sha256": []}
+worker = Worker({**head, "check_domain": None, "debug": False}, progress.create())
 worker.load([])
 assert worker.define_domain(Path(sys.argv[2]).read_bytes(), b"{}")[0]["changed"], "not patched"
 print(*sys.modules)

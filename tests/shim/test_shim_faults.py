@@ -401,7 +401,7 @@ def test_a_volume_that_changes_whenever_it_is_read(folder: Path, monkeypatch: py
     versions = itertools.count()
     monkeypatch.setattr(sources, "_versions", lambda _: [str(next(versions))])
     (folder / "a.yaml").write_text(PATCH)
-    head = {"paths": [str(folder)], "named": True, "hook_files": [], "version": "v1alpha2"}
+    head = {"paths": [str(folder)], "named": True, "hook_files": [], "version": "v1alpha2", "sha256": []}
     noted = progress.create()
     worker = Worker({**head, "check_domain": None, "debug": False}, noted)
     reply, texts = worker.load([])

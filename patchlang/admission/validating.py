@@ -1,0 +1,90 @@
+"""A ValidatingAdmissionPolicy that admits the reviewed texts of KubeVirt's annotation, byte by byte, and no other.
+
+On an update what was there before may stay: the controllers of KubeVirt write running machines all the time.
+
+Such a policy cannot parse JSON. A pattern over the text would be passed by: Go reads the keys of an object in any case,
+takes the last of several, and knows escapes. So the whole text is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..manifests.documents import MACHINES
+from ..manifests.machines import ANNOTATION
+from .quoting import in_lines, quoted
+
+NAME = "hook-sidecars"
+PLACES = tuple(sorted({(*template, "metadata") for template in MACHINES.values()}, key=len))
+"""Where the metadata of a VirtualMachineInstance stand, in the one kind or the other."""
+
+_RULES = {
+    "kubevirt.io": "virtualmachines, virtualmachineinstances, virtualmachineinstancereplicasets",
+    "pool.kubevirt.io": "virtualmachinepools",
+}
+
+
+def policy(admitted: Iterable[str]) -> str:
+    """The policy and its binding as YAML documents. ``admitted`` are the texts of the annotation."""
+    listed = "".join(f"          {in_lines(text, ' ' * 12)},\n" for text in dict.fromkeys(admitted))
+    rules = "".join(
+        f"      - apiGroups: [{group}]\n"
+        f'        apiVersions: ["*"]\n        operations: [CREATE, UPDATE]\n        resources: [{resources}]\n'
+        for group, resources in _RULES.items()
+    )
+    return f"""\
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: {NAME}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    matchPolicy: Equivalent
+    resourceRules:
+{rules}\
+  variables:
+    # The texts of {ANNOTATION} that were reviewed.
+    - name: admitted
+      expression: |
+        [
+{listed}\
+        ]
+    # The annotation at each of these places, empty where there is none: now, and before an update.
+    - name: texts
+      expression: |
+        [dyn(object), oldObject == null ? dyn({{}}) : dyn(oldObject)].map(o, [
+{_texts("o")}\
+        ])
+  validations:
+    - expression: |
+        [{", ".join(map(str, range(len(PLACES))))}].all(i,
+          variables.texts[0][i] == '' || variables.texts[0][i] in variables.admitted ||
+          variables.texts[0][i] == variables.texts[1][i])
+      message: >-
+        {ANNOTATION} must be, byte by byte, a text that the policy {NAME} lists
+      reason: Forbidden
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {NAME}
+spec:
+  policyName: {NAME}
+  validationActions: [Deny]
+"""
+
+
+def _texts(root: str) -> str:
+    return "".join(f"          {_text(root, place)},\n" for place in PLACES)
+
+
+def _text(root: str, place: tuple[str, ...]) -> str:
+    """The expression of the annotation's text at a place where anything may be missing or null."""
+    asked, at = [], root
+    for name in (*place, "annotations"):
+        at = f"{at}.{name}"
+        asked += [f"has({at})", f"{at} != null"]
+    key = quoted(ANNOTATION)
+    conditions = " &&\n            ".join([*asked, f"{key} in {at}"])
+    return f"{conditions} ?\n            {at}[{key}] : ''"
