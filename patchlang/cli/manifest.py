@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from .. import rules
 from ..compile import Program
@@ -124,6 +125,8 @@ def _check_options(
 ) -> None:
     if plugin and policy:
         raise click.UsageError("--policy holds annotations, and a Plugin has none: take one of --policy and --plugin")
+    if plugin and click.get_current_context().get_parameter_source("version") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--version is for hooks, and a Plugin has a protocol of its own")
     if admit and not policy:
         raise click.UsageError("--admit is for --policy")
     if condition is not None and not plugin:
