@@ -172,7 +172,11 @@ def test_it_is_not_moved_from_where_it_does_nothing_to_where_it_does() -> None:
     assert not admits(documents(printed())[POLICY], moved, misplaced)
 
 
-TEXT = st.text(max_size=40) | st.text(alphabet="'\"\\\n\r\t\u00e9\u2028\U0001f600$[]{}#: \x00\x7f\ufeff", max_size=20)
+# without NUL, at which the binding of CEL's library to Python ends a text
+CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+TEXT = st.text(CHARACTERS, max_size=40) | st.text(
+    "'\"\\\n\r\t\u00e9\u2028\U0001f600$[]{}#: \x01\x7f\ufeff", max_size=20
+)
 
 
 @given(admitted=st.lists(TEXT, min_size=1, max_size=3), asked=TEXT)
