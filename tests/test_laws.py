@@ -321,6 +321,36 @@ def test_the_outcome_is_that_of_plain_lxml(domain: Domain, data: st.DataObject) 
     assert reference.canonical(result) == reference.canonical(expected)
 
 
+@MANY
+@given(domains(), st.data())
+def test_edits_of_a_copy_are_done_before_it_is_in_place(domain: Domain, data: st.DataObject) -> None:
+    """They do to the copy what they do to a document, and see the domain without it."""
+    root = etree.fromstring(domain.data)
+    found = reference.elements(root)
+    numbers = st.integers(0, len(found) - 1)
+    number, goal, position = data.draw(numbers), data.draw(numbers), data.draw(st.sampled_from(POSITIONS))
+    plan = data.draw(plans(reference.clone(found[number])))
+    assume((plan.edit["op"], plan.edit.get("path")) != ("rename", "/*"))  # as nothing but a root may not be renamed
+    inner = {key: f".{value[2:]}" if str(value).startswith("/*") else value for key, value in plan.edit.items()}
+    count = {"op": "test", "path": "/descendant::*", "expect": len(found)}
+    edit = {"op": "copy", "from": path_of(found[number]), "path": path_of(found[goal]), "position": position}
+
+    def place_clone(tree: reference.Element) -> None:
+        nodes = reference.elements(tree)
+        edited = reference.outcome(nodes[number], plan.meaning)
+        if edited is None or (nodes[goal] is tree and position in ("before", "after")):
+            raise reference.RefusedError
+        reference.insert([edited], nodes[goal], position)
+
+    expected = reference.outcome(root, place_clone)
+    outcome = run(domain.data, {**edit, "edits": [count, inner, count]})
+    event("refused" if expected is None else plan.edit["op"])
+    if expected is None:
+        assert outcome.data is None
+        return
+    assert reference.canonical(etree.fromstring(patched(outcome))) == reference.canonical(expected)
+
+
 @given(domains(namespaces=False), st.data())
 def test_the_outcome_is_that_of_plain_lxml_to_the_last_blank(domain: Domain, data: st.DataObject) -> None:
     """Edits that neither bring nor take white space: canonical XML, bytes compared."""

@@ -56,7 +56,7 @@ _HELP = {
     "Copy.from": "XPath of the elements that are copied.",
     "Copy.path": "XPath of the one element that the copies go to. Default: each goes right behind its original.",
     "Copy.position": "In the element of path at its end or start, or beside it.",
-    "Copy.edits": "Edits that are done in each copy, before any other edit sees it; nothing in it is protected.",
+    "Copy.edits": "Edits that are done in each copy before it is put in place; nothing that is copied is protected.",
     "Copy.expect": 'How many nodes from must select: 3, "0..1", "1+", "0+", "2..4". Default: exactly one.',
     "Rename.path": "XPath of elements or attributes.",
     "Rename.expect": 'How many nodes must match: 3, "0..1", "1+", "0+", "2..4". Default: none or one.',

@@ -290,7 +290,7 @@ class Move(DomainBase):
 class Copy(DomainBase):
     """Copies the elements that ``from`` selects to the one element of ``path``, else each behind its original.
 
-    ``edits`` are done in each copy.
+    ``edits`` are done in each copy before it is put in place.
     """
 
     source: Annotated[XPath, Role.COPIES] = field(key="from")

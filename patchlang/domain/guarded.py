@@ -76,9 +76,11 @@ class Editor:
     def insert(self, nodes: Sequence[etree._Element], anchor: etree._Element, position: Position) -> None:
         parent = anchor if position in (Position.APPEND, Position.PREPEND) else anchor.getparent()
         if parent is None:
-            raise fail(
-                rules.WRONG_NODE, "nothing can stand beside the root", self.span, "use `position: append` or `prepend`"
-            )
+            inside = "use `position: append` or `prepend`"
+            if anchor is self.tree.root:
+                raise fail(rules.WRONG_NODE, "nothing can stand beside the root", self.span, inside)
+            message = "nothing can stand beside a copy before it is put in place"
+            raise fail(rules.WRONG_NODE, message, self.span, f"{inside}, or an edit after the `copy`")
         self.tree.insert(nodes, anchor, position)
 
     def remove(self, element: etree._Element) -> None:
@@ -91,11 +93,14 @@ class Editor:
 
     def is_attached(self, element: etree._Element) -> bool:
         """False for an element that an earlier change of the same edit took out with what is around it."""
-        return element is self.tree.root or any(a is self.tree.root for a in element.iterancestors())
+        return self.tree.holds(element)
 
     def _keep_root(self, element: etree._Element) -> None:
         if element is self.tree.root:
             raise fail(rules.WRONG_NODE, "the root stays", self.span)
+        if element.getparent() is None:
+            message = "the copy is not in place yet: the edits in it cannot take it away"
+            raise fail(rules.WRONG_NODE, message, self.span, "leave the edit out, or the whole `copy` with `unless`")
 
     def _path(self, element: etree._Element) -> str:
         return self.tree.provenance.path(Match(element))

@@ -13,11 +13,17 @@ _XML_SPACE = " \t\r\n"
 
 
 class Indentation:
-    """Of the tree under ``root``; ``contents`` says what touched elements held in the input."""
+    """Of the tree under ``root``; ``contents`` says what touched elements held in the input.
 
-    def __init__(self, root: Element, contents: Mapping[Element, Content]) -> None:
+    ``drafts`` are elements that are yet to be put somewhere, each with its indentation there.
+    """
+
+    def __init__(
+        self, root: Element, contents: Mapping[Element, Content], drafts: Mapping[Element, str | None]
+    ) -> None:
         self._root = root
         self._contents = contents
+        self._drafts = drafts
         self._element_only: dict[Element, bool] = {}
 
     def forget(self, element: Element | None = None) -> None:
@@ -41,6 +47,8 @@ class Indentation:
 
     def _own_indent(self, element: Element) -> str | None:
         parent = element.getparent()
+        if element in self._drafts:
+            return self._drafts[element]
         if parent is None:
             return "\n" if "\n" in self._root_text() else None
         previous = element.getprevious()

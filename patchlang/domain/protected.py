@@ -34,16 +34,22 @@ class Protected:
         self._root = root
         self._path = path
         self._before: dict[Element, tuple[_Texts, ...]] = {}
+        self._made: set[Element] = set()
         self._heirs: dict[Element, Element] = {}
 
     def begin(self) -> None:
         """Another edit begins."""
         self._before.clear()
+        self._made.clear()
         self._heirs.clear()
+
+    def made(self, elements: Iterable[Element]) -> None:
+        """The edit makes these: nothing in them was there before it."""
+        self._made.update(elements)
 
     def before_change(self, element: Element) -> None:
         """The text of an element, or a child's name or attribute, is about to change; or which children there are."""
-        if element in self._before:
+        if element in self._before or element in self._made:
             return
         self._before[element] = self._texts(element)
         for above in (element, *element.iterancestors(*_NAMES)):
@@ -61,11 +67,6 @@ class Protected:
         if heir is not None:
             self.before_change(element)
             self._heirs[element] = heir
-
-    def release(self, element: Element) -> None:
-        """Nothing in the element is protected: it is new."""
-        for node in element.iter():
-            self._before.pop(node, None)
 
     def broken(self) -> Broken | None:
         """What the edit changed of what was protected."""

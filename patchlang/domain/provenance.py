@@ -28,10 +28,11 @@ class Provenance:
     computed: set[str] = field(default_factory=set)
 
     def path(self, match: Match) -> str:
-        """The path of a node; where its names are not to be quoted it has ``…``."""
+        """The path of a node, from a copy that is not in place yet; where names are not to be quoted it has ``…``."""
         path = match_path(match)
+        top = next(reversed([match.element, *match.element.iterancestors()]))
         if not self.computed:
-            return path
+            return path.removeprefix("/") if top in self.changes.new else path
         steps = path.split("/")
         element = match.context if match.text else match.element
         above = [*reversed(list(element.iterancestors())), element]
@@ -40,7 +41,7 @@ class Provenance:
                 steps[number] = "…"
         if match.attribute is not None and self.name(match.element, match.attribute) is None:
             steps[-1] = "@…"
-        return "/".join(steps)
+        return "/".join(steps[top in self.changes.new :])
 
     def name(self, element: Element, attribute: str | None = None) -> str | None:
         """The name of an element, or of that attribute (Clark name) of it, None where it is not to be quoted."""

@@ -19,7 +19,7 @@ from .within import Edits, run_inside
 
 @record
 class RelocateOp:
-    """``move`` and, with ``copies``, ``copy``, which does ``edits`` in each copy.
+    """``move`` and, with ``copies``, ``copy``, which does ``edits`` in each copy before it is put in place.
 
     Without a destination each goes behind its original.
     """
@@ -53,23 +53,22 @@ class RelocateOp:
             if node is anchor and not self.copies:
                 position = Position.AFTER
                 continue
-            if self.copies:
-                placed = tree.copy(node)
-            else:
+            place = (node, Position.AFTER) if anchor is None else (anchor, position)
+            if not self.copies:
                 placed = node
                 from_source.remove(node)
-            if anchor is None:
-                edit.insert([placed], node, Position.AFTER)
+            elif not self.edits:
+                placed = tree.copy(node)
             else:
-                edit.insert([placed], anchor, position)
-                anchor, position = placed, Position.AFTER
-            if self.edits:
+                placed = tree.draft(node, *place)
                 scope.inner = traces
                 run_inside(self.edits, placed, index, tree, scope)
-                tree.protected.release(placed)
-                if not edit.is_attached(placed):
-                    message = "an edit in it takes the copy away"
-                    raise fail(rules.WRONG_NODE, message, edit.span, "leave it out, or the whole `copy` with `unless`")
+                if not edit.is_attached(place[0]) or placed in (place[0], *place[0].iterancestors()):
+                    message = "an edit in the copy takes away the place where it goes"
+                    raise fail(rules.WRONG_NODE, message, edit.span, "take that away in an edit of its own, after this")
+            edit.insert([placed], *place)
+            if anchor is not None:
+                anchor, position = placed, Position.AFTER
             effect.changed += 1
         return effect
 

@@ -56,7 +56,8 @@ class DomainTree:
         self._changes = Changes({}, {}, {}, {}, {})
         self.provenance = Provenance(self._changes)
         self.protected = Protected(root, self.provenance.path)
-        self._indentation = Indentation(root, self._changes.contents)
+        self._drafts: dict[Element, str | None] = {}
+        self._indentation = Indentation(root, self._changes.contents, self._drafts)
 
     # -- what edits do -------------------------------------------------------------------------------------------
 
@@ -146,8 +147,8 @@ class DomainTree:
                 raise fail(rules.LIMIT, f"the patches nest elements more than {MAX_DEPTH} deep")
             fresh = self._is_fresh(node)
             if fresh:
-                for inner in node.iter():
-                    self._changes.new[inner] = inner.prefix
+                self._enroll(node)
+            self._drafts.pop(node, None)
             self._insert_one(node, anchor, position, parent, fresh)
             anchor, position = node, Position.AFTER
 
@@ -190,10 +191,38 @@ class DomainTree:
         """Is it new to the tree? Nodes that were taken out come back as they were."""
         return node not in self._changes.new and node not in self._changes.parents
 
+    def holds(self, node: Element) -> bool:
+        """False for what an edit took out; true in a draft, too."""
+        top = next(reversed([node, *node.iterancestors()]))
+        return top is self.root or top in self._drafts
+
     def copy(self, node: Element) -> Element:
         """A new element that is equal to one of the tree, without the text behind it. Raises PatchError (PL413)."""
         self.budget.hold(weights.of_built(node))
         return self._copy(node)
+
+    def draft(self, node: Element, anchor: Element, position: Position) -> Element:
+        """A copy that may be edited before :meth:`insert` puts it at ``anchor``: it stands nowhere yet.
+
+        Paths from the root find the domain without it. Raises PatchError (PL413).
+        """
+        new = self.copy(node)
+        self.budget.keep(weights.of_new(new))
+        self.root.append(new)
+        self.root.remove(new)  # so it is of this document, in which paths in it search
+        self._enroll(new)
+        parent = anchor if position in (Position.APPEND, Position.PREPEND) else anchor.getparent()
+        indent = None if parent is None else self._indentation.within(parent)
+        if indent is not None:
+            self._indentation.lay_out(new, indent)
+        self._drafts[new] = indent
+        return new
+
+    def _enroll(self, node: Element) -> None:
+        """Keep a node, with all in it, as new to the tree."""
+        made = list(node.iter())
+        self._changes.new.update((inner, inner.prefix) for inner in made)
+        self.protected.made(made)
 
     def _copy(self, node: Element) -> Element:
         """Name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside."""

@@ -28,7 +28,7 @@ class InsideOp:
     edit: LazySpan
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        if _top(scope.context) is not tree.root:
+        if not tree.holds(scope.context):
             message = "an earlier edit or item has removed the node that this edit works in"
             raise fail(rules.WRONG_NODE, message, self.edit(), "place it before the edit that removes the node")
         return self.op.apply(tree, scope)
@@ -45,7 +45,7 @@ class WithinOp:
         effect, traces = Effect(), scope.inner
         nodes = only_elements(self.targets.find(tree, scope, effect), self.targets.selector.source, "within")
         for index, node in enumerate(nodes):
-            if _top(node) is tree.root:  # else an edit in a node before this one has taken it away
+            if tree.holds(node):  # else an edit in a node before this one has taken it away
                 scope.inner = traces
                 run_inside(self.edits, node, index, tree, scope)
         return effect
@@ -61,7 +61,3 @@ def run_inside(edits: Edits, node: etree._Element, index: int, tree: DomainTree,
             except PatchError as e:
                 trace.reason = "failed"
                 raise PatchError(replace(e.diagnostic, span=e.diagnostic.span or edit.span)) from None
-
-
-def _top(node: etree._Element) -> etree._Element:
-    return next(reversed([node, *node.iterancestors()]))
