@@ -184,7 +184,7 @@ def test_plugins_came_with_a_release() -> None:
 # -- real hooks --------------------------------------------------------------------------------------------------------
 
 # the names in the path come from an annotation
-COMPUTED = {"dotted-path-from-annotation-key", "disk-qos-json-by-position"}
+COMPUTED = {"dotted-path-from-annotation-key"}
 # what is said of edits that no run of the case does, or that change what its input has already
 NOT_TRIED = {"launch-security-sev-snp": {"hostData"}, "edge-mixed-content": {"note"}}
 

@@ -16,7 +16,7 @@ from ..domain.qemuargs import QEMU_NAMESPACE
 from ..lint.effects import namespaces
 from ..lint.effort import Effort
 from ..lint.fragments import FragmentNode, read
-from ..lint.reading import constant, filled, locations_of
+from ..lint.reading import constant, filled, locations_of, steps_before_computed
 from ..lint.roles import has, is_beside, parts, texts
 from ..source import Span, Text
 from ..xpath.tree import Binary, Expr, Path, Step
@@ -75,7 +75,8 @@ class _Reader:
         for _, role, value in parts(self.edit):
             match role:
                 case Role.MAKES:
-                    made = self.path(value, matched, made=True) if constant(value) is not None else None
+                    made = self.path(steps_before_computed(value), matched, made=True)
+                    made = made if constant(value) is not None else None
                 case Role.INSERTS | Role.MERGES:
                     self.fragment(value, parents)
                 case Role.VALUE:

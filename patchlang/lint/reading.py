@@ -255,6 +255,17 @@ def locations_of(text: Text) -> tuple[Path, ...]:
     return locations(read) if read is not None else ()
 
 
+def steps_before_computed(text: Text) -> Text:
+    """What a path of ``ensure`` has before the first name or predicate that is computed; all of it where nothing is."""
+    plain = filled(text, lambda piece: HIDDEN * (piece.end - piece.at))
+    if HIDDEN not in plain:
+        return text
+    read = tree(plain.replace(HIDDEN, "x"))
+    steps = [step for path in locations(read) for step in path.steps] if read is not None else []
+    ends = [end for step in steps for end in (step.head_end, step.end) if end <= plain.index(HIDDEN)]
+    return part_of(text, 0, max(ends, default=0))
+
+
 def names(steps: tuple[Step, ...]) -> tuple[str, ...] | None:
     """The names of plain steps (``@`` before that of an attribute); None where an axis or node type is among them."""
     found = []
