@@ -45,7 +45,7 @@ LONGEST_BEFORE = {
 }
 MAX_LINES, MAX_COLUMNS = 30, 120
 # patches that are longer, with their lines
-LONGER = {"pci-topology-groups": 48}
+LONGER = {"pci-topology-groups": 47}
 
 # cases whose second run on their own result may change it, each with the reason
 NOT_IDEMPOTENT: dict[str, str] = {}
@@ -315,7 +315,7 @@ def lengths() -> dict[str, int]:
 def test_patches_are_short() -> None:
     assert sum(lengths().values()) <= 0.75 * LINES_BEFORE
     assert {name: lines for name, lines in lengths().items() if lines > LONGER.get(name, MAX_LINES)} == {}
-    assert sum(lengths()[name] for name in LONGEST_BEFORE) <= 0.66 * sum(LONGEST_BEFORE.values())
+    assert sum(lengths()[name] for name in LONGEST_BEFORE) <= 0.57 * sum(LONGEST_BEFORE.values())
 
 
 @pytest.mark.parametrize("path", sorted(PATCHES.glob("*.yaml")), ids=lambda path: path.stem)
