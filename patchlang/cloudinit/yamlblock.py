@@ -256,7 +256,9 @@ class BlockWriter(FlowWriter):
         placed = self.in_place(child.value, before, step.value)
         if placed is not None:
             return prefix + self.text[mark : placed[0]] + placed[1] + tail + foot
-        return prefix + self.joined(self.value_anew(child, mark, step.value, tail), at) + foot
+        return (
+            prefix + self.joined(self.value_anew(child, mark, step.value, tail, in_list=child.key is None), at) + foot
+        )
 
     def mark_end(self, child: Child) -> int:
         """The end of the dash or colon before an entry's value."""
@@ -267,11 +269,11 @@ class BlockWriter(FlowWriter):
             raise InPlaceError
         return colon.end()
 
-    def value_anew(self, child: Child, mark: int, new: Any, tail: str) -> list[str]:
+    def value_anew(self, child: Child, mark: int, new: Any, tail: str, *, in_list: bool) -> list[str]:
         """A value in place of another, behind dash or colon; the comment on that line stays there."""
         value = child.value
         self.dropped.append((value.start, value.end))
-        head, rest = self.value(fresh(new) if value.target else new, in_list=child.key is None, style=value.style)
+        head, rest = self.value(fresh(new) if value.target else new, in_list=in_list, style=value.style)
         between = self.text[mark : value.start]
         gap = between if not rest and between and value.start < value.end and not between.strip(" ") else " "
         comment = tail
@@ -334,7 +336,7 @@ class BlockWriter(FlowWriter):
         value, mark = child.value, child.value.start if node.flow else self.mark_end(child)
         placed = self.in_place(value, place.value, step.value)
         if placed is None:
-            first, *rest = self.value_anew(child, mark, step.value, tail)
+            first, *rest = self.value_anew(child, mark, step.value, tail, in_list=kind is Kind.LIST)
             return lead, [head + first, *rest, *foot]
         lines = split_lines(self.text[mark : placed[0]] + placed[1] + tail)
         if value.flow or not value.children:
