@@ -87,6 +87,39 @@ class Places:
             found |= {(place.node, place.index) for place in map(self._place, origins) if place}
         return found
 
+    @cached_property
+    def _claims(self) -> dict[tuple[int, Any], tuple[int, Any]]:
+        """Which entry of the new data takes the text of an old one along, where aliases make several of it.
+
+        The one that is still in its place comes first, then those that were moved, as they follow in the new data.
+        """
+        claims: dict[tuple[int, Any], tuple[int, Any]] = {}
+        placed = [(self._root, self._new)]
+        while placed:
+            node, value = placed.pop()
+            source = value.source if isinstance(value, (TracedMap, TracedList)) else value
+            if self._collections.get(id(source), (None,))[0] is not node:
+                continue
+            for name in value if isinstance(value, dict) else range(len(value)):
+                come_from = origin(value, name)
+                if come_from is None or come_from[0] is not source or (at := self._index(node, come_from[1])) is None:
+                    continue
+                claims.setdefault((id(source), come_from[1]), (id(value), name))
+                placed.append((node.children[at].value, value[name]))
+        pending = [self._new]
+        while pending:
+            value = pending.pop()
+            if not isinstance(value, (TracedMap, TracedList)):
+                continue
+            for name in value if isinstance(value, dict) else range(len(value)):
+                if (come_from := origin(value, name)) is not None:
+                    claims.setdefault((id(come_from[0]), come_from[1]), (id(value), name))
+            pending += reversed(value.values() if isinstance(value, dict) else value)
+        return claims
+
+    def _index(self, node: Node, at: Any) -> int | None:
+        return self.names(node).get(at) if node.kind is Kind.MAP else at
+
     def names(self, node: Node) -> dict[Any, int]:
         """The children of a map by their keys, of which the last of each counts."""
         if id(node) not in self._names:
@@ -120,13 +153,16 @@ class Places:
         node, _ = self._collections.get(id(container), (None, None))
         if node is None:
             return None
-        index = self.names(node).get(at) if node.kind is Kind.MAP else at
+        index = self._index(node, at)
         return None if index is None else Place(node, index, container[at])
 
     def steps(self, new: Any) -> Iterator[Step]:
         """The entries of data for which there is no text: those in it that come from the text, and new ones."""
         for name, item in new.items() if isinstance(new, dict) else enumerate(new):
-            yield Step(self._place(origin(new, name)), name if isinstance(new, dict) else None, item)
+            come_from, me = origin(new, name), (id(new), name)
+            if come_from is not None and self._claims.get((id(come_from[0]), come_from[1]), me) != me:
+                come_from = None
+            yield Step(self._place(come_from), name if isinstance(new, dict) else None, item)
 
     def plan(self, node: Node, old: Any, new: Any) -> list[Step]:
         """How the children of a collection become the new value's; children that are in no step go or move."""
