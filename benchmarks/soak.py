@@ -35,7 +35,7 @@ from shimprocess import IMAGE, Shim  # noqa: E402
 from benchmarks.cgroup import CPU, MEMORY, Cage, Unavailable, cage  # noqa: E402
 from benchmarks.sidecar import START_SECONDS, children, cpu_clock  # noqa: E402
 from patchlang.engine import patch_cloud_init, patch_domain  # noqa: E402
-from patchlang.load import load  # noqa: E402
+from patchlang.loading import load  # noqa: E402
 
 CALLS = 20_000
 SETTLED = 1_000

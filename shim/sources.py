@@ -108,7 +108,7 @@ def _other_checksums(digests: Sequence[tuple[str, str]], wanted: Sequence[str]) 
 
 def load(wanted: Wanted, sources: Sequence[SourceFile], problems: Sequence[Diagnostic], progress: Progress) -> Loaded:
     """Compiles what was read, now or by an earlier engine."""
-    from patchlang.load import load_sources
+    from patchlang.loading import load_sources
 
     named = {str(path) for path in (*wanted.hook_files, *(wanted.paths if wanted.named else ()))}
     program, found = load_sources(sources, problems, named, progress)

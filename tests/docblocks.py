@@ -58,7 +58,7 @@ from patchlang.document import model
 from patchlang.document.decode import model_fields
 from patchlang.engine import patch_domain
 from patchlang.kubevirt.replay import second_run
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.podfacts import NOTHING, Given, Pod
 from patchlang.render import render
 from patchlang.source import SourceFile

@@ -26,7 +26,7 @@ from patchlang.document.decode import model_fields
 from patchlang.extract import read_vmi
 from patchlang.files import source_of
 from patchlang.lint.roles import declared, parts
-from patchlang.load import decode_source, load
+from patchlang.loading import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
 

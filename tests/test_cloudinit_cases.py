@@ -27,7 +27,7 @@ from patchlang.engine import patch_cloud_init
 from patchlang.extract import read_vmi
 from patchlang.files import source_of
 from patchlang.lint.roles import SELECTING, declared, parts
-from patchlang.load import decode_source, load
+from patchlang.loading import decode_source, load
 from patchlang.record import MISSING
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome

@@ -15,7 +15,7 @@ from law_edits import cloud_init_edits
 from patchlang.cloudinit import jinja, mime
 from patchlang.compile import Program
 from patchlang.engine import patch_cloud_init
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 from patchlang.source import SourceFile

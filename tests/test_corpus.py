@@ -26,7 +26,7 @@ from lxml import etree
 
 from patchlang import engine
 from patchlang.compile import Program
-from patchlang.load import load
+from patchlang.loading import load
 from patchlang.render import render
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -16,7 +16,7 @@ from lxml import etree
 from patchlang import handbook
 from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_domain
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.markup import attributes_of, set_attributes
 from patchlang.result import Outcome, State
 from patchlang.rng.check import patch_domain_checked

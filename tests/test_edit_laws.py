@@ -19,7 +19,7 @@ from test_laws import MANY, document, is_xml, patched, path_of, texts
 from patchlang import engine, rules
 from patchlang.compile import Program
 from patchlang.kubevirt.replay import differences, second_run
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.render import render
 from patchlang.result import Outcome
 from patchlang.source import SourceFile

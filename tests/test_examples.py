@@ -9,7 +9,7 @@ from lxml import etree
 
 from patchlang.engine import patch_cloud_init, patch_domain
 from patchlang.extract import read_vmi
-from patchlang.load import load
+from patchlang.loading import load
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "patches"
 DOMAINS = sorted(p.parent for p in EXAMPLES.glob("*/domain.xml"))

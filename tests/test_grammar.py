@@ -26,7 +26,7 @@ from patchlang.grammar.places import OPEN, Place, unfolding
 from patchlang.grammar.texts import fits
 from patchlang.grammar.xpaths import Answer, Dialect, answer
 from patchlang.kubevirt.structs import Struct, domain, releases
-from patchlang.load import decode_source
+from patchlang.loading import decode_source
 from patchlang.source import SourceFile
 from tools import index_grammar, measure_typos
 

@@ -25,7 +25,7 @@ FLOOR = 6 << 20
 RUNNER = """
 import ctypes, gc, json, sys
 from patchlang import engine
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.source import SourceFile
 
 def memory(name):

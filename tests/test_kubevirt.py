@@ -23,7 +23,7 @@ from patchlang.files import source_of
 from patchlang.kubevirt import marks, structs
 from patchlang.kubevirt.advice import advise
 from patchlang.kubevirt.replay import differences, second_run
-from patchlang.load import decode_source
+from patchlang.loading import decode_source
 from patchlang.render import render
 from patchlang.validation.discovery import Input
 from patchlang.validation.options import Options

@@ -20,7 +20,7 @@ from lxml import etree
 from patchlang import engine, rules
 from patchlang.compile import Program
 from patchlang.diagnostics import Diagnostic
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.render import render
 from patchlang.result import Outcome
 from patchlang.source import SourceFile

@@ -19,7 +19,7 @@ from patchlang.document import model
 from patchlang.engine import patch_domain
 from patchlang.kubevirt.replay import differences, second_run
 from patchlang.lint import advise, celtruth
-from patchlang.load import decode_source, load_sources
+from patchlang.loading import decode_source, load_sources
 from patchlang.render import render
 from patchlang.source import SourceFile
 

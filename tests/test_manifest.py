@@ -16,7 +16,7 @@ from patchlang import engine
 from patchlang.cli import cli
 from patchlang.compile import Program
 from patchlang.files import MAX_FILE_BYTES
-from patchlang.load import load, load_sources
+from patchlang.loading import load, load_sources
 from patchlang.manifests.machines import ANNOTATION
 from patchlang.manifests.writing import config_map
 from patchlang.source import SourceFile

@@ -19,7 +19,7 @@ from patchlang.kubevirt import structs, vmitypes
 from patchlang.kubevirt.celtypes import ROOTS, Scope, slips
 from patchlang.kubevirt.vmitypes import ROOT, types
 from patchlang.lint.reading import cel
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 
 FOLDER = Path(__file__).resolve().parents[1]
 SHARED = FOLDER.parent / "shared" / "kubevirt-vmi"

@@ -36,7 +36,7 @@ from patchlang.grammar.patches import in_place
 from patchlang.lint import fragments
 from patchlang.lint.reading import constant, expressions, leaves, xpath_literals
 from patchlang.lint.roles import texts
-from patchlang.load import decode_source
+from patchlang.loading import decode_source
 from patchlang.record import fields
 from patchlang.source import Text
 from patchlang.validation.discovery import Input

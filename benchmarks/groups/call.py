@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree.ElementTree import canonicalize
 
 from patchlang.engine import patch_domain
-from patchlang.load import load
+from patchlang.loading import load
 
 from .. import documents
 from ..cgroup import SHARE, Cage, Unavailable, cage

@@ -10,7 +10,7 @@ from lxml import etree
 from patchlang.compile import Program
 from patchlang.domain.tree import parse
 from patchlang.engine import patch_domain
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.source import SourceFile
 
 from .. import documents

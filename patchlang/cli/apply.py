@@ -14,7 +14,7 @@ from ..compile import Program
 from ..default_paths import SYSTEM_SCHEMAS
 from ..diagnostics import Diagnostic, PatchError, Severity, in_order
 from ..extract import read_domain, read_vmi
-from ..load import Loaded, decode_source
+from ..loading import Loaded, decode_source
 from ..podfacts import MAX_FACT, Given, check_declared
 from ..record import replace
 from ..render import printable

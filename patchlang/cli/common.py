@@ -12,7 +12,7 @@ import click
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError
 from ..files import MAX_FILE_BYTES, find_patch_files, read_source, source_of
-from ..load import Loaded, load_sources
+from ..loading import Loaded, load_sources
 from ..render import render
 from ..source import SourceFile
 from .status import FINDINGS, USAGE

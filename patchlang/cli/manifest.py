@@ -12,7 +12,7 @@ from .. import rules
 from ..compile import Program
 from ..diagnostics import Diagnostic, PatchError, Severity
 from ..files import MAX_FILE_BYTES, reason_of, source_of
-from ..load import decode_source, load_sources
+from ..loading import decode_source, load_sources
 from ..manifests import sidecars
 from ..manifests.arguments import VERSIONS
 from ..manifests.machines import ANNOTATION

@@ -9,7 +9,7 @@ from ..cloudinit.pointer import PointerError, parse
 from ..diagnostics import Diagnostic, PatchError, Rule
 from ..document import model, yamltree
 from ..document.decode import decode_document
-from ..load import is_test
+from ..loading import is_test
 from ..source import SourceFile
 from .model import Case, PatchTest, PointerExpectation, XPathExpectation
 

@@ -10,7 +10,7 @@ from .. import rules
 from ..compile import BUILT_IN_NAMESPACES, Program
 from ..diagnostics import Diagnostic, PatchError
 from ..files import find_patch_files, read_source
-from ..load import load_sources
+from ..loading import load_sources
 from ..patterns import pattern
 from ..podfacts import Pod
 from ..record import field, record, replace

@@ -19,7 +19,7 @@ from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt
 from ..kubevirt.vmicheck import check as check_vmi
 from ..lint import advise
-from ..load import decode_source
+from ..loading import decode_source
 from ..manifests import configmaps, documents, machines
 from ..manifests.configmaps import Entry
 from ..manifests.crosscheck import Given, PatchFacts

@@ -27,7 +27,7 @@ from patchlang.compile import Program
 from patchlang.document import model
 from patchlang.document.decode import model_fields
 from patchlang.engine import patch_cloud_init
-from patchlang.load import decode_source, load_sources
+from patchlang.loading import decode_source, load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 from patchlang.source import SourceFile

@@ -15,7 +15,7 @@ from patchlang.cel import compiled as cel_compiled
 from patchlang.diagnostics import PatchError
 from patchlang.domain.ops import facts_of
 from patchlang.domain.tree import parse
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.quoting import Names
 from patchlang.run_scope import Scope
 from patchlang.source import SourceFile, Span, Text

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from docblocks import ROOT, Block, all_blocks, base_of, blocks, kind_of
 
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.render import render
 from patchlang.source import SourceFile
 

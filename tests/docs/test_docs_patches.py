@@ -27,7 +27,7 @@ from patchlang.document import model
 from patchlang.document.decode import model_fields
 from patchlang.engine import patch_domain
 from patchlang.lint import advise
-from patchlang.load import decode_source, load_sources
+from patchlang.loading import decode_source, load_sources
 from patchlang.record import Field
 from patchlang.render import render
 

@@ -29,7 +29,7 @@ from test_cloudinit_cases import CASES, Case
 from patchlang.cloudinit import userdata, userformat
 from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_cloud_init
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "patches"
 

@@ -24,7 +24,7 @@ from outcomes import Outcome, outcomes
 from realvirsh import acceptable, version_numbers
 
 from patchlang.engine import patch_domain
-from patchlang.load import load
+from patchlang.loading import load
 
 QEMU = {"q": "http://libvirt.org/schemas/domain/qemu/1.0"}
 EXPECTED = yaml.safe_load(Path(__file__).with_name("qemu.yaml").read_text())

@@ -35,7 +35,7 @@ HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog"
 @pytest.mark.parametrize(
     ("face", "unwanted"),
     [
-        ("patchlang.load, patchlang.engine", LATE | COMMAND_LINE | TRANSPORT | HEAVY),
+        ("patchlang.loading, patchlang.engine", LATE | COMMAND_LINE | TRANSPORT | HEAVY),
         ("patchlang.cli", LATE | COMMAND_LINE - {"click", "patchlang.cli"} | ENGINE | TRANSPORT | HEAVY),
         ("patchlang.cli.apply", LATE | TRANSPORT | HEAVY),
         ("patchlang.cli.validate", LATE | TRANSPORT | HEAVY | {"patchlang.handbook", "patchlang.patchtest"}),
@@ -129,7 +129,7 @@ print(*seen)
 
 
 @pytest.mark.parametrize(
-    "face", ["patchlang.load, patchlang.engine", "shim.__main__, shim.server", "shim.engine, shim.sources"]
+    "face", ["patchlang.loading, patchlang.engine", "shim.__main__, shim.server", "shim.engine, shim.sources"]
 )
 def test_importing_reads_no_file_of_ours_and_starts_nothing(face: str) -> None:
     assert _python(WATCH.replace("FACE", face), ROOT / "patchlang").split() == []
@@ -147,7 +147,7 @@ def watching(text, flags=0):
         compiled.append(str(text).replace(" ", ""))
     return compile(text, flags)
 re._compiler.compile = watching
-import patchlang.load, patchlang.engine, patchlang.cel.compiled, patchlang.cloudinit.ops, patchlang.cloudinit.compile
+import patchlang.loading, patchlang.engine, patchlang.cel.compiled, patchlang.cloudinit.ops, patchlang.cloudinit.compile
 print(*compiled)
 print(*sys.modules)
 """

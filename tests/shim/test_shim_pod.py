@@ -15,7 +15,7 @@ from shimprocess import Shim
 from benchmarks.sidecar import children
 from patchlang.engine import patch_domain
 from patchlang.files import source_of
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.podfacts import MAX_FACT, MAX_FACTS
 from patchlang.result import Outcome
 from shim.pod import ThisPod

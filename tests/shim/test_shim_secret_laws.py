@@ -24,7 +24,7 @@ from test_shim_secrets import MARK, Lines, Sidecar, assert_nothing_in
 from patchlang import engine, rules
 from patchlang.cli.apply import _trace_lines
 from patchlang.files import source_of
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome, Outcome
 from patchlang.rng.check import patch_domain_checked

@@ -37,7 +37,7 @@ from test_cloudinit_cases import Case
 from patchlang import engine
 from patchlang.diagnostics import PatchError
 from patchlang.files import source_of
-from patchlang.load import load, load_sources
+from patchlang.loading import load, load_sources
 from patchlang.render import render
 from shim.engine import Worker
 from shim.log import JsonFormatter, log

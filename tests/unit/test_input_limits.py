@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from patchlang import engine, files, load, rules, vmi
+from patchlang import engine, files, loading, rules, vmi
 from patchlang.diagnostics import PatchError, Rule
 from patchlang.document import yamltree
 from patchlang.source import SourceFile
@@ -29,7 +29,7 @@ def refused(text: str) -> Rule | None:
 def test_size_of_a_file(tmp_path: Path, size: int, rule: Rule) -> None:
     file = tmp_path / "patch.yaml"
     file.write_bytes(b"#" * size)
-    [diagnostic] = load.load([file]).diagnostics
+    [diagnostic] = loading.load([file]).diagnostics
     assert diagnostic.rule is rule
 
 
@@ -64,7 +64,7 @@ def test_depth_of_the_vmi(opening: str) -> None:
 
 LOADS = """
 import resource, sys
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.source import SourceFile
 
 def load(variables):
@@ -100,7 +100,7 @@ ATTRIBUTES = {
 def test_memory_of_many_attributes(edit: str) -> None:
     """What undoes a change holds that one attribute, not all of the element's."""
     text = f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: many}}\nspec: {{domain: [{edit}]}}\n"
-    program, found = load.load_sources([SourceFile("patch.yaml", text)])
+    program, found = loading.load_sources([SourceFile("patch.yaml", text)])
     assert program is not None, found
     attributes = " ".join(f"x{number}=''" for number in range(1000))
     domain = f"<domain><a/><b {attributes}/></domain>".encode()
@@ -127,5 +127,5 @@ def test_room_for_expressions(templates: int, found: list[Rule]) -> None:
         )
         for name in "ab"
     ]
-    _, diagnostics = load.load_sources(patches)
+    _, diagnostics = loading.load_sources(patches)
     assert [d.rule for d in diagnostics] == found, diagnostics

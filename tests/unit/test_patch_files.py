@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from patchlang.diagnostics import PatchError
 from patchlang.files import find_patch_files, read_source
-from patchlang.load import load, load_sources
+from patchlang.loading import load, load_sources
 from patchlang.render import render
 from patchlang.source import SourceFile
 

@@ -8,7 +8,7 @@ from typing import Any
 from patchlang.compile import Program
 from patchlang.diagnostics import PatchError
 from patchlang.files import source_of
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 
 from .. import laws, mutate, seeds
 from ..seeds import Seed

@@ -6,7 +6,7 @@ from functools import cache
 
 from patchlang.compile import Program
 from patchlang.engine import patch_cloud_init, patch_domain
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.source import SourceFile
 
 from ..seeds import Seed, for_cloud_init, for_domains

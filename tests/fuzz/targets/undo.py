@@ -7,7 +7,7 @@ from typing import Any
 
 from patchlang.diagnostics import Diagnostic
 from patchlang.engine import patch_cloud_init, patch_domain
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.source import SourceFile
 
 from .. import laws, mutate, seeds

@@ -316,7 +316,7 @@ def test_an_optional_inside_of_a_result_is_an_error(text: str) -> None:
 def test_a_patch_that_makes_no_optionals_is_loaded_without_its_trees() -> None:
     patch = case("apply/for-each-index-in-a-path").read("patch.yaml")
     code = (
-        "import sys; from patchlang.files import source_of; from patchlang.load import load_sources; "
+        "import sys; from patchlang.files import source_of; from patchlang.loading import load_sources; "
         f"assert load_sources([source_of('a', {patch!r})])[0]; "
         "print('cel_expr_python' in sys.modules, sorted(m for m in sys.modules if m.startswith('patchlang.cel.')), "
         "[m for m in sys.modules if m in ('patchlang.lint', 'patchlang.grammar')])"

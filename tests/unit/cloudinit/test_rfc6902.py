@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from patchlang.engine import patch_cloud_init
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.render import render
 from patchlang.result import CloudInitOutcome, State
 from patchlang.source import SourceFile

@@ -13,7 +13,7 @@ from patchlang.document.model import Role
 from patchlang.grammar import patches as grammar
 from patchlang.kubevirt import advice as kubevirt
 from patchlang.lint.roles import SELECTING, declared
-from patchlang.load import decode_source
+from patchlang.loading import decode_source
 from patchlang.record import record
 from patchlang.schema import options
 from patchlang.source import SourceFile

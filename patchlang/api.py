@@ -1,0 +1,317 @@
+"""The public Python API: ``import patchlang`` gives what is here, and docs/compatibility.md promises it.
+
+Results are values of their own, so that the engine behind them may change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from . import engine
+from .compile import Program as Compiled
+from .diagnostics import Diagnostic, PatchError, has_errors
+from .extract import read_vmi
+from .files import find_patch_files
+from .loading import load as load_files
+from .podfacts import Given, check_declared
+from .record import record
+from .render import render
+from .result import CloudInitOutcome, DocumentTrace, Outcome
+from .result import EditTrace as RunTrace
+from .source import Span
+
+StrPath = str | os.PathLike[str]
+
+
+@record
+class Place:
+    """A piece of a file: lines and columns count from 1, in characters; the end is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@record
+class Finding:
+    """One finding. ``rule`` is its id (``PL401``), which never changes its meaning, ``name`` the id in words.
+
+    ``message`` and ``help`` are for people: their words may change in any release. ``patch`` is the name of the patch,
+    ``manifest`` the object of Kubernetes that it stands in, where these are known. ``str()`` gives one line.
+    """
+
+    rule: str
+    name: str
+    severity: Literal["error", "warning", "advice"]
+    message: str
+    help: str | None = None
+    place: Place | None = None
+    patch: str | None = None
+    manifest: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity == "error"
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}{self.severity}[{self.rule} {self.name}] {self.message}"
+
+
+class LoadError(Exception):
+    """Patches that cannot be loaded; ``findings`` say why. ``str()`` shows them as the command line does."""
+
+    def __init__(self, findings: tuple[Finding, ...], text: str) -> None:
+        super().__init__(text)
+        self.findings = findings
+
+
+@record
+class EditTrace:
+    """What one edit did: it ran for ``ran`` items, ``matched`` so many nodes and ``changed`` so many of them.
+
+    ``label`` is its name or its place in the patch, ``reason`` says why it did nothing, ``places`` are the paths of the
+    first nodes that it matched. Edits inside it follow it in the trace.
+    """
+
+    label: str
+    place: Place
+    ran: int
+    matched: int
+    changed: int
+    skipped: int
+    reason: str | None
+    places: tuple[str, ...]
+
+
+@record
+class PatchTrace:
+    """What one patch did; ``reason`` says why it was skipped, ignored or failed."""
+
+    name: str
+    place: Place
+    priority: int
+    state: Literal["applied", "skipped", "ignored", "failed"]
+    reason: str | None
+    edits: tuple[EditTrace, ...]
+
+
+@record
+class DomainResult:
+    """The outcome for a domain: ``data`` is the new XML, None where a patch failed, as nothing is half applied.
+
+    ``diagnostics`` are the error then, and warnings else; ``trace`` has the patches that ran, in order.
+    """
+
+    data: bytes | None
+    diagnostics: tuple[Finding, ...]
+    trace: tuple[PatchTrace, ...]
+
+
+@record
+class CloudInitResult:
+    """The outcome for cloud-init data: as of a domain, but ``data`` is the JSON of KubeVirt's ``CloudInitData``.
+
+    ``no_cloud_source`` is the JSON of the older ``CloudInitNoCloudSource``, which says the same.
+    """
+
+    data: bytes | None
+    no_cloud_source: bytes | None
+    diagnostics: tuple[Finding, ...]
+    trace: tuple[PatchTrace, ...]
+
+
+class Program:
+    """Loaded patches, ready to be applied as often as wanted; :func:`load` makes one. It may be shared by threads.
+
+    A VMI is the JSON of a VirtualMachineInstance or of a VirtualMachine, as bytes or as the mapping that it stands for;
+    without one it is an empty one. ``facts`` are facts of the pod that patches declare, by ``env.NAME`` and
+    ``files.NAME``. What is wrong with patches or input is in the result, a fact that no patch declares included.
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        self._compiled = compiled
+
+    def __repr__(self) -> str:
+        return f"<patchlang.Program {', '.join(self.names)}>"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the patches, in the order in which they run."""
+        return self._compiled.names
+
+    @property
+    def facts(self) -> frozenset[str]:
+        """The facts of the pod that the patches read: ``env.NAME`` and ``files.NAME``."""
+        return self._compiled.facts
+
+    @property
+    def edits_domain(self) -> bool:
+        """Whether any patch edits the domain."""
+        return self._compiled.edits_domain
+
+    @property
+    def edits_cloud_init(self) -> bool:
+        """Whether any patch edits cloud-init data."""
+        return self._compiled.edits_cloud_init
+
+    def apply_domain(
+        self,
+        domain: bytes,
+        vmi: Mapping[str, Any] | bytes = b"{}",
+        *,
+        facts: Mapping[str, str | bytes] | None = None,
+    ) -> DomainResult:
+        """Apply the edits of domains, as the sidecar does, byte for byte. ``domain`` is XML as of ``virsh dumpxml``.
+
+        Raises TypeError where a mapping holds what JSON cannot.
+        """
+        outcome: Outcome
+        try:
+            outcome = engine.patch_domain(self._compiled, domain, _vmi(vmi), pod=self._pod(facts))
+        except PatchError as e:
+            outcome = Outcome(None, (e.diagnostic,))
+        return DomainResult(outcome.data, _findings(outcome.diagnostics), _traces(outcome.trace))
+
+    def apply_cloud_init(
+        self,
+        data: bytes,
+        vmi: Mapping[str, Any] | bytes = b"{}",
+        *,
+        no_cloud_source: bytes = b"",
+        facts: Mapping[str, str | bytes] | None = None,
+    ) -> CloudInitResult:
+        """Apply the edits of cloud-init data, as the sidecar does, byte for byte.
+
+        ``data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
+        ``CloudInitNoCloudSource``; either may be empty. Raises TypeError where a mapping holds what JSON cannot.
+        """
+        outcome: CloudInitOutcome
+        try:
+            pod = self._pod(facts)
+            outcome = engine.patch_cloud_init(self._compiled, data, no_cloud_source, _vmi(vmi), pod=pod)
+        except PatchError as e:
+            outcome = CloudInitOutcome(None, None, (e.diagnostic,))
+        diagnostics, trace = _findings(outcome.diagnostics), _traces(outcome.trace)
+        return CloudInitResult(outcome.data, outcome.no_cloud_source, diagnostics, trace)
+
+    def _pod(self, facts: Mapping[str, str | bytes] | None) -> Given:
+        given = dict(facts or {})
+        for name in given:
+            check_declared(name, self._compiled.facts)
+        return Given(
+            {
+                name: text.encode(errors="surrogateescape") if isinstance(text, str) else text
+                for name, text in given.items()
+            }
+        )
+
+
+def load(paths: StrPath | Iterable[StrPath]) -> Program:
+    """Load patch files, and of folders their ``*.yaml`` and ``*.yml``, as one set.
+
+    Raises LoadError with all that is wrong with them.
+    """
+    named = [Path(path) for path in _several(paths)]
+    files, errors = find_patch_files(named, required=True)
+    loaded = load_files(files)
+    diagnostics = (*errors, *loaded.diagnostics)
+    if loaded.program is None or has_errors(errors):
+        raise LoadError(_findings(diagnostics), render(diagnostics))
+    return Program(loaded.program)
+
+
+def validate(
+    paths: StrPath | Iterable[StrPath],
+    *,
+    kubevirt: str | None = None,
+    libvirt: str | None = None,
+    plugins: bool = False,
+) -> tuple[Finding, ...]:
+    """What ``patchlang validate`` finds in files, in folders (with all below them) and by patterns, in order.
+
+    ``kubevirt`` and ``libvirt`` are versions, as of ``--kubevirt`` and ``--libvirt`` and with the same defaults;
+    ``plugins``: there are Plugins in the cluster. Raises ValueError for a version that is not known.
+    """
+    from .grammar.index import named, versions
+    from .kubevirt.advice import FIRST_WITH_PLUGINS
+    from .kubevirt.structs import releases
+    from .validation.discovery import find
+    from .validation.options import Options
+    from .validation.run import validate_files
+
+    known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
+    if kubevirt is not None and kubevirt not in known:
+        raise ValueError(f"KubeVirt {kubevirt} is not known; there is {', '.join(known)}")
+    if libvirt is None:
+        grammar: str | None = versions()[-1]
+    elif libvirt == "none":
+        grammar = None
+    elif (grammar := named(libvirt)) is None:
+        raise ValueError(f"libvirt {libvirt} is not known; there is {', '.join(versions())}, or none")
+    inputs, errors = find([os.fspath(path) for path in _several(paths)])
+    report = validate_files(inputs, errors, options=Options(kubevirt or known[0], plugins, grammar, kubevirt))
+    return _findings(diagnostic for file in report for diagnostic in file.diagnostics)
+
+
+def _several(paths: StrPath | Iterable[StrPath]) -> list[StrPath]:
+    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+
+
+def _vmi(vmi: Mapping[str, Any] | bytes) -> bytes:
+    """The VMI as JSON. Raises PatchError (PL504)."""
+    if isinstance(vmi, bytes):
+        return read_vmi(vmi)
+    try:
+        return read_vmi(json.dumps(dict(vmi)).encode())
+    except (ValueError, RecursionError) as e:
+        raise TypeError(f"the VMI is no JSON: {e}") from None
+
+
+def _findings(diagnostics: Iterable[Diagnostic]) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            one.rule.id,
+            one.rule.slug,
+            one.severity.value,
+            one.message,
+            one.help,
+            _place(one.span) if one.span else None,
+            one.patch,
+            one.manifest,
+        )
+        for one in diagnostics
+    )
+
+
+def _traces(traces: Iterable[DocumentTrace]) -> tuple[PatchTrace, ...]:
+    return tuple(
+        PatchTrace(
+            one.name,
+            _place(one.span),
+            one.priority,
+            one.state.value,
+            one.reason,
+            tuple(map(_edit, one.edits)),
+        )
+        for one in traces
+    )
+
+
+def _edit(one: RunTrace) -> EditTrace:
+    places = tuple(one.places)
+    return EditTrace(one.label, _place(one.span), one.ran, one.matched, one.changed, one.skipped, one.reason, places)
+
+
+def _place(span: Span) -> Place:
+    begin, end = span.begin, span.finish
+    return Place(span.source.name, begin.line, begin.column, end.line, end.column)
