@@ -26,18 +26,25 @@ S = TypeVar("S")
 
 
 def patch_domain(
-    program: Program, domain: bytes, vmi: bytes, *, progress: Progress | None = None, pod: Pod = NOTHING
+    program: Program,
+    domain: bytes,
+    vmi: bytes,
+    *,
+    progress: Progress | None = None,
+    pod: Pod = NOTHING,
+    parse: Callable[[bytes], DomainTree] = domain_tree.parse,
 ) -> Outcome:
     """Apply the domain edits of a program.
 
     ``domain`` is libvirt domain XML (UTF-8), ``vmi`` the VMI as JSON, ``pod`` what facts are asked of. Every
-    failure is a diagnostic in the outcome: PL4xx from the patches, PL5xx from the input.
+    failure is a diagnostic in the outcome: PL4xx from the patches, PL5xx from the input. ``parse`` makes the tree; who
+    keeps the one that it made last has it as the edits left it.
     """
     trace: list[DocumentTrace] = []
     try:
         vmi_data = parse_vmi(vmi)
         names = Names(program.texts, lambda: [vmi_data])
-        begin, new_scope = partial(domain_tree.parse, domain), partial(_domain_scope, vmi_data, names)
+        begin, new_scope = partial(parse, domain), partial(_domain_scope, vmi_data, names)
         run = Run(program, begin, lambda d: d.domain, new_scope, trace, progress, pod)
         warnings = run.all()
         return Outcome(run.state.result(), tuple(warnings), tuple(trace))
@@ -82,7 +89,7 @@ def patch_cloud_init(
 
 def _domain_scope(vmi: dict[str, Any], names: Names, tree: DomainTree, document: CompiledDocument) -> Scope:
     tree.preferred |= {uri: prefix for prefix, uri in document.namespaces.items()}
-    return Scope(vmi, tree.budget, query=_DomainQueries(tree, document), names=names)
+    return Scope(vmi, tree.budget, query=_DomainQueries(tree, document), names=names, witness=tree.origins)
 
 
 class _DomainQueries:

@@ -133,7 +133,7 @@ def _yaml_documents(text: bytes) -> list[Any]:
     import yaml
 
     try:
-        documents = list(yaml.load_all(text, Loader=_text_timestamps()))
+        documents = list(yaml.load_all(text, Loader=text_timestamps()))
     except (yaml.YAMLError, ValueError, RecursionError) as e:
         mark = getattr(e, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -148,7 +148,7 @@ def _json(data: Any) -> bytes:
         raise fail(rules.BAD_VMI, "the VMI holds YAML that JSON cannot") from None
 
 
-def _text_timestamps() -> Any:
+def text_timestamps() -> Any:
     """PyYAML's safe loader, but timestamps stay the text that they are in KubeVirt's JSON."""
     import yaml
 

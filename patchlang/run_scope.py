@@ -16,6 +16,13 @@ from .values import kind
 _SIMPLE = (str, int, float, bool)
 
 
+class Witness(Protocol):
+    """Who wants to know which values that edits write are computed (:mod:`patchlang.domain.origins`)."""
+
+    def wrote(self, node: Any, attribute: str | None, written: str | None) -> None:
+        """The attribute, or the text, of a node is what ``written`` gives; None: it is no computed value."""
+
+
 class Bindings(Protocol):
     """The values of one evaluation, and what the run may still make."""
 
@@ -39,7 +46,7 @@ class Scope:
 
     ``query(scope, text, values)`` computes CEL's ``xpath(text, values)`` at ``context`` (None: the document);
     ``facts`` are ``node``, ``cloudInit`` and the ``facts`` of the pod where they are bound; ``inner`` are the traces of
-    the edits inside the one that is done; ``names`` are those that messages may hold.
+    the edits inside the one that is done; ``names`` are those that messages may hold; ``witness`` is told of values.
     """
 
     vmi: dict[str, Any]
@@ -52,6 +59,7 @@ class Scope:
     context: Any = None
     inner: list[Any] = field(default_factory=list)
     names: Names = field(default_factory=Names)
+    witness: Witness | None = None
 
     def cel_value(self, name: str) -> Any:
         if name == "vmi":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from io import BytesIO
 from typing import NamedTuple
 
 from growth import SIZE, Shape, pairs, texts
@@ -35,6 +36,7 @@ from patchlang.grammar.automaton import automaton
 from patchlang.lint import fragments as lint_fragments
 from patchlang.lint import values as lint_values
 from patchlang.manifests import documents, jsontree
+from patchlang.plan import jsonstream
 from patchlang.source import SourceFile, Span, Text
 from patchlang.validation import ignores
 from patchlang.values import TooBigError
@@ -69,7 +71,7 @@ def text(written: str) -> Text:
 _REFUSALS = (
     ValueError, RecursionError, TooBigError, literals.UnbalancedError,
     PatchError, PointerError, UnwritableError, parser.XPathSyntaxError,
-    shim_documents.UnreadableError,
+    shim_documents.UnreadableError, jsonstream.NotJsonError,
 )  # fmt: skip
 
 
@@ -411,6 +413,28 @@ SCANNERS = (
         ["", "vmi", "vmi.?a", "1"],
         size=SIZE // 4,
     ),
+    Scanner(
+        "the objects of a dump",
+        ["patchlang/plan/jsonstream.py"],
+        whole(lambda text: list(jsonstream.objects(BytesIO(text.encode()), ("a",)))),
+        [
+            '{"a": 1}',
+            "[",
+            "]",
+            "}",
+            ",",
+            "\n",
+            " ",
+            '"a',
+            '"',
+            ":",
+            "1",
+            '{\n  "kind": "a",\n  "metadata": {',
+            "\n },\n ",
+        ],
+        ["", '{"items": [', '{"items": [\n {\n  "kind": "a"', '{"items": [\n {\n  "metadata": 1,\n  "kind": "a"'],
+        ["", "\n }\n]}"],
+    ),
 )
 
 
@@ -446,12 +470,14 @@ NO_SCANNERS = {
             "patchlang/cloudinit/textnode.py",
             "patchlang/grammar/patches.py",
             "patchlang/quoting.py",
+            "patchlang/plan/effects.py",
         ],
         "walks over a tree",
     ),
     "patchlang/manifests/arguments.py": "walks over the arguments of a container",
     **dict.fromkeys(
         [
+            "patchlang/plan/run.py",
             "patchlang/validation/processes.py",
             "shim/engine.py",
             "shim/frames.py",

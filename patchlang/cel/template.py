@@ -139,6 +139,11 @@ class TemplateProgram:
         return "".join(map(str, self.parts)) if all(isinstance(p, str) for p in self.parts) else None
 
     @property
+    def written(self) -> str | None:
+        """The template as it is written, None where nothing in it is computed."""
+        return None if all(isinstance(p, str) for p in self.parts) else self.source.text
+
+    @property
     def is_one_expression(self) -> bool:
         return len(self.parts) == 1 and not isinstance(self.parts[0], str)
 

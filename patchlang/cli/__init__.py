@@ -21,6 +21,7 @@ COMMANDS = {
     "completion": "Print what a shell needs to complete commands, options and files.",
     "explain": "Explain a finding, an op or a part of a patch.",
     "manifest": "Print the ConfigMap for patch files, and the annotation that has a sidecar read it.",
+    "plan": "Show what patches will do to the VMs of a cluster, before they do.",
     "schema": "Print the JSON Schema (draft-07) of patch files, for editors.",
     "test": "Run the tests (kind: PatchTest) in files, and in folders at any depth.",
     "validate": "Check patch files, and the manifests that carry them.",

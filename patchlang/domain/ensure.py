@@ -79,6 +79,8 @@ class EnsureOp:
             if self.within is None:
                 note(effect, [end], tree)
             place = self.value.source.span if self.value else edit.place
+            if self.value and text is not None and tree.origins is not None:
+                tree.origins.wrote(end.element, end.attribute, self.value.written)
             changed = (text is not None and set_at(edit, end, text, place)) or made
             if changed:
                 _check_settled(walked, place)
@@ -127,8 +129,10 @@ class EnsureOp:
     ) -> etree._Element:
         nsmap = {step.prefix: uri} if step.prefix and (uri := self.namespaces.get(step.prefix)) else None
         node = etree.Element(step.tag, nsmap=nsmap)
-        for attribute, value in wanted:
+        for (attribute, value), condition in zip(wanted, step.conditions, strict=True):
             edit.check_text(value, edit.place)
+            if edit.tree.origins is not None:
+                edit.tree.origins.wrote(node, attribute, _written(step, condition))
             if attribute is None:
                 node.text = value
             else:
@@ -179,6 +183,13 @@ def _wanted(condition: Condition, scope: Scope) -> str:
     if isinstance(value, bool):
         raise fail(rules.EVALUATION, f"`${condition.variable}` is a boolean, which is no text")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _written(step: BuildStep, condition: Condition) -> str | None:
+    """As what the value of a condition is written; None where it is no computed one."""
+    if condition.variable is not None:
+        return f"${condition.variable}"
+    return step.written if "$[" in step.written else None
 
 
 def _all_wanted(step: BuildStep, scope: Scope) -> Wanted:

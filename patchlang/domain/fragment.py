@@ -33,6 +33,11 @@ class _Hole:
     attribute: str
     parts: tuple[str | Compiled, ...]
 
+    @property
+    def written(self) -> str:
+        """What is put together, as one writes it."""
+        return "".join(part if isinstance(part, str) else f"$[ {part.source.text} ]" for part in self.parts)
+
 
 @record
 class _Repeated:
@@ -83,6 +88,8 @@ def _fill(node: etree._Element, hole: _Hole, scope: Scope) -> bool:
     else:
         pieces = [part if isinstance(part, str) else _usable(part.evaluate(scope), part) for part in hole.parts]
     text = joined(pieces, scope)
+    if scope.witness is not None and hole.place != "tail":
+        scope.witness.wrote(node, hole.attribute or None, hole.written)
     if hole.place == "text":
         node.text = text
     elif hole.place == "tail":

@@ -48,6 +48,8 @@ class MergeOp(FragmentOp):
             anchor, position = (last, Position.AFTER) if last is not None else self.place.find(edit.tree, scope, parent)
             last = deepcopy(node)
             last.tail = None
+            if edit.tree.origins is not None:
+                edit.tree.origins.built_as(node, last)
             edit.insert([last], anchor, position)
             changed = True
         return changed
@@ -56,9 +58,13 @@ class MergeOp(FragmentOp):
         changed = False
         place = self.fragment.source.span
         for name, value in fragment.attrib.items():
+            if edit.tree.origins is not None:
+                edit.tree.origins.handed_on(fragment, str(name), target)
             changed |= edit.set_attribute(target, str(name), str(value), place)
         children = [c for c in fragment if isinstance(c.tag, str)]
         if not children and (fragment.text or "").strip():
+            if edit.tree.origins is not None:
+                edit.tree.origins.handed_on(fragment, None, target)
             changed |= edit.set_text(target, fragment.text or "", place)
         return self._merge_all(edit, target, children, scope) or changed
 

@@ -173,6 +173,8 @@ class SetOp(EachOp):
         return at_each(matches, scope, lambda: self.value.text_or_absent(scope))
 
     def change(self, edit: Editor, match: Match, value: str | None) -> bool:
+        if value is not None and edit.tree.origins is not None:
+            edit.tree.origins.wrote(match.element, match.attribute, self.value.written)
         return value is not None and set_at(edit, match, value, self.value.source.span)
 
 

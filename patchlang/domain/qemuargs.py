@@ -42,9 +42,11 @@ class QemuArgsOp:
             line = etree.Element(_qemu("commandline"), nsmap={"qemu": QEMU_NAMESPACE})
             edit.insert([line], tree.root, Position.APPEND)
         note(effect, [Match(line)], tree)
+        written = self._written_variables(env) if tree.origins is not None else {}
         for name, value in env.items():
-            effect.changed += self._set_variable(edit, line, name, value)
-        for run in [args] if self.unique is Unique.RUN else [[arg] for arg in args]:
+            effect.changed += self._set_variable(edit, line, name, value, written.get(name))
+        numbered = list(enumerate(args))
+        for run in [numbered] if self.unique is Unique.RUN else [[arg] for arg in numbered]:
             effect.changed += self._add_arguments(edit, line, run)
         return effect
 
@@ -86,15 +88,27 @@ class QemuArgsOp:
             raise origin.error(rules.WRONG_RESULT, "a key is not the name of a variable", help)
         return {name: as_text(text, origin) for name, text in value.items()}
 
-    def _add_arguments(self, edit: Editor, line: etree._Element, args: list[str]) -> bool:
+    def _written_argument(self, number: int) -> str | None:
+        return (self.args[number] if isinstance(self.args, tuple) else self.args).written
+
+    def _written_variables(self, env: dict[str, str]) -> dict[str, str | None]:
+        """As what the values of variables are written; of one with a computed name that is not known."""
+        if isinstance(self.env, tuple):
+            return {name.constant: value.written for name, value in self.env if name.constant is not None}
+        return dict.fromkeys(env, self.env.written)
+
+    def _add_arguments(self, edit: Editor, line: etree._Element, numbered: list[tuple[int, str]]) -> bool:
+        args = [text for _, text in numbered]
         present = list(line.iterchildren(_qemu("arg")))
         values = [arg.get("value") for arg in present]
         if not args or any(values[i : i + len(args)] == args for i in range(len(values) - len(args) + 1)):
             return False
         nodes = []
-        for value in args:
+        for number, value in numbered:
             node = etree.Element(_qemu("arg"), nsmap={"qemu": QEMU_NAMESPACE})
             node.set("value", value)
+            if edit.tree.origins is not None:
+                edit.tree.origins.wrote(node, "value", self._written_argument(number))
             nodes.append(node)
         if present:
             edit.insert(nodes, present[-1], Position.AFTER)
@@ -102,14 +116,19 @@ class QemuArgsOp:
             edit.insert(nodes, line, Position.APPEND)
         return True
 
-    def _set_variable(self, edit: Editor, line: etree._Element, name: str, value: str) -> bool:
+    def _set_variable(self, edit: Editor, line: etree._Element, name: str, value: str, written: str | None) -> bool:
         found = [e for e in line.iterchildren(_qemu("env")) if e.get("name") == name]
+        if edit.tree.origins is not None:
+            for node in found:
+                edit.tree.origins.wrote(node, "value", written)
         if found:
             changes = [edit.set_attribute(e, "value", value, edit.place) for e in found]
             return any(changes)
         node = etree.Element(_qemu("env"), nsmap={"qemu": QEMU_NAMESPACE})
         node.set("name", name)
         node.set("value", value)
+        if edit.tree.origins is not None:
+            edit.tree.origins.wrote(node, "value", written)
         last = next(line.iterchildren(_qemu("env"), reversed=True), None)
         if last is not None:
             edit.insert([node], last, Position.AFTER)

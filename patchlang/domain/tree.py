@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
@@ -26,6 +26,9 @@ from .protected import Protected
 from .provenance import Provenance
 from .read import MAX_ATTRIBUTES, as_declared, read_root
 from .splice import Changes, Splicer, content_of, same_as_before
+
+if TYPE_CHECKING:
+    from .origins import Origins
 
 MAX_DEPTH = 256
 """Of elements in each other; libxml2, and with it libvirt, reads no more."""
@@ -44,7 +47,8 @@ def parse(data: bytes) -> DomainTree:
 class DomainTree:
     """A domain under edit. Every change goes through its methods.
 
-    ``preferred`` are prefixes by namespace, for names that need a new declaration; ``budget`` is what the run may make.
+    ``preferred`` are prefixes by namespace, for names that need a new declaration; ``budget`` is what the run may make;
+    ``origins`` is told where values come from, if somebody wants that.
     """
 
     def __init__(self, data: bytes, root: Element) -> None:
@@ -56,6 +60,7 @@ class DomainTree:
         self._changes = Changes({}, {}, {}, {}, {})
         self.provenance = Provenance(self._changes)
         self.protected = Protected(root, self.provenance.path)
+        self.origins: Origins | None = None
         self._drafts: dict[Element, str | None] = {}
         self._indentation = Indentation(root, self._changes.contents, self._drafts)
 
@@ -199,7 +204,10 @@ class DomainTree:
     def copy(self, node: Element) -> Element:
         """A new element that is equal to one of the tree, without the text behind it. Raises PatchError (PL413)."""
         self.budget.hold(weights.of_built(node))
-        return self._copy(node)
+        new = self._copy(node)
+        if self.origins is not None:
+            self.origins.copied(node, new)
+        return new
 
     def draft(self, node: Element, anchor: Element, position: Position) -> Element:
         """A copy that may be edited before :meth:`insert` puts it at ``anchor``: it stands nowhere yet.
@@ -242,6 +250,16 @@ class DomainTree:
             copied.tail = child.tail
             new.append(copied)
         return new
+
+    @property
+    def input(self) -> bytes:
+        """The bytes that were read."""
+        return self._data
+
+    @property
+    def changes(self) -> Changes:
+        """What edits touched so far."""
+        return self._changes
 
     # -- the result ----------------------------------------------------------------------------------------------
 

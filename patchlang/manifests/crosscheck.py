@@ -90,7 +90,7 @@ class _Machine:
         mount = sidecar.config_map
         path = mount.path.text if mount and mount.path else ""
         entry, facts = self.mounted(mount) if mount else (None, None)
-        if facts or self.is_ours(sidecar, path):
+        if facts or is_meant_for_us(sidecar, path):
             if not sidecar.image or not sidecar.image.text:
                 self.no_image(sidecar, "cannot read patches", Severity.ERROR)
             told = self.told(sidecar)
@@ -98,7 +98,7 @@ class _Machine:
                 self.hook_path(mount, mount.path, told)
             if entry and told and mount and mount.path:
                 self.checksum(entry, mount.path.text, told)
-            if entry and entry.content and not facts and not (_is_hook(path) and entry.is_program):
+            if entry and entry.content and not facts and not (is_hook(path) and entry.is_program):
                 facts = self.load(entry)
             if facts and facts.only_tests and mount and mount.key:
                 message = f"key `{mount.key.text}` holds only tests (kind: PatchTest), and no patch"
@@ -111,13 +111,7 @@ class _Machine:
                 return False
         elif mount and not entry and not sidecar.image:
             self.no_image(sidecar, "runs the script that is mounted here, and cannot read a patch", Severity.WARNING)
-        return facts.edits_cloud_init if facts else _is_hook(path) and path.endswith("/preCloudInitIso")
-
-    def is_ours(self, sidecar: Sidecar, path: str) -> bool:
-        """Whether it is meant to be our shim: by its image, its flags, or where it mounts something."""
-        by_image = sidecar.image is not None and "patchlang" in sidecar.image.text
-        by_flags = bool(arguments.names(sidecar.args) & arguments.OURS)
-        return by_image or by_flags or path.startswith("/etc/patchlang/")
+        return facts.edits_cloud_init if facts else is_hook(path) and path.endswith("/preCloudInitIso")
 
     def told(self, sidecar: Sidecar) -> Arguments | None:
         """What our shim is told; None where another program is started, or that is not known."""
@@ -208,7 +202,7 @@ class _Machine:
         """Whether the shim finds the file (PL709), and says so where it is missing (PL718)."""
         looked_at = told.patches or (DEFAULT_PATCHES,)
         path = PurePosixPath(written.text)
-        if _is_hook(written.text) or any(path == PurePosixPath(place) for place in told.patches):
+        if is_hook(written.text) or any(path == PurePosixPath(place) for place in told.patches):
             return
         if not path.is_absolute():
             self.wrong(rules.HOOK_PATH, "`hookPath` starts with `/`", written.span)
@@ -233,7 +227,14 @@ class _Machine:
             self.wrong(rules.UNNAMED_FILE, message, written.span, help, Severity.ADVICE)
 
 
-def _is_hook(path: str) -> bool:
+def is_meant_for_us(sidecar: Sidecar, path: str) -> bool:
+    """Whether a sidecar is meant to be our shim: by its image, its flags, or where (``path``) it mounts something."""
+    by_image = sidecar.image is not None and "patchlang" in sidecar.image.text
+    by_flags = bool(arguments.names(sidecar.args) & arguments.OURS)
+    return by_image or by_flags or path.startswith("/etc/patchlang/")
+
+
+def is_hook(path: str) -> bool:
     """Whether the shim takes a file there for a hook's executable, or for a patch in its place."""
     return str(PurePosixPath(path).parent) in _PROGRAM_FOLDERS and PurePosixPath(path).name in _HOOKS
 

@@ -9,7 +9,7 @@ from ..diagnostics import Diagnostic, PatchError, Severity, closest, did_you_mea
 from ..document.nested_source import text_of
 from ..document.yamltree import Mapping, Node, Scalar, Sequence, describe
 from ..record import record
-from ..source import Span
+from ..source import SourceFile, Span
 from . import jsontree
 
 
@@ -57,16 +57,18 @@ _MOUNTS = {
 
 def read(key: Scalar, value: Node) -> tuple[list[Sidecar], list[Diagnostic]]:
     """The sidecars that an annotation asks for, and what is wrong with its text (PL005, PL702, PL703)."""
+    if not isinstance(value, Scalar):
+        message = f"an annotation is text, this is {describe(value)}"
+        help = f"put the JSON into a block scalar: `{key.text}: |`"
+        return [], [Diagnostic(rules.BAD_ANNOTATION, message, key.span, help)]
+    return read_text(text_of(value))
+
+
+def read_text(text: SourceFile) -> tuple[list[Sidecar], list[Diagnostic]]:
+    """The same of the annotation's text alone."""
     reader = _Reader()
     try:
-        if not isinstance(value, Scalar):
-            raise fail(
-                rules.BAD_ANNOTATION,
-                f"an annotation is text, this is {describe(value)}",
-                key.span,
-                f"put the JSON into a block scalar: `{key.text}: |`",
-            )
-        tree, reader.found = jsontree.parse(text_of(value))
+        tree, reader.found = jsontree.parse(text)
         if _is_null(tree):
             return [], reader.found
         if not isinstance(tree, Sequence):

@@ -24,9 +24,10 @@ SCHEMA = SYSTEM_SCHEMAS / "domain.rng"
 LATE = {"cel_expr_python", "patchlang.rng"}  # loaded when a patch has an expression, or a flag asks for it
 COMMAND_LINE = {
     "click",
-    *(f"patchlang.{m}" for m in "cli grammar kubevirt lint manifests patchtest render schema validation".split()),
+    *(f"patchlang.{m}" for m in "api cli grammar kubevirt lint manifests patchtest plan render schema".split()),
+    *(f"patchlang.{m}" for m in "domain.origins pytest_plugin validation".split()),
 }
-ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "cel compile document domain engine load xpath".split())}
+ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "cel compile document domain engine loading xpath".split())}
 """What the sidecar's front leaves to the process of its own."""
 TRANSPORT = {"google.protobuf", "grpc", "shim"}
 HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog", "typer", "unittest"}
