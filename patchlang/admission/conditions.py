@@ -63,7 +63,7 @@ def _compiled(text: str) -> tuple[str, int, int, str | None] | None:
     if len(text) > MAX_SOURCE:
         return None  # nobody writes such a condition
     try:
-        kind = str(_environment().compile(text).return_type().name()).lower()
+        kind = str(environment().compile(text).return_type().name()).lower()
     except (RuntimeError, UnicodeError) as e:
         found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(str(e)))
         if not found:
@@ -123,7 +123,8 @@ def _written(node: Node) -> str:
 
 
 @cache
-def _environment() -> cel.Env:
+def environment() -> cel.Env:
+    """CEL as KubeVirt has it for conditions."""
     from cel_expr_python import cel
 
     config = cel.NewEnvConfigFromYaml("extensions: [{name: strings}, {name: math}, {name: lists}]")

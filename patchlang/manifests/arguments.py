@@ -46,6 +46,7 @@ class Arguments:
     patches: tuple[str, ...]
     sha256: tuple[Scalar, ...] = ()
     plugin_socket: Scalar | None = None
+    audits: bool = False
 
 
 def names(args: Sequence[Scalar]) -> set[str]:
@@ -73,9 +74,8 @@ def read(args: Sequence[Scalar]) -> tuple[Arguments, list[Diagnostic]]:
     found += _checksums(given)
     patches = tuple(path.text for path in given.get("patches", ()))
     version, socket = (given.get(name, [None])[-1] for name in ("version", "plugin-socket"))
-    return Arguments(
-        version, patches, tuple(digest for digest in given.get("sha256", ()) if _DIGEST.fullmatch(digest.text)), socket
-    ), found
+    digests = tuple(digest for digest in given.get("sha256", ()) if _DIGEST.fullmatch(digest.text))
+    return Arguments(version, patches, digests, socket, "audit" in given), found
 
 
 def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[str, Scalar | None, Scalar]]:

@@ -26,6 +26,7 @@ from .yamlstream import NotYamlError
 OBJECTS = (".json", ".yaml", ".yml")
 DOMAINS = (".xml", ".log", ".txt")
 _KINDS = ("VirtualMachineInstance", "VirtualMachine", "ConfigMap")
+_ADMISSION = ("Plugin", "MutatingAdmissionPolicy")
 _NOWHERE = -1
 
 
@@ -76,12 +77,13 @@ class Inventory:
     """``numbers`` are VMs by ``namespace/name``; all else of a VM is at its number in the columns.
 
     ``annotations`` are the texts that ask for sidecars, each once; ``asked`` says which of them a VM has, ``lines``
-    where the object with it begins. ``domains`` are files by the VM they are of.
+    where the object with it begins. ``domains`` are files by the VM they are of, ``admission`` Plugins and policies.
     """
 
     files: list[DumpFile] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
     config_maps: dict[str, Place] = field(default_factory=dict)
+    admission: list[Place] = field(default_factory=list)
     annotations: dict[str, int] = field(default_factory=dict)
     domains: dict[str, str] = field(default_factory=dict)
     found: list[Diagnostic] = field(default_factory=list)
@@ -182,6 +184,8 @@ class Reader:
         for one in found:
             value = one.value
             kind = value.get("kind") if isinstance(value, dict) else None
+            if kind in _ADMISSION:
+                self.into.admission.append(Place(len(self.into.files) - 1, one.start, one.length, one.line, one.column))
             if kind not in _KINDS:
                 continue
             metadata = value.get("metadata")

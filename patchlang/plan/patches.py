@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,33 +16,37 @@ from ..document.yamltree import Mapping, Node
 from ..files import MAX_FILE_BYTES
 from ..loading import load_sources
 from ..manifests import arguments, configmaps, jsontree, sidecars
-from ..manifests.arguments import DEFAULT_PATCHES
-from ..manifests.configmaps import ConfigMap
+from ..manifests.arguments import DEFAULT_PATCHES, Arguments
+from ..manifests.configmaps import ConfigMap, Entry
 from ..manifests.crosscheck import is_hook, is_meant_for_us
 from ..manifests.sidecars import Sidecar
 from ..record import field, record, replace
 from ..source import Position, SourceFile, Span
 from .inventory import Inventory, Part, Place
 
+_ENDINGS = (".yaml", ".yml")
 _MOST = 200
 """Sets and programs that are kept, of each kind."""
 
 
+Text = tuple[Embedded, str]
+"""A key of a ConfigMap: its text, and what it is called."""
+
+
 @record
 class Step:
-    """One sidecar: its program, and the text and name of the ConfigMap's key that it is from; whether it only audits.
+    """One sidecar: its program, and the keys of ConfigMaps that it is from; whether it only audits.
 
-    The program may have been compiled from another ConfigMap with the same text.
+    The program may have been compiled from another ConfigMap with the same texts.
     """
 
     program: Program
-    content: Embedded | None = None
-    label: str | None = None
+    texts: tuple[Text, ...] = ()
     audits: bool = False
 
     def placed(self, found: Diagnostic) -> Diagnostic:
         """A finding of the program in this step's own ConfigMap."""
-        return found if self.content is None else _placed(found, self.content, self.label)
+        return _placed(found, self.texts)
 
 
 @record(frozen=False)
@@ -50,12 +54,14 @@ class PatchSet:
     """What a VM's sidecars do, in order. ``unknown`` says what keeps it from being known.
 
     ``found`` are errors that keep the VM from starting. ``others``: there are sidecars whose work is not known.
+    ``selected``: a Plugin is among what is asked for.
     """
 
     steps: list[Step] = field(default_factory=list)
     found: list[Diagnostic] = field(default_factory=list)
     unknown: str = ""
     others: bool = False
+    selected: bool = False
 
 
 class Resolver:
@@ -97,33 +103,53 @@ class Resolver:
             where = "a volume claim" if sidecar.claim else "its image"
             result.unknown = f"the patches of a sidecar are in {where}, which is not in the dump"
             return
-        name = f"{namespace}/{mount.name.text}"
-        config_map, faults = self.config_map(name)
-        if config_map is None:
-            result.unknown = f"ConfigMap {name} is not in the dump"
-            return
-        entry = config_map.entry(mount.key.text)
-        result.found += faults
+        name, key = f"{namespace}/{mount.name.text}", mount.key.text
+        looked_at = [PurePosixPath(one) for one in told.patches or (DEFAULT_PATCHES,)]
+        at_path = PurePosixPath(path)
+        is_read = at_path in looked_at or (at_path.parent in looked_at and at_path.suffix in _ENDINGS)
+        entry = self.entry(name, key, result)
         if entry is None:
-            message = f"ConfigMap {name} has no key `{mount.key.text}`: the sidecar finds an empty directory"
-            known = ", ".join(one.key.text for one in config_map.entries) or "none"
-            result.found.append(Diagnostic(rules.NO_PATCH_FILE, message, config_map.span, f"keys there: {known}"))
             return
         if entry.content is None or (is_hook(path) and entry.is_program):
             result.others = True
-            return
-        looked_at = [PurePosixPath(one) for one in told.patches or (DEFAULT_PATCHES,)]
-        at_path = PurePosixPath(path)
-        is_read = at_path in looked_at or (at_path.parent in looked_at and at_path.suffix in (".yaml", ".yml"))
-        if not is_read and not is_hook(path):
-            result.unknown = f"the sidecar does not look at {path}, where key `{mount.key.text}` is mounted"
-            return
-        result.found += (one for one in wrong if one.is_error)
-        label = f"ConfigMap {name}, key {mount.key.text}"
-        program, diagnostics = self.compiled(entry.content)
-        result.found += (_placed(one, entry.content, label) for one in diagnostics)
+        elif not is_read and not is_hook(path):
+            result.unknown = f"the sidecar does not look at {path}, where key `{key}` is mounted"
+        else:
+            result.found += (one for one in wrong if one.is_error)
+            self.step([(entry.content, f"ConfigMap {name}, key {key}")], told, result)
+
+    def add_keys(self, name: str, keys: Sequence[str] | None, told: Arguments, result: PatchSet) -> None:
+        """One sidecar more, which reads these keys of a ConfigMap, or (None) all that are called patch files."""
+        config_map, _ = self.config_map(name)
+        if keys is None and config_map is not None:
+            there = (one.key.text for one in config_map.entries)
+            keys = sorted(key for key in there if key.endswith(_ENDINGS) and not key.startswith("."))
+        entries = [self.entry(name, key, result) for key in keys or ("",)]
+        texts = [(one.content, f"ConfigMap {name}, key {one.key.text}") for one in entries if one and one.content]
+        if texts and not result.unknown:
+            self.step(texts, told, result)
+
+    def entry(self, name: str, key: str, result: PatchSet) -> Entry | None:
+        """A key of a ConfigMap; where there is none, the result says so."""
+        config_map, faults = self.config_map(name)
+        if config_map is None:
+            result.unknown = f"ConfigMap {name} is not in the dump"
+            return None
+        result.found += (one for one in faults if one not in result.found)
+        entry = config_map.entry(key)
+        if entry is None:
+            message = f"ConfigMap {name} has no key `{key}`: the sidecar finds an empty directory"
+            known = ", ".join(one.key.text for one in config_map.entries) or "none"
+            result.found.append(Diagnostic(rules.NO_PATCH_FILE, message, config_map.span, f"keys there: {known}"))
+        return entry
+
+    def step(self, texts: Sequence[Text], told: Arguments, result: PatchSet) -> None:
+        for content, _ in texts:
+            result.found += _other_text(content, told)
+        program, diagnostics = self.compiled([content for content, _ in texts])
+        result.found += (_placed(one, texts) for one in diagnostics)
         if program is not None:
-            result.steps.append(Step(program, entry.content, label, "audit" in arguments.names(sidecar.args)))
+            result.steps.append(Step(program, tuple(texts), told.audits))
 
     def config_map(self, name: str) -> tuple[ConfigMap | None, list[Diagnostic]]:
         """A ConfigMap of the dump, None where it has none, and what Kubernetes would refuse in it."""
@@ -134,6 +160,14 @@ class Resolver:
         return self.config_maps[name]
 
     def read(self, place: Place) -> tuple[ConfigMap | None, list[Diagnostic]]:
+        root, wrong = self.parsed(place)
+        if root is None:
+            return None, wrong
+        config_map, faults = configmaps.read(root)
+        return config_map, [one for one in faults if one.is_error]
+
+    def parsed(self, place: Place) -> tuple[Mapping | None, list[Diagnostic]]:
+        """An object of the dump with places."""
         file = self.inventory.files[place.file]
         with open(file.path, "rb") as dump:
             dump.seek(place.start)
@@ -146,36 +180,48 @@ class Resolver:
         root = roots[0] if roots else None
         if isinstance(root, yamltree.Sequence):
             root = root.items[0]
-        if not isinstance(root, Mapping):
-            return None, []
-        config_map, faults = configmaps.read(root)
-        return config_map, [one for one in faults if one.is_error]
+        return (root, []) if isinstance(root, Mapping) else (None, [])
 
-    def compiled(self, content: Embedded) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-        """The program of a patch text, and what keeps it from being one; the same text is compiled once."""
-        digest = sha256(content.text.encode(errors="surrogatepass")).digest()
+    def compiled(self, contents: Sequence[Embedded]) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+        """The program of patch texts, and what keeps them from being one; the same texts are compiled once."""
+        texts = [content.text.encode(errors="surrogatepass") for content in contents]
+        digest = sha256(b"\0".join(texts)).digest()
         if digest not in self.programs:
             _make_room(self.programs)
-            if len(content.text.encode(errors="surrogatepass")) > MAX_FILE_BYTES:
-                message = f"the patch file is larger than {MAX_FILE_BYTES // 1024} KiB"
-                found: tuple[Diagnostic, ...] = (Diagnostic(rules.FILE_TOO_BIG, message, Span(content, 0, 0)),)
-                program = None
-            else:
-                program, found = load_sources([content], named={content.name})
+            large = [content for content, text in zip(contents, texts, strict=True) if len(text) > MAX_FILE_BYTES]
+            message = f"the patch file is larger than {MAX_FILE_BYTES // 1024} KiB"
+            found = tuple(Diagnostic(rules.FILE_TOO_BIG, message, Span(content, 0, 0)) for content in large)
+            program = None
+            if not large:
+                program, found = load_sources(contents, named={content.name for content in contents})
             self.programs[digest] = program, tuple(one for one in found if one.is_error)
         return self.programs[digest]
 
 
-def _placed(found: Diagnostic, content: Embedded, label: str | None) -> Diagnostic:
+def _other_text(content: Embedded, told: Arguments) -> Iterator[Diagnostic]:
+    """Whether the sidecar would refuse the text by its checksum (PL011)."""
+    digest = sha256(content.text.encode(errors="surrogatepass")).hexdigest()
+    if told.sha256 and digest not in [one.text.lower() for one in told.sha256]:
+        message = f"the patch file has another SHA-256 than the sidecar is told: {digest}"
+        yield Diagnostic(rules.OTHER_CHECKSUM, message, told.sha256[0].span, "review the text, and write its checksum")
+
+
+def _placed(found: Diagnostic, texts: Sequence[Text]) -> Diagnostic:
     """A finding in the text of one ConfigMap, in another one of the same text."""
 
-    def moved(span: Span) -> Span:
-        return Span(content, span.start, span.end) if span.source.text == content.text else span
+    def own(span: Span | None) -> Text | None:
+        return next((one for one in texts if span is not None and one[0].text == span.source.text), None)
 
-    span = moved(found.span) if found.span else None
+    def moved(span: Span) -> Span:
+        here = own(span)
+        return span if here is None else Span(here[0], span.start, span.end)
+
+    here, span = own(found.span), found.span
+    if here is None or span is None:
+        return found
+    line = SourceFile("", here[0].text).position(span.start).line
     related = tuple((moved(place), text) for place, text in found.related)
-    line = SourceFile("", content.text).position(span.start).line if span else 0
-    return replace(found, span=span, related=related, manifest=f"{label}, line {line}" if span else label)
+    return replace(found, span=moved(span), related=related, manifest=f"{here[1]}, line {line}")
 
 
 @record(slots=False)

@@ -81,7 +81,7 @@ NOTES = {
     "others": "Some VMs have other sidecars or executables as well; what these do is not known.",
     "cloud-init": "Some patches edit cloud-init data, which a dump does not hold: these edits are not planned.",
     "facts": "Some patches read facts of the pod, which a dump does not hold: they are taken as missing.",
-    "given": "The patches are those of the command line, in place of what the VMs' annotations ask for.",
+    "given": "The patches are those of the command line, in place of what annotations and Plugins ask for.",
     "base": "Compared are two sets of patches, on the same domains: a VM changes where their outcomes differ.",
     "left-over": "Some domains are of no VM in the dump, and are passed over.",
 }

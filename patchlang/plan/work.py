@@ -23,9 +23,11 @@ from ..record import record, replace
 from ..render import render
 from ..result import DocumentTrace, Outcome, State
 from ..source import SourceFile
+from ..vmi import parse_vmi
 from .effects import Effect, effect_of, with_expressions
 from .inventory import Inventory, map_at, value_at
 from .patches import PatchSet, Resolver, Step, in_object
+from .plugins import Plugins
 from .report import EXAMPLES, Body, Example, Group, Plan, Said, Status
 
 _MOST_FINDINGS = 20
@@ -58,6 +60,7 @@ class Planner:
         self.inventory = setup.inventory
         self.annotations = list(setup.inventory.annotations)
         self.resolver = Resolver(setup.inventory)
+        self.plugins = Plugins(self.resolver)
         self.given = _given(setup.given)
         self.base = _given(setup.base)
         self.plan = Plan()
@@ -82,8 +85,11 @@ class Planner:
 
     def planned(self, name: str, number: int, path: str | None) -> None:
         patches = self.given if self.given is not None else self.asked(name, number)
+        if self.given is None and self.plugins.brought:
+            patches = self.with_plugins(name, number, patches)
         if patches is None:
-            self.add(name, ("unpatched",), Body(name, Status.UNPATCHED, "its annotation asks for no sidecar"))
+            reason = "no sidecar is asked for"
+            self.add(name, ("unpatched",), Body(name, Status.UNPATCHED, reason))
             return
         if patches.others:
             self.plan.notes.add("others")
@@ -176,6 +182,12 @@ class Planner:
         if asked < 0:
             return None
         return self.resolver.of(name.partition("/")[0], self.annotations[asked])
+
+    def with_plugins(self, name: str, number: int, asked: PatchSet | None) -> PatchSet | None:
+        """What a VM asks for, and what Plugins do that select it."""
+        result = PatchSet() if asked is None else replace(asked, steps=[*asked.steps], found=[*asked.found])
+        self.plugins.add(name.partition("/")[0], parse_vmi(self.vmi(number)), result)
+        return result if result.selected else asked
 
     def object(self, number: int) -> tuple[int, int, int]:
         """The object that says what the VM's next start is made of."""

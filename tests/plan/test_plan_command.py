@@ -76,7 +76,7 @@ def test_vms_are_grouped_by_effect() -> None:
     assert [group["reason"] for group in data["groups"][1:]] == [
         "`when` is false",
         "there is no domain of it in the dump",
-        "its annotation asks for no sidecar",
+        "no sidecar is asked for",
     ]
 
 
@@ -154,6 +154,7 @@ def test_a_patch_that_does_not_load(folder: Path, form: str) -> None:
         ([sidecar(configMap=None, pvc={"name": "a", "volumePath": "/a"})], {}, "unknown", "a volume claim"),
         ([{"image": "registry.example.test/other:1"}], {}, "unknown", "what its sidecars do is not known"),
         ([sidecar(args=[*sidecar()["args"], "--audit"])], {"patch_yaml": TITLE}, "unchanged", "only audits"),
+        ([sidecar(args=[*sidecar()["args"], "--sha256", 64 * "0"])], {"patch_yaml": TITLE}, "fails", "PL011"),
         ([sidecar(args=[*sidecar()["args"], "--oops"])], {"patch_yaml": TITLE}, "fails", "no flag `--oops`"),
     ],
 )
