@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from . import documents, hooks
 from .documents import CloudInit, UnreadableError
@@ -15,6 +15,9 @@ from .log import log
 from .programs import Programs
 from .status import CallError, describe, from_findings
 from .text import one_line
+
+if TYPE_CHECKING:
+    from patchlang.quoting import Names
 
 AT_ONCE = 100
 """Lines that are logged before anything else gets its turn."""
@@ -129,7 +132,7 @@ class Executables:
             raise hooks.bad_output(found, f"has {len(output)} bytes, more than the {MAX_CLOUD_INIT} that are read")
         try:
             printed = CloudInit(output)
-            losses = printed.losses()
+            losses = printed.losses(_names(found, data))
         except UnreadableError as problem:
             raise hooks.bad_output(found, str(problem)) from None
         _log_lines(log.warning, [f"what {found.hook} printed: {loss}" for loss in losses], len(losses), "warnings")
@@ -161,6 +164,16 @@ class Executables:
             _log_lines(log.error, lines, reply["count"], "errors")
             more = f" (and {reply['count'] - 1} more)" if reply["count"] > 1 else ""
             raise hooks.bad_output(found, f"is not valid by libvirt's schema: {faults[0]}{more}")
+
+
+def _names(found: Found, data: bytes) -> Names:
+    """The names that may be said of what an executable prints: those that it got, and those written in it.
+
+    Any other may be a value that it has made a name of.
+    """
+    from patchlang.quoting import Names
+
+    return Names(inputs=lambda: [documents.read_object(data), dict.fromkeys(hooks.words_in(found))])
 
 
 def _printed(found: Found, changed: bool, *results: bytes) -> Outcome:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from .status import CallError
+
+if TYPE_CHECKING:
+    from patchlang.quoting import Names
 
 MAX_VALUES = 50_000
 """Values in a VMI or in cloud-init data that the front reads; user data is one text there."""
@@ -139,13 +142,15 @@ class CloudInit:
             if member is not None or FIELDS[""].get(name) is not str:
                 self.members[name] = member
 
-    def losses(self) -> list[str]:
-        """What virt-launcher will drop without a word. Raises UnreadableError where it could not use the data."""
+    def losses(self, names: Names) -> list[str]:
+        """What virt-launcher will drop without a word, with those of its names that may be said.
+
+        Raises UnreadableError where it could not use the data.
+        """
         from patchlang.cloudinit.virtlauncher import faults
-        from patchlang.quoting import AllNames
 
         found = []
-        for fault in faults(self.members, legacy_only=False, names=AllNames()):
+        for fault in faults(self.members, legacy_only=False, names=names):
             if fault.diagnostic.is_error:
                 raise UnreadableError(f"is refused: {fault.diagnostic.message}")
             found.append(str(fault.diagnostic))

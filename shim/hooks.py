@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -25,6 +26,9 @@ PRE_CLOUD_INIT_ISO = "preCloudInitIso"
 MAX_ARGUMENT = 131_071
 """Bytes of one argument: Linux's MAX_ARG_STRLEN (32 pages) counts the closing NUL."""
 
+MAX_SCRIPT = 256 * 1024
+"""Bytes of a script in which names are looked for."""
+_WORD = re.compile(rb"[A-Za-z0-9_.-]+")
 _BINARY_MAGICS = (
     b"\x7fELF",
     b"MZ",  # PE, and .NET, by binfmt_misc
@@ -103,6 +107,16 @@ def _classify(hook: str, path: str, mode: int) -> Found:
     if not runs:
         return Found(hook, path, "not executable", f"{path} is there but not executable for user {os.geteuid()}")
     return Found(hook, path, "executable")
+
+
+def words_in(found: Found) -> list[str]:
+    """What is written in a script and could be a name; nothing of what is no script, or too long for one."""
+    try:
+        with open(found.path, "rb") as file:
+            text = file.read(MAX_SCRIPT)
+    except OSError:
+        return []
+    return [word.decode() for word in _WORD.findall(text)] if text.startswith(b"#!") else []
 
 
 def _directory(path: str) -> str:

@@ -508,8 +508,7 @@ def test_names_in_any_case_are_taken_as_go_takes_them(shim: Shim) -> None:
 
 def test_what_virt_launcher_drops_of_a_cloud_init_result_is_warned_of(shim: Shim) -> None:
     value = {**CLOUD_INIT_VALUE, **{f"Own{number}": number for number in range(500)}}
-    (shim.folder / "printed").write_text(json.dumps(value))
-    shim.executable("preCloudInitIso", f"#!/bin/sh\ncat {shim.folder}/printed\n")
+    shim.executable("preCloudInitIso", f"#!/bin/sh\ncat <<'END'\n{json.dumps(value)}\nEND\n")
     launcher = shim.start().launcher()
     assert launcher.pre_cloud_init_iso(CLOUD_INIT, VMI) == value
     warnings = [line["msg"] for line in shim.lines if line["level"] == "warning"]
@@ -517,6 +516,20 @@ def test_what_virt_launcher_drops_of_a_cloud_init_result_is_warned_of(shim: Shim
     assert "what preCloudInitIso printed: " in warnings[0]
     assert "virt-launcher knows no field `Own0` and drops it" in warnings[0]
     assert warnings[-1] == "480 more warnings are left out"
+
+
+def test_a_name_that_is_not_written_in_the_script_may_be_a_value(shim: Shim) -> None:
+    """Names that came with the input, and those of the script, are said; what the script made a name of is not."""
+    given = {**CLOUD_INIT_VALUE, "NoCloudMetaData": {"instance-id": "i", "local-hostname": "h"}, "Given": 1}
+    value = {**given, "written": 1, "hunter2": 1, "NoCloudMetaData": {"instance-id": "i", "hunter2": "x"}}
+    (shim.folder / "printed").write_text(json.dumps(value))
+    shim.executable("preCloudInitIso", f"#!/bin/sh\n# written\ncat {shim.folder}/printed\n")
+    launcher = shim.start().launcher()
+    assert launcher.pre_cloud_init_iso(json.dumps(given).encode(), VMI) == value
+    warnings = [line["msg"] for line in shim.lines if line["level"] == "warning"]
+    fields = [warning.split("`")[1] for warning in warnings]
+    assert fields == ["Given", "written", "…", "NoCloudMetaData.…"]
+    assert "hunter2" not in shim.text
 
 
 @pytest.mark.parametrize("content", ["#!/bin/sh\ncat\n", b"\x7fELF\x02"], ids=["script", "binary"])
