@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from . import rules
 from .compile import CompiledDocument, Program
@@ -22,7 +22,18 @@ from .source import SourceFile, Span, Text
 from .vmi import parse_vmi
 from .xpath.query import Query, to_cel
 
-S = TypeVar("S")
+
+class Undoable(Protocol):
+    """What a program changes."""
+
+    def mark(self) -> Any:
+        """A point to come back to."""
+
+    def undo(self, mark: Any) -> bool:
+        """Back to it; False where that is not possible, since what was done since is not to be told from the rest."""
+
+
+S = TypeVar("S", bound=Undoable)
 
 
 def patch_domain(
@@ -119,7 +130,8 @@ def _text_of_query(text: str) -> Text:
 class Run(Generic[S]):
     """One pass of a program's documents over a state that ``begin`` gives.
 
-    What a document did is undone by another beginning, with the documents before it: so nothing of it is left.
+    What a document did is undone: at once where it has changed nothing, or the state can be taken back; else by another
+    beginning, with the documents before it, so that nothing of it is left.
     """
 
     def __init__(
@@ -150,6 +162,7 @@ class Run(Generic[S]):
                 continue
             trace = new_trace(document)
             self.trace.append(trace)
+            mark = self.state.mark()
             cause = self.cause_of_failure(document, trace)
             if cause is None:
                 applied.append(document)
@@ -159,6 +172,8 @@ class Run(Generic[S]):
                 raise PatchError(cause)
             trace.state, trace.reason = State.IGNORED, cause.message
             warnings.append(left_out(cause, document.name))
+            if self.state.undo(mark):
+                continue
             del self.state  # before another one takes as much memory
             self.state = self.begin()
             for earlier in applied:

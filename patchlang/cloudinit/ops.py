@@ -33,6 +33,15 @@ class CloudInitState:
         self.budget = Budget()
         self._facts: tuple[CloudInit, dict[str, Any]] | None = None
 
+    def mark(self) -> tuple[CloudInit, int]:
+        """A point to come back to."""
+        return self.current, self.budget.kept
+
+    def undo(self, mark: tuple[CloudInit, int]) -> bool:
+        """Back to it, which is always possible."""
+        self.current, self.budget.kept = mark
+        return True
+
     def facts(self) -> dict[str, Any]:
         """CEL's ``cloudInit`` at this moment."""
         if self._facts is None or self._facts[0] is not self.current:

@@ -64,6 +64,18 @@ class DomainTree:
         self._drafts: dict[Element, str | None] = {}
         self._indentation = Indentation(root, self._changes.contents, self._drafts)
 
+    def mark(self) -> tuple[int, dict[str, str]]:
+        """A point to come back to, while nothing has been changed since."""
+        return self.budget.kept, dict(self.preferred)
+
+    def undo(self, mark: tuple[int, dict[str, str]]) -> bool:
+        """Back to it. False where something has been changed: whatever changes the domain is kept by the budget."""
+        kept, preferred = mark
+        if self.budget.kept != kept:
+            return False
+        self.preferred = preferred
+        return True
+
     # -- what edits do -------------------------------------------------------------------------------------------
 
     def set_attribute(self, element: Element, name: str, value: str) -> bool:
