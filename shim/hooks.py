@@ -26,7 +26,7 @@ PRE_CLOUD_INIT_ISO = "preCloudInitIso"
 MAX_ARGUMENT = 131_071
 """Bytes of one argument: Linux's MAX_ARG_STRLEN (32 pages) counts the closing NUL."""
 
-MAX_SCRIPT = 256 * 1024
+_LONGEST_SCRIPT = 256 * 1024
 """Bytes of a script in which names are looked for."""
 _WORD = re.compile(rb"[A-Za-z0-9_.-]+")
 _BINARY_MAGICS = (
@@ -113,7 +113,7 @@ def words_in(found: Found) -> list[str]:
     """What is written in a script and could be a name; nothing of what is no script, or too long for one."""
     try:
         with open(found.path, "rb") as file:
-            text = file.read(MAX_SCRIPT)
+            text = file.read(_LONGEST_SCRIPT)
     except OSError:
         return []
     return [word.decode() for word in _WORD.findall(text)] if text.startswith(b"#!") else []
