@@ -114,6 +114,7 @@ PLUGIN_SOCKET = Rule("PL720", "plugin-socket")
 PLUGIN_MOUNT = Rule("PL721", "plugin-mount")
 PLUGIN_CLOUD_INIT = Rule("PL722", "plugin-cloud-init")
 UNBOUND_POLICY = Rule("PL723", "unbound-policy")
+NOT_ADMITTED = Rule("PL724", "not-admitted")
 
 UNUSED_IGNORE = Rule("PL801", "unused-ignore")
 IGNORE_WITHOUT_REASON = Rule("PL802", "ignore-without-reason")

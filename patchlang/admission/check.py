@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import PurePosixPath
 
@@ -13,10 +13,11 @@ from ..document.yamltree import Scalar
 from ..manifests import arguments
 from ..manifests.arguments import DEFAULT_PATCHES, Arguments
 from ..manifests.crosscheck import Given
+from ..manifests.machines import Machine
 from ..manifests.pod import KUBEVIRTS_VOLUMES
 from ..record import record
 from ..source import Span
-from .reading import SOCKETS, Container, Mount, Plugin, Policy
+from .reading import SOCKETS, Admitting, Container, Mount, Plugin, Policy
 
 FOLDER = "/var/run/kubevirt-plugin"
 _LONGEST = 107
@@ -50,6 +51,24 @@ def check(
                 checker.is_served(plugin, socket)
     checker.folders(plugins)
     return checker.found
+
+
+def not_admitted(machines: Iterable[Machine], policies: Sequence[Admitting]) -> Iterator[Diagnostic]:
+    """Annotations that a policy beside them would refuse (PL724)."""
+    for machine in machines if policies else ():
+        if machine.annotation is None:
+            continue
+        key, value = machine.annotation
+        if not isinstance(value, Scalar):
+            continue  # which is PL702
+        for policy in policies:
+            if value.text in ("", *policy.texts):
+                continue
+            message = f"policy `{policy.name}` ({policy.span}) does not admit this text: the machine would be refused"
+            help = "copy what `patchlang manifest` printed, or print the policy anew with `--admit` of this file"
+            if value.text.strip() in [text.strip() for text in policy.texts]:
+                help = "it differs in the line break at its end alone: write it as a block, with `|`"
+            yield Diagnostic(rules.NOT_ADMITTED, message, key.span, help, Severity.WARNING)
 
 
 class _Checker:

@@ -123,6 +123,23 @@ def policy(node: Mapping) -> tuple[Policy, list[Diagnostic]]:
     return Policy(name, _named(node), tuple(containers), tuple(volumes), is_whole), found
 
 
+@record
+class Admitting:
+    """A ValidatingAdmissionPolicy as ours, by its name, and the texts of the annotation that it admits."""
+
+    name: str
+    span: Span
+    texts: tuple[str, ...]
+
+
+def admitting(node: Mapping) -> Admitting | None:
+    """Of a policy what it admits; None where it is none of ours."""
+    texts = _admitted(node)
+    return (
+        Admitting(word(node, "metadata", "name"), _named(node), tuple(one.text for _, one in texts)) if texts else None
+    )
+
+
 def texts_of(source: SourceFile) -> list[tuple[Scalar, Scalar]]:
     """The annotations of the machines of a file, and those that policies in it admit, with what names them.
 

@@ -36,6 +36,7 @@ _OF_SEVERAL_FILES = {
         rules.NO_CLOUD_INIT_VOLUME,
         rules.SEVERAL_CLOUD_INIT,
         rules.UNBOUND_POLICY,
+        rules.NOT_ADMITTED,
     )
 }
 """Findings that depend on what else is given: a comment on them may be of use, though not with these files."""
@@ -69,6 +70,7 @@ def validate_files(
         whole.plugins += outcome.plugins
         whole.policies += outcome.policies
         whole.bound += outcome.bound
+        whole.admitting += outcome.admitting
         whole.objects += outcome.objects
         whole.templates += outcome.templates
         whole.incomplete |= outcome.incomplete
@@ -76,6 +78,7 @@ def validate_files(
     whole.diagnostics += _duplicate_names(units, outcomes)
     whole.diagnostics += untested((one for outcome in outcomes for one in outcome.facts.names), whole.tested)
     _check_machines(whole)
+    whole.add(plugins.not_admitted((machine for _, machine in whole.machines), whole.admitting))
     whole.add(plugins.check(whole.plugins, whole.policies, whole.bound, whole.config_maps))
     alone = any(one.named and one.data is None for one in inputs)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import rules
 from ..admission import conditions
 from ..admission import reading as admission
-from ..admission.reading import Plugin, Policy
+from ..admission.reading import Admitting, Plugin, Policy
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..document import model
@@ -58,6 +58,7 @@ class UnitOutcome:
     plugins: list[Plugin] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
     bound: list[str] = field(default_factory=list)
+    admitting: list[Admitting] = field(default_factory=list)
     objects: list[tuple[Span, str]] = field(default_factory=list)
     templates: int = 0
     incomplete: set[str] = field(default_factory=set)
@@ -239,6 +240,9 @@ def _read_policy(document: Document, outcome: UnitOutcome) -> bool:
     if documents.word(node, "kind") == "MutatingAdmissionPolicyBinding":
         outcome.bound.append(documents.word(node, "spec", "policyName"))
         return False
+    if (admitting := admission.admitting(node)) is not None:
+        outcome.admitting.append(admitting)
+        return True
     policy, wrong = admission.policy(node)
     if documents.word(node, "kind") != "MutatingAdmissionPolicy" or not policy.concerns_us:
         return False
