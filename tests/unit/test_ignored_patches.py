@@ -7,7 +7,7 @@ import json
 import pytest
 
 from patchlang.engine import patch_cloud_init, patch_domain
-from patchlang.load import load_sources
+from patchlang.loading import load_sources
 from patchlang.source import SourceFile, Span
 
 DOMAIN = b"<domain><title>t</title><devices><disk/></devices></domain>"
