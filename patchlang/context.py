@@ -11,7 +11,8 @@ from .document import model
 from .record import record
 
 if TYPE_CHECKING:
-    from .cel.compiled import Compiled, Names
+    from .cel.compiled import Compiled
+    from .cel.library import Names
 
 
 T = TypeVar("T")
@@ -81,7 +82,7 @@ class Context:
 
     def names(self, *, item: bool = False, node: bool = False, xpath: bool = False, cloud_init: bool = False) -> Names:
         """What an expression may use."""
-        from .cel.compiled import Names
+        from .cel.library import Names
 
         return Names(tuple(self.variables), item, node, xpath, cloud_init, self.facts)
 

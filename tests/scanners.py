@@ -14,7 +14,8 @@ from lxml import etree
 from patchlang import extract, strictjson
 from patchlang.admission import literals
 from patchlang.cel import syntax, template
-from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cel.compiled import compile_expression
+from patchlang.cel.library import Names
 from patchlang.cloudinit import (
     base64gzip,
     jinja,
@@ -406,6 +407,8 @@ SCANNERS = (
             "patchlang/cel/protowire.py",
             "patchlang/cel/tree.py",
             "patchlang/cel/compiled.py",
+            "patchlang/cel/library.py",
+            "patchlang/cel/refusals.py",
             "patchlang/cel/messages.py",
         ],
         whole(_expression),

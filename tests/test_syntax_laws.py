@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from patchlang.cel import syntax as cel_syntax
-from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cel.compiled import compile_expression
+from patchlang.cel.library import Names
 from patchlang.cel.template import ComputedPiece, pieces
 from patchlang.diagnostics import PatchError
 from patchlang.document import yamltree

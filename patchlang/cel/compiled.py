@@ -1,8 +1,6 @@
 """CEL: compiled once against the names an expression may use, evaluated against a run's values.
 
-This module imports ``cel_expr_python`` and is itself imported only when a document has an expression. The library is
-the C++ CEL with its ``strings``, ``math``, ``optional``, ``bindings`` and ``lists`` extensions; our own functions
-are in :mod:`patchlang.cel.functions`.
+Imported only where a document has an expression.
 """
 
 from __future__ import annotations
@@ -10,76 +8,32 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
-
-from cel_expr_python import cel
 
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError, Rule, did_you_mean, fail
 from ..patterns import pattern
-from ..record import record, replace
+from ..record import replace
 from ..run_scope import Bindings, without_value
-from ..source import Span, Text
+from ..source import Text
 from ..values import ABSENT, TooBigError, check_size
 from .evaluation import evaluating
-from .functions import BEHIND, FUNCTIONS, SIGNATURES
-from .messages import BEHIND_NAME, GUESSED_TYPE, LOCATED, OF_TYPES, OVER_MAP, TOO_DEEP, explain, explain_static, quiet
+from .library import MAX_OPENED_TWICE, MAX_SOURCE, TYPES, Names, environment, evaluator, parse
+from .messages import GUESSED_TYPE, OF_TYPES, explain
 from .opening import Opening
-from .syntax import MEMBERS, Chain, Insertion, chains, guard, multiplies, opened_twice, original_offset, tokens
+from .syntax import MEMBERS, Chain, Insertion, chains, guard, multiplies, opened_twice, original_offset
 
 if TYPE_CHECKING:
+    from cel_expr_python import cel
+
     from .causes import Cause
 
-MAX_SOURCE = 4096
-MAX_OPENED_TWICE = 8
 EXPRESSION = 1024
 """The memory of a compiled expression, by and large, and of each byte of it as the library writes it."""
 WRITTEN = 13
 
-_EXTENSIONS = cel.NewEnvConfigFromYaml(
-    "extensions: [{name: optional}, {name: strings}, {name: math}, {name: bindings}, {name: lists}]"
-)
-_TYPES: dict[str, cel.Type] = {
-    "bool": cel.Type.BOOL,
-    "double": cel.Type.DOUBLE,
-    "dyn": cel.Type.DYN,
-    "int": cel.Type.INT,
-    "list": cel.Type.List(cel.Type.DYN),
-    "map": cel.Type.Map(cel.Type.DYN, cel.Type.DYN),
-    "null_type": cel.Type.NULL,
-    "string": cel.Type.STRING,
-    "uint": cel.Type.UINT,
-}
 # where these mix a value of unknown type with another, CEL takes the type of the other
 _GUESSED = pattern(r"\?|\boptional\b|\borValue\b")
-_FACTS = cel.Type.Map(cel.Type.STRING, cel.Type.Map(cel.Type.STRING, cel.Type.STRING))
-_JSON_OBJECT = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-_WHERE = {
-    "item": "`item` and `index` are bound by `forEach`, and this edit has none",
-    "index": "`item` and `index` are bound by `forEach`, and this edit has none",
-    "node": "`node` is there only in values that belong to a matched node of the domain",
-    "cloudInit": "`cloudInit` is there only in cloud-init edits, and in the `when` and `variables` of a patch without "
-    "domain edits",
-    "xpath": "`xpath` is there only in domain edits, and in the `when` and `variables` of a patch without cloud-init "
-    "edits",
-}
-
-
-@record
-class Names:
-    """What an expression may use besides ``vmi``.
-
-    ``variables`` are name and type, the type as CEL calls it; ``facts`` are ``env.NAME`` and ``files.NAME``.
-    """
-
-    variables: tuple[tuple[str, str], ...] = ()
-    item: bool = False
-    node: bool = False
-    xpath: bool = False
-    cloud_init: bool = False
-    facts: tuple[str, ...] = ()
 
 
 class Compiled:
@@ -227,7 +181,7 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
         raise fail(rules.BAD_EXPRESSION, message, source.span(at), "put a part of the expression into a variable")
     inputs = tuple(_inputs(source, names))
     used = {name.removeprefix("variables.") for name in inputs if name.startswith("variables.")}
-    env = _environment(replace(names, variables=tuple(known for known in names.variables if known[0] in used)))
+    env = environment(replace(names, variables=tuple(known for known in names.variables if known[0] in used)))
     text, insertions = guard(source.text)
     try:
         program = env.compile(text)
@@ -237,7 +191,9 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
         if opened is None:
             if (parsed := parse(source.text)) is not None:
                 _check_optionals(source, parsed, source.text, optional=optional)
-            raise _static_error(source, text, insertions, str(e), names) from None
+            from .refusals import static_error
+
+            raise static_error(source, text, insertions, str(e), names) from None
         program, text, insertions = opened, again, insertions_again
     serialized = program.serialize()
     if _MAKES_OPTIONALS in serialized and any(use in serialized for use in _USES_OPTIONALS):
@@ -257,7 +213,7 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
             source.span(),
             "add `.orValue(...)` to say what to take where there is no value",
         )
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise fail(
             rules.BAD_EXPRESSION,
             f"the result is of CEL's type `{kind}`, which has no place here",
@@ -271,9 +227,9 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
     if kind == "null_type" or _GUESSED.search(source.text):
         kind = "dyn"
     try:
-        program = _evaluator().deserialize(serialized)
+        program = evaluator().deserialize(serialized)
     except RuntimeError:
-        raise _too_deep(source, _WRITTEN_OUT) from None
+        raise _too_deep(source) from None
     compiled = Compiled(source, program, inputs, kind, serialized)
     if optional and kind == "dyn" and _MAKES_OPTIONALS in serialized:
         compiled.open_optional(names)
@@ -292,17 +248,6 @@ _MAKES_OPTIONALS = b"optional"
 _USES_OPTIONALS = (b"_==_", b"_!=_", b"flatten", b"keys", b"xpath")
 
 
-def parse(text: str) -> bytes | None:
-    """CEL's tree of an expression, not checked, for :func:`.checked_expr.read`; None where CEL does not take it."""
-    if len(text) > MAX_SOURCE or opened_twice(text, MAX_OPENED_TWICE) is not None:
-        return None
-    try:
-        parsed: bytes = _evaluator().compile(text, disable_check=True).serialize()
-    except (RuntimeError, UnicodeError):
-        return None
-    return parsed
-
-
 def _check_optionals(
     source: Text, serialized: bytes, text: str, insertions: tuple[Insertion, ...] = (), *, optional: bool
 ) -> None:
@@ -313,7 +258,7 @@ def _check_optionals(
     try:
         found = astray(read(serialized), text, optional=optional)
     except UnreadableError:
-        raise _too_deep(source, _WRITTEN_OUT) from None
+        raise _too_deep(source) from None
     for at, message in (
         (found.compared, "an optional is compared with a value, which is never equal"),
         (found.handed_over, "an optional may get into `flatten`, `keys` or `xpath`, which take plain values"),
@@ -321,29 +266,6 @@ def _check_optionals(
         if at is not None:
             span = source.span(original_offset(at, insertions))
             raise fail(rules.BAD_EXPRESSION, message, span, "end it with `.orValue(...)`")
-
-
-@cache
-def _evaluator() -> cel.Env:
-    """What runs all expressions: an environment that has compiled one holds more memory than ten expressions."""
-    return _environment(Names(item=True, node=True, xpath=True, cloud_init=True, facts=("env.any",)))
-
-
-@lru_cache(maxsize=8)
-def _environment(names: Names) -> cel.Env:
-    declared: dict[str, cel.Type] = {"vmi": _JSON_OBJECT}
-    declared |= {f"variables.{name}": _TYPES[kind] for name, kind in names.variables}
-    if names.item:
-        declared |= {"item": cel.Type.DYN, "index": cel.Type.INT}
-    if names.node:
-        declared["node"] = _JSON_OBJECT
-    if names.cloud_init:
-        declared["cloudInit"] = _JSON_OBJECT
-    if names.facts:
-        declared["facts"] = _FACTS
-    functions = [f for name, f in FUNCTIONS.items() if name != "xpath" or names.xpath]
-    functions += BEHIND
-    return cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
 
 
 def _inputs(source: Text, names: Names) -> Iterator[str]:
@@ -391,6 +313,12 @@ def _only(whole: dict[str, Any], members: frozenset[tuple[str, ...]]) -> dict[st
     return part
 
 
+def _too_deep(source: Text) -> PatchError:
+    from .refusals import too_deep
+
+    return too_deep(source, "too deep: CEL writes a macro such as `map` out as several levels")
+
+
 def _check_fact(source: Text, chain: Chain, declared: tuple[str, ...]) -> None:
     """Raises PatchError (PL206) for what is no fact that the patch declares."""
     name = ".".join(token.text for token in chain.names[1:3])
@@ -429,73 +357,3 @@ def _check_members(source: Text, chain: Chain) -> None:
                 did_you_mean(member.text, known, "there are"),
             )
         path = f"{path}.{member.text}"
-
-
-def _static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
-    found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
-    if not found and TOO_DEEP.search(raw):
-        return _too_deep(source, "deeper than 32 levels; each operator in a row is one")
-    if not found:
-        return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
-    over_map = [f for f in found if OVER_MAP.search(f[2])]
-    undeclared = [f for f in found if f[2].startswith("undeclared reference")]
-    line, column, message = (over_map or undeclared or found)[0]
-    message = BEHIND_NAME.sub("", message)
-    guarded = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
-    offset = max(0, min(original_offset(guarded, insertions), len(source.text)))
-    span = source.span(offset, min(offset + 1, len(source.text)))
-    if unknown := re.match(r"undeclared reference to '([^']*)'", message):
-        return _unknown_name(source, unknown[1], offset, names)
-    words, help = explain_static(message, source.text, offset)
-    return fail(rules.BAD_EXPRESSION, words, span, help)
-
-
-_WRITTEN_OUT = "too deep: CEL writes a macro such as `map` out as several levels"
-
-
-def _too_deep(source: Text, how: str) -> PatchError:
-    return fail(
-        rules.BAD_EXPRESSION, f"the expression is nested {how}", source.span(), "put a part of it into a variable"
-    )
-
-
-def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchError:
-    span = _span_of_name(source, name, offset)
-    root, _, member = name.partition(".")
-    if root == "variables" and member:
-        known = [n for n, _ in names.variables]
-        message = f"there is no variable `{member}` here"
-        return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
-    if root in _WHERE:
-        return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
-    known = [n for n, _ in names.variables]
-    if root == "variables":
-        listed = ", ".join(f"`variables.{n}`" for n in known) or "none"
-        return fail(rules.UNKNOWN_NAME, "`variables` alone is no value", span, f"there are: {listed}")
-    if root in known:
-        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
-    if source.text[: span.start - source.span().start].rstrip().endswith("."):
-        from .words import method_help
-
-        return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
-    before = re.search(r"(?<![\w./-])[\w./-]*\Z", source.text[: offset + len(root)])
-    of_map = before and re.search(r"(?:annotations|labels)\.(.*)", before[0])
-    if of_map and not {"-", "/"}.isdisjoint(of_map[1]):
-        help = "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"
-        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, help)
-    roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
-    from .words import NAMESPACES, function_help, namespace_help
-
-    start = max(0, source.text.rfind(root, 0, offset + len(root) + 1))
-    following = [token.text for token in islice(tokens(source.text, start), 3)]
-    if root in NAMESPACES and following[:2] == [root, "."]:
-        help = namespace_help(root, following[-1])
-        return fail(rules.UNKNOWN_NAME, f"`{root}` has no function `{following[-1]}`", span, help)
-    return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, function_help(root, roots))
-
-
-def _span_of_name(source: Text, name: str, offset: int) -> Span:
-    """CEL points at the dot or the parenthesis behind a name; this is the name."""
-    last = name.rsplit(".", 1)[-1] if name.startswith("variables.") else name.split(".")[0]
-    start = source.text.rfind(last, 0, offset + len(last) + 1)
-    return source.span(start, start + len(last)) if start >= 0 else source.span(offset, offset + 1)

@@ -185,7 +185,7 @@ def xpaths(patch: model.Patch) -> Iterator[tuple[Text, Expr, model.Edit | None]]
 @lru_cache(maxsize=4096)
 def cel(text: str) -> cel_tree.Node | None:
     """CEL's own tree of an expression, not checked; None where CEL does not take it."""
-    from ..cel.compiled import parse  # which loads CEL
+    from ..cel.library import parse  # which loads CEL
 
     try:
         return read(found) if (found := parse(text)) is not None else None

@@ -11,12 +11,13 @@ import yaml
 from docblocks import DOCUMENTS, Block, base_of, blocks, codes, head, rows, source
 
 from patchlang import engine
-from patchlang.cel import compiled as cel_compiled
+from patchlang.cel.compiled import compile_expression
+from patchlang.cel.library import Names
 from patchlang.diagnostics import PatchError
 from patchlang.domain.ops import facts_of
 from patchlang.domain.tree import parse
 from patchlang.loading import load_sources
-from patchlang.quoting import Names
+from patchlang.quoting import Names as Quotable
 from patchlang.run_scope import Scope
 from patchlang.source import SourceFile, Span, Text
 from patchlang.xpath.query import Match
@@ -33,8 +34,8 @@ class Values:
     path: str | None
 
     @property
-    def names(self) -> cel_compiled.Names:
-        return cel_compiled.Names(tuple((name, "dyn") for name in self.variables), True, self.path is not None, True)
+    def names(self) -> Names:
+        return Names(tuple((name, "dyn") for name in self.variables), True, self.path is not None, True)
 
     def scope(self) -> Scope:
         """What the engine makes of them, at the node of ``path``."""
@@ -42,7 +43,7 @@ class Values:
         compiled, _ = load_sources([source(f"variables:\n{variables}domain:\n  - {{op: test, path: /domain}}\n")])
         assert compiled is not None
         tree = parse(self.domain)
-        scope = engine._domain_scope(self.vmi, Names(), tree, compiled.documents[0])
+        scope = engine._domain_scope(self.vmi, Quotable(), tree, compiled.documents[0])
         scope.variables, scope.loop = dict(self.variables), dict(self.loop)
         if self.path is not None:
             found = tree.root.xpath(self.path)[0]
@@ -98,4 +99,4 @@ def evaluate(head: str, text: str, values: Values) -> Any:
     scope = values.scope()
     if head == "XPath":
         return scope.xpath(text, {})
-    return cel_compiled.compile_expression(located(text), values.names).evaluate(scope)
+    return compile_expression(located(text), values.names).evaluate(scope)

@@ -58,6 +58,7 @@ DOMAIN_ONLY = {
     "cel_expr_python",
     "jsonpatch",
     "patchlang.cel.compiled",
+    "patchlang.cel.library",
     "patchlang.cloudinit",
     "patchlang.rng",
 }

@@ -12,7 +12,8 @@ from typing import Any
 from lxml import etree
 
 from patchlang.budget import Budget
-from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cel.compiled import compile_expression
+from patchlang.cel.library import Names
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.source import SourceFile, Span, Text

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchlang.cel import regex
-from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cel.compiled import compile_expression
 from patchlang.cel.evaluation import MAX_ENTRIES, MAX_SEARCHED, Evaluation, evaluating, now
+from patchlang.cel.library import Names
 from patchlang.diagnostics import PatchError
 from patchlang.run_scope import Scope
 

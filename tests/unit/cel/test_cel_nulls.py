@@ -9,7 +9,8 @@ from fuzz.targets import expressions as fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang.cel.compiled import Names, compile_expression
+from patchlang.cel.compiled import compile_expression
+from patchlang.cel.library import Names
 from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.run_scope import Scope
 

@@ -15,9 +15,10 @@ from fuzz.targets import expressions as fuzz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchlang.cel import compiled as cel_compiled
+from patchlang.cel import library
 from patchlang.cel import syntax as cel_syntax
 from patchlang.cel.checked_expr import MAX_DEPTH, UnreadableError, read
+from patchlang.cel.compiled import compile_expression
 from patchlang.cel.protowire import Message, WireError
 from patchlang.cel.tree import Call, Comprehension, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select, walk
 from patchlang.cel.unparse import write
@@ -26,7 +27,7 @@ from patchlang.diagnostics import PatchError
 
 def tree(text: str) -> Node:
     """The tree of an expression that CEL takes."""
-    parsed = cel_compiled.parse(text)
+    parsed = library.parse(text)
     assert parsed is not None, text
     return read(parsed)
 
@@ -96,15 +97,15 @@ def test_what_is_not_the_same(one: str, other: str) -> None:
 
 
 def test_an_operand_that_cel_writes_twice_is_read_once() -> None:
-    text = "x" + ".optMap(y, y)" * cel_compiled.MAX_OPENED_TWICE
-    assert len(list(walk(tree(text)))) == 2 * cel_compiled.MAX_OPENED_TWICE + 1
-    assert cel_compiled.parse(text + ".optMap(y, y)") is None
+    text = "x" + ".optMap(y, y)" * library.MAX_OPENED_TWICE
+    assert len(list(walk(tree(text)))) == 2 * library.MAX_OPENED_TWICE + 1
+    assert library.parse(text + ".optMap(y, y)") is None
 
 
 def refusal(text: str) -> str | None:
     """Why an expression is not compiled."""
     try:
-        cel_compiled.compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
+        compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
     except PatchError as e:
         return e.diagnostic.message
     return None
@@ -124,7 +125,7 @@ SEEDS = st.integers(0, 2**64)
 @given(SEEDS)
 def test_every_expression_is_read_and_its_places_are_those_of_its_text(seed: int) -> None:
     text = made(seed)
-    parsed = cel_compiled.parse(text)
+    parsed = library.parse(text)
     if parsed is None:
         return
     starts = {token.start: token for token in cel_syntax.tokens(text)}
@@ -142,7 +143,7 @@ def test_every_expression_is_read_and_its_places_are_those_of_its_text(seed: int
 @given(SEEDS)
 def test_a_checked_tree_says_what_one_says_that_is_not_checked(seed: int) -> None:
     text = made(seed)
-    environment = cel_compiled._environment(fuzz._NAMES_OF_CEL)
+    environment = library.environment(fuzz._NAMES_OF_CEL)
     try:
         checked = environment.compile(text).serialize()
     except (RuntimeError, UnicodeError):
@@ -153,9 +154,9 @@ def test_a_checked_tree_says_what_one_says_that_is_not_checked(seed: int) -> Non
 @given(SEEDS)
 def test_what_is_written_is_read_as_the_same(seed: int) -> None:
     text = made(seed)
-    if (parsed := cel_compiled.parse(text)) is not None:
+    if (parsed := library.parse(text)) is not None:
         node = read(parsed)
-        written = cel_compiled.parse(write(node))
+        written = library.parse(write(node))
         # parentheses that CEL had no need of are not written, but its levels are counted in the text
         assert written is None or read(written) == node
         assert written is not None or len(text) > 200
@@ -169,8 +170,8 @@ def messages() -> tuple[bytes, ...]:
         "a.exists(b, has(b.c) && b.d == null)",
         "-1 in [2u, r'x']",
     ]
-    found = [parsed for text in texts if (parsed := cel_compiled.parse(text)) is not None]
-    checked = cel_compiled._environment(fuzz._NAMES_OF_CEL).compile("item.?a.optMap(x, x).orValue(vmi.spec)")
+    found = [parsed for text in texts if (parsed := library.parse(text)) is not None]
+    checked = library.environment(fuzz._NAMES_OF_CEL).compile("item.?a.optMap(x, x).orValue(vmi.spec)")
     return (*found, checked.serialize())
 
 
@@ -272,7 +273,7 @@ COMPARED, HANDED = "an optional is compared with a value", "an optional may get 
 )
 def test_optionals_that_go_astray(text: str, said: str, at: str) -> None:
     with pytest.raises(PatchError) as caught:
-        cel_compiled.compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
+        compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
     diagnostic = caught.value.diagnostic
     assert said in diagnostic.message
     assert diagnostic.span is not None
@@ -308,7 +309,7 @@ def test_optionals_that_end_well(text: str) -> None:
 @pytest.mark.parametrize("text", ["{'a': [1].first()}", "[[1].last()]", "{'a': vmi.metadata.?name}"])
 def test_an_optional_inside_of_a_result_is_an_error(text: str) -> None:
     """The library's own conversion of one ends the process."""
-    compiled = cel_compiled.compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
+    compiled = compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
     with pytest.raises(PatchError, match="the result is an optional"):
         compiled.evaluate(fuzz._Bindings())
 
@@ -322,7 +323,7 @@ def test_a_patch_that_makes_no_optionals_is_loaded_without_its_trees() -> None:
         "[m for m in sys.modules if m in ('patchlang.lint', 'patchlang.grammar')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    names = ("compiled", "evaluation", "functions", "messages", "opening", "regex", "syntax", "template", "texts")
+    names = "compiled evaluation functions library messages opening regex syntax template texts".split()
     loaded = [f"patchlang.cel.{name}" for name in names]
     assert run.stdout == f"True {loaded} []\n"
 

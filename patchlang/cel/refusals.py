@@ -1,0 +1,94 @@
+"""Why an expression is refused: the library's words of it as ours, with what to write instead."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from .. import rules
+from ..diagnostics import PatchError, did_you_mean, fail
+from ..source import Span, Text
+from .functions import SIGNATURES
+from .messages import BEHIND_NAME, LOCATED, OVER_MAP, TOO_DEEP, explain_static, quiet
+from .syntax import Insertion, original_offset, tokens
+
+if TYPE_CHECKING:
+    from .library import Names
+
+_WHERE = {
+    "item": "`item` and `index` are bound by `forEach`, and this edit has none",
+    "index": "`item` and `index` are bound by `forEach`, and this edit has none",
+    "node": "`node` is there only in values that belong to a matched node of the domain",
+    "cloudInit": "`cloudInit` is there only in cloud-init edits, and in the `when` and `variables` of a patch without "
+    "domain edits",
+    "xpath": "`xpath` is there only in domain edits, and in the `when` and `variables` of a patch without cloud-init "
+    "edits",
+}
+
+
+def static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
+    found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
+    if not found and TOO_DEEP.search(raw):
+        return too_deep(source, "deeper than 32 levels; each operator in a row is one")
+    if not found:
+        return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
+    over_map = [f for f in found if OVER_MAP.search(f[2])]
+    undeclared = [f for f in found if f[2].startswith("undeclared reference")]
+    line, column, message = (over_map or undeclared or found)[0]
+    message = BEHIND_NAME.sub("", message)
+    guarded = sum(len(part) + 1 for part in text.split("\n")[: line - 1]) + column - 1
+    offset = max(0, min(original_offset(guarded, insertions), len(source.text)))
+    span = source.span(offset, min(offset + 1, len(source.text)))
+    if unknown := re.match(r"undeclared reference to '([^']*)'", message):
+        return _unknown_name(source, unknown[1], offset, names)
+    words, help = explain_static(message, source.text, offset)
+    return fail(rules.BAD_EXPRESSION, words, span, help)
+
+
+def too_deep(source: Text, how: str) -> PatchError:
+    return fail(
+        rules.BAD_EXPRESSION, f"the expression is nested {how}", source.span(), "put a part of it into a variable"
+    )
+
+
+def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchError:
+    span = _span_of_name(source, name, offset)
+    root, _, member = name.partition(".")
+    if root == "variables" and member:
+        known = [n for n, _ in names.variables]
+        message = f"there is no variable `{member}` here"
+        return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
+    if root in _WHERE:
+        return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
+    known = [n for n, _ in names.variables]
+    if root == "variables":
+        listed = ", ".join(f"`variables.{n}`" for n in known) or "none"
+        return fail(rules.UNKNOWN_NAME, "`variables` alone is no value", span, f"there are: {listed}")
+    if root in known:
+        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
+    if source.text[: span.start - source.span().start].rstrip().endswith("."):
+        from .words import method_help
+
+        return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
+    before = re.search(r"(?<![\w./-])[\w./-]*\Z", source.text[: offset + len(root)])
+    of_map = before and re.search(r"(?:annotations|labels)\.(.*)", before[0])
+    if of_map and not {"-", "/"}.isdisjoint(of_map[1]):
+        help = "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"
+        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, help)
+    roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
+    from .words import NAMESPACES, function_help, namespace_help
+
+    start = max(0, source.text.rfind(root, 0, offset + len(root) + 1))
+    following = [token.text for token in islice(tokens(source.text, start), 3)]
+    if root in NAMESPACES and following[:2] == [root, "."]:
+        help = namespace_help(root, following[-1])
+        return fail(rules.UNKNOWN_NAME, f"`{root}` has no function `{following[-1]}`", span, help)
+    return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, function_help(root, roots))
+
+
+def _span_of_name(source: Text, name: str, offset: int) -> Span:
+    """CEL points at the dot or the parenthesis behind a name; this is the name."""
+    last = name.rsplit(".", 1)[-1] if name.startswith("variables.") else name.split(".")[0]
+    start = source.text.rfind(last, 0, offset + len(last) + 1)
+    return source.span(start, start + len(last)) if start >= 0 else source.span(offset, offset + 1)
