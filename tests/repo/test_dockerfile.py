@@ -28,6 +28,7 @@ def test_the_image_is_what_kubevirt_runs() -> None:
     environment = "\n".join(lines[lines.index("FROM scratch") :])
     assert "MALLOC_ARENA_MAX=1" in environment
     assert "MALLOC_MMAP_THRESHOLD_=131072" in environment
+    assert "GLIBC_TUNABLES=glibc.malloc.tcache_count=0" in environment
     assert "PYTHONDONTWRITEBYTECODE=1" in environment
 
 

@@ -18,7 +18,11 @@ from virtlauncher import VirtLauncher
 ROOT = Path(__file__).resolve().parents[2]
 END_SECONDS = 20.0
 CONTAINER = "hook-sidecar-0"
-IMAGE = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
+IMAGE = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
+}
 """What the image's environment says of memory."""
 
 
