@@ -39,9 +39,9 @@ table whose head starts with ``expression`` (CEL) or ``XPath`` holds an expressi
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
+import pkgutil
 import re
 import textwrap
 from collections.abc import Callable, Iterator
@@ -241,11 +241,9 @@ def first_codes(table: Block, column: int = 0) -> list[str]:
 
 def constant(name: str) -> float:
     """``package.module.CONSTANT`` or ``package.module.Class.default``."""
-    package, module, *rest = name.split(".")
-    value: Any = importlib.import_module(f"{package}.{module}")
-    for part in rest:
-        value = getattr(value() if isinstance(value, type) else value, part)
-    return float(value)
+    holder, _, last = name.rpartition(".")
+    found = pkgutil.resolve_name(holder)  # imports the modules in it
+    return float(getattr(found() if isinstance(found, type) else found, last))
 
 
 def number(cell: str) -> float:
