@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from ..record import record
 
@@ -67,7 +67,7 @@ class Index:
 
     version: str
     prefixes: Mapping[str, str]
-    types: tuple[Type, ...]
+    types: Sequence[Type]
 
 
 @cache
@@ -97,19 +97,45 @@ def load(version: str) -> Index:
         for found in read["values"]
     ]
 
-    def values(number: int | None) -> Values:
-        return None if number is None else lists[number]
+    prefixes = {uri: prefix for prefix, uri in read["namespaces"].items()}
+    return Index(read["libvirt"], prefixes, _Types(read["types"], lists))
 
-    types = tuple(
-        Type(
+
+class _Types(Sequence[Type]):
+    """Types, each made when it is asked for: a patch has to do with a few."""
+
+    def __init__(self, written: list[dict[str, Any]], lists: list[Texts]) -> None:
+        self.written = written
+        self.lists = lists
+        self.made: list[Type | None] = [None] * len(written)
+
+    def __len__(self) -> int:
+        return len(self.made)
+
+    @overload
+    def __getitem__(self, at: int) -> Type: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Type]: ...
+
+    def __getitem__(self, at: int | slice) -> Type | Sequence[Type]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        made = self.made[at]
+        if made is None:
+            made = self.made[at] = self.type(self.written[at])
+        return made
+
+    def type(self, one: dict[str, Any]) -> Type:
+        return Type(
             one.get("elements", {}),
-            {name: values(number) for name, number in one.get("attributes", {}).items()},
-            values(one["text"]) if "text" in one else NOTHING,
+            {name: self.values(number) for name, number in one.get("attributes", {}).items()},
+            self.values(one["text"]) if "text" in one else NOTHING,
             one.get("open", False),
         )
-        for one in read["types"]
-    )
-    return Index(read["libvirt"], {uri: prefix for prefix, uri in read["namespaces"].items()}, types)
+
+    def values(self, number: int | None) -> Values:
+        return None if number is None else self.lists[number]
 
 
 def _text(name: str) -> str:

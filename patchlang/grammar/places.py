@@ -153,7 +153,7 @@ class Unfolding:
         if place.kind in ("document", "element"):
             for name, number in place.type.elements.items():
                 found[name] = Place("element", name, place, self.index.types[number], self)
-            for name in extras().get(place.path, ()):
+            for name in extras(place.path):
                 if not name.startswith("@"):
                     found.setdefault(name, Place("element", name, place, _LEAF, self))
         return found
@@ -163,7 +163,7 @@ class Unfolding:
         if place.kind == "element":
             for name, values in place.type.attributes.items():
                 found[name] = Place("attribute", name, place, Type({}, {}, values, False), self)
-            for name in extras().get(place.path, ()):
+            for name in extras(place.path):
                 if name.startswith("@"):
                     found.setdefault(name[1:], Place("attribute", name[1:], place, _LEAF, self))
         return found

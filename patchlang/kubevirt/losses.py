@@ -40,7 +40,7 @@ class StructPlace(NamedTuple):
 
 # None: nobody can tell where; empty: nowhere that is known
 StructPlaces = Sequence[StructPlace] | None
-_LEAF = Struct(text=True)
+_LEAF = Struct(["#text"])
 _OF_A_RESULT = 3
 """What a place that a path leads to takes, beside one that is looked at."""
 
@@ -56,7 +56,7 @@ class _Reader:
     def __init__(self, patch: model.Patch, edit: model.DomainEdit, domain: Struct, effort: Effort) -> None:
         self.patch = patch
         self.edit = edit
-        self.document: StructPlaces = [StructPlace("", Struct(children={"domain": domain}))]
+        self.document: StructPlaces = [StructPlace("", Struct(["domain"], lambda _kind: domain))]
         self.found: list[Lost] = []
         self.effort = effort
         self._namespaces = namespaces(patch)

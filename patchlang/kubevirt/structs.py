@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Mapping
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..domain.qemuargs import QEMU_NAMESPACE
-from ..record import field, record
 
 _HERE = Path(__file__).parent
 
@@ -17,13 +16,25 @@ _HERE = Path(__file__).parent
 Element: TypeAlias = Any
 
 
-@record(frozen=False, eq=False)
 class Struct:
-    """What is known of an element: its attributes, its children, whether it holds text."""
+    """What is known of an element: its attributes, its children, whether it holds text.
 
-    attributes: set[str] = field(default_factory=set)
-    children: dict[str, Struct] = field(default_factory=dict)
-    text: bool = False
+    ``names`` are as ``structs.json`` has them; ``of`` gives the struct of a child by its kind. Few are ever asked for.
+    """
+
+    def __init__(self, names: Collection[str] = (), of: Callable[[str], Struct] | None = None) -> None:
+        self._names = names
+        self._of = of
+        self.text = "#text" in names
+
+    @cached_property
+    def attributes(self) -> frozenset[str]:
+        return frozenset(name[1:] for name in self._names if name.startswith("@"))
+
+    @cached_property
+    def children(self) -> Mapping[str, Struct]:
+        own = sorted(name.partition(" ") for name in self._names if not name.startswith(("@", "#")))
+        return {child: self._of(kind) for child, _, kind in own} if self._of is not None else {}
 
 
 @cache
@@ -35,30 +46,25 @@ def releases() -> tuple[str, ...]:
 @cache
 def domain(release: str) -> Struct:
     """The struct of ``/domain`` in one of :func:`releases`."""
-    known: set[tuple[str, str]] = set()
-    for each, changes in _read()["releases"].items():
-        known |= {(kind, name) for kind, names in changes.get("new", {}).items() for name in names}
-        known -= {(kind, name) for kind, names in changes.get("gone", {}).items() for name in names}
-        if each == release:
-            break
-    return _structs(known)[_read()["root"]]
-
-
-def _structs(known: set[tuple[str, str]]) -> Mapping[str, Struct]:
-    found = {"text": Struct(text=True)}
+    found = {"text": Struct(["#text"])}
 
     def struct(kind: str) -> Struct:
-        return found.setdefault(kind, Struct())
+        if kind not in found:
+            found[kind] = Struct(_names(release, kind), struct)
+        return found[kind]
 
-    for kind, name in known:
-        if name == "#text":
-            struct(kind).text = True
-        elif name.startswith("@"):
-            struct(kind).attributes.add(name[1:])
-        else:
-            child, _, of = name.partition(" ")
-            struct(kind).children[child] = struct(of)
-    return found
+    return struct(_read()["root"])
+
+
+def _names(release: str, kind: str) -> set[str]:
+    """All that is known of a kind of struct."""
+    names: set[str] = set()
+    for each, changes in _read()["releases"].items():
+        names.update(changes.get("new", {}).get(kind, ()))
+        names.difference_update(changes.get("gone", {}).get(kind, ()))
+        if each == release:
+            break
+    return names
 
 
 @cache

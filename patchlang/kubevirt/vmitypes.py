@@ -8,7 +8,7 @@ fields, ``[T]`` for a list, ``{T}`` for a map (of ``none``: an empty one), ``?T`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,39 +45,60 @@ VmiTypes = Mapping[str, Mapping[str, VmiField]]
 @cache
 def types(release: str | None) -> VmiTypes:
     """The types with fields of a release; for None what any release has, where they differ of no known type."""
-    if release is not None:
-        return _of_release(release)
-    found: dict[str, dict[str, VmiField]] = {}
-    every = [_of_release(one) for one in _read()["releases"]]
-    for known in every:
-        for name, fields in known.items():
-            merged = found.setdefault(name, {})
-            for field, one in fields.items():
-                other = merged.setdefault(field, one)
-                if one is not other:
-                    merged[field] = _field(one.type if one.type == other.type else ANY, one.always and other.always)
+    return _Types(release)
+
+
+class _Types(Mapping[str, Mapping[str, VmiField]]):
+    """Types, each made when it is asked for: an expression names a few."""
+
+    def __init__(self, release: str | None) -> None:
+        self.release = release
+        self.made: dict[str, Mapping[str, VmiField]] = {}
+
+    def __getitem__(self, name: str) -> Mapping[str, VmiField]:
+        if name not in self.made:
+            self.made[name] = _made(name) if self.release is None else _of_release(self.release, name)
+        if not self.made[name]:
+            raise KeyError(name)
+        return self.made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        named = (name for changes in _read()["releases"].values() for name in changes.get("new", {}))
+        return (name for name in dict.fromkeys(named) if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _made(name: str) -> Mapping[str, VmiField]:
+    """A type as it is in any release."""
+    found: dict[str, VmiField] = {}
+    every = [fields for one in releases() if (fields := _of_release(one, name))]
+    for fields in every:
+        for field, one in fields.items():
+            other = found.setdefault(field, one)
+            if one is not other:
+                found[field] = _field(one.type if one.type == other.type else ANY, one.always and other.always)
     return {
-        name: {
-            field: one if all(field in known[name] for known in every if name in known) else _field(one.type, False)
-            for field, one in fields.items()
-        }
-        for name, fields in found.items()
+        field: one if all(field in fields for fields in every) else _field(one.type, False)
+        for field, one in found.items()
     }
 
 
 @cache
-def _of_release(release: str) -> VmiTypes:
-    facts: set[tuple[str, str]] = set()
+def _of_release(release: str, name: str) -> Mapping[str, VmiField]:
+    """The fields of a type; none where the release does not have it."""
+    facts: set[str] = set()
     for each, changes in _read()["releases"].items():
-        facts |= {(name, fact) for name, facts_of in changes.get("new", {}).items() for fact in facts_of}
-        facts -= {(name, fact) for name, facts_of in changes.get("gone", {}).items() for fact in facts_of}
+        facts.update(changes.get("new", {}).get(name, ()))
+        facts.difference_update(changes.get("gone", {}).get(name, ()))
         if each == release:
             break
-    found: dict[str, dict[str, VmiField]] = {}
-    for name, fact in facts:
+    found: dict[str, VmiField] = {}
+    for fact in facts:
         field, _, type = fact.partition(" ")
         always = field.endswith("!") or field in _ALWAYS.get(name, ())
-        found.setdefault(name, {})[field.removesuffix("!")] = _field(ANY if type == "object" else type, always)
+        found[field.removesuffix("!")] = _field(ANY if type == "object" else type, always)
     return found
 
 
