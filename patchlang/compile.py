@@ -15,8 +15,8 @@ from .diagnostics import Diagnostic, fail, in_order
 from .document import model
 from .domain.compile import compile_edit
 from .domain.ops import DomainOp
-from .domain.qemuargs import QEMU_NAMESPACE
 from .edits import CompiledEdit, compile_loop, label_of
+from .libvirt_lists import QEMU_NAMESPACE
 from .markup import XML_NAMESPACE, XMLNS_NAMESPACE, escape_attribute, read_by_expat
 from .out_of_memory import raise_if_exhausted
 from .record import record

@@ -1,8 +1,13 @@
-"""How ``merge`` tells the entries of libvirt's lists apart: the one table, documented in docs/language.md."""
+"""How ``merge`` tells the entries of libvirt's lists apart: the one table, documented in docs/language.md.
+
+And the namespace in which libvirt takes arguments for QEMU.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 # one way to tell entries apart: relative paths whose values must all be equal; without paths there is only one entry
 Key = tuple[str, ...]

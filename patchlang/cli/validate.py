@@ -19,10 +19,9 @@ from ..kubevirt.advice import FIRST_WITH_PLUGINS
 from ..kubevirt.structs import releases
 from ..validation.discovery import Input, find, nothing_in
 from ..validation.options import Options
-from ..validation.processes import WorkerDied
 from ..validation.report import Report, Totals
 from ..validation.run import validate_files
-from ..validation.unit import MAX_MANIFEST_BYTES
+from ..validation.unit import MAX_MANIFEST_BYTES, WorkerDied
 from .common import Failed, read_stdin, wants_colour
 from .status import ENVIRONMENT
 

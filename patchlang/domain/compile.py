@@ -1,4 +1,4 @@
-"""Compiles the op of one domain edit."""
+"""Compiles the op of one domain edit. What only some ops need is imported when one of them is met."""
 
 from __future__ import annotations
 
@@ -22,17 +22,13 @@ from ..xpath.query import Query, Selector, attribute_selector, new_name
 from ..xpath.tree import Path
 from . import ops
 from .ensure import EnsureOp, Start, check_build_path
-from .fragment import FragmentProgram, compile_fragment
-from .merge import MergeOp
-from .mergekeys import Keys, check_written
 from .ops import DomainOp, Targets
 from .placement import Placement
-from .qemuargs import QemuArgsOp
-from .relocate import RelocateOp
-from .within import Edits, InsideOp, WithinOp
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
+    from .fragment import FragmentProgram
+    from .within import Edits
 
 _TOP = Around()
 _ONE = model.Expect(1, 1)
@@ -82,7 +78,11 @@ class DomainOps:
 
     def compile(self) -> DomainOp:
         op = self.protecting()
-        return InsideOp(op, lambda: self.edit.span) if self.nested else op
+        if not self.nested:
+            return op
+        from .within import InsideOp
+
+        return InsideOp(op, lambda: self.edit.span)
 
     def protecting(self) -> DomainOp:
         edit, op = self.edit, self.op()
@@ -112,10 +112,14 @@ class DomainOps:
                 copies = isinstance(edit, model.Copy)
                 destination = Targets(self.selector(edit.path), _ONE, missing=_NO_DESTINATION) if edit.path else None
                 targets = self.targets(edit.source, default=_ONE if copies else _AT_MOST_ONE)
+                from .relocate import RelocateOp
+
                 return RelocateOp(targets, destination, edit.position, copies, self.inner)
             case model.Rename():
                 return self.renaming(edit)
             case model.Within():
+                from .within import WithinOp
+
                 return WithinOp(self.targets(edit.path), self.inner)
             case model.QemuArgs():
                 return self.qemu_args(edit)
@@ -157,6 +161,8 @@ class DomainOps:
             names = self.context.names(item=self.loop or item, node=True, xpath=True)
             return self.context.expression(model.Expression(source.text, source.locate), names, want, optional=optional)
 
+        from .fragment import compile_fragment
+
         return compile_fragment(source, self.context.namespaces, compile_one)
 
     def ensure(self, edit: model.Ensure) -> DomainOp:
@@ -179,6 +185,9 @@ class DomainOps:
         return Placement(edit.position, at)
 
     def merge(self, edit: model.Merge) -> DomainOp:
+        from .merge import MergeOp
+        from .mergekeys import Keys, check_written
+
         fragment = self.fragment(edit.xml)
         tags = {str(e.tag) for e in fragment.root.iter(etree.Element)}
         keys: dict[str, tuple[Key, ...]] = {}
@@ -233,6 +242,8 @@ class DomainOps:
                 (self.template(name, node=self.nested), self.template(value, node=self.nested))
                 for name, value in edit.env
             )
+        from .qemuargs import QemuArgsOp
+
         return QemuArgsOp(args, edit.unique, env, edit.span)
 
     def computed(self, key: str, value: model.Template, kind: str) -> TemplateProgram:

@@ -17,16 +17,15 @@ from ..result import Effect
 from ..run_scope import Scope
 from ..source import Text
 from ..xpath.constructive import BuildPath, BuildProgram, BuildStep, Condition
-from ..xpath.explain import ambiguous
 from ..xpath.match import Match, local_name, string_value
 from ..xpath.query import Namespaces, no_value
 from .guarded import Editor, LazySpan
 from .ops import Targets, at_each, note, only_elements, set_at
 from .placement import Placement
-from .tree import DomainTree
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
+    from .tree import DomainTree
 
 Wanted = list[tuple[str | None, str]]
 """The value that each attribute (None: the text) of an element is to have."""
@@ -115,6 +114,8 @@ class EnsureOp:
             found = [child for child in above.iterchildren(step.tag) if _fits(child, wanted)]
             if len(found) > 1:
                 help = f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`"
+                from ..xpath.explain import ambiguous
+
                 raise fail(rules.AMBIGUOUS, ambiguous(step.written, found, edit.tree.provenance), edit.span, help)
             if found:
                 walked.append((found[0], step, wanted))

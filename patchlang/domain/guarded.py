@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -13,7 +14,9 @@ from ..markup import unusable_character
 from ..record import record
 from ..source import Span
 from ..xpath.match import Match
-from .tree import DomainTree
+
+if TYPE_CHECKING:
+    from .tree import DomainTree
 
 LazySpan = Callable[[], Span]
 

@@ -13,7 +13,6 @@ from ..diagnostics import fail
 from ..document.model import Position
 from ..record import record
 from ..run_scope import Scope
-from ..xpath.explain import ambiguous
 from ..xpath.match import Match, local_name
 from .guarded import Editor
 from .mergekeys import Keys, check_built
@@ -75,6 +74,8 @@ class MergeOp(FragmentOp):
         wanted = self.keys.values(fragment, key)
         found = [c for c in parent.iterchildren(tag) if self.keys.values(c, key) == wanted]
         if len(found) > 1:
+            from ..xpath.explain import ambiguous
+
             raise fail(
                 rules.AMBIGUOUS,
                 ambiguous(local_name(tag), found, edit.tree.provenance),

@@ -17,15 +17,14 @@ from ..record import record
 from ..result import SHOWN_PLACES, Effect
 from ..run_scope import Scope
 from ..source import Span, Text
-from ..xpath.explain import count_error
 from ..xpath.match import Match, local_name, string_value
 from ..xpath.query import AttributeSelector, Query, Selector
-from .fragment import FragmentProgram
 from .guarded import Editor, LazySpan
-from .tree import DomainTree
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
+    from .fragment import FragmentProgram
+    from .tree import DomainTree
 
 T = TypeVar("T")
 
@@ -78,6 +77,8 @@ class Targets:
         if not self.expect.allows(len(found)):
             quotes = tree.provenance
             at = scope.context
+            from ..xpath.explain import count_error
+
             raise count_error(self.selector, self.expect, found, tree.document, scope, quotes, at, self.missing)
         note(effect, found, tree)
         if self.unless is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lxml import etree
 
 from .. import rules
@@ -11,7 +13,9 @@ from ..record import record
 from ..run_scope import Scope
 from ..xpath.match import Match
 from ..xpath.query import Selector
-from .tree import DomainTree
+
+if TYPE_CHECKING:
+    from .tree import DomainTree
 
 
 @record

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lxml import etree
 
 from .. import rules
 from ..cel.template import TemplateProgram, as_text
 from ..diagnostics import fail
 from ..document.model import Position, Unique
+from ..libvirt_lists import QEMU_NAMESPACE
 from ..patterns import pattern
 from ..record import record
 from ..result import Effect
@@ -16,11 +19,12 @@ from ..source import Span
 from ..xpath.match import Match
 from .guarded import Editor
 from .ops import note
-from .tree import DomainTree
+
+if TYPE_CHECKING:
+    from .tree import DomainTree
 
 # as libvirt takes it: qemuDomainXmlNsDefParse
 _VARIABLE = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
-QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 
 @record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lxml import etree
 
 from .. import rules
@@ -13,8 +15,10 @@ from ..run_scope import Scope
 from ..xpath.match import Match
 from .guarded import Editor
 from .ops import Targets, only_elements
-from .tree import DomainTree
 from .within import Edits, run_inside
+
+if TYPE_CHECKING:
+    from .tree import DomainTree
 
 
 @record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -15,7 +16,9 @@ from ..run_scope import Scope
 from ..xpath.match import Match
 from .guarded import LazySpan
 from .ops import DomainOp, Targets, facts_of, only_elements
-from .tree import DomainTree
+
+if TYPE_CHECKING:
+    from .tree import DomainTree
 
 Edits = tuple[CompiledEdit[DomainOp], ...]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import assert_never
+from functools import cached_property
+from typing import TYPE_CHECKING, assert_never
 
 from .. import rules
 from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import Diagnostic, Severity, in_order
 from ..document import model
 from ..document.model import Role
-from ..kubevirt.vmicheck import scope_of
 from ..lint.effort import Effort, SpentError, unfinished
 from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
@@ -21,12 +21,14 @@ from ..record import replace
 from ..source import Text
 from . import findings, fragments
 from .axes import Places, unique
-from .computed import Known, outcomes
 from .findings import Finding
 from .index import NOTHING, versions
 from .places import OPEN, Place, unfolding
 from .texts import fits, shown
 from .xpaths import FILLER, ComputedText, Dialect, allowed, answer, check_value
+
+if TYPE_CHECKING:
+    from .computed import Known
 
 _NAMED = pattern(r"(?:(.*)/)?([^/]+)")
 
@@ -106,7 +108,8 @@ class _Checker:
         self.patch = patch
         own = {prefix.text: uri.text for prefix, uri in patch.spec.namespaces}
         self.dialect = Dialect(unfolding(version), tuple({**BUILT_IN_NAMESPACES, **own}.items()), effort)
-        self.outside = self.known = Known(scope_of(patch, None), variables_of(patch).texts, effort=effort)
+        self.edit: model.DomainEdit | None = None
+        self._known: Known | None = None
         self.found: list[_Located] = []
         self.ended_at: model.DomainEdit | None = None
 
@@ -131,11 +134,27 @@ class _Checker:
             self.ended_at = edit
         return found
 
+    @cached_property
+    def outside(self) -> Known:
+        """What is known outside of the edits."""
+        from ..kubevirt.vmicheck import scope_of
+        from .computed import Known
+
+        return Known(scope_of(self.patch, None), variables_of(self.patch).texts, effort=self.dialect.effort)
+
+    @property
+    def known(self) -> Known:
+        """What is known in the edit that is checked."""
+        if self._known is None:
+            edit = self.edit
+            self._known = self.outside.within(edit, self.patch.spec.when, edit.when) if edit else self.outside
+        return self._known
+
     # -- edits -----------------------------------------------------------------------------------------------------
 
     def _edit(self, edit: model.DomainEdit) -> None:
         self._cel((edit.when, edit.for_each), self.document)
-        self.known = self.outside.within(edit, self.patch.spec.when, edit.when)
+        self.edit, self._known = edit, None
         paths, goals = selecting(edit), texts(edit, model.XPath, Role.GOAL)
         matched = self._paths(paths) if paths else self.document
         goal = self._paths(goals) if goals else matched
@@ -185,14 +204,18 @@ class _Checker:
             end = len(value.text)
             self.found.append((value, findings.no_text(self._version, places, 0, end)))
 
-    def _computed(self, source: Text, texts: Iterable[ComputedText], known: Known | None = None) -> None:
+    def _computed(self, source: Text, texts: Iterable[ComputedText], xml: model.Fragment | None = None) -> None:
         """Texts of which something is computed: each that they may come to, as far as that can be told."""
         written = in_place(source)
+        known: Known | None = None
         for one in texts:
             values, end = allowed(one.places), one.start + len(one.text)
             if values is None or not one.places or "$$[" in one.text or written[one.start : end] != one.text:
                 continue
-            for outcome in outcomes(source, one.start, end, one.text, known or self.known):
+            from .computed import outcomes
+
+            known = known or (self.known if xml is None else self.known.in_fragment(self.patch, xml))
+            for outcome in outcomes(source, one.start, end, one.text, known):
                 if not fits(values, outcome.text):
                     place = (outcome.start, outcome.end)
                     found = findings.unknown_value(self._version, shown(outcome.text), one.places, *place)
@@ -240,7 +263,7 @@ class _Checker:
     def _fragment(self, xml: model.Fragment, parents: Places) -> dict[str, Places]:
         checked = fragments.check(in_place(xml), parents, self.dialect)
         self.found += [(xml, one) for one in checked.findings]
-        self._computed(xml, checked.computed, self.known.in_fragment(self.patch, xml))
+        self._computed(xml, checked.computed, xml)
         return checked.places
 
     def _keys(self, keys: Iterable[tuple[model.Name, tuple[model.XPath, ...]]], places: dict[str, Places]) -> None:

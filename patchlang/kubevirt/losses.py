@@ -12,7 +12,7 @@ from typing import NamedTuple, assert_never
 
 from ..document import model
 from ..document.model import Role
-from ..domain.qemuargs import QEMU_NAMESPACE
+from ..libvirt_lists import QEMU_NAMESPACE
 from ..lint.effects import namespaces
 from ..lint.effort import Effort
 from ..lint.fragments import FragmentNode, read

@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..domain.qemuargs import QEMU_NAMESPACE
+from ..libvirt_lists import QEMU_NAMESPACE
 
 _HERE = Path(__file__).parent
 

@@ -11,7 +11,6 @@ from ..compile import BUILT_IN_NAMESPACES
 from ..diagnostics import PatchError
 from ..document import model
 from ..document.model import Role
-from ..domain.written import read_fragment
 from ..libvirt_lists import MERGE_KEYS
 from ..source import Text
 from ..xpath.tree import Path, Step
@@ -35,6 +34,8 @@ def fragment_roots(patch: model.Patch, edit: model.DomainEdit, *, certain: bool 
 
 def _elements(patch: model.Patch, xml: model.Fragment, *, certain: bool = False) -> list[etree._Element]:
     """Of a fragment; those that are ``certain`` to be there have no directive, and are in none that has one."""
+    from ..domain.written import read_fragment
+
     try:
         written = read_fragment(xml, namespaces(patch))
     except PatchError:

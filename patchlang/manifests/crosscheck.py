@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import PurePosixPath
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule, Severity, closest, did_you_mean
 from ..document.yamltree import Node, Scalar
-from ..record import record
 from ..source import Span
 from . import arguments, pod, sidecars
 from .arguments import DEFAULT_PATCHES, VERSIONS, Arguments
-from .configmaps import ConfigMap, Entry
+from .configmaps import Entry
+from .given import Given, PatchFacts
 from .kustomize import KEEP_NAME, Generated, is_hashed
 from .machines import Machine
 from .sidecars import Mount, Sidecar
@@ -22,27 +22,6 @@ from .sidecars import Mount, Sidecar
 _PROGRAM_FOLDERS = ("/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _HOOKS = ("onDefineDomain", "preCloudInitIso")
 _ENDINGS = (".yaml", ".yml")
-
-
-@record
-class PatchFacts:
-    """What a patch text holds: its patches' names, with their places, and whether one edits cloud-init data.
-
-    ``only_tests``: it holds documents, all of them tests (``kind: PatchTest``).
-    """
-
-    names: tuple[tuple[str, Span], ...]
-    edits_cloud_init: bool
-    only_tests: bool = False
-
-
-@record
-class Given:
-    """A ConfigMap that is given, the file it is in, and what is known of those keys that hold patches."""
-
-    file: str
-    config_map: ConfigMap
-    facts: Mapping[str, PatchFacts]
 
 
 Load = Callable[[Entry], PatchFacts]

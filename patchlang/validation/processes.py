@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING
 
 from .discovery import Input
 from .options import Options
-from .unit import UnitOutcome, check
+from .unit import UnitOutcome, WorkerDied, check
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-
-
-class WorkerDied(Exception):  # noqa: N818 (it says what happened)
-    """A process that checked files is gone; the system ended it."""
 
 
 def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iterator[tuple[int, UnitOutcome]]:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from .. import rules
 from ..admission import check as plugins
 from ..diagnostics import Diagnostic, in_order
 from ..lint import untested
-from ..manifests import crosscheck
-from ..manifests.configmaps import Entry
-from ..manifests.crosscheck import PatchFacts
 from ..record import replace
 from ..source import Span
 from . import ignores
 from .discovery import Input
 from .options import Options
-from .processes import check_all
 from .report import Report, report
 from .unit import UnitOutcome, check, check_entry
 
@@ -40,6 +37,10 @@ _OF_SEVERAL_FILES = {
     )
 }
 """Findings that depend on what else is given: a comment on them may be of use, though not with these files."""
+
+if TYPE_CHECKING:
+    from ..manifests.configmaps import Entry
+    from ..manifests.given import PatchFacts
 
 Progress = Callable[[int], None]
 """Called with the number of files that are done."""
@@ -126,6 +127,8 @@ def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progres
     if min(jobs, len(units)) < 2:
         return [check(unit, options, tick) for unit in units]
     found: dict[int, UnitOutcome] = {}
+    from .processes import check_all
+
     for number, outcome in check_all(units, options, jobs):
         found[number] = outcome
         for _ in units[number]:
@@ -146,6 +149,10 @@ def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[UnitOutcom
 
 
 def _check_machines(whole: UnitOutcome) -> None:
+    if not whole.machines:
+        return
+    from ..manifests import crosscheck
+
     loaded: dict[int, PatchFacts] = {}
 
     def load(entry: Entry) -> PatchFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import rules
 from ..admission import conditions
@@ -17,15 +18,12 @@ from ..document.nested_source import located, outermost
 from ..files import MAX_FILE_BYTES, reason_of, source_of, unreadable
 from ..grammar.patches import check as check_grammar
 from ..kubevirt.advice import advise as advise_for_kubevirt
-from ..kubevirt.vmicheck import check as check_vmi
 from ..lint import advise
+from ..lint.reading import expressions
 from ..loading import decode_source
-from ..manifests import configmaps, documents, machines
-from ..manifests.configmaps import Entry
-from ..manifests.crosscheck import Given, PatchFacts
+from ..manifests import documents
 from ..manifests.documents import Contents, Document, Kind
-from ..manifests.kustomize import Generated, generated
-from ..manifests.machines import Machine
+from ..manifests.given import Given, PatchFacts
 from ..record import field, record
 from ..source import SourceFile, Span
 from . import ignores
@@ -33,6 +31,11 @@ from .discovery import Input
 from .ignores import Ignore
 from .options import Options
 from .report import Held
+
+if TYPE_CHECKING:
+    from ..manifests.configmaps import Entry
+    from ..manifests.kustomize import Generated
+    from ..manifests.machines import Machine
 
 MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
@@ -75,6 +78,10 @@ class UnitOutcome:
         self.ignores += ignores.collect(source)
 
 
+class WorkerDied(Exception):  # noqa: N818 (it says what happened)
+    """A process that checked files is gone; the system ended it."""
+
+
 def check(inputs: Sequence[Input], options: Options, tick: Callable[[], None] = lambda: None) -> UnitOutcome:
     """Checks the files of one folder; ``tick`` is called after each."""
     outcome = UnitOutcome(options)
@@ -115,8 +122,11 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Patc
         found += check_grammar(patches, options.libvirt)
     if not has_errors(found):
         found += advise_for_kubevirt(patches, options.kubevirt, plugins=options.plugins)
-    said = {_place(one) for one in found if one.is_error}
-    found += [one for one in check_vmi(patches, options.vmi) if _place(one) not in said]
+    if any(any(expressions(patch.spec)) for patch in patches):
+        from ..kubevirt.vmicheck import check as check_vmi
+
+        said = {_place(one) for one in found if one.is_error}
+        found += [one for one in check_vmi(patches, options.vmi) if _place(one) not in said]
     names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)
     return PatchFacts(names, any(patch.spec.cloud_init for patch in patches), only_tests), counts, found
 
@@ -203,6 +213,8 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcom
             outcome.objects.append((outermost(document.node.span), document.label))
         match document.kind:
             case Kind.KUSTOMIZATION:
+                from ..manifests.kustomize import Generated, generated
+
                 outcome.generated += [
                     Generated(one.name, outermost(one.span), one.hashed) for one in generated(document.node)
                 ]
@@ -211,6 +223,8 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcom
             case Kind.CONFIG_MAP:
                 patches += _check_config_map(document, outcome)
             case Kind.MACHINE:
+                from ..manifests import machines
+
                 machine = machines.read(document.node)
                 if machine.annotation or machine.misplaced or machine.misspelt:
                     outcome.machines.append((source.name, machine))
@@ -253,6 +267,8 @@ def _read_policy(document: Document, outcome: UnitOutcome) -> bool:
 
 def _check_config_map(document: Document, outcome: UnitOutcome) -> int:
     """Checks the patches in a ConfigMap, each key by itself, as KubeVirt mounts it; returns how many there are."""
+    from ..manifests import configmaps
+
     config_map, found = configmaps.read(document.node)
     facts = {entry.key.text: check_entry(entry, outcome) for entry in config_map.entries if entry.is_patch}
     if facts or "patchlang" in document.chunk.text:
