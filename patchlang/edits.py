@@ -12,11 +12,11 @@ from .document import model
 from .patterns import pattern
 from .record import record, replace
 from .result import EditTrace
-from .run_scope import Scope
 from .source import Span
 
 if TYPE_CHECKING:
     from .cel.compiled import Compiled
+    from .run_scope import Scope
 
 Op = TypeVar("Op")
 

@@ -17,7 +17,7 @@ XMLNS_NAMESPACE = "http://www.w3.org/2000/xmlns/"
 
 _TAG_NAME = pattern(rb"<([^\s/>]+)")
 _ATTRIBUTE = pattern(rb"(?<!\s)\s++([^\s=/>]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)')")
-_NOT_XML = pattern("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _MADE_BY_LXML = pattern(r"ns[0-9]+")
 _REFERENCE = pattern(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -54,6 +54,8 @@ def read_by_expat(data: bytes) -> bool:
 
 def unusable_character(text: str) -> str | None:
     """The first character that XML 1.0 cannot hold, as ``U+0000``; None where there is none."""
+    if text.isprintable():
+        return None
     found = _NOT_XML.search(text)
     return f"U+{ord(found.group()):04X}" if found else None
 

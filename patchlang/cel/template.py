@@ -10,12 +10,12 @@ from .. import rules
 from ..diagnostics import PatchError, fail
 from ..patterns import pattern
 from ..record import record
-from ..run_scope import Bindings
 from ..source import Span, Text
 from ..values import ABSENT, text_size
 from .syntax import closing_bracket
 
 if TYPE_CHECKING:
+    from ..run_scope import Bindings
     from .compiled import Compiled
 
 _OPENING = pattern(r"\$\$\[|\$\[")

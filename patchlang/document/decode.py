@@ -10,11 +10,9 @@ from typing import Any, TypeVar, Union, assert_never, get_args, get_origin, get_
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError, did_you_mean, fail
 from ..patterns import pattern
-from ..podfacts import check_place
 from ..record import Field, fields, is_record
 from ..source import Span, Text
 from . import model
-from .habits import key_hint, op_hint, unquoted_hint
 from .scalar_values import described, json_scalar, scalar
 from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
@@ -114,6 +112,8 @@ class _Decoder:
                 field, hint = known[name.text]
                 values[field.name] = self.collect(partial(self.value, hint, child, f"`{name.text}`"))
             elif name.text not in also:
+                from .habits import key_hint
+
                 help = key_hint(cls, name.text) or did_you_mean(name.text, [*also, *_own_first(cls)], "keys here")
                 self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span, help))
         self.found += _missing_keys(cls, node)
@@ -144,6 +144,8 @@ class _Decoder:
             return self.record(hint, node)
         if not isinstance(node, Scalar):
             message = f"{what} must be {described(hint)}, not {describe(node)}"
+            from .habits import unquoted_hint
+
             raise fail(rules.WRONG_TYPE, message, node.span, unquoted_hint(node) if _is_text(hint) else None)
         return scalar(hint, node, what)
 
@@ -203,6 +205,8 @@ class _Decoder:
             rule = rules.WRONG_TYPE if op else rules.MISSING_KEY
             raise fail(rule, message, op.span if op else _start_of(node), "ops: " + ", ".join(ops))
         if op.text not in ops:
+            from .habits import op_hint
+
             help = op_hint(op.text, ops) or did_you_mean(op.text, ops, "ops")
             raise fail(rules.UNKNOWN_OP, f"unknown op `{op.text}`", op.span, help)
         edit = self.record(ops[op.text], node, also=("op",))
@@ -318,6 +322,8 @@ def _check_names(patch: model.Patch) -> Iterable[Diagnostic]:
             elif name.text in seen:
                 yield Diagnostic(rules.DUPLICATE_NAME, f"the {what} `{name.text}` is declared twice", name.span())
             seen.add(name.text)
+    if facts.files:
+        from ..podfacts import check_place
     for _, entry in facts.files:
         path, allow_secret = (entry.path, entry.allow_secret) if isinstance(entry, model.FileFact) else (entry, False)
         try:

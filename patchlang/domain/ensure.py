@@ -14,7 +14,6 @@ from ..document.model import Position
 from ..quoting import Names
 from ..record import record
 from ..result import Effect
-from ..run_scope import Scope
 from ..source import Text
 from ..xpath.constructive import BuildPath, BuildProgram, BuildStep, Condition
 from ..xpath.match import Match, local_name, string_value
@@ -25,6 +24,7 @@ from .placement import Placement
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
+    from ..run_scope import Scope
     from .tree import DomainTree
 
 Wanted = list[tuple[str | None, str]]

@@ -14,7 +14,6 @@ from ..diagnostics import fail
 from ..edits import Loop, uses_item
 from ..markup import attributes_of, unusable_character
 from ..record import record
-from ..run_scope import Scope
 from ..source import Text
 from ..values import ABSENT
 from . import weights
@@ -22,6 +21,7 @@ from .written import HOLE, MARK, WrittenFragment, read_fragment
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
+    from ..run_scope import Scope
 
 
 @record

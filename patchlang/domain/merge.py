@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
@@ -12,12 +12,14 @@ from .. import rules
 from ..diagnostics import fail
 from ..document.model import Position
 from ..record import record
-from ..run_scope import Scope
 from ..xpath.match import Match, local_name
 from .guarded import Editor
 from .mergekeys import Keys, check_built
 from .ops import FragmentOp
 from .placement import Placement
+
+if TYPE_CHECKING:
+    from ..run_scope import Scope
 
 
 @record

@@ -15,7 +15,6 @@ from ..diagnostics import PatchError, fail
 from ..document.model import Expect, Position
 from ..record import record
 from ..result import SHOWN_PLACES, Effect
-from ..run_scope import Scope
 from ..source import Span, Text
 from ..xpath.match import Match, local_name, string_value
 from ..xpath.query import AttributeSelector, Query, Selector
@@ -23,6 +22,7 @@ from .guarded import Editor, LazySpan
 
 if TYPE_CHECKING:
     from ..cel.compiled import Compiled
+    from ..run_scope import Scope
     from .fragment import FragmentProgram
     from .tree import DomainTree
 

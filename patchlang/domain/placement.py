@@ -10,11 +10,11 @@ from .. import rules
 from ..diagnostics import fail
 from ..document.model import Position
 from ..record import record
-from ..run_scope import Scope
 from ..xpath.match import Match
 from ..xpath.query import Selector
 
 if TYPE_CHECKING:
+    from ..run_scope import Scope
     from .tree import DomainTree
 
 

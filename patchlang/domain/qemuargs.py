@@ -14,13 +14,13 @@ from ..libvirt_lists import QEMU_NAMESPACE
 from ..patterns import pattern
 from ..record import record
 from ..result import Effect
-from ..run_scope import Scope
 from ..source import Span
 from ..xpath.match import Match
 from .guarded import Editor
 from .ops import note
 
 if TYPE_CHECKING:
+    from ..run_scope import Scope
     from .tree import DomainTree
 
 # as libvirt takes it: qemuDomainXmlNsDefParse

@@ -11,13 +11,13 @@ from ..diagnostics import fail
 from ..document.model import Position
 from ..record import record
 from ..result import Effect
-from ..run_scope import Scope
 from ..xpath.match import Match
 from .guarded import Editor
 from .ops import Targets, only_elements
 from .within import Edits, run_inside
 
 if TYPE_CHECKING:
+    from ..run_scope import Scope
     from .tree import DomainTree
 
 

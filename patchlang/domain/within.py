@@ -12,12 +12,12 @@ from ..diagnostics import PatchError, fail
 from ..edits import CompiledEdit, run_edit
 from ..record import record, replace
 from ..result import Effect
-from ..run_scope import Scope
 from ..xpath.match import Match
 from .guarded import LazySpan
 from .ops import DomainOp, Targets, facts_of, only_elements
 
 if TYPE_CHECKING:
+    from ..run_scope import Scope
     from .tree import DomainTree
 
 Edits = tuple[CompiledEdit[DomainOp], ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -73,8 +73,8 @@ class Index:
 @cache
 def versions() -> tuple[str, ...]:
     """The versions there is an index of, the oldest first."""
-    names = (re.fullmatch(r"libvirt-([0-9.]+)\.json", file.name) for file in _HERE.iterdir())
-    return tuple(sorted((name[1] for name in names if name), key=lambda v: [int(part) for part in v.split(".")]))
+    names = [name[8:-5] for name in os.listdir(_HERE) if name.startswith("libvirt-") and name.endswith(".json")]
+    return tuple(sorted(names, key=lambda v: [int(part) for part in v.split(".")]))
 
 
 def named(version: str) -> str | None:

@@ -8,7 +8,7 @@ but for those of ``qemu``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from ..document import model
 from ..document.model import Role
@@ -18,12 +18,14 @@ from ..lint.effort import Effort
 from ..lint.fragments import FragmentNode, read
 from ..lint.reading import constant, filled, locations_of, steps_before_computed
 from ..lint.roles import has, is_beside, parts, texts
+from ..record import record
 from ..source import Span, Text
 from ..xpath.tree import Binary, Expr, Path, Step
 from .structs import Struct
 
 
-class Lost(NamedTuple):
+@record
+class Lost:
     """Something that is written and not known: ``element``, ``@attribute`` or ``text()``, in the element ``owner``."""
 
     span: Span
@@ -31,7 +33,8 @@ class Lost(NamedTuple):
     owner: str
 
 
-class StructPlace(NamedTuple):
+@record
+class StructPlace:
     """An element, or an attribute (``@name``), that is known."""
 
     name: str

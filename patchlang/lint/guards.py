@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache, partial
-from typing import NamedTuple
 
 from ..cel import tree as cel_tree
 from ..document import model
 from ..document.model import Role
 from ..libvirt_lists import MERGE_KEYS
+from ..record import record
 from ..source import Text
 from ..xpath.tree import Binary, Call, Expr, Number, Path, result_kind, walk
 from . import celtruth
@@ -41,7 +41,8 @@ class Zone(Enum):
     UNKNOWN = "unknown"
 
 
-class Guard(NamedTuple):
+@record
+class Guard:
     """A condition that reads the domain. ``absent``: it holds while these paths find nothing (none: it is not read)."""
 
     source: Text
@@ -200,7 +201,8 @@ def _of_condition(variables: Variables, condition: Text) -> Iterator[Guard]:
                 yield Guard(sources.get(asked.query, condition), locations(asked.nodes))
 
 
-class _Asked(NamedTuple):
+@record
+class _Asked:
     """A condition that holds where nodes are absent, or present."""
 
     query: str

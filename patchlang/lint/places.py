@@ -5,13 +5,13 @@ from __future__ import annotations
 import os.path
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePath
-from typing import NamedTuple
 
 from .. import rules
 from ..cel.tree import Node
 from ..diagnostics import Diagnostic, Severity
 from ..document import model
 from ..document.model import Role
+from ..record import record
 from ..source import Span, Text
 from ..xpath.tree import Binary, Expr, Literal, Path, Step, VariableRef, walk
 from . import celtruth
@@ -28,7 +28,8 @@ _WORDS = {
 }
 
 
-class _Write(NamedTuple):
+@record
+class _Write:
     """One place that an edit writes: in which way, its path in one form, its new text where that can be compared."""
 
     patch: model.Patch

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..cel import syntax as cel_syntax
 from ..cel import tree as cel_tree
-from ..cel.checked_expr import UnreadableError, read
 from ..cel.template import ComputedPiece, part_of, pieces
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
 from ..document import model
 from ..domain.directives import PREFIX, blanked, start_tags
 from ..patterns import pattern
-from ..record import fields, is_record
+from ..record import fields, is_record, record
 from ..source import Span, Text
 from ..xpath.parser import XPathSyntaxError, parse
 from ..xpath.tree import Binary, Expr, Path, Step
@@ -145,7 +144,8 @@ def tree(text: str) -> Expr | None:
         return None
 
 
-class PatchQuery(NamedTuple):
+@record
+class PatchQuery:
     """An XPath of a patch. ``edit`` is the one it belongs to, ``key`` the field it stands in, ``xpath()`` in CEL."""
 
     source: Text
@@ -185,6 +185,7 @@ def xpaths(patch: model.Patch) -> Iterator[tuple[Text, Expr, model.Edit | None]]
 @lru_cache(maxsize=4096)
 def cel(text: str) -> cel_tree.Node | None:
     """CEL's own tree of an expression, not checked; None where CEL does not take it."""
+    from ..cel.checked_expr import UnreadableError, read
     from ..cel.library import parse  # which loads CEL
 
     try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from .. import rules
 from ..cel import tree as cel_tree
 from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
+from ..record import record
 from ..source import Text
 from ..xpath.tree import Call, Path, Step, walk
 from .effects import (
@@ -112,7 +112,8 @@ def _guards_itself(survey: _Survey, edit: model.DomainEdit) -> bool:
     return any(name in survey.times for name in asked)
 
 
-class _Taken(NamedTuple):
+@record
+class _Taken:
     """A path that an edit takes away, with its names from the root; of ``replace`` what is below it."""
 
     number: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,6 +59,8 @@ def find(paths: Sequence[str]) -> tuple[list[Input], list[Diagnostic]]:
 def _expanded(path: str, errors: list[Diagnostic]) -> list[str]:
     if os.path.lexists(path):
         return [path]
+    import glob
+
     if glob.has_magic(path):
         names = sorted(glob.glob(path, recursive=True))
         if not names:
