@@ -1,9 +1,10 @@
 """Dataclasses that cost little to define: the sidecar defines a hundred before it answers its first call.
 
-``@record`` reads a class as ``@dataclass(frozen=True, slots=True)`` does, and type checkers treat it so (PEP 681). What
-it saves is at import: neither ``dataclasses`` nor ``inspect`` is loaded, and ``__init__`` is written when the first
-instance is made. Equality, hash, order and ``repr`` are those of the equal dataclass. One thing is left to the type
-checker: assigning to a field of a frozen record is not refused at run time, which makes new instances cheaper.
+``@record`` reads a class as ``@dataclass(frozen=True, slots=True)`` does, and type checkers treat it so (PEP 681).
+What it saves is at import: neither ``dataclasses`` nor ``inspect`` is loaded, and ``__init__`` is written for a class
+of many instances; most have a few. Equality, hash, order and ``repr`` are those of the equal dataclass. One thing is
+left to the type checker: assigning to a field of a frozen record is not refused at run time, which makes new
+instances cheaper.
 
 There are no ``InitVar``, ``ClassVar``, ``KW_ONLY``, ``init=False`` and ``__post_init__``: a class that needs them is no
 record of values.
@@ -17,6 +18,9 @@ from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
+
+FEW = 32
+"""Instances that are made without an ``__init__`` written for their class, which takes as long as fifty of them."""
 
 
 class _Missing:
@@ -127,9 +131,14 @@ def _made(cls: type[T], frozen: bool, eq: bool, order: bool, kw_only: bool, slot
     by_name |= own
     known = tuple(by_name.values())
 
+    left = FEW
+
     def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807
-        made.__init__ = _init(made, known)
-        made.__init__(self, *args, **named)
+        nonlocal left
+        left -= 1
+        if left < 0 or not _assigned(self, known, args, named):
+            made.__init__ = _init(made, known)
+            made.__init__(self, *args, **named)
 
     body: dict[str, Any] = {"__init__": __init__, "__repr__": _repr}
     if eq:
@@ -164,6 +173,29 @@ def _own_fields(cls: type, kw_only: bool) -> dict[str, Field]:
         one.name, one.kw_only = name, kw_only
         found[name] = one
     return found
+
+
+def _assigned(record: Any, known: tuple[Field, ...], args: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Does what ``__init__`` does. False for arguments that do not fit, and where some go by their names only."""
+    used, used_names = len(args), 0
+    if used > len(known):
+        return False
+    for at, one in enumerate(known):
+        if one.kw_only:
+            return False
+        if at < used:
+            value = args[at]
+        elif one.name in named:
+            value = named[one.name]
+            used_names += 1
+        elif one.default is not MISSING:
+            value = one.default
+        elif one.default_factory is not MISSING:
+            value = one.default_factory()
+        else:
+            return False
+        setattr(record, one.name, value)
+    return len(named) == used_names
 
 
 def _init(cls: type, known: tuple[Field, ...]) -> Callable[..., None]:
