@@ -245,6 +245,8 @@ class Worker:
 
         from . import pod  # noqa: F401
 
+        if cel := sys.modules.get("patchlang.cel.library"):  # where an expression has been compiled
+            cel.warm_up()
         assert self._program is not None
         if self._program.edits_cloud_init:
             import patchlang.cloudinit.ops

@@ -60,11 +60,15 @@ class Names:
 @cache
 def evaluator() -> cel.Env:
     """What runs all expressions: an environment that has compiled one holds more memory than ten expressions."""
-    made = environment(Names(item=True, node=True, xpath=True, cloud_init=True, facts=("env.any",)))
-    # It makes what evaluates at the first use. Made in a run it would lie above that run's documents, whose memory
-    # could then not go back to the system.
-    made.compile("0").eval()
-    return made
+    return environment(Names(item=True, node=True, xpath=True, cloud_init=True, facts=("env.any",)))
+
+
+def warm_up() -> None:
+    """Has it make what evaluates, which it else does at the first use.
+
+    Made in a run it would lie above that run's documents, whose memory could then not go back to the system.
+    """
+    evaluator().compile("0").eval()
 
 
 @lru_cache(maxsize=8)

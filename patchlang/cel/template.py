@@ -12,7 +12,6 @@ from ..patterns import pattern
 from ..record import record
 from ..source import Span, Text
 from ..values import ABSENT, text_size
-from .syntax import closing_bracket
 
 if TYPE_CHECKING:
     from ..run_scope import Bindings
@@ -52,6 +51,8 @@ def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
             continue
         if literal:
             yield LiteralPiece(literal, literal_at)
+        from .syntax import closing_bracket
+
         end = closing_bracket(text, found.end())
         if end is None:
             raise fail(

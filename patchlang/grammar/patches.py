@@ -19,7 +19,7 @@ from ..lint.roles import is_beside, parts, selecting, texts
 from ..patterns import pattern
 from ..record import replace
 from ..source import Text
-from . import findings, fragments
+from . import findings
 from .axes import Places, unique
 from .findings import Finding
 from .index import NOTHING, versions
@@ -261,6 +261,8 @@ class _Checker:
         return self._xpath(path, context, in_place(path))
 
     def _fragment(self, xml: model.Fragment, parents: Places) -> dict[str, Places]:
+        from . import fragments
+
         checked = fragments.check(in_place(xml), parents, self.dialect)
         self.found += [(xml, one) for one in checked.findings]
         self._computed(xml, checked.computed, xml)

@@ -11,7 +11,6 @@ from ..document import model
 from ..document.model import Role
 from ..source import Text
 from ..xpath.tree import Literal, Number, Step, walk
-from . import celtruth
 from .guards import variables_of
 from .reading import advice, directives, queries, shown, tree
 from .roles import parts, texts
@@ -30,7 +29,7 @@ def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
     variables = variables_of(patch)
     for key, condition in _conditions(patch):
         read = variables.condition(condition.text)
-        value = celtruth.truth(read) if read is not None else None
+        value = _truth_of(read) if read is not None else None
         if value is not None:
             yield _finding(patch, f"`{key}` is {_word(value)} true", condition, _why(condition.text))
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
@@ -77,6 +76,12 @@ def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:
 
 def _finding(patch: model.Patch, message: str, condition: Text, help: str) -> Diagnostic:
     return advice(patch, rules.CONSTANT_CONDITION, f"{message}: `{shown(condition.text)}`", condition.span(), help)
+
+
+def _truth_of(condition: cel_tree.Node) -> bool | None:
+    from . import celtruth
+
+    return celtruth.truth(condition)
 
 
 def _word(value: bool) -> str:

@@ -16,7 +16,6 @@ from ..libvirt_lists import MERGE_KEYS
 from ..record import record
 from ..source import Text
 from ..xpath.tree import Binary, Call, Expr, Number, Path, result_kind, walk
-from . import celtruth
 from .reading import (
     calls_xpath,
     cel,
@@ -128,6 +127,8 @@ class Variables:
     def condition(self, text: str) -> cel_tree.Node | None:
         """As :func:`.celtruth.read`. None, too, where the variables of all expressions unfold into too much."""
         if text not in self._conditions:
+            from . import celtruth
+
             found = celtruth.read(text, self.texts, min(celtruth.MOST_NODES, len(text) + self._left))
             self._conditions[text] = found
             read = found or cel(text)  # what CEL does not take has cost nothing
@@ -192,7 +193,9 @@ def _of_condition(variables: Variables, condition: Text) -> Iterator[Guard]:
         if any(calls_xpath(reached.text) for reached in variables.reached(condition)):
             yield Guard(condition, ())
         return
-    for part in celtruth.conjuncts(read):
+    from .celtruth import conjuncts
+
+    for part in conjuncts(read):
         if cel_tree.calls(part, "xpath"):
             asked = _asked(part)
             if asked is None:

@@ -14,7 +14,6 @@ from ..document.model import Role
 from ..record import record
 from ..source import Span, Text
 from ..xpath.tree import Binary, Expr, Literal, Path, Step, VariableRef, walk
-from . import celtruth
 from .guards import variables_of
 from .reading import advice, constant, locations, tree
 from .roles import texts
@@ -154,6 +153,8 @@ def _clash(one: _Write, other: _Write) -> bool:
 
 def _meet(one: _Write, other: _Write) -> bool:
     """Whether both edits may run for one VM: their conditions do not exclude each other."""
+    from . import celtruth
+
     return celtruth.truth_of_all((*one.conditions, *other.conditions)) is not False
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..cel import syntax as cel_syntax
 from ..cel import tree as cel_tree
 from ..cel.template import ComputedPiece, part_of, pieces
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
@@ -18,6 +17,9 @@ from ..source import Span, Text
 from ..xpath.parser import XPathSyntaxError, parse
 from ..xpath.tree import Binary, Expr, Path, Step
 from .fragments import read as read_written
+
+if TYPE_CHECKING:
+    from ..cel.syntax import Token
 
 # in these `$[ ]` is computed
 TEMPLATES = (model.Template, model.ComputedName, model.Fragment, model.ConstructivePath, model.Pointer)
@@ -219,13 +221,15 @@ def xpath_literals(expression: Text) -> Iterator[Text]:
 def _literals(expression: str) -> tuple[tuple[int, int], ...]:
     if not calls_xpath(expression) or (read := cel(expression)) is None:
         return ()
+    from ..cel import syntax as cel_syntax
+
     written = {token.start: token for token in cel_syntax.tokens(expression)}
     calls = sorted(xpath_calls(read), key=lambda call: call[0].position)
     found = [(quoted(written.get(literal.position), query), len(query)) for literal, query in calls]
     return tuple((at, at + length) for at, length in found if at is not None)
 
 
-def quoted(token: cel_syntax.Token | None, text: str) -> int | None:
+def quoted(token: Token | None, text: str) -> int | None:
     """Where a text begins that a token of CEL has in quotes; None where it is written otherwise."""
     quote = _QUOTE.match(token.text) if token is not None else None
     if token is None or quote is None or token.text != f"{quote[0]}{text}{quote[1]}":

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from .. import rules
-from ..cel.syntax import MEMBERS
 from ..cel.template import LiteralPiece
 from ..diagnostics import Diagnostic
 from ..document import model
@@ -124,6 +123,8 @@ def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterato
         return
     whole = _WHOLE_PATH.fullmatch(text)
     for found in _PATH_IN_MARKUP.finditer(text) if kind is model.Fragment else [whole] if whole else []:
+        from ..cel.syntax import MEMBERS
+
         root, member = found[2], found[3]
         known = member in variables if root == "variables" else member in MEMBERS.get(root, ())
         if known or (loop and root == "item"):
