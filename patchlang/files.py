@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK, S_ISDIR, S_ISREG
+from typing import TYPE_CHECKING
 
 from . import rules
 from .diagnostics import Diagnostic, PatchError, fail
 from .source import SourceFile, Span
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_FILE_BYTES = 256 * 1024
 _ENDINGS = (".yaml", ".yml")

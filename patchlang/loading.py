@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import rules
 from .compile import Program, compile_program
@@ -14,6 +14,9 @@ from .files import read_sources
 from .record import record
 from .result import Progress
 from .source import SourceFile, Span
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @record

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from unicodedata import combining, east_asian_width
 
 from .diagnostics import Diagnostic, Severity
 from .source import Span
@@ -54,6 +53,10 @@ def _excerpt(span: Span, colour: bool) -> Iterable[str]:
 
 def _width(text: str) -> int:
     """How many cells of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..context import Context
 from ..results import Group
-from . import call, cloudinit, engine, info, memory, start, validate
+from . import call, cli, cloudinit, engine, info, memory, start, validate
 
 GROUPS: Mapping[str, Callable[[Context], Group]] = {
     "call": call.measure,
@@ -15,5 +15,6 @@ GROUPS: Mapping[str, Callable[[Context], Group]] = {
     "start": start.measure,
     "memory": memory.measure,
     "cloudinit": cloudinit.measure,
+    "cli": cli.measure,
     "validate": validate.measure,
 }

@@ -20,8 +20,9 @@ from ..record import replace
 from ..render import printable
 from ..result import CloudInitOutcome, DocumentTrace, Outcome
 from ..source import SourceFile, Span
-from .common import STDIN, Failed, load_patches, not_loaded, read_input, report, wants_colour
+from .common import STDIN, load_patches, not_loaded, read_input, report
 from .status import ENVIRONMENT
+from .terminal import Failed, wants_colour
 
 # the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
 SIDECAR_TAKES = 1 << 20

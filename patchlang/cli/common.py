@@ -1,8 +1,7 @@
-"""What the commands share: exit status, reading patches and inputs, reporting."""
+"""What the commands share: reading patches and inputs, reporting."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,16 +15,10 @@ from ..loading import Loaded, load_sources
 from ..render import render
 from ..source import SourceFile
 from .status import FINDINGS, USAGE
+from .terminal import Failed, read_stdin, wants_colour
 
 STDIN = Path("-")
 _STDIN_NAME = "<stdin>"
-
-
-class Failed(click.exceptions.Exit):
-    """Ends a command with a status; what is wrong has been said."""
-
-    def __init__(self, status: int = FINDINGS) -> None:
-        super().__init__(status)
 
 
 def load_patches(paths: Sequence[Path]) -> Loaded:
@@ -49,10 +42,6 @@ def read_patches(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnost
     return sources, errors
 
 
-def read_stdin(limit: int = -1) -> bytes:
-    return sys.stdin.buffer.read(limit)
-
-
 def read_input(path: Path, limit: int = -1) -> bytes:
     """A file's bytes, at most ``limit`` of them; ``-`` is standard input."""
     if path == STDIN:
@@ -73,12 +62,3 @@ def report(diagnostics: Iterable[Diagnostic], *, excerpt: bool = True) -> None:
     text = render(diagnostics, colour=wants_colour(sys.stderr), excerpt=excerpt)
     if text:
         click.echo(text, err=True, nl=False, color=True)
-
-
-def wants_colour(stream: object) -> bool:
-    """On a terminal; never with ``NO_COLOR`` (no-color.org), else always with ``FORCE_COLOR`` (force-color.org)."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return os.environ.get("TERM") != "dumb" and bool(getattr(stream, "isatty", lambda: False)())

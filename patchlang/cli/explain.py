@@ -11,7 +11,7 @@ from .. import handbook
 from ..diagnostics import did_you_mean
 from ..render import painted
 from ..schema import first_paragraph
-from .common import wants_colour
+from .terminal import wants_colour
 
 
 @click.command()

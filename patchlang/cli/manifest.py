@@ -30,7 +30,8 @@ from ..patterns import pattern
 from ..source import SourceFile
 from ..validation.discovery import Input
 from ..validation.run import validate_files
-from .common import Failed, not_loaded, read_input, read_patches, report
+from .common import not_loaded, read_input, read_patches, report
+from .terminal import Failed
 
 _LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HEAD = f"""\

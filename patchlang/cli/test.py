@@ -16,7 +16,8 @@ from ..patchtest.load import load_tests, read_test_files
 from ..patchtest.run import TestReport, run_tests
 from ..render import render
 from ..validation.discovery import find, nothing_in
-from .common import Failed, report, wants_colour
+from .common import report
+from .terminal import Failed, wants_colour
 
 
 @click.command()

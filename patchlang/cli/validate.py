@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import click
@@ -22,8 +21,8 @@ from ..validation.options import Options
 from ..validation.report import Report, Totals
 from ..validation.run import validate_files
 from ..validation.unit import MAX_MANIFEST_BYTES, WorkerDied
-from .common import Failed, read_stdin, wants_colour
 from .status import ENVIRONMENT
+from .terminal import Failed, read_stdin, wants_colour
 
 
 def _libvirt(_: click.Context, __: click.Parameter, value: str) -> str | None:
@@ -42,7 +41,7 @@ def _libvirt(_: click.Context, __: click.Parameter, value: str) -> str | None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False),
     help="Write the report, in the chosen format, to this file; text goes to the screen all the same.",
 )
 @click.option("--allow-empty", is_flag=True, help="It is no error if there is nothing to check.")
@@ -73,7 +72,7 @@ def validate(
     stdin_filename: str | None,
     strict: bool,
     form: str,
-    output: Path | None,
+    output: str | None,
     allow_empty: bool,
     jobs: int,
     kubevirt: str | None,
@@ -107,7 +106,7 @@ def validate(
         raise click.UsageError("nothing to check in " + nothing_in(paths) + passed_over)
     totals = report.totals(strict=strict)
     if output is not None:
-        with output.open("wb") as file:
+        with open(output, "wb") as file:
             _write_bytes(report, totals, form, file)
     if output is not None or form == "text":
         _write(report, totals, Text(sys.stderr, colour=wants_colour(sys.stderr)))

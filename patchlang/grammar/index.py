@@ -6,12 +6,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from ..record import record
 
-_HERE = Path(__file__).parent
+_HERE = os.path.dirname(__file__)
 
 
 @record
@@ -85,29 +84,20 @@ def named(version: str) -> str | None:
 @cache
 def load(version: str) -> Index:
     """The index of a version that :func:`versions` has."""
-    read: dict[str, Any] = json.loads(_text(f"libvirt-{version}.json"))
-    datatypes = [
-        Datatype(*(one.get(key) for key in ("name", "number", "least", "most", "pattern"))) for one in read["datatypes"]
-    ]
-    lists = [
-        Texts(
-            tuple(one for one in found if isinstance(one, str)),
-            tuple(datatypes[one] for one in found if isinstance(one, int)),
-        )
-        for found in read["values"]
-    ]
-
+    with open(os.path.join(_HERE, f"libvirt-{version}.json"), encoding="utf-8") as file:
+        read: dict[str, Any] = json.load(file)
     prefixes = {uri: prefix for prefix, uri in read["namespaces"].items()}
-    return Index(read["libvirt"], prefixes, _Types(read["types"], lists))
+    return Index(read["libvirt"], prefixes, _Types(read))
 
 
 class _Types(Sequence[Type]):
     """Types, each made when it is asked for: a patch has to do with a few."""
 
-    def __init__(self, written: list[dict[str, Any]], lists: list[Texts]) -> None:
-        self.written = written
-        self.lists = lists
-        self.made: list[Type | None] = [None] * len(written)
+    def __init__(self, read: dict[str, Any]) -> None:
+        self.read = read
+        self.made: list[Type | None] = [None] * len(read["types"])
+        self.lists: dict[int, Texts] = {}
+        self.datatypes: dict[int, Datatype] = {}
 
     def __len__(self) -> int:
         return len(self.made)
@@ -123,7 +113,7 @@ class _Types(Sequence[Type]):
             return [self[number] for number in range(*at.indices(len(self)))]
         made = self.made[at]
         if made is None:
-            made = self.made[at] = self.type(self.written[at])
+            made = self.made[at] = self.type(self.read["types"][at])
         return made
 
     def type(self, one: dict[str, Any]) -> Type:
@@ -135,8 +125,16 @@ class _Types(Sequence[Type]):
         )
 
     def values(self, number: int | None) -> Values:
-        return None if number is None else self.lists[number]
+        if number is None:
+            return None
+        if number not in self.lists:
+            found = self.read["values"][number]
+            words = tuple(one for one in found if isinstance(one, str))
+            self.lists[number] = Texts(words, tuple(self.datatype(one) for one in found if isinstance(one, int)))
+        return self.lists[number]
 
-
-def _text(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+    def datatype(self, number: int) -> Datatype:
+        if number not in self.datatypes:
+            one = self.read["datatypes"][number]
+            self.datatypes[number] = Datatype(*map(one.get, ("name", "number", "least", "most", "pattern")))
+        return self.datatypes[number]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import os.path
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..libvirt_lists import QEMU_NAMESPACE
 
-_HERE = Path(__file__).parent
+_FILE = os.path.join(os.path.dirname(__file__), "structs.json")
 
 
 Element: TypeAlias = Any
@@ -69,7 +69,8 @@ def _names(release: str, kind: str) -> set[str]:
 
 @cache
 def _read() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(_HERE.joinpath("structs.json").read_text())
+    with open(_FILE, encoding="utf-8") as file:
+        read: dict[str, Any] = json.load(file)
     return read
 
 

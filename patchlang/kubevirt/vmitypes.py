@@ -8,14 +8,14 @@ fields, ``[T]`` for a list, ``{T}`` for a map (of ``none``: an empty one), ``?T`
 from __future__ import annotations
 
 import json
+import os.path
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ..record import record
 
-_HERE = Path(__file__).parent
+_FILE = os.path.join(os.path.dirname(__file__), "vmi.json")
 
 
 ROOT = "VirtualMachineInstance"
@@ -109,7 +109,8 @@ def releases() -> tuple[str, ...]:
 
 @cache
 def _read() -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(_HERE.joinpath("vmi.json").read_text())
+    with open(_FILE, encoding="utf-8") as file:
+        read: dict[str, Any] = json.load(file)
     return read
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import PurePath
 
 from .. import rules
 from ..cel.tree import Node
@@ -178,6 +177,8 @@ def untested(patches: Iterable[tuple[str, Span]], tested: Collection[str]) -> It
     for name, span in patches if tested else ():
         files.setdefault(span.source.name, []).append((name, span))
     for file, held in files.items():
+        from pathlib import PurePath
+
         path = PurePath(os.path.realpath(file))
         if str(path.parent) in folders and not any(str(place) in tested for place in (path, *path.parents)):
             names = [name for name, _ in held]

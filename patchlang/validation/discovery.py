@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from .. import rules
 from ..diagnostics import Diagnostic
@@ -73,6 +72,8 @@ def _expanded(path: str, errors: list[Diagnostic]) -> list[str]:
 def _walk(folder: str, errors: list[Diagnostic]) -> Iterator[str]:
     def unreadable_folder(e: OSError) -> None:
         errors.append(unreadable(str(e.filename).removeprefix("./"), e.strerror or str(e)))
+
+    from pathlib import Path
 
     for path, folders, files in os.walk(folder, onerror=unreadable_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

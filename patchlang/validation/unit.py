@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import rules
@@ -170,7 +169,7 @@ def _data(one: Input) -> bytes:
     if one.data is not None:
         return one.data
     try:
-        with Path(one.name).open("rb") as file:
+        with open(one.name, "rb") as file:
             return file.read(MAX_MANIFEST_BYTES + 1)
     except (OSError, ValueError) as e:
         raise PatchError(unreadable(one.name, reason_of(e))) from None
@@ -192,6 +191,8 @@ def _check_tests(contents: Contents, outcome: UnitOutcome) -> None:
     """Checks the shape of tests; whether they pass is for ``patchlang test`` to say."""
     for document in contents.documents:
         if document.kind is Kind.TEST:
+            from pathlib import Path
+
             from ..patchtest.decode import tests_of
             from ..patchtest.inputs import beside
 
