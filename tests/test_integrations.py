@@ -54,7 +54,7 @@ def bin_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     command = folder / "patchlang"
     command.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom patchlang.cli import main\nmain()\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom patchlang.cli import run\nrun()\n"
     )
     command.chmod(0o755)
     return folder
@@ -117,7 +117,7 @@ def test_every_hook_calls_a_command_that_there_is() -> None:
     assert {hook["id"] for hook in HOOKS} == {"patchlang-validate", "patchlang-test"}
     for hook in HOOKS:
         command, name, *options = hook["entry"].split()
-        result = run(sys.executable, "-c", "from patchlang.cli import main; main()", name, "--help", cwd=ROOT)
+        result = run(sys.executable, "-c", "from patchlang.cli import run; run()", name, "--help", cwd=ROOT)
         assert command == "patchlang"
         assert all(option in result.stdout for option in options)
 
