@@ -12,7 +12,7 @@ from ..diagnostics import Diagnostic, Severity, closest, did_you_mean
 from ..document.yamltree import Scalar
 from ..manifests import arguments
 from ..manifests.arguments import DEFAULT_PATCHES, Arguments
-from ..manifests.crosscheck import Given
+from ..manifests.given import Given
 from ..manifests.machines import Machine
 from ..manifests.pod import KUBEVIRTS_VOLUMES
 from ..record import record

@@ -57,7 +57,7 @@ def check(condition: Scalar, release: str | None) -> Iterator[Diagnostic]:
 
 def _compiled(text: str) -> tuple[str, int, int, str | None] | None:
     """What CEL says against it, where, and what to do."""
-    from ..cel.compiled import MAX_SOURCE
+    from ..cel.library import MAX_SOURCE
     from ..cel.messages import LOCATED, explain_static
 
     if len(text) > MAX_SOURCE:
@@ -125,7 +125,6 @@ def _written(node: Node) -> str:
 @cache
 def environment() -> cel.Env:
     """CEL as KubeVirt has it for conditions."""
-    from cel_expr_python import cel
+    from ..cel.library import plain_environment
 
-    config = cel.NewEnvConfigFromYaml("extensions: [{name: strings}, {name: math}, {name: lists}]")
-    return cel.NewEnv(config=config, variables={"vmi": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
+    return plain_environment("strings", "math", "lists")

@@ -89,6 +89,13 @@ def environment(names: Names) -> cel.Env:
         return cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
 
 
+def plain_environment(*extensions: str) -> cel.Env:
+    """One that knows ``vmi`` and the library's own functions, with these extensions of it."""
+    config = cel.NewEnvConfigFromYaml(f"extensions: [{', '.join(f'{{name: {name}}}' for name in extensions)}]")
+    with _protobuf_in_c_alone():
+        return cel.NewEnv(config=config, variables={"vmi": _JSON_OBJECT})
+
+
 @contextmanager
 def _protobuf_in_c_alone() -> Iterator[None]:
     """Keeps out protobuf's implementation in Python, which the library has imported and the one in C makes no use of.

@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from .. import rules
-from ..admission import check as plugins
 from ..diagnostics import Diagnostic, in_order
 from ..lint import untested
 from ..record import replace
@@ -79,8 +78,11 @@ def validate_files(
     whole.diagnostics += _duplicate_names(units, outcomes)
     whole.diagnostics += untested((one for outcome in outcomes for one in outcome.facts.names), whole.tested)
     _check_machines(whole)
-    whole.add(plugins.not_admitted((machine for _, machine in whole.machines), whole.admitting))
-    whole.add(plugins.check(whole.plugins, whole.policies, whole.bound, whole.config_maps))
+    if whole.plugins or whole.policies or whole.admitting:
+        from ..admission import check as plugins
+
+        whole.add(plugins.not_admitted((machine for _, machine in whole.machines), whole.admitting))
+        whole.add(plugins.check(whole.plugins, whole.policies, whole.bound, whole.config_maps))
     alone = any(one.named and one.data is None for one in inputs)
 
     def is_complete(file: str, rule: str) -> bool:

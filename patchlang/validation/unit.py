@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .. import rules
-from ..admission import conditions
-from ..admission import reading as admission
-from ..admission.reading import Admitting, Plugin, Policy
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..document import model
@@ -32,6 +29,7 @@ from .options import Options
 from .report import Held
 
 if TYPE_CHECKING:
+    from ..admission.reading import Admitting, Plugin, Policy
     from ..manifests.configmaps import Entry
     from ..manifests.kustomize import Generated
     from ..manifests.machines import Machine
@@ -232,6 +230,9 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcom
                     sidecars += 1
             case Kind.PLUGIN:
                 has_plugins = True
+                from ..admission import conditions
+                from ..admission import reading as admission
+
                 plugin = admission.plugin(document.node)
                 outcome.plugins.append(plugin)
                 for condition in plugin.conditions:
@@ -255,6 +256,8 @@ def _read_policy(document: Document, outcome: UnitOutcome) -> bool:
     if documents.word(node, "kind") == "MutatingAdmissionPolicyBinding":
         outcome.bound.append(documents.word(node, "spec", "policyName"))
         return False
+    from ..admission import reading as admission
+
     if (admitting := admission.admitting(node)) is not None:
         outcome.admitting.append(admitting)
         return True
