@@ -19,8 +19,6 @@ from ..source import Text
 from ..values import ABSENT, TooBigError, check_size
 from .evaluation import evaluating
 from .library import MAX_OPENED_TWICE, MAX_SOURCE, TYPES, Names, environment, evaluator, parse
-from .messages import GUESSED_TYPE, OF_TYPES, explain
-from .opening import Opening
 from .syntax import MEMBERS, Chain, Insertion, chains, guard, multiplies, opened_twice, original_offset
 
 if TYPE_CHECKING:
@@ -106,7 +104,11 @@ class Compiled:
 
     def _convert(self, value: cel.Value) -> Any:
         """Python data. The library's own conversion counts nothing, and ends the process on an optional in a map."""
-        return Opening().open(value) if self._is_opened else value.plain_value()
+        if not self._is_opened:
+            return value.plain_value()
+        from .opening import Opening
+
+        return Opening().open(value)
 
     def error(self, rule: Rule, message: str, help: str | None = None) -> PatchError:
         return fail(rule, message, self.source.span(), help)
@@ -122,12 +124,15 @@ class Compiled:
             return _related(error, cause)
         if found := self._cause(raw, bindings):
             return fail(rules.EVALUATION, found.message, self.source.span(found.start, found.end), found.help)
+        from .messages import explain
+
         message, help = explain(raw, self.source.text)
         return self.error(rules.EVALUATION, message, help)
 
     def _cause(self, raw: str, bindings: Bindings) -> Cause | None:
         from .causes import missing_user_data, null_used
         from .checked_expr import UnreadableError, read
+        from .messages import OF_TYPES
 
         text = self.source.text
         try:
@@ -186,6 +191,8 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
     try:
         program = env.compile(text)
     except (RuntimeError, UnicodeError) as e:
+        from .messages import GUESSED_TYPE
+
         again, insertions_again = guard(source.text, open_types=True)
         opened = _compiled_or_none(env, again) if GUESSED_TYPE.search(str(e)) else None
         if opened is None:

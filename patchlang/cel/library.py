@@ -57,6 +57,9 @@ class Names:
     facts: tuple[str, ...] = ()
 
 
+_first: list[cel.Env] = []
+
+
 @cache
 def evaluator() -> cel.Env:
     """What runs all expressions: an environment that has compiled one holds more memory than ten expressions."""
@@ -86,7 +89,15 @@ def environment(names: Names) -> cel.Env:
     functions = [f for name, f in FUNCTIONS.items() if name != "xpath" or names.xpath]
     functions += BEHIND
     with _protobuf_in_c_alone():
-        return cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
+        made = cel.NewEnv(config=_EXTENSIONS, variables=declared, functions=functions)
+    if not _first:
+        _first.append(made)
+    return made
+
+
+def _any_environment() -> cel.Env:
+    """One that can parse, as all can: the first, which has compiled something, and that takes long but once."""
+    return _first[0] if _first else evaluator()
 
 
 def plain_environment(*extensions: str) -> cel.Env:
@@ -126,7 +137,7 @@ def parse(text: str) -> bytes | None:
     if len(text) > MAX_SOURCE or opened_twice(text, MAX_OPENED_TWICE) is not None:
         return None
     try:
-        parsed: bytes = evaluator().compile(text, disable_check=True).serialize()
+        parsed: bytes = _any_environment().compile(text, disable_check=True).serialize()
     except (RuntimeError, UnicodeError):
         return None
     return parsed

@@ -18,6 +18,9 @@ import click
 from .. import __version__
 from .status import ENVIRONMENT, USAGE
 
+GARBAGE = 20_000
+"""New objects after which Python looks for garbage; in a file's check there is hardly any."""
+
 # what `--help` says of each is here, so that it need not load them all
 COMMANDS = {
     "apply": "Apply patches to a domain or to cloud-init data, offline.",
@@ -45,6 +48,7 @@ class Commands(click.Group):
             command: click.Command = getattr(import_module(f".{cmd_name}", __name__), cmd_name)
         finally:
             gc.freeze()
+            gc.set_threshold(GARBAGE)
             gc.enable()
         return command
 

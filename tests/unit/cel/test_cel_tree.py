@@ -323,7 +323,7 @@ def test_a_patch_that_makes_no_optionals_is_loaded_without_its_trees() -> None:
         "[m for m in sys.modules if m in ('patchlang.lint', 'patchlang.grammar')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    names = "compiled evaluation functions library messages opening regex syntax template texts".split()
+    names = "compiled evaluation functions library regex syntax template texts".split()
     loaded = [f"patchlang.cel.{name}" for name in names]
     assert run.stdout == f"True {loaded} []\n"
 
