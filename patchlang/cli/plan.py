@@ -21,9 +21,10 @@ from ..plan.selector import Selector, SelectorError
 from ..plan.selector import parse as parse_selector
 from ..plan.work import Setup
 from ..source import SourceFile
-from .common import STDIN, Failed, load_patches, not_loaded, report, wants_colour
+from .common import STDIN, load_patches, not_loaded, report
 from .progress import Progress
 from .status import ENVIRONMENT
+from .terminal import Failed, wants_colour
 
 _CHANGES = 2
 
