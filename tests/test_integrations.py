@@ -54,7 +54,8 @@ def bin_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     command = folder / "patchlang"
     command.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom patchlang.cli import run\nrun()\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from patchlang.__main__ import run\nrun()\n"
     )
     command.chmod(0o755)
     return folder
@@ -117,7 +118,7 @@ def test_every_hook_calls_a_command_that_there_is() -> None:
     assert {hook["id"] for hook in HOOKS} == {"patchlang-validate", "patchlang-test"}
     for hook in HOOKS:
         command, name, *options = hook["entry"].split()
-        result = run(sys.executable, "-c", "from patchlang.cli import run; run()", name, "--help", cwd=ROOT)
+        result = run(sys.executable, "-m", "patchlang", name, "--help", cwd=ROOT)
         assert command == "patchlang"
         assert all(option in result.stdout for option in options)
 

@@ -93,7 +93,7 @@ def test_update_is_refused_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_golden_file_that_cannot_be_written_is_the_environments_fault() -> None:
     Path("patch.test.yaml").write_text(TEST.replace("expected.xml", "nowhere/expected.xml"))
-    command = [sys.executable, "-c", "from patchlang.cli import run; run()", "test", "--update", "."]
+    command = [sys.executable, "-m", "patchlang", "test", "--update", "."]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(ROOT)})
     assert run.returncode == 3
     assert "nowhere/expected.xml" in run.stderr

@@ -19,7 +19,7 @@ spec:
   domain:
     - {op: set, path: /domain/a, value: new}
 """
-COMMAND = [sys.executable, "-c", "from patchlang.cli import run; run()"]
+COMMAND = [sys.executable, "-m", "patchlang"]
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "CI")}
 ENVIRONMENT |= {"TERM": "xterm", "PYTHONPATH": str(ROOT)}

@@ -27,7 +27,7 @@ from patchlang.validation.report import Held
 from patchlang.validation.run import validate_files
 
 ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, "-c", "from patchlang.cli import run; run()", "validate"]
+COMMAND = [sys.executable, "-m", "patchlang", "validate"]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")} | {"PYTHONPATH": str(ROOT)}
 
 

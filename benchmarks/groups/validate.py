@@ -42,7 +42,7 @@ def measure(context: Context) -> Group:
     jobs = sorted({2, len(os.sched_getaffinity(0)), 2 * len(os.sched_getaffinity(0))})
     with context.scratch() as scratch:
         files = write_tree(scratch / "tree", FILES)
-        ours = [str(context.python), "-c", "from patchlang.cli import run; run()", "validate", str(scratch / "tree")]
+        ours = [str(context.python), "-m", "patchlang", "validate", str(scratch / "tree")]
         commands = {
             CHECKS: [*ours, "--jobs", "1"],
             **{f"`validate --jobs {number}`": [*ours, "--jobs", str(number)] for number in jobs},

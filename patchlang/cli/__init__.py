@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -43,10 +42,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        gc.disable()  # modules leave no garbage behind, and to look for it takes a tenth of their time
-        try:
-            command: click.Command = getattr(import_module(f".{cmd_name}", __name__), cmd_name)
-        finally:
+        command: click.Command = getattr(import_module(f".{cmd_name}", __name__), cmd_name)
+        if not gc.isenabled():  # as the process begins
             gc.freeze()
             gc.set_threshold(GARBAGE)
             gc.enable()
@@ -61,19 +58,6 @@ class Commands(click.Group):
 @click.version_option(__version__, message="patchlang %(version)s")
 def cli() -> None:
     """Declared edits of libvirt domains and cloud-init data, as KubeVirt's hook sidecar applies them."""
-
-
-def run() -> NoReturn:
-    """Entry point of the command: the process ends with :func:`main`.
-
-    For Python to take itself down would cost a tenth of what a file's check does, and nothing here waits for it.
-    """
-    try:
-        main()
-    except SystemExit as end:
-        with suppress(OSError):
-            sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else 0)
 
 
 def main() -> NoReturn:

@@ -42,7 +42,7 @@ def test_modules_and_types_and_nothing_else(wheel: zipfile.ZipFile) -> None:
 def test_both_commands(wheel: zipfile.ZipFile) -> None:
     name = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     lines = set(wheel.read(name).decode().split("\n"))
-    assert {"patchlang = patchlang.cli:run", "sidecar-shim = shim.__main__:main"} <= lines
+    assert {"patchlang = patchlang.__main__:run", "sidecar-shim = shim.__main__:main"} <= lines
 
 
 def test_metadata(wheel: zipfile.ZipFile) -> None:
