@@ -44,12 +44,14 @@ class Budget:
 
     def hold(self, size: int, place: Callable[[], Span] | None = None) -> None:
         """For what goes with the edit, or with the variables of the document."""
-        self.check(size, place)
+        if size > LIMIT - self.kept - self.held:
+            self.check(size, place)
         self.held += size
 
     def keep(self, size: int) -> None:
         """For what stays to the end of the run."""
-        self.check(size)
+        if size > LIMIT - self.kept - self.held:
+            self.check(size)
         self.kept += size
 
     def passing(self) -> _Passing:

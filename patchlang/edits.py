@@ -85,7 +85,8 @@ class CompiledEdit(Generic[Op]):
     inner: tuple[CompiledEdit[Any], ...] = ()
 
     def trace(self) -> EditTrace:
-        return EditTrace(self.label, self.span, inner=[edit.trace() for edit in self.inner])
+        inner = [edit.trace() for edit in self.inner] if self.inner else []
+        return EditTrace(self.label, self.span, inner=inner)
 
     def every(self) -> Iterator[CompiledEdit[Any]]:
         """This one, and all inside it."""
@@ -128,15 +129,19 @@ def condition(value: Any, expression: Compiled) -> bool:
 
 def run_edit(edit: CompiledEdit[Any], state: Any, scope: Scope, trace: EditTrace) -> None:
     """Raises PatchError (PL4xx)."""
-    with scope.budget.passing():
-        if not edit.loop.begins(scope):
+    loop, budget = edit.loop, scope.budget
+    held = budget.held
+    try:
+        if loop.when is None and loop.for_each is None:  # as of most
+            _run(edit, state, scope, trace)
+        elif not loop.begins(scope):
             trace.skip()
-            return
-        items = edit.loop.items(scope)
-        if items is None:
+        elif (items := loop.items(scope)) is None:
             _run_once(edit, state, scope, trace)
         else:
             _run_items(edit, items, state, scope, trace)
+    finally:
+        budget.held = held
 
 
 def _run_items(edit: CompiledEdit[Any], items: list[Any], state: Any, scope: Scope, trace: EditTrace) -> None:
@@ -155,6 +160,10 @@ def _run_once(edit: CompiledEdit[Any], state: Any, scope: Scope, trace: EditTrac
     if not edit.loop.takes(scope):
         trace.skip()
         return
+    _run(edit, state, scope, trace)
+
+
+def _run(edit: CompiledEdit[Any], state: Any, scope: Scope, trace: EditTrace) -> None:
     trace.ran += 1
     scope.inner = trace.inner
     trace.add(edit.op.apply(state, scope))

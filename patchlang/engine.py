@@ -208,7 +208,7 @@ class Run(Generic[S]):
         for edit in self.edits_of(document):
             self.progress(document.name, edit.span)
             edit_trace = edit.trace()
-            trace.edits += edit_trace.every()
+            trace.edits += edit_trace.every() if edit_trace.inner else (edit_trace,)
             try:
                 run_edit(edit, self.state, scope, edit_trace)
             except PatchError as e:

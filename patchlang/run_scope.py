@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from . import rules
@@ -111,24 +110,32 @@ class Scope:
         """This scope with more values for XPath."""
         return replace(self, loop={**self.loop, **values}) if values else self
 
-    @contextmanager
-    def at(self, context: Any, node: Callable[[], dict[str, Any]]) -> Iterator[None]:
+    def at(self, context: Any, node: Callable[[], dict[str, Any]]) -> _Within:
         """Within it, CEL's ``node`` is there and ``xpath`` starts at ``context``."""
-        before = self.context, self.facts
-        self.context, self.facts = context, {**self.facts, "node": node}
-        try:
-            yield
-        finally:
-            self.context, self.facts = before
+        return _Within(self, context, {**self.facts, "node": node}, self.loop)
 
-    @contextmanager
-    def looping(self, item: Any, index: int) -> Iterator[None]:
+    def looping(self, item: Any, index: int) -> _Within:
         """Within it, these are ``item`` and ``index``."""
-        before, self.loop = self.loop, {"item": item, "index": index}
-        try:
-            yield
-        finally:
-            self.loop = before
+        return _Within(self, self.context, self.facts, {"item": item, "index": index})
+
+
+class _Within:
+    """Not a generator, which costs more: every matched node and every item of a list has one."""
+
+    __slots__ = ("_before", "_scope", "_then")
+
+    def __init__(self, scope: Scope, context: Any, facts: dict[str, Any], loop: dict[str, Any]) -> None:
+        self._scope = scope
+        self._then = context, facts, loop
+
+    def __enter__(self) -> None:
+        scope = self._scope
+        self._before = scope.context, scope.facts, scope.loop
+        scope.context, scope.facts, scope.loop = self._then
+
+    def __exit__(self, *_: object) -> None:
+        scope = self._scope
+        scope.context, scope.facts, scope.loop = self._before
 
 
 def without_value(variable: str, cause: Diagnostic) -> str:

@@ -96,7 +96,10 @@ def identical(a: Any, b: Any) -> bool:
     """
     if a is b:
         return True
-    if not _same_type(a, b):
+    if type(a) is type(b):
+        if type(a) is str:
+            return bool(a == b)
+    elif not _same_type(a, b):
         return False
     if isinstance(a, dict):
         if len(a) != len(b):
@@ -166,9 +169,16 @@ def check_size(value: Any) -> int:
 
 def count(value: Any) -> int:
     """How many values, keys among them, a value is; what is shared counts each time."""
-    if isinstance(value, dict):
-        return 1 + sum(count(key) + count(item) for key, item in value.items())
-    return 1 + sum(map(count, value)) if isinstance(value, (list, tuple, set)) else 1
+    found, pending = 0, [value]
+    while pending:
+        value = pending.pop()
+        found += 1
+        if isinstance(value, dict):
+            pending += value
+            pending += value.values()
+        elif isinstance(value, (list, tuple, set)):
+            pending += value
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -161,10 +161,13 @@ class TemplateProgram:
 
     def text_or_absent(self, bindings: Bindings) -> str | None:
         """The same; None where it is exactly one ``$[ ]`` that gives an optional without a value."""
-        if len(self.parts) == 1 and not isinstance(origin := self.parts[0], str):
-            value = origin.evaluate(bindings)
-            return None if value is ABSENT else as_text(value, origin)
-        return self.text(bindings)
+        if len(self.parts) != 1:
+            return self.text(bindings)
+        only = self.parts[0]
+        if isinstance(only, str):
+            return only
+        value = only.evaluate(bindings)
+        return None if value is ABSENT else as_text(value, only)
 
     def value(self, bindings: Bindings) -> Any:
         """The value of a template that is exactly one ``$[ ]``, with its type, or ``ABSENT``; else the text."""

@@ -59,14 +59,13 @@ class Places:
         while pending:
             node, value = pending.pop()
             if node.kind is Kind.MAP and isinstance(value, dict):
-                own = self.names(node)
-                below = [(child.value, value[name]) for name, i in own.items() if (child := node.children[i])]
+                below = [(node.children[i].value, value[name]) for name, i in self.names(node).items()]
             elif node.kind is Kind.LIST and isinstance(value, list):
                 below = [(child.value, item) for child, item in zip(node.children, value, strict=True)]
             else:
                 continue
             found.setdefault(id(value), (node, value))
-            pending += below
+            pending += [pair for pair in below if isinstance(pair[1], (dict, list))]
         return found
 
     @cached_property

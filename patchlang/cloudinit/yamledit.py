@@ -177,7 +177,10 @@ def _layout(document: Document) -> Layout:
     """The first indents that the text shows."""
     layout = Layout()
     found: dict[Kind, int] = {}
-    for node in document.root.below() if document.root else ():
+    pending = [document.root] if document.root else []
+    while pending and not {Kind.MAP, Kind.LIST} <= found.keys():
+        node = pending.pop()
+        pending += [child.value for child in reversed(node.children) if child.value.children]
         for child in node.children if node.kind is Kind.MAP and not node.flow else ():
             inner = child.value
             if not inner.children or inner.flow or inner.kind in found:
@@ -185,6 +188,4 @@ def _layout(document: Document) -> Layout:
             if "\n" in document.text[child.start : inner.children[0].start]:
                 columns = column(document.text, inner.children[0].start) - column(document.text, child.start)
                 found[inner.kind] = columns
-        if {Kind.MAP, Kind.LIST} <= found.keys():
-            break
     return replace(layout, indent=found.get(Kind.MAP, 0) or layout.indent, dash=found.get(Kind.LIST, layout.dash))

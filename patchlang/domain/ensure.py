@@ -72,8 +72,11 @@ class EnsureOp:
             path, text = computed
             if self.computed:
                 tree.provenance.computed |= self._names_of_values(path)
-            start = tree.root if self.start.is_root(path) else match.element
-            walked, made = self._walk(edit, start, path, scope)
+            is_root = self.start.is_root(path)
+            start = tree.root if is_root else match.element
+            if is_root:
+                _check_root(edit, start, path.steps[0], scope)
+            walked, made = self._walk(edit, start, path.steps[is_root:], scope)
             end = Match(walked[-1][0] if walked else start, attribute=path.attribute)
             if self.within is None:
                 note(effect, [end], tree)
@@ -100,18 +103,16 @@ class EnsureOp:
         written = Names([self.source.text])
         return {name for name in names if not written.known(local_name(name))}
 
-    def _walk(self, edit: Editor, start: etree._Element, path: BuildPath, scope: Scope) -> tuple[Walked, bool]:
+    def _walk(
+        self, edit: Editor, start: etree._Element, steps: tuple[BuildStep, ...], scope: Scope
+    ) -> tuple[Walked, bool]:
         """The steps with their elements, from ``start`` on, and whether any of those was missing, and so made."""
-        steps = path.steps
-        if self.start.is_root(path):
-            _check_root(edit, start, steps[0], scope)
-            steps = steps[1:]
         walked: Walked = []
         made = False
         for step in steps:
             above = walked[-1][0] if walked else start
-            wanted = _all_wanted(step, scope)
-            found = [child for child in above.iterchildren(step.tag) if _fits(child, wanted)]
+            wanted = _all_wanted(step, scope) if step.conditions else []
+            found = [child for child in above.iterchildren(step.tag) if not wanted or _fits(child, wanted)]
             if len(found) > 1:
                 help = f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`"
                 from ..xpath.explain import ambiguous
@@ -160,7 +161,7 @@ def check_build_path(source: Text, path: BuildPath, start: Start, has_value: boo
 
 
 def _check_root(edit: Editor, root: etree._Element, step: BuildStep, scope: Scope) -> None:
-    if step.tag != root.tag or not _fits(root, _all_wanted(step, scope)):
+    if step.tag != root.tag or (step.conditions and not _fits(root, _all_wanted(step, scope))):
         message = f"the path starts with `{step.written}`, the document with `domain`"
         raise fail(rules.MATCH_COUNT, message, edit.span, "a domain has one root, which is not made")
 
@@ -168,7 +169,7 @@ def _check_root(edit: Editor, root: etree._Element, step: BuildStep, scope: Scop
 def _check_settled(walked: Walked, place: LazySpan) -> None:
     """The next run must find what this one has made."""
     for element, step, wanted in walked:
-        if not _fits(element, wanted):
+        if wanted and not _fits(element, wanted):
             message = f"in the end `{step.written}` does not fit its predicate, and the next run would make another"
             help = "leave the predicate out, or make it one that stays true"
             raise fail(rules.BAD_ENSURE_PATH, message, place(), help)

@@ -34,22 +34,19 @@ class Protected:
         self._root = root
         self._path = path
         self._before: dict[Element, tuple[_Texts, ...]] = {}
-        self._made: set[Element] = set()
+        self.made: set[Element] = set()
+        """What the edit at work makes: nothing in it was there before."""
         self._heirs: dict[Element, Element] = {}
 
     def begin(self) -> None:
         """Another edit begins."""
         self._before.clear()
-        self._made.clear()
+        self.made.clear()
         self._heirs.clear()
-
-    def made(self, elements: Iterable[Element]) -> None:
-        """The edit makes these: nothing in them was there before it."""
-        self._made.update(elements)
 
     def before_change(self, element: Element) -> None:
         """The text of an element, or a child's name or attribute, is about to change; or which children there are."""
-        if element in self._before or element in self._made:
+        if element in self._before or element in self.made:
             return
         self._before[element] = self._texts(element)
         for above in (element, *element.iterancestors(*_NAMES)):

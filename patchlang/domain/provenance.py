@@ -5,7 +5,7 @@ Told from what the tree keeps to undo and to write its changes, so it costs an e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from lxml import etree
@@ -22,17 +22,21 @@ _LABELS = ("name", "key", "id", "usage")
 
 @record(frozen=False)
 class Provenance:
-    """Of the nodes of a tree with these changes; ``computed`` are the names that edits made of values."""
+    """Of the nodes of a tree with these changes; ``computed`` are the names that edits made of values.
+
+    ``drafts`` are copies that are not in place yet.
+    """
 
     changes: Changes
+    drafts: Collection[Element]
     computed: set[str] = field(default_factory=set)
 
     def path(self, match: Match) -> str:
         """The path of a node, from a copy that is not in place yet; where names are not to be quoted it has ``…``."""
         path = match_path(match)
-        top = next(reversed([match.element, *match.element.iterancestors()]))
+        loose = bool(self.drafts) and next(reversed([match.element, *match.element.iterancestors()])) in self.drafts
         if not self.computed:
-            return path.removeprefix("/") if top in self.changes.new else path
+            return path.removeprefix("/") if loose else path
         steps = path.split("/")
         element = match.context if match.text else match.element
         above = [*reversed(list(element.iterancestors())), element]
@@ -41,7 +45,7 @@ class Provenance:
                 steps[number] = "…"
         if match.attribute is not None and self.name(match.element, match.attribute) is None:
             steps[-1] = "@…"
-        return "/".join(steps[top in self.changes.new :])
+        return "/".join(steps[loose:])
 
     def name(self, element: Element, attribute: str | None = None) -> str | None:
         """The name of an element, or of that attribute (Clark name) of it, None where it is not to be quoted."""

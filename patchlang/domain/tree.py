@@ -58,10 +58,10 @@ class DomainTree:
         self.budget = Budget()
         self._data = data
         self._changes = Changes({}, {}, {}, {}, {})
-        self.provenance = Provenance(self._changes)
-        self.protected = Protected(root, self.provenance.path)
         self.origins: Origins | None = None
         self._drafts: dict[Element, str | None] = {}
+        self.provenance = Provenance(self._changes, self._drafts)
+        self.protected = Protected(root, self.provenance.path)
         self._indentation = Indentation(root, self._changes.contents, self._drafts)
 
     def mark(self) -> tuple[int, dict[str, str]]:
@@ -153,16 +153,19 @@ class DomainTree:
         inside = position in (Position.APPEND, Position.PREPEND)
         parent = anchor if inside else anchor.getparent()
         assert parent is not None, "the root has no siblings"
-        self.budget.keep(sum(map(self._weight, nodes)))
+        is_fresh, size = [], 0
+        for node in nodes:  # one that was taken out comes back as it was
+            is_fresh.append(node not in self._changes.new and node not in self._changes.parents)
+            size += budget.CHANGE * _PLACED + (weights.of_new(node) if is_fresh[-1] else 0)
+        self.budget.keep(size)
         self._touch_content(parent)
         edge = edge_child(parent, first=position is Position.PREPEND) if inside else None
         if edge is not None and self._indentation.is_element_only(parent):
             anchor, position = edge, Position.BEFORE if position is Position.PREPEND else Position.AFTER
         room = MAX_DEPTH - 1 - sum(1 for _ in parent.iterancestors())
-        for node in nodes:
+        for node, fresh in zip(nodes, is_fresh, strict=True):
             if _height(node) > room:
                 raise fail(rules.LIMIT, f"the patches nest elements more than {MAX_DEPTH} deep")
-            fresh = self._is_fresh(node)
             if fresh:
                 self._enroll(node)
             self._drafts.pop(node, None)
@@ -200,14 +203,6 @@ class DomainTree:
         """Changes to be made, with the text that they write."""
         self.budget.keep(budget.CHANGE * changes + budget.WRITTEN * text_size(text))
 
-    def _weight(self, node: Element) -> int:
-        """What it takes to put a node into the tree."""
-        return budget.CHANGE * _PLACED + (weights.of_new(node) if self._is_fresh(node) else 0)
-
-    def _is_fresh(self, node: Element) -> bool:
-        """Is it new to the tree? Nodes that were taken out come back as they were."""
-        return node not in self._changes.new and node not in self._changes.parents
-
     def holds(self, node: Element) -> bool:
         """False for what an edit took out; true in a draft, too."""
         top = next(reversed([node, *node.iterancestors()]))
@@ -230,6 +225,7 @@ class DomainTree:
         self.budget.keep(weights.of_new(new))
         self.root.append(new)
         self.root.remove(new)  # so it is of this document, in which paths in it search
+        self._drafts[new] = None
         self._enroll(new)
         parent = anchor if position in (Position.APPEND, Position.PREPEND) else anchor.getparent()
         indent = None if parent is None else self._indentation.within(parent)
@@ -240,9 +236,9 @@ class DomainTree:
 
     def _enroll(self, node: Element) -> None:
         """Keep a node, with all in it, as new to the tree."""
-        made = list(node.iter())
-        self._changes.new.update((inner, inner.prefix) for inner in made)
-        self.protected.made(made)
+        made = {inner: inner.prefix for inner in node.iter()}
+        self._changes.new.update(made)
+        self.protected.made.update(made)
 
     def _copy(self, node: Element) -> Element:
         """Name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside."""
