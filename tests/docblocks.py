@@ -29,7 +29,8 @@ What a fenced block is follows from its language and its first lines.
 
 ``<!-- flags -->`` before a ``text`` makes it flags of the sidecar. ``<!-- boot: stable -->`` or ``<!-- boot: piles up
 -->`` before a patch runs it as often as one boot does, on the base domain; ``<!-- advice: PL303 -->`` says what is
-advised against it, else nothing is. ``<!-- not run -->`` leaves a block out.
+advised against it, else nothing is. ``<!-- not run -->`` leaves a block out. ``<!-- cloud-init -->`` before a patch and
+what it gives says that they are of cloud-init data: test_docs_cloud_init.py runs them.
 
 Tables: ``<!-- table: NAME -->`` names one that is compared with the code, see ``TABLES`` in test_docs_tables.py. A
 table whose head starts with ``expression`` (CEL) or ``XPath`` holds an expression and its result in JSON, or
@@ -65,6 +66,7 @@ from patchlang.source import SourceFile
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = ROOT / "tests" / "corpus" / "base"
+CLOUD_INIT = "cloud-init"
 DOCUMENTS = ("README.md", "docs/language.md", "docs/from-scripts.md", "docs/sidecar.md")
 
 
@@ -84,7 +86,7 @@ class Block:
 
     @property
     def is_patch(self) -> bool:
-        return self.lang == "yaml" and kind_of(self.text) != "manifest" and "not run" not in self.marks
+        return self.lang == "yaml" and kind_of(self.text) != "manifest" and not {"not run", CLOUD_INIT} & {*self.marks}
 
     @property
     def is_script(self) -> bool:
@@ -141,7 +143,8 @@ def codes(cell: str) -> list[str]:
 
 
 def all_blocks(wanted: Callable[[Block], bool]) -> list[Any]:
-    return [pytest.param(b, id=str(b)) for document in DOCUMENTS for b in blocks(document) if wanted(b)]
+    found = (b for document in DOCUMENTS for b in blocks(document) if CLOUD_INIT not in b.marks)
+    return [pytest.param(b, id=str(b)) for b in found if wanted(b)]
 
 
 def kind_of(text: str) -> str:

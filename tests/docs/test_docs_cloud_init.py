@@ -1,9 +1,10 @@
 """docs/cloud-init.md cannot rot: each patch in it is run on the data shown below it, each message is compared.
 
-Blocks are read as in docblocks.py; a list in a ``yaml`` block is a list of cloud-init edits here. The ``diff`` blocks
-up to the next patch are the texts before and after: of the user data, or with ``<!-- of: network-data -->`` or
-``<!-- of: meta-data -->`` before the block of those; user data that is not shown is ``#cloud-config``. A ``text`` block
-is what is said of the last patch, on the user data of ``<!-- on: … -->``.
+What docs/language.md shows of cloud-init data is run here as well. Blocks are read as in docblocks.py; a list in a
+``yaml`` block is a list of cloud-init edits here. The ``diff`` blocks up to the next patch are the texts before and
+after: of the user data, or with ``<!-- of: network-data -->`` or ``<!-- of: meta-data -->`` before the block of those;
+user data that is not shown is ``#cloud-config``. A ``text`` block is what is said of the last patch, on the user data
+of ``<!-- on: … -->``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,20 @@ from typing import Any
 
 import pytest
 import yaml
-from docblocks import ROOT, Block, anchors, blocks, codes, constant, first_codes, given, kind_of, number, rows
+from docblocks import (
+    CLOUD_INIT,
+    ROOT,
+    Block,
+    anchors,
+    blocks,
+    codes,
+    constant,
+    first_codes,
+    given,
+    kind_of,
+    number,
+    rows,
+)
 
 from patchlang.cel.compiled import MEMBERS
 from patchlang.cloudinit.pointer import parse, resolve
@@ -33,7 +47,7 @@ from patchlang.result import CloudInitOutcome
 from patchlang.source import SourceFile
 
 DOCUMENT = "docs/cloud-init.md"
-BLOCKS = blocks(DOCUMENT)
+BLOCKS = (*blocks(DOCUMENT), *(block for block in blocks("docs/language.md") if CLOUD_INIT in block.marks))
 FIELD_OF = {"user-data": "UserData", "network-data": "NetworkData", "meta-data": "NoCloudMetaData"}
 
 
@@ -52,7 +66,7 @@ def source(block: Block) -> SourceFile:
 
 
 def last_patch(block: Block) -> Block:
-    return [b for b in BLOCKS if b.line < block.line and b.lang == "yaml"][-1]
+    return [b for b in BLOCKS if b.document == block.document and b.line < block.line and b.lang == "yaml"][-1]
 
 
 def record(**fields: Any) -> bytes:
