@@ -171,6 +171,8 @@ def _conversion(call: str) -> str:
         return "end the optional with `.orValue(...)`"
     if sides := re.match(r"_[!=]=_\((.*), (.*?)\)?$", call):
         return _unequal(sides[1], sides[2])
+    if "null_type" in call:
+        return "one of the values is null: say what to take instead, `x == null ? ... : x`"
     if re.match(r"!_\((?!bool)", call):
         return "`!` binds before `in` and `==`: write `!(a in list)`"
     if re.match(r"@?_?in_?\(bool, ", call):
