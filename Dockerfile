@@ -16,6 +16,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
  && python3 -m pip --python /opt/patchlang/bin/python3 install --require-hashes -r requirements/runtime.txt \
  && python3 -m pip --python /opt/build/bin/python3 install --require-hashes -r requirements/build.txt
 COPY LICENSE README.md pyproject.toml ./
+COPY man man
 COPY patchlang patchlang
 COPY shim shim
 RUN python3 -m pip --python /opt/build/bin/python3 wheel --no-deps --no-build-isolation --wheel-dir /dist . \
@@ -24,29 +25,36 @@ RUN python3 -m pip --python /opt/build/bin/python3 wheel --no-deps --no-build-is
 FROM ${BASE} AS root
 ARG VERSION=0.1.0
 COPY --from=build /opt/patchlang /opt/patchlang
-COPY tools/sbom.py /tmp/
+COPY tools/sbom.py tools/slim.py /tmp/
 # 1. The commands are on the path; hooks find python3 where KubeVirt's own sidecar image has it.
-# 2. No package manager, dpkg itself last; nothing to build with, no set-user-id programs, no build tree that a wheel
-#    carries along. Debian's list of packages stays, and says so; so do all copyright files.
-# 3. Bytecode, the standard library's too: bases ship without, and compiling at each start costs more than starting.
+# 2. No package manager, dpkg itself last; nothing to build with, to log in with or to set up accounts with, no perl, no
+#    set-user-id programs. What maintainers' scripts would do on removal is for a system that goes on being kept, so they
+#    go first. Debian's list of packages stays, and says what is left; so do its copyright files.
+# 3. No rare character sets for iconv, and of our packages nothing that is not imported, no symbols (tools/slim.py).
+# 4. Bytecode, the standard library's too: bases ship without, and compiling at each start costs more than starting.
 #    The unchecked kind stays good whatever the file times; who edits a source here must compile it.
-# 4. Both commands start, and the sidecar has all it imports. What is there is written down.
+# 5. Both commands start, and the sidecar has all it imports. What is there is written down.
 RUN ln -sf /opt/patchlang/bin/patchlang /opt/patchlang/bin/sidecar-shim /usr/local/bin/ \
  && { test -e /usr/bin/python3 || ln -s "$(command -v python3)" /usr/bin/python3; } \
  && stdlib="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+ && find /var/lib/dpkg/info -type f ! -name '*.list' ! -name '*.md5sums' ! -name format -delete \
  && for package in $(dpkg-query --show --showformat '${Package}\n'); do case $package in \
-      apt | apt-utils | libapt-pkg* | debian-archive-keyring | gpgv | sqv | python3-pip* | python3-setuptools* | \
-      python3-wheel*) dpkg --purge --force-all "$package" ;; \
+      apt | apt-utils | libapt-pkg* | debian-archive-keyring | gpgv | libhogweed* | libnettle* | libseccomp* | \
+      sqv | debconf* | init-system-helpers | libdebconfclient* | libpam-* | libsemanage* | libsepol* | login* | \
+      passwd | perl-base | python3-packaging* | python3-pip* | python3-setuptools* | python3-wheel*) dpkg --purge --force-all "$package" ;; \
     esac; done \
  && dpkg --purge --force-all dpkg 2>/dev/null \
  && rm -rf "$stdlib"/config-* "$stdlib"/ensurepip "$stdlib"/idlelib "$stdlib"/lib2to3 "$stdlib"/pydoc_data \
-      "$stdlib"/site-packages/* "$stdlib"/test "$stdlib"/tkinter "$stdlib"/turtledemo \
-      /opt/patchlang/lib/python3*/site-packages/bazel-project /usr/share/python-wheels /usr/local/bin/pip* \
-      /usr/local/bin/idle* /usr/local/include /etc/apt /etc/dpkg /usr/sbin/dpkg* /var/lib/apt /var/lib/dpkg/*-old \
-      /var/cache/* /var/log/* /usr/share/info /usr/share/locale /usr/share/man /root/.[!.]* \
+      "$stdlib"/site-packages/* "$stdlib"/test "$stdlib"/tkinter "$stdlib"/turtledemo /usr/share/python-wheels \
+      /usr/local/bin/pip* /usr/local/bin/idle* /usr/local/include /etc/apt /etc/dpkg /etc/pam* /etc/security \
+      /usr/bin/c_rehash /usr/sbin/dpkg* /usr/sbin/update-passwd /usr/share/bash-completion /usr/share/lintian /usr/share/pam* /usr/share/perl5 /var/lib/apt \
+      /var/lib/dpkg/*-old /var/cache/* /var/log/* /usr/share/info /usr/share/locale /usr/share/man /root/.[!.]* \
+ && find /usr/lib/*/gconv -name '*.so' ! -name 'ISO8859-1.so' ! -name 'ISO8859-15.so' ! -name 'CP1252.so' \
+      ! -name 'UTF-*.so' -delete \
+ && /opt/patchlang/bin/python3 /tmp/slim.py /opt/patchlang \
  && find /usr/share/doc -type f ! -name copyright -delete \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
- && find /opt/patchlang "$stdlib" -name __pycache__ -prune -exec rm -rf {} + \
+ && find /opt/patchlang "$stdlib" /usr/lib/python3* -name __pycache__ -prune -exec rm -rf {} + \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/patchlang/lib "$stdlib" \
  && /opt/patchlang/bin/python3 -c 'import shim.server' \
  && sidecar-shim --help >/dev/null && patchlang --help >/dev/null \

@@ -14,6 +14,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 ENGINE ?= $(firstword $(foreach engine,podman docker buildah,$(if $(shell command -v $(engine) 2>/dev/null),$(engine))))
 IMAGE ?= patchlang:$(VERSION)
 IMAGE_ARGS ?=
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)$(if $(shell git status --porcelain 2>/dev/null),-changed)
 SOAK_ARGS ?=
 
 PIP_INSTALL = python -m pip --disable-pip-version-check --no-input install --quiet --quiet
@@ -100,11 +101,16 @@ lock:
 stubs: setup
 	$(BIN)/python tools/generate_stubs.py
 
+## man: write man/patchlang.1, the man page, from what the commands say
+.PHONY: man
+man: setup
+	$(BIN)/python tools/man.py >man/patchlang.1.new && mv man/patchlang.1.new man/patchlang.1
+
 ## image: build $(IMAGE) with podman, docker or buildah (ENGINE); IMAGE_ARGS go to the build
 .PHONY: image
 image:
 	@test -n "$(ENGINE)" || { echo "make image needs podman, docker or buildah" >&2; exit 1; }
-	$(ENGINE) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) $(IMAGE_ARGS) .
+	$(ENGINE) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS) .
 
 ## soak: 20,000 calls to one sidecar within its limits (as root; 15 minutes and more); SOAK_ARGS="--output FILE" keeps the figures
 .PHONY: soak

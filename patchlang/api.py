@@ -239,6 +239,8 @@ def validate(
 ) -> tuple[Finding, ...]:
     """What ``patchlang validate`` finds in files, in folders (with all below them) and by patterns, in order.
 
+    What git ignores is left out of folders, as there; a configuration is not read.
+
     ``kubevirt`` and ``libvirt`` are versions, as of ``--kubevirt`` and ``--libvirt`` and with the same defaults;
     ``plugins``: there are Plugins in the cluster. Raises ValueError for a version that is not known.
     """
@@ -246,6 +248,7 @@ def validate(
     from .kubevirt.advice import FIRST_WITH_PLUGINS
     from .kubevirt.structs import releases
     from .validation.discovery import find
+    from .validation.leftout import LeftOut
     from .validation.options import Options
     from .validation.run import validate_files
 
@@ -258,7 +261,7 @@ def validate(
         grammar = None
     elif (grammar := named(libvirt)) is None:
         raise ValueError(f"libvirt {libvirt} is not known; there is {', '.join(versions())}, or none")
-    inputs, errors = find([os.fspath(path) for path in _several(paths)])
+    inputs, errors = find([os.fspath(path) for path in _several(paths)], LeftOut())
     report = validate_files(inputs, errors, options=Options(kubevirt or known[0], plugins, grammar, kubevirt))
     return _findings(diagnostic for file in report for diagnostic in file.diagnostics)
 

@@ -17,6 +17,7 @@ NO_DOCUMENT = Rule("PL008", "no-document")
 UNREADABLE_SCHEMA = Rule("PL009", "unreadable-schema")
 NO_PATCH_FILE = Rule("PL010", "no-patch-file")
 OTHER_CHECKSUM = Rule("PL011", "other-checksum")
+BAD_CONFIGURATION = Rule("PL012", "bad-configuration")
 
 UNKNOWN_KEY = Rule("PL101", "unknown-key")
 MISSING_KEY = Rule("PL102", "missing-key")

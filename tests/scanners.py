@@ -39,7 +39,7 @@ from patchlang.lint import values as lint_values
 from patchlang.manifests import documents, jsontree
 from patchlang.plan import jsonstream
 from patchlang.source import SourceFile, Span, Text
-from patchlang.validation import ignores
+from patchlang.validation import globs, ignores, toml
 from patchlang.values import TooBigError
 from patchlang.xpath import parser
 from shim import documents as shim_documents
@@ -394,6 +394,19 @@ SCANNERS = (
         ["a", "\n", "\r"],
     ),
     Scanner(
+        "patterns of paths",
+        ["patchlang/validation/globs.py"],
+        lambda t: globs.decides(globs.read_globs(t.split("\n")), t[:255].split("/"), is_folder=True),
+        ["a", "*", "**/", "/", "[", "]", "[:", ":]", "\\", "!", "\n"],
+    ),
+    Scanner(
+        "places in TOML",
+        ["patchlang/validation/toml.py"],
+        whole(lambda t: toml._Tree(SourceFile("a.toml", t))),
+        ["a", "=", "[", "]", "{", "}", '"', "'", '"""', "\\", "#", "\n", ",", "."],
+        ["", "a = ", "[a]\n"],
+    ),
+    Scanner(
         "patterns of libvirt",
         ["patchlang/grammar/automaton.py"],
         lambda t: _followed("(a|b)*(aa|[0-9]{1,3}b?)*", t),
@@ -477,6 +490,7 @@ NO_SCANNERS = {
         ],
         "walks over a tree",
     ),
+    "patchlang/validation/configuration.py": "walks over the folders above one",
     "patchlang/manifests/arguments.py": "walks over the arguments of a container",
     **dict.fromkeys(
         [

@@ -210,7 +210,7 @@ def test_every_rule_has_a_case() -> None:
         for kind, pattern in (("reject", r"expected\.txt"), ("apply", r"warnings\.txt"), ("cli", "stderr|stdout"))
         for case in cases(kind)
         for part in case.named(pattern)
-        if part.name != "stdout" or case.name.startswith("test-")
+        if part.name != "stdout" or case.name.startswith(("test-", "validate-"))
     )
     seen = set(re.findall(r"\[(PL[0-9]{3}) ", shown))
     all_rules = {value for value in vars(rules).values() if isinstance(value, Rule)}

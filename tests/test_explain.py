@@ -82,7 +82,7 @@ def run(
         args = ["apply", "-p", "patch.yaml", f"--{given.split('.')[0]}", given]
         args += ["--vmi", "vmi.yaml"] if "vmi.yaml" in files else []
     else:
-        args = ["validate", *OPTIONS.get(rule.id, ()), *files]
+        args = ["validate", *OPTIONS.get(rule.id, ()), *(name for name in files if not name.startswith("."))]
     monkeypatch.setattr("sys.argv", ["patchlang", *args])
     monkeypatch.setattr("patchlang.cli.apply.SYSTEM_SCHEMAS", Path("installed-schemas"))
     monkeypatch.setattr("sys.stdin", io.StringIO())
@@ -129,7 +129,7 @@ def test_what_is_wrong_brings_the_rule_about_and_what_is_right_does_not(
     for case in ("wrong", "right"):
         files = {file: text for when, file, text in found if when in (case, "both")}
         status, said = run(tmp_path / case, rule, files, capsys, monkeypatch)
-        assert status in (0, 1), said
+        assert status in ((0, 1) if rule.id != "PL012" else (0, 2)), said
         assert (f"[{rule.id} {rule.slug}]" in said) is (case == "wrong"), said
         assert case == "wrong" or status == 0, said
         assert case == "wrong" or not re.search(r"\[PL(?!308)\d\d\d ", said), said

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -52,6 +55,9 @@ FOUND = {
     ("PL103", "1"): "error",
     ("PL104", "😀"): "error",
 }
+
+
+QUIET = {"text": ["--quiet"], "github": ["--quiet"]}
 
 
 class Run:
@@ -130,7 +136,7 @@ def test_all_formats_have_the_same_places(run: Run) -> None:
     one_line = [place for place in places if place[2] == place[4]]
     assert [p for p in places_in_github(outputs["github"].stdout) if p[2] == p[4]] == one_line
     starts = [place[:4] for place in places]
-    assert places_in_text(outputs["text"].stderr) == starts
+    assert places_in_text(outputs["text"].stdout) == starts
     suite = ElementTree.fromstring(outputs["junit"].stdout)
     shown = "".join(node.text or "" for node in suite.iter() if node.tag in ("failure", "system-out"))
     assert sorted(places_in_text(shown.encode())) == sorted(starts)
@@ -201,11 +207,10 @@ def test_the_status_is_the_same_in_all_formats(run: Run, form: str, args: list[s
     Path("bad.yaml").write_text("a: [")
     Path("folder").mkdir()
     assert run(*args, "--format", form).status == status
-    run_with_file = run(*args, "--format", form, "--output", "report")
+    run_with_file = run(*args, "--quiet", "--output", f"{form}=report")
     assert run_with_file.status == status
-    assert run_with_file.stdout == b""
     if status != 2:
-        assert Path("report").read_bytes() == (run(*args, "--format", form).stdout or run_with_file.stderr)
+        assert Path("report").read_bytes() == run(*args, "--format", form, *QUIET.get(form, ())).stdout
 
 
 def test_names_that_are_no_text(run: Run) -> None:
@@ -247,3 +252,68 @@ def test_related_places_and_severities() -> None:
     assert "::warning file=a.yaml,line=1,endLine=1,col=5,endColumn=8," in written["github"]
     assert "::50%25%0Aof it%0Ahelp: help%0Ait\n" in written["github"]
     assert summary(checked.totals(strict=False)) == "1 file checked, 1 patch, no errors, 1 warning"
+
+
+# -- what other programs ask of them -----------------------------------------------------------------------------------
+
+
+def test_every_rule_in_sarif_says_what_code_scanning_shows(run: Run) -> None:
+    """GH2012, SARIF2005 and SARIF2012 of Microsoft's multitool."""
+    Path("a.yaml").write_text(MANIFEST)
+    [sarif] = json.loads(run("a.yaml", "none", "--format", "sarif").stdout)["runs"]
+    driver = sarif["tool"]["driver"]
+    assert re.fullmatch(r"https://\S+", driver["informationUri"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+", driver["semanticVersion"])
+    assert len(driver["rules"]) > 3
+    for rule in driver["rules"]:
+        assert re.fullmatch(r"([A-Z][a-z0-9]+)+", rule["name"])
+        assert rule["shortDescription"]["text"]
+        assert len(rule["fullDescription"]["text"]) <= 1024, "as much as GitHub takes"
+        assert rule["help"]["text"].startswith(f"# {rule['id']} ")
+        page = rule["helpUri"].partition("/patchlang/pages/")[2]
+        assert page == f"{rule['id']}.md"
+
+
+def test_the_multitool_has_no_error_and_no_warning(run: Run) -> None:
+    multitool = shutil.which("Sarif.Multitool") or shutil.which("sarif")
+    if multitool is None:
+        pytest.skip("needs Sarif.Multitool (github.com/microsoft/sarif-sdk)")
+    Path("a.yaml").write_text(MANIFEST)
+    run("a.yaml", "none", "--output", "sarif=a.sarif")
+    command = [multitool, "validate", "a.sarif", "--rule-kind", "Sarif;Gh", "--level", "Error;Warning"]
+    environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+    said = subprocess.run(command, capture_output=True, text=True, env=environment).stdout
+    assert re.findall(r"^.*: (?:error|warning) .*$", said, re.MULTILINE) == []
+    assert "successfully" in said
+
+
+def test_a_fingerprint_of_gitlab_is_of_one_finding_and_stays_when_lines_move(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = "    - {op: set, path: '/domain/devices/disk[1]/serial', value: b}\n"
+    Path("patches").mkdir()
+    file = Path("patches/a.yaml")
+
+    def quality() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(run("patches", "--format", "gitlab").stdout)
+        assert {tuple(sorted(one)) for one in found} == {
+            ("check_name", "description", "fingerprint", "location", "severity")
+        }
+        assert {one["severity"] for one in found} <= {"info", "minor", "major", "critical", "blocker"}
+        assert len({one["fingerprint"] for one in found}) == len(found)
+        return found
+
+    file.write_text(patch("/domain/titel") + edit + edit)
+    before = quality()
+    assert len(before) > 2
+    file.write_text("# one line more\n" + file.read_text())
+    after = quality()
+    assert [one["fingerprint"] for one in after] == [one["fingerprint"] for one in before]
+    assert [one["location"]["lines"]["begin"] - 1 for one in after] == [
+        one["location"]["lines"]["begin"] for one in before
+    ]
+    assert {one["location"]["path"] for one in after} == {"patches/a.yaml"}
+    monkeypatch.chdir("patches")
+    monkeypatch.setenv("CI_PROJECT_DIR", str(Path("..").resolve()))
+    [inner, *_] = json.loads(run(".", "--format", "gitlab").stdout)
+    assert inner["location"]["path"] == "patches/a.yaml"

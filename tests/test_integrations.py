@@ -160,10 +160,18 @@ def runner_temporary(tmp_path: Path, bin_folder: Path) -> Path:
         (GOOD, {}, 0, ""),
         (BAD, {}, 1, "::error file=title.yaml,line=6,"),
         (FAILING, {}, 0, ""),
-        (FAILING, {"tests": "title.yaml\n"}, 1, "FAIL  title: the title"),
-        (GOOD, {"tests": "."}, 0, "ok    title: the title"),
+        (FAILING, {"test": "title.yaml\n"}, 1, "::error file=title.yaml,line=14,"),
+        (GOOD, {"test": "."}, 0, "1 test, 1 case: 1 passed"),
         (GOOD, {"paths": "*.yaml\nnowhere/\n"}, 1, "nowhere"),
         (GOOD.replace("title, value", "devices/disk[1]/serial, value"), {"strict": "true"}, 1, "::"),
+        (GOOD, {"outputs": "sarif=a.sarif\n  junit=a.xml\n"}, 0, "1 patch"),
+        (GOOD, {"kubevirt": "1.4"}, 2, "1.9"),
+        (GOOD, {"test": ".", "kubevirt": "1.8"}, 0, "1 passed"),
+        (GOOD, {"libvirt": "13"}, 2, "12.8.0"),
+        (BAD.replace("ensur,", "set,").replace("/title, v", "/titel, v"), {"libvirt": "none"}, 0, "1 patch"),
+        (GOOD, {"plugins": "true", "kubevirt": "1.8"}, 2, "has no Plugins"),
+        (GOOD, {"libvirt": "$(touch injected)"}, 2, "there is 9.0.0"),
+        (GOOD, {"outputs": "`touch injected`"}, 2, "injected"),
         (GOOD, {"paths": "title.yaml; touch injected\n"}, 1, "injected"),
         (GOOD, {"paths": "-j$(touch injected)"}, 1, "injected"),
     ],
@@ -178,6 +186,8 @@ def test_the_action_validates_and_tests(
     assert result.returncode == status, result.stdout + result.stderr
     assert said in result.stdout + result.stderr
     assert not (work / "injected").exists()
+    for output in inputs.get("outputs", "").split() if status == 0 else ():
+        assert (work / output.partition("=")[2]).stat().st_size > 0
 
 
 def test_no_script_of_the_action_holds_an_expression() -> None:
@@ -204,6 +214,15 @@ def needs(shell: str) -> str:
         ("test --format=j", ["json", "junit"]),
         ("manifest --version ", ["v1alpha1", "v1alpha2", "v1alpha3"]),
         ("completion z", ["zsh"]),
+        ("validate --select PL90", ["PL901", "PL902", "PL903", "PL904", "PL905", "PL906", "PL907"]),
+        ("validate --ignore PL301,positional", ["PL301,positional-predicate"]),
+        ("validate --libvirt 1", ["11.3.0", "12.8.0"]),
+        ("validate --kubevirt 1.8", ["1.8"]),
+        ("validate -o git", ["github=", "gitlab="]),
+        ("explain PL41", [f"PL{number}" for number in range(410, 420)]),
+        ("explain ens", ["ensure"]),
+        ("explain fac", ["facts"]),
+        ("explain bad-y", ["bad-yaml"]),
     ],
 )
 def test_bash_completes(words: str, offered: list[str], bin_folder: Path, tmp_path: Path) -> None:
@@ -227,11 +246,14 @@ def test_fish_completes_commands_options_and_files(bin_folder: Path, tmp_path: P
     (tmp_path / "patch.yaml").write_text(GOOD)
     script = (
         "patchlang completion fish | source;"
-        "complete -C 'patchlang app'; complete -C 'patchlang test --format j'; complete -C 'patchlang validate pa'"
+        "complete -C 'patchlang app'; complete -C 'patchlang test --format j'; complete -C 'patchlang validate pa';"
+        "complete -C 'patchlang explain positional'; complete -C 'patchlang validate --libvirt 9'"
     )
     path = f"{bin_folder}:{os.environ['PATH']}"
     result = run(needs("fish"), "--no-config", "-c", script, cwd=tmp_path, PATH=path, HOME=str(tmp_path))
-    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["apply", "json", "junit", "patch.yaml"]
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
+        "apply", "json", "junit", "patch.yaml", "positional-predicate", "9.0.0"
+    ]  # fmt: skip
 
 
 def test_zsh_completes_as_one_types(bin_folder: Path, tmp_path: Path) -> None:
@@ -250,6 +272,8 @@ def test_zsh_completes_as_one_types(bin_folder: Path, tmp_path: Path) -> None:
         assert any("patchlang completion " in shown for shown in screen(ours))
         os.write(ours, b"z\t")
         assert any("zsh" in shown for shown in screen(ours))
+        os.write(ours, b"\x15patchlang explain positional-p\t")  # the line is cleared first
+        assert any("positional-predicate" in shown for shown in screen(ours))
     finally:
         process.kill()
         process.wait()

@@ -123,11 +123,12 @@ def test_text_on_a_terminal_holds_nothing_that_it_would_obey() -> None:
     assert "\x1b" not in patchlang_test(".").stdout
 
 
-def test_output_file_gets_the_format_and_the_screen_gets_text() -> None:
-    result = patchlang_test(".", "--format", "json", "--output", "report.json")
+def test_each_output_file_gets_its_format_and_the_screen_another() -> None:
+    result = patchlang_test(".", "--output", "json=report.json", "-o", "junit=report.xml")
     assert result.exit_code == 1
     assert result.stdout.startswith("FAIL  hello: the title\n")
     assert json.loads(Path("report.json").read_text())["summary"]["failed"] == 1
+    assert Path("report.xml").read_text() == patchlang_test(".", "--format", "junit").stdout
 
 
 def test_faulty_files_leave_coverage_unjudged() -> None:

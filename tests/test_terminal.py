@@ -60,7 +60,7 @@ def on_a_terminal(*args: str, stream: str, **environment: str) -> bytes:
 DIFF = ("apply", "-p", "patch.yaml", "--domain", "domain.xml", "--diff")
 
 
-@pytest.mark.parametrize(("args", "stream"), [(("validate", "bad.yaml"), "stderr"), (DIFF, "stdout")])
+@pytest.mark.parametrize(("args", "stream"), [(("validate", "bad.yaml"), "stdout"), (DIFF, "stdout")])
 def test_colour_only_on_a_terminal_and_only_where_it_is_wanted(args: tuple[str, ...], stream: str) -> None:
     plain = subprocess.run([*COMMAND, *args], env=ENVIRONMENT, capture_output=True, timeout=60)
     assert ESCAPE not in plain.stdout + plain.stderr
@@ -83,10 +83,15 @@ QUIET = {"NO_COLOR": "1"}
 @pytest.mark.parametrize(
     ("args", "stream"),
     [
-        (("validate", f"{HOSTILE}.yaml"), "stderr"),
-        (("validate", f"{HOSTILE}.not-there"), "stderr"),
+        (("validate", f"{HOSTILE}.yaml"), "stdout"),
+        (("validate", f"{HOSTILE}.not-there"), "stdout"),
         (("validate", "--format", "github", f"{HOSTILE}.yaml"), "stdout"),
         (("test", f"{HOSTILE}.yaml"), "stderr"),
+        (("test", "--format", "github", f"{HOSTILE}.not-there"), "stdout"),
+        (("validate", "--format", "gitlab", f"{HOSTILE}.yaml"), "stdout"),
+        (("validate", "--select", HOSTILE), "stderr"),
+        (("validate", "--config", f"{HOSTILE}.yaml"), "stderr"),
+        (("validate", "-o", HOSTILE), "stderr"),
         (("apply", "-p", f"{HOSTILE}.yaml", "--domain", "domain.xml"), "stderr"),
         (("apply", "-p", f"{HOSTILE}.not-there", "--domain", "domain.xml"), "stderr"),
         (("apply", "-p", "patch.yaml", "--domain", f"{HOSTILE}.not-there"), "stderr"),

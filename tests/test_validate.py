@@ -21,8 +21,9 @@ import pytest
 
 from patchlang.cli.validate import _Progress
 from patchlang.validation import processes, run
-from patchlang.validation.discovery import find
+from patchlang.validation.discovery import Input, find
 from patchlang.validation.ignores import can_be_ignored
+from patchlang.validation.leftout import LeftOut
 from patchlang.validation.report import Held
 from patchlang.validation.run import validate_files
 
@@ -66,7 +67,7 @@ def test_the_report_is_the_same_with_several_processes() -> None:
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p}\ndata:\n  a.yaml: |\n"
         + "".join(f"    {line}\n" for line in patch("a", op="sett").splitlines())
     )
-    inputs, errors = find(["."])
+    inputs, errors = find(["."], LeftOut())
     seen: list[int] = []
     one = list(validate_files(inputs, errors))
     two = list(validate_files(inputs, errors, jobs=2, progress=seen.append))
@@ -80,12 +81,25 @@ def test_the_report_is_the_same_with_several_processes() -> None:
     assert "vm000/b.yaml" in outputs[0].stdout
 
 
+def test_processes_are_started_where_they_are_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folders(3, 2)
+    inputs, _ = find(["."], LeftOut())
+    assert run.worthwhile_jobs(inputs, 8) == 1, "so little is soon read"
+    assert run.worthwhile_jobs([Input("none.yaml", True), Input("-", True, b"")], 8) == 1
+    monkeypatch.setattr(run, "BYTES_A_WORKER", 10)
+    assert run.worthwhile_jobs(inputs, 8) == 3, "one a folder"
+    assert run.worthwhile_jobs(inputs, 2) == 2
+    assert run.worthwhile_jobs(inputs[:1], 8) == 1
+    monkeypatch.setattr(run, "BYTES_A_WORKER", 400)
+    assert run.worthwhile_jobs(inputs, 8) == 2
+
+
 def test_large_folders_are_checked_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LARGEST_UNIT", 3)
     Path("p").mkdir()
     for number in range(8):
         Path(f"p/{number}.yaml").write_text(patch(f"p{number % 7}"))
-    inputs, errors = find(["p"])
+    inputs, errors = find(["p"], LeftOut())
     assert len(list(run._units(inputs))) == 3
     found = [str(d) for file in validate_files(inputs, errors) for d in file.diagnostics if d.is_error]
     assert found == ["p/7.yaml:3:18: error[PL106 duplicate-name] two patches are called `p0`"]
@@ -93,7 +107,7 @@ def test_large_folders_are_checked_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_process_that_dies_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     write_folders(3, 1)
-    inputs, errors = find(["."])
+    inputs, errors = find(["."], LeftOut())
     monkeypatch.setattr(processes, "_work", _die)
     with pytest.raises(processes.WorkerDied):
         validate_files(inputs, errors, jobs=2)
@@ -172,7 +186,7 @@ def test_ten_thousand_files() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output = validate(".")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert output.stderr == "1000 files checked, 1000 patches, no errors\n"
+    assert output.stdout == "1000 files checked, 1000 patches, no errors\n"
     assert after.ru_utime - before.ru_utime < 30
     # the largest of all processes so far: pip, which another test ran, may have been larger
     assert after.ru_maxrss < max(200_000, before.ru_maxrss + 1), "KB"
@@ -182,10 +196,10 @@ def test_ten_thousand_files() -> None:
 
 
 def on_a_terminal(*args: str, **environment: str) -> str:
-    """What is written to standard error, which is a terminal."""
+    """What is written to a terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, *args], env={**ENVIRONMENT, "TERM": "xterm", **environment}, stdout=subprocess.DEVNULL, stderr=theirs
+        [*COMMAND, *args], env={**ENVIRONMENT, "TERM": "xterm", **environment}, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
     shown = b""
@@ -209,6 +223,7 @@ def test_progress_on_a_terminal_only() -> None:
     assert shown[last:].startswith("of 3600 files\r\x1b[K"), "it is gone before the report"
     assert " of 3600 files" not in on_a_terminal(".", TERM="dumb")
     assert " of 3600 files" not in validate(".").stderr
+    assert " of 3600 files" not in on_a_terminal(".", "--quiet")
 
 
 def test_progress_that_is_soon_done_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,11 +248,11 @@ def test_colours() -> None:
     assert "\x1b[" not in on_a_terminal("a.yaml", NO_COLOR="1")
     assert "\x1b[" not in on_a_terminal("a.yaml", NO_COLOR="1", FORCE_COLOR="1")
     assert "\x1b[" not in on_a_terminal("a.yaml", TERM="dumb")
-    assert "\x1b[31m" in validate("a.yaml", env={**ENVIRONMENT, "FORCE_COLOR": "1"}).stderr
-    assert "\x1b[" not in validate("a.yaml", env={**ENVIRONMENT, "FORCE_COLOR": ""}).stderr
-    for form in ("json", "github", "sarif", "junit"):
+    assert "\x1b[31m" in validate("a.yaml", env={**ENVIRONMENT, "FORCE_COLOR": "1"}).stdout
+    assert "\x1b[" not in validate("a.yaml", env={**ENVIRONMENT, "FORCE_COLOR": ""}).stdout
+    for form in ("json", "github", "gitlab", "sarif", "junit"):
         assert "\x1b[" not in validate("a.yaml", "--format", form, env={**ENVIRONMENT, "FORCE_COLOR": "1"}).stdout
-    validate("a.yaml", "-o", "report.txt", env={**ENVIRONMENT, "FORCE_COLOR": "1"})
+    validate("a.yaml", "-o", "text=report.txt", env={**ENVIRONMENT, "FORCE_COLOR": "1"})
     assert "\x1b[" not in Path("report.txt").read_text()
 
 
@@ -266,7 +281,7 @@ def test_folders_that_go_round_and_files_that_are_none() -> None:
     Path("a/..data/p.yaml").write_text(patch("p"))
     Path("a/p.yaml").symlink_to("..data/p.yaml")
     Path("a/round.yaml").symlink_to("round.yaml")
-    inputs, errors = find(["a"])
+    inputs, errors = find(["a"], LeftOut())
     assert [one.name for one in inputs] == ["a/dangling.yaml", "a/p.yaml", "a/round.yaml"]
     said = [
         "error[PL010 no-patch-file] `a/folder.yaml` is an empty directory where a patch file is expected",
@@ -278,7 +293,7 @@ def test_folders_that_go_round_and_files_that_are_none() -> None:
         "error[PL001 unreadable-file] `a/dangling.yaml` cannot be read: No such file or directory",
         "error[PL001 unreadable-file] `a/round.yaml` cannot be read: Too many levels of symbolic links",
     ]
-    assert sorted(line for line in output.stderr.splitlines() if line.startswith("error")) == sorted(said)
+    assert sorted(line for line in output.stdout.splitlines() if line.startswith("error")) == sorted(said)
     assert output.returncode == 1
 
 
@@ -296,18 +311,18 @@ def test_folders_with_nothing_in_them_are_called_so(command: str) -> None:
 
 def test_a_named_pipe() -> None:
     os.mkfifo("pipe")
-    process = subprocess.Popen([*COMMAND, "pipe"], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*COMMAND, "pipe"], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
     Path("pipe").write_text(patch("p"))
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (0, "1 file checked, 1 patch, no errors\n")
+    found, _ = process.communicate(timeout=60)
+    assert (process.returncode, found) == (0, "1 file checked, 1 patch, no errors\n")
 
 
 @pytest.mark.parametrize("output", ["/dev/full", "folder"])
 def test_a_report_that_cannot_be_written(output: str) -> None:
     Path("folder").mkdir()
     Path("a.yaml").write_text(patch("a"))
-    result = validate("a.yaml", "-o", output)
-    assert result.returncode == (3 if output == "/dev/full" else 2)
+    result = validate("a.yaml", "-o", f"text={output}")
+    assert result.returncode == 3
     assert "Traceback" not in result.stderr
     assert output in result.stderr or "No space left" in result.stderr
 
@@ -325,12 +340,12 @@ def test_standard_input_that_is_closed() -> None:
         ["bash", "-c", f"{subprocess.list2cmdline(COMMAND)} - <&-"], env=ENVIRONMENT, capture_output=True, text=True
     )
     assert result.returncode == 1
-    assert "PL008" in result.stderr
+    assert "PL008" in result.stdout
 
 
 def test_a_screen_that_is_closed() -> None:
     Path("a.yaml").write_text(patch("a", op="sett"))
-    shell = f"{subprocess.list2cmdline(COMMAND)} a.yaml -o report.txt >&- 2>&-"
+    shell = f"{subprocess.list2cmdline(COMMAND)} a.yaml -o text=report.txt >&- 2>&-"
     assert subprocess.run(["bash", "-c", shell], env=ENVIRONMENT).returncode == 1
     assert "PL107" in Path("report.txt").read_text()
 
@@ -346,8 +361,8 @@ def test_files_and_folders_that_must_not_be_read() -> None:
     output = subprocess.run([*drop, *COMMAND, "."], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
     Path("vm001").chmod(0o755)
     assert output.returncode == 1
-    assert "`vm000/p0000.yaml` cannot be read: Permission denied" in output.stderr
-    assert "`vm001` cannot be read: Permission denied" in output.stderr
+    assert "`vm000/p0000.yaml` cannot be read: Permission denied" in output.stdout
+    assert "`vm001` cannot be read: Permission denied" in output.stdout
 
 
 # -- comments ----------------------------------------------------------------------------------------------------------
@@ -355,7 +370,7 @@ def test_files_and_folders_that_must_not_be_read() -> None:
 
 def findings(text: str, name: str = "a.yaml") -> Iterator[str]:
     Path(name).write_text(text)
-    inputs, errors = find(["."])
+    inputs, errors = find(["."], LeftOut())
     return (str(d) for file in validate_files(inputs, errors) for d in file.diagnostics)
 
 
@@ -363,7 +378,7 @@ def test_a_comment_on_what_is_not_given_is_unused_only_where_all_is_given() -> N
     edit = "    - {op: set, path: '/domain/title', value: b}\n"
     text = patch("a").replace(edit, f"    # patchlang: ignore[PL307, PL301] reason\n{edit}")
     Path("a.yaml").write_text(text)
-    alone = [str(d) for file in validate_files(find(["a.yaml"])[0]) for d in file.diagnostics]
+    alone = [str(d) for file in validate_files(find(["a.yaml"], LeftOut())[0]) for d in file.diagnostics]
     assert [re.findall(r"`(PL\d+)`", one) for one in alone] == [["PL301"]]
     assert len(list(findings(text))) == 2
 

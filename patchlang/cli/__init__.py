@@ -1,6 +1,7 @@
 """The command line. Each command is a module of its own.
 
-Results go to standard output and nothing else does; diagnostics go to standard error. Exit status: 0 fine, 1 findings,
+Results go to standard output and nothing else does: of ``validate`` and ``test`` the findings, of the others what they
+make. Diagnostics beside a result, and of wrong calls, go to standard error. Exit status: 0 fine, 1 findings,
 2 usage, 3 environment.
 """
 

@@ -94,6 +94,13 @@ def apply(
 
     The result is the same, byte for byte, as that of the sidecar. On standard error are warnings of what `patchlang
     validate` finds in the patches and, where libvirt's schema is installed, of what they make invalid.
+
+    \b
+    Examples:
+      patchlang apply -p patch.yaml --domain domain.xml --vmi vmi.yaml --diff
+      virsh dumpxml vm | patchlang apply -p patches --domain - --vmi vmi.yaml
+      patchlang apply -p patch.yaml --cloud-init cloud-init.json --trace
+      patchlang apply -p patch.yaml --domain domain.xml --fact env.POD_NAME=virt-launcher-a
     """
     source = domain or cloud_init
     if (domain is None) == (cloud_init is None) or source is None:

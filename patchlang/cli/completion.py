@@ -15,6 +15,7 @@ def completion(context: click.Context, shell: str) -> None:
     """Print what a shell needs to complete commands, options and files.
 
     \b
+    Examples:
     bash, in ~/.bashrc:                   eval "$(patchlang completion bash)"
     zsh, in ~/.zshrc, behind compinit:    eval "$(patchlang completion zsh)"
     fish, in ~/.config/fish/config.fish:  patchlang completion fish | source

@@ -11,16 +11,23 @@ from .. import handbook
 from ..diagnostics import did_you_mean
 from ..render import painted
 from ..schema import first_paragraph
+from .completions import complete_topics
 from .terminal import wants_colour
 
 
 @click.command()
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=complete_topics)
 def explain(topic: str | None) -> None:
     """Explain a finding, an op or a part of a patch.
 
     TOPIC is the id of a rule (PL301), its name (positional-predicate), an op (ensure) or `facts`; without it all are
     listed.
+
+    \b
+    Examples:
+      patchlang explain
+      patchlang explain PL301
+      patchlang explain ensure
     """
     if topic is None:
         text = "\n".join(_listed())

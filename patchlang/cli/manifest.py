@@ -84,6 +84,11 @@ def manifest(
 
     PATCHES are files, or folders of them; `-` is standard input. Several are joined into one key, since KubeVirt mounts
     one. The output is ready for `kubectl apply -f -`; the annotation is a comment at its end.
+
+    \b
+    Examples:
+      patchlang manifest patches --image registry.example.test/patchlang:0.1.0 --name smbios >smbios.yaml
+      patchlang manifest patch.yaml --image registry.example.test/patchlang:0.1.0 --name smbios | kubectl apply -f -
     """
     _check_options(image, name, policy=policy, admit=admit, plugin=plugin, condition=condition)
     sources, errors = read_patches(patches)

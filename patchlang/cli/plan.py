@@ -103,6 +103,13 @@ def plan(
     input; domains are files called NAMESPACE_NAME.xml, as of `virsh dumpxml` or virt-launcher's log, among them or in
     --domains. `patchlang plan merge SHARD.json…` puts the parts of a plan together. The exit status is 1 where a VM
     would not start.
+
+    \b
+    Examples:
+      patchlang plan cluster.json --domains domains
+      kubectl get vmi,vm,configmap -A -o json | patchlang plan - --domains domains -p patch.yaml
+      patchlang plan cluster.json --domains domains --base old -p new --format html --output plan.html
+      patchlang plan merge shard-1.json shard-2.json
     """
     if dumps[0] == "merge":
         if domains or patches or base or selector or shard:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from ..schema import KINDS, schema_text
 
 
 @click.command()
+@click.option("--configuration", is_flag=True, help="Of .patchlang.yaml, the configuration of the checks.")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Of one kind of document. Default: of a file of any kind.")
-def schema(kind: str | None) -> None:
+def schema(kind: str | None, configuration: bool) -> None:
     """Print the JSON Schema (draft-07) of patch files, for editors.
 
     The same file is in the package, patchlang/patch.schema.json. An editor with yaml-language-server takes it where
     the first line of a patch file is
 
         # yaml-language-server: $schema=PATH
+
+    \b
+    Examples:
+      patchlang schema >patch.schema.json
+      patchlang schema --kind PatchTest
+      patchlang schema --configuration >.patchlang.schema.json
     """
+    if configuration:
+        from ..validation.configfile import schema as of_configuration
+
+        if kind is not None:
+            raise click.UsageError("--kind is of patch files, --configuration is not")
+        click.echo(json.dumps(of_configuration(), indent=2))
+        return
     click.echo(schema_text(kind), nl=False)

@@ -2,56 +2,82 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 import click
 
-from ..formats import FORMATS, Format, make
-from ..formats.text import Text, helm_templates
+from ..diagnostics import did_you_mean
+from ..formats import FORMATS, make
+from ..formats.text import helm_templates
 from ..grammar.index import named, versions
 from ..kubevirt.advice import FIRST_WITH_PLUGINS
 from ..kubevirt.structs import releases
+from ..validation.configuration import NO_LIBVIRT, Configuration, not_to_ignore
 from ..validation.discovery import Input, find, nothing_in
 from ..validation.options import Options
-from ..validation.report import Report, Totals
-from ..validation.run import validate_files
+from ..validation.run import validate_files, worthwhile_jobs
+from ..validation.selection import ALL, Selection, can_be_left_out, meant, selectors
 from ..validation.unit import MAX_MANIFEST_BYTES, WorkerDied
+from .checks import HERE, configured, folder_options, left_out, output_options, write_outputs
+from .completions import complete_libvirt, complete_rules
 from .status import ENVIRONMENT
-from .terminal import Failed, read_stdin, wants_colour
+from .terminal import Failed, read_stdin
 
 
-def _libvirt(_: click.Context, __: click.Parameter, value: str) -> str | None:
-    if value == "none":
-        return None
+def _libvirt(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is None or value == NO_LIBVIRT:
+        return value
     if (version := named(value)) is None:
-        raise click.BadParameter(f"there is {', '.join(versions())}, or none")
+        raise click.BadParameter(f"there is {', '.join(versions())}, or {NO_LIBVIRT}")
     return version
 
 
+def _rules(_: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    """Ids of rules, and beginnings of them, of values that name one or several."""
+    found = []
+    for written in (one.strip() for value in values for one in value.split(",")):
+        id = meant(written)
+        if id is None:
+            raise click.BadParameter(f"there is no rule `{written}`; {did_you_mean(written, selectors())}")
+        if option.name == "ignore" and not can_be_left_out(id):
+            raise click.BadParameter("; ".join(not_to_ignore(written)))
+        found.append(id)
+    return tuple(found)
+
+
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--stdin-filename", metavar="NAME", help="What to call standard input in findings.")
 @click.option("--strict", is_flag=True, help="Fail on warnings and advice too.")
-@click.option("--format", "form", type=click.Choice([*FORMATS]), default="text", show_default=True)
+@output_options([*FORMATS])
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False),
-    help="Write the report, in the chosen format, to this file; text goes to the screen all the same.",
+    "--select",
+    metavar="RULES",
+    multiple=True,
+    callback=_rules,
+    shell_complete=complete_rules,
+    help="Look at these rules alone, and at what the sidecar refuses: ids (PL301), beginnings of ids (PL3), names, "
+    "with commas between them. In place of what the configuration selects and ignores. Repeatable.",
 )
+@click.option(
+    "--ignore",
+    metavar="RULES",
+    multiple=True,
+    callback=_rules,
+    shell_complete=complete_rules,
+    help="Leave out these rules, beside those that the configuration ignores. Repeatable.",
+)
+@folder_options
 @click.option("--allow-empty", is_flag=True, help="It is no error if there is nothing to check.")
 @click.option(
     "-j",
     "--jobs",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Check folders in so many processes; 0: one a processor.",
+    help="Check folders in so many processes; 0: one a processor. Default: as many as are worth their start.",
 )
 @click.option(
     "--kubevirt",
@@ -63,8 +89,8 @@ def _libvirt(_: click.Context, __: click.Parameter, value: str) -> str | None:
 @click.option(
     "--libvirt",
     metavar="VERSION",
-    default=lambda: versions()[-1],
     callback=_libvirt,
+    shell_complete=complete_libvirt,
     help="Check names and values in the domain against this libvirt's grammar, by default the newest; none: do not.",
 )
 def validate(
@@ -72,73 +98,92 @@ def validate(
     stdin_filename: str | None,
     strict: bool,
     form: str,
-    output: str | None,
+    outputs: Sequence[tuple[str, str]],
+    quiet: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    exclude: Sequence[str],
+    no_gitignore: bool,
+    config: str | None,
+    no_config: bool,
     allow_empty: bool,
-    jobs: int,
+    jobs: int | None,
     kubevirt: str | None,
     plugins: bool,
     libvirt: str | None,
 ) -> None:
     """Check patch files, and the manifests that carry them.
 
-    A PATH is a file, a folder (with all below it), a pattern such as 'charts/**/*.yaml' in quotes, or `-` for standard
-    input. Read are patch files, ConfigMaps that hold patches, and KubeVirt's machines that ask for hook sidecars.
-    Findings go to standard error, all formats but text to standard output. The exit status is 0 if there are no errors.
+    A PATH is a file, a folder (with all below it, but for what git ignores), a pattern such as 'charts/**/*.yaml' in
+    quotes, or `-` for standard input; without one it is the current folder. Read are patch files, ConfigMaps that hold
+    patches, and KubeVirt's machines that ask for hook sidecars. The exit status is 0 if there are no errors.
+
+    \b
+    Examples:
+      patchlang validate
+      patchlang validate patches charts --kubevirt 1.8 --strict
+      helm template charts | patchlang validate --stdin-filename charts -
+      patchlang validate --format github -o sarif=patches.sarif -o junit=patches.xml
     """
-    named = [path for path in paths if path != "-"]
-    if len(paths) - len(named) > 1:
+    paths = paths or (HERE,)
+    files = [path for path in paths if path != "-"]
+    if len(paths) - len(files) > 1:
         raise click.UsageError("standard input (`-`) can be read only once")
-    if stdin_filename is not None and len(paths) == len(named):
+    if stdin_filename is not None and len(paths) == len(files):
         raise click.UsageError("--stdin-filename goes with `-`")
-    options = _options(kubevirt, plugins=plugins, libvirt=libvirt)
-    inputs, errors = find(named)
-    if len(paths) > len(named):
+    settings = configured(config, none=no_config)
+    options = _options(settings, select, ignore, kubevirt, plugins=plugins, libvirt=libvirt)
+    omitted = left_out(settings, exclude, git=not no_gitignore)
+    inputs, errors = find(files, omitted)
+    if len(paths) > len(files):
         inputs.append(Input(stdin_filename or "<stdin>", True, read_stdin(MAX_MANIFEST_BYTES + 1)))
-    with _Progress(sys.stderr, len(inputs)) as progress:
+    with _Progress(sys.stderr, len(inputs), quiet=quiet) as progress:
         try:
-            report = validate_files(inputs, errors, options=options, jobs=jobs or _processors(), progress=progress.show)
+            report = validate_files(inputs, errors, options=options, jobs=_jobs(jobs, inputs), progress=progress.show)
         except WorkerDied:
             progress.clear()
             click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
             raise Failed(ENVIRONMENT) from None
     if report.is_empty and not allow_empty:
         passed_over = f"; {helm_templates(report.templates)}" if report.templates else ""
-        raise click.UsageError("nothing to check in " + nothing_in(paths) + passed_over)
+        raise click.UsageError("nothing to check in " + nothing_in(paths, omitted) + passed_over)
     totals = report.totals(strict=strict)
-    if output is not None:
-        with open(output, "wb") as file:
-            _write_bytes(report, totals, form, file)
-    if output is not None or form == "text":
-        _write(report, totals, Text(sys.stderr, colour=wants_colour(sys.stderr)))
-    else:
-        _write_bytes(report, totals, form, sys.stdout.buffer)
+
+    def write(form: str, stream: TextIO, colour: bool) -> None:
+        writer = make(form, stream, colour=colour, quiet=quiet)
+        for file in report:
+            writer.add(file)
+        writer.finish(totals)
+
+    write_outputs(form, outputs, write)
     if totals.failed:
         raise Failed
 
 
-def _options(kubevirt: str | None, *, plugins: bool, libvirt: str | None) -> Options:
+def _options(
+    settings: Configuration,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    kubevirt: str | None,
+    *,
+    plugins: bool,
+    libvirt: str | None,
+) -> Options:
+    kubevirt = kubevirt or settings.kubevirt
+    libvirt = libvirt or settings.libvirt or versions()[-1]
     known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
     if kubevirt is not None and kubevirt not in known:
         raise click.UsageError(f"KubeVirt {kubevirt} has no Plugins: they came with {FIRST_WITH_PLUGINS}")
-    return Options(kubevirt or known[0], plugins, libvirt, kubevirt)
+    if select:
+        selection = Selection(select, ignore)
+    else:
+        selection = Selection((ALL,) if settings.select is None else settings.select, (*settings.ignore, *ignore))
+    return Options(kubevirt or known[0], plugins, None if libvirt == NO_LIBVIRT else libvirt, kubevirt, selection)
 
 
-def _write(report: Report, totals: Totals, form: Format) -> None:
-    for file in report:
-        form.add(file)
-    form.finish(totals)
-
-
-def _write_bytes(report: Report, totals: Totals, form: str, out: BinaryIO) -> None:
-    """Writes UTF-8, whatever the terminal's encoding is; names of files may be no text at all."""
-    stream = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace", newline="\n")
-    _write(report, totals, make(form, stream))
-    stream.flush()
-    stream.detach()
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _jobs(jobs: int | None, inputs: Sequence[Input]) -> int:
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return worthwhile_jobs(inputs, processors) if jobs is None else jobs or processors
 
 
 class _Progress:
@@ -147,10 +192,10 @@ class _Progress:
     PATIENCE = 0.5
     EVERY = 0.1
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO, total: int, *, quiet: bool = False) -> None:
         self.stream = stream
         self.total = total
-        self.wanted = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.wanted = not quiet and stream.isatty() and os.environ.get("TERM") != "dumb"
         self.next = time.monotonic() + self.PATIENCE
         self.shown = False
 

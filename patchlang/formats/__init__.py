@@ -19,10 +19,17 @@ class Format(Protocol):
 
 
 # form → the class in the module of that name
-FORMATS = {"text": "Text", "json": "Json", "github": "GitHub", "sarif": "Sarif", "junit": "JUnit"}
+FORMATS = {
+    "text": "Text", "json": "Json", "github": "GitHub", "gitlab": "GitLab", "sarif": "Sarif", "junit": "JUnit"
+}  # fmt: skip
+# what people read: it may be told to leave its summary out
+_QUIET = ("text", "github")
 
 
-def make(form: str, stream: TextIO) -> Format:
-    """The form of that name, which alone is loaded."""
-    made: Format = getattr(import_module(f".{form}", __name__), FORMATS[form])(stream)
+def make(form: str, stream: TextIO, *, colour: bool = False, quiet: bool = False) -> Format:
+    """The form of that name, which alone is loaded. ``colour`` is for text; ``quiet``: findings without a summary."""
+    options = {"quiet": quiet} if form in _QUIET else {}
+    if form == "text":
+        options["colour"] = colour
+    made: Format = getattr(import_module(f".{form}", __name__), FORMATS[form])(stream, **options)
     return made

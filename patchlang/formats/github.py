@@ -13,18 +13,21 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVI
 
 
 class GitHub:
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, quiet: bool = False) -> None:
         self.out = out
+        self.quiet = quiet
 
     def add(self, file: Checked) -> None:
         for diagnostic in file.diagnostics:
-            self.out.write(_command(diagnostic))
+            self.out.write(command(diagnostic))
 
     def finish(self, totals: Totals) -> None:
-        self.out.write(f"{summary(totals)}\n")
+        if not self.quiet:
+            self.out.write(f"{summary(totals)}\n")
 
 
-def _command(diagnostic: Diagnostic) -> str:
+def command(diagnostic: Diagnostic) -> str:
+    """The workflow command for a finding, with the line break."""
     properties = []
     span = diagnostic.span
     if span:

@@ -15,6 +15,7 @@ from ..validation.report import Checked, Totals
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVICE: "note"}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+HOME = "https://github.com/OWNER/patchlang"
 
 
 class Sarif:
@@ -33,8 +34,15 @@ class Sarif:
                 self.notifications.append(self._notification(diagnostic))
 
     def finish(self, totals: Totals) -> None:
+        driver = {
+            "name": "patchlang",
+            "informationUri": HOME,
+            "version": __version__,
+            "semanticVersion": __version__,
+            "rules": self.descriptions,
+        }
         run = {
-            "tool": {"driver": {"name": "patchlang", "version": __version__, "rules": self.descriptions}},
+            "tool": {"driver": driver},
             "columnKind": "unicodeCodePoints",
             "invocations": [
                 {
@@ -55,8 +63,10 @@ class Sarif:
             self.descriptions.append(
                 {
                     "id": rule.id,
-                    "name": rule.slug,
+                    "name": "".join(word.capitalize() for word in rule.slug.split("-")),
                     "shortDescription": {"text": page.summary},
+                    "fullDescription": {"text": _second_paragraph(page.text) or page.summary},
+                    "helpUri": f"{HOME}/blob/v{__version__}/patchlang/pages/{rule.id}.md",
                     "help": {"text": page.text, "markdown": page.text},
                 }
             )
@@ -83,6 +93,12 @@ class Sarif:
             "level": _LEVELS[diagnostic.severity],
             "message": {"text": _text(diagnostic)},
         }
+
+
+def _second_paragraph(page: str) -> str:
+    """Why the rule is there: what a page says behind its first sentence, where that is text."""
+    paragraph = page.split("\n\n")[2]
+    return "" if paragraph.startswith(("```", "-", "|")) else " ".join(paragraph.split())
 
 
 def _text(diagnostic: Diagnostic) -> str:

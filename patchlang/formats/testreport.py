@@ -1,4 +1,4 @@
-"""The report of a test run: text for people, JSON, JUnit XML."""
+"""The report of a test run: text for people, JSON, JUnit XML, the commands of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -8,23 +8,49 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from .. import __version__
-from ..diagnostics import Diagnostic
+from ..diagnostics import Diagnostic, Severity
 from ..diffs import for_terminal, legible
-from ..patchtest.run import Failure, TestReport
+from ..patchtest.run import CaseResult, Failure, TestReport, TestResult
+from ..record import replace
 from ..render import painted, printable, render
+from .github import command
 from .json import finding
 
 VERSION = 1
+FORMATS = ("text", "json", "junit", "github")
 
 
-def as_text(report: TestReport, errors: Sequence[Diagnostic], *, colour: bool) -> str:
-    """A line for each case, below it what failed; then the edits that no test fired, and a summary.
+def written(
+    form: str,
+    report: TestReport,
+    errors: Sequence[Diagnostic],
+    *,
+    require_coverage: bool,
+    colour: bool = False,
+    quiet: bool = False,
+) -> str:
+    """The report in one of ``FORMATS``. ``errors`` are what is wrong with tests and patches themselves.
 
-    ``errors``, what is wrong with tests and patches themselves, are only counted.
+    ``quiet`` text has what failed and nothing else, and so do GitHub's commands.
     """
-    lines: list[str] = []
+    match form:
+        case "json":
+            return as_json(report, errors)
+        case "junit":
+            return as_junit(report, errors, require_coverage=require_coverage)
+        case "github":
+            return as_github(report, errors, require_coverage=require_coverage, quiet=quiet)
+        case _:
+            return as_text(report, errors, colour=colour, quiet=quiet)
+
+
+def as_text(report: TestReport, errors: Sequence[Diagnostic], *, colour: bool, quiet: bool) -> str:
+    """What is wrong with the files, a line for each case, below it what failed; edits that none fired; a summary."""
+    lines: list[str] = [render(errors, colour=colour)]
     for test in report.tests:
         for case in test.cases:
+            if quiet and not case.failures:
+                continue
             word = painted("FAIL", "31", colour) if case.failures else painted("ok  ", "32", colour)
             lines.append(f"{word}  {printable(test.name)}: {printable(case.name)}\n")
             for failure in case.failures:
@@ -33,7 +59,28 @@ def as_text(report: TestReport, errors: Sequence[Diagnostic], *, colour: bool) -
                 lines += [f"    {line}\n" for line in changes.split("\n")[:-1]]
     lines += [f"written {printable(str(path))}\n" for path in report.written]
     lines.append(render(report.unfired, colour=colour))
-    return "".join(lines) + summary(report, errors) + "\n"
+    return "".join(lines) + ("" if quiet else f"{summary(report, errors)}\n")
+
+
+def as_github(report: TestReport, errors: Sequence[Diagnostic], *, require_coverage: bool, quiet: bool) -> str:
+    """A workflow command for all that fails, each at its line; what differs is in its text. Last the summary.
+
+    An edit that no test fired is a notice, and where edits must be tested an error.
+    """
+    severity = Severity.ERROR if require_coverage else Severity.ADVICE
+    found = [
+        *errors,
+        *(_with_case(test, case, failure) for test in report.tests for case in test.cases for failure in case.failures),
+        *(replace(edit, severity=severity) for edit in report.unfired),
+    ]
+    return "".join(map(command, found)) + ("" if quiet else f"{summary(report, errors)}\n")
+
+
+def _with_case(test: TestResult, case: CaseResult, failure: Failure) -> Diagnostic:
+    """A failure as a finding that names its test and case, with what differs."""
+    diagnostic = failure.diagnostic
+    said = f"{test.name}: {case.name}: {diagnostic.message}"
+    return replace(diagnostic, message=said + (f"\n{legible(failure.diff)}" if failure.diff else ""))
 
 
 def summary(report: TestReport, errors: Sequence[Diagnostic]) -> str:

@@ -9,15 +9,17 @@ from ..validation.report import Checked, Totals
 
 
 class Text:
-    def __init__(self, out: TextIO, *, colour: bool = False) -> None:
+    def __init__(self, out: TextIO, *, colour: bool = False, quiet: bool = False) -> None:
         self.out = out
         self.colour = colour
+        self.quiet = quiet
 
     def add(self, file: Checked) -> None:
         self.out.write(render(file.diagnostics, colour=self.colour))
 
     def finish(self, totals: Totals) -> None:
-        self.out.write(f"{summary(totals)}\n")
+        if not self.quiet:
+            self.out.write(f"{summary(totals)}\n")
 
 
 def summary(totals: Totals) -> str:

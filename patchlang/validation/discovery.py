@@ -9,6 +9,7 @@ from .. import rules
 from ..diagnostics import Diagnostic
 from ..files import empty_directory, irregular, unreadable
 from ..record import record
+from .leftout import LeftOut
 
 ENDINGS = (".yaml", ".yml")
 
@@ -30,22 +31,25 @@ class Input:
         return os.path.normpath(os.path.dirname(self.name) or ".") if self.data is None else self.name
 
 
-def find(paths: Sequence[str]) -> tuple[list[Input], list[Diagnostic]]:
+def find(paths: Sequence[str], left_out: LeftOut) -> tuple[list[Input], list[Diagnostic]]:
     """The files that the paths name, each once and in the order of their names, and which paths name none (PL001).
 
     A folder is looked through with its sub-folders for ``*.yaml`` and ``*.yml``; hidden entries are passed over, and
     with them a ConfigMap volume's ``..data``. What is called so and is a pipe, a socket or a device is an error, and so
     is an empty folder called so, which is no file that a sidecar could load (PL010). A path that does not exist is a
     pattern if it has ``*``, ``?`` or ``[``; ``**`` in it stands for any folders.
+
+    Of what is in folders ``left_out`` is asked, of what a pattern matches only whether the user excludes it; what is
+    named stands.
     """
     found: dict[str, Input] = {}
     errors: list[Diagnostic] = []
     for path in paths:
-        for name in _expanded(path, errors):
+        for name in _expanded(path, errors, left_out):
             if os.path.isdir(name):
                 if name.rstrip("/").endswith(ENDINGS) and _is_empty(name):
                     errors.append(empty_directory(name))
-                inputs = [Input(file, False) for file in _walk(name, errors)]
+                inputs = [Input(file, False) for file in _walk(name, errors, left_out)]
             else:
                 inputs = [Input(name, True)]
             for one in inputs:
@@ -55,7 +59,7 @@ def find(paths: Sequence[str]) -> tuple[list[Input], list[Diagnostic]]:
     return sorted(found.values(), key=lambda one: one.name), list({error.message: error for error in errors}.values())
 
 
-def _expanded(path: str, errors: list[Diagnostic]) -> list[str]:
+def _expanded(path: str, errors: list[Diagnostic], left_out: LeftOut) -> list[str]:
     if os.path.lexists(path):
         return [path]
     import glob
@@ -64,19 +68,21 @@ def _expanded(path: str, errors: list[Diagnostic]) -> list[str]:
         names = sorted(glob.glob(path, recursive=True))
         if not names:
             errors.append(_error(f"`{path}` matches no file", "the pattern is read from the folder you are in"))
-        return names
+        return [name for name in names if not left_out.excludes(name, is_folder=os.path.isdir(name))]
     errors.append(unreadable(path, "does not exist"))
     return []
 
 
-def _walk(folder: str, errors: list[Diagnostic]) -> Iterator[str]:
+def _walk(folder: str, errors: list[Diagnostic], left_out: LeftOut) -> Iterator[str]:
     def unreadable_folder(e: OSError) -> None:
         errors.append(unreadable(str(e.filename).removeprefix("./"), e.strerror or str(e)))
 
     from pathlib import Path
 
     for path, folders, files in os.walk(folder, onerror=unreadable_folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not left_out.leaves_out(path, name, is_folder=True)
+        )
         for name in folders:
             inner = os.path.join(path, name).removeprefix("./")
             if name.endswith(ENDINGS) and _is_empty(inner):
@@ -84,6 +90,8 @@ def _walk(folder: str, errors: list[Diagnostic]) -> Iterator[str]:
         for name in sorted(files):
             file = os.path.join(path, name).removeprefix("./")
             if not name.endswith(ENDINGS) or name.startswith("."):
+                continue
+            if left_out.leaves_out(path, name, is_folder=False):
                 continue
             if finding := irregular(Path(file)):
                 errors.append(finding)
@@ -98,16 +106,18 @@ def _is_empty(folder: str) -> bool:
         return False  # what walks through it says so
 
 
-def nothing_in(paths: Sequence[str]) -> str:
+def nothing_in(paths: Sequence[str], left_out: LeftOut) -> str:
     """Paths in which nothing was found, each with what is there instead, as far as that helps."""
-    return ", ".join(
+    everything = LeftOut(git=False)
+    said = ", ".join(
         f"{path} (an empty directory)"
         if _is_empty(path)
         else f"{path} (no *.yaml or *.yml in it)"
-        if os.path.isdir(path) and not any(_walk(path, []))
+        if os.path.isdir(path) and not any(_walk(path, [], everything))
         else path
         for path in paths
     )
+    return f"{said}; what git ignores and what is excluded was left out" if left_out.count else said
 
 
 def _error(message: str, help: str) -> Diagnostic:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..kubevirt.structs import releases
-from ..record import record
+from ..record import field, record
+from .selection import Selection
 
 
 @record
@@ -13,9 +14,12 @@ class Options:
     ``vmi`` is the release whose VMI expressions read; None: a field that some release has is fine.
 
     ``libvirt`` is the version whose grammar the domain follows; None: that is not checked.
+
+    ``selection`` are the rules whose findings count.
     """
 
     kubevirt: str = releases()[0]
     plugins: bool = False
     libvirt: str | None = None
     vmi: str | None = None
+    selection: Selection = field(default_factory=Selection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -36,6 +37,9 @@ _OF_SEVERAL_FILES = {
     )
 }
 """Findings that depend on what else is given: a comment on them may be of use, though not with these files."""
+
+BYTES_A_WORKER = 150_000
+"""What one process checks in about the time that another takes to start."""
 
 if TYPE_CHECKING:
     from ..manifests.configmaps import Entry
@@ -90,7 +94,32 @@ def validate_files(
         return looked_for and file not in whole.incomplete and not (alone and rule in _OF_SEVERAL_FILES)
 
     found = ignores.apply(whole.diagnostics, whole.ignores, is_complete)
-    return report(whole.held, in_order([*known, *_in_objects(found, whole.objects)]), whole.templates)
+    counting = options.selection.of([*known, *_in_objects(found, whole.objects)])
+    return report(whole.held, in_order(counting), whole.templates)
+
+
+def worthwhile_jobs(inputs: Sequence[Input], processors: int) -> int:
+    """How many processes are worth their start, at most one a processor: by the folders, and the bytes in them."""
+    folders = len({one.folder for one in inputs})
+    most = min(processors, folders)
+    if most < 2:
+        return 1
+    size = 0
+    for one in inputs:
+        size += _size(one)
+        if size >= most * BYTES_A_WORKER:
+            return most
+    return max(1, size // BYTES_A_WORKER)
+
+
+def _size(one: Input) -> int:
+    """Of what is to be read; 0 where that cannot be told, as of a pipe."""
+    if one.data is not None:
+        return len(one.data)
+    try:
+        return os.stat(one.name).st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _in_objects(found: Iterable[Diagnostic], objects: Iterable[tuple[Span, str]]) -> Iterator[Diagnostic]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from virtlauncher import VirtLauncher
 from patchlang.extract import read_vmi
 
 EXAMPLES = ROOT / "examples/patches"
+LARGEST = 160
+"""MB of the image on Debian with its own Python, as buildah counts them."""
 SBOM = "usr/share/sbom/patchlang.cdx.json"
 DOMAIN = b"<domain><sysinfo><baseBoard>%s</baseBoard></sysinfo></domain>"
 SHELL = b"""#!/bin/sh
@@ -77,6 +80,62 @@ def test_is_one_layer_for_user_107(image: Image, said: Callable[[str, str], None
     print(f"\nthe image: {image.megabytes:.0f} MB")
     base = f"Debian's Python as {imagebuild.base_name()}"
     said("buildah", f"built {TAG} on {base}: {image.megabytes:.0f} MB, one layer, user 107")
+
+
+def test_is_no_larger_than_it_need_be(image: Image) -> None:
+    assert image.megabytes <= LARGEST
+
+
+LOADS = """
+import subprocess, sys
+from pathlib import Path
+from stat import S_ISREG
+def content(path):
+    return path.read_bytes() if S_ISREG(path.lstat().st_mode) else b""
+loader = next(path for path in Path("/usr").glob("lib*/**/ld-linux*.so*"))
+places = [Path(place) for place in ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/lib", "/usr/local/lib", "/opt")]
+for path in (path for place in places if place.is_dir() for path in place.rglob("*")):
+    programs = "bin" in path.parts or "sbin" in path.parts
+    if programs and path.is_symlink() and not path.exists():
+        print(path, "leads nowhere")
+    start = content(path)[:100]
+    if start[:4] == b"\x7fELF" and (programs or ".so" in path.name):
+        done = subprocess.run([loader, "--list", path], capture_output=True, text=True)
+        if "not found" in done.stdout or "cannot open shared object" in done.stderr:
+            print(path, done.stdout, done.stderr)
+    elif programs and start[:2] == b"#!" and not Path(start[2:].split()[0].decode()).exists():
+        print(path, start)
+"""
+
+
+def test_every_program_in_it_finds_what_it_is_linked_with(root: Path) -> None:
+    done = chroot(root, "/opt/patchlang/bin/python3", "-c", LOADS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_python_has_its_library_and_ours_all_it_imports(root: Path) -> None:
+    """Hook executables may use any of the standard library; what is left out of packages is none of ours."""
+    everything = "import asyncio, bz2, ctypes, curses, dbm.ndbm, hashlib, lzma, readline, sqlite3, ssl, zoneinfo"
+    for python in ("/opt/patchlang/bin/python3", "/usr/bin/python3"):
+        done = chroot(root, python, "-c", f"{everything}; zoneinfo.ZoneInfo('Europe/Berlin')")
+        assert (done.returncode, done.stderr) == (0, "")
+    ours = "import pkgutil, importlib, patchlang, shim\n" + "".join(
+        f"for one in pkgutil.walk_packages({package}.__path__, '{package}.'):\n    importlib.import_module(one.name)\n"
+        for package in ("patchlang", "shim")
+    )
+    source = ours.replace("    importlib", "    one.name.endswith(('__main__', '.pytestplugin')) or importlib")
+    done = chroot(root, "/opt/patchlang/bin/python3", "-c", source)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_line_in_it_checks_and_tests_the_examples(root: Path) -> None:
+    shutil.copytree(EXAMPLES, root / "examples")
+    try:
+        for command in ("validate", "test"):
+            done = chroot(root, "patchlang", command, "/examples")
+            assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    finally:
+        shutil.rmtree(root / "examples")
 
 
 def test_applies_patches_on_a_read_only_root(image: Image, root: Path, said: Callable[[str, str], None]) -> None:

@@ -36,4 +36,30 @@ def test_the_build_sees_only_what_ships() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     shipped = {line[1:] for line in lines if line.startswith("!")}
-    assert shipped == {"LICENSE", "README.md", "patchlang", "pyproject.toml", "requirements", "shim", "tools/sbom.py"}
+    assert shipped == {
+        "LICENSE",
+        "README.md",
+        "man",
+        "patchlang",
+        "pyproject.toml",
+        "requirements",
+        "shim",
+        "tools/sbom.py",
+        "tools/slim.py",
+    }
+
+
+def test_make_image_says_which_commit_it_is() -> None:
+    make, git = shutil.which("make"), shutil.which("git")
+    if make is None or git is None:
+        pytest.skip("needs make and git")
+    head = subprocess.run([git, "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    if head.returncode != 0:
+        pytest.skip("needs a git checkout")
+    changed = subprocess.run([git, "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
+    shown = subprocess.run([make, "-n", "image", "ENGINE=builder"], cwd=ROOT, capture_output=True, text=True).stdout
+    revision = head.stdout.strip() + ("-changed" if changed else "")
+    assert f"--build-arg REVISION={revision} " in f"{shown} "
+    given = subprocess.run([make, "-n", "image", "ENGINE=b", "REVISION=r1"], cwd=ROOT, capture_output=True, text=True)
+    assert "--build-arg REVISION=r1" in given.stdout
+    assert "ARG REVISION=\n" in (ROOT / "Dockerfile").read_text()

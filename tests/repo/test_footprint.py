@@ -231,3 +231,4 @@ def test_help_says_of_each_command_what_it_says_itself() -> None:
         assert command is not None
         assert command.help is not None
         assert " ".join(command.help.split("\n\n")[0].split()) == summary
+        assert "\n    Examples:\n" in command.help or "\nExamples:\n" in command.help, f"{name}: how is it called?"

@@ -20,7 +20,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     tree = tmp_path_factory.mktemp("tree")
     for name in ("LICENSE", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tree)
-    for name in ("patchlang", "shim", "tests"):
+    for name in ("man", "patchlang", "shim", "tests"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", "dist", "."], cwd=tree, check=True, timeout=120)
@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def test_modules_and_types_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
     sources = {
         str(path.relative_to(ROOT))
         for package in ("patchlang", "shim")
@@ -37,6 +37,12 @@ def test_modules_and_types_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     }
     assert inside == sources
     assert {"patchlang/py.typed", "shim/py.typed"} <= inside
+
+
+def test_the_man_page(wheel: zipfile.ZipFile) -> None:
+    [name] = [name for name in wheel.namelist() if ".data/" in name]
+    assert name.endswith(".data/data/share/man/man1/patchlang.1")
+    assert wheel.read(name) == (ROOT / "man/patchlang.1").read_bytes()
 
 
 def test_both_commands(wheel: zipfile.ZipFile) -> None:

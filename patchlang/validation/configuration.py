@@ -1,0 +1,61 @@
+"""What a repository says of its checks: ``.patchlang.yaml``, or ``[tool.patchlang]`` in ``pyproject.toml``.
+
+Most have neither, so what reads them (:mod:`.configfile`) is loaded where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..diagnostics import Diagnostic
+from ..record import record
+from .leftout import Exclusion
+
+YAML_NAME = ".patchlang.yaml"
+TOML_NAME = "pyproject.toml"
+NO_LIBVIRT = "none"
+_MOST_BYTES = 1024 * 1024
+
+
+@record
+class Configuration:
+    """The keys of a configuration; None where one is not given. ``exclude`` is for the folder of its file."""
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    exclude: Exclusion | None = None
+    kubevirt: str | None = None
+    libvirt: str | None = None
+
+
+def configuration(folder: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
+    """The nearest configuration, in a folder or above it, and what is wrong with it (PL001 to PL007, PL012)."""
+    here = os.path.abspath(folder)
+    while True:
+        files = [os.path.join(here, name) for name in (YAML_NAME, TOML_NAME)]
+        files = [path for path in files if os.path.lexists(path) and _may_be_ours(path)]
+        if files:
+            from .configfile import read_one_of
+
+            if (found := read_one_of(files)) is not None:
+                return found
+        parent = os.path.dirname(here)
+        if parent == here:
+            return Configuration(), ()
+        here = parent
+
+
+def _may_be_ours(path: str) -> bool:
+    """Whether a file says anything to us. A TOML file that does not is left to others, right or wrong."""
+    if path.endswith(YAML_NAME):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return b"patchlang" in file.read(_MOST_BYTES)
+    except OSError:
+        return True  # what reads it says so
+
+
+def not_to_ignore(selector: str) -> tuple[str, str]:
+    """Why a rule, or one of several, cannot be ignored, and what to write instead."""
+    return f"`{selector}` cannot be ignored: the sidecar refuses such a patch", "PL3, PL7, PL8 and PL9 can be ignored"
