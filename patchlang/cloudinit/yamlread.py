@@ -140,6 +140,11 @@ class _Places:
             parts = [(item, self.tree(item)) for pair in theirs.value for item in pair]
         return self.node(theirs.start_mark.index, theirs, parts)
 
+    def entry_end(self, key: Node, value: Node) -> int:
+        """PyYAML sees the value of ``? key`` without ``:`` where the next entry begins."""
+        has_none = value.start == value.end and not self.text.endswith(":", 0, value.start)
+        return key.end if has_none else max(key.end, value.end)
+
     def node(self, start: int, theirs: Any, parts: list[tuple[yaml.Node, Node]]) -> Node:
         node = Node(Kind.SCALAR, start, theirs.end_mark.index)
         if isinstance(theirs, yaml.ScalarNode):
@@ -154,7 +159,7 @@ class _Places:
         else:
             pairs = zip(parts[::2], parts[1::2], strict=True)
             node.children = [
-                Child(key.start, max(key.end, value.end), key, name, value) for (name, key), (_, value) in pairs
+                Child(key.start, self.entry_end(key, value), key, name, value) for (name, key), (_, value) in pairs
             ]
         if not node.flow and node.children:
             self.block_extent(node)
