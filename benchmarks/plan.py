@@ -73,13 +73,17 @@ def measure() -> dict[str, Any]:
             folder = Path(scratch) / str(count)
             fleet.write(folder, count)
             rounds = ROUNDS if count == COMPARED else 1
-            taken = [(planned(folder / "dump.json", folder / "domains"), bare(folder)) for _ in range(rounds)]
-            seconds, peak = min(one[0][0] for one in taken), max(one[0][1] for one in taken)
+            taken: list[tuple[float, float]] = []
+            engine: list[float] = []
+            for _ in range(rounds):
+                taken.append(planned(folder / "dump.json", folder / "domains"))
+                engine += [bare(folder)] if count == COMPARED else []
+            seconds, peak = min(one[0] for one in taken), max(one[1] for one in taken)
             row = {"vms": count, "seconds": round(seconds, 2), "megabytes": round(peak)}
-            if count == COMPARED:
-                row["engine"] = round(min(one[1] for one in taken), 2)
-                row["ratio"] = round(seconds / row["engine"], 2)
+            if engine:
+                row |= {"engine": round(min(engine), 2), "ratio": round(seconds / min(engine), 2)}
             figures["fleets"].append(row)
+            print(row, file=sys.stderr)
             if count == YAML:
                 figures["yaml"] = round(_yaml(folder), 2)
     return figures

@@ -28,7 +28,7 @@ _MOST_LINES = 200
 def write(plan: Plan, form: str, *, colour: bool = False) -> str:
     match form:
         case "json":
-            return json.dumps(plan.as_data(), indent=1, ensure_ascii=False) + "\n"
+            return json.dumps(plan.as_data(), indent=1) + "\n"
         case "markdown":
             return "".join(f"{line}\n" for line in _markdown(plan))
         case "junit":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 from plandump import DOMAIN, TITLE, config_map, domain, sidecar, vm, vmi, write
 
 from patchlang.cli import cli
+from patchlang.cli.progress import Progress
 
 
 def run(*args: str, stdin: bytes | None = None) -> Result:
@@ -356,3 +358,37 @@ def test_values_that_may_be_secret_are_no_examples(folder: Path) -> None:
         result = run("dump.json", "--domains", "domains", "--format", form)
         assert "passwd" in result.stdout
         assert "s3cret" not in result.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "json", "html", "markdown", "junit"])
+def test_no_report_holds_what_a_terminal_obeys(folder: Path, form: str) -> None:
+    evil = "\x1b[31m\u202e\x07"
+    one = vmi(f"web{evil}", sidecar(), title=f"a{evil}")
+    broken = sidecar("patches", f"b{evil}.yaml")
+    write(folder, one, vmi(f"db{evil}", broken), config_map(patch_yaml=TITLE.replace("writeback", '"write\\e[1m"')))
+    (folder / "domains/lab_evil.xml").write_text(domain(one).replace("qemu", "q\u202e"))
+    result = run("dump.json", "--domains", "domains", "--format", form)
+    assert result.exit_code == 1
+    assert not set(result.stdout) & {"\x1b", "\u202e", "\x07"}
+
+
+def test_progress_is_told_on_a_terminal(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    class Eager(Progress):
+        PATIENCE = EVERY = 0.0
+
+        def __init__(self, _: TextIO) -> None:
+            super().__init__(terminal)
+
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("patchlang.cli.plan.Progress", Eager)
+    run("dump.json", "--domains", "domains")
+    shown = terminal.getvalue().split("\r\x1b[K")
+    assert "5 VMs read" in shown
+    assert "5 of 5 VMs planned" in shown
+    assert shown[-1] == "", "the line is gone in the end"
+    assert "VMs" not in run("dump.json", "--domains", "domains").stderr

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plandump import config_map, sidecar
 
+from patchlang.cloudinit import jsonops, pointer
 from patchlang.domain import tree as domain_tree
 from patchlang.domain.origins import Origins
 from patchlang.domain.tree import DomainTree
@@ -25,12 +26,18 @@ from patchlang.loading import load_sources
 from patchlang.plan import jsonstream, yamlstream
 from patchlang.plan.effects import effect_of, with_expressions
 from patchlang.plan.inventory import Reader
+from patchlang.plan.report import Status
 from patchlang.plan.run import Shard, plan
 from patchlang.plan.work import Setup
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = [path for path in sorted(casefile.CASES.glob("apply/*.txtar")) if b"\n-- domain.xml" in path.read_bytes()]
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples/patches").glob("*/domain.xml"))
+CORPUS = [
+    case
+    for case in yaml.safe_load((ROOT / "tests/corpus/cases.yaml").read_text())
+    if case["hook"] == "onDefineDomain" and (ROOT / f"examples/corpus/{case['id']}.yaml").exists()
+]
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAC = re.compile(rb"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
@@ -58,9 +65,8 @@ def test_each_change_has_an_effect_and_the_bytes_are_the_engine_s(path: Path) ->
         assert domain_tree.parse(with_expressions(trees[-1])).root.tag == "domain"
 
 
-def fleet(folder: Path, example: Path) -> None:
+def fleet(folder: Path, patch: str, domain: bytes, vmi: dict[str, Any]) -> None:
     """Three VMs that differ in names, UUIDs and addresses alone."""
-    domain, vmi = (example / "domain.xml").read_bytes(), json.loads(read_vmi((example / "vmi.yaml").read_bytes()))
     old = vmi["metadata"].get("name", "web")
     items: list[Any] = []
     for number in range(3):
@@ -72,7 +78,7 @@ def fleet(folder: Path, example: Path) -> None:
         items[-1]["metadata"].setdefault("annotations", {})["hooks.kubevirt.io/hookSidecars"] = json.dumps([sidecar()])
         text = UUID.sub(uuid.encode(), MAC.sub(mac.encode(), domain))
         (folder / f"lab_{name}.xml").write_bytes(text)
-    patches = config_map(patch_yaml=(example / "patch.yaml").read_text())
+    patches = config_map(patch_yaml=patch)
     (folder / "dump.json").write_text(json.dumps({"items": [*items, patches]}))
 
 
@@ -82,7 +88,8 @@ def inventory(folder: Path) -> Setup:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_names_uuids_and_addresses_part_no_group(example: Path, tmp_path: Path) -> None:
-    fleet(tmp_path, example)
+    vmi = json.loads(read_vmi((example / "vmi.yaml").read_bytes()))
+    fleet(tmp_path, (example / "patch.yaml").read_text(), (example / "domain.xml").read_bytes(), vmi)
     setup = inventory(tmp_path)
     whole = plan(setup)
     assert [len(group.vms) for group in whole.groups.values()] == [3]
@@ -90,6 +97,22 @@ def test_names_uuids_and_addresses_part_no_group(example: Path, tmp_path: Path) 
         parts = [plan(setup, shard=Shard(number, count)) for number in range(1, count + 1)]
         assert all(part.dump == whole.dump for part in parts)
         assert {key for part in parts for key in part.groups} == whole.groups.keys()
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda case: case["id"])
+def test_what_people_have_scripts_for_is_one_group(case: dict[str, Any], tmp_path: Path) -> None:
+    corpus = ROOT / "tests/corpus"
+    vmi = json.loads((corpus / case["vmi"]).read_bytes())
+    for kind in ("annotations", "labels"):
+        vmi["metadata"].setdefault(kind, {}).update(case.get(kind, {}))
+    for name, value in case.get("vmi_set", {}).items():
+        vmi = jsonops.ensure(vmi, pointer.parse(name), value)
+    patch = (ROOT / f"examples/corpus/{case['id']}.yaml").read_text()
+    fleet(tmp_path, patch, (corpus / case["base"]).read_bytes(), vmi)
+    (group,) = plan(inventory(tmp_path)).groups.values()
+    assert group.body.status is Status.CHANGES, group.body.findings
+    assert len(group.vms) == 3
+    assert group.body.diff
 
 
 values = st.recursive(
