@@ -12,6 +12,7 @@ from ..record import record
 from ..source import Span
 
 LARGEST_DOMAIN = 4 * 1024 * 1024
+DEFAULT_DOMAIN = 1024 * 1024
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_PATCHES = "/etc/patchlang/patches.d"
@@ -47,6 +48,7 @@ class Arguments:
     sha256: tuple[Scalar, ...] = ()
     plugin_socket: Scalar | None = None
     audits: bool = False
+    max_domain_bytes: int = DEFAULT_DOMAIN
 
 
 def names(args: Sequence[Scalar]) -> set[str]:
@@ -75,7 +77,9 @@ def read(args: Sequence[Scalar]) -> tuple[Arguments, list[Diagnostic]]:
     patches = tuple(path.text for path in given.get("patches", ()))
     version, socket = (given.get(name, [None])[-1] for name in ("version", "plugin-socket"))
     digests = tuple(digest for digest in given.get("sha256", ()) if _DIGEST.fullmatch(digest.text))
-    return Arguments(version, patches, digests, socket, "audit" in given), found
+    size = given["max-domain-bytes"][-1].text if "max-domain-bytes" in given else ""
+    most = int(size[:12]) if _is_number(size) else DEFAULT_DOMAIN
+    return Arguments(version, patches, digests, socket, "audit" in given, most), found
 
 
 def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[str, Scalar | None, Scalar]]:

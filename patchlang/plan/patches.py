@@ -16,7 +16,7 @@ from ..document.yamltree import Mapping, Node
 from ..files import MAX_FILE_BYTES
 from ..loading import load_sources
 from ..manifests import arguments, configmaps, jsontree, sidecars
-from ..manifests.arguments import DEFAULT_PATCHES, Arguments
+from ..manifests.arguments import DEFAULT_DOMAIN, DEFAULT_PATCHES, Arguments
 from ..manifests.configmaps import ConfigMap, Entry
 from ..manifests.crosscheck import is_hook, is_meant_for_us
 from ..manifests.sidecars import Sidecar
@@ -35,7 +35,7 @@ Text = tuple[Embedded, str]
 
 @record
 class Step:
-    """One sidecar: its program, and the keys of ConfigMaps that it is from; whether it only audits.
+    """One sidecar: its program, and the keys of ConfigMaps that it is from; whether it only audits, what it takes.
 
     The program may have been compiled from another ConfigMap with the same texts.
     """
@@ -43,6 +43,7 @@ class Step:
     program: Program
     texts: tuple[Text, ...] = ()
     audits: bool = False
+    max_domain_bytes: int = DEFAULT_DOMAIN
 
     def placed(self, found: Diagnostic) -> Diagnostic:
         """A finding of the program in this step's own ConfigMap."""
@@ -149,7 +150,7 @@ class Resolver:
         program, diagnostics = self.compiled([content for content, _ in texts])
         result.found += (_placed(one, texts) for one in diagnostics)
         if program is not None:
-            result.steps.append(Step(program, tuple(texts), told.audits))
+            result.steps.append(Step(program, tuple(texts), told.audits, told.max_domain_bytes))
 
     def config_map(self, name: str) -> tuple[ConfigMap | None, list[Diagnostic]]:
         """A ConfigMap of the dump, None where it has none, and what Kubernetes would refuse in it."""

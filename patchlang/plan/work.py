@@ -104,6 +104,12 @@ class Planner:
             self.add(name, ("unknown", unknown), Body(name, Status.UNKNOWN, unknown))
             return
         domain = _domain(path)
+        most = min(step.max_domain_bytes for step in patches.steps)
+        if len(domain) > most:
+            message = f"the domain is too big: the sidecar takes {most} bytes"
+            help = "its flag `--max-domain-bytes` allows more, if its memory does"
+            self.fails(name, [Diagnostic(rules.INPUT_TOO_BIG, message, None, help)])
+            return
         vmi = self.vmi(number)
         for step in patches.steps:
             self.note(step.program)

@@ -184,6 +184,14 @@ def test_sidecars_follow_each_other(folder: Path) -> None:
     assert group["edits"] == ["title: domain[0] ensure", "title: domain[1] set", "second: domain[1] set"]
 
 
+def test_a_domain_that_the_sidecar_refuses_for_its_size(folder: Path) -> None:
+    small = sidecar(args=[*sidecar()["args"], "--max-domain-bytes", "100"])
+    write(folder, vmi("a", small, title="a"), vmi("b", sidecar(), title="a"), config_map(patch_yaml=TITLE))
+    data = plan("dump.json", "--domains", "domains")
+    assert groups(data) == [("fails", ["lab/a"]), ("changes", ["lab/b"])]
+    assert data["groups"][0]["reason"].endswith("is too big: the sidecar takes 100 bytes")
+
+
 def test_a_vm_and_its_vmi_count_once_and_the_next_start_counts(folder: Path) -> None:
     running = vmi("web", title="old")
     write(folder, running, vm(vmi("web", sidecar(), title="new")), config_map(patch_yaml=TITLE))
