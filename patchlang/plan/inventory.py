@@ -199,7 +199,7 @@ class Reader:
                 continue
             start, length = one.start, one.length
             if spool is not None:
-                data = json.dumps(value, default=str).encode()
+                data = self.as_json(one)
                 start, length = spool.tell(), len(data)
                 spool.write(data)
             self.machine("vmi" if kind == _KINDS[0] else "vm", name, value, (file, start, length, one.line))
@@ -218,6 +218,14 @@ class Reader:
             self.into.wanted[number] = fits
             self.into.lines[number] = line
         self.progress(len(self.into.numbers))
+
+    def as_json(self, one: Found) -> bytes:
+        """An object of YAML as JSON. Raises PatchError where it is none."""
+        try:
+            return json.dumps(one.value, default=str).encode()
+        except (TypeError, ValueError, RecursionError):
+            place = Part(self.into.files[-1].name, "", Position(one.line, one.column))
+            raise fail(rules.UNREADABLE, "the dump holds YAML that JSON cannot", Span(place, 0, 0)) from None
 
     def nameless(self, one: Found, kind: object) -> Diagnostic:
         place = Part(self.into.files[-1].name, "", Position(one.line, one.column))

@@ -173,9 +173,9 @@ class Planner:
         values = {**before.effect.values, **after.effect.values}
 
         def body() -> Body:
-            assert after.tree is not None
             was = domain if errors or before.tree is None else with_expressions(before.tree)
-            diff = diffs.diff(was, with_expressions(after.tree), f"{name} (base)", f"{name} (patched)")
+            now = domain if after.tree is None else with_expressions(after.tree)
+            diff = diffs.diff(was, now, f"{name} (base)", f"{name} (patched)")
             return Body(name, Status.CHANGES, reason, tuple(edits), tuple(lines), diff)
 
         key = ("changes", *map(_identity, errors), *edits, "", *lines)
@@ -208,7 +208,10 @@ class Planner:
             return read_vmi(kept or b"{}")
         if kept is None:
             return running
-        template, vmi = value_at(json.loads(kept), "spec", "template", "metadata"), json.loads(running)
+        try:
+            template, vmi = value_at(json.loads(kept), "spec", "template", "metadata"), json.loads(running)
+        except (ValueError, RecursionError):
+            return running  # the engine says what is wrong with it
         changed = False
         for what in ("annotations", "labels"):
             wanted, there = map_at(template, what), map_at(vmi["metadata"], what)

@@ -203,6 +203,16 @@ def test_a_vm_and_its_vmi_count_once_and_the_next_start_counts(folder: Path) -> 
         assert list(data["groups"][0]["examples"][0]["values"].values()) == ["new"]
 
 
+@pytest.mark.parametrize("kinds", ["vmi", "vmi and vm"])
+def test_a_vmi_that_is_no_json_inside_is_a_finding(folder: Path, kinds: str) -> None:
+    one = vmi("web", sidecar(), title="a")
+    write(folder, one, *([vm(one)] if "vm" in kinds.split() else []), config_map(patch_yaml=TITLE))
+    text = (folder / "dump.json").read_text()
+    (folder / "dump.json").write_text(text.replace('"spec": {}', '"spec": {\n                "a" 1\n            }', 1))
+    (group,) = plan("dump.json", "--domains", "domains")["groups"]
+    assert (group["status"], group["diagnostics"][0]["rule"]) == ("fails", "PL504")
+
+
 def test_a_stopped_vm_is_unknown_and_with_a_domain_it_is_not(folder: Path) -> None:
     one = vmi("web", sidecar(), title="a")
     write(folder, vm(one), config_map(patch_yaml=TITLE))
@@ -235,6 +245,12 @@ def test_two_sets_of_patches_beside_each_other(lab: Path) -> None:
     assert changes["effect"] == [f"no more: {place} = 'writeback'", f"{place} = 'unsafe'"]
     changed = [line for line in changes["diff"].splitlines() if line[:1] in "+-"][2:]
     assert [line.split("cache=")[1] for line in changed] == ['"writeback"/>', '"unsafe"/>']
+    nothing = TITLE.replace("when: ", "when: false && ")
+    (lab / "new.yaml").write_text(nothing.replace('false && "', '"false && '))
+    data = plan("dump.json", "--domains", "domains", "--base", "old.yaml", "-p", "new.yaml")
+    assert groups(data)[0] == ("changes", ["lab/web-1", "lab/web-2"])
+    assert all(line.startswith("no more: ") for line in data["groups"][0]["effect"])
+    (lab / "new.yaml").write_text(TITLE.replace("writeback", "unsafe"))
     (lab / "old.yaml").write_text(TITLE.replace("driver/@cache", "driverr/@cache"))
     data = plan("dump.json", "--domains", "domains", "--base", "old.yaml", "-p", "new.yaml")
     assert data["groups"][0]["reason"].startswith("the base fails: PL401")
@@ -307,6 +323,7 @@ def test_domains_by_name_in_a_log_and_as_pairs(folder: Path) -> None:
         ("dump.json", '{"items": [{"kind": "ConfigMap"}', "dump.json:1:33: error[PL001 unreadable-file]"),
         ("dump.yaml", "apiVersion: v1\nitems:\n- kind: a: b\n", "dump.yaml:3:10: error[PL001 unreadable-file]"),
         ("dump.yaml", "a: [\n", "dump.yaml:2:1: error[PL001 unreadable-file]"),
+        ("dump.yaml", "kind: VirtualMachine\nmetadata: {name: a}\nb: &b [*b]\n", "dump.yaml:1:1: error[PL001"),
         ("dump.json", "{}", "there is no VM in dump.json"),
         ("dump.json", '{"kind": "VirtualMachine", "metadata": {}}', "a VirtualMachine has no name"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plandump import config_map, sidecar
+from plandump import TITLE, config_map, sidecar
 
 from patchlang.cloudinit import jsonops, pointer
 from patchlang.domain import tree as domain_tree
@@ -165,3 +166,39 @@ def test_yaml_is_read_in_pieces_as_it_is_in_one(lists: list[list[Any]], style: b
     expected = [item for document in yaml.safe_load_all(text) for item in document["items"]]
     found = list(yamlstream.objects(io.BytesIO(text)))
     assert [one.value for one in found] == expected
+
+
+def _hostile() -> st.SearchStrategy[Any]:
+    """Objects with the right keys, and anything below them."""
+    anything = st.one_of(values, st.sampled_from(["lab", "patches", "web", TITLE, json.dumps([sidecar()])]))
+    keys = ["name", "namespace", "labels", "annotations", "hooks.kubevirt.io/hookSidecars", "template", "metadata"]
+    keys += [
+        "spec",
+        "data",
+        "binaryData",
+        "patch.yaml",
+        "mutations",
+        "domainHooks",
+        "condition",
+        "sidecar",
+        "jsonPatch",
+    ]
+    inner = st.recursive(anything, lambda of: st.dictionaries(st.sampled_from(keys), of, max_size=4), max_leaves=6)
+    kinds = ["VirtualMachineInstance", "VirtualMachine", "ConfigMap", "Plugin", "MutatingAdmissionPolicy", 1, None]
+    names = st.sampled_from(["web", "db", "patches"])
+    named = st.fixed_dictionaries({"name": names}, optional=dict.fromkeys(keys[1:], inner))
+    parts = {"kind": st.sampled_from(kinds), "metadata": named | inner}
+    return st.fixed_dictionaries(parts, optional={"spec": inner, "data": inner, "binaryData": inner})
+
+
+@settings(max_examples=300)
+@given(listed=st.lists(_hostile(), max_size=5), indent=st.sampled_from([None, 4]))
+def test_any_dump_is_planned_or_refused(listed: list[Any], indent: int | None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "dump.json").write_text(json.dumps({"items": listed}, indent=indent))
+        for vm in ("web", "db"):
+            (folder / f"default_{vm}.xml").write_text("<domain><devices/></domain>")
+        setup = inventory(folder)
+        counts = plan(setup).counts()
+        assert counts["vms"] == len(setup.inventory.numbers)
