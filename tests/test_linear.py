@@ -72,6 +72,11 @@ FILES = {
         HEAD + "  cloudInit:\n    - {op: ensure, target: userData, path: /a, value: [", "'vmi.name ${a}', ", "]}\n",
     ),
     "one key after another": (HEAD + "  domain:\n    - {op: set", ", b: 1", "}\n"),
+    "a fragment of directives": (
+        HEAD + "  domain:\n    - op: add\n      path: /domain/devices\n      xml: |\n",
+        "        <disk patch:when=\"has(vmi.spec.domain.cpu)\"><target dev='$[ vmi.metadata.name ]'/></disk>\n",
+        "",
+    ),
     "computed parts": (HEAD + "  domain:\n    - {op: set, path: /a, value: '", "$[ vmi.metadata.name ] ", "'}\n"),
 }  # fmt: skip
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import islice, product
+from itertools import islice, product, takewhile
+from operator import attrgetter
 
 from ..cel.syntax import tokens
 from ..cel.template import ComputedPiece
@@ -82,16 +84,20 @@ def _asked(condition: str) -> tuple[frozenset[str], frozenset[Literal]]:
 _Possible = list[tuple[Pieces, Literal | None]]
 
 
-def outcomes(source: Text, start: int, end: int, written: str, known: Known) -> Iterator[Outcome]:
-    """What the characters of a template from ``start`` to ``end`` may come to.
+def computed_pieces(source: Text) -> list[ComputedPiece]:
+    """What is computed in a template, in order."""
+    return [piece for piece in template(source) if isinstance(piece, ComputedPiece)]
+
+
+def outcomes(
+    source: Text, pieces: list[ComputedPiece], start: int, end: int, written: str, known: Known
+) -> Iterator[Outcome]:
+    """What the characters of a template from ``start`` to ``end`` may come to, of whose ``pieces`` it has some.
 
     ``written`` is that part of it with something of the same length for what is computed.
     """
-    computed = [
-        piece
-        for piece in template(source)
-        if isinstance(piece, ComputedPiece) and start <= piece.at and piece.end <= end
-    ]
+    first = bisect_left(pieces, start, key=attrgetter("at"))
+    computed = list(takewhile(lambda piece: piece.end <= end, islice(pieces, first, None)))
     parts: list[_Possible] = []
     at = start
     for piece in computed:

@@ -28,6 +28,7 @@ from .texts import fits, shown
 from .xpaths import FILLER, ComputedText, Dialect, allowed, answer, check_value
 
 if TYPE_CHECKING:
+    from ..cel.template import ComputedPiece
     from .computed import Known
 
 _NAMED = pattern(r"(?:(.*)/)?([^/]+)")
@@ -57,9 +58,9 @@ def _diagnostics(patch: model.Patch, version: str, effort: Effort) -> Iterator[D
                 others[other] = parts
     for number, part in enumerate(found):
         ours = {_key(*one) for one in part}
-        for one in part:
-            text, finding = one
-            knowing = [other for other, parts in others.items() if _is_known(one, ours, parts[number])]
+        asked_too = {other: _Unknown(parts[number], ours) for other, parts in others.items()} if part else {}
+        for text, finding in part:
+            knowing = [other for other, unknown in asked_too.items() if unknown.knows(text, finding)]
             if knowing and finding.rule in _OF_VERSIONS:
                 finding = _of_other_version(finding, version, knowing)
             span, name = text.span(finding.start, finding.end), patch.metadata.name.text
@@ -68,19 +69,26 @@ def _diagnostics(patch: model.Patch, version: str, effort: Effort) -> Iterator[D
         yield unfinished(patch, checker.ended_at, f"the grammar of libvirt {version}")
 
 
-def _is_known(one: _Located, ours: set[tuple[int, int]], others: Sequence[_Located]) -> bool:
-    """Whether another libvirt knows what was found, given what it finds in the same edit.
+class _Unknown:
+    """What another libvirt finds in an edit, given the places of what the one that is asked for finds there."""
 
-    Not where it lacks a name on the way there, which this one has: behind that it does not look.
-    """
-    text, finding = one
-    for other, unknown in others:
-        if _key(other, unknown) == _key(*one):
-            return False
-        is_before = unknown.start < finding.start if other.text == text.text else isinstance(other, _PATHS)
-        if is_before and _key(other, unknown) not in ours:
-            return False
-    return True
+    def __init__(self, found: Sequence[_Located], ours: set[tuple[int, int]]) -> None:
+        self._keys = {_key(*one) for one in found}
+        self._first: dict[str, int] = {}
+        self._paths: set[str] = set()
+        for text, finding in found:
+            if _key(text, finding) not in ours:
+                self._first[text.text] = min(finding.start, self._first.get(text.text, finding.start))
+                if isinstance(text, _PATHS):
+                    self._paths.add(text.text)
+
+    def knows(self, text: Text, finding: Finding) -> bool:
+        """Whether it knows what was found.
+
+        Not where it lacks a name on the way there, which this one has: behind that it does not look.
+        """
+        is_behind = self._first.get(text.text, finding.start) < finding.start or bool(self._paths - {text.text})
+        return not is_behind and _key(text, finding) not in self._keys
 
 
 _PATHS = (model.XPath, model.ConstructivePath)
@@ -208,14 +216,16 @@ class _Checker:
         """Texts of which something is computed: each that they may come to, as far as that can be told."""
         written = in_place(source)
         known: Known | None = None
+        pieces: list[ComputedPiece] | None = None
         for one in texts:
             values, end = allowed(one.places), one.start + len(one.text)
             if values is None or not one.places or "$$[" in one.text or written[one.start : end] != one.text:
                 continue
-            from .computed import outcomes
+            from .computed import computed_pieces, outcomes
 
             known = known or (self.known if xml is None else self.known.in_fragment(self.patch, xml))
-            for outcome in outcomes(source, one.start, end, one.text, known):
+            pieces = computed_pieces(source) if pieces is None else pieces
+            for outcome in outcomes(source, pieces, one.start, end, one.text, known):
                 if not fits(values, outcome.text):
                     place = (outcome.start, outcome.end)
                     found = findings.unknown_value(self._version, shown(outcome.text), one.places, *place)

@@ -103,10 +103,10 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
         scope = scope_in(scope, edit.for_each)
         for field in fields(edit):
             for leaf in leaves(getattr(edit, field.name)) if field.name not in ("when", "for_each", "edits") else ():
-                own = list(directives(leaf)) if isinstance(leaf, model.Fragment) else []
+                own = {one.text for one in directives(leaf)} if isinstance(leaf, model.Fragment) else set()
                 inside = scope_of_fragment(patch, leaf, scope) if own else scope
                 for expression in expressions(leaf):
-                    yield from _of(expression, inside if expression not in own else scope)
+                    yield from _of(expression, inside if expression.text not in own else scope)
         if edit.when is None and edit.for_each is None:
             # what has been tested holds from here on
             for condition in texts(edit, model.Expression, Role.CONDITION):
