@@ -21,7 +21,7 @@ def test_it_is_that_of_the_commands() -> None:
 
 def test_groff_shows_it_without_complaint() -> None:
     if (groff := shutil.which("groff")) is None:
-        pytest.skip("needs groff (Debian package groff)")
+        pytest.skip("needs groff (Debian package groff-base)")
     done = subprocess.run([groff, "-man", "-Tutf8", "-ww", "-P-cbou", PAGE], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     for name in COMMANDS:
