@@ -17,6 +17,10 @@ IMAGE_ARGS ?=
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)$(if $(shell git status --porcelain 2>/dev/null),-changed)
 SOAK_ARGS ?=
 
+# the tests that start processes and wait for them take as long as all others
+PROCESSES = tests/limits tests/real tests/repo tests/shim
+PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
+
 PIP_INSTALL = python -m pip --disable-pip-version-check --no-input install --quiet --quiet
 PIP = $(BIN)/$(PIP_INSTALL)
 
@@ -48,7 +52,11 @@ contracts: setup
 ## unit: pytest; choose with PYTEST_ARGS, e.g. PYTEST_ARGS="tests/repo -x"
 .PHONY: unit
 unit: setup
+ifneq ($(filter-out -q -r% -v,$(PYTEST_ARGS)),)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+else
+	tools/side_by_side.sh "$(PYTEST) $(PROCESSES)" "$(PYTEST) $(PROCESSES:%=--ignore=%)"
+endif
 
 ## quick: what tells most in under a minute: cases, unit tests, the schema, the documents
 .PHONY: quick

@@ -36,7 +36,8 @@ for line in sys.stdin:
     given = json.loads(line)
     program, found = load_sources([SourceFile("patch.yaml", json.dumps(given["patch"]))])
     if program is None:
-        print(json.dumps([0, ["not loaded"], [d.message for d in found]]), flush=True)
+        too_big = {d.rule.id for d in found if d.is_error} == {"PL413"}
+        print(json.dumps([0, ["PL413" if too_big else "not loaded"], [d.message for d in found]]), flush=True)
         continue
     data, vmi = given["data"].encode(), json.dumps(given["vmi"]).encode()
     gc.collect()
