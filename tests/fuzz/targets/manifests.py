@@ -104,7 +104,7 @@ def _check_test(parts: Parts) -> str:
     for test in report.tests:
         for case in test.cases:
             laws.shown(failure.diagnostic for failure in case.failures)
-    as_text(report, loaded.diagnostics, colour=False).encode()
+    as_text(report, loaded.diagnostics, colour=False, quiet=False).encode()
     json.loads(as_json(report, loaded.diagnostics))
     etree.fromstring(as_junit(report, loaded.diagnostics, require_coverage=True).encode())
     return laws.RESULT if report.tests and not loaded.diagnostics else laws.REFUSED
