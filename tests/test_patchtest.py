@@ -14,6 +14,7 @@ from lxml import etree
 from test_corpus import Run, attempt, runs
 
 from patchlang.cli import cli
+from patchlang.kubevirt.addresses import with_addresses, without
 from patchlang.kubevirt.replay import differences, second_run, with_placeholders
 from patchlang.kubevirt.structs import releases
 
@@ -262,3 +263,107 @@ def test_real_hooks_make_the_same_machine_in_each_run(run: Run) -> None:
         second, said = attempt(run, data)
         assert second is not None, said
         assert differences(first, second, ("run 1", "run 2")) == ""
+
+
+@pytest.mark.parametrize("run", [r for r in runs() if r.domain and not r.refused], ids=lambda r: f"{r.case}[{r.name}]")
+def test_real_hooks_make_the_same_machine_of_devices_with_addresses(run: Run) -> None:
+    first, _ = attempt(run, run.data)
+    assert first is not None
+    rehearsal, _ = attempt(run, with_placeholders(run.data) or run.data)
+    assert rehearsal is not None
+    data, given = with_addresses(second_run(run.data, rehearsal, read_back_by="main"), "main")
+    second, said = attempt(run, data)
+    assert second is not None, said
+    assert differences(first, without(second, given), ("run 1", "run 2")) == ""
+
+
+# -- addresses ---------------------------------------------------------------------------------------------------------
+
+
+def addresses(devices: str, *, release: str = "main", arch: str = "x86_64") -> list[dict[str, str] | None]:
+    """The address of each device, None without one."""
+    domain = f"<domain><os><type arch='{arch}'>hvm</type></os><devices>{devices}</devices></domain>"
+    data, given = with_addresses(domain.encode(), release)
+    assert differences(domain.encode(), without(data, given), ("before", "without")) == ""
+    found = [device.find("address") for device in etree.fromstring(data).find("devices")]
+    return [None if address is None else dict(address.attrib) for address in found]
+
+
+@pytest.mark.parametrize(
+    ("device", "kind"),
+    [
+        ("<disk><target dev='vda' bus='virtio'/></disk>", "pci"),
+        ("<disk><target dev='sda' bus='usb'/></disk>", "usb"),
+        ("<disk><target dev='sda' bus='scsi'/></disk>", "drive"),
+        ("<disk><target dev='vda'/></disk>", None),
+        ("<disk/>", None),
+        ("<controller type='scsi' model='virtio-non-transitional'/>", "pci"),
+        ("<controller type='pci' model='pcie-root'/>", None),
+        ("<controller type='pci' model='pcie-root-port'/>", "pci"),
+        ("<controller type='usb' model='none'/>", None),
+        ("<controller type='ide'/>", None),
+        ("<hostdev type='pci'/>", "pci"),
+        ("<hostdev type='mdev' model='vfio-ap'/>", None),
+        ("<hostdev type='usb'/>", "usb"),
+        ("<input type='tablet' bus='usb'/>", "usb"),
+        ("<input type='tablet' bus='virtio'/>", "pci"),
+        ("<input type='mouse' bus='ps2'/>", None),
+        ("<rng model='virtio'/>", "pci"),
+        ("<memballoon model='none'/>", None),
+        ("<memballoon model='virtio-non-transitional'/>", "pci"),
+        ("<watchdog model='itco'/>", None),
+        ("<watchdog model='i6300esb'/>", "pci"),
+        ("<interface type='ethernet'><model type='virtio'/></interface>", None),
+        ("<video><model type='vga'/></video>", None),  # KubeVirt does not read it back
+        ("<tpm model='tpm-crb'/>", None),
+    ],
+)
+def test_which_devices_get_an_address(device: str, kind: str | None) -> None:
+    [address] = addresses(device)
+    assert (address or {}).get("type") == kind
+
+
+@pytest.mark.parametrize(
+    ("bus", "dev", "numbers"),
+    [
+        ("scsi", "sda", "0:0:0:0"),
+        ("scsi", "sdg", "0:0:0:6"),
+        ("scsi", "sdh", "0:0:0:8"),  # 7 is the controller
+        ("scsi", "sdp", "1:0:0:0"),
+        ("scsi", "sdaa", "1:0:0:12"),
+        ("sata", "sdg", "1:0:0:0"),
+        ("ide", "hdd", "0:1:0:1"),
+        ("fdc", "fdb", "0:0:0:1"),
+    ],
+)
+def test_disks_have_the_addresses_that_libvirt_counts(bus: str, dev: str, numbers: str) -> None:
+    [address] = addresses(f"<disk><target dev='{dev}' bus='{bus}'/></disk>")
+    assert address is not None
+    assert ":".join(address[name] for name in ("controller", "bus", "target", "unit")) == numbers
+
+
+def test_addresses_are_free() -> None:
+    taken = "<address type='pci' bus='0x00' slot='0x02'/>"
+    port = f"<controller type='pci' index='4' model='pcie-root-port'>{taken}</controller>"
+    found = addresses(f"{port}<rng model='virtio'/><rng model='virtio'/>")
+    assert [address["bus"] for address in found if address] == ["0x00", "0x05", "0x06"]
+    drive = (
+        "<disk><target dev='sdb' bus='sata'/><address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>"
+    )
+    assert addresses(f"{drive}<disk><target dev='sda' bus='sata'/></disk>")[1] is None
+    assert len([address for address in addresses("<rng model='virtio'/>" * 300) if address]) == 255
+
+
+def test_addresses_are_those_of_the_machine_as_the_release_reads_them() -> None:
+    rng = "<rng model='virtio'/>"
+    assert addresses(rng, arch="s390x") == [{"type": "ccw", "cssid": "0xfe", "ssid": "0x0", "devno": "0x0001"}]
+    assert addresses(rng, arch="s390x", release="1.5") == [{"type": "ccw"}]
+
+
+def test_only_what_was_given_is_taken_away_again() -> None:
+    data, given = with_addresses(b"<domain><devices><input bus='usb'/></devices></domain>", "main")
+    doubled = data.replace(b"</devices>", b"<input><address type='usb' bus='0'/> a</input></devices>")
+    assert etree.fromstring(without(doubled, given)).xpath("count(//address)") == 1
+    assert with_addresses(b"<domain/>", "main") == (b"<domain/>", {})
+    alone = b"<domain><devices><input> <address type='usb' bus='0'/> a</input></devices></domain>"
+    assert without(alone, given) == b"<domain><devices><input>  a</input></devices></domain>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from .. import rules
 from ..diagnostics import Diagnostic, Rule
 from ..diffs import diff
 from ..engine import patch_cloud_init, patch_domain
+from ..kubevirt.addresses import Address, with_addresses, without
 from ..kubevirt.replay import differences, is_same_but_for_white_space, second_run, with_placeholders
 from ..record import field, record
 from ..result import CloudInitOutcome, Outcome
@@ -110,7 +112,7 @@ class _Runner:
             yield _failure(rules.MISSING_ERROR, trial, message, error)
 
     def boot(self, trial: Trial, domain: bytes) -> None:
-        """All runs of one boot; then with interfaces that hold places for hotplug, and devices read back."""
+        """All runs of one boot; then with places for hotplug, devices read back, and addresses."""
         first = self.apply(trial, domain, "run 1")
         self.golden(trial, first)
         self.settled(trial, first, "run 1 on its own outcome")
@@ -120,16 +122,32 @@ class _Runner:
         rehearsal, reserved = first, with_placeholders(domain)
         if reserved is not None:
             rehearsal = self.apply(trial, reserved, "run 1 with placeholder interfaces", rehearsal=True)
-        again = self.apply(trial, second_run(domain, rehearsal, read_back_by=self.kubevirt), _READ_BACK)
-        self.same_machine(trial, first, again, _READ_BACK)
+        read_back = second_run(domain, rehearsal, read_back_by=self.kubevirt)
+        self.same_machine(trial, first, self.apply(trial, read_back, _READ_BACK), _READ_BACK)
+        addressed, given = with_addresses(read_back, self.kubevirt)
+        if given:
+            again = self.apply(trial, addressed, _ADDRESSED, given=given)
+            self.same_machine(trial, first, without(again, given), _ADDRESSED)
 
     def cloud_init(self, trial: Trial, data: bytes) -> None:
         first = self.apply(trial, data, "run 1", domain=False)
         self.golden(trial, first)
         self.settled(trial, first, "run 1 on its own outcome", domain=False)
 
-    def apply(self, trial: Trial, data: bytes, run: str, *, domain: bool = True, rehearsal: bool = False) -> bytes:
-        """The outcome of one run, which must be as expected; of a rehearsal only that it is one."""
+    def apply(
+        self,
+        trial: Trial,
+        data: bytes,
+        run: str,
+        *,
+        domain: bool = True,
+        rehearsal: bool = False,
+        given: Counter[Address] | None = None,
+    ) -> bytes:
+        """The outcome of one run, which must be as expected; of a rehearsal only that it is one.
+
+        What is expected says nothing of addresses that libvirt has ``given``.
+        """
         result, error = self.outcome(trial, data, domain=domain)
         if result is None:
             assert error is not None
@@ -138,7 +156,8 @@ class _Runner:
             changes = diff(data, result, "before", "after")
             raise _RunError(_failure(rules.CHANGED, trial, f"{run} changes its input", changes=changes))
         if not rehearsal:
-            faults = [check.fault(result) for check in trial.checks if check.of_domain == domain]
+            seen = without(result, given) if given else result
+            faults = [check.fault(seen) for check in trial.checks if check.of_domain == domain]
             if failed := [Failure(_in_run(fault, run)) for fault in faults if fault]:
                 raise _RunError(*failed)
         return result
@@ -191,11 +210,15 @@ class _Runner:
 
 _HELP = "what each run of a boot sees is in docs/language.md, `Several runs in one boot`"
 _READ_BACK = "run 2 with devices read back"
+_ADDRESSED = "run 2 with addresses"
+_GIVEN = (
+    "before run 2 libvirt gives an address to each device without one: tell devices by what they are, as by an alias"
+)
 _LOST = "before run 2 KubeVirt loses what its own types do not know of the devices: make it anew in each run"
 
 
 def _help(run: str) -> str:
-    return _LOST if run == _READ_BACK else _HELP
+    return {_READ_BACK: _LOST, _ADDRESSED: _GIVEN}.get(run, _HELP)
 
 
 def _failure(

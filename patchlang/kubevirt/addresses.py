@@ -1,0 +1,163 @@
+"""The addresses that libvirt gives to devices between the first two runs of a boot, as far as KubeVirt keeps them.
+
+Which device gets an address, and of which type, is known by what it is; of a disk on a drive libvirt's own rule
+(``virDomainDiskDefAssignAddress``) tells all. The numbers of a PCI address are libvirt's choice: here they are free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from string import ascii_lowercase
+from typing import Any, TypeAlias
+
+from lxml import etree
+
+from ..markup import attributes_of
+from ..patterns import pattern
+from . import structs
+
+Element: TypeAlias = Any
+# an address by its attributes
+Address = tuple[tuple[str, str], ...]
+
+_DRIVE = pattern(r"(?:hd|sd|fd)([a-z]{1,3})")
+_LAST_BUS = 255
+# models of controllers that are no devices on a bus
+_ROOTS = frozenset({"pci-root", "pcie-root", "none"})
+# controllers by whether they are PCI devices
+_ON_PCI = frozenset({"pci", "sata", "scsi", "usb", "virtio-serial"})
+_OF_MODEL = {"memballoon": "virtio", "memory": "virtio-", "rng": "virtio", "watchdog": "i6300esb"}
+
+
+def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Address]]:
+    """The domain with an address for every device that gets one and has none; and these addresses.
+
+    Left alone are interfaces, which KubeVirt writes anew before each run, and devices of which the ``release`` of
+    KubeVirt does not read back the address.
+    """
+    root = etree.fromstring(domain)
+    devices = root.find("devices")
+    if devices is None:
+        return domain, Counter()
+    known = structs.domain(release).children["devices"].children
+    giver = _Giver(root, devices)
+    given: Counter[Address] = Counter()
+    for device in devices.iterchildren(etree.Element):
+        struct = known[device.tag].children.get("address") if device.tag in known else None
+        if struct is None or device.tag == "interface" or device.find("address") is not None:
+            continue
+        address = {name: value for name, value in giver.address(device).items() if name in struct.attributes}
+        if address:
+            etree.SubElement(device, "address", address).text = ""
+            given[_key(address)] += 1
+    return bytes(etree.tostring(root, encoding="unicode").encode()) if given else domain, given
+
+
+def without(domain: bytes, given: Counter[Address]) -> bytes:
+    """The domain without the addresses that were given. What else has such an address keeps it."""
+    if not given:
+        return domain
+    root = etree.fromstring(domain)
+    left = Counter(given)
+    for address in root.findall("devices/*/address"):
+        key = _key(attributes_of(address))
+        if left[key] > 0 and not len(address):
+            left[key] -= 1
+            _take(address)
+    return bytes(etree.tostring(root, encoding="unicode").encode())
+
+
+def _take(node: Element) -> None:
+    """Takes an element out, and leaves the text behind it."""
+    before, parent = node.getprevious(), node.getparent()
+    if before is not None:
+        before.tail = (before.tail or "") + (node.tail or "")
+    else:
+        parent.text = (parent.text or "") + (node.tail or "")
+    parent.remove(node)
+
+
+def _key(attributes: Mapping[str, str]) -> Address:
+    return tuple(sorted(attributes.items()))
+
+
+class _Giver:
+    """Chooses addresses that are free."""
+
+    def __init__(self, root: Element, devices: Element) -> None:
+        kind = root.find("os/type")
+        self._ccw = kind is not None and kind.get("arch", "").startswith("s390")
+        self._used = {_key(attributes_of(address)) for address in devices.findall("*/address")}
+        buses = [_number(address.get("bus", "")) for address in devices.findall("*/address[@type='pci']")]
+        buses += [_number(one.get("index", "")) for one in devices.findall("controller[@type='pci']")]
+        self._next = max(buses, default=0) + 1
+
+    def address(self, device: Element) -> dict[str, str]:
+        """The address of a device; empty where it gets none, or nobody can tell."""
+        if device.tag == "disk":
+            return self._of_disk(device)
+        if device.tag == "controller":
+            kind, model = device.get("type", ""), device.get("model", "")
+            return self._on_bus() if kind in _ON_PCI and model not in _ROOTS else {}
+        if device.tag == "hostdev":
+            kind, model = device.get("type"), device.get("model", "vfio-pci")
+            if kind == "usb":
+                return _usb()
+            return self._on_bus() if kind == "pci" or (kind == "mdev" and model == "vfio-pci") else {}
+        if device.tag == "input":
+            bus = device.get("bus")
+            return self._on_bus() if bus == "virtio" else _usb() if bus == "usb" else {}
+        model = _OF_MODEL.get(device.tag)
+        return self._on_bus() if model is not None and device.get("model", "").startswith(model) else {}
+
+    def _of_disk(self, disk: Element) -> dict[str, str]:
+        target = disk.find("target")
+        bus = target.get("bus") if target is not None else None
+        if bus == "virtio":
+            return self._on_bus()
+        if bus == "usb":
+            return _usb()
+        name = _DRIVE.fullmatch(target.get("dev", "")) if target is not None else None
+        if name is None or bus not in ("fdc", "ide", "sata", "scsi"):
+            return {}
+        index = 0
+        for letter in name[1]:
+            index = index * len(ascii_lowercase) + ascii_lowercase.index(letter) + 1
+        numbers = _drive(bus, index - 1)
+        address = dict(zip(("controller", "bus", "target", "unit"), map(str, numbers), strict=True))
+        address = {"type": "drive", **address}
+        return {} if _key(address) in self._used else address
+
+    def _on_bus(self) -> dict[str, str]:
+        bus, self._next = self._next, self._next + 1
+        if self._ccw:
+            return {"type": "ccw", "cssid": "0xfe", "ssid": "0x0", "devno": f"0x{bus:04x}"}
+        if bus > _LAST_BUS:
+            return {}
+        return {"type": "pci", "domain": "0x0000", "bus": f"0x{bus:02x}", "slot": "0x00", "function": "0x0"}
+
+
+def _usb() -> dict[str, str]:
+    return {"type": "usb", "bus": "0"}
+
+
+def _drive(bus: str, index: int) -> tuple[int, int, int, int]:
+    """The controller, bus, target and unit of the disk with that index, as libvirt counts them."""
+    match bus:
+        case "scsi":
+            unit = index % 15
+            return index // 15, 0, 0, unit + (unit >= 7)  # unit 7 is the controller itself
+        case "sata":
+            return index // 6, 0, 0, index % 6
+        case "ide":
+            return index // 4, index % 4 // 2, 0, index % 2
+        case _:
+            return index // 2, 0, 0, index % 2
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        return 0
