@@ -17,6 +17,8 @@ from .record import record
 _DUMP = pattern(rb"Domain XML generated\. Base64 dump ([^\s\"\\]*)")
 _START = pattern(rb"<domain[\s/>]")
 _END = b"</domain>"
+# how YAML and JSON begin
+_OTHER = pattern(rb"(?:\xef\xbb\xbf)?\s*+(?:#[^\n]*+\s++)*+(?:\{|---|[A-Za-z]\w*+:(?=\s))")
 
 
 @record
@@ -36,6 +38,11 @@ def read_domain(text: bytes) -> FoundDomain:
     dumps = list(_DUMP.finditer(text))
     if dumps:
         return _from_log(text, dumps)
+    if (other := _OTHER.match(text)) is not None and _START.search(text) is None:
+        help = "a domain is XML, as `virsh dumpxml` prints it; a VMI goes with `--vmi`, a patch with `--patches`"
+        if other[0].endswith(b"{"):
+            help += ", cloud-init data with `--cloud-init`"
+        raise fail(rules.BAD_DOMAIN, "the domain is YAML or JSON, and should be XML", None, help)
     start, end = _START.search(text), text.rfind(_END)
     first = start.start() if start and _is_not_xml(text[: start.start()]) else 0
     last = end + len(_END) if end >= 0 and _is_not_xml(text[end + len(_END) :]) else len(text)

@@ -491,6 +491,7 @@ NO_SCANNERS = {
         "walks over a tree",
     ),
     "patchlang/validation/configuration.py": "walks over the folders above one",
+    "patchlang/rng/kinds.py": "halves a range of numbers",
     "patchlang/manifests/arguments.py": "walks over the arguments of a container",
     **dict.fromkeys(
         [

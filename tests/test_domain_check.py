@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from lxml import etree
 from patchlang import handbook
 from patchlang.diagnostics import PatchError
 from patchlang.engine import patch_domain
+from patchlang.grammar.index import Datatype, load, versions
 from patchlang.loading import load_sources
 from patchlang.markup import attributes_of, set_attributes
 from patchlang.result import Outcome, State
@@ -23,6 +25,7 @@ from patchlang.rng.check import patch_domain_checked
 from patchlang.rng.faults import Comparison
 from patchlang.rng.schema import DomainSchema
 from patchlang.source import SourceFile
+from patchlang.xpath.match import Match
 
 FOLDER = Path(__file__).parent / "domainschema"
 SCHEMA = DomainSchema(FOLDER)
@@ -53,6 +56,65 @@ def test_one_fault_among_many_nodes_is_found() -> None:
     before, after = (domain(f"<cputune>{''.join(those)}</cputune>") for those in (pins, wrong))
     paths = sorted(fault.path for fault in Comparison(SCHEMA, before).new_faults(after))
     assert paths == ["/domain/cputune/vcpupin[1235]", "/domain/cputune/vcpupin[8]"]
+
+
+# -- what is allowed instead ---------------------------------------------------------------------------------------
+
+
+_XSD = "http://www.w3.org/2001/XMLSchema-datatypes"
+_NAMELESS = {"[a-fA-F0-9]{32}", "0x[fF][0-9a-eA-E]?"}  # stand beside a kind that is told
+_ANY_TEXT = {".+", "[^\\n]+", "[ -~]*"}
+
+
+def _one_attribute(datatype: Any, folder: Path) -> DomainSchema:
+    """A schema in which a unit `<x a="…"/>` has an attribute of a datatype."""
+    facets = {"minInclusive": datatype.least, "maxInclusive": datatype.most, "pattern": datatype.pattern}
+    params = "".join(f"<param name='{k}'>{escape(str(v))}</param>" for k, v in facets.items() if v is not None)
+    kind = "integer" if datatype.number else "string"
+    folder.joinpath("domain.rng").write_text(
+        f"""<grammar xmlns="http://relaxng.org/ns/structure/1.0" datatypeLibrary="{_XSD}"><start>
+        <element name="domain"><attribute name="type"/><interleave>
+        <element name="name"><text/></element><element name="memory"><text/></element>
+        <element name="os"><element name="type"><text/></element></element>
+        <optional><element name="x">
+        <attribute name="a"><data type="{kind}">{params}</data></attribute>
+        </element></optional>
+        </interleave></element></start></grammar>"""
+    )
+    return DomainSchema(folder)
+
+
+@pytest.mark.parametrize("version", versions())
+def test_every_kind_of_text_that_libvirt_has_is_described(version: str, tmp_path: Path) -> None:
+    kinds = (values for one in load(version).types for values in (one.text, *one.attributes.values()) if values)
+    for datatype in {datatype for values in kinds for datatype in values.datatypes}:
+        unit = etree.fromstring("<domain><x a='&#9;wrong!'/></domain>")[0]
+        schema = _one_attribute(datatype, tmp_path)
+        told = schema.values(Match(unit, "a"), unit)
+        assert bool(told) is (datatype.pattern not in _NAMELESS | _ANY_TEXT), (datatype, told)
+        for example in re.findall(r"such as (.+)", " ".join(told[-1:])):
+            unit.set("a", example)
+            assert schema.allows_unit(unit), (datatype, example)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("[a-z]{3,5}", ["letters, 3 to 5 characters"]),
+        ("[A-Za-z.]+", ["letters and `.`"]),
+        ("[^,]{12}", ["any text without `,`, 12 characters"]),
+        ("(one|two)", ["one", "two"]),
+        ("(vd|hd)[a-z]+|auto", ["the name of a disk such as vda", "auto"]),
+        ("[0-9]{3}", ["a whole number from 100 to 999"]),
+        ("(0x)?[0-9a-f]+", ["a whole number, 0 or more", "the same in hexadecimal behind 0x"]),
+    ],
+)
+def test_what_a_pattern_allows_in_words(pattern: str, told: list[str], tmp_path: Path) -> None:
+    unit = etree.fromstring("<domain><x a='&#9;wrong!'/></domain>")[0]
+    schema = _one_attribute(Datatype(None, False, None, None, pattern), tmp_path)
+    words = '<grammar xmlns="http://relaxng.org/ns/structure/1.0"><value>vdpa</value><value>auto</value></grammar>'
+    (tmp_path / "words.rng").write_text(words)
+    assert schema.values(Match(unit, "a"), unit) == told
 
 
 def run(patches: str, before: str = "<devices/>") -> Outcome:

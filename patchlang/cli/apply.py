@@ -12,7 +12,7 @@ import click
 from .. import diffs, engine, rules
 from ..compile import Program
 from ..default_paths import SYSTEM_SCHEMAS
-from ..diagnostics import Diagnostic, PatchError, Severity, in_order
+from ..diagnostics import Diagnostic, PatchError, Severity, fail, in_order
 from ..extract import read_domain, read_vmi
 from ..loading import Loaded, decode_source
 from ..podfacts import MAX_FACT, Given, check_declared
@@ -115,7 +115,7 @@ def apply(
     if loaded.program is None:
         raise not_loaded(loaded.diagnostics)
     try:
-        before = _read_domain(source) if domain is not None else read_input(source)
+        before = _read_domain(source) if domain is not None else _read_cloud_init(source)
         vmi_json = read_vmi(read_input(vmi)) if vmi else b"{}"
         pod = _given(facts, loaded.program.facts)
     except PatchError as e:
@@ -123,15 +123,17 @@ def apply(
         raise Failed from None
     outcome: Outcome | CloudInitOutcome
     costly = list(_costly(loaded, before)) if domain is not None else []
-    if not unvalidated:
-        _show_findings(loaded.sources, [one.span for one in costly])
+    found = [] if unvalidated else _findings(loaded.sources, [one.span for one in costly])
     if domain is not None:
-        outcome = _patch_domain(loaded.program, before, vmi_json, pod, schemas)
+        outcome = _patch_domain(loaded.program, before, vmi_json, pod, schemas, found)
+        refused = {one.span for one in outcome.diagnostics if one.rule is rules.REFUSED_BY_SCHEMA}
+        _show([one for one in found if one.span not in refused])
         report(costly)
         if schemas is None and not unchecked:
-            report(_made_invalid(loaded.program, before, vmi_json, pod, outcome), excerpt=False)
+            report(_made_invalid(loaded.program, before, vmi_json, pod, outcome, found), excerpt=False)
         edited, alone, given = loaded.program.edits_domain, "cloud-init data", "a domain"
     else:
+        _show(found)
         outcome = engine.patch_cloud_init(loaded.program, before, b"", vmi_json, pod=pod)
         edited, alone, given = loaded.program.edits_cloud_init, "a domain", "cloud-init data"
     if trace:
@@ -163,7 +165,9 @@ def _write(result: bytes, output: Path | None) -> None:
         sys.stdout.buffer.flush()
 
 
-def _patch_domain(program: Program, domain: bytes, vmi: bytes, pod: Given, schemas: Path | None) -> Outcome:
+def _patch_domain(
+    program: Program, domain: bytes, vmi: bytes, pod: Given, schemas: Path | None, known: Sequence[Diagnostic]
+) -> Outcome:
     if schemas is None:
         return engine.patch_domain(program, domain, vmi, pod=pod)
     from ..rng.check import patch_domain_checked
@@ -174,11 +178,13 @@ def _patch_domain(program: Program, domain: bytes, vmi: bytes, pod: Given, schem
     except PatchError as e:
         report([e.diagnostic])
         raise Failed(ENVIRONMENT) from None
-    return patch_domain_checked(schema, program, domain, vmi, pod=pod)
+    return patch_domain_checked(schema, program, domain, vmi, pod=pod, known=known)
 
 
-def _made_invalid(program: Program, domain: bytes, vmi: bytes, pod: Given, outcome: Outcome) -> list[Diagnostic]:
-    """Warnings of what the patches made invalid, where libvirt's schema is installed."""
+def _made_invalid(
+    program: Program, domain: bytes, vmi: bytes, pod: Given, outcome: Outcome, known: Sequence[Diagnostic]
+) -> list[Diagnostic]:
+    """Warnings of what the patches made invalid, where libvirt's schema is installed, but for what is known."""
     if not (SYSTEM_SCHEMAS / "domain.rng").is_file():
         return []
     from ..rng.check import made_invalid
@@ -189,16 +195,20 @@ def _made_invalid(program: Program, domain: bytes, vmi: bytes, pod: Given, outco
     except PatchError as e:
         help = "the outcome is not checked: install libvirt's schema anew, or say `--no-check-domain`"
         return [replace(e.diagnostic, severity=Severity.WARNING, help=help)]
-    return made_invalid(schema, program, domain, vmi, outcome, pod=pod)
+    return made_invalid(schema, program, domain, vmi, outcome, pod=pod, known=known)
 
 
-def _show_findings(sources: Sequence[SourceFile], known: Container[Span | None]) -> None:
-    """What ``patchlang validate`` finds in the patches, in short: none of it stops them."""
+def _findings(sources: Sequence[SourceFile], known: Container[Span | None]) -> list[Diagnostic]:
+    """What ``patchlang validate`` finds in the patches, but for places that are known."""
     from ..grammar.index import versions
     from ..validation.options import Options
     from ..validation.unit import findings
 
-    found = [one for one in findings(sources, Options(libvirt=versions()[-1])) if one.span not in known]
+    return [one for one in findings(sources, Options(libvirt=versions()[-1])) if one.span not in known]
+
+
+def _show(found: Sequence[Diagnostic]) -> None:
+    """Findings in short: none of them stops the patches."""
     shown = in_order(sorted(found, key=lambda one: not one.is_error)[:_MOST_SHOWN])
     report((replace(one, severity=Severity.WARNING) if one.is_error else one for one in shown), excerpt=False)
     if more := len(found) - len(shown):
@@ -254,6 +264,14 @@ def _read_domain(path: Path) -> bytes:
         help = "its flag `--max-domain-bytes` allows more, if its memory does"
         report([Diagnostic(rules.INPUT_TOO_BIG, message, None, help, Severity.WARNING)])
     return found.data
+
+
+def _read_cloud_init(path: Path) -> bytes:
+    data = read_input(path)
+    if data.lstrip().startswith(b"<"):
+        help = "cloud-init data is KubeVirt's CloudInitData as JSON; a domain goes with `--domain`"
+        raise fail(rules.BAD_CLOUD_INIT, "the cloud-init data is XML, and should be JSON", None, help)
+    return data
 
 
 def _trace_lines(traces: Iterable[DocumentTrace]) -> Iterable[str]:

@@ -284,6 +284,9 @@ def _choose(options: list[Any], node: Node) -> Any:
 def _check_kind(root: Node, wanted: str) -> None:
     example = f"a patch document starts with `apiVersion: {model.API_VERSION}` and `kind: {wanted}`"
     if not isinstance(root, Mapping):
+        if isinstance(root, Scalar) and root.text.startswith("<"):
+            message, help = "a patch document is YAML, this is XML", f"{example}; a domain goes with `--domain`"
+            raise fail(rules.UNKNOWN_KIND, message, root.span, help)
         raise fail(rules.UNKNOWN_KIND, f"a patch document is a map, this is {describe(root)}", root.span, example)
     version, kind = root.get("apiVersion"), root.get("kind")
     if version is None and kind is None:
@@ -296,6 +299,8 @@ def _check_kind(root: Node, wanted: str) -> None:
             hint = example
             if node.text == "ConfigMap":
                 hint = "give the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
+            if node.text in ("VirtualMachine", "VirtualMachineInstance"):
+                hint = f"{example}; a VM goes with `--vmi`"
             raise fail(rules.UNKNOWN_KIND, f"`{name}: {node.text}` is not known here", node.span, hint)
 
 

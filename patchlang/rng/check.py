@@ -7,6 +7,9 @@ the last four and so on, until the fault is not there; what lies between is halv
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from lxml import etree
 
 from .. import quoting, rules
 from ..compile import CompiledDocument, Program
@@ -18,11 +21,13 @@ from ..podfacts import NOTHING, Pod
 from ..record import replace
 from ..result import DocumentTrace, Outcome, Progress, State
 from ..source import Span
+from ..xpath.match import Match, match_path
 from .faults import WHOLE, Comparison, Fault, Names
 from .schema import DomainSchema
 
 _SHOWN = 20
 _LONGEST = 60
+_MOST_NARROWED = 8
 _STEP = pattern(r"[^/@\[\]:]+")
 
 
@@ -34,9 +39,11 @@ def patch_domain_checked(
     *,
     progress: Progress | None = None,
     pod: Pod = NOTHING,
+    known: Sequence[Diagnostic] = (),
 ) -> Outcome:
     """As :func:`patchlang.engine.patch_domain`; what the patches made invalid is an error (PL416).
 
+    Of what one of the errors that are ``known`` of the patches explains, the place and the help are those of that.
     A patch that is to blame and says ``failurePolicy: Ignore`` is left out, with a warning, as one that fails.
     """
     ignored: dict[str, tuple[DocumentTrace, Diagnostic]] = {}
@@ -46,7 +53,7 @@ def patch_domain_checked(
         outcome = patch_domain(rest, domain, vmi, progress=progress, pod=pod)
         found: list[Diagnostic] = []
         if outcome.data is not None:
-            found = _Check(comparison, rest, domain, vmi, pod, outcome).findings()
+            found = _Check(comparison, rest, domain, vmi, pod, outcome, known).findings()
         to_blame = {d.patch: d for d in reversed(found) if d.is_error}
         excused = [d for d in rest.documents if d.name in to_blame and d.failure_policy is FailurePolicy.IGNORE]
         if not to_blame or len(excused) < len(to_blame):
@@ -61,24 +68,40 @@ def patch_domain_checked(
 
 
 def made_invalid(
-    schema: DomainSchema, program: Program, domain: bytes, vmi: bytes, outcome: Outcome, *, pod: Pod = NOTHING
+    schema: DomainSchema,
+    program: Program,
+    domain: bytes,
+    vmi: bytes,
+    outcome: Outcome,
+    *,
+    pod: Pod = NOTHING,
+    known: Sequence[Diagnostic] = (),
 ) -> list[Diagnostic]:
     """Warnings of what the patches made invalid in an outcome that stands all the same.
 
-    Of what was invalid before nothing is said.
+    Nothing is said of what was invalid before, nor of what one of the errors explains that are ``known`` of them.
     """
     if outcome.data is None:
         return []
-    found = _Check(Comparison(schema, domain), program, domain, vmi, pod, outcome).findings()
-    return [replace(one, severity=Severity.WARNING) for one in found if one.is_error]
+    found = _Check(Comparison(schema, domain), program, domain, vmi, pod, outcome, known).findings()
+    said = [one.span for one in known]
+    return [replace(one, severity=Severity.WARNING) for one in found if one.is_error and one.span not in said]
 
 
 class _Check:
     """The faults of one outcome, and the edits behind them."""
 
     def __init__(
-        self, comparison: Comparison, program: Program, domain: bytes, vmi: bytes, pod: Pod, outcome: Outcome
+        self,
+        comparison: Comparison,
+        program: Program,
+        domain: bytes,
+        vmi: bytes,
+        pod: Pod,
+        outcome: Outcome,
+        known: Sequence[Diagnostic],
     ) -> None:
+        self._known = [one for one in known if one.is_error and one.span is not None]
         undone = {trace.name for trace in outcome.trace if trace.state is State.IGNORED}
         self._comparison = comparison
         self._program = Program(tuple(d for d in program.documents if d.name not in undone))
@@ -113,7 +136,10 @@ class _Check:
         shown = next((f for f in like if fault.names in (f.names, WHOLE)), fault)
         span, label = document.domain[number].span, document.domain[number].label
         others = ", and others like it" if are_several else ""
-        value, words = _quoted(shown, span), self._words(shown)
+        shown, words = self._told(shown, span)
+        value = _quoted(shown, span)
+        if words and not (shown.text or b"").strip():
+            shown = replace(shown, says="cannot be empty")
         says = shown.says if value is None else f"cannot be `{value}`" if words else f"{shown.says}: `{value}`"
         where = f"`{self._path(shown, document)}` {says}{others}"
         folder = self._comparison.schema.folder
@@ -121,13 +147,33 @@ class _Check:
         explained = f"allowed: {listed}" if words else "what is not computed, `patchlang validate` explains"
         help = f"{explained}; the schema is in `{folder}`"
         message = f"what this edit makes is not valid by libvirt's schema: {where}"
+        reason = next((one for one in self._known if _explains(one, span, shown)), None)
+        if reason is not None:
+            span, help = reason.span or span, reason.help or help
         return Diagnostic(rules.REFUSED_BY_SCHEMA, message, span, help, patch=document.name, edit=label)
 
-    def _words(self, fault: Fault) -> list[str]:
-        """What the schema lists instead of a text that it refuses."""
-        if fault.node is None or fault.unit is None or fault.text is None:
-            return []
-        return self._comparison.schema.values(fault.node, fault.unit)
+    def _told(self, fault: Fault, edit: Span) -> tuple[Fault, list[str]]:
+        """A fault, and what is allowed instead of its text.
+
+        An element is refused as a whole where one of its attributes that must be there is wrong: that one is told, if
+        the edit names it or its value.
+        """
+        node, unit, schema = fault.node, fault.unit, self._comparison.schema
+        if node is None or unit is None:
+            return fault, []
+        if fault.text is not None and (words := schema.values(node, unit)):
+            return fault, words
+        if node.attribute is not None:
+            return fault, []
+        written = edit.source.text[edit.start : edit.end]
+        inner = [(element, str(name)) for element in node.element.iter(etree.Element) for name in element.attrib]
+        named = [one for one in inner if _is_word(str(one[0].get(one[1])), written) or _is_word(one[1], written)]
+        for element, name in named[:_MOST_NARROWED]:
+            if words := schema.values(Match(element, name), unit):
+                path = match_path(Match(element, name))
+                text = str(element.get(name)).encode()
+                return replace(fault, path=path, names=(*fault.names, f"@{name}"), text=text), words
+        return fault, []
 
     def _has(self, count: int, fault: Fault) -> bool:
         return any(_is_like(other, fault) for other in self._after(count))
@@ -154,7 +200,25 @@ def _quoted(fault: Fault, edit: Span) -> str | None:
     if not value or len(value) > _LONGEST:
         return None
     written = edit.source.text[edit.start : edit.end]
-    return value if re.search(rf"(?<![\w.:-]){re.escape(value)}(?![\w.:-])", written) else None
+    return value if _is_word(value, written) else None
+
+
+def _is_word(value: str, text: str) -> bool:
+    return bool(value) and re.search(rf"(?<![\w.:-]){re.escape(value)}(?![\w.:-])", text) is not None
+
+
+def _explains(known: Diagnostic, edit: Span, fault: Fault) -> bool:
+    """Is what is known of an edit the reason of a fault: is it of a name or a text that is refused, or in there?"""
+    span = known.span
+    if span is None or span.source is not edit.source or not edit.start <= span.start < span.end <= edit.end:
+        return False
+    word = span.source.text[span.start : span.end].strip("@'\"/")
+    said = {fault.names[-1].lstrip("@"), (fault.text or b"").decode()}
+    if fault.node is not None and fault.node.attribute is None:
+        for element in fault.node.element.iter(etree.Element):
+            said |= {str(element.tag), (element.text or "").strip(), *map(str, element.attrib)}
+            said.update(map(str, element.attrib.values()))
+    return word in said or word in {name.rpartition("}")[2] for name in said}
 
 
 def _is_like(fault: Fault, later: Fault) -> bool:

@@ -23,7 +23,6 @@ from ..xpath.match import Match
 
 _SMALLEST = b"<domain type='kvm'><name>n</name><memory>1</memory><os><type>hvm</type></os></domain>"
 _RNG = "http://relaxng.org/ns/structure/1.0"
-_NO_WORD, _A_NUMBER = "no-word-of-libvirt's", "73"
 _MAX_TRIALS = 1000
 """For one unit; what is not found by then is the unit as a whole."""
 _FEW = 60
@@ -60,12 +59,15 @@ class DomainSchema:
         return self.allows(_alone(deepcopy(unit), unit))
 
     def values(self, node: Match, unit: etree._Element) -> list[str]:
-        """What may stand in an attribute or a text of a unit: the words that the schema lists, and perhaps numbers."""
+        """What may stand in an attribute or a text of a unit: kinds of texts, and the words that the schema lists."""
+        from .kinds import described  # which a boot that succeeds never needs
+
         copy = deepcopy(unit)
         domain = _alone(copy, unit)
         copies = dict(zip(unit.iter(etree.Element), copy.iter(etree.Element), strict=True))
+        around = {node.element, *node.element.iterancestors()}  # refused where they need the node
         for other in self.refused(unit, known=[node]):
-            if other != node:
+            if other != node and (other.attribute is not None or other.element not in around):
                 take(Match(copies[other.element], other.attribute))
         element = copies[node.element]
 
@@ -76,19 +78,21 @@ class DomainSchema:
                 element.text = word
             return self.allows(domain)
 
-        if is_allowed(_NO_WORD):
-            return []
-        numbers = ["whole numbers"] if is_allowed(_A_NUMBER) else []
-        words = (word for word in self._words if not numbers or not word.isdigit())
-        return [*numbers, *(word for word in words if is_allowed(word))]
+        return described(is_allowed, self._words)
 
     @cached_property
     def _words(self) -> list[str]:
         """All that the schema lists anywhere: of which of them one place takes, trial tells."""
         found: dict[str, None] = {}
         for file in sorted(self.folder.glob("*.rng")):
-            for value in etree.parse(file).iter(f"{{{_RNG}}}value"):
-                found[value.text or ""] = None
+            for value in etree.parse(file).iter(f"{{{_RNG}}}value", f"{{{_RNG}}}param"):
+                text = value.text or ""
+                # a pattern such as `(ipv4)|(ipv6)` is a list of words
+                words = text.replace("(", "").replace(")", "").split("|")
+                if value.tag.endswith("value"):
+                    found[text] = None
+                elif len(words) > 1 and all(word.isidentifier() for word in words):
+                    found.update(dict.fromkeys(words))
         return [word for word in found if word]
 
     def refused(

@@ -42,6 +42,16 @@ def test_xml_and_what_is_no_domain_pass_as_they_are(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [b"kind: VirtualMachineInstance\n", b"# a VM\n---\napiVersion: v1\n", b'\xef\xbb\xbf {"NoCloudMetaData": null}'],
+)
+def test_what_is_yaml_or_json_is_no_domain(text: bytes) -> None:
+    with pytest.raises(PatchError, match="the domain is YAML or JSON, and should be XML") as caught:
+        read_domain(text)
+    assert "`--vmi`" in (caught.value.diagnostic.help or "")
+
+
+@pytest.mark.parametrize(
     ("before", "after", "where"),
     [
         (b"error: no polkit\n", b"\n\n", "lines 2 to 4"),
