@@ -111,10 +111,10 @@ def _named(function: str, member: str, key: str, *default: str) -> str:
     if value is None and default:
         return default[0]
     if value is None:
-        shown = f"`{key}`" if key in state.source else "this key"
-        raise ValueError(f"{function}: the VMI has no {function} {shown}; `{function}(KEY, DEFAULT)` goes without")
+        none = f"no {function} `{key}`" if key in state.source else f"no {function} of the key that is asked for"
+        raise ValueError(f"{function}: the VMI has {none}; `{function}(KEY, DEFAULT)` goes without")
     if not isinstance(value, str):
-        raise ValueError(f"{function}: the value is no text")
+        raise ValueError(f"{function}: the value is not a text")
     return value
 
 

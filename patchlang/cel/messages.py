@@ -147,7 +147,9 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
     ):
         if f"'{word}'" in text or re.match(rf"{word}\b", here):
             return text, help
-    return text, None
+    from .habits import help_for
+
+    return text, help_for(source, offset)
 
 
 _HAS_KEY = pattern(r"has\(\s*([\w.]+)\[\s*('[^']*'|\"[^\"]*\"|[\w.]+)\s*\]\s*\)")

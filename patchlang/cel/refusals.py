@@ -70,6 +70,9 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
     if source.text[: span.start - source.span().start].rstrip().endswith("."):
         from .words import method_help
 
+        if not root:
+            help = f"a path begins with a name: `vmi{name}`"
+            return fail(rules.UNKNOWN_NAME, f"there is nothing before `{name}`", span, help)
         return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
     before = re.search(r"(?<![\w./-])[\w./-]*\Z", source.text[: offset + len(root)])
     of_map = before and re.search(r"(?:annotations|labels)\.(.*)", before[0])

@@ -62,7 +62,8 @@ def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
                 "write `$$[` for a plain `$[`",
             )
         if not text[found.end() : end].strip():
-            raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", source.span(found.start(), end + 1))
+            span, help = source.span(found.start(), end + 1), "such as `$[ vmi.metadata.name ]`; `$$[` is a plain `$[`"
+            raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", span, help)
         at = literal_at = end + 1
         yield ComputedPiece(part_of(source, found.end(), end), found.start(), at)
         literal = ""

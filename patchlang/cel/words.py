@@ -48,6 +48,8 @@ _FUNCTIONS_OF_OTHERS = {
     "upper": "write `text.upperAscii()`", "uuid": _HAS_NONE,
 }  # fmt: skip
 
+_OF_VMI = ("metadata", "spec", "status")
+
 NAMESPACES = {
     "lists": (),
     "math": (
@@ -75,6 +77,8 @@ def function_help(name: str, known: list[str]) -> str:
         return _FUNCTIONS_OF_OTHERS[name]
     if name in _METHODS:
         return f"it is a method: `x.{name}(...)`"
+    if name in _OF_VMI:
+        return f"write `vmi.{name}`"
     near = closest(name, known)
     return did_you_mean(name, [near] if near else known, "there are")
 

@@ -101,6 +101,9 @@ _COLON_INSIDE = pattern(r"[\w\"']:\s+[^\s#'\"|>].*:(?:\s|$)")
 _QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
 
 
+_NO_BLANK = pattern(
+    r"\s*(?:-\s+)?(apiVersion|expect|forEach|from|in|kind|name|op|path|unless|value|when|xml):[^\s/:][^:]*$"
+)
 _NEGATION = 'an expression that begins with `!` is put in quotes: `when: "!has(...)"`'
 
 
@@ -126,6 +129,9 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
         return "a value that begins with a quote must be quoted as a whole: `when: \"'x' in vmi.metadata.annotations\"`"
     if any(_BRACKET_START.search(line) for line in lines):
         return "a value that begins with `[` or `{` and goes on behind the bracket is put in quotes as a whole"
+    before = source.line(numbers[0] - 1) if numbers[0] > 1 else ""
+    if found := next((one for one in map(_NO_BLANK.match, (before, *lines)) if one), None):
+        return f"YAML reads a key only where a blank follows the colon: `{found[1]}: …`"
     if any(_COLON_INSIDE.search(line) for line in lines):
         return "a value that holds `: `, as `c ? a : b` does, is put in quotes as a whole"
     return None

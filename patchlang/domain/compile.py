@@ -251,7 +251,8 @@ class DomainOps:
         program = self.template(value, node=self.nested)
         if not program.is_one_expression:
             message = f"`{key}` must be a {kind}, or exactly one `$[ ]` that gives one"
-            raise fail(rules.WRONG_TYPE, message, value.span())
+            help = "write an entry for each: `[-device, virtio-rng-pci]`" if kind == "list" else "write `{NAME: value}`"
+            raise fail(rules.WRONG_TYPE, message, value.span(), help)
         return program
 
     def test(self, edit: model.Test) -> DomainOp:

@@ -160,7 +160,25 @@ def _syntax_error(source: Text, pieces: Cut, error: etree.XMLSyntaxError) -> Pat
         )
     if "fragment" in message:
         message = "a tag is not closed, or closed twice"
-    return fail(rules.BAD_FRAGMENT, f"not well-formed XML: {message}", span)
+    help = next((help for words, help in _INSTEAD.items() if words in message), None)
+    return fail(rules.BAD_FRAGMENT, f"not well-formed XML: {message}", span, help)
+
+
+# libxml2's words → what to write
+_INSTEAD = {
+    "AttValue": 'put the value into quotes: `name="…"`',
+    "not closed": "an element ends in `</name>`, an empty one in `/>`",
+    "tag mismatch": "an element ends by the name with which it begins, in the same case",
+    "Couldn't find end of Start Tag": "a tag ends in `>`, that of an empty element in `/>`",
+    "invalid element name": "a name begins with a letter or `_`; in text, write `&lt;` for `<`",
+    "Unescaped '<'": "write `&lt;`",
+    "redefined": "leave one of them out",
+    "XML declaration": "leave `<?xml …?>` out",
+    "attribute name": 'attributes are `name="…"`, and an empty element ends in `/>`',
+    "mandates value": 'write it as `name="…"`',
+    "Extra content": "an element ends once, in `</name>` or `/>`",
+    "attributes construct error": "a blank stands between two attributes",
+}
 
 
 def _check_top(source: Text, root: etree._Element) -> None:
@@ -173,7 +191,7 @@ def _check_top(source: Text, root: etree._Element) -> None:
             "put it into an element; the text of an element is changed with `set`",
         )
     if not any(isinstance(child.tag, str) for child in root):
-        raise fail(rules.BAD_FRAGMENT, "the fragment holds no element", source.span())
+        raise fail(rules.BAD_FRAGMENT, "the fragment holds no element", source.span(), "such as `<title>a</title>`")
 
 
 def _drop_layout(element: etree._Element) -> None:

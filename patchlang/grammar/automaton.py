@@ -5,7 +5,7 @@ A text of which all is known is followed character by character, so no pattern t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from ..patterns import pattern
@@ -40,14 +40,7 @@ class Automaton:
 
     def closed(self, states: Iterable[int]) -> frozenset[int]:
         """The states, and those that no character is needed for."""
-        found: set[int] = set()
-        pending = list(states)
-        while pending:
-            state = pending.pop()
-            if state not in found:
-                found.add(state)
-                pending += self.silent[state]
-        return frozenset(found)
+        return _reached(states, self.silent.__getitem__)
 
     def after(self, states: frozenset[int], character: str) -> frozenset[int]:
         """Where a character leads."""
@@ -55,15 +48,7 @@ class Automaton:
 
     def after_anything(self, states: Iterable[int]) -> frozenset[int]:
         """Where any text at all leads."""
-        found: set[int] = set()
-        pending = list(states)
-        while pending:
-            state = pending.pop()
-            if state not in found:
-                found.add(state)
-                pending += self.silent[state]
-                pending += (to for _, to in self.edges[state])
-        return frozenset(found)
+        return _reached(states, lambda state: (*self.silent[state], *(to for _, to in self.edges[state])))
 
     def after_any_of(self, states: frozenset[int], other: Automaton) -> frozenset[int]:
         """Where any text leads that another automaton takes."""
@@ -83,6 +68,18 @@ class Automaton:
                 if any(a <= d and c <= b for a, b in ranges for c, d in others)
             ]
         return frozenset(ours for ours, theirs in seen if theirs == other.end)
+
+
+def _reached(states: Iterable[int], following: Callable[[int], Iterable[int]]) -> frozenset[int]:
+    """The states, and all to which steps lead from them."""
+    found: set[int] = set()
+    pending = list(states)
+    while pending:
+        state = pending.pop()
+        if state not in found:
+            found.add(state)
+            pending += following(state)
+    return frozenset(found)
 
 
 def _among(character: str, ranges: Ranges) -> bool:

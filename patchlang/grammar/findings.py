@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 
 from .. import rules
@@ -11,7 +11,7 @@ from ..patterns import pattern
 from ..record import record
 from .index import Texts
 from .places import Place
-from .texts import TRUE_OR_FALSE, described
+from .texts import TRUE_OR_FALSE, described, fits
 
 _SHOWN = 20
 _LONGEST = 60
@@ -41,11 +41,26 @@ def unknown_element(version: str, name: str, places: Sequence[Place], start: int
     known = {name for place in places for name in (place.names_below if below else place.type.elements)}
     if any(name in place.attributes for place in places):
         help = f"it is an attribute: write `@{name}`"
+    elif dotted := _dotted(name, places):
+        help = f"steps are parted by `/`: `{dotted}`"
     elif prefixed := _prefixed(name, known):
         help = f"did you mean `{prefixed}`?{_BY_OP.get(prefixed, '')}"
     else:
         help = _instead(name, known, _elsewhere(name, places, "element"), "elements")
     return Finding(rules.UNKNOWN_ELEMENT, message, start, end, help)
+
+
+def _dotted(name: str, places: Sequence[Place]) -> str | None:
+    """A name such as ``target.dev`` as steps, if there is what the first one names."""
+    first, *others = name.split(".")
+    inner = [place.elements[first] for place in places if first in place.elements] if others else []
+    for other in others[:-1]:
+        inner = [place.elements[other] for place in inner if other in place.elements]
+    if not inner:
+        return None
+    last = others[-1]
+    is_attribute = not any(last in place.elements for place in inner) and any(last in p.attributes for p in inner)
+    return "/".join([first, *others[:-1], f"@{last}" if is_attribute else last])
 
 
 _BY_OP = {"qemu:commandline": " the op `qemuArgs` makes it, and needs no path"}
@@ -83,7 +98,8 @@ def _hint(value: str, allowed: Texts, places: Sequence[Place]) -> str:
     if value == TRUE_OR_FALSE.name and (pair := next((p for p in _PAIRS if {*p} <= {*allowed.words}), None)):
         return f"write `… ? '{pair[0]}' : '{pair[1]}'`;"
     near = next((word for word in _BOOLEANS.get(value.strip().lower(), ()) if word in allowed.words), None)
-    near = near or closest(value, list(allowed.words))
+    near = near or closest(value, [word for word in allowed.words if word not in _opposites(value.strip().lower())])
+    near = near or next((f"{value}{more}" for more in ("B", "iB") if _is_unit(value, allowed, more)), None)
     if near is not None:
         return f"did you mean `{near}`?"
     number = _WITH_UNIT.fullmatch(value.strip())
@@ -93,6 +109,19 @@ def _hint(value: str, allowed: Texts, places: Sequence[Place]) -> str:
             return f"write `{number[1]}`, and `{_unit(number[2])}` into `@unit`;"
         return f"write the number alone, without `{number[2]}`;"
     return ""
+
+
+def _opposites(value: str) -> Iterator[str]:
+    """Words that look alike, and mean the opposite."""
+    for one, other in (("enable", "disable"), ("allow", "disallow"), ("secure", "insecure"), ("lock", "unlock")):
+        for end in ("", "d", "ed"):
+            yield from {one + end: [other, other + "d"], other + end: [one, one + "d"]}.get(value, [])
+
+
+def _is_unit(value: str, allowed: Texts, more: str) -> bool:
+    """Whether more letters make libvirt's unit of Kubernetes': of `Gi` and `G`."""
+    of_units = any(one.name == "unit" for one in allowed.datatypes)
+    return of_units and value.isalpha() and fits(allowed, (value + more,))
 
 
 def _unit(written: str) -> str:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from .. import rules
 from ..diagnostics import Severity
 from ..lint.effort import Effort
-from ..record import field, record
+from ..record import field, record, replace
 from ..xpath.parser import XPathSyntaxError, parse
 from ..xpath.tree import Binary, Call, Expr, Literal, Number, Path, Step
 from . import findings
@@ -115,6 +115,8 @@ class _Reader:
                 left, right = self._side(expr.left, context), self._side(expr.right, context)
                 self._compare(expr.left, left, expr.right, context)
                 self._compare(expr.right, right, expr.left, context)
+                self._unquoted(expr.left, expr.right)
+                self._unquoted(expr.right, expr.left)
             case Call(name="starts-with" | "contains"):
                 of, _ = [self.places(argument, context) for argument in expr.args]
                 self._part(expr, of)
@@ -251,6 +253,19 @@ class _Reader:
                 text, values = self.text[other.start : other.end], _values(places)
                 if values is not None and not _equals(values, number):
                     self.found += against(values, text, places, self.version, other.start, other.end)
+
+    def _unquoted(self, side: Expr, other: Expr) -> None:
+        """A name that nothing has, compared with a path: a text without its quotes."""
+        match side:
+            case Path(absolute=False, base=None, steps=(Step(axis="child", test=test, predicates=()),)) if (
+                isinstance(other, Path) and other.steps
+            ):
+                for number, one in enumerate(self.found):
+                    if one.rule is rules.UNKNOWN_ELEMENT and one.start == side.start:
+                        help = f"a text is put in quotes: `'{test}'`; {one.help}"
+                        self.found[number] = replace(one, help=help)
+            case _:
+                pass
 
     def _side(self, expr: Expr, context: Places) -> Places | None:
         """Where one side of a comparison leads; `string(…)` is its nodes' text as they are themselves."""

@@ -17,7 +17,7 @@ from ..xpath.tree import Literal, walk
 from .reading import TEMPLATES, advice, constants, leaves, shown, template, xpaths
 from .roles import parts, texts
 
-_BRACES = pattern(r"\$\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
+_BRACES = pattern(r"[$%#]\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
 _MEMBERS = r"([A-Za-z_]\w*+)\.\??(\w++)(?:\.\??\w++|\[\??(?:'[^']*+'|\"[^\"]*+\"|\w++)\])*+"
 _WHOLE_PATH = pattern(rf"\s*+({_MEMBERS})\s*+")
 _PATH_IN_MARKUP = pattern(rf"['\">]\s*+({_MEMBERS})\s*+(?=['\"<])")

@@ -53,6 +53,12 @@ _MOUNTS = {
     "configMap": dict.fromkeys(("name", "key", "hookPath"), _TEXT),
     "pvc": dict.fromkeys(("name", "volumePath", "sharedComputePath"), _TEXT),
 }
+_EXAMPLES = {
+    "name": '"name": "patches"',
+    "key": '"key": "patch.yaml"',
+    "hookPath": '"hookPath": "/etc/patchlang/patches.d/patch.yaml"',
+    "volumePath": '"volumePath": "/etc/patchlang/patches.d"',
+}
 
 
 def read(key: Scalar, value: Node) -> tuple[list[Sidecar], list[Diagnostic]]:
@@ -101,7 +107,8 @@ class _Reader:
 
     def sidecar(self, node: Node) -> Sidecar | None:
         if not isinstance(node, Mapping):
-            self.wrong(f"a sidecar is a JSON object, not {_kind(node)}", node.span)
+            help = 'such as `{"image": "…", "args": ["--version", "v1alpha3"]}`'
+            self.wrong(f"a sidecar is a JSON object, not {_kind(node)}", node.span, help)
             return None
         before = sum(diagnostic.is_error for diagnostic in self.found)
         fields = self.fields(node, _FIELDS, "a sidecar")
@@ -127,7 +134,8 @@ class _Reader:
         values = {name: value for name in required if (value := _scalar(inner.get(name))) and value.text}
         missing = [f"`{name}`" for name in required if name not in values]
         if missing:
-            self.wrong(f"`{field}` lacks {' and '.join(missing)}", _start(node))
+            help = f"such as `{', '.join(_EXAMPLES[name] for name in required if name not in values)}`"
+            self.wrong(f"`{field}` lacks {' and '.join(missing)}", _start(node), help)
         if "name" not in values:
             return None
         return Mount(values["name"], values.get("key"), values.get(required[-1]))
@@ -152,7 +160,9 @@ class _Reader:
             return True
         items = value.items if isinstance(value, Sequence) and wanted != _TEXT else ()
         at = next((item for item in items if not _is_text(item)), value)
-        self.wrong(f"`{name}` is {wanted}, not {_kind(at)}", at.span)
+        help = {_TEXT: "put it into double quotes", _OBJECT: "write `{` and `}` around its fields"}.get(wanted)
+        help = help or 'write each into double quotes, and `[` and `]` around them: `["--version", "v1alpha3"]`'
+        self.wrong(f"`{name}` is {wanted}, not {_kind(at)}", at.span, help)
         return False
 
 

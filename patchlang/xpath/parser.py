@@ -64,7 +64,13 @@ def parse(text: str) -> Expr:
     """Read XPath 1.0. Raises XPathSyntaxError."""
     if len(text) > MAX_LENGTH:
         raise XPathSyntaxError(f"the expression is longer than {MAX_LENGTH} characters", MAX_LENGTH)
-    return _Parser(text).parse()
+    try:
+        return _Parser(text).parse()
+    except XPathSyntaxError as e:
+        from .habits import help_for
+
+        e.help = e.help or help_for(text, e.offset)
+        raise
 
 
 @record
@@ -248,9 +254,10 @@ class _Parser:
 
     def _call(self, name: _Token) -> Call:
         if name.text not in FUNCTIONS:
-            raise XPathSyntaxError(
-                f"XPath 1.0 has no function `{name.text}`", name.start, did_you_mean(name.text, FUNCTIONS, "functions")
-            )
+            from .habits import function_help
+
+            help = function_help(name.text) or did_you_mean(name.text, FUNCTIONS, "functions")
+            raise XPathSyntaxError(f"XPath 1.0 has no function `{name.text}`", name.start, help)
         self._take("(")
         args: list[Expr] = []
         if not self._is(")"):

@@ -196,7 +196,8 @@ class Selector(Query):
         super().__init__(source, namespaces, known, document=document)
         kind = result_kind(self.tree)
         if kind not in ("nodes", "any"):
-            raise fail(rules.BAD_XPATH, f"a path must select nodes, this gives a {kind}", source.span())
+            help = "it leads to elements, attributes or texts; what is computed of them CEL's `xpath('…')` gives"
+            raise fail(rules.BAD_XPATH, f"a path must select nodes, this gives a {kind}", source.span(), help)
 
     def select(
         self, tree: etree._ElementTree, values: XPathValues, context: etree._Element | None = None
