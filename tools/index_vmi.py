@@ -13,8 +13,8 @@ A type is ``string``, ``integer``, ``number``, ``boolean``, ``object`` or ``any`
 list, ``{"*": T}`` a map; of several in brackets either may be there.
 
 The file has a word for each field: ``cores integer``, ``name! string`` where it is required, ``[Disk]`` for a list,
-``{string}`` for a map, ``scalar`` for a text or a number. The first release stands there as a whole, each later one as
-what is new in it and what is gone.
+``{string}`` for a map, ``scalar`` for a text or a number, ``quantity`` for one of Kubernetes. The first release stands
+there as a whole, each later one as what is new in it and what is gone.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Names:
         match type:
             case str() if type in PLAIN:
                 return type
+            case str() if type.endswith(".Quantity"):
+                return "quantity"
             case str() if "kind" in self.types[type]:
                 return self.of(self.types[type]["kind"])
             case str():

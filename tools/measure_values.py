@@ -91,6 +91,8 @@ def wrong_value(site: Site, chance: random.Random, words: Vocabulary) -> Typo | 
         return None
     [(start, end)] = site.places
     source = site.file.read_text(encoding="utf-8")
+    if made.endswith(",") and source[end:].lstrip(" ")[:1] in (",", "}", "]"):
+        return None  # it is YAML's comma then, and the value stays as it is
     return Typo(site, slip, source[:start] + made + source[end:], made)
 
 

@@ -11,11 +11,13 @@ from ..document import model
 from ..document.model import Role
 from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
-from ..lint.reading import cel, directives, expressions, leaves
-from ..lint.roles import texts
+from ..lint.reading import TEMPLATES, cel, directives, expressions, leaves
+from ..lint.roles import role_of, texts
 from ..record import fields
 from ..source import Text
-from .celtypes import ROOTS, Scope, Slip, Typed, Way, slips, typed
+from .celcalls import Slip
+from .celtypes import ROOTS, Scope, slips, typed
+from .celwords import Typed, Way
 from .vmitypes import INTEGER, releases, types
 
 
@@ -46,7 +48,7 @@ def scope_in(scope: Scope, for_each: Text | None) -> Scope:
 
 
 def _diagnostics(patch: model.Patch, release: str | None) -> Iterator[Diagnostic]:
-    elsewhere = {one: {_place(*found) for found in _slips(patch, one)} for one in _others(release)}
+    elsewhere = _Elsewhere(patch, release)
     absent: set[Way] = set()
     for text, slip in _slips(patch, release):
         if slip.way:
@@ -56,11 +58,29 @@ def _diagnostics(patch: model.Patch, release: str | None) -> Iterator[Diagnostic
         message, help = slip.message, slip.help
         if slip.rule is rules.UNKNOWN_VMI_FIELD:
             message = f"{message} in {_kubevirt(release)}"
-            known = next((one for one, found in elsewhere.items() if _place(text, slip) not in found), None)
+            known = elsewhere.release_with(text, slip)
             if known is not None:
                 help = f"{_kubevirt(known)} has it: check with `--kubevirt {known}` if that is what runs the VM"
         span = text.span(slip.start, slip.end)
         yield Diagnostic(slip.rule, message, span, help, slip.severity, patch.metadata.name.text)
+
+
+class _Elsewhere:
+    """What a patch reads that is unknown in the other releases; each of them is only looked at if it is asked for."""
+
+    def __init__(self, patch: model.Patch, release: str | None) -> None:
+        self._patch = patch
+        self._others = _others(release)
+        self._unknown: dict[str, set[tuple[str, int]]] = {}
+
+    def release_with(self, text: Text, slip: Slip) -> str | None:
+        """The release nearest to this one in which there is nothing amiss at a place."""
+        for release in self._others:
+            if release not in self._unknown:
+                self._unknown[release] = {_place(*found) for found in _slips(self._patch, release)}
+            if _place(text, slip) not in self._unknown[release]:
+                return release
+        return None
 
 
 def _others(release: str | None) -> tuple[str, ...]:
@@ -86,7 +106,7 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
     edits = (*spec.domain, *spec.cloud_init)
     outer = scope_of(patch, release)
     if spec.when is not None:
-        yield from _of(spec.when, outer)
+        yield from _of(spec.when, outer, "boolean")
     inner = _behind(patch, spec.when, outer)
     # a variable is computed where it is used, so behind the conditions of the edits
     used = inner
@@ -96,21 +116,38 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
         yield from _of(variable.expression, used)
     for edit in edits:
         if edit.when is not None:
-            yield from _of(edit.when, inner)
+            yield from _of(edit.when, inner, "boolean")
         scope = _behind(patch, edit.when, inner)
         if edit.for_each is not None:
-            yield from _of(edit.for_each, scope)
+            yield from _of(edit.for_each, scope, "list")
         scope = scope_in(scope, edit.for_each)
         for field in fields(edit):
             for leaf in leaves(getattr(edit, field.name)) if field.name not in ("when", "for_each", "edits") else ():
-                own = {one.text for one in directives(leaf)} if isinstance(leaf, model.Fragment) else set()
+                own = dict(_directives(leaf)) if isinstance(leaf, model.Fragment) else {}
                 inside = scope_of_fragment(patch, leaf, scope) if own else scope
+                wanted = _wanted(edit, field.name, leaf)
                 for expression in expressions(leaf):
-                    yield from _of(expression, inside if expression.text not in own else scope)
+                    needed = own.get(expression.text)
+                    yield from _of(expression, inside if needed is None else scope, needed or wanted)
         if edit.when is None and edit.for_each is None:
             # what has been tested holds from here on
             for condition in texts(edit, model.Expression, Role.CONDITION):
                 inner = _behind(patch, condition, inner)
+
+
+def _directives(xml: Text) -> Iterator[tuple[str, str]]:
+    """The expressions of the directives of a fragment, and what each must give."""
+    for name, wanted in (("when", "boolean"), ("forEach", "list")):
+        yield from ((expression.text, wanted) for expression in directives(xml, name))
+
+
+def _wanted(edit: model.Edit, name: str, leaf: Text) -> str:
+    """What the expressions in a field must give; empty where that may be anything."""
+    role = role_of(edit, name)
+    if isinstance(leaf, model.Expression):
+        return "boolean" if role is Role.CONDITION else ""
+    is_text = isinstance(edit, model.DomainBase) and role is not Role.ARGUMENT
+    return "text" if is_text and isinstance(leaf, TEMPLATES) else ""
 
 
 def scope_of_fragment(patch: model.Patch, xml: Text, scope: Scope) -> Scope:
@@ -130,10 +167,10 @@ def _behind(patch: model.Patch, condition: Text | None, scope: Scope) -> Scope:
     return scope.behind(read) if read is not None else scope
 
 
-def _of(expression: Text, scope: Scope) -> Iterator[tuple[Text, Slip]]:
+def _of(expression: Text, scope: Scope, wanted: str = "") -> Iterator[tuple[Text, Slip]]:
     read = cel(expression.text)
     reported: list[Way] = []
-    for slip in slips(expression.text, read, scope) if read is not None else ():
+    for slip in slips(expression.text, read, scope, wanted) if read is not None else ():
         # where the outer one is absent nobody gets to the inner one
         if not any(slip.way[: len(way)] == way for way in reported):
             yield expression, slip

@@ -1,7 +1,8 @@
 """The fields of a VirtualMachineInstance in each KubeVirt release, and their types.
 
-A type is a word: ``string integer number boolean null any``, ``scalar`` (a text or a number), the name of a type with
-fields, ``[T]`` for a list, ``{T}`` for a map (of ``none``: an empty one), ``?T`` for an optional of CEL.
+A type is a word: ``string integer number boolean null any``, ``scalar`` (a text or a number), ``quantity`` (the same,
+such as `2Gi`), the name of a type with fields, ``[T]`` for a list, ``{T}`` for a map (of ``none``: an empty one),
+``?T`` for an optional of CEL.
 ``vmi.json`` is made by ``tools/index_vmi.py``; the sidecar never loads it.
 """
 
@@ -19,13 +20,13 @@ _FILE = os.path.join(os.path.dirname(__file__), "vmi.json")
 
 
 ROOT = "VirtualMachineInstance"
+QUANTITY = "quantity"
 ANY, TEXT, INTEGER, NUMBER, BOOLEAN, NULL = "any", "string", "integer", "number", "boolean", "null"
 
 # what every VMI has when it starts, though its description requires none of it
 _ALWAYS = {
-    ROOT: frozenset({"apiVersion", "kind", "metadata", "status"}),
+    ROOT: frozenset({"metadata", "status"}),
     "ObjectMeta": frozenset({"annotations", "labels", "name", "namespace", "uid"}),
-    "VirtualMachineInstanceStatus": frozenset({"nodeName", "phase"}),
 }
 
 
@@ -120,7 +121,7 @@ _WORDS = {TEXT: "text", INTEGER: "a number", NUMBER: "a number", BOOLEAN: "true 
 
 def kinds(type: str) -> frozenset[str]:
     """``text number boolean null list map``, of which a value of the type is one; empty where that is not known."""
-    if type == "scalar":
+    if type in ("scalar", QUANTITY):
         return frozenset({"text", "number"})
     if type in (ANY, "none") or type.startswith("?"):
         return frozenset()
@@ -133,7 +134,7 @@ def words(type: str) -> str:
         return f"a list of {_several(type[1:-1])}"
     if type.startswith("{"):
         return f"a map of {_several(type[1:-1])}"
-    if type == "scalar":
+    if type in ("scalar", QUANTITY):
         return "text or a number"
     article = "an" if type[:1] in "AEIO" else "a"
     return _WORDS.get(type) or f"{article} {type}"

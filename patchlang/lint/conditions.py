@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 
 from .. import rules
 from ..cel import tree as cel_tree
 from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
-from ..source import Text
-from ..xpath.tree import Literal, Number, Step, walk
+from ..source import Span, Text
+from ..xpath.tree import Binary, Literal, Number, Step, walk
 from .guards import variables_of
+from .nested import flat
 from .reading import advice, directives, queries, shown, tree
 from .roles import parts, texts
 from .truth import NOTHING, all_of, truth
 
 _EMPTY = (cel_tree.ListExpr(), cel_tree.Call("range", cel_tree.Literal("int", 0)))
+_JOINS = ("and", "or")
+_COMPARE = "compare it, too: `[@name='a' or @name='b']`"
 _NOT_TEXT = "the values of annotations and labels are texts: compare with 'true', not with true"
 
 
@@ -45,6 +49,26 @@ def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
     yield from _predicates(patch)
 
 
+def unexplained(
+    found: Iterable[Diagnostic], slips: Iterable[Diagnostic], patches: Sequence[model.Patch]
+) -> list[Diagnostic]:
+    """The findings, without conditions that are constant because of one of the ``slips``: it says so, and where.
+
+    A slip is in the condition, or in a variable that the condition reads.
+    """
+    starts = sorted(one.span.start for one in slips if one.span is not None)
+    findings = list(found)
+    if not starts or not any(one.rule is rules.CONSTANT_CONDITION for one in findings):
+        return findings
+    explained: set[Span] = set()
+    for patch in patches:
+        for _, condition in _conditions(flat(patch)):
+            spans = (text.span() for text in variables_of(patch).reached(condition))
+            if any(bisect_left(starts, one.start) < bisect_left(starts, one.end) for one in spans):
+                explained.add(condition.span())
+    return [one for one in findings if one.rule is not rules.CONSTANT_CONDITION or one.span not in explained]
+
+
 def _conditions(patch: model.Patch) -> Iterator[tuple[str, Text]]:
     if patch.spec.when is not None:
         yield "when", patch.spec.when
@@ -63,15 +87,28 @@ def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:
                 continue
             value = all_of(step.predicates, NOTHING)
             if value is None:
+                for text in _alone(step):
+                    message = f"`{shown(query.source.text[text.start : text.end])}` alone holds for every node"
+                    span = query.source.span(text.start, text.end)
+                    yield advice(patch, rules.CONSTANT_CONDITION, message, span, _COMPARE)
                 continue
             start, end = step.predicates[0].start, step.predicates[-1].end
             message = f"`[{shown(query.source.text[start:end])}]` holds for {'every' if value else 'no'} node"
             help = "an attribute has one value; write `or` where either will do"
             if any(isinstance(predicate, Number) for predicate in step.predicates):
                 help = "positions are whole numbers and count from 1"
+            elif _alone(step):
+                help = _COMPARE
             elif any(isinstance(predicate, Literal) for predicate in step.predicates):
                 help = "a text alone says nothing: compare, such as `[@name='…']`"
             yield advice(patch, rules.CONSTANT_CONDITION, message, query.source.span(start, end), help)
+
+
+def _alone(step: Step) -> list[Literal]:
+    """Texts that are one side of ``and`` or ``or``: they hold for every node."""
+    parts = (part for predicate in step.predicates for part in walk(predicate))
+    sides = (side for part in parts if isinstance(part, Binary) and part.operator in _JOINS for side in part.children)
+    return [side for side in sides if isinstance(side, Literal) and side.value]
 
 
 def _finding(patch: model.Patch, message: str, condition: Text, help: str) -> Diagnostic:
@@ -89,6 +126,8 @@ def _word(value: bool) -> str:
 
 
 def _why(text: str) -> str:
+    if ("annotations" in text or "labels" in text) and "null" in text:
+        return "what is not there is not null, and fails: ask by `'KEY' in vmi.metadata.annotations`"
     if "annotations" in text or "labels" in text:
         return _NOT_TEXT if "true" in text or "false" in text else "the values of annotations and labels are texts"
     if "xpath(" in text:

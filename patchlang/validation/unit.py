@@ -120,12 +120,27 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Patc
     if not has_errors(found):
         found += advise_for_kubevirt(patches, options.kubevirt, plugins=options.plugins)
     if any(any(expressions(patch.spec)) for patch in patches):
-        from ..kubevirt.vmicheck import check as check_vmi
-
-        said = {_place(one) for one in found if one.is_error}
-        found += [one for one in check_vmi(patches, options.vmi) if _place(one) not in said]
+        found = _with_those_of_the_vmi(found, patches, options.vmi)
     names = tuple((patch.metadata.name.text, patch.metadata.name.span()) for patch in patches)
     return PatchFacts(names, any(patch.spec.cloud_init for patch in patches), only_tests), counts, found
+
+
+def _with_those_of_the_vmi(
+    found: Sequence[Diagnostic], patches: Sequence[model.Patch], release: str | None
+) -> list[Diagnostic]:
+    """The findings, and what the VMI of a release says of expressions; what both say stands there once."""
+    from ..kubevirt.vmicheck import check as check_vmi
+    from ..lint.conditions import unexplained
+
+    said = {_place(one) for one in found if one.is_error}
+    of_values = (rules.UNKNOWN_VALUE, rules.BAD_EXPRESSION)
+    values = [one.span for one in found if one.rule in of_values and one.span is not None]
+    of_vmi = [
+        one
+        for one in check_vmi(patches, release)
+        if _place(one) not in said and not any(_is_in(one, value) for value in values)
+    ]
+    return [*unexplained(found, (one for one in of_vmi if one.rule is rules.VMI_TYPE), patches), *of_vmi]
 
 
 def findings(sources: Sequence[SourceFile], options: Options) -> list[Diagnostic]:
@@ -135,6 +150,17 @@ def findings(sources: Sequence[SourceFile], options: Options) -> list[Diagnostic
     for source in sources:
         outcome.add_comments(source)
     return ignores.apply(outcome.diagnostics, outcome.ignores, lambda _file, _rule: False)
+
+
+def _is_in(diagnostic: Diagnostic, value: Span) -> bool:
+    """Whether the type of something is wrong of which it is said already that it is."""
+    span = diagnostic.span
+    return (
+        diagnostic.rule is rules.VMI_TYPE
+        and span is not None
+        and span.source is value.source
+        and value.start <= span.start < value.end
+    )
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int] | None:

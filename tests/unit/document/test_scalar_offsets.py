@@ -77,7 +77,8 @@ def test_first_column_of_an_indented_line() -> None:
 def test_every_character_of_any_text(text: str, style: str, width: int, indent: int) -> None:
     dumped = yaml.dump({"key": {"in": text}}, default_style=style, width=width, indent=indent, allow_unicode=True)
     value, raw = scalars(dumped)[-1]
-    assert value == text
+    # not `text`: what PyYAML writes of ` : :`, folded, is read as another one
+    assert value == yaml.safe_load(dumped)["key"]["in"]
     check(value, raw)
 
 

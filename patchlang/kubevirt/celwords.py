@@ -1,0 +1,124 @@
+"""Values of the VMI in words: what they are called, and what to write instead of what they do not fit."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from ..cel.tree import Call, Node
+from ..cel.unparse import write
+from .vmitypes import ANY, QUANTITY, kinds, words
+
+# a value by the way to it: the name it starts at, and members
+Way = tuple[str, ...]
+NOWHERE: Way = ()
+# maps whose keys are written in brackets
+_KEYED = frozenset({"annotations", "labels"})
+_OF_MACHINES = frozenset("dataVolumeTemplates instancetype preference runStrategy running template".split())
+
+
+class Typed(NamedTuple):
+    """A value: its type, the way to it, and which ways below its entries are there for sure."""
+
+    type: str = ANY
+    way: Way = NOWHERE
+    known: frozenset[Way] = frozenset()
+
+
+def shown(way: Way) -> str:
+    """A way as CEL."""
+    text = way[0]
+    for above, name in pairwise(way):
+        if name.startswith("["):
+            text += name
+        else:
+            text += f".{name}" if name.isidentifier() and above not in _KEYED else f"['{name}']"
+    return text
+
+
+def called(of: Typed) -> str:
+    """The value as CEL, as far as it comes of the VMI."""
+    return shown(of.way) if of.way else "it"
+
+
+def what(of: Typed) -> str:
+    """The value, and what it is."""
+    return f"`{shown(of.way)}` ({words(of.type)})" if of.way else words(of.type)
+
+
+def source(node: Node) -> str:
+    """A piece of an expression."""
+    try:
+        return write(node)
+    except ValueError:
+        return "…"
+
+
+def converting(node: Call, left: Typed, right: Typed) -> str:
+    """How two values that are compared become of one kind."""
+    both = kinds(left.type) | kinds(right.type)
+    if QUANTITY in (left.type, right.type) or both == {"text", "number"}:
+        number = 0 if left.type == QUANTITY or (right.type != QUANTITY and "text" in kinds(left.type)) else 1
+        return number_of(node.children[number], (left, right)[number])
+    if both == {"text", "boolean"}:
+        text = left if "text" in kinds(left.type) else right
+        return (
+            "annotations and labels are texts: compare with 'true', not with true" if is_metadata(text) else _ONE_TEXT
+        )
+    return "compare what is of one type"
+
+
+_ONE_TEXT = "it is a text: compare it with one"
+
+
+def number_of(node: Node, value: Typed) -> str:
+    """How a value becomes a number."""
+    if value.type == QUANTITY:
+        return f"write `quantity({source(node)})`, a number: of memory, its bytes"
+    if kinds(value.type) != {"text"}:
+        return "take a number"
+    texts = "annotations, labels and names are texts" if is_metadata(value) else "it is a text"
+    return f"{texts}: write `int({source(node)})`"
+
+
+def boolean_of(node: Node, value: Typed) -> str:
+    """How a value becomes a condition."""
+    found = kinds(value.type)
+    if found <= {"list", "map"}:
+        return f"write `size({source(node)}) > 0`"
+    if found == {"number"}:
+        return f"compare it: `{source(node)} > 0`"
+    if found == {"text"}:
+        return f"compare it: `{source(node)} == 'true'`"
+    return "compare it"
+
+
+def list_of(node: Node, value: Typed) -> str:
+    """How a value becomes a list."""
+    if kinds(value.type) == {"map"}:
+        return f"write `keys({source(node)})`, the list of its keys"
+    if kinds(value.type) == {"text"}:
+        return f"write `{source(node)}.split(',')`, or what is between its items, or `parseJSON(…)`"
+    return f"write `[{source(node)}]`"
+
+
+def text_of(node: Node, value: Typed) -> str:
+    """How a value becomes a text."""
+    found = kinds(value.type)
+    if found == {"boolean"}:
+        return f"write `{source(node)} ? 'yes' : 'no'`, or what stands for them there"
+    if found == {"list"}:
+        return f"choose an entry, or join them: `{source(node)}.map(v, …).join(',')`"
+    return "choose a member of it"
+
+
+def is_metadata(value: Typed) -> bool:
+    """Whether it is a text of the VMI's metadata, or of nowhere that is known."""
+    return value.way[:2] == ("vmi", "metadata") or not value.way
+
+
+def of_machines(type: str, name: str) -> str | None:
+    """What to read instead of a field that a VirtualMachine has in its ``spec``, and a VMI has not."""
+    if type != "VirtualMachineInstanceSpec" or name not in _OF_MACHINES:
+        return None
+    return "a VirtualMachine has it; a VMI has what is in `spec.template` there: `vmi.spec.domain`"
