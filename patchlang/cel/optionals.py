@@ -83,7 +83,7 @@ class _Search:
             case Call("_?_:_"):
                 self.handed_over += found[0]
                 return found[1] + found[2]
-            case Call("dyn"):
+            case Call("dyn") if found:
                 return found[0]
             case Call("_[_]"):
                 self.handed_over += found[1]

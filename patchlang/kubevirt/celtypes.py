@@ -34,6 +34,8 @@ _OF_TEXT = frozenset(
 _SAME = frozenset({"distinct", "reverse", "slice", "sort"})
 _ORDER = frozenset({"_<_", "_<=_", "_>_", "_>=_"})
 _ARITHMETIC = frozenset({"_-_", "_*_", "_/_", "_%_"})
+# arguments that are looked at here, the one before a method's dot included
+_LEAST = {"contains": 2, "optional.of": 1, "optional.ofNonZeroValue": 1, "orValue": 2, "size": 1}
 _OVER = frozenset({"all", "exists", "exists_one", "filter", "map"})
 
 
@@ -197,6 +199,8 @@ class _Reader(Judge):
     # -- calls -----------------------------------------------------------------------------------------------------
 
     def call(self, node: Call, given: list[Typed]) -> Typed:
+        if len(given) < _LEAST.get(node.function, 0):
+            return Typed()  # which CEL's own check finds
         match node.function:
             case "_?_:_" if len(given) == 3:
                 self.condition(node.children[0], given[0])
