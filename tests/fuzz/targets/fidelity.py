@@ -19,6 +19,7 @@ from .. import laws, mutate, seeds
 from ..target import Parts, Target
 from . import cloudinit, patches
 
+_LINE = re.compile(r"[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])")
 _TAIL = re.compile(r"(?:\r?\n[ \t]*+(?:#[^\r\n]*+)?+)*\Z")  # whose comments those are shows what is behind them
 _KEY = re.compile(r"[A-Za-z_]{3}[A-Za-z0-9_-]+")
 _ABOUT = re.compile(r"# about \d+")
@@ -141,11 +142,11 @@ def _entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
         entry = _TAIL.sub("", text[key.end_mark.index : end]).rstrip()
         if not text.endswith("\n") and end >= len(text.rstrip()):
             continue  # a block text there gets another head, so that a line break behind it says the same
-        lines = text[:start].split("\n")[:-1]
+        lines = _LINE.findall(text[:start])
         above = len(lines)
         while number and above and lines[above - 1].startswith("#"):
             above -= 1
-        comment = "".join(line + "\n" for line in lines[above:])
+        comment = "".join(lines[above:])
         yield key.value, (comment, entry)
 
 
