@@ -43,7 +43,7 @@ def patch_domain(
     *,
     progress: Progress | None = None,
     pod: Pod = NOTHING,
-    parse: Callable[[bytes], DomainTree] = domain_tree.parse,
+    parse: Callable[[bytes], DomainTree] | None = None,
 ) -> Outcome:
     """Apply the domain edits of a program.
 
@@ -55,7 +55,7 @@ def patch_domain(
     try:
         vmi_data = parse_vmi(vmi)
         names = Names(program.texts, lambda: [vmi_data])
-        begin, new_scope = partial(parse, domain), partial(_domain_scope, vmi_data, names)
+        begin, new_scope = partial(parse or domain_tree.parse, domain), partial(_domain_scope, vmi_data, names)
         run = Run(program, begin, lambda d: d.domain, new_scope, trace, progress, pod)
         warnings = run.all()
         return Outcome(run.state.result(), tuple(warnings), tuple(trace))
