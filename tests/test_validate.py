@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from patchlang.cli.validate import _Progress
+from patchlang.cli.progress import Progress
 from patchlang.validation import processes, run
 from patchlang.validation.discovery import Input, find
 from patchlang.validation.ignores import can_be_ignored
@@ -216,7 +216,7 @@ def on_a_terminal(*args: str, **environment: str) -> str:
 def test_progress_on_a_terminal_only() -> None:
     write_folders(60, 60)  # it takes longer than the line waits
     shown = on_a_terminal(".")
-    counts = [int(count) for count in re.findall(r"\r(\d+) of 3600 files", shown)]
+    counts = [int(count) for count in re.findall(r"\r\x1b\[K(\d+) of 3600 files", shown)]
     assert counts
     assert counts == sorted(counts)
     last = shown.rindex("of 3600 files")
@@ -232,14 +232,14 @@ def test_progress_that_is_soon_done_is_not_shown(monkeypatch: pytest.MonkeyPatch
             return True
 
     terminal = Terminal()
-    with _Progress(terminal, 2) as progress:
-        progress.show(1)
+    with Progress(terminal) as progress:
+        progress.show("1 of 2 files")
     assert terminal.getvalue() == ""
-    monkeypatch.setattr(_Progress, "PATIENCE", 0)
-    with _Progress(terminal, 2) as progress:
-        progress.show(1)
-        progress.show(2)
-    assert terminal.getvalue() == "\r1 of 2 files\r\x1b[K"
+    monkeypatch.setattr(Progress, "PATIENCE", 0)
+    with Progress(terminal) as progress:
+        progress.show("1 of 2 files")
+        progress.show("2 of 2 files")
+    assert terminal.getvalue() == "\r\x1b[K1 of 2 files\r\x1b[K"
 
 
 def test_colours() -> None:

@@ -65,7 +65,7 @@ def not_admitted(machines: Iterable[Machine], policies: Sequence[Admitting]) -> 
             if value.text in ("", *policy.texts):
                 continue
             message = f"policy `{policy.name}` ({policy.span}) does not admit this text: the machine would be refused"
-            help = "copy what `patchlang manifest` printed, or print the policy anew with `--admit` of this file"
+            help = "copy what `patchlang manifest` printed, or print the policy again with `--admit` of this file"
             if value.text.strip() in [text.strip() for text in policy.texts]:
                 help = "it differs in the line break at its end alone: write it as a block, with `|`"
             yield Diagnostic(rules.NOT_ADMITTED, message, key.span, help, Severity.WARNING)

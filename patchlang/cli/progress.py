@@ -13,9 +13,9 @@ class Progress:
     PATIENCE = 0.5
     EVERY = 0.1
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
         self.stream = stream
-        self.wanted = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.wanted = not quiet and stream.isatty() and os.environ.get("TERM") != "dumb"
         self.next = time.monotonic() + self.PATIENCE
         self.shown = False
 

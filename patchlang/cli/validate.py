@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -24,6 +23,7 @@ from ..validation.selection import ALL, Selection, can_be_left_out, meant, selec
 from ..validation.unit import MAX_MANIFEST_BYTES, WorkerDied
 from .checks import HERE, configured, folder_options, left_out, output_options, write_outputs
 from .completions import complete_libvirt, complete_rules
+from .progress import Progress
 from .status import ENVIRONMENT
 from .terminal import Failed, read_stdin
 
@@ -137,9 +137,13 @@ def validate(
     inputs, errors = find(files, omitted)
     if len(paths) > len(files):
         inputs.append(Input(stdin_filename or "<stdin>", True, read_stdin(MAX_MANIFEST_BYTES + 1)))
-    with _Progress(sys.stderr, len(inputs), quiet=quiet) as progress:
+    with Progress(sys.stderr, quiet=quiet) as progress:
+
+        def show(done: int) -> None:
+            progress.show(f"{done} of {len(inputs)} files")
+
         try:
-            report = validate_files(inputs, errors, options=options, jobs=_jobs(jobs, inputs), progress=progress.show)
+            report = validate_files(inputs, errors, options=options, jobs=_jobs(jobs, inputs), progress=show)
         except WorkerDied:
             progress.clear()
             click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
@@ -184,37 +188,3 @@ def _options(
 def _jobs(jobs: int | None, inputs: Sequence[Input]) -> int:
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return worthwhile_jobs(inputs, processors) if jobs is None else jobs or processors
-
-
-class _Progress:
-    """A line that counts the files, on a terminal and where it takes long; it is gone when the work is done."""
-
-    PATIENCE = 0.5
-    EVERY = 0.1
-
-    def __init__(self, stream: TextIO, total: int, *, quiet: bool = False) -> None:
-        self.stream = stream
-        self.total = total
-        self.wanted = not quiet and stream.isatty() and os.environ.get("TERM") != "dumb"
-        self.next = time.monotonic() + self.PATIENCE
-        self.shown = False
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.clear()
-
-    def show(self, done: int) -> None:
-        now = time.monotonic()
-        if self.wanted and now >= self.next:
-            self.stream.write(f"\r{done} of {self.total} files")
-            self.stream.flush()
-            self.next = now + self.EVERY
-            self.shown = True
-
-    def clear(self) -> None:
-        if self.shown:
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
-            self.shown = False

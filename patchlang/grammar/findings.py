@@ -42,7 +42,7 @@ def unknown_element(version: str, name: str, places: Sequence[Place], start: int
     if any(name in place.attributes for place in places):
         help = f"it is an attribute: write `@{name}`"
     elif dotted := _dotted(name, places):
-        help = f"steps are parted by `/`: `{dotted}`"
+        help = f"steps are separated by `/`: `{dotted}`"
     elif prefixed := _prefixed(name, known):
         help = f"did you mean `{prefixed}`?{_BY_OP.get(prefixed, '')}"
     else:

@@ -229,7 +229,7 @@ class Reader:
 
     def nameless(self, one: Found, kind: object) -> Diagnostic:
         place = Part(self.into.files[-1].name, "", Position(one.line, one.column))
-        return Diagnostic(rules.UNREADABLE, f"a {kind} has no name, and is passed over", Span(place, 0, 0))
+        return Diagnostic(rules.UNREADABLE, f"a {kind} has no name, and is ignored", Span(place, 0, 0))
 
     # -- domains -------------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ NOTES = {
     "facts": "Some patches read facts of the pod, which a dump does not hold: they are taken as missing.",
     "given": "The patches are those of the command line, in place of what annotations and Plugins ask for.",
     "base": "Compared are two sets of patches, on the same domains: a VM changes where their outcomes differ.",
-    "left-over": "Some domains are of no VM in the dump, and are passed over.",
+    "left-over": "Some domains belong to no VM in the dump, and are ignored.",
 }
 """What a report rests on, by the names under which it is noted."""
 

@@ -9,7 +9,7 @@ _SIGNS = {
     "=~": "XPath 1.0 has no patterns: `contains(…, '…')`, `starts-with(…, '…')`",
     "~=": "XPath 1.0 has no patterns: `contains(…, '…')`, `starts-with(…, '…')`",
     "<>": "XPath says `!=`",
-    "->": "steps are parted by `/`",
+    "->": "steps are separated by `/`",
     "!": "XPath says `not(…)`",
     "&": "XPath says `and`",
     "?": "XPath has no optionals: what is not there selects nothing",
