@@ -20,7 +20,7 @@ lock() {
 
 lock runtime pyproject.toml
 lock build requirements/build.in
-lock dev pyproject.toml requirements/build.in requirements/dev.in \
+lock dev --all-extras pyproject.toml requirements/build.in requirements/dev.in \
   --constraints requirements/runtime.txt --constraints requirements/build.txt
 lock bench requirements/bench.in
 lock lock requirements/lock.in

@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Collection
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -45,12 +46,21 @@ def project() -> list[Requirement]:
     return [Requirement(text) for text in data["project"]["dependencies"]]
 
 
+def extras() -> dict[str, list[Requirement]]:
+    """Extra → what it brings; its modules are in the folder of ``patchlang/authoring`` of that name."""
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return {name: [*map(Requirement, texts)] for name, texts in data["project"]["optional-dependencies"].items()}
+
+
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_lock_is_pinned_with_hashes(name: str) -> None:
     assert pins(name)
 
 
-@pytest.mark.parametrize(("name", "requirements"), [("runtime", project()), *((n, wanted(n)) for n in LOCKS[1:])])
+@pytest.mark.parametrize(
+    ("name", "requirements"),
+    [("runtime", project()), *((n, wanted(n)) for n in LOCKS[1:]), ("dev", [*chain(*extras().values())])],
+)
 def test_what_is_asked_for_is_locked(name: str, requirements: list[Requirement]) -> None:
     locked = pins(name)
     stale = [str(r) for r in requirements if locked.get(canonicalize_name(r.name), "") not in r.specifier]
@@ -90,11 +100,18 @@ def imported(*folders: str, but: Collection[Path] = ()) -> set[str]:
 
 
 def test_the_library_imports_what_pyproject_names_and_nothing_else() -> None:
-    """But for its plugin of pytest, which pytest loads and nobody else."""
-    loaded_by_pytest = [ROOT / "patchlang/pytest_plugin.py"]
-    assert imported("patchlang", "shim", but=loaded_by_pytest) == {canonicalize_name(r.name) for r in project()}
+    """Except for its pytest plugin, which only pytest loads, and the folders that an extra is for."""
+    apart = [ROOT / "patchlang/pytest_plugin.py"]
+    apart += [path for extra in extras() for path in (ROOT / "patchlang/authoring" / extra).rglob("*.py")]
+    assert imported("patchlang", "shim", but=apart) == {canonicalize_name(r.name) for r in project()}
+
+
+@pytest.mark.parametrize("extra", sorted(extras()))
+def test_the_folder_of_an_extra_imports_what_the_extra_names(extra: str) -> None:
+    asked = {canonicalize_name(r.name) for r in [*project(), *extras()[extra]]}
+    assert imported(f"patchlang/authoring/{extra}") <= asked
 
 
 def test_checks_import_what_is_asked_for() -> None:
-    direct = {canonicalize_name(r.name) for r in [*project(), *wanted("dev")]}
+    direct = {canonicalize_name(r.name) for r in [*project(), *wanted("dev"), *chain(*extras().values())]}
     assert imported("benchmarks", "tests", "tools", "examples") <= direct
