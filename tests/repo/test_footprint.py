@@ -24,7 +24,10 @@ SCHEMA = SYSTEM_SCHEMAS / "domain.rng"
 LATE = {"cel_expr_python", "patchlang.rng"}  # loaded when a patch has an expression, or a flag asks for it
 COMMAND_LINE = {
     "click",
-    *(f"patchlang.{m}" for m in "api cli grammar kubevirt lint manifests patchtest plan render schema".split()),
+    *(
+        f"patchlang.{m}"
+        for m in "api authoring cli grammar kubevirt lint manifests patchtest plan render schema".split()
+    ),
     *(f"patchlang.{m}" for m in "domain.origins pytest_plugin validation".split()),
 }
 ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "cel compile document domain engine loading xpath".split())}
