@@ -109,6 +109,11 @@ lock:
 stubs: setup
 	$(BIN)/python tools/generate_stubs.py
 
+## docs: build the documentation as a site, in build/site; links and anchors are checked
+.PHONY: docs
+docs: setup
+	@$(BIN)/python tools/docs_site.py
+
 ## man: write man/patchlang.1, the man page, from what the commands say
 .PHONY: man
 man: setup

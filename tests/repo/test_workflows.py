@@ -22,6 +22,7 @@ RIGHTS = {
     ("release.yml", "image"): {"packages", "id-token", "attestations"},  # pushes the image, and signs the same of it
     ("release.yml", "pypi"): {"id-token"},  # trusted publishing
     ("release.yml", "github"): {"contents"},  # makes the release
+    ("site.yml", "publish"): {"pages", "id-token"},  # publishes the documentation
 }
 
 
@@ -46,7 +47,7 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_there_is_what_a_release_needs() -> None:
-    assert set(WORKFLOWS) == {"ci.yml", "release.yml"}
+    assert set(WORKFLOWS) == {"ci.yml", "release.yml", "site.yml"}
     used = " ".join(step.get("uses", "") for where, step in steps() if where.startswith("release.yml"))
     for action in ("attest-build-provenance", "build-push-action", "gh-action-pypi-publish"):
         assert action in used
@@ -165,7 +166,9 @@ def test_the_checklist_names_all_places_of_the_owner() -> None:
     names = re.findall(r"`([^`]+)`", text.partition("## Release")[2].partition("register")[0])
     listed = {name for name in names if (ROOT / name).is_file()}
     files = [path for part in (".github", "docs", "patchlang", "tools") for path in (ROOT / part).rglob("*")]
-    files += [ROOT / name for name in ("action.yml", "Dockerfile", "Makefile", "README.md", "pyproject.toml")]
+    files += [
+        ROOT / name for name in ("action.yml", "Dockerfile", "Makefile", "README.md", "pyproject.toml", "zensical.toml")
+    ]
     texts = {
         str(path.relative_to(ROOT)): path.read_bytes() for path in files if path.is_file() and path.suffix != ".pyc"
     }
