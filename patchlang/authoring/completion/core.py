@@ -1,0 +1,154 @@
+"""Completion and hover at an offset of a text: of patch files, tests, and of ConfigMaps that carry patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...document import model
+from ...record import record
+from . import keys
+from .model import Completions, Hover, Item
+from .outline import Entry, Mapping, Node, Outline, Scalar, read
+from .slots import KINDS, Slot, find, is_record_of_keys
+from .spot import Spot, spot_in
+from .view import said
+
+_MARKS = tuple(map(chr, range(0xE010, 0xE040)))
+_MOST_NESTED = 2  # a text in a ConfigMap in a List, say
+
+
+@record
+class Settings:
+    """``libvirt`` is the version whose grammar the domain follows, by default the newest that is known.
+
+    ``kubevirt`` is the release whose VMI expressions read; None: what any release has.
+    """
+
+    libvirt: str | None = None
+    kubevirt: str | None = None
+
+
+@record(eq=False)
+class Place:
+    """Where a cursor is: what the model has there, and the way back to the outermost text.
+
+    ``start`` and ``end`` are of the key or the scalar there, in the outermost text. ``spot`` is in what a scalar says.
+    """
+
+    slot: Slot
+    settings: Settings
+    start: int
+    end: int
+    spot: Spot | None
+
+
+def complete(text: str, offset: int, settings: Settings = Settings()) -> Completions:  # noqa: B008 (it is frozen)
+    """What may be written at a character of a text, the number of which may be anything. The text need not be YAML."""
+    place = locate(text, offset, settings)
+    if place is None:
+        at = min(max(offset, 0), len(text))
+        return Completions((), at, at)
+    return _completions(place)
+
+
+def hover(text: str, offset: int, settings: Settings = Settings()) -> Hover | None:  # noqa: B008
+    """What is to be said of what stands at a character of a text."""
+    from .hovers import hover_at
+
+    place = locate(text, offset, settings)
+    return hover_at(place) if place is not None else None
+
+
+def locate(text: str, offset: int, settings: Settings) -> Place | None:
+    """What is at an offset; None where the language has nothing there."""
+    offset = min(max(offset, 0), len(text))
+    return _locate(text, offset, lambda place: place, settings, _MOST_NESTED)
+
+
+def _locate(text: str, offset: int, outer: Callable[[int], int], settings: Settings, nested: int) -> Place | None:
+    start, end = document_around(text, offset)
+    mark = next((one for one in _MARKS if text.find(one, start, end) < 0), None)
+    if mark is None:
+        return None
+    at = offset - start
+    outline = read(text[start:offset] + mark + text[offset:end], mark)
+    marked = outline.marked
+    if marked is None:
+        return None
+
+    def place(marked_offset: int) -> int:
+        return outer(start + marked_offset - (marked_offset > at))
+
+    if (
+        isinstance(outline.root, Mapping)
+        and isinstance(marked, Scalar)
+        and nested
+        and _carries_patch(outline.root, marked)
+    ):
+        inner = spot_in(marked, place)
+        return _locate(inner.text, inner.at, inner.place, settings, nested - 1)
+    slot = _slot(outline, marked)
+    if slot is None:
+        return None
+    spot = spot_in(marked, place) if isinstance(marked, Scalar) else None
+    return Place(slot, settings, place(marked.start), place(marked.end), spot)
+
+
+def document_around(text: str, offset: int) -> tuple[int, int]:
+    """Start and end of the YAML document that an offset is in: lines of ``---`` divide a file."""
+    start = 0
+    before = text.rfind("\n---", 0, offset)
+    while before >= 0:
+        if _ends_mark(text, before + 4) and before + 4 <= offset:
+            start = before + 1
+            break
+        before = text.rfind("\n---", 0, before + 3)
+    end = text.find("\n---", max(offset, start + 1) - 1)
+    while end >= 0 and not (_ends_mark(text, end + 4) and end >= start):
+        end = text.find("\n---", end + 1)
+    return start, len(text) if end < 0 else end + 1
+
+
+def _ends_mark(text: str, at: int) -> bool:
+    return at >= len(text) or text[at] in " \t\r\n"
+
+
+def _slot(outline: Outline, marked: Entry | Scalar) -> Slot | None:
+    root = outline.root
+    if isinstance(root, Mapping):
+        kind = said(root.get("kind"))
+        version = said(root.get("apiVersion"))
+        if kind not in KINDS and version and not version.startswith("patchlang"):
+            return None
+        return find(root, marked, kind if kind in KINDS else "Patch")
+    if marked is root and isinstance(marked, Scalar):
+        # the first word of a document
+        empty = Mapping(marked.start, marked.end)
+        return Slot(empty, "Patch", model.Patch, model.Patch, "", (), (), empty, marked)
+    return None
+
+
+def _carries_patch(root: Mapping, marked: Scalar) -> bool:
+    """Whether a scalar is the value of a ConfigMap's key that looks like a patch file, or reads like one."""
+    entry, holder = marked.entry, marked.owner
+    if entry is None or not isinstance(holder, Mapping) or holder.entry is None or holder.entry.key != "data":
+        return False
+    owner: Node | None = holder.entry.owner
+    is_config_map = isinstance(owner, Mapping) and said(owner.get("kind")) == "ConfigMap"
+    return is_config_map and (entry.key.endswith((".yaml", ".yml")) or "patchlang" in said(marked))
+
+
+def _completions(place: Place) -> Completions:
+    slot, spot = place.slot, place.spot
+    if slot.mapping is not None or is_record_of_keys(slot.hint) or slot.hint in model.OPS:
+        marked = slot.marked
+        has_colon = isinstance(marked, Entry) and marked.colon
+        found = [_without_colon(one) if has_colon else one for one in keys.keys(slot)]
+        return Completions(tuple(found), place.start, place.end)
+    if spot is None:
+        return Completions((), place.start, place.end)
+    return spot.offer(keys.words(slot), 0, len(spot.text.rstrip()))
+
+
+def _without_colon(item: Item) -> Item:
+    return Item(item.label, item.kind, item.insert.partition(":")[0], item.detail)

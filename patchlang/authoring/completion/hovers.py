@@ -1,0 +1,29 @@
+"""What is to be said about a place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ... import handbook
+from ...document.field_help import field_help
+from .model import Hover
+from .outline import Entry
+from .slots import OP
+
+if TYPE_CHECKING:
+    from .core import Place
+
+
+def hover_at(place: Place) -> Hover | None:
+    """What is to be said about a key or a value."""
+    slot = place.slot
+    if slot.mapping is not None and isinstance(slot.marked, Entry):
+        key = slot.marked.key
+        cls = slot.hint if isinstance(slot.hint, type) else None
+        help = field_help(cls, key) if cls is not None else None
+        return Hover(f"`{key}`: {help}", place.start, place.end) if help else None
+    if slot.hint == OP and place.spot is not None:
+        op = place.spot.text.strip()
+        if op in handbook.ops():
+            return Hover(handbook.op_page(op), place.start, place.end)
+    return None
