@@ -1,4 +1,4 @@
-"""How ``merge`` tells the entries of libvirt's lists apart: the one table, documented in docs/language.md.
+"""How ``merge`` tells the entries of libvirt's lists apart: the one table, documented in docs/language/merge-keys.md.
 
 And the namespace in which libvirt takes arguments for QEMU.
 """

@@ -22,7 +22,8 @@ What a fenced block is follows from its language and its first lines.
     test_docs_scripts.py) of which the script makes something else than the patch, or what it spoils; the document says
     so in words.
 ``xml``
-    Must be well-formed. ``<!-- base -->`` before it makes it the base domain of the document.
+    Must be well-formed. ``<!-- base -->`` before it makes it the base domain of the document. Pages of the language
+    share that of docs/language/example.md, and the values shown there.
 
 ``json``
     The log of the sidecar, with the ConfigMap shown last, for one start of a VM; times and places apart.
@@ -67,7 +68,19 @@ from patchlang.source import SourceFile
 ROOT = Path(__file__).resolve().parents[1]
 BASE = ROOT / "tests" / "corpus" / "base"
 CLOUD_INIT = "cloud-init"
-DOCUMENTS = ("README.md", "docs/language.md", "docs/from-scripts.md", "docs/sidecar.md")
+
+
+def _part(name: str) -> tuple[str, ...]:
+    """An index page and the pages of its folder."""
+    folder = sorted((ROOT / "docs" / name).glob("*.md"))
+    return (f"docs/{name}.md", *(str(path.relative_to(ROOT)) for path in folder))
+
+
+LANGUAGE = _part("language")
+CLOUD_INIT_DOCUMENTS = _part("cloud-init")
+DOCUMENTS = ("README.md", *LANGUAGE, "docs/from-scripts.md", "docs/sidecar.md")
+# the domain and the values that all pages of the language share
+EXAMPLE = "docs/language/example.md"
 
 
 @dataclass(frozen=True)
@@ -208,14 +221,28 @@ def base_of(block: Block) -> str:
     """The base domain for a block: the one it names, else that of its document."""
     if name := block.marks.get("domain"):
         return (BASE / f"{name}.domain.xml").read_text()
-    shown = [b for b in blocks(block.document) if "base" in b.marks]
+    shown = _marked(block.document, "base")
     return shown[0].text.rstrip("\n") if shown else (BASE / "linux-min.domain.xml").read_text()
+
+
+def values_shown(document: str) -> str:
+    """The YAML of the values on which the tables of a document are evaluated."""
+    return _marked(document, "values")[0].text
+
+
+def _marked(document: str, mark: str) -> list[Block]:
+    """The blocks under a mark, in the document or in the page of examples that it shares."""
+    shared = (EXAMPLE,) if document in LANGUAGE else ()
+    return [b for name in (document, *shared) for b in blocks(name) if mark in b.marks]
 
 
 def vmi_of(block: Block, shown: str) -> bytes:
     """The VMI of the base domain with what a patch's comments add."""
-    own = any("base" in b.marks for b in blocks(block.document))
-    vmi = {} if own else json.loads((BASE / f"{block.marks.get('domain', 'linux-min')}.vmi.json").read_text())
+    vmi = (
+        {}
+        if _marked(block.document, "base")
+        else json.loads((BASE / f"{block.marks.get('domain', 'linux-min')}.vmi.json").read_text())
+    )
     merge(vmi, given(shown))
     return json.dumps(vmi).encode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from xml.parsers import expat
 
 from ..patterns import pattern
 from ..record import field, record
@@ -25,8 +26,6 @@ class FragmentNode:
 
 def read(text: str) -> list[FragmentNode]:
     """The elements of a fragment with their places; none where it is not well-formed."""
-    from xml.parsers import expat
-
     reader = expat.ParserCreate("UTF-8")
     reader.ordered_attributes = True
     reader.buffer_text = False

@@ -208,7 +208,7 @@ class _Runner:
         return outcome.data, next((d for d in outcome.diagnostics if d.is_error), None)
 
 
-_HELP = "what each run of a boot sees is in docs/language.md, `Several runs in one boot`"
+_HELP = "docs/language/boot-runs.md says what each run of a boot sees"
 _READ_BACK = "run 2 with devices read back"
 _ADDRESSED = "run 2 with addresses"
 _GIVEN = (

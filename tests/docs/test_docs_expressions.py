@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from docblocks import DOCUMENTS, Block, base_of, blocks, codes, head, rows, source
+from docblocks import DOCUMENTS, Block, base_of, blocks, codes, head, rows, source, values_shown
 
 from patchlang import engine
 from patchlang.cel.compiled import compile_expression
@@ -60,8 +60,7 @@ def located(text: str) -> Text:
 
 
 def values_of(table: Block) -> Values:
-    shown = next(b for b in blocks(table.document) if "values" in b.marks)
-    data = yaml.safe_load(shown.text)
+    data = yaml.safe_load(values_shown(table.document))
     vmi = data["vmi"]
     for kind in ("annotations", "labels"):
         vmi["metadata"].setdefault(kind, {})

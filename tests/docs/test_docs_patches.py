@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from docblocks import (
+    LANGUAGE,
     Block,
     all_blocks,
     apply,
@@ -125,7 +126,7 @@ def test_xml_is_well_formed(block: Block) -> None:
 
 def test_every_key_of_every_op_is_shown() -> None:
     shown: dict[str, set[str]] = {}
-    for block in blocks("docs/language.md"):
+    for block in (block for document in LANGUAGE for block in blocks(document)):
         if block.is_patch and not _fails_to_load(block):
             patches, _ = decode_source(source(block.text))
             for edit in (edit for patch in patches for outer in patch.spec.domain for edit in _every(outer)):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
-from docblocks import DOCUMENTS, ROOT, Block, all_blocks, blocks, codes, constant, first_codes, number, rows
+from docblocks import DOCUMENTS, LANGUAGE, ROOT, Block, all_blocks, blocks, codes, constant, first_codes, number, rows
 
 from patchlang import libvirt_lists, rules
 from patchlang.cel import functions as cel_functions
@@ -150,7 +150,7 @@ def test_no_table_is_missing() -> None:
 
 def test_every_rule_is_in_a_table() -> None:
     known = {value.id for value in vars(rules).values() if isinstance(value, Rule)}
-    tables = [b for b in blocks("docs/language.md") if b.marks.get("table") == "rules"]
+    tables = [b for document in LANGUAGE for b in blocks(document) if b.marks.get("table") == "rules"]
     assert known == {code for table in tables for code in first_codes(table)}
 
 
