@@ -1,4 +1,8 @@
-"""The help pages: one for each rule, shipped as patchlang/pages/ID.md, and one for each op, made from the model."""
+"""The help pages of ``patchlang explain``.
+
+Rules and topics are files (patchlang/pages/ID.md, patchlang/topics/TOPIC.md). The page of an op comes from the model; a
+file of its name adds an example.
+"""
 
 from __future__ import annotations
 
@@ -97,21 +101,37 @@ def op_page(name: str) -> str:
         lines += ["", "Keys of every edit:", ""]
         lines += [line for k in common for line in _key(cls, k)]
         sections.append("\n".join(lines) + "\n")
-    return "\n".join(sections)
+    return "\n".join(filter(None, [*sections, _topic(name)]))
 
 
-TOPICS: dict[str, tuple[str, tuple[type, ...]]] = {
-    "facts": ("`spec.facts`: what a patch reads of the pod", (model.Facts, model.FileFact)),
+# topics → the classes whose keys their page lists
+TOPICS: dict[str, tuple[type, ...]] = {
+    "cel": (),
+    "when": (),
+    "unless": (),
+    "expect": (),
+    "facts": (model.Facts, model.FileFact),
 }
 
 
+def topic_title(topic: str) -> str:
+    """What the topic is about, in a few words."""
+    head = _topic(topic).partition("\n")[0]
+    return head.partition(": ")[2]
+
+
 def topic_page(topic: str) -> str:
-    """The page of a part of a patch: what it is, and its keys (Markdown)."""
-    title, classes = TOPICS[topic]
-    lines = [f"# {title}"]
-    for cls in classes:
-        lines += ["", first_paragraph(cls), "", *(line for key in model_fields(cls) for line in _key(cls, key))]
-    return "\n".join(lines) + "\n"
+    """The page of a topic: its text, and the keys of the classes that belong to it (Markdown)."""
+    lines = [_topic(topic)]
+    for cls in TOPICS[topic]:
+        lines += [first_paragraph(cls), "", *(line for key in model_fields(cls) for line in _key(cls, key)), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _topic(name: str) -> str:
+    """The text of a topic or the example of an op; empty where an op has none."""
+    path = _HERE / "topics" / f"{name}.md"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _key(cls: type, key: str) -> list[str]:

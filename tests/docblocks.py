@@ -78,7 +78,8 @@ def _part(name: str) -> tuple[str, ...]:
 
 LANGUAGE = _part("language")
 CLOUD_INIT_DOCUMENTS = _part("cloud-init")
-DOCUMENTS = ("README.md", *LANGUAGE, "docs/from-scripts.md", "docs/sidecar.md")
+TOPICS = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "patchlang" / "topics").glob("*.md")))
+DOCUMENTS = ("README.md", *LANGUAGE, *TOPICS, "docs/from-scripts.md", "docs/sidecar.md")
 # the domain and the values that all pages of the language share
 EXAMPLE = "docs/language/example.md"
 

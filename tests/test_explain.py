@@ -185,8 +185,32 @@ def test_what_is_not_known(
 ) -> None:
     status, out, err = explain(topic, capture=capsys, monkeypatch=monkeypatch)
     assert (status, out) == (2, "")
-    assert f"there is no rule or op `{topic}`" in err
+    assert f"no rule, op, or topic is called `{topic}`" in err
     assert help in err
+
+
+@pytest.mark.parametrize("topic", handbook.TOPICS)
+def test_a_topic_with_an_example(
+    topic: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, _ = explain(topic, capture=capsys, monkeypatch=monkeypatch)
+    assert status == 0
+    assert out.startswith(f"{topic}: {handbook.topic_title(topic)}\n")
+    assert "\n    - op: " in out or "\n    - {op: " in out or "\n      - op: " in out
+    for cls in handbook.TOPICS[topic]:
+        assert all(f"- `{key}` (" in out for key in model_fields(cls))
+    _, listed, _ = explain(capture=capsys, monkeypatch=monkeypatch)
+    assert f"\n{topic:9} {handbook.topic_title(topic).replace('`', '')}\n" in listed
+
+
+def test_an_op_with_an_example(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, out, _ = explain("within", capture=capsys, monkeypatch=monkeypatch)
+    assert "- op: within\n" in out
+
+
+def test_every_file_of_a_topic_is_shown() -> None:
+    files = {path.stem for path in (Path(handbook.__file__).parent / "topics").glob("*.md")}
+    assert set(handbook.TOPICS) <= files <= {*handbook.TOPICS, *handbook.ops()}
 
 
 def test_every_stage_is_listed() -> None:

@@ -18,16 +18,17 @@ from .terminal import wants_colour
 @click.command()
 @click.argument("topic", required=False, shell_complete=complete_topics)
 def explain(topic: str | None) -> None:
-    """Explain a finding, an op or a part of a patch.
+    """Explain a finding, an op, or a part of a patch.
 
-    TOPIC is the id of a rule (PL301), its name (positional-predicate), an op (ensure) or `facts`; without it all are
-    listed.
+    TOPIC is the ID of a rule (PL301), its name (positional-predicate), an op (ensure), or a part of a patch (cel, when,
+    unless, expect, facts). Without TOPIC, all of them are listed.
 
     \b
     Examples:
       patchlang explain
       patchlang explain PL301
       patchlang explain ensure
+      patchlang explain expect
     """
     if topic is None:
         text = "\n".join(_listed())
@@ -41,7 +42,7 @@ def explain(topic: str | None) -> None:
         known = [*(rule.slug for rule in handbook.all_rules().values()), *handbook.ops(), *handbook.TOPICS]
         help = did_you_mean(topic, known)
         more = help if help.startswith("did you mean") else "`patchlang explain` lists them"
-        raise click.UsageError(f"there is no rule or op `{topic}`; {more}")
+        raise click.UsageError(f"no rule, op, or topic is called `{topic}`; {more}")
     click.echo(_shown(text, wants_colour(sys.stdout)), nl=False, color=True)
 
 
@@ -61,8 +62,8 @@ def _listed() -> Iterator[str]:
                     yield f"{name:9} {first_paragraph(cls).replace('`', '')}"
         yield ""
     yield "# parts of a patch"
-    for topic, (title, _) in handbook.TOPICS.items():
-        yield f"{topic:9} {title.replace('`', '')}"
+    for topic in handbook.TOPICS:
+        yield f"{topic:9} {handbook.topic_title(topic).replace('`', '')}"
     yield ""
     yield "patchlang explain TOPIC says more of one of them."
 
