@@ -13,6 +13,8 @@ from lxml import etree
 
 from patchlang import extract, strictjson
 from patchlang.admission import literals
+from patchlang.authoring.completion import celcursor, computed, elements
+from patchlang.authoring.completion.core import complete
 from patchlang.cel import syntax, template
 from patchlang.cel.compiled import compile_expression
 from patchlang.cel.library import Names
@@ -44,6 +46,7 @@ from patchlang.values import TooBigError
 from patchlang.xpath import parser
 from shim import documents as shim_documents
 
+HEAD_OF_PATCH = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: p}\nspec:\n"
 MOST = 600
 """Shapes that are tried of a scanner: of more, every second, third, …"""
 
@@ -451,6 +454,60 @@ SCANNERS = (
         ["", '{"items": [', '{"items": [\n {\n  "kind": "a"', '{"items": [\n {\n  "metadata": 1,\n  "kind": "a"'],
         ["", "\n }\n]}"],
     ),
+    Scanner(
+        "outlines",
+        [
+            "patchlang/authoring/completion/core.py",
+            "patchlang/authoring/completion/outline.py",
+            "patchlang/authoring/completion/slots.py",
+            "patchlang/authoring/completion/view.py",
+        ],
+        lambda t: [complete(t, at) for at in (0, len(t) // 2, len(t))],
+        ["a", " ", "\n", "'", '"', "{", "[", "]", ":", "a: ", "- ", ", ", "#", " #", "|", "\n---", "\\", "''"],
+        ["", HEAD_OF_PATCH + "  domain:\n    - ", HEAD_OF_PATCH + "  when: '", HEAD_OF_PATCH + "  when: >\n"],
+        size=SIZE // 2,
+    ),
+    Scanner(
+        "computed parts that are typed",
+        ["patchlang/authoring/completion/computed.py"],
+        lambda t: [computed.around(t, len(t)), computed.filled(t)],
+        ["a", " ", "$[", "$$[", "$[a]", "]", "'", '"', "[", "$"],
+    ),
+    Scanner(
+        "fragments that are typed",
+        ["patchlang/authoring/completion/elements.py", "patchlang/authoring/completion/xpaths.py"],
+        lambda t: elements.find(t, len(t)),
+        [
+            "a",
+            " ",
+            "\n",
+            "<",
+            ">",
+            "/",
+            "<a",
+            "</a",
+            "<a>",
+            "</a>",
+            "=",
+            "'",
+            '"',
+            " a='b'",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+        ],
+        ["", "<a ", '<a b="', "<!--"],
+        size=SIZE // 2,
+    ),
+    Scanner(
+        "expressions that are typed",
+        ["patchlang/authoring/completion/celcursor.py", "patchlang/authoring/completion/expressions.py"],
+        lambda t: celcursor.at_cursor(t, len(t)),
+        ["a", ".", "(", ")", "[", "]", "{", "'", '"', "\\", "?", "//", "\n", ".map(x,", "cel.bind(x,", ",", "0"],
+        ["", "a", "cel.bind(x, a, "],
+        size=SIZE // 4,
+    ),
 )
 
 
@@ -484,12 +541,15 @@ NO_SCANNERS = {
             "patchlang/domain/provenance.py",
             "patchlang/cloudinit/plan.py",
             "patchlang/cloudinit/textnode.py",
-            "patchlang/grammar/patches.py",
+            "patchlang/grammar/axes.py",
             "patchlang/quoting.py",
             "patchlang/plan/effects.py",
         ],
         "walks over a tree",
     ),
+    "patchlang/authoring/completion/texts.py": "asks another module, by a function called find",
+    "patchlang/authoring/completion/pointers.py": "looks for the slashes around one place",
+    "patchlang/authoring/completion/steps.py": "looks into a path of 4096 characters at most",
     "patchlang/validation/configuration.py": "walks over the folders above one",
     "patchlang/rng/kinds.py": "halves a range of numbers",
     "patchlang/manifests/arguments.py": "walks over the arguments of a container",

@@ -67,3 +67,24 @@ def _below(place: Place) -> Iterator[Place]:
 
 def unique(places: Iterable[Place]) -> Places:
     return tuple(dict.fromkeys(places))
+
+
+def parents_of(places: Places) -> Places:
+    """The elements in which the places are."""
+    return tuple(dict.fromkeys(p.parent or p for p in places if p is OPEN or p.parent))
+
+
+def ancestors_of(places: Places) -> Places:
+    """All elements in which the places are."""
+    found: dict[Place, None] = {}
+    for place in places:
+        above = place.parent
+        while above is not None and above not in found:
+            found[above] = None
+            above = above.parent
+    return tuple(found)
+
+
+def owners_of(places: Places) -> Places:
+    """Elements, and those of attributes and texts: where `unless` and `xpath()` start."""
+    return tuple(dict.fromkeys(p.parent if p.kind in ("attribute", "text") and p.parent else p for p in places))

@@ -20,10 +20,10 @@ from ..patterns import pattern
 from ..record import replace
 from ..source import Text
 from . import findings
-from .axes import Places, unique
+from .axes import Places, ancestors_of, owners_of, parents_of, unique
 from .findings import Finding
 from .index import NOTHING, versions
-from .places import OPEN, Place, unfolding
+from .places import unfolding
 from .texts import fits, shown
 from .xpaths import FILLER, ComputedText, Dialect, allowed, answer, check_value
 
@@ -166,8 +166,8 @@ class _Checker:
         paths, goals = selecting(edit), texts(edit, model.XPath, Role.GOAL)
         matched = self._paths(paths) if paths else self.document
         goal = self._paths(goals) if goals else matched
-        parents = _parents(goal) if is_beside(edit) else goal
-        owners = _owners(matched)
+        parents = parents_of(goal) if is_beside(edit) else goal
+        owners = owners_of(matched)
         if edit.unless:
             self._xpath(edit.unless, owners)
         made = matched
@@ -189,7 +189,7 @@ class _Checker:
                     self._cel(value, owners)
                 case Role.AT:
                     ends = made if made is not matched else unique(one for places in built.values() for one in places)
-                    self._xpath(value, _ancestors(ends))
+                    self._xpath(value, ancestors_of(ends))
                 case Role.KEYS:
                     self._keys(value, built)
                 case Role.VALUE:
@@ -242,7 +242,7 @@ class _Checker:
 
     def _renamed(self, to: model.QName, places: Places) -> None:
         name = self.dialect.name(to.text)
-        parents = _parents(places)
+        parents = parents_of(places)
         if name is None or _unknown(parents) or not parents:
             return
         end = len(to.text)
@@ -290,26 +290,6 @@ class _Checker:
         for expression in expressions(value):
             for literal in xpath_literals(expression):
                 self._xpath(literal, context)
-
-
-def _parents(places: Places) -> Places:
-    return tuple(dict.fromkeys(p.parent or p for p in places if p is OPEN or p.parent))
-
-
-def _ancestors(places: Places) -> Places:
-    """All elements in which the places are."""
-    found: dict[Place, None] = {}
-    for place in places:
-        above = place.parent
-        while above is not None and above not in found:
-            found[above] = None
-            above = above.parent
-    return tuple(found)
-
-
-def _owners(places: Places) -> Places:
-    """Elements, and those of attributes and texts: where `unless` and `xpath()` start."""
-    return tuple(dict.fromkeys(p.parent if p.kind in ("attribute", "text") and p.parent else p for p in places))
 
 
 def _unknown(places: Places) -> bool:

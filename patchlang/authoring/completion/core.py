@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from ...document import model
 from ...record import record
-from . import keys
+from . import keys, texts
 from .model import Completions, Hover, Item
 from .outline import Entry, Mapping, Node, Outline, Scalar, read
-from .slots import KINDS, Slot, find, is_record_of_keys
+from .slots import ANY, KINDS, Slot, find, is_record_of_keys
 from .spot import Spot, spot_in
 from .view import said
 
@@ -44,11 +44,14 @@ class Place:
 
 def complete(text: str, offset: int, settings: Settings = Settings()) -> Completions:  # noqa: B008 (it is frozen)
     """What may be written at a character of a text, the number of which may be anything. The text need not be YAML."""
-    place = locate(text, offset, settings)
-    if place is None:
-        at = min(max(offset, 0), len(text))
+    at = min(max(offset, 0), len(text))
+    place = locate(text, at, settings)
+    found = _completions(place) if place is not None else None
+    # editors replace characters of one line
+    if found is None or not found.items or "\n" in text[found.start : found.end]:
         return Completions((), at, at)
-    return _completions(place)
+    # in the midst of an escape a cursor stands beside what it is about
+    return Completions(found.items, min(found.start, at), max(found.end, at))
 
 
 def hover(text: str, offset: int, settings: Settings = Settings()) -> Hover | None:  # noqa: B008
@@ -140,6 +143,8 @@ def _carries_patch(root: Mapping, marked: Scalar) -> bool:
 
 def _completions(place: Place) -> Completions:
     slot, spot = place.slot, place.spot
+    if slot.mapping is not None and slot.hint is ANY:
+        return Completions(tuple(texts.keys_below(slot)), place.start, place.end)
     if slot.mapping is not None or is_record_of_keys(slot.hint) or slot.hint in model.OPS:
         marked = slot.marked
         has_colon = isinstance(marked, Entry) and marked.colon
@@ -147,6 +152,12 @@ def _completions(place: Place) -> Completions:
         return Completions(tuple(found), place.start, place.end)
     if spot is None:
         return Completions((), place.start, place.end)
+    if slot.hint is ANY or keys.is_text(slot.hint):
+        of_text = texts.TextAt(slot, spot, place.settings.libvirt, place.settings.kubevirt).complete()
+        if of_text.items:
+            return of_text
+        if texts.may_be_key(slot):
+            return Completions(tuple(texts.keys_below(slot)), place.start, place.end)
     return spot.offer(keys.words(slot), 0, len(spot.text.rstrip()))
 
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from ... import handbook
 from ...document.field_help import field_help
+from .keys import is_text
 from .model import Hover
 from .outline import Entry
-from .slots import OP
+from .slots import ANY, OP
+from .texts import TextAt
 
 if TYPE_CHECKING:
     from .core import Place
@@ -26,4 +28,6 @@ def hover_at(place: Place) -> Hover | None:
         op = place.spot.text.strip()
         if op in handbook.ops():
             return Hover(handbook.op_page(op), place.start, place.end)
+    if place.spot is not None and (slot.hint is ANY or is_text(slot.hint)):
+        return TextAt(slot, place.spot, place.settings.libvirt, place.settings.kubevirt).hover()
     return None

@@ -34,7 +34,7 @@ class Spot:
         """Items, as they are written there, in place of some characters."""
         lead = "" if start else self.lead
         made = tuple(Item(one.label, one.kind, lead + self.written(one.insert), one.detail) for one in items)
-        return Completions(made, self.place(start), self.place(end))
+        return Completions(made, self.place(min(start, self.at)), self.place(max(end, self.at)))
 
     def say(self, text: str, start: int, end: int) -> Hover:
         """What is to be said about some characters."""

@@ -1,0 +1,50 @@
+"""The `$[ ]` of a template that may be half-written."""
+
+from __future__ import annotations
+
+from ...cel.syntax import closing_bracket
+from ...grammar.xpaths import FILLER
+from ...record import record
+
+
+@record
+class Piece:
+    """A computed part: ``start`` and ``end`` are of its expression, which stands between ``$[`` and ``]``."""
+
+    start: int
+    end: int
+
+    def holds(self, at: int) -> bool:
+        return self.start <= at <= self.end
+
+
+def pieces(text: str) -> list[Piece]:
+    """The computed parts of a template; one that is never closed goes on to the end."""
+    found: list[Piece] = []
+    at = text.find("$[")
+    while at >= 0:
+        if at and text[at - 1] == "$":  # `$$[` is `$[` as text
+            at = text.find("$[", at + 2)
+            continue
+        close = closing_bracket(text, at + 2)
+        if close is None:
+            found.append(Piece(at + 2, len(text)))
+            break
+        found.append(Piece(at + 2, close))
+        at = text.find("$[", close + 1)
+    return found
+
+
+def around(text: str, at: int) -> Piece | None:
+    """The computed part that a cursor is in."""
+    return next((piece for piece in pieces(text) if piece.holds(at)), None)
+
+
+def filled(text: str) -> str:
+    """The text with as many fillers in place of each computed part."""
+    result, done = "", 0
+    for piece in pieces(text):
+        start, end = piece.start - 2, min(len(text), piece.end + 1)
+        result += text[done:start] + FILLER * (end - start)
+        done = end
+    return result + text[done:]
