@@ -79,7 +79,15 @@ def _part(name: str) -> tuple[str, ...]:
 LANGUAGE = _part("language")
 CLOUD_INIT_DOCUMENTS = _part("cloud-init")
 TOPICS = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "patchlang" / "topics").glob("*.md")))
-DOCUMENTS = ("README.md", *LANGUAGE, *TOPICS, "docs/from-scripts.md", "docs/sidecar.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/index.md",
+    *LANGUAGE,
+    *TOPICS,
+    "docs/patterns.md",
+    "docs/from-scripts.md",
+    "docs/sidecar.md",
+)
 # the domain and the values that all pages of the language share
 EXAMPLE = "docs/language/example.md"
 

@@ -2,7 +2,7 @@
 
 The documents are written for GitHub. The generator's parser (Python-Markdown) differs in a few points: what belongs to
 a list item is indented by four, a list needs a blank line above it, and a table keeps the backslash of an escaped
-pipe in code. The comments that tell the tests how to run an example are dropped.
+pipe in code. Of the comments that tell the tests how to run an example, the name of a file becomes its title.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ _FENCE = re.compile(r"( *)```(.*)$")
 _ITEM = re.compile(r"( *(?:[-*]|\d+\.) +)\S")
 _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_FILE = re.compile(r"^<!-- file: (\S+) -->$")
 _COMMENT = re.compile(r" *<!-- .*? -->")
 
 
@@ -27,9 +28,10 @@ def convert(text: str, target_of: Callable[[str], str]) -> str:
         if not in_fence and not fence:
             prose.append(line)
             continue
+        named = _FILE.match(prose[-1]) if prose else None
         lines += _prose(prose, target_of)
         prose = []
-        lines.append(_head(fence) if fence and not in_fence else line)
+        lines.append(_head(fence, named[1] if named else None) if fence and not in_fence else line)
         in_fence = in_fence != bool(fence)
     return "\n".join([*lines, *_prose(prose, target_of)])
 
@@ -56,11 +58,11 @@ def _indented(lines: list[str]) -> Iterator[str]:
         previous = line
 
 
-def _head(fence: re.Match[str]) -> str:
-    """``yaml wrong domain.xml`` of a rule's page becomes a title."""
+def _head(fence: re.Match[str], file: str | None) -> str:
+    """A fence with a title: the file that a comment names, or that of ``yaml wrong domain.xml`` in a rule's page."""
     language, *words = fence[2].split() or [""]
-    names = [word for word in words if "." in word]
-    title = f' title="{names[0]}"' if names else ""
+    name = file or next((word for word in words if "." in word), None)
+    title = f' title="{name}"' if name else ""
     return f"{fence[1]}```{language}{title}"
 
 

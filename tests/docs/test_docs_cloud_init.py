@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 import yaml
 from docblocks import (
+    CLOUD_INIT,
     CLOUD_INIT_DOCUMENTS,
+    DOCUMENTS,
     ROOT,
     Block,
     anchors,
@@ -46,7 +48,10 @@ from patchlang.render import render
 from patchlang.result import CloudInitOutcome
 from patchlang.source import SourceFile
 
-BLOCKS = tuple(block for document in CLOUD_INIT_DOCUMENTS for block in blocks(document))
+BLOCKS = (
+    *(block for document in CLOUD_INIT_DOCUMENTS for block in blocks(document)),
+    *(block for document in DOCUMENTS for block in blocks(document) if CLOUD_INIT in block.marks),
+)
 FIELD_OF = {"user-data": "UserData", "network-data": "NetworkData", "meta-data": "NoCloudMetaData"}
 
 

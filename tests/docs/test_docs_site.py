@@ -131,6 +131,7 @@ def test_a_page_that_is_in_no_part_of_the_navigation_is_named(tmp_path: Path, mo
         ("| `a \\| b` |", "| `a | b` |"),
         ("<!-- table: x -->\n| a | 1 <!-- y --> |", "\n| a | 1 |"),
         ("```yaml wrong vmi.yaml\n- [a](b)\n```", '```yaml title="vmi.yaml"\n- [a](b)\n```'),
+        ("a\n<!-- file: b.yaml -->\n```yaml\n```", 'a\n\n```yaml title="b.yaml"\n```'),
         ("[`a`](b.md#c), `[a](b)`", "[`a`](<b.md#c>), `[a](b)`"),
     ],
 )
