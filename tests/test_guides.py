@@ -22,7 +22,16 @@ from patchlang.document.decode import model_fields
 from patchlang.patchtest import model
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("first-patch.md", "debugging.md", "testing.md", "ci.md", "validate.md", "kubevirt.md", "policy.md")
+GUIDES = (
+    "../README.md",
+    "first-patch.md",
+    "debugging.md",
+    "testing.md",
+    "ci.md",
+    "validate.md",
+    "kubevirt.md",
+    "policy.md",
+)
 BLOCK = re.compile(r"(?:^<!-- file: (\S+) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"^<!-- table: (\w+) -->\n((?:^\|.*\n)+)", re.MULTILINE)
 HELM = '#!/bin/sh\ntest "$1" = template && cat rendered.yaml\n'

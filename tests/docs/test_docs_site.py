@@ -6,12 +6,17 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import docs_site
 import pytest
+from browser import Browser, chromium
 from site_markdown import convert
 
 from patchlang import handbook
@@ -148,3 +153,60 @@ def test_links_lead_to_pages_or_to_the_repository() -> None:
     assert of("../action.yml") == "https://host.test/x/blob/main/action.yml"
     assert of("#here") == "#here"
     assert of("https://kubevirt.io") == "https://kubevirt.io"
+
+
+# -- in a browser ------------------------------------------------------------------------------------------------------
+
+PHONE = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+
+
+@pytest.fixture(scope="module")
+def served(built: Path) -> Iterator[str]:
+    """The address of the site."""
+    handler = partial(QuietHandler, directory=str(built / "site"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+def visit(browser: Browser, url: str) -> None:
+    browser.events.clear()
+    browser.call("Page.navigate", url=url)
+    while not browser.told("Page.loadEventFired"):
+        browser.events.append(browser.message())
+
+
+@pytest.mark.parametrize("page", ["", "language/functions/", "rules/PL401/"])
+def test_a_page_asks_nothing_of_another_host(browser: Browser, served: str, page: str) -> None:
+    visit(browser, served + page)
+    asked = [event["request"]["url"] for event in browser.told("Network.requestWillBeSent")]
+    assert asked
+    assert [url for url in asked if not url.startswith((served, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("page", ["", "language/functions/", "first-patch/", "debugging/", "rules/"])
+def test_a_phone_without_javascript_can_read_and_navigate(browser: Browser, served: str, page: str) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    browser.call("Emulation.setDeviceMetricsOverride", **PHONE)
+    try:
+        visit(browser, served + page)
+        assert browser.run("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert browser.run("getComputedStyle(document.querySelector('h1')).display") != "none"
+        browser.run("document.querySelector('label[for=__drawer]').click()")
+        assert browser.run("document.getElementById('__drawer').checked")
+        assert browser.run("document.querySelectorAll('nav a[href]').length") > 10
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+        browser.call("Emulation.clearDeviceMetricsOverride")
