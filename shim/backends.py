@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from patchlang.executables import MAX_CLOUD_INIT, ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO
+
 from . import documents, hooks
 from .documents import CloudInit, UnreadableError
 from .engines import Engines
 from .frames import MAX_RESULT
-from .hooks import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found
+from .hooks import Found
 from .log import log
 from .programs import Programs
 from .status import CallError, describe, from_findings
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 100
 """Lines that are logged before anything else gets its turn."""
-MAX_CLOUD_INIT = 1024 * 1024
-"""Bytes of cloud-init data that an executable may print: a Secret that holds such data has no more. As Python's text
-they can be four times as many, and that more than once."""
 MAX_LINES = 20
 """Log lines for the errors of one run, and for its warnings."""
 

@@ -132,15 +132,9 @@ class CloudInit:
 
     def __init__(self, data: bytes) -> None:
         """Raises UnreadableError."""
-        from patchlang.cloudinit.virtlauncher import FIELDS
+        from patchlang.cloudinit.virtlauncher import as_go_reads
 
-        members = {name.lower(): name for name in FIELDS[""]}
-        self.members: dict[str, Any] = {}
-        for key, member in read_object(data).items():
-            # Go matches names whatever their case, the last one wins, and null leaves a text as it is.
-            name = members.get(key.lower(), key)
-            if member is not None or FIELDS[""].get(name) is not str:
-                self.members[name] = member
+        self.members = as_go_reads(read_object(data))
 
     def losses(self, names: Names) -> list[str]:
         """What virt-launcher will drop without a word, with those of its names that may be said.

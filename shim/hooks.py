@@ -7,38 +7,23 @@ file may lie there too.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .status import CallError
+from patchlang.executables import MAX_ARGUMENT, fault_of_argument, how_it_ended, is_program, why_not_started, words_of
+
+from .status import CallError, Code
 from .text import one_line
 
 if TYPE_CHECKING:
     from .programs import Ended, Programs
 
-ON_DEFINE_DOMAIN = "onDefineDomain"
-PRE_CLOUD_INIT_ISO = "preCloudInitIso"
-
-MAX_ARGUMENT = 131_071
-"""Bytes of one argument: Linux's MAX_ARG_STRLEN (32 pages) counts the closing NUL."""
-
 _LONGEST_SCRIPT = 256 * 1024
 """Bytes of a script in which names are looked for."""
 _WORD = re.compile(rb"[A-Za-z0-9_.-]+")
-_BINARY_MAGICS = (
-    b"\x7fELF",
-    b"MZ",  # PE, and .NET, by binfmt_misc
-    b"\0asm",
-    b"\xca\xfe\xba\xbe",  # Java class, Mach-O for several machines
-    b"\xfe\xed\xfa\xce",
-    b"\xfe\xed\xfa\xcf",
-    b"\xce\xfa\xed\xfe",
-    b"\xcf\xfa\xed\xfe",
-)
 
 Kind = Literal["executable", "patch", "not executable", "unusable"]
 """What a file at a hook's place is: to be run, a patch file, or neither (which is an error)."""
@@ -102,7 +87,7 @@ def _classify(hook: str, path: str, mode: int) -> Found:
         if runs:
             return Found(hook, path, "executable")
         return Found(hook, path, "not executable", f"{path} cannot be read: {error.strerror}")
-    if not magic.startswith((b"#!", *_BINARY_MAGICS)):
+    if not is_program(magic):
         return Found(hook, path, "patch")
     if not runs:
         return Found(hook, path, "not executable", f"{path} is there but not executable for user {os.geteuid()}")
@@ -150,11 +135,8 @@ async def call(
     """
     from .programs import ProgramError  # with asyncio, which the first engine has no use for
 
-    words: list[bytes] = [found.hook.encode()]
-    for name, value in arguments.items():
-        words += [b"--" + name.encode(), value]
     try:
-        ended = await programs.run(found.path, words, seconds, environment)
+        ended = await programs.run(found.path, words_of(found.hook, arguments), seconds, environment)
     except ProgramError as failure:
         raise CallError(failure.code, f"{found.hook} ({found.path}) {failure}") from None
     except OSError as error:
@@ -176,53 +158,14 @@ def bad_output(found: Found, problem: str) -> CallError:
 def check_arguments(hook: str, arguments: Mapping[str, bytes]) -> None:
     """Raises CallError where one cannot be passed."""
     for name, value in arguments.items():
-        _check_argument(hook, name, value)
-
-
-def _check_argument(hook: str, name: str, value: bytes) -> None:
-    if len(value) > MAX_ARGUMENT:
-        raise CallError(
-            "RESOURCE_EXHAUSTED",
-            f"{hook} cannot be run: --{name} would be {len(value)} bytes long, and Linux passes at most "
-            f"{MAX_ARGUMENT} bytes in one argument; a patch file has no such limit",
-        )
-    if b"\0" in value:
-        raise CallError("INVALID_ARGUMENT", f"{hook} cannot be run: --{name} would hold a NUL character")
+        if (fault := fault_of_argument(name, value)) is not None:
+            code: Code = "RESOURCE_EXHAUSTED" if len(value) > MAX_ARGUMENT else "INVALID_ARGUMENT"
+            raise CallError(code, f"{hook} cannot be run: {fault}")
 
 
 def _not_started(found: Found, error: OSError) -> str:
-    where = f"{found.hook} ({found.path}) cannot be started: "
-    if error.errno == errno.E2BIG:
-        return where + "its arguments and environment together are longer than Linux passes"
-    if error.errno == errno.ENOENT and os.path.exists(found.path):
-        return where + _interpreter(found.path)
-    if error.errno == errno.ENOEXEC:
-        return where + "it is not a program for this machine"
-    return where + (error.strerror or type(error).__name__)
-
-
-def _interpreter(path: str) -> str:
-    """Of what the kernel missed when it says that a file that is there does not exist."""
-    try:
-        with open(path, "rb") as file:
-            line = file.read(128).split(b"\n")[0]
-    except OSError:
-        line = b""
-    if not line.startswith(b"#!"):
-        return "its loader does not exist"
-    word = (line[2:].strip(b" \t").split() or [b""])[0]
-    if line.endswith(b"\r"):
-        return (
-            f"its interpreter `{_shown(word)}` with a carriage return does not exist: the line ends are not Unix ones"
-        )
-    return f"its interpreter `{_shown(word)}` does not exist"
-
-
-def _shown(word: bytes) -> str:
-    return one_line(word.decode("utf-8", "replace"))
+    return f"{found.hook} ({found.path}) cannot be started: {one_line(why_not_started(found.path, error))}"
 
 
 def _how(ended: Ended) -> str:
-    signalled = ended.status < 0
-    how = f"was ended by signal {-ended.status}" if signalled else f"ended with exit status {ended.status}"
-    return f"{how}; {ended.last_words}"
+    return f"{how_it_ended(ended.status)}; {ended.last_words}"

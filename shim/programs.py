@@ -13,14 +13,14 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
+from patchlang.executables import MAX_OUTPUT, MAX_TAIL, last_words
+
 from .children import Children
 from .log import log
 from .status import Code
 
-MAX_OUTPUT = 4 * 1024 * 1024
 MAX_LINE = 4096
 MAX_LOGGED = 256 * 1024
-MAX_TAIL = 700
 
 _READ = 16 * 1024
 _MAX_PIPE = 1024 * 1024
@@ -83,13 +83,8 @@ class StandardError:
 
     @property
     def last_words(self) -> str:
-        """The end of it for an error message, lines joined; whole lines where it had to be cut."""
-        text = self._tail[-MAX_TAIL:].decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines()]
-        if len(self._tail) > MAX_TAIL and len(lines) > 1:
-            lines = ["…", *lines[1:]]
-        said = " | ".join(line for line in lines if line)
-        return f"its standard error ends: {said}" if said else "it wrote nothing to standard error"
+        """The end of it for an error message."""
+        return last_words(bytes(self._tail))
 
 
 class Programs:

@@ -10,8 +10,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from patchlang.executables import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO
+
 from .config import DEFAULT_PATCHES, Config
-from .hooks import ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO, Found, look_up
+from .hooks import Found, look_up
 from .log import log
 from .status import CallError, from_findings
 from .text import one_line

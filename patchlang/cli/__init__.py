@@ -25,7 +25,7 @@ GARBAGE = 20_000
 COMMANDS = {
     "apply": "Apply patches to a domain or to cloud-init data, offline.",
     "completion": "Print what a shell needs to complete commands, options and files.",
-    "explain": "Explain a finding, an op or a part of a patch.",
+    "explain": "Explain a finding, an op, or a part of a patch.",
     "manifest": "Print the ConfigMap for patch files, and the annotation that has a sidecar read it.",
     "plan": "Show what patches will do to the VMs of a cluster, before they do.",
     "schema": "Print the JSON Schema (draft-07) of patch files, for editors.",

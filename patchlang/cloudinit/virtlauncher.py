@@ -49,6 +49,20 @@ class RecordFault(NamedTuple):
     fields: tuple[str, ...]
 
 
+def as_go_reads(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of CloudInitData as virt-launcher's ``json.Unmarshal`` takes it.
+
+    Go matches names whatever their case, the last one wins, and null leaves a text as it is.
+    """
+    members = {name.lower(): name for name in FIELDS[""]}
+    read: dict[str, Any] = {}
+    for key, value in record.items():
+        name = members.get(key.lower(), key)
+        if value is not None or FIELDS[""].get(name) is not str:
+            read[name] = value
+    return read
+
+
 def faults(record: dict[str, Any], *, legacy_only: bool, names: Names) -> Iterator[RecordFault]:
     """What is wrong with a record of CloudInitData. ``legacy_only``: virt-launcher reads the older field alone."""
     for place, fields in FIELDS.items():
