@@ -73,8 +73,8 @@ def _sources() -> dict[Path, str]:
 
 def _make_gallery(folder: Path) -> None:
     script = ROOT / "tools" / "gallery.py"
-    if script.exists():
-        subprocess.run([sys.executable, str(script), str(folder)], check=True, cwd=ROOT)
+    if script.exists() and subprocess.run([sys.executable, str(script), str(folder)], cwd=ROOT).returncode:
+        raise SiteError("the pages of the gallery cannot be made; tools/gallery.py says why")
 
 
 class Links:
@@ -102,7 +102,7 @@ def _rules_index() -> str:
     lines = [
         "# Rules",
         "",
-        "Every message carries the id of its rule. `patchlang explain PL401` prints the same page as you find here.",
+        "Every message names its rule. `patchlang explain PL401` prints the page of a rule in a terminal.",
     ]
     stage = ""
     for rule in handbook.all_rules().values():
@@ -160,8 +160,10 @@ def _value(value: Any) -> str:
 
 def build(folder: Path) -> int:
     """Assemble and build; the exit status of Zensical."""
-    assemble(folder)
     zensical = Path(sys.executable).parent / "zensical"
+    if not zensical.exists():
+        raise SiteError("zensical is not installed next to this Python: run `make docs`, or `pip install '.[docs]'`")
+    assemble(folder)
     command = [str(zensical), "build", "--strict", "--clean", "--config-file", str(folder / "zensical.toml")]
     return subprocess.run(command, check=False).returncode
 
