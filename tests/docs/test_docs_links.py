@@ -32,6 +32,10 @@ def test_every_heading_that_is_listed_is_there_in_this_order(document: str) -> N
     assert all(lines[a] < lines[b] for a, b in pairwise(listed))
 
 
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 120
+
+
 def _anchors_in_order(text: str) -> list[str]:
     plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", plain, re.MULTILINE)
