@@ -254,13 +254,13 @@ def validate(
 
     known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
     if kubevirt is not None and kubevirt not in known:
-        raise ValueError(f"KubeVirt {kubevirt} is not known; there is {', '.join(known)}")
+        raise ValueError(f"unknown KubeVirt {kubevirt}; known: {', '.join(known)}")
     if libvirt is None:
         grammar: str | None = versions()[-1]
     elif libvirt == "none":
         grammar = None
     elif (grammar := named(libvirt)) is None:
-        raise ValueError(f"libvirt {libvirt} is not known; there is {', '.join(versions())}, or none")
+        raise ValueError(f"unknown libvirt {libvirt}; known: {', '.join(versions())}, or none")
     inputs, errors = find([os.fspath(path) for path in _several(paths)], LeftOut())
     report = validate_files(inputs, errors, options=Options(kubevirt or known[0], plugins, grammar, kubevirt))
     return _findings(diagnostic for file in report for diagnostic in file.diagnostics)
@@ -277,7 +277,7 @@ def _vmi(vmi: Mapping[str, Any] | bytes) -> bytes:
     try:
         return read_vmi(json.dumps(dict(vmi)).encode())
     except (ValueError, RecursionError) as e:
-        raise TypeError(f"the VMI is no JSON: {e}") from None
+        raise TypeError(f"the VMI is not JSON: {e}") from None
 
 
 def _findings(diagnostics: Iterable[Diagnostic]) -> tuple[Finding, ...]:

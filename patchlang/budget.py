@@ -38,7 +38,9 @@ class Budget:
         """Would it fit? ``place`` is of an error; without one it is the edit."""
         left = LIMIT - self.kept - self.held
         if size > left:
-            message = f"this makes {size:,} bytes, and of the {LIMIT:,} that a run may make {max(left, 0):,} are left"
+            message = (
+                f"this makes {size:,} bytes, but only {max(left, 0):,} of the {LIMIT:,} that a run may make are left"
+            )
             help = "select fewer nodes, write less to each, or compute shorter values"
             raise fail(rules.LIMIT, message, place and place(), help)
 

@@ -102,9 +102,9 @@ def compile_program(
             found.append(
                 Diagnostic(
                     rules.DUPLICATE_NAME,
-                    f"two patches are called `{name.text}`",
+                    f"two patches are named `{name.text}`",
                     name.span(),
-                    f"the other is at {place}; names are unique in a set",
+                    f"the other is at {place}; names must be unique in a set",
                 )
             )
         first.setdefault(name.text, patch)
@@ -192,7 +192,7 @@ class DocumentCompiler:
         if not is_ncname(prefix.text):
             raise fail(rules.BAD_VALUE, f"`{prefix.text}` is not a prefix", prefix.span())
         if not _is_usable(uri.text):
-            raise fail(rules.BAD_VALUE, "this is no URI that every XML parser takes for a namespace", uri.span())
+            raise fail(rules.BAD_VALUE, "not every XML parser accepts this URI as a namespace", uri.span())
 
     # -- edits ---------------------------------------------------------------------------------------------------
 

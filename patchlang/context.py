@@ -44,8 +44,8 @@ class Room:
         """Raises PatchError (PL413) where it does not fit."""
         self.taken += compiled.size
         if self.is_full:
-            message = f"up to here the expressions of the patches take more than {MAX_EXPRESSIONS >> 20} MiB of memory"
-            help = "compute what is written many times once, in a variable, or a list of values by one `map`"
+            message = f"the expressions up to this point take more than {MAX_EXPRESSIONS >> 20} MiB of memory"
+            help = "compute repeated values once in a variable, or a list of values with one `map`"
             raise fail(rules.LIMIT, message, compiled.source.span(), help)
 
 

@@ -45,9 +45,9 @@ class Loop:
             return None
         items = self.for_each.evaluate(scope)
         if not isinstance(items, list):
-            raise self.for_each.error(rules.WRONG_RESULT, "`forEach` needs a list", "of a map, take `keys(...)`")
+            raise self.for_each.error(rules.WRONG_RESULT, "`forEach` needs a list", "for a map, use `keys(...)`")
         if len(items) > MAX_ITEMS:
-            raise self.for_each.error(rules.LIMIT, f"`forEach` goes over at most {MAX_ITEMS} items")
+            raise self.for_each.error(rules.LIMIT, f"`forEach` takes at most {MAX_ITEMS} items")
         return items
 
     def takes(self, scope: Scope) -> bool:

@@ -226,7 +226,7 @@ def _untold(_document: str, _span: Span) -> None:
 
 def left_out(cause: Diagnostic, patch: str) -> Diagnostic:
     """The warning in place of an error, of a patch that is undone as its ``failurePolicy`` says."""
-    message = f"undone and left out, as `failurePolicy: Ignore` says: {cause.message}"
+    message = f"rolled back and skipped because of `failurePolicy: Ignore`: {cause.message}"
     return Diagnostic(rules.IGNORED, message, cause.span, cause.help, Severity.WARNING, patch)
 
 

@@ -54,16 +54,16 @@ def fault_of_argument(name: str, value: bytes) -> str | None:
     """Why an argument cannot be passed; None where it can."""
     if len(value) > MAX_ARGUMENT:
         return (
-            f"--{name} would be {len(value)} bytes long, and Linux passes at most "
+            f"--{name} would be {len(value)} bytes long, but Linux passes at most "
             f"{MAX_ARGUMENT} bytes in one argument; a patch file has no such limit"
         )
-    return f"--{name} would hold a NUL character" if b"\0" in value else None
+    return f"--{name} would contain a NUL character" if b"\0" in value else None
 
 
 def why_not_started(path: str, error: OSError) -> str:
     """In words, why the kernel did not start a program. It may quote the script's first line."""
     if error.errno == errno.E2BIG:
-        return "its arguments and environment together are longer than Linux passes"
+        return "its arguments and environment together exceed the Linux limit"
     if error.errno == errno.ENOENT and os.path.exists(path):
         return _interpreter(path)
     if error.errno == errno.ENOEXEC:
@@ -82,7 +82,7 @@ def _interpreter(path: str) -> str:
         return "its loader does not exist"
     word = (line[2:].strip(b" \t").split() or [b""])[0].decode("utf-8", "replace")
     if line.endswith(b"\r"):
-        return f"its interpreter `{word}` with a carriage return does not exist: the line ends are not Unix ones"
+        return f"its interpreter `{word}` with a carriage return does not exist: use Unix line endings"
     return f"its interpreter `{word}` does not exist"
 
 

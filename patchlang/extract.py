@@ -39,10 +39,10 @@ def read_domain(text: bytes) -> FoundDomain:
     if dumps:
         return _from_log(text, dumps)
     if (other := _OTHER.match(text)) is not None and _START.search(text) is None:
-        help = "a domain is XML, as `virsh dumpxml` prints it; a VMI goes with `--vmi`, a patch with `--patches`"
+        help = "pass XML as printed by `virsh dumpxml`; pass a VMI with `--vmi`, a patch with `--patches`"
         if other[0].endswith(b"{"):
             help += ", cloud-init data with `--cloud-init`"
-        raise fail(rules.BAD_DOMAIN, "the domain is YAML or JSON, and should be XML", None, help)
+        raise fail(rules.BAD_DOMAIN, "the domain is YAML or JSON, but must be XML", None, help)
     start, end = _START.search(text), text.rfind(_END)
     first = start.start() if start and _is_not_xml(text[: start.start()]) else 0
     last = end + len(_END) if end >= 0 and _is_not_xml(text[end + len(_END) :]) else len(text)
@@ -68,8 +68,8 @@ def _from_log(text: bytes, dumps: list[re.Match[bytes]]) -> FoundDomain:
     except binascii.Error:
         data = b""
     if not data.rstrip().endswith((_END, b"/>")):
-        message = f"the base64 dump in line {line} is not whole"
-        raise fail(rules.BAD_DOMAIN, message, None, "take the whole line of virt-launcher's log")
+        message = f"the base64 dump in line {line} is truncated"
+        raise fail(rules.BAD_DOMAIN, message, None, "copy the whole line of virt-launcher's log")
     which = f", the last of {len(dumps)} dumps" if len(dumps) > 1 else ""
     return FoundDomain(data, f"the base64 dump in line {line}{which}")
 
@@ -81,8 +81,8 @@ def read_vmi(text: bytes) -> bytes:
     passes as it is, faults included. Raises PatchError (PL504) where there is not exactly one.
     """
     if text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
-        help = "give a VirtualMachineInstance or a VirtualMachine in YAML or JSON; a domain goes with `--domain`"
-        raise fail(rules.BAD_VMI, "the VMI is XML, and should be YAML or JSON", None, help)
+        help = "pass a VirtualMachineInstance or a VirtualMachine in YAML or JSON; pass a domain with `--domain`"
+        raise fail(rules.BAD_VMI, "the VMI is XML, but must be YAML or JSON", None, help)
     try:
         documents, is_json = [json.loads(text)], True
     except (ValueError, RecursionError):
@@ -94,10 +94,10 @@ def read_vmi(text: bytes) -> bytes:
         return _json(found[0])
     if found:
         names = ", ".join(str(_map(vmi, "metadata").get("name")) for vmi in found[:10])
-        raise fail(rules.BAD_VMI, f"there are {len(found)} VMs, and one is needed: {names}", None, "give one of them")
+        raise fail(rules.BAD_VMI, f"found {len(found)} VMs, but need exactly one: {names}", None, "pass one of them")
     kinds = sorted({str(d.get("kind")) for d in documents if isinstance(d, dict)})
-    there = f"; there is: {', '.join(kinds)}" if kinds else ""
-    raise fail(rules.BAD_VMI, f"there is no VM{there}", None, "give a VirtualMachineInstance or a VirtualMachine")
+    there = f"; found: {', '.join(kinds)}" if kinds else ""
+    raise fail(rules.BAD_VMI, f"no VM found{there}", None, "pass a VirtualMachineInstance or a VirtualMachine")
 
 
 _VMI = "VirtualMachineInstance"
@@ -152,7 +152,7 @@ def _json(data: Any) -> bytes:
     try:
         return json.dumps(data).encode()
     except (TypeError, ValueError, RecursionError):
-        raise fail(rules.BAD_VMI, "the VMI holds YAML that JSON cannot") from None
+        raise fail(rules.BAD_VMI, "the VMI contains YAML that JSON cannot represent") from None
 
 
 def text_timestamps() -> Any:

@@ -105,7 +105,7 @@ def irregular(path: Path) -> Diagnostic | None:
 
 def _irregular(path: Path, mode: int) -> Diagnostic:
     what = _NO_FILE.get(S_IFMT(mode), "it is not a regular file")
-    return unreadable(path, what, "a patch file is a regular file, or a link to one")
+    return unreadable(path, what, "a patch file must be a regular file, or a link to one")
 
 
 def reason_of(error: OSError | ValueError) -> str:
@@ -122,9 +122,9 @@ def empty_directory(path: Path | str) -> Diagnostic:
     """The finding for an empty directory where a patch file should be (PL010)."""
     return Diagnostic(
         rules.NO_PATCH_FILE,
-        f"`{path}` is an empty directory where a patch file is expected",
+        f"`{path}` is an empty directory, but should be a patch file",
         None,
-        "in a pod the kubelet makes one where the ConfigMap has no such key: check `key` in the annotation "
+        "the kubelet creates one if the ConfigMap has no such key: check `key` in the annotation "
         "hooks.kubevirt.io/hookSidecars, and the keys of the ConfigMap",
     )
 
@@ -134,9 +134,9 @@ def _no_patch_file(folder: Path, others: Sequence[str]) -> Diagnostic:
     more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
     return Diagnostic(
         rules.NO_PATCH_FILE,
-        f"`{folder}` holds no patch file (*.yaml or *.yml, not hidden), only {shown}{more}",
+        f"`{folder}` contains no patch file (*.yaml or *.yml, not hidden), only {shown}{more}",
         None,
-        "patch files end in .yaml or .yml; folders in a folder are not entered: name each of them",
+        "patch files end in .yaml or .yml; subfolders are not searched: name each of them",
     )
 
 

@@ -79,7 +79,7 @@ def decode_source(source: SourceFile) -> tuple[list[model.Patch], list[Diagnosti
         return [], [
             Diagnostic(
                 rules.NO_DOCUMENT,
-                "the file holds no patch document",
+                "the file contains no patch document",
                 Span(source, 0, 0),
                 f"start with `apiVersion: {model.API_VERSION}` and `kind: Patch`",
             )
@@ -105,7 +105,7 @@ def is_test(root: yamltree.Node) -> bool:
 def _only_tests(source: SourceFile) -> Diagnostic:
     return Diagnostic(
         rules.NO_PATCH_FILE,
-        "the file holds only tests (kind: PatchTest), and no patch",
+        "the file contains only tests (kind: PatchTest), no patch",
         Span(source, 0, 0),
-        "name the file with the patches (kind: Patch) that they test",
+        "pass the file with the patches (kind: Patch) that they test",
     )

@@ -17,7 +17,7 @@ from .source import Span
 MAX_FACT = 64 * 1024
 MAX_FACTS = 256 * 1024
 PODINFO, KUBEVIRT, SECRETS = "/etc/podinfo", "/var/run/kubevirt", "/var/run/secrets"
-PLACES = f"there are files below `{PODINFO}` and `{KUBEVIRT}…`, and below `{SECRETS}` with `allowSecret: true`"
+PLACES = f"allowed are files below `{PODINFO}` and `{KUBEVIRT}…`, and below `{SECRETS}` with `allowSecret: true`"
 
 
 @record
@@ -98,7 +98,7 @@ class Facts:
             raise fail(rules.UNREADABLE_FACT, f"the fact `{kind}.{name}` cannot be used: {e}", span) from None
         finally:
             if self.size > MAX_FACTS:
-                raise fail(rules.LIMIT, f"the facts of a call have more than {MAX_FACTS} bytes together", span)
+                raise fail(rules.LIMIT, f"the facts of a call total more than {MAX_FACTS} bytes", span)
 
 
 def _text(found: bytes | None) -> str | None:
@@ -107,7 +107,7 @@ def _text(found: bytes | None) -> str | None:
     if len(found) > MAX_FACT:
         raise UnreadableError(f"it has more than {MAX_FACT} bytes")
     if b"\0" in found:
-        raise UnreadableError("it is no text")
+        raise UnreadableError("it is not text")
     try:
         return found.decode()
     except UnicodeDecodeError as e:
@@ -137,14 +137,10 @@ def check_place(path: str, *, allow_secret: bool, span: Span) -> None:
     if not path.startswith("/") or posixpath.normpath(path) != path or path.startswith("//"):
         raise fail(rules.BAD_VALUE, "the path must be absolute, without `.`, `..` and double `/`", span, PLACES)
     if folder_of(path) is None:
-        raise fail(rules.BAD_VALUE, "no file is read here", span, PLACES)
+        raise fail(rules.BAD_VALUE, "files cannot be read here", span, PLACES)
     if is_secret(path) and not allow_secret:
-        help = (
-            f"if it is meant: `{{path: {path}, allowSecret: true}}`; what the patch makes of it is in the domain or in "
-        )
-        raise fail(
-            rules.BAD_VALUE, "this is a place of secrets", span, help + "cloud-init data, where others may read it"
-        )
+        help = f"if intended: `{{path: {path}, allowSecret: true}}`; the patch's results go into the domain or "
+        raise fail(rules.BAD_VALUE, "this path holds secrets", span, help + "cloud-init data, where others may read it")
 
 
 def check_declared(name: str, declared: Iterable[str], span: Span | None = None) -> None:

@@ -20,7 +20,7 @@ _OPTION = "patchlang"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    help = "Run the tests of patches (kind: PatchTest) in YAML files, too."
+    help = "Also run patch tests (kind: PatchTest) in YAML files."
     parser.getgroup("patchlang").addoption("--patchlang", dest=_OPTION, action="store_true", help=help)
     parser.addini(_OPTION, help, type="bool", default=False)
 

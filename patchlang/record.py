@@ -169,7 +169,7 @@ def _own_fields(cls: type, kw_only: bool) -> dict[str, Field]:
         default = cls.__dict__.get(name, MISSING)
         one = default if isinstance(default, Field) else Field(default, MISSING, True, True, None)
         if one.default.__class__.__hash__ is None:
-            raise ValueError(f"the default of `{name}` can be changed, and all records would share it")
+            raise ValueError(f"the default of `{name}` is mutable, and all records would share it")
         one.name, one.kw_only = name, kw_only
         found[name] = one
     return found

@@ -75,7 +75,7 @@ class Scope:
     def xpath(self, query: str, values: dict[str, Any]) -> Any:
         """CEL's ``xpath(query, values)``: the values are there as ``$name`` besides what the document has."""
         if self.query is None:
-            raise fail(rules.EVALUATION, "`xpath` has no domain to look at here")
+            raise fail(rules.EVALUATION, "`xpath` has no domain here")
         return self.query(self, query, values)
 
     def xpath_value(self, name: str) -> Any:
@@ -90,7 +90,7 @@ class Scope:
         if name in values:
             value = values[name]
         elif root not in values:
-            raise LookupError(f"there is no `${root}` here", None)
+            raise LookupError(f"no `${root}` here", None)
         else:
             holder = values[root]
             if not isinstance(holder, dict):
@@ -102,8 +102,8 @@ class Scope:
             value = holder[member]
         if not isinstance(value, _SIMPLE):
             members = ", ".join(f"${name}.{k}" for k in self.names.of(value)) if isinstance(value, dict) else ""
-            hint = f"; its members are there as {members}" if members else ""
-            raise LookupError(f"`${name}` is {kind(value)}; XPath takes texts, numbers and booleans{hint}", None)
+            hint = f"; use its members: {members}" if members else ""
+            raise LookupError(f"`${name}` is {kind(value)}; XPath takes strings, numbers and booleans{hint}", None)
         return value
 
     def with_values(self, values: dict[str, Any]) -> Scope:

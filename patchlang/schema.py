@@ -78,7 +78,7 @@ _OF_KEYS: dict[tuple[type, str], Schema] = {
     (model.Variable, "name"): {
         "type": "string",
         "pattern": f"^{IDENTIFIER.pattern}$",
-        "patternErrorMessage": "a variable's name is letters, digits and `_`",
+        "patternErrorMessage": "a variable's name must be letters, digits and `_`",
         "not": {"enum": sorted(CEL_WORDS | TAKEN_NAMES)},
     },
     (model.Facts, "env"): {"anyOf": [_FACT, {"type": "array", "items": _FACT, "uniqueItems": True}]},
@@ -288,7 +288,7 @@ def _leaf(hint: Any) -> Schema:
         return {"type": "integer"}
     if hint is model.Expect:
         count = {"type": ["integer", "string"], "minimum": 0, "maximum": 999999, "pattern": f"^{COUNT.pattern}$"}
-        return {**count, "patternErrorMessage": 'a count is 3, "0..1", "1+", "0+" or "2..4"'}
+        return {**count, "patternErrorMessage": 'a count must be 3, "0..1", "1+", "0+" or "2..4"'}
     if issubclass(hint, Enum):
         return {"enum": [member.value for member in hint]}
     # a scalar is its text, however it is written; a null is a value that was forgotten, or the text of a value

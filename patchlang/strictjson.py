@@ -77,7 +77,7 @@ def _check_texts(data: Any) -> None:
         case str():
             data.encode()
             if "\0" in data:
-                raise JsonError("a text holds U+0000")
+                raise JsonError("a string contains U+0000")
         case dict():
             for key, value in data.items():
                 _check_texts(key)
@@ -94,7 +94,7 @@ def _no_constant(word: str) -> Any:
 def _finite(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise JsonError("a number is beyond what a double holds")
+        raise JsonError("a number does not fit in a double")
     return value
 
 

@@ -19,9 +19,9 @@ def parse_vmi(vmi: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as e:
         raise fail(rules.BAD_VMI, f"the VMI is not UTF-8 (byte {e.start})") from None
     except UnicodeEncodeError:
-        raise fail(rules.BAD_VMI, "the VMI is not JSON: half of a surrogate pair stands alone") from None
+        raise fail(rules.BAD_VMI, "the VMI is not JSON: unpaired surrogate") from None
     except RecursionError:
-        raise fail(rules.BAD_VMI, "the VMI cannot be read: nested too deep") from None
+        raise fail(rules.BAD_VMI, "the VMI cannot be read: nested too deeply") from None
     except JsonError as e:
         said = f"is not JSON: {e.what} at {e.place}" if e.place else f"cannot be read: {e.what}"
         raise fail(rules.BAD_VMI, f"the VMI {said}") from None

@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -
         flush()
         return 1
     log.setLevel(LEVELS[config.log_level])
-    log.info("patchlang %s: sidecar-shim starts (version %s)", __version__, config.version or "none, plugin only")
+    log.info("patchlang %s: sidecar-shim starting (version %s)", __version__, config.version or "none, plugin only")
     if not config.version_given and config.version is not None:
-        log.info("no --version is given: taken as %s", config.version)
+        log.info("no --version given: using %s", config.version)
     container = start.environment()
     hooks = start.find_hooks(start.path_variable(container))
     engine = start.unusable(hooks) or firstengine.fork(start.load_request(config, hooks), config.max_memory)

@@ -67,8 +67,8 @@ class Patches:
         if size > self._max_domain_bytes:
             raise CallError(
                 "RESOURCE_EXHAUSTED",
-                f"error[PL506 input-too-big] the domain has {size} bytes, more than the {self._max_domain_bytes} "
-                "allowed; raise --max-domain-bytes, and the sidecar's memory with it",
+                f"error[PL506 input-too-big] the domain has {size} bytes, but the limit is {self._max_domain_bytes}; "
+                "raise --max-domain-bytes, and the sidecar's memory with it",
             )
         return await self._ask("domain", documents, seconds, "OnDefineDomain")
 
@@ -128,13 +128,13 @@ class Executables:
             return Outcome([data, source], False)
         output = await self._call(found, {"vmi": vmi, "cloud-init": data}, seconds)
         if len(output) > MAX_CLOUD_INIT:
-            raise hooks.bad_output(found, f"has {len(output)} bytes, more than the {MAX_CLOUD_INIT} that are read")
+            raise hooks.bad_output(found, f"has {len(output)} bytes, more than the limit of {MAX_CLOUD_INIT}")
         try:
             printed = CloudInit(output)
             losses = printed.losses(_names(found, data))
         except UnreadableError as problem:
             raise hooks.bad_output(found, str(problem)) from None
-        _log_lines(log.warning, [f"what {found.hook} printed: {loss}" for loss in losses], len(losses), "warnings")
+        _log_lines(log.warning, [f"output of {found.hook}: {loss}" for loss in losses], len(losses), "warnings")
         return _printed(found, output != data, output, printed.no_cloud_source)
 
     def stop(self) -> None:
@@ -154,15 +154,17 @@ class Executables:
         return await hooks.call(self._programs, found, arguments, seconds, self._environment)
 
     async def _check_by_schema(self, engines: Engines, found: Found, both: list[bytes], seconds: float) -> None:
-        reply, _ = await engines.ask("check", both, seconds, "checking by the schema")
+        reply, _ = await engines.ask("check", both, seconds, "checking against the schema")
         if "faults" not in reply:
             raise from_findings(reply["findings"], reply["errors"])
         faults = reply["faults"]
         if faults:
-            lines = [f"what {found.hook} printed is not valid by libvirt's schema: {fault}" for fault in faults]
+            lines = [
+                f"the output of {found.hook} is invalid according to libvirt's schema: {fault}" for fault in faults
+            ]
             _log_lines(log.error, lines, reply["count"], "errors")
             more = f" (and {reply['count'] - 1} more)" if reply["count"] > 1 else ""
-            raise hooks.bad_output(found, f"is not valid by libvirt's schema: {faults[0]}{more}")
+            raise hooks.bad_output(found, f"is invalid according to libvirt's schema: {faults[0]}{more}")
 
 
 def _names(found: Found, data: bytes) -> Names:
@@ -178,7 +180,7 @@ def _names(found: Found, data: bytes) -> Names:
 def _printed(found: Found, changed: bool, *results: bytes) -> Outcome:
     size = sum(map(len, results))
     if size > MAX_RESULT:
-        problem = f"makes an answer of {size} bytes, more than one gRPC message holds ({MAX_RESULT} bytes)"
+        problem = f"makes a response of {size} bytes, more than one gRPC message can hold ({MAX_RESULT} bytes)"
         raise hooks.bad_output(found, problem)
     return Outcome(list(results), changed)
 
@@ -241,7 +243,7 @@ async def _report(reply: Mapping[str, Any]) -> None:
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
         if document.get("left_out"):
-            log.debug("the lines of %d more edits are left out", document["left_out"])
+            log.debug("lines of %d more edits omitted", document["left_out"])
     if reply["errors"] != 1:  # of one alone, the line on the failed call tells
         log_findings(reply)
     else:
@@ -253,4 +255,4 @@ def _log_lines(say: Any, lines: Sequence[str], count: int, what: str, most: int 
         say("%s", line)
     left_out = count - min(len(lines), most)
     if left_out > 0:
-        say("%d more %s are left out", left_out, what)
+        say("%d more %s omitted", left_out, what)

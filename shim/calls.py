@@ -82,7 +82,7 @@ class Calls:
         log.info("%s method has been called", name)
         try:
             if self._here >= self._limits.waiting:
-                raise CallError("RESOURCE_EXHAUSTED", f"{self._here} other calls are waiting already")
+                raise CallError("RESOURCE_EXHAUSTED", f"{self._here} other calls are already waiting")
             self._here += 1
             try:
                 answer = await self._in_turn(name, until, receive)
@@ -167,7 +167,7 @@ class Calls:
                     del self._patience[patience]
         except TimeoutError:
             waited = self._loop.time() - started
-            text = f"the message of the call did not come within {waited:.2g} s"
+            text = f"the call's message did not arrive within {waited:.2g} s"
             raise CallError("DEADLINE_EXCEEDED", text) from None
 
     def _hurry(self) -> None:
@@ -189,7 +189,7 @@ class Calls:
         came = request.documents[:count] if self._audit else []
         try:
             if seconds <= 0:
-                raise CallError("DEADLINE_EXCEEDED", "the caller's time was over before it was the call's turn")
+                raise CallError("DEADLINE_EXCEEDED", "the caller's deadline passed while the call was waiting")
             outcome = await self._work(name, request, seconds)
         except CallError as error:
             if not self._audit:
@@ -202,7 +202,7 @@ class Calls:
         took = (self._loop.time() - started) * 1000
         what = "changed" if outcome.changed else "unchanged"
         if self._audit:
-            log.info("audit: %s would be answered after %.1f ms: %s; what came is handed back", name, took, what)
+            log.info("audit: %s would be answered after %.1f ms: %s; returning the input unchanged", name, took, what)
             return came
         log.info("%s answered after %.1f ms: %s", name, took, what)
         return outcome.results
@@ -210,7 +210,7 @@ class Calls:
     async def _work(self, name: str, request: Request, seconds: float) -> Outcome:
         if request.domain_type != DOMAIN_TYPE:
             kind = one_line(request.domain_type)[:40]
-            raise CallError("INVALID_ARGUMENT", f"domain_type is `{kind}`, only `{DOMAIN_TYPE}` can be patched")
+            raise CallError("INVALID_ARGUMENT", f"domain_type is `{kind}`, but only `{DOMAIN_TYPE}` can be patched")
         if name == PRE_CLOUD_INIT_ISO:
             return await self._backend.pre_cloud_init(request.documents, seconds)
         return await self._backend.define_domain(request.documents, seconds)

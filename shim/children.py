@@ -43,7 +43,7 @@ class Children:
         if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0:
             self._adopts = True
         else:
-            log.warning("what an executable leaves behind may escape: %s", os.strerror(ctypes.get_errno()))
+            log.warning("processes that an executable leaves behind may escape: %s", os.strerror(ctypes.get_errno()))
 
     def ended(self, pid: int) -> asyncio.Future[int]:
         """The exit status of a child, negative where a signal ended it; to be called once, right after its start."""
@@ -86,7 +86,7 @@ class Children:
             if not found:
                 return
             await asyncio.sleep(PAUSE)
-        log.error("%d processes do not end although they were killed", len(found))
+        log.error("%d processes did not exit after being killed", len(found))
 
     def _on_child(self) -> None:
         for pid in list(self._awaited):

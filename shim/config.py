@@ -67,7 +67,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="sidecar-shim",
-        description="KubeVirt hook sidecar: applies declared patches to the domain and the cloud-init data of a VM.",
+        description="KubeVirt hook sidecar: applies declarative patches to the domain and the cloud-init data of a VM.",
         allow_abbrev=False,
     )
 
@@ -83,16 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     flag(
         "patches",
-        f"patch file, or folder with *.yaml and *.yml files; may be given again (default: {DEFAULT_PATCHES}, "
-        "if it exists)",
+        f"patch file, or folder of *.yaml and *.yml files; repeatable (default: {DEFAULT_PATCHES}, if it exists)",
         metavar="PATH",
         action="append",
         default=[],
     )
     flag(
         "sha256",
-        "the SHA-256 of a patch file, in hexadecimal digits; may be given again: then the patch files are refused "
-        "unless these are their checksums, and executables are not run",
+        "the SHA-256 of a patch file, in hexadecimal; repeatable: then the patch files are refused "
+        "unless these are their checksums, and executables do not run",
         metavar="DIGEST",
         action="append",
         default=[],
@@ -102,23 +101,23 @@ def _parser() -> argparse.ArgumentParser:
         f"folder for the hook socket (default: {DEFAULT_SOCKET_DIR})",
         metavar="DIR",
     )
-    flag("plugin-socket", "serve KubeVirt's plugin API (MutateDomain) at this path too", metavar="PATH")
+    flag("plugin-socket", "also serve KubeVirt's plugin API (MutateDomain) at this path", metavar="PATH")
     flag(
         "no-fallback",
-        "never run the executables onDefineDomain and preCloudInitIso, not even where there is no patch file",
+        "never run the executables onDefineDomain and preCloudInitIso, even without patch files",
         action="store_true",
     )
     flag(
         "allow-empty",
-        "change nothing where there is neither a patch nor an executable, which is an error otherwise",
+        "change nothing if there is neither a patch nor an executable; otherwise that is an error",
         action="store_true",
     )
-    flag("audit", "compute and log what the patches would do, and hand back what came", action="store_true")
-    flag("log-level", f"the least that is logged: {', '.join(LEVELS)} (default: info)", metavar="LEVEL", default="info")
+    flag("audit", "compute and log what the patches would do, and return the input unchanged", action="store_true")
+    flag("log-level", f"lowest level to log: {', '.join(LEVELS)} (default: info)", metavar="LEVEL", default="info")
     flag(
         "max-memory",
-        "bytes that the patches may take, at most; 32Mi is understood too (default: what the container's limit leaves, "
-        f"{DEFAULT_MEMORY // MIB}Mi where there is none)",
+        "most bytes that the patches may use; also accepts 32Mi (default: what the container's limit leaves, "
+        f"{DEFAULT_MEMORY // MIB}Mi if there is none)",
         metavar="N",
     )
     flag(
@@ -129,8 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     flag(
         "check-domain",
-        "refuse what the patches make invalid by libvirt's schema, of which DIR is a folder "
-        f"(if only the flag is given: {SYSTEM_SCHEMAS})",
+        "fail if the patches make the domain invalid according to libvirt's schema in the folder DIR "
+        f"(without DIR: {SYSTEM_SCHEMAS})",
         metavar="DIR",
         nargs="?",
         const=str(SYSTEM_SCHEMAS),
@@ -144,9 +143,9 @@ def parse(arguments: Sequence[str]) -> Config:
     for name in ("patches", "socket_dir", "plugin_socket", "check_domain"):
         value = getattr(given, name)
         if value == "" or (isinstance(value, list) and "" in value):
-            raise UsageError(f"--{name.replace('_', '-')} needs a path, not an empty text")
+            raise UsageError(f"--{name.replace('_', '-')} needs a non-empty path")
     if given.log_level not in LEVELS:
-        raise UsageError(f"--log-level {given.log_level[:40]} is not a level; the levels are {', '.join(LEVELS)}")
+        raise UsageError(f"--log-level {given.log_level[:40]} is not a level; known: {', '.join(LEVELS)}")
     return Config(
         version=_version(given.version, given.plugin_socket is None or given.socket_dir is not None),
         version_given=given.version is not None,
@@ -166,7 +165,7 @@ def parse(arguments: Sequence[str]) -> Config:
 
 def _version(given: str | None, hooks_wanted: bool) -> str | None:
     if given is not None and given not in VERSIONS:
-        raise UsageError(f"--version {given[:40]} is not supported; supported are {', '.join(VERSIONS)}")
+        raise UsageError(f"--version {given[:40]} is not supported; supported: {', '.join(VERSIONS)}")
     return given or (DEFAULT_VERSION if hooks_wanted else None)
 
 
@@ -179,7 +178,7 @@ def _digest(text: str) -> str:
 def _memory(text: str) -> int:
     number, unit = (text[:-2], MIB) if text.endswith("Mi") else (text, 1)
     if not (number.isascii() and number.isdigit()) or int(number[:15]) * unit < LEAST_MEMORY:
-        raise UsageError(f"--max-memory {text[:40]} is not a number of bytes from {LEAST_MEMORY // MIB}Mi on")
+        raise UsageError(f"--max-memory {text[:40]} is not a number of bytes of at least {LEAST_MEMORY // MIB}Mi")
     return int(number[:15]) * unit
 
 
@@ -187,6 +186,6 @@ def _size(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:12]) <= MAX_MESSAGE_BYTES:
         raise UsageError(
             f"--max-domain-bytes {text[:40]} is not a number of bytes from 1 to {MAX_MESSAGE_BYTES}, "
-            "the most that one gRPC message holds"
+            "the most that one gRPC message can hold"
         )
     return int(text)

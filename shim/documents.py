@@ -97,11 +97,11 @@ async def check_domain(data: bytes) -> None:
         depth -= 1
 
     def doctype(*_: object) -> None:
-        raise UnreadableError("has a DOCTYPE; entities and DTDs are refused")
+        raise UnreadableError("has a DOCTYPE; entities and DTDs are not allowed")
 
     def declaration(_version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is not None and encoding.lower() not in ("utf-8", "utf8", "us-ascii"):
-            raise UnreadableError(f"says it is {encoding[:40]}; only UTF-8 is read")
+            raise UnreadableError(f"declares encoding {encoding[:40]}; only UTF-8 is supported")
 
     # Namespaces are read too: libvirt refuses a prefix that nothing declares.
     names: dict[str, str] = {}

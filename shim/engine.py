@@ -274,7 +274,7 @@ class Worker:
 def _result(reply: dict[str, Any], what: str, changed: bool, *results: bytes) -> Reply:
     size = sum(map(len, results))
     if size > frames.MAX_RESULT:
-        text = f"the new {what} has {size} bytes, more than one gRPC message holds ({frames.MAX_RESULT} bytes)"
+        text = f"the new {what} has {size} bytes, more than one gRPC message can hold ({frames.MAX_RESULT} bytes)"
         return {**reply, "refusal": text}, []
     return {**reply, "changed": changed}, list(results)
 

@@ -133,7 +133,7 @@ class Engines:
     async def _exchange(self, head: dict[str, Any], blobs: list[bytes]) -> frames.Frame:
         """Raises OSError, BrokenFrameError."""
         if self._connection is None:
-            raise frames.BrokenFrameError("there is no other end")
+            raise frames.BrokenFrameError("the other end does not exist")
         await frames.send_async(self._loop, self._connection, head, blobs)
         if sum(map(len, blobs)) > MAX_HELD:
             blobs.clear()
@@ -156,7 +156,7 @@ class Engines:
                     await asyncio.shield(self._restart)
             except TimeoutError:
                 seconds = until - started
-                text = f"the patches are not loaded again after {seconds:.2g} s, after an earlier run that was ended"
+                text = f"the patches were not reloaded within {seconds:.2g} s after an earlier run was stopped"
                 raise CallError("FAILED_PRECONDITION", text) from None
         if self._broken is not None:
             raise CallError(self._broken.code, self._broken.text)
@@ -205,7 +205,7 @@ class Engines:
         except CallError as error:
             self._broken = error
         except OSError as error:
-            self._broken = CallError("INTERNAL", f"no engine can be started again: {error.strerror}")
+            self._broken = CallError("INTERNAL", f"cannot restart the engine: {error.strerror}")
         else:
             log.info("another engine is ready")
 
@@ -221,23 +221,23 @@ class Engines:
             async with asyncio.timeout(END_SECONDS):
                 await asyncio.shield(self._ended)
         except TimeoutError:
-            log.error("engine %d does not end although it was killed", self._pid)
+            log.error("engine %d did not exit after being killed", self._pid)
         self._pid = 0
 
     async def _late(self, seconds: float) -> CallError:
         await self._end()
-        return self._blame("DEADLINE", f"was not done after {seconds:.2g} s and was ended")
+        return self._blame("DEADLINE", f"was not done after {seconds:.2g} s and was stopped")
 
     async def _dead(self) -> CallError:
         try:
             async with asyncio.timeout(END_SECONDS):
                 status = await asyncio.shield(self._ended)
         except TimeoutError:
-            return self._blame("ENGINE_CRASHED", "was ended: the engine does not answer as it should")
+            return self._blame("ENGINE_CRASHED", "was stopped: the engine sent an invalid reply")
         if self._stopped:
-            return CallError("UNAVAILABLE", "the run was ended: the sidecar is being stopped")
+            return CallError("UNAVAILABLE", "the run was stopped: the sidecar is shutting down")
         if status == -signal.SIGKILL:  # not by us: so the kernel does where there is no more memory
-            return self._blame("OUT_OF_MEMORY", "was killed, as the kernel does where memory runs out")
+            return self._blame("OUT_OF_MEMORY", "was killed, probably by the kernel because memory ran out")
         return self._blame("ENGINE_CRASHED", f"crashed: the engine {_how(status)}")
 
     def _failure_in(self, reply: dict[str, Any], doing: str) -> CallError | None:
@@ -245,7 +245,7 @@ class Engines:
         if "bug" in reply:
             return internal(reply["bug"], doing)
         if "memory" in reply:
-            return self._blame("OUT_OF_MEMORY", "ran out of memory and was ended")
+            return self._blame("OUT_OF_MEMORY", "ran out of memory and was stopped")
         return None
 
     def _blame(self, rule: str, what: str) -> CallError:

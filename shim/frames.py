@@ -89,7 +89,7 @@ def _read_length(data: bytes | bytearray) -> int:
         raise BrokenFrameError("the other end is gone")
     (length,) = _LENGTH.unpack(data)
     if not 0 < length <= MAX_HEAD:
-        raise BrokenFrameError("a head of an impossible length")
+        raise BrokenFrameError("a header of an impossible length")
     return int(length)
 
 
@@ -98,7 +98,7 @@ def _parse(head: bytes | bytearray) -> tuple[dict[str, Any], list[int]]:
         fields = json.loads(head)
         sizes = fields.pop("sizes")
     except (ValueError, KeyError, AttributeError):
-        raise BrokenFrameError("a head that cannot be read") from None
+        raise BrokenFrameError("an unreadable header") from None
     if not all(isinstance(size, int) and 0 <= size <= MAX_BLOB for size in sizes):
         raise BrokenFrameError("a blob of an impossible size")
     return fields, sizes

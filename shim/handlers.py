@@ -116,7 +116,7 @@ async def _within(seconds: float, receive: Callable[[], Awaitable[Any]]) -> None
         async with asyncio.timeout(seconds):
             await receive()
     except TimeoutError:
-        raise CallError("DEADLINE_EXCEEDED", f"the message of the call did not come within {seconds:g} s") from None
+        raise CallError("DEADLINE_EXCEEDED", f"the call's message did not arrive within {seconds:g} s") from None
 
 
 def _add(server: grpc.aio.Server, service: str, methods: Mapping[str, tuple[Any, Handler]]) -> None:
@@ -136,13 +136,11 @@ def _answering(message: Any, handler: Handler) -> Any:
         async def receive() -> Any:
             data = await context.read()
             if data is grpc.aio.EOF:
-                raise CallError("INTERNAL", "the call ended before its message was there")
+                raise CallError("INTERNAL", "the call ended before its message arrived")
             try:
                 return message.FromString(data)
             except Exception:
-                raise CallError(
-                    "INTERNAL", f"the message of the call cannot be read as {message.DESCRIPTOR.name}"
-                ) from None
+                raise CallError("INTERNAL", f"the call's message cannot be read as {message.DESCRIPTOR.name}") from None
 
         try:
             return await handler(receive, context)

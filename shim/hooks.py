@@ -65,7 +65,7 @@ def _all(hook: str, path_variable: str) -> Iterator[Found]:
             mode = os.stat(path).st_mode
         except OSError as error:
             if os.path.islink(path):
-                yield Found(hook, path, "unusable", f"{path} is a link that leads nowhere ({error.strerror})")
+                yield Found(hook, path, "unusable", f"{path} is a broken link ({error.strerror})")
             continue
         found = _classify(hook, path, mode)
         yield found
@@ -90,7 +90,7 @@ def _classify(hook: str, path: str, mode: int) -> Found:
     if not is_program(magic):
         return Found(hook, path, "patch")
     if not runs:
-        return Found(hook, path, "not executable", f"{path} is there but not executable for user {os.geteuid()}")
+        return Found(hook, path, "not executable", f"{path} exists, but is not executable for user {os.geteuid()}")
     return Found(hook, path, "executable")
 
 
@@ -106,9 +106,9 @@ def words_in(found: Found) -> list[str]:
 
 def _directory(path: str) -> str:
     if _has_entries(path):
-        return "a directory, where a file is needed"
+        return "a directory, but must be a file"
     return (
-        "an empty directory: the kubelet makes one where the ConfigMap has no such key; "
+        "an empty directory: the kubelet creates one if the ConfigMap has no such key; "
         "check `configMap.key` in the annotation `hooks.kubevirt.io/hookSidecars`, and the keys of the ConfigMap"
     )
 
@@ -152,7 +152,7 @@ async def call(
 
 def bad_output(found: Found, problem: str) -> CallError:
     """The error for an executable that ended well but printed what cannot be used."""
-    return CallError("FAILED_PRECONDITION", f"what {found.hook} ({found.path}) printed {problem}")
+    return CallError("FAILED_PRECONDITION", f"the output of {found.hook} ({found.path}) {problem}")
 
 
 def check_arguments(hook: str, arguments: Mapping[str, bytes]) -> None:

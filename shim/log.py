@@ -49,7 +49,7 @@ class JsonFormatter(logging.Formatter):
         if record.name == log.name:
             message = record.getMessage()
         else:
-            message = f"{record.name} reports something (its text is left out, it may hold data)"
+            message = f"{record.name} logged something (text omitted, since it may contain data)"
         if record.exc_info and record.exc_info[1] is not None:
             message += f": {places(record.exc_info[1])}"
         if len(message) > MAX_MESSAGE:
@@ -103,7 +103,7 @@ class StderrHandler(logging.Handler):
                 self._held.clear()  # a full disk, or a reader that is gone: the lines are lost
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
-            log.warning("%d lines were dropped, since nobody read the log", dropped)
+            log.warning("%d lines were dropped, because nothing read the log", dropped)
         return True
 
 
@@ -122,7 +122,7 @@ class _Withheld(io.TextIOBase):
 
     def write(self, text: str) -> int:
         if "\n" in text:
-            log.warning("a library writes to standard error (its text is left out, it may hold data)")
+            log.warning("a library wrote to standard error (text omitted, since it may contain data)")
         return len(text)
 
 
@@ -176,4 +176,4 @@ def _uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
 
 def _uncaught_where_none_can_be(arguments: sys.UnraisableHookArgs) -> None:
     if arguments.exc_value is not None:
-        log.critical("uncaught, in what cannot fail: %s", places(arguments.exc_value))
+        log.critical("uncaught, in code that cannot fail: %s", places(arguments.exc_value))

@@ -43,7 +43,7 @@ class ThisPod:
 
     def _read(self, descriptor: int, wanted: WantedFile) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnreadableError("it is no regular file")
+            raise UnreadableError("it is not a regular file")
         # what was opened, not what the path leads to by now
         self._check_place(os.readlink(f"/proc/self/fd/{descriptor}"), wanted)
         with open(descriptor, "rb", closefd=False) as file:
@@ -53,10 +53,10 @@ class ThisPod:
         """Links within the folder are the kubelet's way to change files; none leads out of it."""
         folder = folder_of(wanted.path)
         if folder is None:
-            raise UnreadableError("no file is read there")
+            raise UnreadableError("files there cannot be read")
         parent, own = posixpath.split(folder)
         below = posixpath.join(os.path.realpath(self._root + parent), own, "")
         if not opened.startswith(below):
-            raise UnreadableError("a link leads out of its folder")
+            raise UnreadableError("a link leaves its folder")
         if not wanted.allow_secret and is_secret(opened.removeprefix(below)):
-            raise UnreadableError("a link leads to a place of secrets, which needs `allowSecret`")
+            raise UnreadableError("a link leads to secrets, which needs `allowSecret`")

@@ -108,7 +108,7 @@ class Programs:
         """
         name = words[0].decode("utf-8", "replace")
         if self._stopped.done():
-            raise ProgramError("was not run: the sidecar is being stopped", "UNAVAILABLE")
+            raise ProgramError("did not run: the sidecar is shutting down", "UNAVAILABLE")
         log.info("Executing %s", name)
         others = self._children.alive()
         process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
@@ -163,7 +163,7 @@ class Programs:
             if too_much in done:
                 raise ProgramError(f"printed more than {MAX_OUTPUT} bytes and was killed")
             if self._stopped in done:
-                raise ProgramError("was killed: the sidecar is being stopped", "UNAVAILABLE")
+                raise ProgramError("was killed: the sidecar is shutting down", "UNAVAILABLE")
             if not done:
                 raise TimeoutError
 

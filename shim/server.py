@@ -153,7 +153,7 @@ class Server:
             log.info("hook points: %s", ", ".join(points) or "none")
             add_hooks(server, calls, self._limits, config.version, points, stop.request)
         if backend.serves_cloud_init and config.version in (None, "v1alpha1"):
-            log.warning("cloud-init data will not be changed: that needs --version v1alpha2 or v1alpha3")
+            log.warning("cloud-init data will not change: that needs --version v1alpha2 or v1alpha3")
         if config.plugin_socket is not None:
             add_plugin(server, calls)
         return server
@@ -168,7 +168,7 @@ class Server:
             paths.append(config.plugin_socket)
         if len({os.path.realpath(path.parent) for path in paths}) < len(paths):
             raise SocketError(
-                f"--plugin-socket must not be in {paths[0].parent}: virt-launcher takes each file there for a sidecar"
+                f"--plugin-socket must not be in {paths[0].parent}: virt-launcher treats each file there as a sidecar"
             )
         with sockets.claimed(paths):
             bound: Bound = []
@@ -180,7 +180,7 @@ class Server:
                 if not opened:
                     for earlier, mine in bound:
                         sockets.remove(earlier, mine)
-                    raise SocketError(f"no socket can be made at {path}: {sockets.hindrance(path)}")
+                    raise SocketError(f"cannot create a socket at {path}: {sockets.hindrance(path)}")
                 bound.append((path, sockets.identity(path)))
             await server.start()
         for path in paths:
@@ -191,7 +191,7 @@ class Server:
         ended = self._loop.create_task(server.stop(GRACE + LAST_GRACE))
         done, _ = await asyncio.wait([ended], timeout=GRACE)
         if not done:
-            log.warning("a call is still running and is ended")
+            log.warning("a call is still running and is stopped")
             backend.stop()
             await asyncio.wait([ended], timeout=LAST_GRACE)
         backend.stop()

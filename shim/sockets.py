@@ -32,7 +32,7 @@ class SocketError(Exception):
 def hook_socket(directory: Path, container: str | None) -> Path:
     """The path for the container named ``container``; a random name where KubeVirt did not say (CONTAINER_NAME)."""
     if container is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", container):
-        raise SocketError(f"CONTAINER_NAME `{one_line(container)[:80]}` is not the name of a container")
+        raise SocketError(f"CONTAINER_NAME `{one_line(container)[:80]}` is not a container name")
     return directory / f"shim-{container or os.urandom(4).hex()}.sock"
 
 
@@ -57,7 +57,7 @@ def claimed(paths: Sequence[Path]) -> Iterator[None]:
                 raise SocketError(f"the socket folder {directory} is not writable for user {os.geteuid()}")
         for path in paths:
             if len(os.fsencode(os.path.abspath(path))) > MAX_PATH:
-                raise SocketError(f"the path {path} is longer than the {MAX_PATH} bytes that a socket's path may have")
+                raise SocketError(f"the path {path} exceeds the {MAX_PATH} bytes allowed for a socket path")
             _clear(path)
         yield
 
@@ -92,9 +92,9 @@ def _clear(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise SocketError(f"{path} cannot be looked at: {error.strerror}") from None
+        raise SocketError(f"cannot inspect {path}: {error.strerror}") from None
     if not stat.S_ISSOCK(mode):
-        raise SocketError(f"at the socket's path {path} there is {_kind(mode)}, which is left alone")
+        raise SocketError(f"the socket path {path} is already {_kind(mode)}, which is left alone")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
@@ -105,14 +105,14 @@ def _clear(path: Path) -> None:
             pass
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EPERM, errno.EPROTOTYPE):
-                raise SocketError(f"the socket at {path} cannot be tried: {error.strerror}") from None
-            raise SocketError(f"another process listens at {path}, but does not answer") from None
+                raise SocketError(f"cannot connect to the socket at {path}: {error.strerror}") from None
+            raise SocketError(f"another process listens at {path}, but does not respond") from None
         else:
             raise SocketError(f"another process listens at {path}")
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise SocketError(f"the dead socket at {path} cannot be removed: {error.strerror}") from None
+        raise SocketError(f"cannot remove the stale socket at {path}: {error.strerror}") from None
 
 
 def hindrance(path: Path) -> str:
@@ -123,7 +123,7 @@ def hindrance(path: Path) -> str:
     except OSError as error:
         return error.strerror or type(error).__name__
     path.unlink(missing_ok=True)
-    return "gRPC could not, and does not say why"
+    return "gRPC failed without giving a reason"
 
 
 def _kind(mode: int) -> str:

@@ -69,7 +69,7 @@ def read(wanted: Wanted) -> Texts:
             texts = texts._replace(problems=[*problems, *texts.problems])
             wrong = list(_other_checksums(texts.digests, wanted.sha256))
             return texts._replace(sources=[], problems=[*wrong, *texts.problems]) if wrong else texts
-    changing = Diagnostic(rules.UNREADABLE, "the patch files change while they are read", help="start the VM again")
+    changing = Diagnostic(rules.UNREADABLE, "the patch files changed while they were being read", help="restart the VM")
     return texts._replace(problems=[changing])
 
 
@@ -97,13 +97,13 @@ def _other_checksums(digests: Sequence[tuple[str, str]], wanted: Sequence[str]) 
     missing = ", ".join(sorted(set(wanted) - {digest for _, digest in digests}))
     for name, digest in digests:
         if digest not in wanted:
-            message = f"{name} has the SHA-256 {digest}, which `--sha256` does not name"
-            help = f"mount the text that was reviewed (sha256 {missing})" if missing else "take the file away"
-            help = f"{help}, or review this one and write its checksum into the annotation"
+            message = f"{name} has SHA-256 {digest}, which `--sha256` does not list"
+            help = f"mount the reviewed text (sha256 {missing})" if missing else "remove the file"
+            help = f"{help}, or review this one and put its checksum in the annotation"
             yield Diagnostic(rules.OTHER_CHECKSUM, message, help=help)
     if missing and all(digest in wanted for _, digest in digests):
-        message = f"no patch file has the SHA-256 {missing}, which `--sha256` names"
-        yield Diagnostic(rules.OTHER_CHECKSUM, message, help="mount the text that was reviewed")
+        message = f"no patch file has SHA-256 {missing}, which `--sha256` lists"
+        yield Diagnostic(rules.OTHER_CHECKSUM, message, help="mount the reviewed text")
 
 
 def load(wanted: Wanted, sources: Sequence[SourceFile], problems: Sequence[Diagnostic], progress: Progress) -> Loaded:
@@ -136,7 +136,7 @@ def _half_served(program: Program, version: str | None) -> str:
         return ""
     names = ", ".join(d.name for d in program.documents if d.cloud_init)
     served = f"--version {version}" if version else "--plugin-socket alone"
-    return f"{served} has no call for cloud-init data, which is edited by: {names}; use --version v1alpha3"
+    return f"{served} does not support cloud-init data, which these patches edit: {names}; use --version v1alpha3"
 
 
 def _explained(diagnostic: Diagnostic, at_hooks: set[str]) -> Diagnostic:

@@ -80,38 +80,40 @@ async def choose(config: Config, hooks: list[Found], engines: Engines, executabl
         log.info("%s", one_line(f"patch file {name}: sha256 {digest}"))
     for hook in hooks:
         if hook.kind == "patch":
-            log.info("%s", one_line(f"{hook.path} is not a program (no #! line, no binary): read as a patch file"))
+            log.info(
+                "%s", one_line(f"{hook.path} is not a program (no #! line, not a binary): reading it as a patch file")
+            )
     if loaded["errors"]:
-        log.error("the patches cannot be loaded: every callback will be answered with the first error")
+        log.error("the patches cannot be loaded: every callback will return the first error")
         return Broken(from_findings(loaded["findings"], loaded["errors"]))
     if "refusal" in loaded:
         log.error("%s", one_line(loaded["refusal"]))
         return Broken(CallError("FAILED_PRECONDITION", loaded["refusal"]))
     if config.check_domain is not None:
-        log.info("%s", one_line(f"domains are checked by libvirt's schema in {config.check_domain}"))
+        log.info("%s", one_line(f"checking domains against libvirt's schema in {config.check_domain}"))
     programs = [hook for hook in hooks if hook.kind != "patch"]
     if "names" in loaded:
         for hook in programs:
-            log.warning("%s", one_line(f"{hook.path} is not run, since there are patch files"))
+            log.warning("%s", one_line(f"{hook.path} will not run, because there are patch files"))
         files = ", ".join(loaded["holding"])
         log.info("%s", one_line(f"patches: {', '.join(loaded['names'])} (from {files})"))
         return Patches(engines, loaded, config.max_domain_bytes)
     looked_at = ", ".join(str(path) for path in config.patches or (DEFAULT_PATCHES,))
-    log.info("%s", one_line(f"no patch file (looked at {looked_at})"))
+    log.info("%s", one_line(f"no patch file found (looked in {looked_at})"))
     if config.no_fallback:
         for hook in programs:
-            log.warning("%s", one_line(f"{hook.path} is not run: --no-fallback"))
+            log.warning("%s", one_line(f"{hook.path} will not run: --no-fallback"))
         programs = []
     if not programs:
         if config.allow_empty:
-            log.warning("neither a patch nor an executable: nothing will be changed, as --allow-empty says")
+            log.warning("neither a patch nor an executable: nothing will change, because of --allow-empty")
             return Nothing()
         return _nothing_to_do(looked_at, config.no_fallback)
     if config.audit:
-        raise RefusedError(f"--audit cannot tell what an executable would do, and there is {programs[0].path}")
+        raise RefusedError(f"--audit cannot predict what an executable would do, and found {programs[0].path}")
     if config.version is None and all(hook.hook == PRE_CLOUD_INIT_ISO for hook in programs):
         text = (
-            f"--plugin-socket alone has no call for cloud-init data, which is all that {programs[0].path} is for; "
+            f"--plugin-socket alone does not support cloud-init data, which is all that {programs[0].path} edits; "
             "use --version v1alpha3"
         )
         log.error("%s", one_line(text))
@@ -127,8 +129,8 @@ def _run(programs: list[Found], executables: MakeExecutables, has_schema: bool) 
         return Broken(_unusable(problems))
     for found in programs:
         if found.problem:
-            log.warning("%s", one_line(f"{found.hook}: {found.problem}, so {found.path} is taken"))
-        log.info("%s", one_line(f"{found.hook}: {found.path} will be run"))
+            log.warning("%s", one_line(f"{found.hook}: {found.problem}, so using {found.path}"))
+        log.info("%s", one_line(f"{found.hook}: will run {found.path}"))
     return executables({found.hook: found for found in programs}, has_schema)
 
 
@@ -136,13 +138,13 @@ def _nothing_to_do(looked_at: str, no_fallback: bool) -> Backend:
     from .backends import Broken
 
     tried = (
-        "and executables are not run (--no-fallback)"
+        "and executables do not run (--no-fallback)"
         if no_fallback
         else (f"and no executable {ON_DEFINE_DOMAIN} or {PRE_CLOUD_INIT_ISO} in $PATH")
     )
     text = (
         f"nothing to do: no patch file in {looked_at}, {tried}; check `configMap` in the annotation "
-        "hooks.kubevirt.io/hookSidecars, or pass --allow-empty if nothing is to be changed"
+        "hooks.kubevirt.io/hookSidecars, or pass --allow-empty to change nothing"
     )
     log.error("%s", one_line(text))
     return Broken(CallError("FAILED_PRECONDITION", text))

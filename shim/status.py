@@ -53,5 +53,7 @@ def internal(places: str, doing: str) -> CallError:
     """For a bug of ours: an id in the answer, and under it the places in the code in the log. No data in either."""
     reference = os.urandom(4).hex()
     log.error("internal error %s during %s: %s", reference, doing, places)
-    text = f"internal error {reference} during {doing}: this is a bug in patchlang; the sidecar's log has its place"
+    text = (
+        f"internal error {reference} during {doing}: this is a bug in patchlang; see the sidecar's log for the location"
+    )
     return CallError("INTERNAL", text)

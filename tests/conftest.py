@@ -23,4 +23,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--rewrite-cases") and os.environ.get("CI"):
-        raise pytest.UsageError("--rewrite-cases is not for CI: what a case expects is decided by a person")
+        raise pytest.UsageError("--rewrite-cases is not allowed in CI: a person decides what a case expects")

@@ -241,9 +241,9 @@ def test_several_annotations_are_admitted_by_one_policy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: b\n", "no annotation of hook sidecars is in it"),
-        (yaml.safe_dump(machine("VirtualMachine", '[{"image": "a:latest"}]')), "not named by its digest"),
-        (yaml.safe_dump(machine("VirtualMachine", "[{}]")), "not named by its digest"),
+        ("a: b\n", "it has neither a hook sidecar annotation"),
+        (yaml.safe_dump(machine("VirtualMachine", '[{"image": "a:latest"}]')), "names an image without a digest"),
+        (yaml.safe_dump(machine("VirtualMachine", "[{}]")), "names an image without a digest"),
         (yaml.safe_dump(machine("VirtualMachine", "[")), "PL702"),
         ("kind: VirtualMachine\na: [\n", "PL003"),
     ],
@@ -260,12 +260,12 @@ def test_what_cannot_be_admitted(tmp_path: Path, text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--image", "a:latest", "--policy"], "by its digest"),
-        (["--image", f"a@{DIGEST[:-1]}", "--policy"], "by its digest"),
-        (["--image", IMAGE, "--admit", "x"], "--admit is for --policy"),
+        (["--image", "a:latest", "--policy"], "an image with a digest"),
+        (["--image", f"a@{DIGEST[:-1]}", "--policy"], "an image with a digest"),
+        (["--image", IMAGE, "--admit", "x"], "--admit needs --policy"),
         (["--image", IMAGE, "--policy", "--admit", "x"], "--admit x: "),
-        (["--image", IMAGE, "--policy", "--plugin"], "one of --policy and --plugin"),
-        (["--image", IMAGE, "--condition", "true"], "--condition is for --plugin"),
+        (["--image", IMAGE, "--policy", "--plugin"], "either --policy or --plugin"),
+        (["--image", IMAGE, "--condition", "true"], "--condition needs --plugin"),
     ],
     ids=str,
 )

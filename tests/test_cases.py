@@ -273,4 +273,4 @@ def test_rewriting_is_refused_in_ci() -> None:
     environment = {**os.environ, "CI": "true"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "not for CI" in run.stdout + run.stderr
+    assert "not allowed in CI" in run.stdout + run.stderr

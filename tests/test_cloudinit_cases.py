@@ -152,7 +152,7 @@ def test_case(
         vmis = [arg for vmi in vmi_files() for arg in ("--vmi", str(vmi))]
         args = ["apply", *options, "--cloud-init", str(given), *vmis, "--no-validate"]
         run = patchlang(args, capsysbinary, monkeypatch)
-        note = "" if loaded.program.edits_cloud_init else f"note: the patches edit a domain alone, and {given} is "
+        note = "" if loaded.program.edits_cloud_init else f"note: the patches only edit a domain, but {given} is "
         note += "cloud-init data\n" if note else ""
         assert run == (0, outcome.data, note.encode() + said), "the command line says the same"
         if "trace.txt" in file:

@@ -178,14 +178,15 @@ def test_an_op_with_all_its_keys(op: str, capsys: pytest.CaptureFixture[str], mo
 
 
 @pytest.mark.parametrize(
-    ("topic", "help"), [("ensur", "did you mean `ensure`?"), ("piles", "did you mean `piles-up`?"), ("PL999", "lists")]
+    ("topic", "help"),
+    [("ensur", "did you mean `ensure`?"), ("piles", "did you mean `piles-up`?"), ("PL999", "for a list")],
 )
 def test_what_is_not_known(
     topic: str, help: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, out, err = explain(topic, capture=capsys, monkeypatch=monkeypatch)
     assert (status, out) == (2, "")
-    assert f"no rule, op, or topic is called `{topic}`" in err
+    assert f"no rule, op or topic `{topic}`" in err
     assert help in err
 
 

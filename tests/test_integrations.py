@@ -170,7 +170,7 @@ def runner_temporary(tmp_path: Path, bin_folder: Path) -> Path:
         (GOOD, {"libvirt": "13"}, 2, "12.8.0"),
         (BAD.replace("ensur,", "set,").replace("/title, v", "/titel, v"), {"libvirt": "none"}, 0, "1 patch"),
         (GOOD, {"plugins": "true", "kubevirt": "1.8"}, 2, "has no Plugins"),
-        (GOOD, {"libvirt": "$(touch injected)"}, 2, "there is 9.0.0"),
+        (GOOD, {"libvirt": "$(touch injected)"}, 2, "known: 9.0.0"),
         (GOOD, {"outputs": "`touch injected`"}, 2, "injected"),
         (GOOD, {"paths": "title.yaml; touch injected\n"}, 1, "injected"),
         (GOOD, {"paths": "-j$(touch injected)"}, 1, "injected"),

@@ -688,7 +688,7 @@ def test_a_value_that_is_more_than_names_is_refused_with_its_place(value: str) -
     assert outcome.data is None
     [found] = outcome.diagnostics
     assert found.rule is rules.BAD_ENSURE_PATH
-    assert found.message == "the value is neither steps of a path nor a whole number"
+    assert found.message == "the value is neither path steps nor a whole number"
     assert found.span is not None
 
 

@@ -468,7 +468,7 @@ def test_it_says_which_patch_decides() -> None:
         "- {op: set, path: /domain/vcpu, value: 4}",
     )
     assert found.patch == "example"
-    assert "`example` decides" in found.message
+    assert "`example` wins" in found.message
     assert "priority 50 before 60" in found.message
 
 

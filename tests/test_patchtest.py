@@ -88,7 +88,7 @@ def test_update_is_refused_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
     result = patchlang_test("--update", ".")
     assert result.exit_code == 2
-    assert "not for CI" in result.stderr
+    assert "not allowed in CI" in result.stderr
     assert not Path("expected.xml").exists()
 
 

@@ -146,7 +146,7 @@ def test_where_pods_do_not_show_it_each_has_the_container(condition: str) -> Non
     if condition != "vmi == vmi":
         result = manifest(PATCH, "--condition", condition)
         assert "matchConditions" not in result.stdout
-        assert "each VM's pod has the container" in result.stdout
+        assert "each VM's pod gets the container" in result.stdout
 
 
 def test_without_a_condition_it_is_for_every_vm() -> None:
@@ -161,7 +161,7 @@ def test_without_a_condition_it_is_for_every_vm() -> None:
 @pytest.mark.parametrize(
     ("args", "status", "said"),
     [
-        (["--name", "a" * 54], 2, "53 characters at most"),
+        (["--name", "a" * 54], 2, "at most 53 characters"),
         (["--condition", "annotation('a') == 'b'"], 1, "PL719"),
         (["--condition", "vmi.spec.domian.cpu.cores > 2"], 1, "PL911"),
         (["--condition", "vmi.metadata.name"], 1, "PL719"),
@@ -183,4 +183,4 @@ def test_cloud_init_edits_which_no_call_would_apply(tmp_path: Path) -> None:
     )
     result = manifest(tmp_path / "zone.yaml")
     assert result.exit_code == 2
-    assert "the patches edit cloud-init data, and the Plugin API has no call for it" in " ".join(result.stderr.split())
+    assert "the patches edit cloud-init data, which the Plugin API does not support" in " ".join(result.stderr.split())

@@ -34,16 +34,16 @@ TEST_HEAD = HEAD.replace("Patch", "PatchTest") + "  domain: d.xml\n  cases:\n"
 
 # all that the decoder refuses and JSON Schema cannot say: what the message says → (why, an example)
 BEYOND = {
-    "is read differently": (
+    "disagree about unquoted": (
         "quotes make no difference in JSON",
         HEAD + "  cloudInit: [{op: add, path: /a, value: 0644}]\n",
     ),
-    "cannot hold U+0000": (
+    "cannot contain U+0000": (
         "it has no word for a character that a text must not have",
         "apiVersion: patchlang/v1\nkind: PatchTest\nmetadata: {name: a}\n"
         'spec: {patches: ["\\0"], domain: d.xml, cases: [{name: a, unchanged: true}]}\n',
     ),
-    "is beyond what a double holds": (
+    "does not fit in a double": (
         "it knows no end of numbers",
         HEAD + "  cloudInit: [{op: add, path: /a, value: -1.5e400}]\n",
     ),
@@ -57,17 +57,17 @@ BEYOND = {
         + "  variables: [{name: b, expression: a}, {name: b, expression: c}]\n"
         + "  domain: [{op: remove, path: /a}]\n",
     ),
-    "two cases are called": (
+    "two cases are named": (
         "it compares no entries of a list by one key",
         TEST_HEAD + "  - {name: b, unchanged: true}\n  - {name: b, unchanged: true}\n",
     ),
     "is not a count": ("it compares no numbers", HEAD + "  domain: [{op: remove, path: /a, expect: 3..2}]\n"),
-    "there is no rule": ("it would change with each rule", TEST_HEAD + "  - {name: b, error: PL999}\n"),
+    "no rule": ("it would change with each rule", TEST_HEAD + "  - {name: b, error: PL999}\n"),
     "`domain` or `cloudInit` is missing": (
         "they may stand in the test or in the case",
         TEST_HEAD.replace("  domain: d.xml\n", "") + "  - {name: b, unchanged: true}\n",
     ),
-    "to look at": (
+    "to check": (
         "they may stand in the test or in the case",
         TEST_HEAD + "  - {name: b, expect: [{pointer: /a, equals: 1}]}\n",
     ),

@@ -102,7 +102,7 @@ def test_large_folders_are_checked_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     inputs, errors = find(["p"], LeftOut())
     assert len(list(run._units(inputs))) == 3
     found = [str(d) for file in validate_files(inputs, errors) for d in file.diagnostics if d.is_error]
-    assert found == ["p/7.yaml:3:18: error[PL106 duplicate-name] two patches are called `p0`"]
+    assert found == ["p/7.yaml:3:18: error[PL106 duplicate-name] two patches are named `p0`"]
 
 
 def test_a_process_that_dies_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +284,7 @@ def test_folders_that_go_round_and_files_that_are_none() -> None:
     inputs, errors = find(["a"], LeftOut())
     assert [one.name for one in inputs] == ["a/dangling.yaml", "a/p.yaml", "a/round.yaml"]
     said = [
-        "error[PL010 no-patch-file] `a/folder.yaml` is an empty directory where a patch file is expected",
+        "error[PL010 no-patch-file] `a/folder.yaml` is an empty directory, but should be a patch file",
         "error[PL001 unreadable-file] `a/pipe.yaml` cannot be read: it is a named pipe",
     ]
     assert [str(error) for error in errors] == said

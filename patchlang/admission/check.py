@@ -64,10 +64,10 @@ def not_admitted(machines: Iterable[Machine], policies: Sequence[Admitting]) -> 
         for policy in policies:
             if value.text in ("", *policy.texts):
                 continue
-            message = f"policy `{policy.name}` ({policy.span}) does not admit this text: the machine would be refused"
-            help = "copy what `patchlang manifest` printed, or print the policy again with `--admit` of this file"
+            message = f"policy `{policy.name}` ({policy.span}) does not allow this text: the VM would be refused"
+            help = "copy what `patchlang manifest` printed, or generate the policy again with `--admit` and this file"
             if value.text.strip() in [text.strip() for text in policy.texts]:
-                help = "it differs in the line break at its end alone: write it as a block, with `|`"
+                help = "only the line break at the end differs: write it as a block, with `|`"
             yield Diagnostic(rules.NOT_ADMITTED, message, key.span, help, Severity.WARNING)
 
 
@@ -92,11 +92,11 @@ class _Checker:
         name = name if name.endswith(".sock") else f"{name.rsplit('.', 1)[0]}.sock"
         help = f"write `{folder}{name}`"
         if not socket.text.startswith(folder) or not posixpath.normpath(socket.text).startswith(folder):
-            message = f"KubeVirt calls Plugin `{plugin.name}` only on a socket below `{folder}`"
+            message = f"KubeVirt only calls Plugin `{plugin.name}` on a socket below `{folder}`"
         elif not socket.text.endswith(".sock"):
-            message = "KubeVirt refuses the path of a socket that does not end in `.sock`"
+            message = "KubeVirt refuses a socket path that does not end in `.sock`"
         elif len(socket.text.encode()) > _LONGEST:
-            message, help = f"the path of a socket has at most {_LONGEST} bytes", "give the Plugin a shorter name"
+            message, help = f"a socket path may have at most {_LONGEST} bytes", "give the Plugin a shorter name"
         else:
             return False
         self.wrong(Diagnostic(rules.PLUGIN_SOCKET, message, socket.span, help))
@@ -107,7 +107,9 @@ class _Checker:
         here = [one for one in self.listeners if one.folder and one.folder.text == plugin.name]
         wanted = posixpath.normpath(socket.text)
         if here and all(one.socket not in (None, wanted) for one in here):
-            message = f"nobody listens there: the container of policy `{here[0].policy.name}` is at `{here[0].socket}`"
+            message = (
+                f"nothing listens there: the container of policy `{here[0].policy.name}` listens at `{here[0].socket}`"
+            )
             self.wrong(Diagnostic(rules.PLUGIN_SOCKET, message, socket.span, f"write `{here[0].socket}`"))
 
     def folders(self, plugins: Sequence[Plugin]) -> None:
@@ -115,7 +117,9 @@ class _Checker:
         names = [plugin.name for plugin in plugins]
         for one in self.listeners:
             if one.folder and one.folder.text not in names and (meant := closest(one.folder.text, names)):
-                message = f"no Plugin is called `{one.folder.text}`, and each is called in the folder of its name"
+                message = (
+                    f"no Plugin is named `{one.folder.text}`, and KubeVirt calls each Plugin in the folder of its name"
+                )
                 self.wrong(Diagnostic(rules.PLUGIN_MOUNT, message, one.folder.span, f"did you mean `{meant}`?"))
 
     # -- the policy ------------------------------------------------------------------------------------------------
@@ -124,7 +128,7 @@ class _Checker:
         for container in policy.containers:
             self.container(policy, container)
         if not is_bound and any(one.policy is policy for one in self.listeners):
-            message = f"no binding of policy `{policy.name}` is among what is given: without one it does nothing"
+            message = f"no binding for policy `{policy.name}` in the input: without one the policy does nothing"
             help = "add a MutatingAdmissionPolicyBinding with this `policyName`"
             self.wrong(Diagnostic(rules.UNBOUND_POLICY, message, policy.span, help, Severity.WARNING))
 
@@ -152,8 +156,8 @@ class _Checker:
         told, wrong = arguments.read((*container.command[1:], *container.args))
         self.found += wrong
         if told.plugin_socket is None and not wrong:
-            message = "the sidecar is not told to serve the Plugin API, and would wait for hooks"
-            help = f'add "--plugin-socket", "{FOLDER}/NAME/hook.sock" to `args`, with the name of the Plugin'
+            message = "the sidecar does not serve the Plugin API without `--plugin-socket`, and would wait for hooks"
+            help = f'add "--plugin-socket", "{FOLDER}/NAME/hook.sock" to `args`, with the Plugin\'s name'
             self.wrong(Diagnostic(rules.PLUGIN_SOCKET, message, _start(container.span), help))
         return told
 
@@ -162,27 +166,27 @@ class _Checker:
         for mount in container.mounts:
             name = mount.name
             if not name.plain and name.text not in self.volumes and self.all_known:
-                message = f"no volume `{name.text}` is in the pod, nor added to it: the pod would be refused"
-                help = did_you_mean(name.text, sorted(self.volumes), "add it by another operation; there are")
+                message = f"the pod has no volume `{name.text}`, and none is added: the pod would be refused"
+                help = did_you_mean(name.text, sorted(self.volumes), "add it in another operation; available")
                 self.wrong(Diagnostic(rules.PLUGIN_MOUNT, message, name.span, help))
             elif name.text == SOCKETS and (mount.sub_path is None or not mount.sub_path.text):
                 message = f"KubeVirt refuses a pod that mounts `{SOCKETS}` without `subPath`"
-                self.wrong(Diagnostic(rules.PLUGIN_MOUNT, message, name.span, "`subPath` is the name of the Plugin"))
+                self.wrong(Diagnostic(rules.PLUGIN_MOUNT, message, name.span, "set `subPath` to the Plugin's name"))
 
     def socket(self, container: Container, mount: Mount | None, told: Arguments | None) -> str | None:
         """Where virt-launcher finds the socket at which the sidecar listens (PL720, PL721)."""
         if told is None or told.plugin_socket is None:
             return None
         if mount is None:
-            message = f"the container does not mount `{SOCKETS}`: nobody sees its socket"
-            help = f'mount it at "{FOLDER}/NAME/" with `subPath: "NAME"`, by the name of the Plugin'
+            message = f"the container does not mount `{SOCKETS}`: its socket is not visible"
+            help = f'mount it at "{FOLDER}/NAME/" with `subPath: "NAME"`, where NAME is the Plugin\'s name'
             self.wrong(Diagnostic(rules.PLUGIN_MOUNT, message, _start(container.span), help))
             return None
         if mount.path is None or mount.path.plain or mount.sub_path is None or mount.sub_path.plain:
             return None
         folder, listens = PurePosixPath(mount.path.text), PurePosixPath(posixpath.normpath(told.plugin_socket.text))
         if folder not in listens.parents:
-            message = f"the socket is not in the folder that is mounted, `{folder}`: nobody sees it"
+            message = f"the socket is not in the mounted folder `{folder}`: it is not visible"
             help = f"write `{folder / listens.name}`"
             self.wrong(Diagnostic(rules.PLUGIN_SOCKET, message, told.plugin_socket.span, help))
             return None
@@ -200,15 +204,15 @@ class _Checker:
             given = [one for one in self.config_maps if one.config_map.name == name.text]
             if not given:
                 known = sorted({one.config_map.name for one in self.config_maps})
-                help = did_you_mean(name.text, known, "given are") if known else "give its manifest too"
-                message = f"ConfigMap `{name.text}` is not among what is given"
+                help = did_you_mean(name.text, known, "in the input") if known else "pass its manifest too"
+                message = f"ConfigMap `{name.text}` is not in the input"
                 self.wrong(Diagnostic(rules.CONFIG_MAP_NOT_GIVEN, message, name.span, help, Severity.WARNING))
             for one in given:
                 self.mounted(one, keys, mount.path, told)
 
     def keys(self, mount: Mount, told: Arguments) -> set[str] | None:
         """The keys of the ConfigMap that are read, by the names of files; None: all (PL709)."""
-        assert mount.path is not None, "it was asked for"
+        assert mount.path is not None, "the caller checks it"
         looked_at = [PurePosixPath(place) for place in told.patches or (DEFAULT_PATCHES,)]
         path = PurePosixPath(mount.path.text)
         if mount.sub_path is not None:
@@ -218,7 +222,7 @@ class _Checker:
             return None
         elif named := {place.name for place in looked_at if place.parent == path}:
             return named
-        message = f"the sidecar does not look there for patches, but at {' and '.join(map(str, looked_at))}"
+        message = f"the sidecar does not look for patches there, but at {' and '.join(map(str, looked_at))}"
         help = f"mount the ConfigMap at {DEFAULT_PATCHES}"
         if told.patches:
             help = f'mount it at {looked_at[0].parent}, or add "--patches", "{path}" to `args`'
@@ -237,15 +241,15 @@ class _Checker:
                 continue
             facts = given.facts.get(key)
             if facts and facts.edits_cloud_init and told.version is None:
-                message = f"key `{key}` ({entry.key.span}) edits cloud-init data, and no call of the Plugin API does"
+                message = f"key `{key}` ({entry.key.span}) edits cloud-init data, which the Plugin API does not support"
                 span = told.plugin_socket.span if told.plugin_socket else place.span
-                help = "leave these edits to a hook sidecar, with a ConfigMap of its own"
+                help = "move these edits to a hook sidecar with its own ConfigMap"
                 self.wrong(Diagnostic(rules.PLUGIN_CLOUD_INIT, message, span, help))
             if digests and entry.content is not None:
                 digest = sha256(entry.content.text.encode(errors="surrogatepass")).hexdigest()
                 if digest not in digests:
-                    message = f"key `{key}` ({entry.key.span}) has another SHA-256: {digest}"
-                    help = "review the text, and write its checksum here"
+                    message = f"key `{key}` ({entry.key.span}) has a different SHA-256: {digest}"
+                    help = "review the text, then write its checksum here"
                     self.wrong(Diagnostic(rules.OTHER_CHECKSUM, message, told.sha256[0].span, help))
 
 

@@ -51,7 +51,7 @@ def check(condition: Scalar, release: str | None) -> Iterator[Diagnostic]:
     yield from _absent_keys(source, tree)
     given = kinds(typed(tree, scope).type)
     if given and "boolean" not in given:
-        message = f"a condition is a boolean, and this is {' or '.join(sorted(given))}"
+        message = f"a condition must be a boolean, not {' or '.join(sorted(given))}"
         yield Diagnostic(rules.PLUGIN_CONDITION, message, Span(source, 0, len(text)), "compare it with `==`")
 
 
@@ -74,12 +74,12 @@ def _compiled(text: str) -> tuple[str, int, int, str | None] | None:
         if unknown := re.match(r"undeclared reference to '([^']*)'", message):
             return _unknown(text, unknown[1], at)
         if "optional" in message or "unsupported syntax" in message:
-            how = "ask by `has(…)`, or by `in` for a key"
-            return "KubeVirt's conditions have no optionals", at, min(at + 1, len(text)), how
+            how = "test with `has(…)`, or with `in` for a key"
+            return "KubeVirt's conditions do not support optionals", at, min(at + 1, len(text)), how
         words, help = explain_static(message, text, at)
         return words, at, min(at + 1, len(text)), help
     if kind not in ("bool", "dyn", "any"):
-        return f"a condition is a boolean, and this is of CEL's type `{kind}`", 0, len(text), "compare it with `==`"
+        return f"a condition must be a boolean, not CEL's type `{kind}`", 0, len(text), "compare it with `==`"
     return None
 
 
@@ -90,9 +90,9 @@ def _unknown(text: str, name: str, at: int) -> tuple[str, int, int, str | None]:
     end = start + len(word)
     if text[end:].lstrip()[:1] == "(":
         message = f"KubeVirt's conditions have no function `{word}`"
-        return message, start, end, "there are CEL's own, with its extensions for strings, numbers and lists"
-    message = f"there is no `{word}` in the condition of a Plugin"
-    return message, start, end, did_you_mean(word, ["vmi"], "a condition reads")
+        return message, start, end, "available are CEL's own, with its extensions for strings, numbers and lists"
+    message = f"a Plugin's condition has no `{word}`"
+    return message, start, end, did_you_mean(word, ["vmi"], "available")
 
 
 def _absent_keys(source: SourceFile, tree: Node) -> Iterator[Diagnostic]:
@@ -109,8 +109,8 @@ def _absent_keys(source: SourceFile, tree: Node) -> Iterator[Diagnostic]:
                 of = _written(read)
                 if not any(one == of and wanted.value == name for one, wanted in asked):
                     literal = source.text[at.position :].split("]")[0]
-                    message = f"a VMI without `{name}` fails the condition, and does not start"
-                    help = f"ask first: `{literal} in {of} && …`"
+                    message = f"a VMI without `{name}` makes the condition fail, and does not start"
+                    help = f"test for it first: `{literal} in {of} && …`"
                     span = Span(source, at.position, at.position + len(literal))
                     yield Diagnostic(rules.PLUGIN_CONDITION, message, span, help, Severity.WARNING)
 

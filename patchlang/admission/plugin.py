@@ -60,7 +60,7 @@ def policy(name: str, image: str, config_map: str, key: str, condition: str | No
     if asked is not None:
         conditions = f"  matchConditions:\n    - name: asked-for\n      expression: {_quoted(asked)}\n"
     elif condition is not None:
-        conditions = "  # The Plugin's condition reads what a pod does not show: each VM's pod has the container.\n"
+        conditions = "  # The Plugin's condition reads what a pod does not show, so each VM's pod gets the container.\n"
     return f"""\
 apiVersion: admissionregistration.k8s.io/v1  # before Kubernetes 1.36: v1beta1
 kind: MutatingAdmissionPolicy

@@ -44,13 +44,13 @@ spec:
     resourceRules:
 {rules}\
   variables:
-    # The texts of {ANNOTATION} that were reviewed.
+    # The reviewed values of {ANNOTATION}.
     - name: admitted
       expression: |
         [
 {listed}\
         ]
-    # The annotation at each of these places, empty where there is none: now, and before an update.
+    # The annotation at each of these places, empty if missing: now, and before an update.
     - name: texts
       expression: |
         [dyn(object), oldObject == null ? dyn({{}}) : dyn(oldObject)].map(o, [
@@ -62,7 +62,7 @@ spec:
           variables.texts[0][i] == '' || variables.texts[0][i] in variables.admitted ||
           variables.texts[0][i] == variables.texts[1][i])
       message: >-
-        {ANNOTATION} must be, byte by byte, a text that the policy {NAME} lists
+        {ANNOTATION} must match, byte for byte, a value that the policy {NAME} lists
       reason: Forbidden
 ---
 apiVersion: admissionregistration.k8s.io/v1

@@ -48,8 +48,8 @@ def null_used(tree: Node, text: str, bindings: Bindings) -> Cause | None:
         start, end = _extent(node, text)
         written = text[start:end]
         message = f"`{found.path}` is null" + ("" if written == found.path else f", which is `{written}` here")
-        instead = f"say what to take instead: `{written} == null ? ... : {written}`"
-        return Cause(message, start, end, f"{instead}; null is a value that is there, `has` and `?` do not ask for it")
+        instead = f"provide a fallback: `{written} == null ? ... : {written}`"
+        return Cause(message, start, end, f"{instead}; null is a value, so `has` and `?` do not catch it")
     return None
 
 
@@ -67,9 +67,11 @@ def missing_user_data(tree: Node, text: str, bindings: Bindings) -> Cause | None
         if wanted in data:
             continue
         name = data.get("format", "unknown")
-        other = "edits pick a part of it by `part`, `cloudInit.userData.parts` has all" if name == "multipart" else ""
-        is_there = _FORMATS.get(name, "of a format that is no YAML, or cannot be read")
-        message = f"user data is {is_there}, and has no `{wanted}`"
+        other = (
+            "edits pick a part with `part`; `cloudInit.userData.parts` lists all parts" if name == "multipart" else ""
+        )
+        is_there = _FORMATS.get(name, "not YAML, or unreadable")
+        message = f"user data is {is_there} and has no `{wanted}`"
         guard = f"test first: `has(cloudInit.userData.{wanted})`"
         return Cause(message, *_extent(node, text), "; ".join(filter(None, (guard, other))))
     return None

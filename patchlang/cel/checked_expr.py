@@ -86,7 +86,7 @@ class _Reader:
             return self._map(expr.message(_STRUCT))
         if _COMPREHENSION in expr:
             return self._comprehension(expr.message(_COMPREHENSION))
-        raise UnreadableError("an expression of no known kind")
+        raise UnreadableError("an expression of unknown kind")
 
     def _select(self, select: Message) -> Node:
         operand, field = self.node(select.data(1)), select.text(2)
@@ -189,11 +189,11 @@ def _literal(constant: Message) -> Literal:
         try:
             return Literal("double", *struct.unpack("<d", constant.data(5)))
         except struct.error:
-            raise UnreadableError("a double that is none") from None
+            raise UnreadableError("an invalid double") from None
     if 6 in constant:
         return Literal("string", constant.text(6))
     if 7 in constant:
         return Literal("bytes", constant.data(7))
     if 1 in constant:
         return Literal("null_type", None)
-    raise UnreadableError("a constant of no known kind")
+    raise UnreadableError("a constant of unknown kind")

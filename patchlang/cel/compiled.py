@@ -75,7 +75,7 @@ class Compiled:
                 raise self.error(
                     rules.WRONG_RESULT,
                     "the result is an optional",
-                    "add `.orValue(...)` to say what to take where there is no value",
+                    "add `.orValue(...)` to provide a fallback",
                 ) from None
             except (RuntimeError, ValueError, OverflowError, UnicodeError) as e:
                 raise self._failed(str(e), bindings) from None
@@ -149,8 +149,8 @@ class Compiled:
             case float() if not math.isfinite(value):
                 raise self.error(
                     rules.WRONG_RESULT,
-                    "the result is not a number, or infinite, which JSON cannot say",
-                    "test the divisor, or what is read by `double(...)`",
+                    "the result is NaN or infinite, which JSON cannot represent",
+                    "test the divisor, or the argument of `double(...)`",
                 )
             case bool() | int() | float() | str() | None:
                 return value
@@ -163,7 +163,7 @@ class Compiled:
             case _:
                 raise self.error(
                     rules.WRONG_RESULT,
-                    f"the result is of type {type(value).__name__}, which has no place here",
+                    f"the result is of type {type(value).__name__}, which is not allowed here",
                     "use `string(...)`",
                 )
 
@@ -182,8 +182,8 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
     if len(source.text) > MAX_SOURCE:
         raise fail(rules.BAD_EXPRESSION, f"the expression is longer than {MAX_SOURCE} characters", source.span())
     if (at := opened_twice(source.text, MAX_OPENED_TWICE)) is not None:
-        message = f"more than {MAX_OPENED_TWICE} `optMap` and `optFlatMap`: CEL writes out twice what each opens"
-        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "put a part of the expression into a variable")
+        message = f"more than {MAX_OPENED_TWICE} `optMap` and `optFlatMap`: CEL expands the target of each twice"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(at), "move part of the expression into a variable")
     inputs = tuple(_inputs(source, names))
     used = {name.removeprefix("variables.") for name in inputs if name.startswith("variables.")}
     env = environment(replace(names, variables=tuple(known for known in names.variables if known[0] in used)))
@@ -208,8 +208,8 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
     try:
         kind = str(program.return_type().name()).split("<")[0].lower()
     except RuntimeError:
-        message = "the result is a map with keys of a type that CEL's maps do not have"
-        raise fail(rules.BAD_EXPRESSION, message, source.span(), "make them text: `string(...)`") from None
+        message = "the result is a map with keys of a type that CEL maps do not support"
+        raise fail(rules.BAD_EXPRESSION, message, source.span(), "convert them with `string(...)`") from None
     kind = {"null": "null_type", "any": "dyn"}.get(kind, kind)
     if kind.startswith("optional") and optional:
         kind = "dyn"
@@ -218,18 +218,18 @@ def compile_expression(source: Text, names: Names, want: str = "dyn", *, optiona
             rules.BAD_EXPRESSION,
             "the result is an optional",
             source.span(),
-            "add `.orValue(...)` to say what to take where there is no value",
+            "add `.orValue(...)` to provide a fallback",
         )
     if kind not in TYPES:
         raise fail(
             rules.BAD_EXPRESSION,
-            f"the result is of CEL's type `{kind}`, which has no place here",
+            f"the result is of CEL's type `{kind}`, which is not allowed here",
             source.span(),
             "use `string(...)`",
         )
     if want not in ("dyn", kind) and kind != "dyn":
-        message = f"this must be a {want}, the expression gives a {kind}"
-        help = {"bool": "compare with `==`, or test with `in`", "list": "of a map, take `keys(...)`"}.get(want)
+        message = f"this must be a {want}, but the expression is of type {kind}"
+        help = {"bool": "compare with `==`, or test with `in`", "list": "for a map, use `keys(...)`"}.get(want)
         raise fail(rules.BAD_EXPRESSION, message, source.span(), help)
     if kind == "null_type" or _GUESSED.search(source.text):
         kind = "dyn"
@@ -267,8 +267,8 @@ def _check_optionals(
     except UnreadableError:
         raise _too_deep(source) from None
     for at, message in (
-        (found.compared, "an optional is compared with a value, which is never equal"),
-        (found.handed_over, "an optional may get into `flatten`, `keys` or `xpath`, which take plain values"),
+        (found.compared, "an optional is compared with a value: they are never equal"),
+        (found.handed_over, "an optional may reach `flatten`, `keys` or `xpath`, which take plain values"),
     ):
         if at is not None:
             span = source.span(original_offset(at, insertions))
@@ -323,7 +323,7 @@ def _only(whole: dict[str, Any], members: frozenset[tuple[str, ...]]) -> dict[st
 def _too_deep(source: Text) -> PatchError:
     from .refusals import too_deep
 
-    return too_deep(source, "too deep: CEL writes a macro such as `map` out as several levels")
+    return too_deep(source, "too deeply: CEL expands a macro such as `map` into several levels")
 
 
 def _check_fact(source: Text, chain: Chain, declared: tuple[str, ...]) -> None:
@@ -334,18 +334,21 @@ def _check_fact(source: Text, chain: Chain, declared: tuple[str, ...]) -> None:
         if re.search(r"\bhas\(\s*$", source.text[:start]):
             help = f"write `facts.{name}.hasValue()`"
             raise fail(
-                rules.BAD_EXPRESSION, "a fact is an optional, not a member that is there", source.span(start, end), help
+                rules.BAD_EXPRESSION,
+                "a fact is an optional, so `has()` does not apply to it",
+                source.span(start, end),
+                help,
             )
         return
     if name in declared:
-        message, help = f"`facts.{name}` is an optional of text", "end it with `.orValue('...')`"
+        message, help = f"`facts.{name}` is an optional string", "end it with `.orValue('...')`"
     elif not declared:
         message, help = (
-            "`facts` has what `spec.facts` declares, and this patch declares none",
+            "`facts` holds what `spec.facts` declares, and this patch declares nothing",
             "declare `env` or `files`",
         )
     else:
-        message = f"`spec.facts` declares no `{name}`" if name else "`facts` alone is no value"
+        message = f"`spec.facts` declares no `{name}`" if name else "`facts` alone is not a value"
         help = did_you_mean(f"facts.{name}", [f"facts.{one}" for one in declared], "declared")
     raise fail(rules.UNKNOWN_NAME, message, source.span(start, end), help)
 
@@ -361,6 +364,6 @@ def _check_members(source: Text, chain: Chain) -> None:
                 rules.UNKNOWN_NAME,
                 f"`{path}` has no `{member.text}`",
                 source.span(member.start, member.end),
-                did_you_mean(member.text, known, "there are"),
+                did_you_mean(member.text, known, "available"),
             )
         path = f"{path}.{member.text}"

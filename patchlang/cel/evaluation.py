@@ -42,7 +42,7 @@ class Evaluation:
         self.squared += size * size
         if self.squared > MAX_SQUARED:
             most = int(MAX_SQUARED**0.5)
-            text = f"too many entries, about {most} are possible in one expression"
+            text = f"too many entries: at most about {most} in one expression"
             raise ValueError(f"map, filter, sortBy, distinct: {text}")
         return True
 

@@ -14,16 +14,16 @@ from .evaluation import now
 
 MAX_RANGE = 1000
 SIGNATURES = {
-    "parseJSON": "parseJSON(text): the JSON value in a text",
+    "parseJSON": "parseJSON(text): the JSON value in a string",
     "quantity": "quantity(text): a Kubernetes quantity such as 512Mi as a whole number, rounded up",
-    "annotation": "annotation(key) or annotation(key, default): the text of an annotation of the VMI",
-    "label": "label(key) or label(key, default): the text of a label of the VMI",
-    "capture": "capture(text, re): RE2; the whole match, then its groups; [] without a match",
-    "xpath": "xpath(text) or xpath(text, {name: value}): a list of texts for nodes, else a text, number or boolean",
-    "hex": "hex(n, digits): a number in lower-case hexadecimal digits, at least so many, without 0x",
+    "annotation": "annotation(key) or annotation(key, default): the value of an annotation of the VMI",
+    "label": "label(key) or label(key, default): the value of a label of the VMI",
+    "capture": "capture(text, re): RE2; the whole match, then its groups; [] if nothing matches",
+    "xpath": "xpath(text) or xpath(text, {name: value}): a list of strings for nodes, else a string, number or boolean",
+    "hex": "hex(n, digits): a number in lowercase hexadecimal, padded to that many digits, without 0x",
     "range": "range(n): [0, 1, … n-1]",
     "keys": "keys(map): its keys, sorted",
-    "flatten": "flatten(list): lists inside it opened, one level",
+    "flatten": "flatten(list): nested lists expanded, one level",
 }
 
 
@@ -42,11 +42,11 @@ def _parse_json(text: str) -> Any:
     try:
         return read_for_cel(text)
     except JsonError as e:
-        raise ValueError(f"parseJSON: {f'not JSON at {e.place} of the text: ' if e.place else ''}{e.what}") from None
+        raise ValueError(f"parseJSON: {f'not JSON at {e.place} of the string: ' if e.place else ''}{e.what}") from None
     except UnicodeEncodeError:
-        raise ValueError("parseJSON: half of a surrogate pair stands alone") from None
+        raise ValueError("parseJSON: unpaired surrogate") from None
     except RecursionError:
-        raise ValueError("parseJSON: nested too deep") from None
+        raise ValueError("parseJSON: nested too deeply") from None
 
 
 # k8s.io/apimachinery/pkg/api/resource/suffix.go
@@ -66,7 +66,7 @@ def _quantity(value: str) -> int:
     number = Decimal(found[1] + (found[2] or "")) * Decimal(_SUFFIXES[found[3] or ""])
     whole = int(number.to_integral_value(ROUND_CEILING))
     if not -(2**63) <= whole < 2**63:
-        raise ValueError("quantity: beyond 64 bits")
+        raise ValueError("quantity: does not fit in 64 bits")
     return whole
 
 
@@ -85,7 +85,7 @@ def _hex(number: int, digits: int) -> str:
 
 def _keys(mapping: dict[Any, Any]) -> list[Any]:
     if not all(isinstance(k, str) for k in mapping):
-        raise ValueError("keys: the keys of the map are not all texts")
+        raise ValueError("keys: not all keys of the map are strings")
     return sorted(mapping)
 
 
@@ -111,10 +111,10 @@ def _named(function: str, member: str, key: str, *default: str) -> str:
     if value is None and default:
         return default[0]
     if value is None:
-        none = f"no {function} `{key}`" if key in state.source else f"no {function} of the key that is asked for"
-        raise ValueError(f"{function}: the VMI has {none}; `{function}(KEY, DEFAULT)` goes without")
+        none = f"no {function} `{key}`" if key in state.source else f"no {function} with the requested key"
+        raise ValueError(f"{function}: the VMI has {none}; use `{function}(KEY, DEFAULT)` if it is optional")
     if not isinstance(value, str):
-        raise ValueError(f"{function}: the value is not a text")
+        raise ValueError(f"{function}: the value is not a string")
     return value
 
 

@@ -8,26 +8,26 @@ _NEAR = 60
 # what stands before the place where the parser stops
 _BEFORE = (
     (pattern(r"\bnot\s*$"), "CEL writes `!`: `!(a in list)`"),
-    (pattern(r"\b[fF]$"), "join texts: `'a-' + x`, or `'a-%s'.format([x])`"),
+    (pattern(r"\b[fF]$"), "join strings: `'a-' + x`, or `'a-%s'.format([x])`"),
 )
 # the same with the first character behind it
 _AROUND = (
     (pattern(r"\?\?$"), "write `m.?key.orValue('…')`"),
-    (pattern(r"\w\?\.\w*$"), "an optional member is `.?`: `vmi.spec.?hostname.orValue('…')`"),
-    (pattern(r"\[[^\[\]]*:$"), "a piece of a text is `.substring(0, 3)`, of a list `.slice(0, 3)`"),
+    (pattern(r"\w\?\.\w*$"), "the optional operator is `.?`: `vmi.spec.?hostname.orValue('…')`"),
+    (pattern(r"\[[^\[\]]*:$"), "for part of a string use `.substring(0, 3)`, for part of a list `.slice(0, 3)`"),
 )
 _WORDS = {
     "for": "CEL writes `list.map(x, …)` and `list.filter(x, …)`",
-    "is": "compare with `==`; whether something is there, ask by `has(…)` or `in`",
+    "is": "compare with `==`; test for presence with `has(…)` or `in`",
     "else": "CEL writes `c ? 'a' : 'b'`",
     "then": "CEL writes `c ? 'a' : 'b'`",
-    "`": "texts stand in `'`",
-    "{{": "that is Helm's; CEL stands in `$[ ]`",
-    "|": "CEL says `||`; what a pipe does, methods do: `x.lowerAscii()`",
-    "&": "CEL says `&&`",
-    ";": "an expression has no end sign",
-    "#": "YAML has comments, CEL none",
-    "@": "that is XPath's: read the domain by `xpath('…/@name')`",
+    "`": "strings are quoted with `'`",
+    "{{": "that is Helm syntax; CEL goes in `$[ ]`",
+    "|": "CEL writes `||`; use methods instead of pipes: `x.lowerAscii()`",
+    "&": "CEL writes `&&`",
+    ";": "an expression does not end in `;`",
+    "#": "CEL has no comments; put them in the YAML",
+    "@": "that is XPath syntax: read the domain with `xpath('…/@name')`",
 }
 _ENDS = pattern(r"[-+*/%&|<>=!?:,.(\[{]\s*$")
 _OPERAND = pattern(r"['\"\w]")
@@ -44,10 +44,10 @@ def help_for(source: str, offset: int) -> str | None:
             if habit.search(text):
                 return help
     if here:
-        return "an operator or a comma is missing before it" if _OPERAND.match(here) else None
+        return "an operator or a comma is missing before this" if _OPERAND.match(here) else None
     missing = [close for start, close in ("()", "[]", "{}") if source.count(start) > source.count(close)]
     if missing:
         return f"`{missing[0]}` is missing"
     if before.count("?") > before.count(":") and ".?" not in before:
         return "`c ? a : b` has two sides"
-    return "something is missing behind the last sign" if _ENDS.search(before) else None
+    return "something is missing after the last operator" if _ENDS.search(before) else None

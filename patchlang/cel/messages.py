@@ -16,7 +16,7 @@ GUESSED_TYPE = pattern(r"T%\d|null_type")
 BEHIND_NAME = pattern(r"(?<=flatten)__|(?<=lists)__|(?<=regex)__|(?<=replace)__|(?<=split)__")
 
 _NO_ORDER = (
-    "`.map`, `.filter` and `.sortBy` over a map would have no order",
+    "`.map`, `.filter` and `.sortBy` over a map have no defined order",
     "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
 )
 _CONVERT = "convert with `string(...)`, `int(...)` or `double(...)`"
@@ -25,33 +25,33 @@ _CONVERT = "convert with `string(...)`, `int(...)` or `double(...)`"
 _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
     ("Iteration budget exceeded", "the expression loops too often", "nest fewer `map`, `filter`, `exists` and `all`"),
     ("invalid regular expression", "the regular expression is not valid RE2", None),
-    ("Unimplemented type: 17", "an optional stands where a plain value is needed", "end it with `.orValue(...)`"),
+    ("Unimplemented type: 17", "an optional is used where a plain value is needed", "end it with `.orValue(...)`"),
     ("divide by zero", "division by zero", None),
     ("modulus by zero", "division by zero", None),
-    ("overflow", "the number does not fit into 64 bits", None),
-    ("cannot convert string to int", "the text is no whole number",
-     "`quantity('64Mi')` reads Kubernetes quantities; `.matches('^[0-9]+$')` tests first"),
-    ("cannot convert string to double", "the text is no number", "`.matches('^[0-9.]+$')` tests first"),
+    ("overflow", "the number does not fit in 64 bits", None),
+    ("cannot convert string to int", "the string is not a whole number",
+     "use `quantity('64Mi')` for Kubernetes quantities; test first with `.matches('^[0-9]+$')`"),
+    ("cannot convert string to double", "the string is not a number", "test first with `.matches('^[0-9.]+$')`"),
     ("math.@max", "`math.greatest` of an empty list", "test its `size()` first"),
     ("math.@min", "`math.least` of an empty list", "test its `size()` first"),
     ("unrecognized formatting clause", "`format` does not know this clause",
-     "there are %s %d %x %X %b %o %e %f and %.3f, without widths"),
-    ("is greater than <string>.size()", "a position lies behind the end of the text", "test its `size()` first"),
-    ("Applying SELECT to non-message type", "a member is taken of a value that is no map",
-     "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"),
-    ("clause can only be used on", "a clause of `format` does not fit its value", "`%s` takes any"),
-    ("No matching overloads found : join", "`join` takes a list of texts", "write `.map(x, string(x)).join(',')`"),
-    ("No matching overloads found : orValue", "`orValue` ends an optional, and this is a plain value",
+     "use %s %d %x %X %b %o %e %f or %.3f, without widths"),
+    ("is greater than <string>.size()", "the position is past the end of the string", "test its `size()` first"),
+    ("Applying SELECT to non-message type", "the value before `.` is not a map",
+     "write a key with `.`, `/` or `-` in brackets: `annotations['kubevirt.io/foo']`"),
+    ("clause can only be used on", "a clause of `format` does not fit its value", "`%s` takes any value"),
+    ("No matching overloads found : join", "`join` takes a list of strings", "write `.map(x, string(x)).join(',')`"),
+    ("No matching overloads found : orValue", "`orValue` takes an optional, not a plain value",
      "`m[?'key']` gives an optional"),
     ("<optional>.value() dereferenced", "the optional has no value", "end it with `.orValue(...)`"),
     ("invalid single argument value", "`math.greatest` and `math.least` need numbers", "test its `size()` first"),
-    ("list elements must have the same type", "`sort` and `sortBy` need values of one type",
+    ("list elements must have the same type", "`sort` and `sortBy` need values of the same type",
      "convert them: `.map(x, string(x)).sort()`"),
-    ("sort(): unsupported type", "`sort` orders texts, numbers, booleans, times and durations",
-     "`.sortBy(x, x.key)` orders maps and lists by one of these"),
+    ("sort(): unsupported type", "`sort` orders strings, numbers, booleans, times and durations",
+     "use `.sortBy(x, x.key)` to order maps and lists by one of these"),
     ("cannot slice(", "`slice` reaches beyond the list",
-     "it takes two positions from 0, the first no larger than the second, that no larger than `size()`"),
-    ("index out of range", "a position lies outside the text", "test its `size()` first"),
+     "it takes two positions from 0; the first is at most the second, the second at most `size()`"),
+    ("index out of range", "the position is outside the string", "test its `size()` first"),
 )  # fmt: skip
 # what CEL says where null, too, is of the wrong type
 OF_TYPES = pattern(r"^(?:INVALID_ARGUMENT|UNKNOWN)\b|No matching overloads|Applying SELECT|null")
@@ -71,15 +71,15 @@ def explain(raw: str, source: str) -> tuple[str, str | None]:
     if missing := re.match(r'NOT_FOUND: Key not found in map : "(.*)"', raw, re.DOTALL):
         key = missing[1]
         if key not in source:
-            return "there is no such key in the map", "test with `in`, or write `m[?k].orValue('...')`"
-        help = f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to say what to take without it"
-        return f"there is no key `{key}`", help
+            return "the map has no such key", "test with `in`, or write `m[?k].orValue('...')`"
+        help = f"test with `'{key}' in ...`, or write `[?'{key}'].orValue('...')` to provide a fallback"
+        return f"no key `{key}`", help
     if index := re.match(r"[A-Z_]+: Index error: index=(-?\d+) size=(\d+)", raw):
         size = int(index[2])
         holds = "is empty" if size == 0 else "has 1 entry" if size == 1 else f"has {size} entries"
         return (
-            f"there is no entry `[{index[1]}]`, the list {holds}",
-            f"write `[?{index[1]}].orValue(...)` to go without",
+            f"no entry `[{index[1]}]`: the list {holds}",
+            f"write `[?{index[1]}].orValue(...)` to provide a fallback",
         )
     if OVER_MAP.search(raw):
         return _NO_ORDER
@@ -89,8 +89,8 @@ def explain(raw: str, source: str) -> tuple[str, str | None]:
         raw,
     ):
         if types[1] == "<jump_condition>":
-            return "the condition before `?` is no boolean", "compare with `==`, or test with `in`"
-        return f"the types do not fit: {_readable(types[1])}", _conversion(types[1])
+            return "the condition before `?` is not a boolean", "compare with `==`, or test with `in`"
+        return f"type mismatch: {_readable(types[1])}", _conversion(types[1])
     if unbound := re.match(r'[A-Z_]+: No value with name "([\w.]+)"', raw):
         return f"`{unbound[1]}` has no value here", None
     for words, message, advice in _RUN_TIME:
@@ -116,25 +116,25 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
     name, applied, types = message.partition("' applied to '(")
     if applied and name.startswith(_NO_OVERLOAD):
         call = name.removeprefix(_NO_OVERLOAD) + "(" + types.rpartition(")'")[0]
-        return f"the types do not fit: {_readable(call + ')')}", _conversion(call)
+        return f"type mismatch: {_readable(call + ')')}", _conversion(call)
     if message.startswith("Syntax error: token recognition error"):
         if escape := _BAD_ESCAPE.match(here):
             return (
-                f"`{escape['escape']}` is no escape in a text",
-                "in a raw text a backslash stands for itself: `r'...'`; or write two of them",
+                f"`{escape['escape']}` is not a valid escape",
+                "a raw string keeps backslashes as they are: `r'...'`; or double the backslash",
             )
         if here[:1] in ("'", '"'):
             return (
-                "the text that begins here is not closed on its line",
+                "the string that begins here is not closed on its line",
                 "close it, or write it in triple quotes; in YAML's double quotes `\\n` is a line break for CEL: "
-                "write `\\\\n` there; and YAML's `>-` keeps the line breaks around deeper lines",
+                "write `\\\\n` there; YAML's `>-` keeps the line breaks around indented lines",
             )
         if here[:1] == "=":
             return "`=` is not CEL", "compare with `==`"
         if here[:1] == "$":
-            return "`$` is XPath's way", "in CEL write `variables.NAME`, `item` or `index`"
+            return "`$` is XPath syntax", "in CEL, write `variables.NAME`, `item` or `index`"
     if message.startswith("has() argument must be"):
-        return "`has()` asks for a member that is written with a dot", _has_help(source)
+        return "`has()` takes a member written with a dot", _has_help(source)
     if "invalid single argument value" in message or "simple literal arguments" in message:
         return "`math.greatest` and `math.least` need one or more numbers, or a list of them", None
     text = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
@@ -174,19 +174,19 @@ def _conversion(call: str) -> str:
     if sides := re.match(r"_[!=]=_\((.*), (.*?)\)?$", call):
         return _unequal(sides[1], sides[2])
     if "null_type" in call:
-        return "one of the values is null: say what to take instead, `x == null ? ... : x`"
+        return "one of the values is null: provide a fallback, `x == null ? ... : x`"
     if re.match(r"!_\((?!bool)", call):
-        return "`!` binds before `in` and `==`: write `!(a in list)`"
+        return "`!` binds tighter than `in` and `==`: write `!(a in list)`"
     if re.match(r"@?_?in_?\(bool, ", call):
-        return "`in`, `==` and `!=` are taken from the left: write `a != b && c in list`, or put one in parentheses"
+        return "`in`, `==` and `!=` group from the left: write `a != b && c in list`, or add parentheses"
     if re.match(r"string\((?:map|list)", call):
-        return "a list of texts is joined by `.join(',')`; of a map take single members"
+        return "join a list of strings with `.join(',')`; for a map, name its members"
     if ".format(" in call or call.startswith("format("):
         return "`format` takes a list: `'%s-%s'.format([a, b])`"
     if re.search(r"\bslice\b", call):
-        return "of a list it takes two positions, `slice(from, to)`; of a text write `substring(from, to)`"
+        return "a list takes two positions, `slice(from, to)`; for a string write `substring(from, to)`"
     if call.startswith(("contains(list", "contains(map")):
-        return "`contains` is of texts; write `x in list`"
+        return "`contains` is for strings; write `x in list`"
     return _CONVERT
 
 
@@ -196,14 +196,14 @@ _NUMBERS = frozenset({"int", "uint", "double"})
 def _unequal(left: str, right: str) -> str:
     kinds = {kind.replace("int64", "int") for kind in (left, right)}
     if "null_type" in kinds:
-        return "this is never null; where CEL only guesses that, write `dyn(...)` of it"
+        return "this is never null; if CEL is mistaken about the type, wrap it in `dyn(...)`"
     if "bool" in kinds:
-        return "compare a text with `'true'`, a boolean with `true`; `a == (b in list)` needs its parentheses"
+        return "compare a string with `'true'`, a boolean with `true`; `a == (b in list)` needs its parentheses"
     if "string" in kinds and kinds & _NUMBERS:
-        return "write the number in quotes, or make one of the text: `int(...)`, `quantity(...)`"
+        return "quote the number, or convert the string: `int(...)`, `quantity(...)`"
     if kinds <= _NUMBERS:
-        return "make both the same: `int(...)` or `double(...)`"
-    return "values of two types are never equal; `dyn(...)` of one side compares them all the same"
+        return "convert one of them: `int(...)` or `double(...)`"
+    return "values of different types are never equal; wrap one side in `dyn(...)` to compare them anyway"
 
 
 def _readable(call: str) -> str:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from .library import Names
 
 _WHERE = {
-    "item": "`item` and `index` are bound by `forEach`, and this edit has none",
-    "index": "`item` and `index` are bound by `forEach`, and this edit has none",
-    "node": "`node` is there only in values that belong to a matched node of the domain",
-    "cloudInit": "`cloudInit` is there only in cloud-init edits, and in the `when` and `variables` of a patch without "
+    "item": "`item` and `index` need `forEach`, which this edit does not have",
+    "index": "`item` and `index` need `forEach`, which this edit does not have",
+    "node": "`node` is only available in values that belong to a matched node of the domain",
+    "cloudInit": "`cloudInit` is only available in cloud-init edits, and in `when` and `variables` of a patch without "
     "domain edits",
-    "xpath": "`xpath` is there only in domain edits, and in the `when` and `variables` of a patch without cloud-init "
+    "xpath": "`xpath` is only available in domain edits, and in `when` and `variables` of a patch without cloud-init "
     "edits",
 }
 
@@ -30,7 +30,7 @@ _WHERE = {
 def static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
     found = sorted((int(line), int(column), message) for line, column, message in LOCATED.findall(raw))
     if not found and TOO_DEEP.search(raw):
-        return too_deep(source, "deeper than 32 levels; each operator in a row is one")
+        return too_deep(source, "deeper than 32 levels; each chained operator counts as one")
     if not found:
         return fail(rules.BAD_EXPRESSION, quiet(raw), source.span())
     over_map = [f for f in found if OVER_MAP.search(f[2])]
@@ -48,7 +48,7 @@ def static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw
 
 def too_deep(source: Text, how: str) -> PatchError:
     return fail(
-        rules.BAD_EXPRESSION, f"the expression is nested {how}", source.span(), "put a part of it into a variable"
+        rules.BAD_EXPRESSION, f"the expression is nested {how}", source.span(), "move part of it into a variable"
     )
 
 
@@ -57,28 +57,28 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
     root, _, member = name.partition(".")
     if root == "variables" and member:
         known = [n for n, _ in names.variables]
-        message = f"there is no variable `{member}` here"
+        message = f"no variable `{member}` here"
         return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
     if root in _WHERE:
         return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
     known = [n for n, _ in names.variables]
     if root == "variables":
         listed = ", ".join(f"`variables.{n}`" for n in known) or "none"
-        return fail(rules.UNKNOWN_NAME, "`variables` alone is no value", span, f"there are: {listed}")
+        return fail(rules.UNKNOWN_NAME, "`variables` alone is not a value", span, f"available: {listed}")
     if root in known:
-        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, f"did you mean `variables.{root}`?")
+        return fail(rules.UNKNOWN_NAME, f"unknown name `{root}`", span, f"did you mean `variables.{root}`?")
     if source.text[: span.start - source.span().start].rstrip().endswith("."):
         from .words import method_help
 
         if not root:
-            help = f"a path begins with a name: `vmi{name}`"
-            return fail(rules.UNKNOWN_NAME, f"there is nothing before `{name}`", span, help)
-        return fail(rules.UNKNOWN_NAME, f"there is no method `{root}`", span, method_help(root))
+            help = f"an expression begins with a name: `vmi{name}`"
+            return fail(rules.UNKNOWN_NAME, f"nothing before `{name}`", span, help)
+        return fail(rules.UNKNOWN_NAME, f"no method `{root}`", span, method_help(root))
     before = re.search(r"(?<![\w./-])[\w./-]*\Z", source.text[: offset + len(root)])
     of_map = before and re.search(r"(?:annotations|labels)\.(.*)", before[0])
     if of_map and not {"-", "/"}.isdisjoint(of_map[1]):
-        help = "a key with `.`, `/` or `-` is written in brackets: `annotations['kubevirt.io/foo']`"
-        return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, help)
+        help = "write a key with `.`, `/` or `-` in brackets: `annotations['kubevirt.io/foo']`"
+        return fail(rules.UNKNOWN_NAME, f"unknown name `{root}`", span, help)
     roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
     from .words import NAMESPACES, function_help, namespace_help
 
@@ -87,7 +87,7 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
     if root in NAMESPACES and following[:2] == [root, "."]:
         help = namespace_help(root, following[-1])
         return fail(rules.UNKNOWN_NAME, f"`{root}` has no function `{following[-1]}`", span, help)
-    return fail(rules.UNKNOWN_NAME, f"`{root}` is not known here", span, function_help(root, roots))
+    return fail(rules.UNKNOWN_NAME, f"unknown name `{root}`", span, function_help(root, roots))
 
 
 def _span_of_name(source: Text, name: str, offset: int) -> Span:

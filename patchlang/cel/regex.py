@@ -95,11 +95,9 @@ def _re2(name: str, expression: str, text: str, pattern: str, put: str = "", cou
 def _why(raw: str) -> str:
     """RE2's error without what it quotes."""
     if "more than one capturing group" in raw:
-        return "the regular expression has several groups; `(?:...)` groups without capturing, `capture` gives all"
+        return "the regular expression has several groups; `(?:...)` groups without capturing, `capture` returns all"
     if "invalid replacement" in raw:
-        return (
-            "the replacement names a group that is not there; a group is `\\1` to `\\9`, a plain backslash two of them"
-        )
+        return "the replacement names a missing group; write a group as `\\1` to `\\9`, and double a plain backslash"
     return "the regular expression is not valid RE2"
 
 

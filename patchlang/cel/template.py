@@ -57,13 +57,16 @@ def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
         if end is None:
             raise fail(
                 rules.BAD_TEMPLATE,
-                "the `]` that ends `$[` is missing",
+                "the closing `]` of `$[` is missing",
                 source.span(found.start(), found.end()),
                 "write `$$[` for a plain `$[`",
             )
         if not text[found.end() : end].strip():
-            span, help = source.span(found.start(), end + 1), "such as `$[ vmi.metadata.name ]`; `$$[` is a plain `$[`"
-            raise fail(rules.BAD_TEMPLATE, "there is no expression in `$[ ]`", span, help)
+            span, help = (
+                source.span(found.start(), end + 1),
+                "such as `$[ vmi.metadata.name ]`; write `$$[` for a plain `$[`",
+            )
+            raise fail(rules.BAD_TEMPLATE, "`$[ ]` is empty", span, help)
         at = literal_at = end + 1
         yield ComputedPiece(part_of(source, found.end(), end), found.start(), at)
         literal = ""
@@ -206,24 +209,28 @@ def as_text(value: Any, origin: Compiled, *, booleans: bool = False) -> str:
             if booleans:
                 return "true" if value else "false"
             raise _no_text(
-                origin, "a boolean", "libvirt has its own words: write `cond ? 'yes' : 'no'` or what it wants here"
+                origin,
+                "a boolean",
+                "libvirt does not use true and false: write `cond ? 'yes' : 'no'` or the words that it takes here",
             )
         case int():
             return str(value)
         case float():
             if value.is_integer() and abs(value) < 2**53:
                 return str(int(value))
-            raise _no_text(origin, "a number that is not whole", "round it: `int(...)`")
+            raise _no_text(origin, "a fractional number", "round it: `int(...)`")
         case None:
-            raise _no_text(origin, "null", "test for it with `when`, or use `? :`")
+            raise _no_text(origin, "null", "test for null with `when`, or use `? :`")
         case _:
             kind = "a list" if isinstance(value, list) else "a map"
-            first = "for one text write `xpath('string(...)')`, or " if origin.source.text.startswith("xpath(") else ""
+            first = (
+                "for one string write `xpath('string(...)')`, or " if origin.source.text.startswith("xpath(") else ""
+            )
             raise _no_text(origin, kind, f"{first}join a list with `.join(',')`")
 
 
 def _no_text(origin: Compiled, kind: str, help: str) -> PatchError:
-    return origin.error(rules.WRONG_RESULT, f"the result is {kind}, which is no text", help)
+    return origin.error(rules.WRONG_RESULT, f"the result is {kind}, not text", help)
 
 
 def check_true(expression: Compiled, bindings: Bindings) -> None:

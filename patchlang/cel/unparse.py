@@ -51,7 +51,7 @@ def _piece(node: Node) -> tuple[int, str]:
         case Macro(name, variable, children=(of, *others)):
             return _PRIMARY, f"{_written(of, _PRIMARY)}.{name}({', '.join((variable, *map(write, others)))})"
         case _:
-            raise ValueError("a macro that is not known")
+            raise ValueError("unknown macro")
 
 
 def _call(call: Call) -> tuple[int, str]:

@@ -12,19 +12,19 @@ _METHODS = (
 _GO_WITHOUT = "write `m[?'key'].orValue('...')`"
 _GREATEST, _LEAST = "write `math.greatest(list)`", "write `math.least(list)`"
 _REPLACE = "write `regex.replace(text, re, new)`"
-_HAS_NONE = "CEL has none; a script that needs it stays a script"
+_HAS_NONE = "CEL does not have this; a script that needs it stays a script"
 _METHODS_OF_OTHERS = {
     "add": "write `list + [entry]`", "any": "write `exists(x, ...)`", "append": "write `list + [entry]`",
     "concat": "write `a + b`", "containsKey": "write `'key' in map`", "count": "write `filter(x, ...).size()`",
     "default": _GO_WITHOUT, "each": "write `map(x, ...)`", "endswith": "write `endsWith(...)`",
     "entries": "write `keys(m).map(k, ... m[k] ...)`", "every": "write `all(x, ...)`",
     "find": "write `indexOf(...)`, or `filter(x, ...)[?0]`", "findall": "write `regex.extractAll(text, re)`",
-    "flatten": "write `flatten(list)`, which opens the lists in a list", "get": _GO_WITHOUT,
+    "flatten": "write `flatten(list)`, which expands nested lists", "get": _GO_WITHOUT,
     "getOrDefault": _GO_WITHOUT, "gsub": _REPLACE, "has": "write `'key' in map`",
     "includes": "write `contains(...)`, or `x in list`", "isEmpty": "write `size() == 0`",
     "items": "write `keys(m).map(k, ... m[k] ...)`", "keys": "write `keys(m)`", "len": "write `size()`",
     "length": "write `size()`", "lower": "write `lowerAscii()`", "match": "write `matches(re)`", "max": _GREATEST,
-    "min": _LEAST, "push": "write `list + [entry]`", "replaceAll": "`replace(old, new)` replaces all of them",
+    "min": _LEAST, "push": "write `list + [entry]`", "replaceAll": "`replace(old, new)` replaces all occurrences",
     "some": "write `exists(x, ...)`", "sorted": "write `sort()`", "startswith": "write `startsWith(...)`",
     "strip": "write `trim()`", "sub": _REPLACE, "substr": "write `substring(from, to)`", "toInt": "write `int(x)`",
     "toLowerCase": "write `lowerAscii()`", "toString": "write `string(x)`", "toUpperCase": "write `upperAscii()`",
@@ -34,17 +34,17 @@ _METHODS_OF_OTHERS = {
 _FUNCTIONS_OF_OTHERS = {
     "abs": "write `math.abs(n)`", "any": "write `list.exists(x, ...)`", "base64": _HAS_NONE,
     "ceil": "write `math.ceil(n)`", "coalesce": _GO_WITHOUT, "concat": "write `a + b`", "date": _HAS_NONE,
-    "default": _GO_WITHOUT, "env": "declare it in `spec.facts`, and write `facts.env.NAME`",
-    "file": "declare it in `spec.facts`, and write `facts.files.NAME`", "float": "write `double(x)`",
+    "default": _GO_WITHOUT, "env": "declare it in `spec.facts`, then write `facts.env.NAME`",
+    "file": "declare it in `spec.facts`, then write `facts.files.NAME`", "float": "write `double(x)`",
     "floor": "write `math.floor(n)`", "get": _GO_WITHOUT, "len": "write `size(x)`", "length": "write `size(x)`",
-    "list": "write `[a, b]`", "lists": "there are methods, `list.sort()`, and `range(n)` and `flatten(list)`",
+    "list": "write `[a, b]`", "lists": "use methods such as `list.sort()`, and `range(n)` and `flatten(list)`",
     "lower": "write `text.lowerAscii()`", "match": "write `text.matches(re)`", "max": "write `math.greatest(a, b)`",
     "min": "write `math.least(a, b)`", "now": _HAS_NONE, "print": _HAS_NONE,
     "printf": "write `'%s'.format([x])`", "rand": _HAS_NONE, "random": _HAS_NONE,
-    "regex": "there are `regex.extract`, `regex.extractAll`, `regex.replace` and `text.matches(re)`",
+    "regex": "use `regex.extract`, `regex.extractAll`, `regex.replace` or `text.matches(re)`",
     "round": "write `math.round(n)`", "sets": _HAS_NONE, "sorted": "write `list.sort()`",
     "sprintf": "write `'%s'.format([x])`", "sqrt": "write `math.sqrt(n)`", "str": "write `string(x)`",
-    "sum": "CEL adds two numbers, `a + b`, and has no sum of a list", "trim": "write `text.trim()`",
+    "sum": "CEL adds two numbers, `a + b`, but cannot sum a list", "trim": "write `text.trim()`",
     "upper": "write `text.upperAscii()`", "uuid": _HAS_NONE,
 }  # fmt: skip
 
@@ -65,9 +65,9 @@ NAMESPACES = {
 def method_help(name: str) -> str:
     """What to write instead of a method that is not there, or not with these arguments."""
     if name == "slice":
-        return "of a list it takes two positions, `slice(from, to)`; of a text write `substring(from, to)`"
+        return "a list takes two positions, `slice(from, to)`; for a string write `substring(from, to)`"
     if name in _METHODS:
-        return "it is there with other arguments, or of other values"
+        return "it takes different arguments, or other types of values"
     return _METHODS_OF_OTHERS.get(name) or did_you_mean(name, _METHODS, "methods")
 
 
@@ -80,7 +80,7 @@ def function_help(name: str, known: list[str]) -> str:
     if name in _OF_VMI:
         return f"write `vmi.{name}`"
     near = closest(name, known)
-    return did_you_mean(name, [near] if near else known, "there are")
+    return did_you_mean(name, [near] if near else known, "available")
 
 
 def namespace_help(namespace: str, name: str) -> str:
@@ -93,4 +93,4 @@ def namespace_help(namespace: str, name: str) -> str:
         return _FUNCTIONS_OF_OTHERS[namespace]
     if near is not None:
         return f"did you mean `{namespace}.{near}`?"
-    return f"there are: {', '.join(f'{namespace}.{one}' for one in known)}"
+    return f"available: {', '.join(f'{namespace}.{one}' for one in known)}"

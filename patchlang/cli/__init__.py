@@ -24,13 +24,13 @@ GARBAGE = 20_000
 # what `--help` says of each is here, so that it need not load them all
 COMMANDS = {
     "apply": "Apply patches to a domain or to cloud-init data, offline.",
-    "completion": "Print what a shell needs to complete commands, options and files.",
-    "explain": "Explain a finding, an op, or a part of a patch.",
-    "manifest": "Print the ConfigMap for patch files, and the annotation that has a sidecar read it.",
-    "plan": "Show what patches will do to the VMs of a cluster, before they do.",
+    "completion": "Print the completion script for a shell.",
+    "explain": "Explain a rule, an op, or a part of a patch.",
+    "manifest": "Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.",
+    "plan": "Preview what patches will do to the VMs of a cluster.",
     "schema": "Print the JSON Schema (draft-07) of patch files, for editors.",
-    "test": "Run the tests (kind: PatchTest) in files, and in folders at any depth.",
-    "validate": "Check patch files, and the manifests that carry them.",
+    "test": "Run the tests (kind: PatchTest) in files and folders, recursively.",
+    "validate": "Check patch files and the manifests that carry them.",
 }
 
 

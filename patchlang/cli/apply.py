@@ -41,12 +41,12 @@ _MOST_SHOWN = 20
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
-    help="A patch file, or a folder of them; repeatable. `-` is standard input.",
+    help="A patch file, or a folder of patch files; repeatable. `-` is standard input.",
 )
 @click.option(
     "--domain",
     type=click.Path(path_type=Path),
-    help="The domain XML to patch, as of `virsh dumpxml`, or virt-launcher's log with it; `-` is standard input.",
+    help="The domain XML to patch, from `virsh dumpxml` or a virt-launcher log; `-` is standard input.",
 )
 @click.option(
     "--cloud-init",
@@ -60,10 +60,10 @@ _MOST_SHOWN = 20
     "facts",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A fact of the pod that a patch declares: env.NAME=TEXT or files.NAME=@FILE; repeatable. Default: none.",
+    help="A pod fact that a patch declares: env.NAME=TEXT or files.NAME=@FILE; repeatable. Default: none.",
 )
 @click.option("--diff", is_flag=True, help="Show a unified diff instead of the result.")
-@click.option("--trace", is_flag=True, help="Show on standard error what each edit matched and changed, in order.")
+@click.option("--trace", is_flag=True, help="Show what each edit matched and changed, in order, on standard error.")
 @click.option(
     "--check-domain",
     "schemas",
@@ -71,10 +71,10 @@ _MOST_SHOWN = 20
     flag_value=str(SYSTEM_SCHEMAS),
     metavar="[DIR]",
     type=click.Path(path_type=Path),
-    help="Refuse what the patches make invalid by libvirt's schema in the folder DIR, by default "
-    f"{SYSTEM_SCHEMAS}. Without this flag, the schema there only warns.",
+    help="Fail if the patches make the domain invalid according to libvirt's schema in DIR, by default "
+    f"{SYSTEM_SCHEMAS}. Without this flag, the schema there only causes warnings.",
 )
-@click.option("--no-check-domain", "unchecked", is_flag=True, help="Do not look for libvirt's schema at all.")
+@click.option("--no-check-domain", "unchecked", is_flag=True, help="Do not check against libvirt's schema.")
 @click.option("--no-validate", "unvalidated", is_flag=True, help="Do not show what `patchlang validate` finds.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result to this file.")
 def apply(
@@ -106,9 +106,9 @@ def apply(
     if (domain is None) == (cloud_init is None) or source is None:
         raise click.UsageError("give exactly one of --domain and --cloud-init")
     if schemas is not None and domain is None:
-        raise click.UsageError("--check-domain checks a domain: it needs --domain")
+        raise click.UsageError("--check-domain needs --domain")
     if schemas is not None and unchecked:
-        raise click.UsageError("--check-domain and --no-check-domain exclude each other")
+        raise click.UsageError("--check-domain and --no-check-domain cannot be used together")
     if [str(p) for p in (*patches, source, vmi)].count("-") > 1:
         raise click.UsageError("standard input (`-`) can be read only once")
     loaded = load_patches(patches)
@@ -140,7 +140,7 @@ def apply(
         click.echo("".join(f"{printable(line)}\n" for line in _trace_lines(outcome.trace)), err=True, nl=False)
     name = printable(_name(source))
     if not edited:
-        click.echo(f"note: the patches edit {alone} alone, and {name} is {given}", err=True)
+        click.echo(f"note: the patches only edit {alone}, but {name} is {given}", err=True)
     report(outcome.diagnostics if vmi else map(_without_vmi, outcome.diagnostics))
     if outcome.data is None:
         raise Failed
@@ -193,7 +193,7 @@ def _made_invalid(
     try:
         schema = DomainSchema(SYSTEM_SCHEMAS)
     except PatchError as e:
-        help = "the outcome is not checked: install libvirt's schema anew, or say `--no-check-domain`"
+        help = "the result is not checked: reinstall libvirt's schema, or pass `--no-check-domain`"
         return [replace(e.diagnostic, severity=Severity.WARNING, help=help)]
     return made_invalid(schema, program, domain, vmi, outcome, pod=pod, known=known)
 
@@ -212,7 +212,7 @@ def _show(found: Sequence[Diagnostic]) -> None:
     shown = in_order(sorted(found, key=lambda one: not one.is_error)[:_MOST_SHOWN])
     report((replace(one, severity=Severity.WARNING) if one.is_error else one for one in shown), excerpt=False)
     if more := len(found) - len(shown):
-        click.echo(f"note: and {more} more: `patchlang validate` shows all", err=True)
+        click.echo(f"note: {more} more findings: run `patchlang validate` to see them all", err=True)
 
 
 def _costly(loaded: Loaded, domain: bytes) -> Iterator[Diagnostic]:
@@ -233,7 +233,7 @@ def _given(facts: Sequence[str], declared: frozenset[str]) -> Given:
         name, equals, value = fact.partition("=")
         is_file = name.startswith("files.")
         if not equals or not (is_file or name.startswith("env.")) or (is_file and not value.startswith("@")):
-            raise click.UsageError("--fact is env.NAME=TEXT or files.NAME=@FILE")
+            raise click.UsageError("--fact takes env.NAME=TEXT or files.NAME=@FILE")
         check_declared(name, declared)
         known[name] = read_input(Path(value[1:]), MAX_FACT + 1) if is_file else value.encode(errors="surrogateescape")
     return Given(known)
@@ -246,7 +246,7 @@ def _without_vmi(diagnostic: Diagnostic) -> Diagnostic:
         return diagnostic
     if not re.search(r"\bvmi\b", span.source.text[span.start : span.end]):
         return diagnostic
-    help = "no VMI is given, so there is an empty one: name its file by `--vmi`"
+    help = "no VMI is given, so an empty one is used: pass its file with `--vmi`"
     return replace(diagnostic, help=f"{help}; {diagnostic.help}" if diagnostic.help else help)
 
 
@@ -258,10 +258,10 @@ def _read_domain(path: Path) -> bytes:
     """The domain in a file; what was taken out of more text, and what the sidecar would not take, is said."""
     found = read_domain(read_input(path))
     if found.where:
-        click.echo(f"note: the domain is {found.where} of {printable(_name(path))}", err=True)
+        click.echo(f"note: using the domain in {found.where} of {printable(_name(path))}", err=True)
     if len(found.data) > SIDECAR_TAKES:
-        message = f"the domain has {len(found.data)} bytes, and the sidecar takes {SIDECAR_TAKES}"
-        help = "its flag `--max-domain-bytes` allows more, if its memory does"
+        message = f"the domain has {len(found.data)} bytes, but the sidecar accepts {SIDECAR_TAKES}"
+        help = "raise the sidecar's `--max-domain-bytes`, if it has enough memory"
         report([Diagnostic(rules.INPUT_TOO_BIG, message, None, help, Severity.WARNING)])
     return found.data
 
@@ -269,8 +269,8 @@ def _read_domain(path: Path) -> bytes:
 def _read_cloud_init(path: Path) -> bytes:
     data = read_input(path)
     if data.lstrip().startswith(b"<"):
-        help = "cloud-init data is KubeVirt's CloudInitData as JSON; a domain goes with `--domain`"
-        raise fail(rules.BAD_CLOUD_INIT, "the cloud-init data is XML, and should be JSON", None, help)
+        help = "cloud-init data is KubeVirt's CloudInitData as JSON; pass a domain with `--domain`"
+        raise fail(rules.BAD_CLOUD_INIT, "the cloud-init data is XML, but must be JSON", None, help)
     return data
 
 

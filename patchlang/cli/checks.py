@@ -33,7 +33,7 @@ class OutputType(click.ParamType[tuple[str, str]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         form, equals, file = str(value).partition("=")
         if not equals or not file or form not in self.formats:
-            self.fail(f"`{value}` is not FORMAT=FILE, where FORMAT is one of {', '.join(self.formats)}", param, ctx)
+            self.fail(f"`{value}` is not FORMAT=FILE with FORMAT one of {', '.join(self.formats)}", param, ctx)
         return form, file
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -50,14 +50,14 @@ def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for option in (
-            click.option("-q", "--quiet", is_flag=True, help="Print what is wrong and nothing else: no summary."),
+            click.option("-q", "--quiet", is_flag=True, help="Print findings only, no summary."),
             click.option(
                 "-o",
                 "--output",
                 "outputs",
                 type=OutputType(formats),
                 multiple=True,
-                help="Write the report in this format to this file as well. Repeatable.",
+                help="Also write the report in this format to this file. Repeatable.",
             ),
             click.option(
                 "--format",
@@ -77,19 +77,19 @@ def output_options(formats: Sequence[str]) -> Callable[[Command], Command]:
 def folder_options(command: Command) -> Command:
     """``--exclude``, ``--no-gitignore``, ``--config`` and ``--no-config``."""
     for option in (
-        click.option("--no-config", is_flag=True, help="Read no configuration."),
+        click.option("--no-config", is_flag=True, help="Ignore configuration files."),
         click.option(
             "--config",
             type=click.Path(exists=True, dir_okay=False),
-            help="Read this configuration. Default: the nearest .patchlang.yaml, or pyproject.toml with a table "
+            help="Use this configuration file. Default: the nearest .patchlang.yaml, or pyproject.toml with a table "
             "tool.patchlang, in the current folder or above it.",
         ),
-        click.option("--no-gitignore", is_flag=True, help="Look in folders at what git ignores, too."),
+        click.option("--no-gitignore", is_flag=True, help="Also check files that git ignores."),
         click.option(
             "--exclude",
             metavar="GLOB",
             multiple=True,
-            help="Leave out files and folders, by a pattern as in .gitignore, from the current folder. Repeatable.",
+            help="Skip what this .gitignore-style pattern matches, relative to the current folder. Repeatable.",
         ),
     ):
         command = option(command)
@@ -100,7 +100,7 @@ def configured(config: str | None, *, none: bool) -> Configuration:
     """The configuration that holds. Where it is wrong that is said, and the command fails as a wrong call."""
     if none:
         if config is not None:
-            raise click.UsageError("--config and --no-config exclude each other")
+            raise click.UsageError("--config and --no-config cannot be used together")
         return Configuration()
     if config is None:
         found, wrong = configuration(os.curdir)
@@ -126,7 +126,7 @@ def write_outputs(form: str, outputs: Sequence[tuple[str, str]], write: Callable
     """Writes the report into each output, and to standard output last; ``write`` is told format, stream and colour."""
     files = [os.path.realpath(file) for _, file in outputs]
     if len(files) > len(set(files)):
-        raise click.UsageError("two outputs go into one file")
+        raise click.UsageError("two outputs would be written to the same file")
     for other, path in outputs:
         with open(path, "wb") as file:
             _write(other, file, False, write)

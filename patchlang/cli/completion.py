@@ -21,5 +21,5 @@ def completion(context: click.Context, shell: str) -> None:
     fish, in ~/.config/fish/config.fish:  patchlang completion fish | source
     """
     source = get_completion_class(shell)
-    assert source is not None, "click knows these shells"
+    assert source is not None, "click supports these shells"
     click.echo(source(context.find_root().command, {}, "patchlang", "_PATCHLANG_COMPLETE").source())

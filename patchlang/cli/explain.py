@@ -41,8 +41,8 @@ def explain(topic: str | None) -> None:
     else:
         known = [*(rule.slug for rule in handbook.all_rules().values()), *handbook.ops(), *handbook.TOPICS]
         help = did_you_mean(topic, known)
-        more = help if help.startswith("did you mean") else "`patchlang explain` lists them"
-        raise click.UsageError(f"no rule, op, or topic is called `{topic}`; {more}")
+        more = help if help.startswith("did you mean") else "run `patchlang explain` for a list"
+        raise click.UsageError(f"no rule, op or topic `{topic}`; {more}")
     click.echo(_shown(text, wants_colour(sys.stdout)), nl=False, color=True)
 
 
@@ -54,7 +54,7 @@ def _listed() -> Iterator[str]:
                 summary = handbook.page(rule).summary.replace("`", "")
                 yield f"{rule.id}  {rule.slug:27} {summary}"
         yield ""
-    for key, words in (("domain", "edits of the domain"), ("cloudInit", "edits of cloud-init data")):
+    for key, words in (("domain", "domain edits"), ("cloudInit", "cloud-init edits")):
         yield f"# {words}"
         for name, kinds in handbook.ops().items():
             for kind, cls in kinds:
@@ -65,7 +65,7 @@ def _listed() -> Iterator[str]:
     for topic in handbook.TOPICS:
         yield f"{topic:9} {handbook.topic_title(topic).replace('`', '')}"
     yield ""
-    yield "patchlang explain TOPIC says more of one of them."
+    yield "Run `patchlang explain TOPIC` for details."
 
 
 def _shown(markdown: str, colour: bool) -> str:

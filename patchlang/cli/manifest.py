@@ -35,8 +35,8 @@ from .terminal import Failed
 
 _LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HEAD = f"""\
-# The annotation that has KubeVirt start the sidecar. It belongs to a VirtualMachineInstance; in a VirtualMachine it
-# stands in `spec.template.metadata`.
+# The annotation that makes KubeVirt start the sidecar. Put it on a VirtualMachineInstance; in a VirtualMachine, put it
+# in `spec.template.metadata`.
 #
 #   annotations:
 #     {ANNOTATION}: |
@@ -45,29 +45,31 @@ _HEAD = f"""\
 
 def _label(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None and not _LABEL.fullmatch(value):
-        raise click.BadParameter("63 lower case letters, digits and `-` at most, with a letter or digit at both ends")
+        raise click.BadParameter("at most 63 lowercase letters, digits and `-`, with a letter or digit at both ends")
     return value
 
 
 @click.command()
 @click.argument("patches", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--image", required=True, help="The image of the sidecar in your registry.")
-@click.option("--name", default="patches", show_default=True, callback=_label, help="What to call the ConfigMap.")
-@click.option("--namespace", callback=_label, help="The namespace of the ConfigMap. Default: that of `kubectl`.")
+@click.option("--name", default="patches", show_default=True, callback=_label, help="The name of the ConfigMap.")
+@click.option(
+    "--namespace", callback=_label, help="The namespace of the ConfigMap. Default: the current one of `kubectl`."
+)
 @click.option(
     "--version", type=click.Choice(VERSIONS), default=VERSIONS[-1], show_default=True, help="KubeVirt's hook protocol."
 )
-@click.option("--sha256", is_flag=True, help="Have the sidecar refuse any other text than this one, by its checksum.")
-@click.option("--policy", is_flag=True, help="Add a policy that admits this annotation and no other. With --sha256.")
+@click.option("--sha256", is_flag=True, help="Add the patch's checksum, so that the sidecar refuses any other text.")
+@click.option("--policy", is_flag=True, help="Add a policy that admits only this annotation. Needs --sha256.")
 @click.option(
     "--admit",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Have the policy admit the annotations in FILE, too: machines, or a policy that was printed before.",
+    help="Also admit the annotations in FILE: VMs, or a policy that was printed before.",
 )
-@click.option("--plugin", is_flag=True, help="Print a KubeVirt Plugin, and the policy that brings it into pods.")
-@click.option("--condition", metavar="CEL", help="Which VMs the Plugin is for: CEL of `vmi`. Default: all of them.")
+@click.option("--plugin", is_flag=True, help="Print a KubeVirt Plugin, and the policy that adds its container to pods.")
+@click.option("--condition", metavar="CEL", help="Which VMs the Plugin applies to: CEL over `vmi`. Default: all VMs.")
 def manifest(
     patches: Sequence[Path],
     image: str,
@@ -99,7 +101,7 @@ def manifest(
     sources = [source for source in in_load_order(sources) if decode_source(source)[0]]
     if program.edits_cloud_init and (plugin or version == VERSIONS[0]):
         called = "the Plugin API" if plugin else version
-        raise click.UsageError(f"the patches edit cloud-init data, and {called} has no call for it")
+        raise click.UsageError(f"the patches edit cloud-init data, which {called} does not support")
     text, key = joined(sources), key_of([source.name for source in sources])
     _check_size(text)
     _check_joined(text, program)
@@ -121,8 +123,8 @@ def manifest(
         result = f"{result}---\n{validating.policy([value, *_admitted(admit)])}"
     click.echo(result + _HEAD + "".join(f"#       {line}\n" for line in value.splitlines()), nl=False)
     if program.edits_cloud_init:
-        message = "the patches edit cloud-init data: virt-launcher crashes where a machine has no cloud-init volume"
-        help = "put the annotation only on machines with `cloudInitNoCloud` or `cloudInitConfigDrive`"
+        message = "the patches edit cloud-init data: virt-launcher crashes if a VM has no cloud-init volume"
+        help = "put the annotation only on VMs with `cloudInitNoCloud` or `cloudInitConfigDrive`"
         report([Diagnostic(rules.NO_CLOUD_INIT_VOLUME, message, None, help, Severity.WARNING)])
 
 
@@ -130,17 +132,17 @@ def _check_options(
     image: str, name: str, *, policy: bool, admit: Sequence[Path], plugin: bool, condition: str | None
 ) -> None:
     if plugin and policy:
-        raise click.UsageError("--policy holds annotations, and a Plugin has none: take one of --policy and --plugin")
+        raise click.UsageError("--policy is for annotations, and a Plugin has none: use either --policy or --plugin")
     if plugin and click.get_current_context().get_parameter_source("version") is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--version is for hooks, and a Plugin has a protocol of its own")
+        raise click.UsageError("--version is for hooks; a Plugin has its own protocol")
     if admit and not policy:
-        raise click.UsageError("--admit is for --policy")
+        raise click.UsageError("--admit needs --policy")
     if condition is not None and not plugin:
-        raise click.UsageError("--condition is for --plugin; a patch has `when`")
+        raise click.UsageError("--condition needs --plugin; in a patch, use `when`")
     if policy and not by_digest(image):
-        raise click.UsageError("--policy takes an image by its digest, --image NAME@sha256:…, since a tag can move")
+        raise click.UsageError("--policy needs an image with a digest, --image NAME@sha256:…, since a tag can move")
     if plugin and len(name) > LONGEST_PLUGIN:
-        raise click.UsageError(f"the --name of a Plugin has {LONGEST_PLUGIN} characters at most")
+        raise click.UsageError(f"the --name of a Plugin may have at most {LONGEST_PLUGIN} characters")
 
 
 def _admitted(files: Sequence[Path]) -> list[str]:
@@ -156,13 +158,13 @@ def _admitted(files: Sequence[Path]) -> list[str]:
         except PatchError as e:
             raise not_loaded((e.diagnostic,)) from None
         if not texts:
-            raise click.UsageError(f"--admit {file}: no annotation of hook sidecars is in it, and no policy of ours")
+            raise click.UsageError(f"--admit {file}: it has neither a hook sidecar annotation nor a patchlang policy")
         for key, value in texts:
             listed, wrong = sidecars.read(key, value)
             if any(one.is_error for one in wrong):
                 raise not_loaded(tuple(wrong))
             if not all(one.image and by_digest(one.image.text) for one in listed):
-                raise click.UsageError(f"--admit {file}: an image in an annotation there is not named by its digest")
+                raise click.UsageError(f"--admit {file}: an annotation in it names an image without a digest")
             found.append(value.text)
     return found
 
@@ -170,8 +172,8 @@ def _admitted(files: Sequence[Path]) -> list[str]:
 def _check_size(text: str) -> None:
     size = len(text.encode())
     if size > MAX_FILE_BYTES:
-        message = f"the patches have {size} bytes together, and the sidecar reads {MAX_FILE_BYTES} at most"
-        help = "make several manifests of them, with a sidecar each"
+        message = f"the patches have {size} bytes in total, but the sidecar reads at most {MAX_FILE_BYTES}"
+        help = "split them into several manifests with one sidecar each"
         report([Diagnostic(rules.FILE_TOO_BIG, message, None, help)])
         raise Failed
 
@@ -181,7 +183,7 @@ def _check_joined(text: str, program: Program) -> None:
     again, diagnostics = load_sources([SourceFile("<joined>", text)])
     if again is None or again.names != program.names:
         report(diagnostics)
-        raise click.UsageError("the patch files cannot be joined: give each a ConfigMap of its own")
+        raise click.UsageError("the patch files cannot be joined: give each its own ConfigMap")
 
 
 def _check_machine(config_map: str, value: str, namespace: str | None, program: Program) -> None:

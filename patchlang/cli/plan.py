@@ -34,7 +34,7 @@ def _shard(_: click.Context, __: click.Parameter, value: str | None) -> Shard | 
         return None
     number, slash, of = value.partition("/")
     if not slash or not (number.isdecimal() and of.isdecimal()) or not 1 <= int(number) <= int(of):
-        raise click.BadParameter("it is K/N, with K from 1 to N")
+        raise click.BadParameter("write K/N, with K from 1 to N")
     return Shard(int(number), int(of))
 
 
@@ -47,44 +47,46 @@ def _selector(_: click.Context, __: click.Parameter, value: str | None) -> Selec
 
 @click.command()
 @click.argument("dumps", metavar="DUMP…", nargs=-1, required=True, type=click.Path())
-@click.option("--domains", multiple=True, metavar="DIR", type=click.Path(), help="Domains as files; repeatable.")
+@click.option(
+    "--domains", multiple=True, metavar="DIR", type=click.Path(), help="A folder of domain files; repeatable."
+)
 @click.option(
     "-p",
     "--patches",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Plan these patches, in place of those that the VMs' annotations ask for; repeatable.",
+    help="Plan these patches instead of the ones that the VMs' annotations name; repeatable.",
 )
 @click.option(
     "--base",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Compare the patches of -p with these, on the same domains; repeatable.",
+    help="Compare the patches of -p with these on the same domains; repeatable.",
 )
 @click.option(
     "-l",
     "--selector",
     metavar="LABELS",
     callback=_selector,
-    help="Plan only VMs with these labels, as of `kubectl -l`: app=web,tier!=db,zone in (a,b),!canary.",
+    help="Plan only VMs with these labels, as for `kubectl -l`: app=web,tier!=db,zone in (a,b),!canary.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the plan, in the chosen format, to this file; a summary goes to the screen.",
+    help="Write the plan to this file in the chosen format, and a summary to the screen.",
 )
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where any VM would change.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if any VM would change.")
 @click.option(
     "-j",
     "--jobs",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Plan in so many processes; 0: one a processor.",
+    help="How many processes to use; 0: one per CPU.",
 )
-@click.option("--shard", metavar="K/N", callback=_shard, help="Plan part K, from 1, of N. Not with `merge`.")
+@click.option("--shard", metavar="K/N", callback=_shard, help="Plan part K of N, counting from 1. Not with `merge`.")
 def plan(
     dumps: Sequence[str],
     domains: Sequence[str],
@@ -113,11 +115,13 @@ def plan(
     """
     if dumps[0] == "merge":
         if domains or patches or base or selector or shard:
-            raise click.UsageError("`merge` takes the parts of a plan, and only --format, --output and the exit code")
+            raise click.UsageError(
+                "`merge` takes the parts of a plan, and only --format, --output and --detailed-exitcode"
+            )
         result = _merged(dumps[1:])
     else:
         if base and not patches:
-            raise click.UsageError("--base is compared with the patches of -p, and there are none")
+            raise click.UsageError("--base needs patches to compare with: add -p")
         if [*dumps, *map(str, patches), *map(str, base)].count("-") > 1:
             raise click.UsageError("standard input (`-`) can be read only once")
         given = _sources(patches) if patches else None
@@ -151,7 +155,7 @@ def _planned(
         if any(one.is_error for one in inventory.found):
             raise Failed
         if not inventory.numbers:
-            raise click.UsageError(f"there is no VM in {', '.join(dumps)}")
+            raise click.UsageError(f"no VM found in {', '.join(dumps)}")
         setup = Setup(inventory, *patches)
         try:
             return plan_all(
@@ -162,7 +166,7 @@ def _planned(
             )
         except WorkerDied:
             progress.clear()
-            click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
+            click.echo("patchlang: a --jobs process died, perhaps because memory ran out", err=True)
             raise Failed(ENVIRONMENT) from None
 
 
@@ -185,7 +189,7 @@ def _merged(names: Sequence[str]) -> Plan:
         except NotAPlanError as e:
             raise click.UsageError(f"{name}: {e}") from None
         except (ValueError, RecursionError):
-            raise click.UsageError(f"{name}: it is not JSON") from None
+            raise click.UsageError(f"{name}: not JSON") from None
     try:
         return merge(parts)
     except NotAPlanError as e:

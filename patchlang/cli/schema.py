@@ -10,8 +10,14 @@ from ..schema import KINDS, schema_text
 
 
 @click.command()
-@click.option("--configuration", is_flag=True, help="Of .patchlang.yaml, the configuration of the checks.")
-@click.option("--kind", type=click.Choice(list(KINDS)), help="Of one kind of document. Default: of a file of any kind.")
+@click.option(
+    "--configuration", is_flag=True, help="Print the schema of .patchlang.yaml, the configuration of the checks."
+)
+@click.option(
+    "--kind",
+    type=click.Choice(list(KINDS)),
+    help="Print the schema of one kind of document. Default: a file of any kind.",
+)
 def schema(kind: str | None, configuration: bool) -> None:
     """Print the JSON Schema (draft-07) of patch files, for editors.
 
@@ -30,7 +36,7 @@ def schema(kind: str | None, configuration: bool) -> None:
         from ..validation.configfile import schema as of_configuration
 
         if kind is not None:
-            raise click.UsageError("--kind is of patch files, --configuration is not")
+            raise click.UsageError("--kind and --configuration cannot be used together")
         click.echo(json.dumps(of_configuration(), indent=2))
         return
     click.echo(schema_text(kind), nl=False)

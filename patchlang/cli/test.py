@@ -20,12 +20,12 @@ from .terminal import Failed
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path())
-@click.option("--update", is_flag=True, help="Write golden files that differ anew. Not where CI is set.")
+@click.option("--update", is_flag=True, help="Rewrite golden files that differ. Not allowed if CI is set.")
 @click.option("--require-coverage", is_flag=True, help="Fail if an edit changes nothing in any test.")
 @click.option(
     "--kubevirt",
     type=click.Choice(releases()),
-    help="The KubeVirt release that reads devices back between the runs of a boot. Default: the oldest, which loses "
+    help="The KubeVirt release that reads devices back between the runs of a boot. Default: the oldest, which drops "
     "most.",
 )
 @output_options(FORMATS)
@@ -56,7 +56,7 @@ def test(
       patchlang test --format github --output junit=tests.xml
     """
     if update and os.environ.get("CI"):
-        raise click.UsageError("--update is not for CI: what a test expects is decided by a person")
+        raise click.UsageError("--update is not allowed in CI: a person decides what a test expects")
     paths = paths or (HERE,)
     settings = configured(config, none=no_config)
     omitted = left_out(settings, exclude, git=not no_gitignore)

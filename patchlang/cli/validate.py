@@ -32,7 +32,7 @@ def _libvirt(_: click.Context, __: click.Parameter, value: str | None) -> str | 
     if value is None or value == NO_LIBVIRT:
         return value
     if (version := named(value)) is None:
-        raise click.BadParameter(f"there is {', '.join(versions())}, or {NO_LIBVIRT}")
+        raise click.BadParameter(f"known: {', '.join(versions())}, or {NO_LIBVIRT}")
     return version
 
 
@@ -42,7 +42,7 @@ def _rules(_: click.Context, option: click.Parameter, values: Sequence[str]) -> 
     for written in (one.strip() for value in values for one in value.split(",")):
         id = meant(written)
         if id is None:
-            raise click.BadParameter(f"there is no rule `{written}`; {did_you_mean(written, selectors())}")
+            raise click.BadParameter(f"no rule `{written}`; {did_you_mean(written, selectors())}")
         if option.name == "ignore" and not can_be_left_out(id):
             raise click.BadParameter("; ".join(not_to_ignore(written)))
         found.append(id)
@@ -51,8 +51,8 @@ def _rules(_: click.Context, option: click.Parameter, values: Sequence[str]) -> 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path())
-@click.option("--stdin-filename", metavar="NAME", help="What to call standard input in findings.")
-@click.option("--strict", is_flag=True, help="Fail on warnings and advice too.")
+@click.option("--stdin-filename", metavar="NAME", help="The name of standard input in findings.")
+@click.option("--strict", is_flag=True, help="Also fail on warnings and advice.")
 @output_options([*FORMATS])
 @click.option(
     "--select",
@@ -60,8 +60,8 @@ def _rules(_: click.Context, option: click.Parameter, values: Sequence[str]) -> 
     multiple=True,
     callback=_rules,
     shell_complete=complete_rules,
-    help="Look at these rules alone, and at what the sidecar refuses: ids (PL301), beginnings of ids (PL3), names, "
-    "with commas between them. In place of what the configuration selects and ignores. Repeatable.",
+    help="Report only these rules and what the sidecar refuses: ids (PL301), id prefixes (PL3) or names, "
+    "separated by commas. Overrides what the configuration selects and ignores. Repeatable.",
 )
 @click.option(
     "--ignore",
@@ -69,29 +69,29 @@ def _rules(_: click.Context, option: click.Parameter, values: Sequence[str]) -> 
     multiple=True,
     callback=_rules,
     shell_complete=complete_rules,
-    help="Leave out these rules, beside those that the configuration ignores. Repeatable.",
+    help="Skip these rules too, in addition to those that the configuration ignores. Repeatable.",
 )
 @folder_options
-@click.option("--allow-empty", is_flag=True, help="It is no error if there is nothing to check.")
+@click.option("--allow-empty", is_flag=True, help="Succeed if there is nothing to check.")
 @click.option(
     "-j",
     "--jobs",
     type=click.IntRange(min=0),
-    help="Check folders in so many processes; 0: one a processor. Default: as many as are worth their start.",
+    help="How many processes to use; 0: one per CPU. Default: as many as pay off.",
 )
 @click.option(
     "--kubevirt",
     type=click.Choice(releases()),
-    help="Check against this release: what it loses of the patches' work (default: the oldest, which loses most), and "
-    "what a VMI of it has (default: what it has in any).",
+    help="Check against this KubeVirt: what it drops of the patches' work (default: the oldest, which drops most), and "
+    "which fields its VMI has (default: the fields of any release).",
 )
-@click.option("--plugins", is_flag=True, help="There are Plugins of KubeVirt's Plugin API in the cluster.")
+@click.option("--plugins", is_flag=True, help="The cluster uses Plugins of KubeVirt's Plugin API.")
 @click.option(
     "--libvirt",
     metavar="VERSION",
     callback=_libvirt,
     shell_complete=complete_libvirt,
-    help="Check names and values in the domain against this libvirt's grammar, by default the newest; none: do not.",
+    help="Check names and values in the domain against this libvirt's grammar (default: the newest); none: skip.",
 )
 def validate(
     paths: Sequence[str],
@@ -130,7 +130,7 @@ def validate(
     if len(paths) - len(files) > 1:
         raise click.UsageError("standard input (`-`) can be read only once")
     if stdin_filename is not None and len(paths) == len(files):
-        raise click.UsageError("--stdin-filename goes with `-`")
+        raise click.UsageError("--stdin-filename needs `-`")
     settings = configured(config, none=no_config)
     options = _options(settings, select, ignore, kubevirt, plugins=plugins, libvirt=libvirt)
     omitted = left_out(settings, exclude, git=not no_gitignore)
@@ -146,7 +146,7 @@ def validate(
             report = validate_files(inputs, errors, options=options, jobs=_jobs(jobs, inputs), progress=show)
         except WorkerDied:
             progress.clear()
-            click.echo("patchlang: a process of --jobs died, perhaps for lack of memory", err=True)
+            click.echo("patchlang: a --jobs process died, perhaps because memory ran out", err=True)
             raise Failed(ENVIRONMENT) from None
     if report.is_empty and not allow_empty:
         passed_over = f"; {helm_templates(report.templates)}" if report.templates else ""
@@ -177,7 +177,7 @@ def _options(
     libvirt = libvirt or settings.libvirt or versions()[-1]
     known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
     if kubevirt is not None and kubevirt not in known:
-        raise click.UsageError(f"KubeVirt {kubevirt} has no Plugins: they came with {FIRST_WITH_PLUGINS}")
+        raise click.UsageError(f"KubeVirt {kubevirt} has no Plugins: they were added in {FIRST_WITH_PLUGINS}")
     if select:
         selection = Selection(select, ignore)
     else:

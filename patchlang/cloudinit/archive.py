@@ -29,7 +29,7 @@ class Part:
     def text(self) -> str:
         """The content. Raises PatchError."""
         if not isinstance(self.content, str):
-            raise refused(f"the part number {self.index + 1} of the archive holds {kind(self.content)}, not text")
+            raise refused(f"part number {self.index + 1} of the archive holds {kind(self.content)}, not text")
         return self.content
 
 
@@ -60,7 +60,7 @@ class Archive:
         try:
             check_size(entries)
         except TooBigError as e:
-            raise fail(rules.LIMIT, f"user data grows beyond the limit: {e}") from None
+            raise fail(rules.LIMIT, f"user data exceeds the limit: {e}") from None
         return self._write(lineage.follow(self._entries, entries, op, at))
 
 

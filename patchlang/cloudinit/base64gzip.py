@@ -48,7 +48,7 @@ def unwrap(text: str, is_known: Callable[[str], bool]) -> Wrapped:
     try:
         inner = gunzip(data).decode()
     except UnicodeDecodeError:
-        raise ValueError("gzip data holds no text") from None
+        raise ValueError("the gzip data is not text") from None
     return Wrapped(inner, lambda new: encode(gzip(new.encode(), data), text))
 
 
@@ -72,11 +72,11 @@ def gunzip(data: bytes) -> bytes:
             # what is left is copied with each step: little of it, as long as members are small
             given = data[at : at + step]
             if not given:
-                raise ValueError("gzip data is cut off")
+                raise ValueError("the gzip data is truncated")
             try:
                 pieces.append(member.decompress(given, MAX_TEXT + 1 - size))
             except zlib.error:
-                raise ValueError("gzip data is damaged") from None
+                raise ValueError("the gzip data is corrupt") from None
             size += len(pieces[-1])
             if size > MAX_TEXT:
                 raise TooBigError(f"more than {MAX_TEXT} bytes when unzipped")

@@ -116,7 +116,7 @@ class CloudInitOps:
         self.context.note_jinja(source.text)
         pieces = cut(source, lambda _number: pointer.HOLE)
         if pieces.text.count(pointer.HOLE) > len(pieces.expressions):
-            raise fail(rules.BAD_POINTER, "U+0000 cannot stand in a pointer", source.span())
+            raise fail(rules.BAD_POINTER, "U+0000 is not allowed in a pointer", source.span())
         expressions = tuple([self.expression(expression) for expression in pieces.expressions])
         places = pieces.places
         try:
@@ -159,7 +159,7 @@ class CloudInitOps:
 def _check_end_of_list(path: PointerProgram) -> None:
     tokens = path.parsed.tokens
     if not tokens or path.parsed.token_text(len(tokens) - 1) != "-":
-        help = "write `/packages/-` for the start of the list `/packages`"
+        help = "to insert at the start of the list `/packages`, write `/packages/-`"
         raise fail(rules.BAD_VALUE, "`position: prepend` needs a path that ends in `/-`", path.source.span(), help)
 
 

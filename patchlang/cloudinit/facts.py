@@ -57,7 +57,7 @@ def _parts(holder: userdata.Parts, read: Read) -> list[dict[str, Any]]:
         with suppress(PatchError):
             content, found = userdata.guarded(part.text), userdata.part_format(part)
             fact["text"] = content
-            value = userdata.open_content(content, found, "the part", read).value
+            value = userdata.open_content(content, found, "part", read).value
             room -= count(value)
             if room >= 0:
                 fact["value"] = plain(value)

@@ -26,8 +26,8 @@ _PIECES = {
     "{#": pattern(r"\{#(?:[^#]++|#(?!\}))*+#\}"),
 }
 _HELP = (
-    "write the Jinja into the patch itself, and compute texts without `{{`, `{%` and `{#`; `copy` and `move` keep "
-    "what is there"
+    "write the Jinja in the patch itself, and compute text without `{{`, `{%` and `{#`; `copy` and `move` keep "
+    "existing Jinja"
 )
 
 
@@ -61,7 +61,7 @@ def _check(before: Any, new: Any, own: Iterable[str]) -> None:
     added = _pieces_of(new) - _pieces_of(before)
     if added and not added <= {piece for text in own for piece in pieces(text)}:
         raise refused(
-            f"{USER_DATA} is a Jinja template, and this edit computes a part of its Jinja, which the guest would run",
+            f"{USER_DATA} is a Jinja template, and this edit computes part of its Jinja, which the guest would run",
             _HELP,
         )
 

@@ -89,7 +89,7 @@ def move(data: Any, source: Pointer, path: Pointer) -> Any:
         return add(remove(data, source), path, value)
     come_from = lineage.origin(_follow(data, origin[:-1]), origin[-1]) if origin else None
     if origin == target[: len(origin)] and path.tokens:
-        raise path.error(len(path.tokens) - 1, f"`{path}` lies within `{source}`: nothing can be moved into itself")
+        raise path.error(len(path.tokens) - 1, f"`{path}` is inside `{source}`: a value cannot be moved into itself")
     if path.tokens and origin[:-1] == target and isinstance(parent := _follow(data, target), dict):
         return _replaced(data, target, lineage.renamed(parent, origin[-1], _new_key(path, len(path.tokens) - 1)))
     return add(remove(data, source), path, value, come_from=come_from)
@@ -108,8 +108,10 @@ def test(data: Any, path: Pointer, value: Any) -> None:
     last = max(len(path.tokens) - 1, 0)
     at = path.where(len(path.tokens))
     if kind(found) != kind(value):
-        raise path.error(last, f"at {at} is {kind(found)}, the test wants {kind(value)}", rule=rules.TEST_FAILED)
-    raise path.error(last, f"at {at} is {kind(found)} other than the test wants", rule=rules.TEST_FAILED)
+        raise path.error(
+            last, f"the value at {at} is {kind(found)}, but the test expects {kind(value)}", rule=rules.TEST_FAILED
+        )
+    raise path.error(last, f"{kind(found)} at {at} differs from what the test expects", rule=rules.TEST_FAILED)
 
 
 def merge(data: Any, path: Pointer, value: Any) -> Any:
@@ -152,7 +154,7 @@ def _ensured(here: Any, path: Pointer, depth: int, value: Any, prepend: bool) ->
     if key is not None:
         return _with(here, key[0], _ensured(here[key[0]], path, depth + 1, value, prepend))
     if isinstance(token, Key) and token.text == "-":
-        raise path.error(depth, f"at {path.where(depth)} is a map, `-` appends to a list")
+        raise path.error(depth, f"the value at {path.where(depth)} is a map, but `-` appends to a list")
     return _with(here, _new_key(path, depth), _ensured(None, path, depth + 1, value, prepend))
 
 
@@ -169,8 +171,7 @@ def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any, pre
     if isinstance(token, Equal) and not last:
         raise path.error(
             depth,
-            f"`{path.token_text(depth)}` picks none of the elements at {path.where(depth)}, "
-            "and text has no members that could be made",
+            f"`{path.token_text(depth)}` matches no element at {path.where(depth)}, and text has no members to create",
         )
     made = _ensured(None, path, depth + 1, value, prepend)
     if isinstance(token, Match):
@@ -199,7 +200,7 @@ def _keyed(made: Any, token: Match, path: Pointer, depth: int, present: dict[Any
     """``made`` with the token's key, so that the token picks it in the next run."""
     written = path.token_text(depth)
     if not isinstance(made, dict):
-        raise path.error(depth, f"`{written}` picks a map with that key, and the value is {kind(made)}")
+        raise path.error(depth, f"`{written}` matches a map with that key, but the value is {kind(made)}")
     if (key := find_key(made, token.key)) is None:
         old = find_key(present, token.key)
         return {token.key: token.value, **made} if old is None else {old[0]: present[old[0]], **made}
@@ -213,7 +214,7 @@ def _unstable(path: Pointer, depth: int) -> PointerError:
     return path.error(
         depth,
         f"the value's own key differs from `{written}`: the next run would append it",
-        "leave the key out of the value, or make both equal",
+        "remove the key from the value, or make both equal",
     )
 
 
@@ -246,7 +247,7 @@ def _grown(data: Any, path: Pointer) -> Any:
     try:
         check_size(data)
     except TooBigError as e:
-        raise path.error(len(path.tokens) - 1, f"the data grows beyond the limit: {e}", rule=rules.LIMIT) from None
+        raise path.error(len(path.tokens) - 1, f"the data exceeds the limit: {e}", rule=rules.LIMIT) from None
     return data
 
 
@@ -303,7 +304,9 @@ def _with_member(parent: Any, path: Pointer, depth: int, value: Any, come_from: 
 def _new_key(path: Pointer, depth: int) -> str:
     token = path.tokens[depth]
     if not isinstance(token, Key):
-        raise path.error(depth, f"`{path.token_text(depth)}` picks list elements; at {path.where(depth)} is a map")
+        raise path.error(
+            depth, f"`{path.token_text(depth)}` selects list elements, but the value at {path.where(depth)} is a map"
+        )
     return token.text
 
 
@@ -317,8 +320,8 @@ def _insertion_index(parent: list[Any], path: Pointer, depth: int) -> int:
     if index > len(parent):
         raise path.error(
             depth,
-            f"the list at {path.where(depth)} ends before number {index}",
-            f"the last place to add at is number {len(parent)}, also written `-`",
+            f"index {index} is past the end of the list at {path.where(depth)}",
+            f"the last index to add at is {len(parent)}, also written `-`",
         )
     return index
 
@@ -329,7 +332,8 @@ def _inserted(parent: Any, path: Pointer, depth: int, value: Any, position: List
     if not isinstance(parent, list):
         raise path.error(
             depth,
-            f"`position: {position.value}` needs a path to a list element; at {path.where(depth)} is {kind(parent)}",
+            f"`position: {position.value}` needs a path to a list element, but the value at {path.where(depth)} is "
+            f"{kind(parent)}",
         )
     if position is ListPosition.PREPEND:
         return _applied("add", parent, 0, value)

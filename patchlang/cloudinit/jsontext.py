@@ -28,7 +28,7 @@ def read(text: str) -> Any:
     try:
         value = read_strict(text)
     except RecursionError:
-        raise JsonError(f"it is nested deeper than {MAX_DEPTH}") from None
+        raise JsonError(f"nested deeper than {MAX_DEPTH}") from None
     except TooManyValuesError as e:
         raise TooBigError(e.what) from None
     check_size(value)

@@ -114,14 +114,12 @@ class Part:
             if self.encoding == "quoted-printable":
                 return quopri.decodestring(self.payload.encode())
         except binascii.Error:
-            raise MimeError(f"{self} is not the base64 that its header says") from None
+            raise MimeError(f"{self} is not base64, although its header says so") from None
         return None
 
     def __str__(self) -> str:
         """For messages: its filename is data, and so is a type that nobody knows."""
-        return f"the part number {self.number}" + (
-            f" ({self.content_type})" if self.content_type in KNOWN_TYPES else ""
-        )
+        return f"part number {self.number}" + (f" ({self.content_type})" if self.content_type in KNOWN_TYPES else "")
 
 
 @record(frozen=False)
@@ -172,7 +170,7 @@ class Message:
         Raises MimeError, TooBigError.
         """
         if len(self.parts) == MAX_PARTS:
-            raise MimeError(f"it has {MAX_PARTS} parts already")
+            raise MimeError(f"it already has {MAX_PARTS} parts")
         _check_message(len(self.text), text)
         break_ = self.line_break
         new = _part(self.boundaries[0], content_type, filename, text, break_, plain=self.fits(text))
@@ -199,14 +197,14 @@ def parse(text: str) -> Message:
     except MimeError:
         raise
     except (ValueError, TypeError, LookupError, AttributeError):  # what the library says of parameters it cannot decode
-        raise MimeError("a header has a parameter that cannot be decoded") from None
+        raise MimeError("a header parameter cannot be decoded") from None
     if theirs != [(part.content_type, part.payload) for part in message.parts]:
         raise _damaged()
     return message
 
 
 def _damaged() -> MimeError:
-    return MimeError("its MIME structure is damaged, or holds whole messages")
+    return MimeError("its MIME structure is corrupt, or contains whole messages")
 
 
 def wrap(parts: list[tuple[str, str | None, str]]) -> str:
@@ -226,13 +224,13 @@ def wrap(parts: list[tuple[str, str | None, str]]) -> str:
 def check_type(content_type: str) -> None:
     """Raises MimeError unless a new part can have this type."""
     if not _TYPE.fullmatch(content_type) or content_type.lower().startswith("multipart/"):
-        raise MimeError(f"`{content_type}` is no type of a part, such as `text/cloud-config` or `text/x-shellscript`")
+        raise MimeError(f"`{content_type}` is not a content type, such as `text/cloud-config` or `text/x-shellscript`")
 
 
 def check_filename(filename: str) -> None:
     """Raises MimeError unless a new part can have this filename."""
     if not filename or not filename.isascii() or not filename.isprintable():
-        raise MimeError("the filename of a part is printable ASCII text, not empty")
+        raise MimeError("the filename of a part must be non-empty, printable ASCII text")
 
 
 def _check_message(rest: int, *texts: str) -> None:
@@ -294,7 +292,7 @@ def _entity(message: Message, start: int, end: int, depth: int) -> None:
         return
     boundary = headers.get_boundary()
     if not boundary or depth > 5:
-        raise MimeError("a multipart header names no boundary" if not boundary else "it nests parts too deep")
+        raise MimeError("a multipart header names no boundary" if not boundary else "its parts are nested too deeply")
     message.boundaries.append(boundary)
     message.multipart = True
     _multipart(message, body, end, boundary, depth)

@@ -55,7 +55,7 @@ def open_network_data(text: str, *, json_when_empty: bool, read: Read = read) ->
     try:
         wrapped = unwrap(text, partial(_is_network, read))
     except (TooBigError, ValueError) as e:
-        raise refused(f"network data cannot be opened: {e}") from None
+        raise refused(f"cannot open network data: {e}") from None
     inner = wrapped.text
     if not inner.strip() and json_when_empty:
         opened = Opened({}, lambda new: jsontext.write(new, indent="  ", colon=": "), lambda _new: None)
@@ -90,8 +90,8 @@ def _check_beside(new: dict[Any, Any]) -> None:
     """Raises PatchError where an edit sets the outer key beside other keys: cloud-init reads what is in that alone."""
     if _OUTER in new and len(new) > 1:
         raise refused(
-            "network data has no key `network` beside others, and this edit sets one",
-            "leave `network` out at the start of the path, or of the value",
+            "network data cannot have `network` beside other keys, and this edit sets it",
+            "remove `network` from the start of the path, or from the value",
         )
 
 

@@ -161,14 +161,14 @@ class EditTarget:
     def _mismatch(self, data: Any, path: Pointer, count: int, scope: Scope) -> PatchError:
         if count:
             span = self.counted.source.span()
-            return fail(rules.MATCH_COUNT, f"`{path}` is there, {self.expect} expected", span)
+            return fail(rules.MATCH_COUNT, f"`{path}` exists, {self.expect} expected", span)
         try:
             pointer.resolve(data, path)
-            message = f"`{path}` is null, which `ensure` takes for missing, {self.expect} expected"
+            message = f"`{path}` is null, which `ensure` treats as missing, {self.expect} expected"
             return fail(rules.MATCH_COUNT, message, self.counted.source.span())
         except PointerError as e:
-            message = f"the pointer names nothing, {self.expect} expected: {e.message}"
-            help = e.with_names(scope.names).help or 'if it may be missing, say `expect: "0..1"`'
+            message = f"the pointer matches nothing, {self.expect} expected: {e.message}"
+            help = e.with_names(scope.names).help or 'if it may be missing, set `expect: "0..1"`'
             return fail(rules.MATCH_COUNT, message, self.counted.span(e.start, e.end), help)
 
 
@@ -209,11 +209,11 @@ class DataOp:
     def _helped(self, error: PointerError) -> PointerError:
         """Says what makes parents, where a parent is what is missing."""
         if isinstance(error, NullError) and self.place.makes:
-            error.help = "`ensure` takes null for missing, and makes what is needed"
+            error.help = "`ensure` treats null as missing, and creates what is needed"
             return error
         missing = isinstance(error, NotFoundError) and not isinstance(error, WrongKindError)
         if missing and error.pointer and error.end < len(error.pointer.text):
-            error.help = "; ".join(filter(None, (error.help, "`ensure` makes missing parents")))
+            error.help = "; ".join(filter(None, (error.help, "`ensure` creates missing parents")))
         return error
 
     def _followed(self, error: PointerError) -> PointerProgram:

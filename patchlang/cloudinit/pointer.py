@@ -60,7 +60,7 @@ class PointerError(Exception):
         if self.missed is not None:
             wanted, there = self.missed
             known = names.of(there)
-            self.help = did_you_mean(wanted, known, "keys there") if known or not there else None
+            self.help = did_you_mean(wanted, known, "its keys") if known or not there else None
         return self
 
 
@@ -225,7 +225,7 @@ def _mended(text: str) -> str | None:
 
 def _parsed(text: str) -> Pointer:
     if text and not text.startswith("/"):
-        message = f"a pointer is empty or begins with `/`, not with `{shown(text[0])}`"
+        message = f"a pointer must be empty or begin with `/`, not `{shown(text[0])}`"
         raise _SlipError(message, 0, 1, f"/{text.lstrip('#').lstrip('/')}")
     tokens: list[Token] = []
     at = 0
@@ -249,7 +249,7 @@ def _plain(text: str, start: int) -> Key:
     _check_brackets(text, start)
     if slip := _BAD_ESCAPE.search(written):
         raise _bad(
-            "`~` stands alone: a key's `~` is written `~0`, its `/` is written `~1`",
+            "invalid `~`: in a key, write `~` as `~0` and `/` as `~1`",
             start + slip.start(),
             start + slip.end(),
         )
@@ -257,14 +257,14 @@ def _plain(text: str, start: int) -> Key:
 
 
 def _check_brackets(text: str, start: int) -> None:
-    more = "; a key with that text is computed: `/$[ '…' ]`"
+    more = "; for a key with that text, write `/$[ '…' ]`"
     if (glued := _FORGOTTEN_SLASH.match(text, start)) and (close := text.find("]", glued.end())) >= 0:
         at = glued.end(1)
         message = f"a `/` is missing before `{shown(text[at : close + 1])}`"
         raise _SlipError(message, start, close + 1, f"{text[:at]}/{text[at:]}", more)
     if index := _INDEX_IN_BRACKETS.match(text, start):
         written = f"{text[: index.end(1)]}/{index[2]}{text[index.end() :]}"
-        message = f"an index is written without brackets, after a `/`: `{shown(index[2])}`"
+        message = f"write an index without brackets, after a `/`: `{shown(index[2])}`"
         raise _SlipError(message, start, index.end(), written, more)
 
 
@@ -276,10 +276,10 @@ def _bracket(text: str, start: int) -> Token | None:
     value, end = _bracket_value(text, start, equals + 1)
     if end < len(text) and text[end] != "/":
         raise _bad(
-            "after `]` comes `/` or the end of the pointer",
+            "`]` must be followed by `/` or the end of the pointer",
             end,
             end + 1,
-            'put a value that holds `]` in quotes: `[key="a]b"]`',
+            'quote a value that contains `]`: `[key="a]b"]`',
         )
     key = text[start + 1 : equals]
     return Match(key, value, start, end) if key else Equal(value, start, end)
@@ -290,7 +290,7 @@ def _bracket_value(text: str, start: int, at: int) -> tuple[str, int]:
     if quote in ("'", '"') and (close := text.find(quote + "]", at + 1)) >= 0:
         return text[at + 1 : close], close + 2
     if quote in ("'", '"'):
-        raise _bad(f"the quote {quote} is not closed before `]`", at, len(text))
+        raise _bad(f"quote {quote} is not closed before `]`", at, len(text))
     close = text.find("]", at)
     if close < 0:
         raise _bad("`[` is not closed by `]`", start, len(text))
@@ -316,13 +316,15 @@ def step(container: Any, pointer: Pointer, depth: int) -> Any:
         names = [key for key in map(scalar_text, container) if key is not None]
         raise pointer.not_found(
             depth,
-            f"there is no key `{pointer.token_text(depth)}` at {where}",
+            f"no key `{pointer.token_text(depth)}` at {where}",
             missed=(token.text, names),
         )
     if isinstance(container, list):
         return list_index(container, pointer, depth)
     wanted = "a map" if isinstance(token, Key) else "a list"
-    message = f"at {where} is {kind(container)}, not {wanted}: `{pointer.token_text(depth)}` names nothing in it"
+    message = (
+        f"the value at {where} is {kind(container)}, not {wanted}, so `{pointer.token_text(depth)}` matches nothing"
+    )
     raise (NullError if container is None else WrongKindError)(message, token.start, token.end, pointer=pointer)
 
 
@@ -334,8 +336,8 @@ def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:
         if index >= len(container):
             raise pointer.not_found(
                 depth,
-                f"the list at {where} has {_count(container)}, there is no number {index}",
-                "the first element is number 0",
+                f"no index {index}: the list at {where} has {_count(container)}",
+                "the first element has index 0",
             )
         return index
     hits = [i for i, item in enumerate(container) if token.picks(item)]
@@ -345,14 +347,14 @@ def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:
     if hits:
         raise pointer.error(
             depth,
-            f"`{written}` picks {len(hits)} elements of the list at {where}: numbers {', '.join(map(str, hits[:10]))}",
-            "name one by its number",
+            f"`{written}` matches {len(hits)} elements of the list at {where}: index {', '.join(map(str, hits[:10]))}",
+            "select one by its index",
             rule=rules.AMBIGUOUS,
         )
     keys = {key for item in container if isinstance(item, dict) for key in map(scalar_text, item) if key is not None}
     missed = (token.key, sorted(keys)) if isinstance(token, Match) and token.key not in keys else None
     raise pointer.not_found(
-        depth, f"`{written}` picks none of the {_count(container)} of the list at {where}", missed=missed
+        depth, f"`{written}` matches none of the {_count(container)} of the list at {where}", missed=missed
     )
 
 
@@ -365,14 +367,14 @@ def parse_index(container: list[Any], pointer: Pointer, depth: int) -> int:
     if written == "-":
         raise pointer.error(
             depth,
-            f"`-` is the place behind the last element of the list at {where}, nothing is there",
-            "only `add` and `ensure` take `-`, as last token",
+            f"`-` is the position after the last element of the list at {where}, where nothing exists",
+            "only `add` and `ensure` accept `-`, as the last token",
         )
     raise pointer.error(
         depth,
-        f"at {where} is a list with {_count(container)}, and `{written}` is no index",
+        f"the value at {where} is a list with {_count(container)}, and `{written}` is not an index",
         "write a number from 0 (no sign, no leading zero), `-` to append, "
-        "`[key=value]` or `[=text]` to pick an element",
+        "`[key=value]` or `[=text]` to select an element",
     )
 
 

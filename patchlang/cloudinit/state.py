@@ -89,7 +89,7 @@ class CloudInit:
         Raises PatchError (user-data-format, limit-reached, operation-failed, match-count for ``part``).
         """
         if part is not None and target is not Target.USER_DATA:
-            raise fail(rules.OPERATION, f"`part` picks a part of user data; the target is {target.value}")
+            raise fail(rules.OPERATION, f"`part` selects a part of user data, but the target is {target.value}")
         if target in _TEXTS:
             value = self._viewed(target, part).value
             return networkdata.inside(value) if target is Target.NETWORK_DATA else value
@@ -118,7 +118,7 @@ class CloudInit:
             state = replace(state, _view=replace(view, value=value))._from(origin, _TEXTS[target])
             return state._flushed() if view.opened.jinja else state
         if not isinstance(value, dict):
-            raise fail(rules.OPERATION, f"{target.value} must stay a map; this edit makes it {kind(value)}")
+            raise fail(rules.OPERATION, f"{target.value} must remain a map, but this edit turns it into {kind(value)}")
         state = state._flushed()
         if target is not Target.CLOUD_INIT_DATA:
             return state._with_field(state._meta(), value)._from(origin, state._meta())
@@ -162,7 +162,7 @@ class CloudInit:
         """
         state = self._flushed()._restored()
         changed = not identical(state.original, state.record)
-        once = "write each key once, with all that belongs to it"
+        once = "write each key once, with everything that belongs to it"
         notes = [
             Diagnostic(rules.FORMAT, f"key `{key if names.known(key) else '…'}` {text}", None, once, Severity.WARNING)
             for warnings in self._known.warnings.values()
@@ -250,7 +250,7 @@ class CloudInit:
                 rules.LIMIT,
                 f"more than {MAX_EDITS} edits of cloud-init data in one run",
                 None,
-                "compute the whole list in one expression, and write it by one edit",
+                "compute the whole list in one expression, and write it with one edit",
             )
         return replace(self, edits=self.edits + 1)
 
@@ -269,8 +269,8 @@ class CloudInit:
         for name in (own, *META):
             if isinstance(self.record.get(name), dict):
                 return name
-        message = "there is no meta data: virt-launcher sent neither NoCloudMetaData nor ConfigDriveMetaData"
-        raise fail(rules.OPERATION, message, None, "to go on without, add `when: has(cloudInit.metaData)`")
+        message = "no metadata: virt-launcher sent neither NoCloudMetaData nor ConfigDriveMetaData"
+        raise fail(rules.OPERATION, message, None, "to skip the edit then, add `when: has(cloudInit.metaData)`")
 
 
 @record
@@ -299,7 +299,7 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
     if source is None:
         raise fail(
             rules.BAD_CLOUD_INIT,
-            "the request holds no cloud-init data, neither CloudInitData nor CloudInitNoCloudSource",
+            "the request has no cloud-init data, neither CloudInitData nor CloudInitNoCloudSource",
         )
     record = {
         "DataSource": "noCloud",
@@ -315,7 +315,7 @@ def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
 
 def _check_answer(size: int) -> None:
     if size > MAX_ANSWER:
-        raise fail(rules.LIMIT, f"the result is too big for virt-launcher's {MAX_ANSWER >> 10} KiB a message")
+        raise fail(rules.LIMIT, f"the result is too big: virt-launcher accepts {MAX_ANSWER >> 10} KiB per message")
 
 
 def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
@@ -328,7 +328,7 @@ def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
     except UnicodeDecodeError:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not UTF-8") from None
     except UnicodeEncodeError:
-        raise fail(rules.BAD_CLOUD_INIT, f"{what} holds half of a surrogate pair, which is no character") from None
+        raise fail(rules.BAD_CLOUD_INIT, f"{what} contains an unpaired surrogate, which is not a character") from None
     except JsonError as e:
         raise fail(rules.BAD_CLOUD_INIT, f"{what} is not JSON: {e}") from None
     except TooBigError as e:

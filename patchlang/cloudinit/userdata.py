@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 USER_DATA, NETWORK_DATA = "user data", "network data"
 _HEADER = "#cloud-config\n"
-_IGNITION_HELP = "edit it by its paths, such as `ensure` with /storage/files/- and the target userData"
+_IGNITION_HELP = "edit it by path, such as `ensure` with /storage/files/- and the target userData"
 _STATEMENT = pattern(r"\{[%#]")
 
 
@@ -73,7 +73,7 @@ def unwrapped(text: str) -> Wrapped:
     try:
         return unwrap(text, is_known)
     except (TooBigError, ValueError) as e:
-        raise refused(f"user data cannot be opened: {e}") from None
+        raise refused(f"cannot open user data: {e}") from None
 
 
 def open_user_data(text: str, part: PartSelector | None = None, read: Read = read) -> Opened:
@@ -83,7 +83,7 @@ def open_user_data(text: str, part: PartSelector | None = None, read: Read = rea
     holder = read_parts(wrapped.text, found, read)
     if part is not None and holder is not None:
         chosen = _pick(holder, part)
-        inner = open_content(guarded(chosen.text), part_format(chosen), f"the part {part}", read)
+        inner = open_content(guarded(chosen.text), part_format(chosen), f"part {part}", read)
 
         def write(new: Any) -> str:
             written = inner.write(new)
@@ -92,14 +92,14 @@ def open_user_data(text: str, part: PartSelector | None = None, read: Read = rea
         return replace(inner, write=write)
     if part is not None and not _is_whole(part, found):
         raise refused(
-            f"`part` picks a part of multipart user data or of an archive, and this is {named(wrapped.text, found)}",
-            "leave `part` out, or make it conditional: `when: has(cloudInit.userData.parts)`; "
-            "`part: {contentType: text/cloud-config}` picks a part, and a cloud-config that is none",
+            f"`part` selects a part of multipart user data or of an archive, but this is {named(wrapped.text, found)}",
+            "remove `part`, or make the edit conditional: `when: has(cloudInit.userData.parts)`; "
+            "`part: {contentType: text/cloud-config}` also matches a cloud-config that is not in a part",
         )
     if found.name == "multipart":
         raise refused(
-            "user data is multipart: its parts are edited one by one",
-            f"name one by `part: {{contentType: …, filename: …}}`: {_listed(holder)}",
+            "user data is multipart: edit its parts one by one",
+            f"select one with `part: {{contentType: …, filename: …}}`: {_listed(holder)}",
         )
     inner = open_content(wrapped.text, found, USER_DATA, read)
     return replace(inner, write=lambda new: wrapped.close(inner.write(new)))
@@ -132,8 +132,8 @@ def open_content(text: str, found: UserDataFormat, what: str, read: Read = read)
     """The YAML that user data, or a part of it, is. Raises PatchError (user-data-format)."""
     if found.jinja and (hindering := _statement(text)):
         raise refused(
-            f"{what} is a Jinja template with `{hindering[0]}` in line {hindering[1]}: what it says is "
-            "known only when the guest renders it",
+            f"{what} is a Jinja template with `{hindering[0]}` in line {hindering[1]}: its content is "
+            "only known once the guest renders it",
             _as_text(what),
         )
     match found.name:
@@ -148,8 +148,8 @@ def open_content(text: str, found: UserDataFormat, what: str, read: Read = read)
         case _:
             help = _as_text(what)
             if found.name == "unknown" and not found.content_type:
-                help = f"if it is a cloud-config, its first line must be `#cloud-config`; {help}"
-            raise refused(f"{what} is {named(text, found)}, and a path needs YAML", help)
+                help = f"the first line of a cloud-config must be `#cloud-config`; {help}"
+            raise refused(f"{what} is {named(text, found)}, but a path needs YAML", help)
     if not found.jinja:
         return opened
 
@@ -158,8 +158,8 @@ def open_content(text: str, found: UserDataFormat, what: str, read: Read = read)
         if found := _statement(result):
             raise refused(
                 f"{what} is a Jinja template, and this edit writes `{found[0]}` into it (line {found[1]}), "
-                "which Jinja takes for its own",
-                "write the value without `{%` and `{#`, or put it into a part of its own by `addPart`",
+                "which Jinja would interpret",
+                "write the value without `{%` and `{#`, or put it in its own part with `addPart`",
             )
         return result
 
@@ -172,7 +172,7 @@ def _open_ignition(text: str, what: str) -> Opened:
     def check(new: Any) -> None:
         check_kind(new, what, dict)
         if "ignition" not in new:
-            raise refused(f"{what} is an Ignition config, and this edit takes its key `ignition` away")
+            raise refused(f"{what} is an Ignition config, and this edit removes its key `ignition`")
 
     def write(new: Any) -> str:
         check(new)
@@ -185,14 +185,14 @@ def open_yaml(text: str, what: str, root: type, read: Read, *, when_empty: str =
     try:
         document = read(text if text.strip() else text + when_empty)
     except YamlError as e:
-        raise refused(f"{what} is not YAML that cloud-init could read: {e}", _as_text(what)) from None
+        raise refused(f"{what} is not YAML that cloud-init can read: {e}", _as_text(what)) from None
     except TooBigError as e:
         raise fail(rules.LIMIT, f"{what} is too big to edit: {e}") from None
     value = root() if document.value is None else document.value
     if not isinstance(value, root):
-        raise refused(f"{what} is {kind(value)}; cloud-init wants {kind(root())}", _as_text(what))
+        raise refused(f"{what} is {kind(value)}, but cloud-init needs {kind(root())}", _as_text(what))
     warnings = tuple(
-        (name, f"in line {line} of {what} has no effect: it stands again below, and the last counts")
+        (name, f"in line {line} of {what} has no effect: it is repeated below, and the last one counts")
         for line, name in document.duplicates
     )
 
@@ -212,12 +212,12 @@ def _rewritten(document: Document, new: Any, what: str, read: Read) -> str:
     except UnwritableError as e:
         raise refused(f"{what}: {e}") from None
     except TooBigError as e:
-        raise fail(rules.LIMIT, f"{what} grows beyond the limit: {e}") from None
+        raise fail(rules.LIMIT, f"{what} exceeds the limit: {e}") from None
 
 
 def check_kind(new: Any, what: str, root: type) -> None:
     if not isinstance(new, root):
-        raise refused(f"{what} must stay {kind(root())}; this edit makes it {kind(new)}")
+        raise refused(f"{what} must remain {kind(root())}, but this edit turns it into {kind(new)}")
 
 
 def _statement(text: str) -> tuple[str, int] | None:
@@ -230,13 +230,13 @@ def _statement(text: str) -> tuple[str, int] | None:
 
 def _as_text(what: str) -> str:
     """What to do about a text that cannot be edited as data."""
-    if what.startswith("the part"):
-        return "`addPart` with its type and filename gives it new content"
+    if what.startswith("part"):
+        return "use `addPart` with its type and filename to give it new content"
     if what == NETWORK_DATA:
-        return "to change it as text, `replace` /NetworkData of the target cloudInitData"
+        return "to edit it as text, `replace` /NetworkData with the target cloudInitData"
     return (
-        "to leave such user data alone, add `when: has(cloudInit.userData.value)`; to change it as text, `replace` "
-        "/UserData of the target cloudInitData; to put a cloud-config beside it, use `addPart`"
+        "to skip such user data, add `when: has(cloudInit.userData.value)`; to edit it as text, `replace` "
+        "/UserData with the target cloudInitData; to add a cloud-config beside it, use `addPart`"
     )
 
 
@@ -246,7 +246,7 @@ def _pick(holder: Parts, part: PartSelector) -> Any:
         return hits[0]
     raise fail(
         rules.MATCH_COUNT,
-        f"`part` picks {len(hits) or 'none'} of the parts: {part}",
+        f"`part` matches {len(hits) or 'none'} of the parts: {part}",
         None,
         f"the parts are: {_listed(holder)}",
     )
@@ -273,7 +273,7 @@ def guarded(read_it: Callable[[], _T]) -> _T:
     try:
         return read_it()
     except mime.MimeError as e:
-        raise refused(f"user data is MIME that cannot be edited: {e}") from None
+        raise refused(f"this MIME user data cannot be edited: {e}") from None
     except TooBigError as e:
         raise fail(rules.LIMIT, f"user data is too big to edit: {e}") from None
 
@@ -295,8 +295,8 @@ def add_part(text: str, content_type: str, filename: str, content: str, read: Re
             raise refused("user data is an Ignition config, which has no parts", _IGNITION_HELP)
         if found.name != "empty" and found.content_type is None:
             raise refused(
-                f"user data is {named(inner, found)}: its type as a part of a MIME message cannot be told",
-                "begin it with a line that cloud-init knows, such as `#cloud-config` or `#!/bin/sh`",
+                f"user data is {named(inner, found)}: its type as a part of a MIME message is unknown",
+                "start it with a line that cloud-init knows, such as `#cloud-config` or `#!/bin/sh`",
             )
         first = [] if found.content_type is None else [(found.content_type, None, inner)]
         return wrapped.close(guarded(lambda: mime.wrap([*first, new])))

@@ -90,12 +90,12 @@ def named(text: str, found: UserDataFormat) -> str:
         return "a JSON patch for cloud-init"
     if found.name == "unknown":
         if text.startswith("\ufeff"):
-            return "text that begins with a byte order mark, which hides its first line from cloud-init"
+            return "text with a byte order mark, which hides its first line from cloud-init"
         if "\ufffd" in text or "\0" in text:
-            return "binary data (such as gzip) that was damaged on its way, since JSON holds text alone"
+            return "binary data (such as gzip) that was corrupted in transit, since JSON only holds text"
         if text.lstrip().startswith("{"):
-            return "no JSON with a key `ignition` at the top, as Ignition wants it"
-        return "of no format that cloud-init knows by its first line"
+            return "JSON without a top-level key `ignition`, which Ignition needs"
+        return "in no format that cloud-init recognizes by its first line"
     return _NAMES[found.name] + (" in a Jinja template" if found.jinja else "")
 
 

@@ -10,9 +10,9 @@ from ..diagnostics import Diagnostic, Severity
 from ..quoting import Names
 from ..values import kind
 
-_IN_QUOTES = "put the value in quotes; make a computed one text by `string(...)`"
+_IN_QUOTES = "quote the value; convert a computed one with `string(...)`"
 _USER_DATA = (
-    "give the VM user data, if only the line `#cloud-config`; in the patch: `{op: replace, path: /UserData, "
+    "give the VM user data, even just the line `#cloud-config`; in the patch: `{op: replace, path: /UserData, "
     "value: \"#cloud-config\\n\", when: cloudInit.userData.format == 'empty'}`"
 )
 META = ("NoCloudMetaData", "ConfigDriveMetaData")
@@ -73,7 +73,7 @@ def faults(record: dict[str, Any], *, legacy_only: bool, names: Names) -> Iterat
         yield _error("DataSource must be `noCloud` or `configDrive`", "DataSource")
     if not record.get("UserData") and not record.get("NetworkData"):
         yield _error(
-            "UserData and NetworkData are both empty, and virt-launcher needs one of them",
+            "UserData and NetworkData are both empty, but virt-launcher needs one of them",
             "UserData",
             "NetworkData",
             help=_USER_DATA,
@@ -81,11 +81,11 @@ def faults(record: dict[str, Any], *, legacy_only: bool, names: Names) -> Iterat
     has_meta = any(record.get(name) is not None for name in META)
     if legacy_only or (record.get("UserData") and has_meta):
         return
-    lost = "the host name, the instance id, SSH keys and the volume's name" if has_meta else "all meta data"
+    lost = "the hostname, the instance id, SSH keys and the volume's name" if has_meta else "all metadata"
     why = "UserData is empty" if has_meta else "NoCloudMetaData and ConfigDriveMetaData are both null"
-    help = _USER_DATA if has_meta else "leave one of them as virt-launcher sends it"
+    help = _USER_DATA if has_meta else "keep one of them as virt-launcher sent it"
     yield _error(
-        f"{why}: virt-launcher then takes the two texts alone, and {lost} are lost",
+        f"{why}: virt-launcher then uses only user data and network data, and drops {lost}",
         *(("UserData", "NetworkData") if has_meta else META),
         help=help,
     )
@@ -99,21 +99,21 @@ def _fields(found: dict[str, Any], fields: dict[str, type], place: str, names: N
         path, owner = (f"{place}.{shown}", place) if place else (shown, name)
         if known is None:
             message = f"virt-launcher knows no field `{path}` and drops it"
-            help = "the fields are: " + ", ".join(fields)
+            help = "fields: " + ", ".join(fields)
             yield RecordFault(Diagnostic(rules.UNUSABLE_RESULT, message, None, help, Severity.WARNING), (owner,))
         elif known != name and known in found:
             yield _error(
-                f"`{path}` stands beside `{known}`: Go reads both as the same field", owner, help=f"write `{known}`"
+                f"`{path}` duplicates `{known}`: Go reads both as the same field", owner, help=f"write `{known}`"
             )
         elif value is not None and not isinstance(value, fields[known]):
             yield _error(
-                f"`{path}` is {kind(value)}, and virt-launcher reads {kind(fields[known]())} there",
+                f"`{path}` is {kind(value)}, but virt-launcher expects {kind(fields[known]())}",
                 owner,
                 help=_IN_QUOTES if fields[known] is str else None,
             )
         elif isinstance(value, dict) and place and not all(isinstance(item, str) for item in value.values()):
             yield _error(
-                f"`{path}` holds something other than text, and virt-launcher reads only text there",
+                f"`{path}` contains a value that is not text, and virt-launcher expects only text",
                 owner,
                 help=_IN_QUOTES,
             )

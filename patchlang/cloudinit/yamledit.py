@@ -47,7 +47,7 @@ def rewrite(document: Document, new: Any, read: Read = read_yaml) -> str:
     for attempt in _attempts(document, read):
         if (text := attempt.run(new)) is not None:
             return text
-    raise UnwritableError("the outcome cannot be written as YAML")
+    raise UnwritableError("the result cannot be written as YAML")
 
 
 def _attempts(document: Document, read: Read) -> Iterator[_Attempt]:

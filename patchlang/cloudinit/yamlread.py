@@ -112,7 +112,7 @@ def read(text: str) -> Document:
     except TooBigError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
-        raise YamlError("a plain value looks like a number, a date or binary data, but is none") from None
+        raise YamlError("a plain value looks like a number, a date or binary data, but is not valid") from None
 
 
 def _duplicates(text: str, root: Node | None) -> Iterator[tuple[int, str]]:
@@ -211,7 +211,7 @@ class _Loader(yaml.SafeLoader):
         if is_alias:
             if event.anchor in self.composing:
                 raise yaml.composer.ComposerError(
-                    None, None, "an alias stands inside of what it stands for", event.start_mark
+                    None, None, "an alias refers to a value that contains it", event.start_mark
                 )
             theirs = base.compose_node(parent, index)
             node = Node(Kind.ALIAS, event.start_mark.index, event.end_mark.index, target=self.anchored[id(theirs)])

@@ -103,7 +103,7 @@ class _Decoder:
     def record(self, cls: type[T], node: Node, also: Iterable[str] = ()) -> T:
         """A record from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
         if not isinstance(node, Mapping):
-            raise fail(rules.WRONG_TYPE, f"a map is needed here, not {describe(node)}", node.span, _keys_help(cls))
+            raise fail(rules.WRONG_TYPE, f"expected a map, not {describe(node)}", node.span, _keys_help(cls))
         known = model_fields(cls)  # type: ignore[arg-type]  # a class is hashable, mypy does not see it of type[T]
         values: dict[str, Any] = {}
         before = len(self.found)
@@ -190,7 +190,7 @@ class _Decoder:
                     rules.BAD_VALUE,
                     f"{what} is an empty list: nothing is edited",
                     node.span,
-                    "write its edits, each as an entry that starts with `- op:`, or leave the key out",
+                    "write edits, each as an entry that starts with `- op:`, or remove the key",
                 )
             )
         found = (self.collect(partial(self.single, item, child, f"an entry of {what}")) for child in node.items)
@@ -198,7 +198,7 @@ class _Decoder:
 
     def edit(self, node: Node, ops: dict[str, Any]) -> Any:
         if not isinstance(node, Mapping):
-            raise fail(rules.WRONG_TYPE, f"an edit is a map with `op`, not {describe(node)}", node.span)
+            raise fail(rules.WRONG_TYPE, f"an edit must be a map with `op`, not {describe(node)}", node.span)
         op = node.get("op")
         if not isinstance(op, Scalar):
             message = f"`op` is {describe(op)}" if op else "`op` is missing"
@@ -225,9 +225,9 @@ class _Decoder:
                         self.found.append(
                             Diagnostic(
                                 rules.BAD_TEMPLATE,
-                                "a key cannot be computed",
+                                "keys cannot be computed",
                                 name.span,
-                                'compute the whole map: `value: "$[ {...} ]"`, or put the key into the path',
+                                'compute the whole map: `value: "$[ {...} ]"`, or put the key in the path',
                             )
                         )
                 entries = self.all(
@@ -278,16 +278,19 @@ def _choose(options: list[Any], node: Node) -> Any:
         if node.get(key) is not None:
             return option
     words = " or ".join(f"`{key}`" for key in by_key)
-    raise fail(rules.MISSING_KEY, f"{words} is needed", _start_of(node))
+    raise fail(rules.MISSING_KEY, f"{words} is required", _start_of(node))
 
 
 def _check_kind(root: Node, wanted: str) -> None:
-    example = f"a patch document starts with `apiVersion: {model.API_VERSION}` and `kind: {wanted}`"
+    example = f"start a patch document with `apiVersion: {model.API_VERSION}` and `kind: {wanted}`"
     if not isinstance(root, Mapping):
         if isinstance(root, Scalar) and root.text.startswith("<"):
-            message, help = "a patch document is YAML, this is XML", f"{example}; a domain goes with `--domain`"
+            message, help = (
+                "a patch document must be YAML, but this is XML",
+                f"{example}; pass a domain with `--domain`",
+            )
             raise fail(rules.UNKNOWN_KIND, message, root.span, help)
-        raise fail(rules.UNKNOWN_KIND, f"a patch document is a map, this is {describe(root)}", root.span, example)
+        raise fail(rules.UNKNOWN_KIND, f"a patch document must be a map, not {describe(root)}", root.span, example)
     version, kind = root.get("apiVersion"), root.get("kind")
     if version is None and kind is None:
         raise fail(rules.UNKNOWN_KIND, "not a patch document: `apiVersion` and `kind` are missing", root.span, example)
@@ -298,10 +301,10 @@ def _check_kind(root: Node, wanted: str) -> None:
         if node.text != text:
             hint = example
             if node.text == "ConfigMap":
-                hint = "give the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
+                hint = "pass the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
             if node.text in ("VirtualMachine", "VirtualMachineInstance"):
-                hint = f"{example}; a VM goes with `--vmi`"
-            raise fail(rules.UNKNOWN_KIND, f"`{name}: {node.text}` is not known here", node.span, hint)
+                hint = f"{example}; pass a VM with `--vmi`"
+            raise fail(rules.UNKNOWN_KIND, f"unknown `{name}: {node.text}`", node.span, hint)
 
 
 def _check_name(metadata: model.Metadata) -> Iterable[Diagnostic]:
@@ -321,8 +324,8 @@ def _check_names(patch: model.Patch) -> Iterable[Diagnostic]:
         seen: set[str] = set()
         for name in names:
             if not IDENTIFIER.fullmatch(name.text) or name.text in CEL_WORDS:
-                message = f"the name of a {what} is letters, digits and `_`, and none of CEL's words"
-                help = "each is declared by its own name, there are no patterns" if "*" in name.text else None
+                message = f"the name of a {what} must be letters, digits and `_`, and not a CEL keyword"
+                help = "declare each one by name; patterns are not supported" if "*" in name.text else None
                 yield Diagnostic(rules.BAD_VALUE, message, name.span(), help)
             elif name.text in seen:
                 yield Diagnostic(rules.DUPLICATE_NAME, f"the {what} `{name.text}` is declared twice", name.span())
@@ -341,8 +344,8 @@ def _check_namespaces(patch: model.Patch) -> None:
     """Raises PatchError (PL104) where there are so many namespaces that further checks would take long."""
     if len(patch.spec.namespaces) > MAX_NAMESPACES:
         prefix, _ = patch.spec.namespaces[MAX_NAMESPACES]
-        message = f"a patch declares {MAX_NAMESPACES} namespaces at most"
-        raise fail(rules.BAD_VALUE, message, prefix.span(), "leave out those that no path uses")
+        message = f"a patch can declare at most {MAX_NAMESPACES} namespaces"
+        raise fail(rules.BAD_VALUE, message, prefix.span(), "remove those that no path uses")
 
 
 def _check_variables(patch: model.Patch) -> Iterable[Diagnostic]:
@@ -352,9 +355,9 @@ def _check_variables(patch: model.Patch) -> Iterable[Diagnostic]:
         if not IDENTIFIER.fullmatch(text) or text in CEL_WORDS or text in TAKEN_NAMES:
             yield Diagnostic(
                 rules.BAD_VALUE,
-                "a variable's name is letters, digits and `_`, and none of CEL's or our own words",
+                "a variable's name must be letters, digits and `_`, and not a keyword of CEL or patchlang",
                 span,
-                "taken: " + ", ".join(sorted(TAKEN_NAMES)),
+                "reserved: " + ", ".join(sorted(TAKEN_NAMES)),
             )
         elif text in seen:
             yield Diagnostic(rules.DUPLICATE_NAME, f"variable `{text}` is defined twice", span)
@@ -373,45 +376,45 @@ def _check_combination(edit: model.DomainEdit | model.CloudInitEdit) -> None:
                 rules.KEY_CONFLICT, "`test` takes a `path` or an `expression`, not both", edit.span, "write two tests"
             )
         case model.Test(expression=model.Expression()) if edit.expect or edit.unless:
-            raise fail(rules.KEY_CONFLICT, "`expect` and `unless` go with `path`, not with `expression`", edit.span)
+            raise fail(rules.KEY_CONFLICT, "use `expect` and `unless` with `path`, not with `expression`", edit.span)
         case model.JsonTest(path=model.Pointer(), value=None):
             raise fail(rules.MISSING_KEY, "`test` with a `path` needs a `value`", edit.span)
         case model.JsonTest(path=None) if edit.value or edit.expect or edit.unless:
             raise fail(
-                rules.KEY_CONFLICT, "`value`, `expect` and `unless` go with `path`, not with `expression`", edit.span
+                rules.KEY_CONFLICT, "use `value`, `expect` and `unless` with `path`, not with `expression`", edit.span
             )
         case model.QemuArgs(args=(), env=()):
             raise fail(rules.MISSING_KEY, "`qemuArgs` needs `args` or `env`", edit.span)
         case model.QemuArgs() if _has(edit, NOT_TAKEN[model.QemuArgs]):
-            raise fail(
-                rules.KEY_CONFLICT, "`qemuArgs` has no path: `expect` and `unless` have no meaning here", edit.span
-            )
+            raise fail(rules.KEY_CONFLICT, "`qemuArgs` has no path, so it cannot have `expect` or `unless`", edit.span)
         case model.Within(allow_protected=True):
-            message = "`within` changes nothing itself: `allowProtected` has no meaning here"
-            raise fail(rules.KEY_CONFLICT, message, edit.span, "put it to the edit inside that needs it")
+            message = "`within` itself changes nothing, so it cannot have `allowProtected`"
+            raise fail(rules.KEY_CONFLICT, message, edit.span, "add it to the inner edit that needs it")
         case model.Ensure(within=None) if edit.expect or edit.unless:
             raise fail(
                 rules.KEY_CONFLICT,
-                "in `ensure`, `expect` and `unless` go with `in`",
+                "in `ensure`, `expect` and `unless` need `in`",
                 edit.span,
                 "add `in`, or use `when` with `xpath(...)`",
             )
         case model.Copy(path=None) if edit.position is not model.Position.APPEND:
             message = (
-                f"`position: {edit.position.value}` goes with `path`; without it each copy goes behind its original"
+                f"`position: {edit.position.value}` needs `path`; without it each copy goes right after its original"
             )
-            raise fail(rules.KEY_CONFLICT, message, edit.span, "add `path`, or leave out `position`")
+            raise fail(rules.KEY_CONFLICT, message, edit.span, "add `path`, or remove `position`")
         case model.Ensure() | model.Merge() if (edit.at is not None) is not (edit.position in _BESIDE):
-            message = f"`position: {edit.position.value}` needs `at`, the element beside which it is put"
+            message = f"`position: {edit.position.value}` needs `at`, the element to put it next to"
             if edit.at is not None:
-                message = "`at` goes with `position: before` or `position: after`"
+                message = "`at` needs `position: before` or `position: after`"
             raise fail(rules.KEY_CONFLICT, message, edit.at.span() if edit.at is not None else edit.span)
         case model.AddPart() if _has(edit, NOT_TAKEN[model.AddPart]):
-            raise fail(rules.KEY_CONFLICT, "`addPart` names its part by `contentType` and `filename` alone", edit.span)
+            raise fail(
+                rules.KEY_CONFLICT, "`addPart` identifies its part only by `contentType` and `filename`", edit.span
+            )
         case model.AddPart() if edit.target not in (model.Target.CLOUD_INIT_DATA, model.Target.USER_DATA):
-            raise fail(rules.KEY_CONFLICT, "`addPart` works on `userData`", edit.span)
+            raise fail(rules.KEY_CONFLICT, "`addPart` only works on `userData`", edit.span)
         case model.CloudInitBase() if edit.part and edit.target is not model.Target.USER_DATA:
-            raise fail(rules.KEY_CONFLICT, "`part` goes with `target: userData`", edit.span)
+            raise fail(rules.KEY_CONFLICT, "`part` needs `target: userData`", edit.span)
         case (
             model.Add() | model.Set() | model.Ensure() | model.Merge() | model.Replace() | model.Remove()
             | model.Move() | model.Copy() | model.Rename() | model.Within() | model.QemuArgs() | model.Test()

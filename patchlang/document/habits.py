@@ -15,11 +15,11 @@ _OPS = {
     "update": ("set", "merge"), "upsert": ("ensure", "merge"), "write": ("set", "ensure"),
 }  # fmt: skip
 
-_NO_OBJECT = "a patch is no object of a cluster and has none: {} to the ConfigMap that carries it"
+_NO_OBJECT = "a patch is not a Kubernetes object: {} the ConfigMap that carries it"
 _METADATA = {
-    "namespace": _NO_OBJECT.format("a namespace belongs"),
-    "labels": _NO_OBJECT.format("labels belong"),
-    "annotations": _NO_OBJECT.format("annotations belong"),
+    "namespace": _NO_OBJECT.format("set the namespace of"),
+    "labels": _NO_OBJECT.format("put labels on"),
+    "annotations": _NO_OBJECT.format("put annotations on"),
 }
 
 _CONTENT = ("value", "xml")
@@ -43,8 +43,8 @@ def key_hint(cls: type, key: str) -> str | None:
     if not others:
         return None
     op = next(name for name, other in ops.items() if other is cls)
-    instead = f"`{op}` takes `{own}`, " if own else ""
-    return f"{instead}`{key}` goes with {', '.join(others[:-1])}{' and ' if others[1:] else ''}{others[-1]}"
+    instead = f"`{op}` takes `{own}`; " if own else ""
+    return f"{instead}`{key}` is for {', '.join(others[:-1])}{' and ' if others[1:] else ''}{others[-1]}"
 
 
 def _takes(cls: type, key: str) -> bool:
@@ -55,5 +55,5 @@ def unquoted_hint(node: Node) -> str | None:
     """Of a list or map in brackets where a text belongs: what began as an expression, and was read as YAML."""
     written = node.span.source.text[node.span.start : node.span.start + 1]
     if isinstance(node, Mapping | Sequence) and written in ("{", "["):
-        return f"YAML reads what begins with `{written}` as its own: put a text that begins so in quotes as a whole"
+        return f"`{written}` at the start has a meaning in YAML: quote the whole text"
     return None

@@ -51,10 +51,10 @@ def scalar(hint: Any, node: Scalar, what: str) -> Any:
     elif issubclass(hint, Enum):
         if text in (values := [member.value for member in hint]):
             return hint(text)
-        raise fail(rules.BAD_VALUE, f"{what} cannot be `{text}`", node.span, did_you_mean(text, values, "values"))
+        raise fail(rules.BAD_VALUE, f"{what} cannot be `{text}`", node.span, did_you_mean(text, values, "allowed"))
     else:
         if text == "" and (node.plain or hint not in (*_MAY_BE_EMPTY, model.Fragment)):
-            what_to_do = "write '' for the empty text" if hint in _MAY_BE_EMPTY else None
+            what_to_do = "write '' for empty text" if hint in _MAY_BE_EMPTY else None
             raise fail(rules.BAD_VALUE, f"{what} is empty", node.span, what_to_do)
         return hint(text, Inside(node))
     raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}", node.span)
@@ -86,15 +86,15 @@ def json_scalar(node: Scalar) -> model.Constant | model.Template:
         return model.Constant(int(text), node.span)
     if _NUMBER.fullmatch(text) and len(text) <= 300:
         if not math.isfinite(number := float(text)):
-            message = f"`{text}` is beyond what a double holds"
+            message = f"`{text}` does not fit in a double"
             raise fail(rules.AMBIGUOUS_SCALAR, message, node.span, f"write '{text}' for text")
         return model.Constant(number, node.span)
     if text == "":
-        raise fail(rules.AMBIGUOUS_SCALAR, "the value is empty", node.span, "write null, or '' for the empty text")
+        raise fail(rules.AMBIGUOUS_SCALAR, "the value is empty", node.span, "write null, or '' for empty text")
     if _AMBIGUOUS.fullmatch(text):
         raise fail(
             rules.AMBIGUOUS_SCALAR,
-            f"unquoted `{text}` is read differently by different YAML readers",
+            f"YAML parsers disagree about unquoted `{text}`",
             node.span,
             f"write '{text}' for text, or true, false, null or a decimal number",
         )

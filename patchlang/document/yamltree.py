@@ -95,7 +95,7 @@ def _before(source: SourceFile, at: int) -> int:
 
 
 _HELM = pattern(r"\{\{(?!\s*\{)")
-HELM_HELP = "Helm's `{{ }}` is no YAML before it is rendered: `helm template CHART | patchlang validate -`"
+HELM_HELP = "a Helm template must be rendered first: `helm template CHART | patchlang validate -`"
 _BRACKET_START = pattern(r"""(?:^|[:\-])\s+(?:\[[^\]]*\]|\{[^}]*\})\s*[^\s,#}\]:]""")
 _COLON_INSIDE = pattern(r"[\w\"']:\s+[^\s#'\"|>].*:(?:\s|$)")
 _QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
@@ -104,7 +104,7 @@ _QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
 _NO_BLANK = pattern(
     r"\s*(?:-\s+)?(apiVersion|expect|forEach|from|in|kind|name|op|path|unless|value|when|xml):[^\s/:][^:]*$"
 )
-_NEGATION = 'an expression that begins with `!` is put in quotes: `when: "!has(...)"`'
+_NEGATION = 'quote an expression that begins with `!`: `when: "!has(...)"`'
 
 
 def _hint(source: SourceFile, first: int, last: int) -> str | None:
@@ -114,26 +114,24 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
     if any(_HELM.search(line) for line in lines):
         return HELM_HELP
     if any("\t" in line[: len(line) - len(line.lstrip())] for line in lines):
-        return "YAML is indented with spaces, never with tabs"
+        return "indent YAML with spaces, not tabs"
     if any(re.search(r"[:,{-]\s+[@`%]", line) for line in lines):
-        return "a value that begins with `@`, `%` or a back quote is put in quotes"
+        return "quote a value that begins with `@`, `%` or a backquote"
     if any(re.search(r"[:,{-]\s+!", line) for line in lines):
         return _NEGATION
     if any(re.search(r"[\w/.*)\]]\[", line.partition("{")[2]) for line in lines):
-        return "inside `{ }` put a value that holds `[`, `]`, `{`, `}` or `,` in quotes"
+        return "inside `{ }`, quote a value that contains `[`, `]`, `{`, `}` or `,`"
     if any("$[" in line for line in lines):
-        return (
-            "put a value with `$[ ]` in quotes: YAML reads `: `, ` #`, and in `{ }` also `,`, `[` and `]`, as its own"
-        )
+        return "quote a value with `$[ ]`: `: `, ` #`, and inside `{ }` also `,`, `[` and `]`, are YAML syntax"
     if any(_QUOTED_START.search(line) for line in lines):
-        return "a value that begins with a quote must be quoted as a whole: `when: \"'x' in vmi.metadata.annotations\"`"
+        return "quote the whole value if it begins with a quote: `when: \"'x' in vmi.metadata.annotations\"`"
     if any(_BRACKET_START.search(line) for line in lines):
-        return "a value that begins with `[` or `{` and goes on behind the bracket is put in quotes as a whole"
+        return "quote the whole value if it begins with `[` or `{` and continues after the closing bracket"
     before = source.line(numbers[0] - 1) if numbers[0] > 1 else ""
     if found := next((one for one in map(_NO_BLANK.match, (before, *lines)) if one), None):
-        return f"YAML reads a key only where a blank follows the colon: `{found[1]}: …`"
+        return f"put a space after the colon of a key: `{found[1]}: …`"
     if any(_COLON_INSIDE.search(line) for line in lines):
-        return "a value that holds `: `, as `c ? a : b` does, is put in quotes as a whole"
+        return "quote a value that contains `: `, as in `c ? a : b`"
     return None
 
 
@@ -173,9 +171,9 @@ class _Composer:
         if event.tag not in (None, "!") and not self.manifest:
             raise fail(
                 rules.YAML_FEATURE,
-                f"tags such as `{event.tag}` have no meaning here",
+                f"tags such as `{event.tag}` are not supported",
                 self.span(event),
-                _NEGATION if event.tag.startswith("!") else "leave the tag out; quote the value if it is text",
+                _NEGATION if event.tag.startswith("!") else "remove the tag; quote the value if it is text",
             )
         match event:
             case yaml.ScalarEvent():
@@ -192,8 +190,8 @@ class _Composer:
         self.aliases += 1
         anchored = self.anchors.get(event.anchor or "")
         if anchored is None:
-            message = f"no anchor `&{event.anchor}` stands before this alias"
-            raise fail(rules.BAD_YAML, message, self.span(event), "a text that begins with `*` is put in quotes")
+            message = f"no anchor `&{event.anchor}` before this alias"
+            raise fail(rules.BAD_YAML, message, self.span(event), "quote a text that begins with `*`")
         node, size, height = anchored
         self.nodes += size
         too_many = self.aliases > MAX_ALIASES and not self.manifest
@@ -232,9 +230,9 @@ class _Composer:
                 first = seen[key.text].span.begin.line
                 raise fail(
                     rules.DUPLICATE_KEY,
-                    f"key `{key.text}` is here twice (first in line {first})",
+                    f"key `{key.text}` appears twice (first in line {first})",
                     key.span,
-                    "keep one of them; YAML would silently take the last",
+                    "keep one of them; YAML would silently use the last",
                 )
             seen[key.text] = key
             entries.append((key, self.node(next(self.events), depth + 1)))

@@ -35,19 +35,19 @@ _ONE = model.Expect(1, 1)
 _AT_MOST_ONE = model.Expect(0, 1)
 # what to do where the path of an op matches nothing
 _MISSING: dict[type, str] = {
-    model.Add: "an `ensure` before it makes what is missing; to add nothing then, say {expect}",
-    model.Set: "`ensure` makes what is missing; if it may be missing, say {expect}",
-    model.Ensure: "an `ensure` before it makes what is missing; if nothing is to be made then, say {expect}",
-    model.Merge: "an `ensure` before it makes what is missing; to merge nothing then, say {expect}",
-    model.Replace: "`merge` makes what is missing; to replace nothing then, say {expect}",
-    model.Remove: "if there may be nothing to remove, leave `expect` out, or say {expect}",
-    model.Move: "if there may be nothing to move, leave `expect` out, or say {expect}",
-    model.Copy: "if there may be nothing to copy, say {expect}",
-    model.Rename: "if there may be nothing to rename, leave `expect` out, or say {expect}",
-    model.Within: "`ensure` makes what is missing; if there may be no such node, say {expect}",
-    model.Test: 'the domain is not as the test asks; that there is none is asked by `expect: "0"`',
+    model.Add: "create what is missing with an `ensure` before it; to add nothing then, set {expect}",
+    model.Set: "`ensure` creates what is missing; if it may be missing, set {expect}",
+    model.Ensure: "create what is missing with an `ensure` before it; to create nothing then, set {expect}",
+    model.Merge: "create what is missing with an `ensure` before it; to merge nothing then, set {expect}",
+    model.Replace: "`merge` creates what is missing; to replace nothing then, set {expect}",
+    model.Remove: "if there may be nothing to remove, drop `expect`, or set {expect}",
+    model.Move: "if there may be nothing to move, drop `expect`, or set {expect}",
+    model.Copy: "if there may be nothing to copy, set {expect}",
+    model.Rename: "if there may be nothing to rename, drop `expect`, or set {expect}",
+    model.Within: "`ensure` creates what is missing; if there may be no such node, set {expect}",
+    model.Test: 'the domain does not pass the test; to require that nothing matches, set `expect: "0"`',
 }
-_NO_DESTINATION = "an `ensure` before it makes what is missing; `expect` counts what `from` selects, and not this"
+_NO_DESTINATION = "create what is missing with an `ensure` before it; `expect` counts what `from` selects, not this"
 
 
 def compile_edit(context: Context, edit: model.DomainEdit, place: str, around: Around = _TOP) -> CompiledEdit[DomainOp]:
@@ -198,8 +198,8 @@ class DomainOps:
             except (KeyError, ValueError):
                 clark = own
             if clark not in tags:
-                help = did_you_mean(own, {local_name(tag) for tag in tags}, "there are")
-                raise fail(rules.BAD_VALUE, f"there is no element `{own}` in the fragment", name.span(), help)
+                help = did_you_mean(own, {local_name(tag) for tag in tags}, "available")
+                raise fail(rules.BAD_VALUE, f"the fragment has no element `{own}`", name.span(), help)
             keys[f"{parent}{slash}{clark}"] = (self.merge_key(paths),)
         table = Keys(keys, tuple(self.context.namespaces.items()))
         targets = self.targets(edit.path)
@@ -210,7 +210,9 @@ class DomainOps:
         for path in paths:
             query = Query(path, self.context.namespaces, frozenset(), document=False)
             if not isinstance(query.tree, Path) or query.tree.absolute:
-                raise fail(rules.BAD_XPATH, "a key is a path relative to the element, such as `@name`", path.span())
+                raise fail(
+                    rules.BAD_XPATH, "a key must be a path relative to the element, such as `@name`", path.span()
+                )
         return tuple(path.text for path in paths)
 
     def renaming(self, edit: model.Rename) -> DomainOp:
@@ -221,11 +223,11 @@ class DomainOps:
                 new_name(name.text, self.context.namespaces, attribute=is_attribute) for is_attribute in (False, True)
             )
         except ValueError as e:
-            raise fail(rules.BAD_VALUE, f"`{name.text}` cannot be a name here: {e}", name.span()) from None
+            raise fail(rules.BAD_VALUE, f"`{name.text}` is not a valid name here: {e}", name.span()) from None
         except KeyError:
             message = f"the prefix of `{name.text}` is not declared"
             raise fail(rules.UNKNOWN_PREFIX, message, name.span(), "declare it in `spec.namespaces`") from None
-        assert element == attribute, "only what may be made differs"
+        assert element == attribute, "only what may be created differs"
         return ops.RenameOp(self.targets(edit.path, default=_AT_MOST_ONE), element)
 
     def qemu_args(self, edit: model.QemuArgs) -> DomainOp:
@@ -250,7 +252,7 @@ class DomainOps:
         """A value that is exactly one ``$[ ]`` in the place of a list or map."""
         program = self.template(value, node=self.nested)
         if not program.is_one_expression:
-            message = f"`{key}` must be a {kind}, or exactly one `$[ ]` that gives one"
+            message = f"`{key}` must be a {kind}, or a single `$[ ]` that gives one"
             help = "write an entry for each: `[-device, virtio-rng-pci]`" if kind == "list" else "write `{NAME: value}`"
             raise fail(rules.WRONG_TYPE, message, value.span(), help)
         return program

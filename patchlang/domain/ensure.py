@@ -114,7 +114,7 @@ class EnsureOp:
             wanted = _all_wanted(step, scope) if step.conditions else []
             found = [child for child in above.iterchildren(step.tag) if not wanted or _fits(child, wanted)]
             if len(found) > 1:
-                help = f"add a predicate that only one of them fits, such as `{step.written}[@…='…']`, or use `in`"
+                help = f"add a predicate that only one of them matches, such as `{step.written}[@…='…']`, or use `in`"
                 from ..xpath.explain import ambiguous
 
                 raise fail(rules.AMBIGUOUS, ambiguous(step.written, found, edit.tree.provenance), edit.span, help)
@@ -150,28 +150,30 @@ def check_build_path(source: Text, path: BuildPath, start: Start, has_value: boo
     if start is Start.MATCHED and path.absolute:
         raise fail(
             rules.BAD_ENSURE_PATH,
-            "with `in`, the path starts at the nodes that `in` selects",
+            "with `in`, the path must start at the nodes that `in` selects",
             source.span(),
             f"write it without the leading `/`: `{source.text.lstrip('/')}`" if source.text.startswith("/") else None,
         )
     if start.is_root(path) and not path.steps:
-        raise fail(rules.BAD_ENSURE_PATH, "the path names no element", source.span(), "start with `/domain`")
+        raise fail(rules.BAD_ENSURE_PATH, "the path has no element", source.span(), "start with `/domain`")
     if path.attribute is not None and not has_value:
         raise fail(rules.BAD_ENSURE_PATH, "an attribute at the end of the path needs a `value`", source.span())
 
 
 def _check_root(edit: Editor, root: etree._Element, step: BuildStep, scope: Scope) -> None:
     if step.tag != root.tag or (step.conditions and not _fits(root, _all_wanted(step, scope))):
-        message = f"the path starts with `{step.written}`, the document with `domain`"
-        raise fail(rules.MATCH_COUNT, message, edit.span, "a domain has one root, which is not made")
+        message = f"the path starts with `{step.written}`, but the document starts with `domain`"
+        raise fail(rules.MATCH_COUNT, message, edit.span, "a domain has one root, which cannot be created")
 
 
 def _check_settled(walked: Walked, place: LazySpan) -> None:
     """The next run must find what this one has made."""
     for element, step, wanted in walked:
         if wanted and not _fits(element, wanted):
-            message = f"in the end `{step.written}` does not fit its predicate, and the next run would make another"
-            help = "leave the predicate out, or make it one that stays true"
+            message = (
+                f"the finished `{step.written}` does not match its predicate, so the next run would create another"
+            )
+            help = "remove the predicate, or use one that stays true"
             raise fail(rules.BAD_ENSURE_PATH, message, place(), help)
 
 
@@ -183,7 +185,7 @@ def _wanted(condition: Condition, scope: Scope) -> str:
     except LookupError as e:
         raise no_value(e, None) from None
     if isinstance(value, bool):
-        raise fail(rules.EVALUATION, f"`${condition.variable}` is a boolean, which is no text")
+        raise fail(rules.EVALUATION, f"`${condition.variable}` is a boolean, not text")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -102,14 +102,14 @@ def _fill(node: etree._Element, hole: _Hole, scope: Scope) -> bool:
 def _usable(value: object, origin: Compiled) -> str:
     text = as_text(value, origin)
     if bad := unusable_character(text):
-        raise origin.error(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry")
+        raise origin.error(rules.UNUSABLE_TEXT, f"the value holds {bad}, which is not allowed in XML")
     return text
 
 
 def _take_out(node: etree._Element) -> None:
     """Without the text behind it, which stays."""
     parent, previous = node.getparent(), node.getprevious()
-    assert parent is not None, "it is in the fragment"
+    assert parent is not None, "the node is in the fragment"
     if node.tail:
         if previous is None:
             parent.text = (parent.text or "") + node.tail
@@ -189,7 +189,7 @@ def _hole(
 ) -> _Hole:
     place, attribute, text = found
     if place == "text" and not isinstance(node.tag, str):
-        raise fail(rules.BAD_FRAGMENT, "`$[ ]` in a comment is not computed", written.source.span())
+        raise fail(rules.BAD_FRAGMENT, "`$[ ]` is not computed in a comment", written.source.span())
     split = HOLE.split(text)
     alone = len(split) == 3 and not split[0] and not split[2]
     optional = alone and (place == "attribute" or (place == "text" and not len(node)))

@@ -37,7 +37,7 @@ class Editor:
 
     def check_text(self, text: str, place: LazySpan) -> None:
         if bad := unusable_character(text):
-            raise fail(rules.UNUSABLE_TEXT, f"the value holds {bad}, which XML cannot carry", place())
+            raise fail(rules.UNUSABLE_TEXT, f"the value holds {bad}, which is not allowed in XML", place())
 
     def set_attribute(self, element: etree._Element, name: str, value: str, place: LazySpan) -> bool:
         self.check_text(value, place)
@@ -59,7 +59,7 @@ class Editor:
         if element.tag == tag:
             return False
         if element is self.tree.root:
-            raise fail(rules.WRONG_NODE, "the root stays `domain`", self.span)
+            raise fail(rules.WRONG_NODE, "the root element must remain `domain`", self.span)
         return self.tree.rename(element, tag)
 
     def set_text(self, element: etree._Element, text: str, place: LazySpan) -> bool:
@@ -67,9 +67,9 @@ class Editor:
         if any(isinstance(child.tag, str) for child in element):
             raise fail(
                 rules.NOT_TEXT,
-                f"{self._path(element)} has element children, its text is not set",
+                f"{self._path(element)} has child elements, so its text cannot be set",
                 self.span,
-                "select the element whose text is meant, or use `replace`",
+                "select the element whose text you mean, or use `replace`",
             )
         return self.tree.set_text(element, text)
 
@@ -81,8 +81,8 @@ class Editor:
         if parent is None:
             inside = "use `position: append` or `prepend`"
             if anchor is self.tree.root:
-                raise fail(rules.WRONG_NODE, "nothing can stand beside the root", self.span, inside)
-            message = "nothing can stand beside a copy before it is put in place"
+                raise fail(rules.WRONG_NODE, "nothing can be put beside the root", self.span, inside)
+            message = "nothing can be put beside a copy before the copy is in place"
             raise fail(rules.WRONG_NODE, message, self.span, f"{inside}, or an edit after the `copy`")
         self.tree.insert(nodes, anchor, position)
 
@@ -100,10 +100,10 @@ class Editor:
 
     def _keep_root(self, element: etree._Element) -> None:
         if element is self.tree.root:
-            raise fail(rules.WRONG_NODE, "the root stays", self.span)
+            raise fail(rules.WRONG_NODE, "the root cannot be removed", self.span)
         if element.getparent() is None:
-            message = "the copy is not in place yet: the edits in it cannot take it away"
-            raise fail(rules.WRONG_NODE, message, self.span, "leave the edit out, or the whole `copy` with `unless`")
+            message = "the copy is not in place yet: its own edits cannot remove it"
+            raise fail(rules.WRONG_NODE, message, self.span, "remove the edit, or skip the whole `copy` with `unless`")
 
     def _path(self, element: etree._Element) -> str:
         return self.tree.provenance.path(Match(element))

@@ -82,6 +82,6 @@ class MergeOp(FragmentOp):
                 rules.AMBIGUOUS,
                 ambiguous(local_name(tag), found, edit.tree.provenance),
                 edit.span,
-                f"say with `keys: {{{local_name(tag)}: …}}` what tells them apart",
+                f"set `keys: {{{local_name(tag)}: …}}` to distinguish them",
             )
         return found[0] if found else None

@@ -34,8 +34,8 @@ class Keys:
         key = next((k for k in keys if all(self.value(node, path) is not None for path in k)), None)
         if key is None:
             names = " or ".join(" and ".join(f"`{path}`" for path in k) for k in keys)
-            message = f"`{local_name(node.tag)}` in the fragment lacks the key that tells its like apart: {names}"
-            raise fail(rules.AMBIGUOUS, message, place(), "add it, or say with `keys` what tells them apart")
+            message = f"`{local_name(node.tag)}` in the fragment lacks the key that identifies it: {names}"
+            raise fail(rules.AMBIGUOUS, message, place(), "add it, or set `keys` to something else")
         return key
 
     def values(self, node: etree._Element, key: Key) -> tuple[str | None, ...]:
@@ -68,7 +68,7 @@ def check_built(keys: Keys, parent: str, siblings: Iterable[etree._Element], pla
         key = keys.key(parent, node, place)
         identity = (node.tag, keys.values(node, key))
         if identity in seen:
-            raise _alike(node, f"{_told_by(key)} stands twice in the fragment", place())
+            raise _alike(node, f"{_told_by(key)} appears twice in the fragment", place())
         seen.add(identity)
         check_built(keys, local_name(node.tag), node, place)
 
@@ -90,9 +90,9 @@ def _check_written(keys: Keys, parent: str | None, above: etree._Element, fragme
             computed = any(MARK in (value or "") for value in values)
             identity = (str(node.tag), values)
             if identity in seen and not own and not computed:
-                raise _alike(node, f"{_told_by(key)} stands twice in the fragment", fragment.span(node))
+                raise _alike(node, f"{_told_by(key)} appears twice in the fragment", fragment.span(node))
             if "forEach" in own and not key:
-                raise _alike(node, " is repeated, and nothing tells one from another", fragment.span(node))
+                raise _alike(node, " is repeated, and nothing distinguishes the copies", fragment.span(node))
             if not own and not computed:
                 seen.add(identity)
         _check_written(keys, local_name(node.tag), node, fragment)
@@ -104,7 +104,7 @@ def _told_by(key: Key) -> str:
 
 def _alike(node: etree._Element, what: str, span: Span) -> PatchError:
     name = local_name(node.tag)
-    help = f"say with `keys: {{{name}: …}}` what tells them apart, or use `add`"
+    help = f"set `keys: {{{name}: …}}` to distinguish them, or use `add`"
     return fail(rules.AMBIGUOUS, f"`{name}`{what}", span, help)
 
 

@@ -118,7 +118,7 @@ def only_elements(matches: list[Match], source: Text, op: str) -> list[etree._El
     for match in matches:
         if not match.is_element:
             found = "a text node" if match.attribute is None else "an attribute"
-            raise fail(rules.WRONG_NODE, f"`{op}` works on elements, the path selects {found}", source.span())
+            raise fail(rules.WRONG_NODE, f"`{op}` works on elements, but the path selects {found}", source.span())
     return [m.element for m in matches]
 
 
@@ -185,9 +185,9 @@ def set_at(edit: Editor, match: Match, text: str, place: LazySpan) -> bool:
     if match.text is not None:
         raise fail(
             rules.WRONG_NODE,
-            "`set` takes an element or an attribute, the path selects a text node",
+            "`set` needs an element or an attribute, but the path selects a text node",
             edit.span,
-            "leave out `/text()`: the text of the element is set",
+            "remove `/text()`: `set` sets the text of the element",
         )
     return edit.set_text(match.element, text, place)
 
@@ -225,7 +225,7 @@ class RenameOp(EachOp):
         if match.attribute is not None:
             return edit.rename_attribute(match.element, match.attribute, self.to)
         if match.text is not None:
-            message = "`rename` takes elements and attributes, the path selects a text node"
+            message = "`rename` needs elements or attributes, but the path selects a text node"
             raise fail(rules.WRONG_NODE, message, edit.span)
         return edit.rename(match.element, self.to)
 

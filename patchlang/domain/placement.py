@@ -33,8 +33,8 @@ class Placement:
         for match in found:
             if not match.is_element or match.element.getparent() is not parent:
                 shown = tree.provenance.path
-                message = f"`at` selects {shown(match)}, which is no child of {shown(Match(parent))}"
-                help = "`at` starts at the element in which something is made, and names children of it"
+                message = f"`at` selects {shown(match)}, which is not a child of {shown(Match(parent))}"
+                help = "`at` starts at the parent of the new element, and must select its children"
                 raise fail(rules.WRONG_NODE, message, self.at.source.span(), help)
         if not found:
             return parent, Position.APPEND

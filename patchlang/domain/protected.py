@@ -78,8 +78,8 @@ class Protected:
         stays = self._heirs.get(element, element)
         if not self._is_attached(stays) or (now := _aliases(stays)) == before:
             return None
-        what = f"{self._path(Match(stays))}/alias names a device of KubeVirt's"
-        return Broken(f"{what}; KubeVirt finds its devices by their `ua-` aliases", len(now) < len(before))
+        what = f"{self._path(Match(stays))}/alias identifies a KubeVirt device"
+        return Broken(f"{what}; KubeVirt finds devices by their `ua-` aliases", len(now) < len(before))
 
     def _broken_name(self, texts: tuple[_Texts, ...]) -> Broken | None:
         if len(texts) == 1:
@@ -88,7 +88,7 @@ class Protected:
             if before == after or (not before and len(after) == 1):
                 continue
             is_second = len(after) > len(before)
-            what = f"a second `{tag}` cannot be put into the domain" if is_second else f"/domain/{tag} is protected"
+            what = f"a second `{tag}` cannot be added to the domain" if is_second else f"/domain/{tag} is protected"
             return Broken(f"{what}; KubeVirt finds the domain by its name and uuid", len(after) < len(before))
         return None
 

@@ -60,9 +60,9 @@ class QemuArgsOp:
         value, [origin] = self.args.value(scope), self.args.parts
         assert not isinstance(origin, str)
         if not isinstance(value, list):
-            found = "a text" if isinstance(value, str) else "no list"
-            help = "make a list of a text by `.split(' ')`, or write the arguments as a YAML list"
-            raise origin.error(rules.WRONG_RESULT, f"`args` needs a list, the expression gives {found}", help)
+            found = "text" if isinstance(value, str) else "something else"
+            help = "split text with `.split(' ')`, or write the arguments as a YAML list"
+            raise origin.error(rules.WRONG_RESULT, f"`args` needs a list, but the expression gives {found}", help)
         return [as_text(item, origin) for item in value]
 
     def _variables(self, scope: Scope) -> dict[str, str]:
@@ -73,10 +73,10 @@ class QemuArgsOp:
             written = name.constant
             text = name.text(scope) if written is None else written
             if written is None and not _VARIABLE.fullmatch(text):
-                help = "it is letters, digits and `_`, and does not begin with a digit"
-                raise fail(rules.WRONG_RESULT, "the key is not the name of a variable", name.source.span(), help)
+                help = "use letters, digits and `_`, and do not begin with a digit"
+                raise fail(rules.WRONG_RESULT, "the key is not a valid variable name", name.source.span(), help)
             if text in variables:
-                raise fail(rules.WRONG_RESULT, "two keys of `env` give the same variable", name.source.span())
+                raise fail(rules.WRONG_RESULT, "two keys of `env` name the same variable", name.source.span())
             variables[text] = value.text(scope)
         return variables
 
@@ -84,12 +84,12 @@ class QemuArgsOp:
         value, [origin] = env.value(scope), env.parts
         assert not isinstance(origin, str)
         if not isinstance(value, dict):
-            found = "a list" if isinstance(value, list) else "no map"
+            found = "a list" if isinstance(value, list) else "something else"
             help = "give a map of names and values, such as `{'NAME': 'value'}`"
-            raise origin.error(rules.WRONG_RESULT, f"`env` needs a map, the expression gives {found}", help)
+            raise origin.error(rules.WRONG_RESULT, f"`env` needs a map, but the expression gives {found}", help)
         if not all(_VARIABLE.fullmatch(name) for name in value):
-            help = "it is letters, digits and `_`, and does not begin with a digit"
-            raise origin.error(rules.WRONG_RESULT, "a key is not the name of a variable", help)
+            help = "use letters, digits and `_`, and do not begin with a digit"
+            raise origin.error(rules.WRONG_RESULT, "a key is not a valid variable name", help)
         return {name: as_text(text, origin) for name, text in value.items()}
 
     def _written_argument(self, number: int) -> str | None:
@@ -144,8 +144,8 @@ class QemuArgsOp:
 def _text(arg: TemplateProgram, scope: Scope) -> str:
     origin = arg.parts[0] if arg.is_one_expression else ""
     if not isinstance(origin, str) and isinstance(origin.evaluate(scope), list):
-        help = 'write it as the whole of `args`, without the YAML list around it: `args: "$[ ... ]"`'
-        raise origin.error(rules.WRONG_RESULT, "one argument cannot be a list", help)
+        help = 'make it the entire value of `args`, without a YAML list around it: `args: "$[ ... ]"`'
+        raise origin.error(rules.WRONG_RESULT, "an argument cannot be a list", help)
     return arg.text(scope)
 
 

@@ -32,10 +32,15 @@ def read_root(data: bytes) -> etree._Element:
         raise fail(rules.BAD_DOMAIN, f"the domain XML is not UTF-8 (byte {e.start})") from None
     declared = _ENCODING.match(data)
     if declared and declared[1].lower() not in (b"utf-8", b"utf8", _ASCII):
-        raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1].decode()}; only UTF-8 is read")
+        raise fail(
+            rules.BAD_DOMAIN, f"the domain XML declares encoding {declared[1].decode()}; only UTF-8 is supported"
+        )
     if declared and declared[1].lower() == _ASCII and not data.isascii():
         at = next(number for number, byte in enumerate(data) if byte > 127)
-        raise fail(rules.BAD_DOMAIN, f"the domain XML says it is {declared[1].decode()}, and is not (byte {at})")
+        raise fail(
+            rules.BAD_DOMAIN,
+            f"the domain XML declares encoding {declared[1].decode()}, but does not use it (byte {at})",
+        )
     if len(data) > 2 * MAX_NODES and data.count(b"<") > 2 * MAX_NODES:
         raise fail(rules.BAD_DOMAIN, f"the domain XML has more than {MAX_NODES} nodes")
     named = b"<!DOCTYPE" in data
@@ -48,7 +53,7 @@ def read_root(data: bytes) -> etree._Element:
         line, column = e.position
         message = _NAMED.sub(r"\1", str(e.msg).split(", line ")[0].strip())
         if message.startswith("Entity"):
-            message = "an entity is not defined; a plain `&` is written `&amp;`"
+            message = "an entity is not defined; write a plain `&` as `&amp;`"
         raise fail(
             rules.BAD_DOMAIN, f"the domain XML is not well-formed at line {line}, column {column}: {message}"
         ) from None
@@ -95,7 +100,7 @@ def _has_long_tag(data: bytes) -> bool:
 
 
 def _doctype() -> Exception:
-    return fail(rules.DOCTYPE, "the domain XML has a DOCTYPE; entities and DTDs are refused")
+    return fail(rules.DOCTYPE, "the domain XML has a DOCTYPE; entities and DTDs are not allowed")
 
 
 def _has_doctype(data: bytes) -> bool:

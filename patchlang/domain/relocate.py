@@ -68,8 +68,8 @@ class RelocateOp:
                 scope.inner = traces
                 run_inside(self.edits, placed, index, tree, scope)
                 if not edit.is_attached(place[0]) or placed in (place[0], *place[0].iterancestors()):
-                    message = "an edit in the copy takes away the place where it goes"
-                    raise fail(rules.WRONG_NODE, message, edit.span, "take that away in an edit of its own, after this")
+                    message = "an edit in the copy removes the copy's destination"
+                    raise fail(rules.WRONG_NODE, message, edit.span, "remove that in a separate edit after this one")
             edit.insert([placed], *place)
             if anchor is not None:
                 anchor, position = placed, Position.AFTER

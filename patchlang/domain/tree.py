@@ -84,7 +84,7 @@ class DomainTree:
             return False
         self._count(value)
         if name not in element.attrib and len(element.attrib) >= MAX_ATTRIBUTES:
-            raise fail(rules.LIMIT, f"the patches give an element more than {MAX_ATTRIBUTES} attributes")
+            raise fail(rules.LIMIT, f"an element would have more than {MAX_ATTRIBUTES} attributes")
         self.protected.before_attribute(element)
         self._touch_start(element)
         element.set(name, value)
@@ -165,7 +165,7 @@ class DomainTree:
         room = MAX_DEPTH - 1 - sum(1 for _ in parent.iterancestors())
         for node, fresh in zip(nodes, is_fresh, strict=True):
             if _height(node) > room:
-                raise fail(rules.LIMIT, f"the patches nest elements more than {MAX_DEPTH} deep")
+                raise fail(rules.LIMIT, f"elements would be nested more than {MAX_DEPTH} deep")
             if fresh:
                 self._enroll(node)
             self._drafts.pop(node, None)
@@ -178,7 +178,7 @@ class DomainTree:
         The white space before it goes along where the parent holds no other text, but for a node that follows directly.
         """
         parent = node.getparent()
-        assert parent is not None, "the root stays"
+        assert parent is not None, "the root is never removed"
         self._count(changes=_PLACED)
         self._touch_content(parent)
         previous, tail = self._slot_before(node)
@@ -192,7 +192,7 @@ class DomainTree:
     def replace(self, node: Element, nodes: Sequence[Element]) -> None:
         """Put new nodes in place of ``node``; the text around it stays."""
         parent = node.getparent()
-        assert parent is not None, "the root stays"
+        assert parent is not None, "the root is never removed"
         self._count(changes=2)
         self.protected.before_replacement(node, nodes)
         self.insert(nodes, node, Position.AFTER)

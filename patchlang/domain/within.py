@@ -32,8 +32,8 @@ class InsideOp:
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
         if not tree.holds(scope.context):
-            message = "an earlier edit or item has removed the node that this edit works in"
-            raise fail(rules.WRONG_NODE, message, self.edit(), "place it before the edit that removes the node")
+            message = "an earlier edit or item removed the node that this edit works in"
+            raise fail(rules.WRONG_NODE, message, self.edit(), "put it before the edit that removes the node")
         return self.op.apply(tree, scope)
 
 

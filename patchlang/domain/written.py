@@ -23,7 +23,7 @@ MARK = "\ue000"
 HOLE = pattern(f"{MARK}([0-9]+){MARK}")
 _WRITTEN_MARK = pattern(f"{MARK}|&#(0*57344|x0*e000);", re.IGNORECASE)
 _ESCAPE = pattern("&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);")
-_RESERVED = "the prefix `patch` is reserved: it stands before `when` and `forEach`, and nothing else"
+_RESERVED = "the prefix `patch` is reserved for `patch:when` and `patch:forEach`"
 
 
 @record
@@ -46,10 +46,10 @@ class WrittenFragment:
 def read_fragment(source: Text, namespaces: Mapping[str, str]) -> WrittenFragment:
     """Parse a fragment of one or more elements. Raises PatchError (PL203, PL204, PL209)."""
     if _WRITTEN_MARK.search(source.text):
-        raise fail(rules.BAD_FRAGMENT, "the fragment holds the private-use character U+E000", source.span())
+        raise fail(rules.BAD_FRAGMENT, "the fragment contains the private-use character U+E000", source.span())
     pieces = cut(source, lambda number: f"{MARK}{number}{MARK}")
     if bad := unusable_character(pieces.text):
-        raise fail(rules.BAD_FRAGMENT, f"the fragment holds {bad}, which XML cannot carry", source.span())
+        raise fail(rules.BAD_FRAGMENT, f"the fragment contains {bad}, which is not allowed in XML", source.span())
     tags = list(start_tags(pieces.text))
     own = [_directives(source, pieces, tag) for tag in tags] if "patch" in pieces.text else [{} for _ in tags]
     plain = _without_directives(pieces, tags)
@@ -82,10 +82,10 @@ def _directives(source: Text, pieces: Cut, tag: StartTag) -> dict[str, Text]:
         start = one.end - len(pieces.text[one.start : one.end].lstrip())
         name_span = span(start, start + len(PREFIX + one.name))
         if one.name not in NAMES:
-            help = did_you_mean(one.name, NAMES, "there are")
-            raise fail(rules.BAD_FRAGMENT, f"there is no `{PREFIX}{one.name}`", name_span, help)
+            help = did_you_mean(one.name, NAMES, "available")
+            raise fail(rules.BAD_FRAGMENT, f"unknown `{PREFIX}{one.name}`", name_span, help)
         if one.name in found:
-            raise fail(rules.BAD_FRAGMENT, f"`{PREFIX}{one.name}` stands twice", name_span)
+            raise fail(rules.BAD_FRAGMENT, f"`{PREFIX}{one.name}` appears twice", name_span)
         found[one.name] = _expression(source, pieces, one, span)
     return found
 
@@ -95,15 +95,15 @@ def _expression(source: Text, pieces: Cut, one: Directive, span: Callable[[int, 
     written = pieces.text[one.value_start : one.value_end]
     whole = span(one.value_start, one.value_end)
     if not written.strip():
-        raise fail(rules.BAD_FRAGMENT, f"there is no expression in `{PREFIX}{one.name}`", whole)
+        raise fail(rules.BAD_FRAGMENT, f"`{PREFIX}{one.name}` is empty", whole)
     if MARK in written:
-        help = f'write the expression alone: `{PREFIX}{one.name}="…"`'
-        raise fail(rules.BAD_FRAGMENT, f"`{PREFIX}{one.name}` is CEL itself, without `$[ ]`", whole, help)
+        help = f'write just the expression: `{PREFIX}{one.name}="…"`'
+        raise fail(rules.BAD_FRAGMENT, f"`{PREFIX}{one.name}` takes CEL without `$[ ]`", whole, help)
     if escape := _ESCAPE.search(written):
         at = one.value_start + escape.start()
-        help = "it is cut out before the XML is parsed: write `&&`, `<`, `>` as they are"
+        help = "it is not parsed as XML: write `&&`, `<`, `>` as they are"
         place = span(at, at + len(escape[0]))
-        raise fail(rules.BAD_FRAGMENT, f"`{escape[0]}` in `{PREFIX}{one.name}` is no CEL", place, help)
+        raise fail(rules.BAD_FRAGMENT, f"`{escape[0]}` in `{PREFIX}{one.name}` is not CEL", place, help)
     start = one.value_start + len(written) - len(written.lstrip())
     text = written.strip()
 
@@ -132,7 +132,7 @@ def _parse(source: Text, pieces: Cut, namespaces: Mapping[str, str]) -> etree._E
         raise_if_exhausted(e)
         raise _syntax_error(source, pieces, e) from None
     if not read_by_expat(data):
-        raise fail(rules.BAD_FRAGMENT, "a name in the fragment is not taken by every XML parser", source.span())
+        raise fail(rules.BAD_FRAGMENT, "not every XML parser accepts a name in the fragment", source.span())
     if is_crowded(root, data):
         raise fail(rules.BAD_FRAGMENT, f"an element has more than {MAX_ATTRIBUTES} attributes", source.span())
     return root
@@ -153,31 +153,29 @@ def _syntax_error(source: Text, pieces: Cut, error: etree.XMLSyntaxError) -> Pat
             "declare it in `spec.namespaces` or on the element",
         )
     if MARK in message or re.search(rf"<[^<>\"']*{MARK}", pieces.text):
-        return fail(rules.BAD_FRAGMENT, "`$[ ]` may stand in attribute values and in text, not in names", span)
+        return fail(rules.BAD_FRAGMENT, "`$[ ]` is allowed in attribute values and text, not in names", span)
     if "EntityRef" in message or "Entity" in message:
-        return fail(
-            rules.BAD_FRAGMENT, "a `&` stands alone, or names an entity that is not there", span, "write `&amp;`"
-        )
+        return fail(rules.BAD_FRAGMENT, "a `&` is not escaped, or names an unknown entity", span, "write `&amp;`")
     if "fragment" in message:
-        message = "a tag is not closed, or closed twice"
+        message = "a tag is not closed, or is closed twice"
     help = next((help for words, help in _INSTEAD.items() if words in message), None)
     return fail(rules.BAD_FRAGMENT, f"not well-formed XML: {message}", span, help)
 
 
 # libxml2's words → what to write
 _INSTEAD = {
-    "AttValue": 'put the value into quotes: `name="…"`',
-    "not closed": "an element ends in `</name>`, an empty one in `/>`",
-    "tag mismatch": "an element ends by the name with which it begins, in the same case",
-    "Couldn't find end of Start Tag": "a tag ends in `>`, that of an empty element in `/>`",
+    "AttValue": 'quote the value: `name="…"`',
+    "not closed": "close an element with `</name>`, an empty one with `/>`",
+    "tag mismatch": "close an element with the same name and case that it opens with",
+    "Couldn't find end of Start Tag": "close a tag with `>`, or with `/>` for an empty element",
     "invalid element name": "a name begins with a letter or `_`; in text, write `&lt;` for `<`",
     "Unescaped '<'": "write `&lt;`",
-    "redefined": "leave one of them out",
-    "XML declaration": "leave `<?xml …?>` out",
-    "attribute name": 'attributes are `name="…"`, and an empty element ends in `/>`',
+    "redefined": "remove one of them",
+    "XML declaration": "remove `<?xml …?>`",
+    "attribute name": 'write attributes as `name="…"`, and close an empty element with `/>`',
     "mandates value": 'write it as `name="…"`',
-    "Extra content": "an element ends once, in `</name>` or `/>`",
-    "attributes construct error": "a blank stands between two attributes",
+    "Extra content": "close an element once, with `</name>` or `/>`",
+    "attributes construct error": "put a space between attributes",
 }
 
 
@@ -186,12 +184,12 @@ def _check_top(source: Text, root: etree._Element) -> None:
     if any((text or "").strip() for text in texts):
         raise fail(
             rules.BAD_FRAGMENT,
-            "text stands beside the elements of the fragment",
+            "the fragment has text beside its elements",
             source.span(),
-            "put it into an element; the text of an element is changed with `set`",
+            "put it in an element; to change the text of an element, use `set`",
         )
     if not any(isinstance(child.tag, str) for child in root):
-        raise fail(rules.BAD_FRAGMENT, "the fragment holds no element", source.span(), "such as `<title>a</title>`")
+        raise fail(rules.BAD_FRAGMENT, "the fragment has no element", source.span(), "such as `<title>a</title>`")
 
 
 def _drop_layout(element: etree._Element) -> None:

@@ -35,7 +35,7 @@ def summary(totals: Totals) -> str:
         found.append(_count(totals.warnings, "warning"))
     if totals.advice:
         found.append(f"{totals.advice} advice")
-    why = "; with --strict warnings and advice fail, too" if totals.failed and not totals.errors else ""
+    why = "; with --strict, warnings and advice fail too" if totals.failed and not totals.errors else ""
     templates = f"; {helm_templates(totals.templates)}" if totals.templates else ""
     return ", ".join([*checked, *found]) + why + templates
 

@@ -37,7 +37,7 @@ class Finding:
 def unknown_element(version: str, name: str, places: Sequence[Place], start: int, end: int, *, below: bool) -> Finding:
     """An element that stands in none of the places; with ``below`` nowhere below them either."""
     where = f"below {_where(places)}" if below else f"in {_where(places)}"
-    message = f"libvirt {version} knows no element `{name}` {where}"
+    message = f"libvirt {version} has no element `{name}` {where}"
     known = {name for place in places for name in (place.names_below if below else place.type.elements)}
     if any(name in place.attributes for place in places):
         help = f"it is an attribute: write `@{name}`"
@@ -63,7 +63,7 @@ def _dotted(name: str, places: Sequence[Place]) -> str | None:
     return "/".join([first, *others[:-1], f"@{last}" if is_attribute else last])
 
 
-_BY_OP = {"qemu:commandline": " the op `qemuArgs` makes it, and needs no path"}
+_BY_OP = {"qemu:commandline": " the op `qemuArgs` creates it without a path"}
 
 
 def _prefixed(name: str, known: set[str]) -> str | None:
@@ -74,7 +74,7 @@ def _prefixed(name: str, known: set[str]) -> str | None:
 
 def unknown_attribute(version: str, name: str, places: Sequence[Place], start: int, end: int) -> Finding:
     """An attribute that an element in none of the places may have."""
-    message = f"libvirt {version} knows no attribute `{name}` of {_where(places)}"
+    message = f"libvirt {version} has no attribute `{name}` of {_where(places)}"
     if any(name in place.elements for place in places):
         help = f"it is an element: write `{name}`"
     else:
@@ -87,8 +87,8 @@ def unknown_value(version: str, value: str, places: Sequence[Place], start: int,
     """A text that none of the places may have."""
     allowed = reduce(Texts.__or__, (place.values for place in places if place.values is not None), Texts())
     hint = _hint(value, allowed, places)
-    what = f"`{_short(value)}`" if value else "an empty text"
-    message = f"libvirt {version} does not take {what} as {_where(places)}"
+    what = f"`{_short(value)}`" if value else "empty text"
+    message = f"libvirt {version} does not accept {what} as {_where(places)}"
     help = f"{hint}{' ' if hint else ''}allowed: {described(allowed, _SHOWN)}"
     return Finding(rules.UNKNOWN_VALUE, message, start, end, help)
 
@@ -106,8 +106,8 @@ def _hint(value: str, allowed: Texts, places: Sequence[Place]) -> str:
     if number and any(one.number for one in allowed.datatypes):
         owners = [place.parent if place.kind in ("attribute", "text") else place for place in places]
         if number[2] and any(owner is not None and "unit" in owner.attributes for owner in owners):
-            return f"write `{number[1]}`, and `{_unit(number[2])}` into `@unit`;"
-        return f"write the number alone, without `{number[2]}`;"
+            return f"write `{number[1]}`, and `{_unit(number[2])}` in `@unit`;"
+        return f"write just the number, without `{number[2]}`;"
     return ""
 
 
@@ -131,11 +131,11 @@ def _unit(written: str) -> str:
 
 def no_text(version: str, places: Sequence[Place], start: int, end: int) -> Finding:
     """Text in elements that hold none."""
-    message = f"{_where(places)} holds no text, by the grammar of libvirt {version}"
+    message = f"{_where(places)} cannot contain text according to libvirt {version}"
     elements = [name for place in places for name in place.type.elements]
     attributes = [f"@{name}" for place in places for name in place.type.attributes]
     names = list(dict.fromkeys([*attributes, *elements]))
-    help = f"it has {_listed(names)}" if names else "it stands for itself, empty"
+    help = f"it has {_listed(names)}" if names else "leave it empty"
     return Finding(rules.MISPLACED_TEXT, message, start, end, help)
 
 
@@ -161,7 +161,7 @@ def _instead(name: str, known: Iterable[str], elsewhere: str | None, what: str) 
         return f"did you mean `{near}`? {elsewhere}" if is_slip else elsewhere
     if near is not None:
         return f"did you mean `{near}`?"
-    return f"there are: {_listed(names)}" if names else f"it has no {what}"
+    return f"available: {_listed(names)}" if names else f"it has no {what}"
 
 
 def _elsewhere(name: str, places: Sequence[Place], kind: str) -> str | None:
@@ -179,7 +179,7 @@ def _elsewhere(name: str, places: Sequence[Place], kind: str) -> str | None:
         found = holders
     paths = list(dict.fromkeys(f"`{place.path}`" for place in found))
     more = ", …" if len(paths) > _PATHS else ""
-    return f"`{written}` stands in {', '.join(paths[:_PATHS])}{more}" if paths else None
+    return f"`{written}` belongs in {', '.join(paths[:_PATHS])}{more}" if paths else None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -31,12 +31,12 @@ _KINDS = {
     "absFilePath": "an absolute path",
     "aliasName": "letters, digits, `_`, `-` and `.`",
     "cpuset": "a list of CPUs such as 0-3,^2",
-    "diskTargetDev": "the name of a disk such as vda or sdb",
-    "hexuint": "a number in lower-case hexadecimal digits",
+    "diskTargetDev": "a disk name such as vda or sdb",
+    "hexuint": "a number in lowercase hexadecimal",
     "ipv4Addr": "an IPv4 address",
     "ipv6Addr": "an IPv6 address",
     "macAddr": "a MAC address such as 52:54:00:12:34:56",
-    "uniMacAddr": "the MAC address of one host such as 52:54:00:12:34:56",
+    "uniMacAddr": "a unicast MAC address such as 52:54:00:12:34:56",
     "unit": "a unit such as KiB or MB",
     "usbPort": "USB ports such as 1 or 1.2",
 }
@@ -113,7 +113,7 @@ def described(allowed: Texts, most_words: int) -> str:
     hexadecimal = any(one.name in _HEXADECIMAL for one in allowed.datatypes if not one.number)
     kinds = [f"a whole number{_range(one)}" for one in widest]
     if hexadecimal:
-        kinds.append("the same in hexadecimal behind 0x" if kinds else "a number in hexadecimal digits")
+        kinds.append("the same in hexadecimal with 0x" if kinds else "a hexadecimal number")
     kinds += [_kind(one) for one in allowed.datatypes if not one.number and one.name not in _HEXADECIMAL]
     words = [word or "nothing" for word in allowed.words]
     return ", ".join([*dict.fromkeys(kinds), *words[:most_words], *(["…"] if len(words) > most_words else [])])
@@ -131,7 +131,7 @@ def _kind(datatype: Datatype) -> str:
         return _KINDS[datatype.name]
     pattern = datatype.pattern or ""
     shown = pattern if len(pattern) <= _SHOWN_PATTERN else f"{pattern[: _SHOWN_PATTERN - 1]}…"
-    return f"what fits the pattern `{shown}`"
+    return f"text that matches `{shown}`"
 
 
 def _range(datatype: Datatype) -> str:

@@ -210,14 +210,14 @@ class _Reader:
             if axis in ("self", *SIBLINGS) and parents and not any(name in p.elements for p in parents):
                 return findings.unknown_element(self.version, name, parents, start, end, below=False)
         from_here = places[0].path or "the document"
-        message = f"`{written}` leads nowhere from `{from_here}`"
+        message = f"`{written}` matches nothing from `{from_here}`"
         if axis in ("child", *SEARCHES, *SIBLINGS) and not elements:
             what = "an attribute" if places[0].kind == "attribute" else "text"
-            return findings.nothing_there(message, start, end, f"{what} holds nothing; `..` is its element")
+            return findings.nothing_there(message, start, end, f"{what} has no children; `..` is its element")
         above = list(dict.fromkeys(p.name for place in places for p in place.ancestors if p.name))
-        help = f"above it are: {', '.join(above)}" if axis.startswith(("parent", "ancestor")) and above else None
+        help = f"its ancestors: {', '.join(above)}" if axis.startswith(("parent", "ancestor")) and above else None
         if axis in ("child", "attribute"):
-            help = "it holds no elements" if axis == "child" else "it has no attributes"
+            help = "it has no child elements" if axis == "child" else "it has no attributes"
         return findings.nothing_there(message, start, end, help)
 
     def _advise(self, search: Step, step: Step, places: Places, found: Place) -> None:
@@ -229,7 +229,7 @@ class _Reader:
         written = self.text[search.start : step.head_end]
         direct = found.path.removeprefix(places[0].path)
         message = f"`{written}` is always `{direct}` here"
-        help = "write it, so that a step that is missing in the domain is named"
+        help = "write it out, so that messages can name the missing step"
         advice = Finding(rules.NEEDLESS_SEARCH, message, search.start, step.head_end, help, Severity.ADVICE)
         self.found.append(advice)
 
@@ -262,7 +262,7 @@ class _Reader:
             ):
                 for number, one in enumerate(self.found):
                     if one.rule is rules.UNKNOWN_ELEMENT and one.start == side.start:
-                        help = f"a text is put in quotes: `'{test}'`; {one.help}"
+                        help = f"quote text: `'{test}'`; {one.help}"
                         self.found[number] = replace(one, help=help)
             case _:
                 pass

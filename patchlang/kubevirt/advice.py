@@ -78,23 +78,23 @@ def _in_next_run(patch: model.Patch, edit: model.DomainEdit, release: str, unkno
 
     match fate(patch, edit, release):
         case Fate.LOST:
-            message = f"{_loses(release, unknown)} before run 2 of a boot, and the edit is not done again"
-            help = "make it in each run, by `ensure` or `merge`, or guard the edit by what is lost"
+            message = f"{_loses(release, unknown)} before run 2 of a boot, and the edit does not run again"
+            help = "recreate it in each run with `ensure` or `merge`, or guard the edit with what is lost"
             yield advice(patch, rules.LOST_IN_NEXT_RUN, message, unknown.span, help)
         case Fate.DOUBLED:
-            message = f"{_loses(release, unknown)} before run 2 of a boot, which does not know its work and adds to it"
-            help = "tell what the edit has made by something that KubeVirt knows"
+            message = f"{_loses(release, unknown)} before run 2 of a boot, which adds its work again"
+            help = "recognize the edit's work by something that KubeVirt keeps"
             yield advice(patch, rules.DOUBLED_IN_NEXT_RUN, message, unknown.span, help)
 
 
 def _with_plugins(patch: model.Patch, release: str, unknown: Lost) -> Diagnostic:
     """Anything that KubeVirt does not know, wherever it stands: with Plugins there, it never reaches libvirt."""
-    message = f"{_loses(release, unknown)} for good, since there are Plugins"
-    help = "have the sidecar called as a plugin, by `--plugin-socket`: what plugins write stays"
+    message = f"{_loses(release, unknown)} permanently, because the cluster uses Plugins"
+    help = "run the sidecar as a Plugin with `--plugin-socket`: KubeVirt keeps what Plugins write"
     return advice(patch, rules.LOST_WITH_PLUGINS, message, unknown.span, help)
 
 
 def _loses(release: str, unknown: Lost) -> str:
     kubevirt = "KubeVirt's main branch" if release == "main" else f"KubeVirt {release}"
     what = "the text" if unknown.name == "text()" else f"`{unknown.name}`"
-    return f"{kubevirt} loses {what}" + (f" of `{unknown.owner}`" if unknown.owner else "")
+    return f"{kubevirt} drops {what}" + (f" of `{unknown.owner}`" if unknown.owner else "")

@@ -29,10 +29,10 @@ from .vmitypes import INTEGER, NUMBER, QUANTITY, TEXT, VmiField, VmiTypes, kinds
 
 # what functions take, and how that is called
 TAKES = {
-    **dict.fromkeys(("double", "quantity", "uint"), (frozenset({"text", "number"}), "a text or a number")),
-    "int": (frozenset({"text", "number", "boolean"}), "a text or a number"),
-    "string": (frozenset({"text", "number", "boolean"}), "a text, a number, true or false"),
-    **dict.fromkeys(("capture", "parseJSON"), (frozenset({"text"}), "a text")),
+    **dict.fromkeys(("double", "quantity", "uint"), (frozenset({"text", "number"}), "a string or a number")),
+    "int": (frozenset({"text", "number", "boolean"}), "a string or a number"),
+    "string": (frozenset({"text", "number", "boolean"}), "a string, a number, true or false"),
+    **dict.fromkeys(("capture", "parseJSON"), (frozenset({"text"}), "a string")),
     **dict.fromkeys(("hex", "range"), (frozenset({"number"}), "a number")),
     "flatten": (frozenset({"list"}), "a list"),
     "keys": (frozenset({"map"}), "a map"),
@@ -112,12 +112,12 @@ class Judge:
             self.slip(rules.VMI_TYPE, message, self.at(node), converting(node, left, right))
         elif (both := ours & theirs) and both <= {"list", "map", "null"}:
             sign = node.function.strip("_")
-            help = "compare members of them" if both == {"map"} else "compare their sizes, or entries"
-            self.slip(rules.VMI_TYPE, f"`{sign}` does not compare {what(left)}", self.at(node), help)
+            help = "compare their members" if both == {"map"} else "compare their sizes or entries"
+            self.slip(rules.VMI_TYPE, f"`{sign}` cannot compare {what(left)}", self.at(node), help)
         elif QUANTITY in (left.type, right.type) and {left.type, right.type} <= {QUANTITY, TEXT}:
             one = 0 if left.type == QUANTITY else 1
             help = number_of(node.children[one], (left, right)[one])
-            self.of_quantity(node, "is compared letter by letter", (left, right)[one], help)
+            self.of_quantity(node, "is compared character by character", (left, right)[one], help)
         self.with_number(node, "cannot be compared with", left, right)
 
     def with_number(self, node: Call, says: str, left: Typed, right: Typed) -> None:
@@ -129,13 +129,13 @@ class Judge:
 
     def of_quantity(self, node: Call, says: str, value: Typed, help: str) -> None:
         name = f"`{shown(value.way)}`" if value.way else "a quantity"
-        message = f"{name} {says}: when a VM starts, a quantity is a text such as '2Gi'"
+        message = f"{name} {says}: when a VM starts, a quantity is a string such as '2Gi'"
         self.found.append(Slip(rules.VMI_TYPE, message, *self.at(node), help, Severity.ADVICE))
 
     def condition(self, node: Node, value: Typed) -> None:
         """A value where only true or false may be."""
         if kinds(value.type) and not kinds(value.type) & {"boolean", "null"}:
-            message = f"a condition is true or false, and {what(value)} is neither"
+            message = f"a condition must be true or false, but {what(value)} is neither"
             self.slip(rules.VMI_TYPE, message, self.whole(node), boolean_of(node, value))
 
     def wanted(self, node: Node, value: Typed, kind: str) -> None:
@@ -145,25 +145,25 @@ class Judge:
             self.condition(node, value)
         elif kind == "list" and found and "list" not in found:
             self.slip(
-                rules.VMI_TYPE, f"a list is needed, and {what(value)} is none", self.whole(node), list_of(node, value)
+                rules.VMI_TYPE, f"expected a list, but {what(value)} is not one", self.whole(node), list_of(node, value)
             )
         elif kind == "text" and found and found <= {"list", "map", "boolean"}:
-            message = f"into text go texts and numbers, and {what(value)} is neither"
+            message = f"text takes strings and numbers, but {what(value)} is neither"
             self.slip(rules.VMI_TYPE, message, self.whole(node), text_of(node, value))
 
     def added(self, node: Call, left: Typed, right: Typed) -> None:
         ours, theirs = kinds(left.type), kinds(right.type)
         if ours and theirs and not ours & theirs:
             message = f"{what(left)} and {what(right)} cannot be joined by `+`"
-            help = "make both texts by `string(…)`, or both numbers by `int(…)`"
+            help = "convert both with `string(…)`, or both with `int(…)`"
             self.slip(rules.VMI_TYPE, message, self.at(node), help)
         elif (both := ours & theirs) and both <= {"boolean", "map", "null"}:
-            message = f"`+` adds numbers and joins texts or lists, and {what(left)} is none"
+            message = f"`+` adds numbers and joins strings or lists, but {what(left)} is none of these"
             self.slip(
                 rules.VMI_TYPE,
                 message,
                 self.at(node),
-                "name members of them" if both == {"map"} else "use `&&` or `||`",
+                "name their members" if both == {"map"} else "use `&&` or `||`",
             )
         self.with_number(node, "cannot be added to", left, right)
 
@@ -172,7 +172,9 @@ class Judge:
             if kinds(one.type) and "number" not in kinds(one.type):
                 sign = node.function.strip("_")
                 help = number_of(node.children[number], one)
-                self.slip(rules.VMI_TYPE, f"`{sign}` takes numbers, and {what(one)} is none", self.at(node), help)
+                self.slip(
+                    rules.VMI_TYPE, f"`{sign}` takes numbers, but {what(one)} is not a number", self.at(node), help
+                )
                 return
             if one.type == QUANTITY:
                 self.of_quantity(node, "is not a number", one, number_of(node.children[number], one))
@@ -181,8 +183,8 @@ class Judge:
         type = right.type
         key = node.children[0]
         if kinds(type) == {"map"} and kinds(left.type) and "text" not in kinds(left.type):
-            message = f"the keys of {what(right)} are texts, and {what(left)} is none"
-            self.slip(rules.VMI_TYPE, message, self.at(node), "ask for a key by its name")
+            message = f"the keys of {what(right)} are strings, but {what(left)} is not a string"
+            self.slip(rules.VMI_TYPE, message, self.at(node), "test for a key by its name")
             return
         if (fields := self.types.get(type)) is not None:
             if isinstance(key, Literal) and isinstance(key.value, str) and key.value not in fields:
@@ -191,27 +193,27 @@ class Judge:
             ours, theirs = kinds(left.type), kinds(type[1:-1])
             if ours and theirs and not ours & theirs:
                 field = "name" if "name" in self.types.get(type[1:-1], ()) else "…"
-                help = f"ask its entries: `{called(right)}.exists(v, v.{field} == {source(key)})`"
+                help = f"test its entries: `{called(right)}.exists(v, v.{field} == {source(key)})`"
                 if not theirs & {"map", "list"}:
                     help = converting(node, left, Typed(type[1:-1]))
                 self.slip(rules.VMI_TYPE, f"{what(left)} is never in {words(type)}", self.at(node), help)
         elif kinds(type) & {"text", "number", "boolean"} == kinds(type) and kinds(type):
-            help = f"of a text ask `{called(right)}.contains(…)`"
-            self.slip(rules.VMI_TYPE, f"`in` asks a list or a map, and {what(right)} is none", self.at(node), help)
+            help = f"for a string, use `{called(right)}.contains(…)`"
+            self.slip(rules.VMI_TYPE, f"`in` needs a list or a map, but {what(right)} is neither", self.at(node), help)
 
     def takes(self, node: Call, of: Typed, wanted: Set[str], words: str) -> None:
         found = kinds(of.type)
         if not found or found & wanted:
             return
         if found == {"map"} and "text" in wanted and node.function == "contains":
-            help = f"ask for a key: `{source(node.children[1])} in {called(of)}`" if of.way else "ask by `in`"
+            help = f"test for a key: `{source(node.children[1])} in {called(of)}`" if of.way else "test with `in`"
         elif found == {"list"} and node.function == "contains":
-            help = f"ask its entries: `{called(of)}.exists(v, v == …)`"
+            help = f"test its entries: `{called(of)}.exists(v, v == …)`"
         elif found & {"map", "list"}:
-            help = "choose a member of it" if found == {"map"} else "choose an entry: `[0]`, or `.filter(v, …)[0]`"
+            help = "select one of its members" if found == {"map"} else "select an entry: `[0]`, or `.filter(v, …)[0]`"
         else:
-            help = "make it a text by `string(…)`" if "text" in wanted else "take the value itself"
-        self.slip(rules.VMI_TYPE, f"`{node.function}` is of {words}, and {what(of)} is none", self.at(node), help)
+            help = "convert it with `string(…)`" if "text" in wanted else "use the value itself"
+        self.slip(rules.VMI_TYPE, f"`{node.function}` takes {words}, but {what(of)} is not one", self.at(node), help)
 
     # -- places ----------------------------------------------------------------------------------------------------
 

@@ -151,15 +151,17 @@ class _Reader(Judge):
             return Typed(f"?{type[1:-1]}" if optional else type[1:-1], way)
         if type.startswith("["):
             if name in self.types.get(type[1:-1], ()):
-                help = f"choose an entry: `{called(of)}[0].{name}`, or take them all: `{called(of)}.map(v, v.{name})`"
+                help = f"select an entry: `{called(of)}[0].{name}`, or all of them: `{called(of)}.map(v, v.{name})`"
             else:
                 entry = "v.name" if "name" in self.types.get(type[1:-1], ()) else "v"
-                help = f"choose an entry: `{called(of)}.filter(v, {entry} == '{name}')[0]`, or ask by `.exists(v, …)`"
-            message = f"`{called(of)}` is {words(type)}, which has no member `{name}`"
+                help = (
+                    f"select an entry: `{called(of)}.filter(v, {entry} == '{name}')[0]`, or test with `.exists(v, …)`"
+                )
+            message = f"`{called(of)}` is {words(type)} and has no member `{name}`"
             self.slip(rules.VMI_TYPE, message, self.name(node, name), help)
         elif kinds(type) & {"text", "number", "boolean"}:
-            message = f"`{called(of)}` is {words(type)}, which has no member `{name}`"
-            self.slip(rules.VMI_TYPE, message, self.name(node, name), "read the value itself")
+            message = f"`{called(of)}` is {words(type)} and has no member `{name}`"
+            self.slip(rules.VMI_TYPE, message, self.name(node, name), "use the value itself")
         return Typed(way=way)
 
     def below(self, way: Way) -> frozenset[Way]:
@@ -173,15 +175,17 @@ class _Reader(Judge):
             return self.member(node, of, key.value, asks=asks)
         way = (*of.way, key_of(key)) if of.way else NOWHERE
         if type.startswith("[") and kinds(kind.type) and "number" not in kinds(kind.type):
-            help = "an entry has a number, from 0; `.filter(v, …)` finds it by what it is"
-            self.slip(rules.VMI_TYPE, f"`{called(of)}` is {words(type)}, and the key is none", self.at(node), help)
+            help = "an entry has an index, from 0; use `.filter(v, …)` to find it by its content"
+            self.slip(
+                rules.VMI_TYPE, f"`{called(of)}` is {words(type)}, but the key is not a number", self.at(node), help
+            )
         if kinds(type) and kinds(type) <= {"text", "number", "boolean"}:
-            help = "take a piece of a text by `substring(0, 1)`, or its parts by `split(…)`"
-            self.slip(rules.VMI_TYPE, f"`{called(of)}` is {words(type)}, which has no entries", self.at(node), help)
+            help = "take part of a string with `substring(0, 1)`, or split it with `split(…)`"
+            self.slip(rules.VMI_TYPE, f"`{called(of)}` is {words(type)} and has no entries", self.at(node), help)
             return Typed()
         if kinds(type) == {"map"} and kinds(kind.type) and "text" not in kinds(kind.type):
-            message = f"`{called(of)}` is {words(type)}, and the key is no text"
-            self.slip(rules.VMI_TYPE, message, self.at(node), "name a member; `keys(…)` is the list of them")
+            message = f"`{called(of)}` is {words(type)}, but the key is not a string"
+            self.slip(rules.VMI_TYPE, message, self.at(node), "name a member; `keys(…)` lists them")
         if type.startswith(("[", "{")):
             return Typed(type[1:-1] if type == of.type else f"?{type[1:-1]}", way, of.known)
         return Typed(way=way)
@@ -190,10 +194,10 @@ class _Reader(Judge):
         start, end = self.name(node, name)
         written, above = shown(way), shown(way[:-1])
         if written.endswith(f".{name}"):
-            help = f"guard it by `has({written})`, or read `{above}.?{name}` and end it with `.orValue(…)`"
+            help = f"guard it with `has({written})`, or read `{above}.?{name}` and end it with `.orValue(…)`"
         else:
-            help = f"guard it by `'{name}' in {above}`, or read `{above}[?'{name}']` and end it with `.orValue(…)`"
-        message = f"`{written}` may be absent: then the expression fails"
+            help = f"guard it with `'{name}' in {above}`, or read `{above}[?'{name}']` and end it with `.orValue(…)`"
+        message = f"`{written}` may be missing: then the expression fails"
         self.found.append(Slip(rules.UNGUARDED_FIELD, message, start, end, help, Severity.ADVICE, way))
 
     # -- calls -----------------------------------------------------------------------------------------------------
@@ -207,9 +211,9 @@ class _Reader(Judge):
                 return Typed(self.joined(one.type for one in given[1:]))
             case "orValue" if node.is_method:
                 if kinds(given[0].type):
-                    message = f"`orValue` ends an optional, and {what(given[0])} is none"
+                    message = f"`orValue` needs an optional, but {what(given[0])} is not one"
                     self.slip(
-                        rules.VMI_TYPE, message, self.at(node), "a member behind `?` makes one: `vmi.spec.?hostname`"
+                        rules.VMI_TYPE, message, self.at(node), "`?` before a member makes one: `vmi.spec.?hostname`"
                     )
                 return Typed(self.joined([given[0].type.removeprefix("?"), given[1].type]), given[0].way)
             case "or" if node.is_method:
@@ -237,9 +241,9 @@ class _Reader(Judge):
                 for child, one in zip(node.children, given, strict=True):
                     self.condition(child, one)
             case "size":
-                self.takes(node, given[0], {"text", "list", "map"}, "a text, a list or a map")
+                self.takes(node, given[0], {"text", "list", "map"}, "a string, a list or a map")
             case function if node.is_method and function in _OF_TEXT:
-                self.takes(node, given[0], {"text"}, "a text")
+                self.takes(node, given[0], {"text"}, "a string")
             case function if node.is_method and function in _SAME:
                 return Typed(given[0].type)
             case function if not node.is_method and function in TAKES and given:
@@ -263,8 +267,8 @@ class _Reader(Judge):
         if node.name not in _OVER:
             return Typed()
         if kinds(of.type) and not kinds(of.type) & {"list", "map"}:
-            message = f"`{node.name}` goes through a list, and {what(of)} is none"
-            self.slip(rules.VMI_TYPE, message, self.at(node), "take a list")
+            message = f"`{node.name}` iterates over a list, but {what(of)} is not one"
+            self.slip(rules.VMI_TYPE, message, self.at(node), "use a list")
         type = of.type[1:-1] if of.type.startswith("[") else TEXT if kinds(of.type) == {"map"} else ANY
         asked = {way for way in _asked(node) if way[0] == node.variable}
         before = self.there

@@ -62,22 +62,20 @@ def converting(node: Call, left: Typed, right: Typed) -> str:
         return number_of(node.children[number], (left, right)[number])
     if both == {"text", "boolean"}:
         text = left if "text" in kinds(left.type) else right
-        return (
-            "annotations and labels are texts: compare with 'true', not with true" if is_metadata(text) else _ONE_TEXT
-        )
-    return "compare what is of one type"
+        return "annotations and labels are strings: compare with 'true', not true" if is_metadata(text) else _ONE_TEXT
+    return "compare values of the same type"
 
 
-_ONE_TEXT = "it is a text: compare it with one"
+_ONE_TEXT = "it is a string: compare it with a string"
 
 
 def number_of(node: Node, value: Typed) -> str:
     """How a value becomes a number."""
     if value.type == QUANTITY:
-        return f"write `quantity({source(node)})`, a number: of memory, its bytes"
+        return f"write `quantity({source(node)})`, a number: for memory, in bytes"
     if kinds(value.type) != {"text"}:
-        return "take a number"
-    texts = "annotations, labels and names are texts" if is_metadata(value) else "it is a text"
+        return "use a number"
+    texts = "annotations, labels and names are strings" if is_metadata(value) else "it is a string"
     return f"{texts}: write `int({source(node)})`"
 
 
@@ -96,9 +94,9 @@ def boolean_of(node: Node, value: Typed) -> str:
 def list_of(node: Node, value: Typed) -> str:
     """How a value becomes a list."""
     if kinds(value.type) == {"map"}:
-        return f"write `keys({source(node)})`, the list of its keys"
+        return f"write `keys({source(node)})`, a list of its keys"
     if kinds(value.type) == {"text"}:
-        return f"write `{source(node)}.split(',')`, or what is between its items, or `parseJSON(…)`"
+        return f"write `{source(node)}.split(',')`, or its actual separator, or `parseJSON(…)`"
     return f"write `[{source(node)}]`"
 
 
@@ -106,10 +104,10 @@ def text_of(node: Node, value: Typed) -> str:
     """How a value becomes a text."""
     found = kinds(value.type)
     if found == {"boolean"}:
-        return f"write `{source(node)} ? 'yes' : 'no'`, or what stands for them there"
+        return f"write `{source(node)} ? 'yes' : 'no'`, or the words used there"
     if found == {"list"}:
-        return f"choose an entry, or join them: `{source(node)}.map(v, …).join(',')`"
-    return "choose a member of it"
+        return f"select an entry, or join them: `{source(node)}.map(v, …).join(',')`"
+    return "select one of its members"
 
 
 def is_metadata(value: Typed) -> bool:
@@ -121,4 +119,4 @@ def of_machines(type: str, name: str) -> str | None:
     """What to read instead of a field that a VirtualMachine has in its ``spec``, and a VMI has not."""
     if type != "VirtualMachineInstanceSpec" or name not in _OF_MACHINES:
         return None
-    return "a VirtualMachine has it; a VMI has what is in `spec.template` there: `vmi.spec.domain`"
+    return "only a VirtualMachine has it; a VMI has what `spec.template` holds there: `vmi.spec.domain`"

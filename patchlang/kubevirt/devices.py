@@ -72,7 +72,7 @@ def unreadable(patch: model.Patch) -> Iterator[Diagnostic]:
         others = {name for name in times if times[name] > (name in own)}
         for lack in (*_in_fragments(patch, edit), *_ensured(edit, ensured), *_renamed(edit), *_taken(edit, own)):
             if not {(lack.device, lack.child), ("", lack.child)} & others:
-                message = f"KubeVirt reads {_WHAT[lack.child]} of every {lack.device}, and crashes on one without"
+                message = f"KubeVirt reads {_WHAT[lack.child]} of every {lack.device}, and crashes if one is missing"
                 yield advice(patch, rules.UNREADABLE_DEVICE, message, lack.span, lack.help)
 
 
@@ -84,7 +84,7 @@ def _in_fragments(patch: model.Patch, edit: model.DomainEdit) -> Iterator[_Lack]
         for child, attribute in _READ.get(node.name, ()):
             if not _has(node, child, attribute):
                 span = text.span(node.start, node.start + len(node.name))
-                yield _Lack(span, node.name, child, f"write `{_WRITE[child]}` into it")
+                yield _Lack(span, node.name, child, f"add `{_WRITE[child]}` to it")
 
 
 def _brought(patch: model.Patch, edit: model.DomainEdit) -> Iterator[_Made]:
@@ -114,7 +114,7 @@ def _ensured(edit: model.DomainEdit, seen: set[tuple[str, str]]) -> Iterator[_La
             continue
         seen.add(key)
         for child, _ in _READ.get(way[2], ()):
-            help = "make a whole one by `merge`, or select one that is there by `in`"
+            help = "create a complete one with `merge`, or select an existing one with `in`"
             yield _Lack(path.span(step.start, step.head_end), way[2], child, help)
 
 
@@ -130,7 +130,7 @@ def _renamed(edit: model.DomainEdit) -> Iterator[_Lack]:
             for to in texts(edit, model.QName, Role.NAME):
                 for child, _ in _READ.get(to.text, ()):
                     if child not in known:
-                        yield _Lack(to.span(), to.text, child, f"give it `{_WRITE[child]}` by another edit")
+                        yield _Lack(to.span(), to.text, child, f"add `{_WRITE[child]}` to it in another edit")
 
 
 def _taken(edit: model.DomainEdit, own: set[tuple[str, str]]) -> Iterator[_Lack]:
@@ -143,7 +143,7 @@ def _taken(edit: model.DomainEdit, own: set[tuple[str, str]]) -> Iterator[_Lack]
             for child, attribute in _READ.get(way[2], ()):
                 if way[3:] in ((child,), (child, f"@{attribute}")) and (way[2], child) not in own:
                     last = location.steps[-1]
-                    help = f"leave it, or give it another one: `{_WRITE[child]}`"
+                    help = f"keep it, or replace it: `{_WRITE[child]}`"
                     yield _Lack(path.span(last.start, last.head_end), way[2], child, help)
 
 
@@ -173,8 +173,8 @@ def dropped_alias(patch: model.Patch) -> Iterator[Diagnostic]:
             dropped = (one for one in _spellings(text, start, end) if not _MAY_BE_USERS.fullmatch(one))
             if (written := next(dropped, None)) is not None:
                 shown = written.replace(_COMPUTED, "…")
-                message = f"libvirt drops the alias `{shown}`: run 2 of a boot does not find the device by it"
-                help = "an alias that stays begins with `ua-` and has letters, digits, `-` and `_` only"
+                message = f"libvirt drops the alias `{shown}`, so run 2 of a boot cannot find the device by it"
+                help = "libvirt keeps an alias that begins with `ua-` and has only letters, digits, `-` and `_`"
                 yield advice(patch, rules.DROPPED_ALIAS, message, text.span(start, end), help)
 
 

@@ -93,7 +93,7 @@ def _others(release: str | None) -> tuple[str, ...]:
 
 def _kubevirt(release: str | None) -> str:
     if release is None:
-        return f"any KubeVirt from {releases()[0]} on"
+        return f"any KubeVirt since {releases()[0]}"
     return "KubeVirt's main branch" if release == "main" else f"KubeVirt {release}"
 
 

@@ -116,7 +116,7 @@ def _read() -> dict[str, Any]:
 
 
 _KINDS = {TEXT: "text", INTEGER: "number", NUMBER: "number", BOOLEAN: "boolean", NULL: "null"}
-_WORDS = {TEXT: "text", INTEGER: "a number", NUMBER: "a number", BOOLEAN: "true or false", NULL: "null"}
+_WORDS = {TEXT: "a string", INTEGER: "a number", NUMBER: "a number", BOOLEAN: "true or false", NULL: "null"}
 
 
 def kinds(type: str) -> frozenset[str]:
@@ -135,11 +135,11 @@ def words(type: str) -> str:
     if type.startswith("{"):
         return f"a map of {_several(type[1:-1])}"
     if type in ("scalar", QUANTITY):
-        return "text or a number"
+        return "a string or a number"
     article = "an" if type[:1] in "AEIO" else "a"
     return _WORDS.get(type) or f"{article} {type}"
 
 
 def _several(type: str) -> str:
-    plain = {TEXT: "texts", INTEGER: "numbers", NUMBER: "numbers", BOOLEAN: "true or false", ANY: "anything"}
+    plain = {TEXT: "strings", INTEGER: "numbers", NUMBER: "numbers", BOOLEAN: "true or false", ANY: "anything"}
     return plain.get(type, type)

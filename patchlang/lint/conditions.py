@@ -20,8 +20,8 @@ from .truth import NOTHING, all_of, truth
 
 _EMPTY = (cel_tree.ListExpr(), cel_tree.Call("range", cel_tree.Literal("int", 0)))
 _JOINS = ("and", "or")
-_COMPARE = "compare it, too: `[@name='a' or @name='b']`"
-_NOT_TEXT = "the values of annotations and labels are texts: compare with 'true', not with true"
+_COMPARE = "compare both: `[@name='a' or @name='b']`"
+_NOT_TEXT = "annotations and labels are strings: compare with 'true', not true"
 
 
 def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
@@ -39,7 +39,7 @@ def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
         loop = edit.for_each
         if loop is not None and variables.condition(loop.text) in _EMPTY:
-            yield _finding(patch, "`forEach` is always empty: the edit never runs", loop, "leave the edit out")
+            yield _finding(patch, "`forEach` is always empty: the edit never runs", loop, "remove the edit")
     for edit in patch.spec.domain:
         if edit.unless is not None and (asked := tree(edit.unless.text)) is not None:
             value = truth(asked, NOTHING)
@@ -88,19 +88,19 @@ def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:
             value = all_of(step.predicates, NOTHING)
             if value is None:
                 for text in _alone(step):
-                    message = f"`{shown(query.source.text[text.start : text.end])}` alone holds for every node"
+                    message = f"`{shown(query.source.text[text.start : text.end])}` alone is true for every node"
                     span = query.source.span(text.start, text.end)
                     yield advice(patch, rules.CONSTANT_CONDITION, message, span, _COMPARE)
                 continue
             start, end = step.predicates[0].start, step.predicates[-1].end
-            message = f"`[{shown(query.source.text[start:end])}]` holds for {'every' if value else 'no'} node"
-            help = "an attribute has one value; write `or` where either will do"
+            message = f"`[{shown(query.source.text[start:end])}]` is true for {'every' if value else 'no'} node"
+            help = "an attribute has one value; write `or` if either is fine"
             if any(isinstance(predicate, Number) for predicate in step.predicates):
                 help = "positions are whole numbers and count from 1"
             elif _alone(step):
                 help = _COMPARE
             elif any(isinstance(predicate, Literal) for predicate in step.predicates):
-                help = "a text alone says nothing: compare, such as `[@name='…']`"
+                help = "text alone is always true: compare it, such as `[@name='…']`"
             yield advice(patch, rules.CONSTANT_CONDITION, message, query.source.span(start, end), help)
 
 
@@ -127,9 +127,9 @@ def _word(value: bool) -> str:
 
 def _why(text: str) -> str:
     if ("annotations" in text or "labels" in text) and "null" in text:
-        return "what is not there is not null, and fails: ask by `'KEY' in vmi.metadata.annotations`"
+        return "a missing key is not null, and fails: test with `'KEY' in vmi.metadata.annotations`"
     if "annotations" in text or "labels" in text:
-        return _NOT_TEXT if "true" in text or "false" in text else "the values of annotations and labels are texts"
+        return _NOT_TEXT if "true" in text or "false" in text else "annotations and labels are strings"
     if "xpath(" in text:
-        return "`xpath('…')` gives a list for nodes; for one text write `xpath('string(…)')`"
-    return "say what it depends on, or leave it out"
+        return "`xpath('…')` gives a list for nodes; for one string write `xpath('string(…)')`"
+    return "make it depend on something, or remove it"

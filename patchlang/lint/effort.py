@@ -28,6 +28,6 @@ class Effort:
 
 def unfinished(patch: model.Patch, edit: model.Edit, against: str) -> Diagnostic:
     """The advice in place of what is found no more."""
-    message = f"the checks against {against} end here: the paths so far lead to too many places"
-    help = "say with names where searches (`//`, `*`) begin, or validate the patches in several folders"
+    message = f"the checks against {against} stop here: the paths so far match too many places"
+    help = "start searches (`//`, `*`) at named elements, or split the patches into several folders"
     return Diagnostic(rules.COSTLY_XPATH, message, edit.span, help, Severity.ADVICE, patch.metadata.name.text)

@@ -26,7 +26,7 @@ MAX_DEGREE = 2
 """Nested searches that nobody need be told of: a domain has some hundred nodes."""
 MOST_STEPS = 30_000_000
 """In one domain: a sidecar with little of a processor needs some seconds for them."""
-_SEARCH_ONCE = "write the path from the root without `//` in predicates, or put an inner search into a variable"
+_SEARCH_ONCE = "write the path from the root without `//` in predicates, or put an inner search in a variable"
 _POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
@@ -45,9 +45,9 @@ def positional_predicate(patch: model.Patch) -> Iterator[Diagnostic]:
             text = query.source.text
             picked = shown(text[holder.start : holder.head_end] if isinstance(holder, Step) else "(…)")
             written = shown(text[predicate.start : predicate.end])
-            message = f"`{picked}[{written}]` picks a node by its position, which changes with the devices of the VM"
+            message = f"`{picked}[{written}]` selects a node by its position, which changes with the devices of the VM"
             if _role(query) is Role.REMOVES and _is_last(query, holder):
-                message = f"`{picked}[{written}]`: the next run removes the one that has come into this position"
+                message = f"`{picked}[{written}]`: the next run removes whatever is in this position by then"
             span = query.source.span(predicate.start, predicate.end)
             yield advice(patch, rules.POSITIONAL, message, span, _how_to_name(holder))
 
@@ -114,9 +114,9 @@ def _leaves_some(query: PatchQuery, predicate: Expr) -> bool:
 def _how_to_name(holder: Step | Path) -> str:
     keys = MERGE_KEYS.get(f"devices/{holder.test}") or MERGE_KEYS.get(holder.test) if isinstance(holder, Step) else None
     if keys is None:
-        return "say what it is, such as `[@name='…']`; where there is only one, leave the position out: `expect` counts"
+        return "identify it, such as `[@name='…']`; if there is only one, remove the position: `expect` counts"
     tests = " and ".join(f"{path}='{'ua-…' if path == 'alias/@name' else '…'}'" for path in _best(keys))
-    return f"say which one it is: `[{tests}]`; where there is only one, leave the position out: `expect` counts"
+    return f"identify it: `[{tests}]`; if there is only one, remove the position: `expect` counts"
 
 
 def _best(keys: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
@@ -127,8 +127,8 @@ def nested_search(patch: model.Patch) -> Iterator[Diagnostic]:
     """``//`` inside a predicate: the whole document, or all below, is searched anew for every candidate."""
     for query in queries(patch):
         for step, absolute in _searches(query.tree, False):
-            where = "searches the whole document for each candidate, and asks nothing of the candidate itself"
-            help = "compare with a path from the candidate, such as `[source/@file]`, or search once, in a variable"
+            where = "searches the whole document for each candidate, and does not depend on the candidate"
+            help = "compare with a path from the candidate, such as `[source/@file]`, or search once and use a variable"
             if not absolute:
                 where = "searches everything below each candidate"
                 help = "write the path from the candidate in full, such as `[source/address/@slot='0x00']`"
@@ -149,9 +149,9 @@ def text_as_number(patch: model.Patch) -> Iterator[Diagnostic]:
             if texts:
                 source = query.source.text
                 no_number = shown(source[texts[0].start : texts[0].end])
-                message = f"`{part.operator}` takes numbers, and makes NaN of `{no_number}`, which is equal to nothing"
+                message = f"`{part.operator}` takes numbers, and turns `{no_number}` into NaN, which equals nothing"
                 sides = ", ".join(source[side.start : side.end] for side in (part.left, part.right))
-                help = f"write `concat({shown(sides)})`" if part.operator == "+" else "compare texts as texts"
+                help = f"write `concat({shown(sides)})`" if part.operator == "+" else "compare text as text"
                 yield advice(patch, rules.TEXT_AS_NUMBER, message, query.source.span(part.start, part.end), help)
 
 
@@ -173,8 +173,8 @@ def costly_xpath(patch: model.Patch) -> Iterator[Diagnostic]:
         nested = degree(query.tree)
         if nested > MAX_DEGREE:
             message = (
-                f"searches of the whole document are nested {nested} deep: for a domain of n nodes it takes about "
-                f"n{_POWERS[min(nested, 9)]} steps, and the sidecar ends a run that is late"
+                f"searches of the whole document are nested {nested} deep: a domain of n nodes takes about "
+                f"n{_POWERS[min(nested, 9)]} steps, and the sidecar stops a run that takes too long"
             )
             yield advice(patch, rules.COSTLY_XPATH, message, query.source.span(), _SEARCH_ONCE)
 
@@ -186,7 +186,7 @@ def costly_here(patch: model.Patch, nodes: int) -> Iterator[Diagnostic]:
         if nested > 1 and nodes**nested > MOST_STEPS:
             message = (
                 f"in this domain of about {nodes} nodes, searches that are nested {nested} deep take about "
-                f"{nodes}{_POWERS[min(nested, 9)]} steps, and the sidecar ends a run that is late"
+                f"{nodes}{_POWERS[min(nested, 9)]} steps, and the sidecar stops a run that takes too long"
             )
             yield advice(patch, rules.COSTLY_XPATH, message, query.source.span(), _SEARCH_ONCE)
 

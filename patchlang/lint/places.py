@@ -161,9 +161,9 @@ def _finding(earlier: _Write, later: _Write) -> Diagnostic:
     name, other = later.patch.metadata.name.text, earlier.patch.metadata.name.text
     verbs = _WORDS[later.role], _WORDS[earlier.role]
     first, second = earlier.patch.spec.priority, later.patch.spec.priority
-    why = f"priority {first} before {second}" if first != second else "by the names of the files and the order in them"
-    message = f"patch `{other}` {verbs[1]} what this one {verbs[0]}; it runs first ({why}), so `{name}` decides"
-    help = "make one patch of the two, or give them conditions that exclude each other"
+    why = f"priority {first} before {second}" if first != second else "by file name and position"
+    message = f"patch `{other}` {verbs[1]} what this one {verbs[0]}; it runs first ({why}), so `{name}` wins"
+    help = "merge the two patches, or give them mutually exclusive conditions"
     return advice(later.patch, rules.SAME_PLACE, message, later.span, help, ((earlier.span, f"patch {other}"),))
 
 
@@ -183,7 +183,7 @@ def untested(patches: Iterable[tuple[str, Span]], tested: Collection[str]) -> It
         if str(path.parent) in folders and not any(str(place) in tested for place in (path, *path.parents)):
             names = [name for name, _ in held]
             one = len(names) == 1
-            help = f"write a test of {'it' if one else 'them'} (`kind: PatchTest`): it replays all runs of a boot"
+            help = f"write a test of {'it' if one else 'them'} (`kind: PatchTest`): it replays every run of a boot"
             listed = ", ".join(f"`{name}`" for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
             message = f"other patches of this folder are tested, but no test applies {listed}"
             yield Diagnostic(rules.UNTESTED, message, held[0][1], help, Severity.ADVICE, names[0] if one else None)

@@ -31,7 +31,7 @@ from .reading import advice, cel, locations_of, names, shown, template, tree
 from .roles import SELECTING, adds, anchors, has, is_beside, only_asks, parts, selecting, texts
 from .truth import NodeFacts, Steps, all_of
 
-_RUNS = "the hook runs up to three times for one boot, each on the outcome of the run before"
+_RUNS = "the hook runs up to three times per boot, each time on the result of the previous run"
 
 
 def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
@@ -43,8 +43,8 @@ def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
     survey = _Survey(patch)
     for number, edit in enumerate(patch.spec.domain):
         if nested := _nests(edit, survey.made[number]):
-            message = f"each run puts `<{nested}>` into those that the run before has made"
-            help = "select with a path from the root, or with a predicate that new ones do not fit"
+            message = f"each run puts `<{nested}>` into the ones that the previous run created"
+            help = "select with a path from the root, or with a predicate that new ones do not match"
             yield advice(patch, rules.PILES_UP, message, edit.span, help)
             continue
         if adds(edit):
@@ -53,13 +53,13 @@ def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
             if (gone and all(gone)) or guards(patch, edit) or _guards_itself(survey, edit):
                 continue
             what = " and ".join(f"`<{name}>`" for name in roots(patch, edit)) or "the elements"
-            help = f"{_RUNS}; guard it with `unless`, or use `ensure` or `merge`, which change nothing twice"
+            help = f"{_RUNS}; guard it with `unless`, or use `ensure` or `merge`, which change nothing the second time"
             span = next((path.span() for path in anchors(edit)), edit.span)
-            yield advice(patch, rules.PILES_UP, f"each run adds {what} once more", span, help)
+            yield advice(patch, rules.PILES_UP, f"each run adds {what} again", span, help)
         for value in texts(edit, model.Template, Role.VALUE):
             if not guards(patch, edit) and _grows(value):
-                message = f"each run builds on the value of the run before: `{shown(value.text)}`"
-                help = f"{_RUNS}; build on what stays, such as the VMI, or guard it with `unless`"
+                message = f"each run builds on the value of the previous run: `{shown(value.text)}`"
+                help = f"{_RUNS}; build on something stable, such as the VMI, or guard it with `unless`"
                 yield advice(patch, rules.PILES_UP, message, value.span(), help)
 
 
@@ -190,8 +190,8 @@ def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
                 continue
             reasons = [_why_gone(patch, survey, number, role, place) for place in selected]
             if all(reasons):
-                message = f"{reasons[0]}: the next run finds nothing, and fails"
-                help = f'{_RUNS}; say `expect: "{_lenient(edit)}"`, or guard the edit with `when`'
+                message = f"{reasons[0]}: the next run finds nothing and fails"
+                help = f'{_RUNS}; set `expect: "{_lenient(edit)}"`, or guard the edit with `when`'
                 yield advice(patch, rules.FAILS_AGAIN, message, path.span(), help)
 
 
@@ -215,12 +215,12 @@ def _why_gone(patch: model.Patch, survey: _Survey, number: int, role: Role, path
     match role:
         case Role.REMOVES:
             again = name is None or survey.is_made_elsewhere(number, name)
-            return None if again else "what is removed is gone"
+            return None if again else "the removed nodes are gone"
         case Role.RENAMES:
             to = [text.text for text in texts(edit, model.QName, Role.NAME)]
             kept = name is None or name.endswith("*") or name.lstrip("@") in to
             again = kept or (name is not None and survey.is_made_elsewhere(number, name))
-            return None if again else f"`{name}` has its new name"
+            return None if again else f"`{name}` is renamed"
         case Role.MOVES:
             return _moved_away(patch, edit, path)
         case Role.REPLACES:
@@ -228,7 +228,7 @@ def _why_gone(patch: model.Patch, survey: _Survey, number: int, role: Role, path
         case _:
             known = facts_after(patch, edit)
             if known and any(_is_false(step, below, known) for step, below in steps_above(path)):
-                return "the edit changes what its own path asks for"
+                return "the edit changes what its own path selects"
             return None
 
 
@@ -242,7 +242,7 @@ def _moved_away(patch: model.Patch, edit: model.DomainEdit, path: Path) -> str |
     after = inserted(patch, edit)
     if before is None or not after or any("*" in steps for steps in (before, *after)) or before in after:
         return None
-    return "what is moved is no longer where `from` looks"
+    return "the moved nodes are no longer where `from` looks"
 
 
 def _replaced_by_another(patch: model.Patch, edit: model.DomainEdit, last: Step | None) -> str | None:
@@ -250,9 +250,9 @@ def _replaced_by_another(patch: model.Patch, edit: model.DomainEdit, last: Step 
         return None
     alike = [node for node in fragment_roots(patch, edit) if prefixed(patch, str(node.tag)) == last.test]
     if not alike:
-        return f"there is no `{last.test}` in the fragment" if fragment_roots(patch, edit) else None
+        return f"the fragment has no `{last.test}`" if fragment_roots(patch, edit) else None
     kept = [node for node in alike if all_of(last.predicates, replacement_facts(patch, node)) is not False]
-    return None if kept else f"the new `{last.test}` is not one that the path asks for"
+    return None if kept else f"the path does not select the new `{last.test}`"
 
 
 def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
@@ -273,18 +273,16 @@ def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
             message = None
             if where is Zone.DEVICES and adds(edit):
                 if all(other.absent and other.zone is Zone.ELSEWHERE for other in found):
-                    message = (
-                        "run 2 of a boot sees this as before any edit, but the devices as edited: it adds once more"
-                    )
+                    message = "run 2 of a boot sees this unedited, but the devices edited: it adds again"
             elif where is Zone.ELSEWHERE and guard.zone is Zone.DEVICES and _asks_for(guard, made_there):
                 message = (
-                    "run 2 of a boot sees the devices as edited, but all else as before any edit: "
-                    f"it leaves out the edit in line {edit.span.begin.line}, whose outcome is lost"
+                    "run 2 of a boot sees the devices edited, but everything else unedited: "
+                    f"it skips the edit in line {edit.span.begin.line}, whose result is lost"
                 )
             span = guard.source.span()
             if message and (span.start, message) not in reported:
                 reported.add((span.start, message))
-                help = "guard each edit by what it makes itself: `unless`, or an op that changes nothing twice"
+                help = "guard each edit with its own result: `unless`, or an op that changes nothing the second time"
                 yield advice(patch, rules.UNSEEN_GUARD, message, span, help, ((edit.span, "the edit"),))
 
 
@@ -292,12 +290,14 @@ def _moved_across(patch: model.Patch, edit: model.DomainEdit, to: Zone) -> Itera
     for path in texts(edit, model.XPath, Role.MOVES):
         zones = {zone_of(names(place.steps) or (), place) for place in locations_of(path)}
         if zones == {Zone.DEVICES} and to is Zone.ELSEWHERE:
-            message = "run 2 of a boot sees the devices as edited, but all else as before: it loses what is moved"
+            message = (
+                "run 2 of a boot sees the devices edited, but everything else unedited: it loses what the edit moves"
+            )
         elif zones == {Zone.ELSEWHERE} and to is Zone.DEVICES:
-            message = "run 2 of a boot sees this as before any edit, but the devices as edited: it is moved once more"
+            message = "run 2 of a boot sees this unedited, but the devices edited: it moves again"
         else:
             continue
-        help = "make it at its new place by `ensure` or `merge`, which change nothing twice, and `remove` it here"
+        help = "create it in its new place with `ensure` or `merge`, and `remove` it here"
         yield advice(patch, rules.UNSEEN_GUARD, message, path.span(), help)
 
 

@@ -48,9 +48,9 @@ def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
                 message = f"`{shown(text[start:end])}` is not computed: the text stays as it is"
                 yield advice(patch, rules.NOT_COMPUTED, message, place(start, end), f"write `$[ {expression} ]`")
             for helm in _HELM.finditer(text):
-                message = f"`{shown(helm[0])}` is Helm's, and nothing renders it: the text stays as it is"
+                message = f"`{shown(helm[0])}` is Helm syntax, and nothing renders it: the text stays as it is"
                 span = place(helm.start(), helm.end())
-                yield advice(patch, rules.NOT_COMPUTED, message, span, "check what `helm template` makes of the chart")
+                yield advice(patch, rules.NOT_COMPUTED, message, span, "check the output of `helm template`")
     yield from _quoted_variables(patch, variables)
 
 
@@ -63,7 +63,7 @@ def _quoted_variables(patch: model.Patch, variables: set[str]) -> Iterator[Diagn
                 continue
             found = next((one for one in _DOLLAR.finditer(part.value) if one[1] in names), None)
             if found is not None:
-                message = f"`${found[1]}` in quotes is text, and no variable"
+                message = f"`${found[1]}` in quotes is text, not a variable"
                 if isinstance(text, model.ConstructivePath):
                     expression = f"variables.{found[1]}" if found[1] in variables else found[1]
                     help = f"write `$[ {expression} ]`"
@@ -143,8 +143,8 @@ def joined_argument(patch: model.Patch) -> Iterator[Diagnostic]:
         lists = [part.value for part in parts(edit) if part.role is Role.ARGUMENT and isinstance(part.value, tuple)]
         for argument in (one for value in lists for one in value if isinstance(one, model.Template)):
             if found := _OPTION.match(argument.text):
-                message = f"`{found[1]}` and its value are one argument, which QEMU does not take apart"
-                help = f"write an entry for each: `{found[1]}`, and what follows"
+                message = f"`{found[1]}` and its value are one argument, which QEMU does not split"
+                help = f"write separate entries: `{found[1]}`, then its value"
                 yield advice(patch, rules.JOINED_ARGUMENT, message, argument.span(0, found.end(1)), help)
 
 

@@ -63,7 +63,7 @@ def read(args: Sequence[Scalar]) -> tuple[Arguments, list[Diagnostic]]:
     for name, value, place in _pairs(args, found):
         if name not in FLAGS:
             help = did_you_mean(f"--{name}", [f"--{flag}" for flag in FLAGS], "flags")
-            found.append(_refused(f"our sidecar knows no flag `{place.text}`", place.span, help))
+            found.append(_refused(f"the patchlang sidecar has no flag `{place.text}`", place.span, help))
         elif (FLAGS[name] and value is None) or (value is not None and value.text == "" and name != "version"):
             found.append(_refused(f"`--{name}` needs a value", place.span, None))
         elif value is not None and FLAGS[name] is False:
@@ -89,11 +89,11 @@ def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[st
         arg = args[at]
         at += 1
         if not arg.text.startswith("-") or arg.text == "-":
-            found.append(_refused(f"our sidecar takes flags only, not `{arg.text}`", arg.span, _split(arg)))
+            found.append(_refused(f"the patchlang sidecar takes only flags, not `{arg.text}`", arg.span, _split(arg)))
             continue
         name, equals, text = arg.text.lstrip("-").partition("=")
         if " " in name:
-            found.append(_refused(f"`{arg.text}` is one argument, and no flag", arg.span, _split(arg)))
+            found.append(_refused(f"`{arg.text}` is one argument, not a flag", arg.span, _split(arg)))
         elif equals:
             yield name, Scalar(text, False, arg.span), arg
         elif FLAGS.get(name, False) is not False and at < len(args) and _is_value(args[at].text):
@@ -111,7 +111,7 @@ def _is_value(text: str) -> bool:
 def _split(arg: Scalar) -> str | None:
     words = arg.text.split()
     listed = ", ".join(f'"{word}"' for word in words)
-    return f"no shell splits it: write {listed}" if len(words) > 1 else None
+    return f"there is no shell to split it: write {listed}" if len(words) > 1 else None
 
 
 def _refused(message: str, place: Span, help: str | None) -> Diagnostic:
@@ -121,7 +121,7 @@ def _refused(message: str, place: Span, help: str | None) -> Diagnostic:
 def _version(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
     for version in given.get("version", ())[-1:]:
         if version.text not in VERSIONS:
-            message = f"the sidecar does not know version `{version.text}`"
+            message = f"the sidecar does not support version `{version.text}`"
             help = did_you_mean(version.text, VERSIONS, "versions")
             yield Diagnostic(rules.SIDECAR_VERSION, message, version.span, help)
 
@@ -136,17 +136,17 @@ def _log_level(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
 def _sizes(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
     for size in given.get("max-domain-bytes", ())[-1:]:
         if not _is_number(size.text) or not 1 <= int(size.text[:12]) <= LARGEST_DOMAIN:
-            yield _refused(f"`--max-domain-bytes` is a number of bytes, {LARGEST_DOMAIN} at most", size.span, None)
+            yield _refused(f"`--max-domain-bytes` must be a number of bytes, at most {LARGEST_DOMAIN}", size.span, None)
     for size in given.get("max-memory", ())[-1:]:
         if not _is_number(size.text) or not size.text.strip("0"):
-            yield _refused("`--max-memory` is a number of bytes", size.span, None)
+            yield _refused("`--max-memory` must be a number of bytes", size.span, None)
 
 
 def _checksums(given: dict[str, list[Scalar]]) -> Iterator[Diagnostic]:
     for digest in given.get("sha256", ()):
         if not _DIGEST.fullmatch(digest.text):
             help = "`sha256sum FILE` prints it, and `patchlang manifest --sha256` writes it"
-            yield _refused("`--sha256` is a checksum of 64 hexadecimal digits", digest.span, help)
+            yield _refused("`--sha256` must be a checksum of 64 hexadecimal digits", digest.span, help)
 
 
 def _is_number(text: str) -> bool:

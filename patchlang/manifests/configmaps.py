@@ -65,7 +65,7 @@ def read(node: Mapping) -> tuple[ConfigMap, list[Diagnostic]]:
     for field in ("data", "binaryData"):
         for key, value in _values(node, field, found):
             if any(entry.key.text == key.text for entry in entries):
-                message = f"key `{key.text}` is in `data` and in `binaryData`"
+                message = f"key `{key.text}` is in both `data` and `binaryData`"
                 found.append(Diagnostic(rules.BAD_MANIFEST, message, key.span, "keep one of them"))
                 continue
             entry, length = _text(key, value) if field == "data" else _bytes(key, value, found)
@@ -76,9 +76,9 @@ def read(node: Mapping) -> tuple[ConfigMap, list[Diagnostic]]:
         found.append(
             Diagnostic(
                 rules.CONFIG_MAP_TOO_BIG,
-                f"the values of this ConfigMap have {size:,} bytes together, Kubernetes takes {LARGEST:,}",
+                f"the values of this ConfigMap total {size:,} bytes, but Kubernetes accepts {LARGEST:,}",
                 place,
-                "split it; one sidecar takes one key",
+                "split it; one sidecar uses one key",
             )
         )
     named = ConfigMap(word(node, "metadata", "name"), word(node, "metadata", "namespace"), place, tuple(entries))
@@ -90,19 +90,19 @@ def _values(node: Mapping, field: str, found: list[Diagnostic]) -> Iterator[tupl
     if values is None or _is_null(values):
         return
     if not isinstance(values, Mapping):
-        message = f"`{field}` of a ConfigMap is a map, not {describe(values)}"
+        message = f"`{field}` of a ConfigMap must be a map, not {describe(values)}"
         found.append(Diagnostic(rules.BAD_MANIFEST, message, values.span))
         return
     for key, value in values.entries:
         if not _KEY.fullmatch(key.text):
-            message = f"`{key.text}` cannot be a key: letters, digits, `-`, `_` and `.` can stand in it"
+            message = f"`{key.text}` cannot be a key: use only letters, digits, `-`, `_` and `.`"
             found.append(Diagnostic(rules.BAD_MANIFEST, message, key.span))
         if isinstance(value, Scalar):
             yield key, value
         else:
-            message = f"the value of a key is text, not {describe(value)}"
+            message = f"the value of a key must be text, not {describe(value)}"
             found.append(
-                Diagnostic(rules.BAD_MANIFEST, message, key.span, f"put it into a block scalar: `{key.text}: |`")
+                Diagnostic(rules.BAD_MANIFEST, message, key.span, f"write it as a block scalar: `{key.text}: |`")
             )
 
 
@@ -118,7 +118,7 @@ def _bytes(key: Scalar, value: Scalar, found: list[Diagnostic]) -> tuple[Entry, 
     try:
         data = base64.b64decode("".join(value.text.split()), validate=True)
     except (binascii.Error, ValueError):
-        found.append(Diagnostic(rules.BAD_MANIFEST, "a value in `binaryData` is base64, this is not", value.span))
+        found.append(Diagnostic(rules.BAD_MANIFEST, "a value in `binaryData` must be base64", value.span))
         return Entry(key, None), 0
     try:
         return Entry(key, encoded(data.decode("utf-8-sig"), key.span)), len(data)

@@ -80,16 +80,16 @@ class _Machine:
             if entry and entry.content and not facts and not (is_hook(path) and entry.is_program):
                 facts = self.load(entry)
             if facts and facts.only_tests and mount and mount.key:
-                message = f"key `{mount.key.text}` holds only tests (kind: PatchTest), and no patch"
+                message = f"key `{mount.key.text}` contains only tests (kind: PatchTest), no patch"
                 self.wrong(
                     rules.NO_PATCH_FILE, message, mount.key.span, "mount the key with the patches that they test"
                 )
             if facts and facts.edits_cloud_init and told and told.version and told.version.text == VERSIONS[0]:
-                message = f"{VERSIONS[0]} of the protocol has no call for cloud-init data, which patches here edit"
-                self.wrong(rules.SIDECAR_VERSION, message, told.version.span, f"ask for {VERSIONS[-1]}")
+                message = f"protocol {VERSIONS[0]} does not support cloud-init data, which patches here edit"
+                self.wrong(rules.SIDECAR_VERSION, message, told.version.span, f"use {VERSIONS[-1]}")
                 return False
         elif mount and not entry and not sidecar.image:
-            self.no_image(sidecar, "runs the script that is mounted here, and cannot read a patch", Severity.WARNING)
+            self.no_image(sidecar, "runs the script mounted here, and cannot read a patch", Severity.WARNING)
         return facts.edits_cloud_init if facts else is_hook(path) and path.endswith("/preCloudInitIso")
 
     def told(self, sidecar: Sidecar) -> Arguments | None:
@@ -105,7 +105,7 @@ class _Machine:
     def no_image(self, sidecar: Sidecar, what: str, severity: Severity) -> None:
         span = sidecar.image.span if sidecar.image else sidecar.span
         message = f"without `image` KubeVirt starts its own sidecar, which {what}"
-        self.wrong(rules.SIDECAR_IMAGE, message, span, "name the image of patchlang's sidecar", severity)
+        self.wrong(rules.SIDECAR_IMAGE, message, span, "set it to the patchlang sidecar's image", severity)
 
     # -- what it mounts, and where ---------------------------------------------------------------------------------
 
@@ -130,40 +130,38 @@ class _Machine:
         if not told.sha256:
             return
         what = f"key `{entry.key.text}` ({entry.key.span})"
-        help = "review the text, and write its checksum here: `patchlang manifest --sha256` does"
+        help = "review the text, then write its checksum here, as `patchlang manifest --sha256` does"
         if entry.is_program or entry.content is None:
-            message = f"{what} is no patch, and where `--sha256` is given nothing else is run"
+            message = f"{what} is not a patch, and with `--sha256` the sidecar runs nothing else"
             self.wrong(rules.OTHER_CHECKSUM, message, told.sha256[0].span, "mount a patch file")
             return
         digest = sha256(entry.content.text.encode(errors="surrogatepass")).hexdigest()
         others = [one for one in told.sha256 if one.text.lower() != digest]
         if len(others) == len(told.sha256):
-            self.wrong(rules.OTHER_CHECKSUM, f"{what} has another SHA-256: {digest}", others[0].span, help)
+            self.wrong(rules.OTHER_CHECKSUM, f"{what} has a different SHA-256: {digest}", others[0].span, help)
         elif others and told.patches == (path,):
-            message = "no file has this SHA-256: the sidecar is told of one file, which has another"
-            self.wrong(rules.OTHER_CHECKSUM, message, others[0].span, "take it out, or name the file by `--patches`")
+            message = "no file has this SHA-256: the sidecar's only file has a different one"
+            self.wrong(rules.OTHER_CHECKSUM, message, others[0].span, "remove it, or name the file with `--patches`")
 
     def not_given(self, name: str, span: Span) -> None:
         elsewhere = [one.config_map for one in self.config_maps if one.config_map.name == name]
         if elsewhere:
             mine, other = self.machine.namespace, elsewhere[0].namespace
-            message = f"ConfigMap `{name}` ({elsewhere[0].span}) is in namespace `{other}`, the machine in `{mine}`"
-            self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, "KubeVirt looks in the machine's namespace")
+            message = f"ConfigMap `{name}` ({elsewhere[0].span}) is in namespace `{other}`, but the VM is in `{mine}`"
+            self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, "KubeVirt looks in the VM's namespace")
             return
         if hashed := next((one.config_map for one in self.config_maps if is_hashed(one.config_map.name, name)), None):
-            message = (
-                f"ConfigMap `{name}` is called `{hashed.name}` ({hashed.span}): kustomize has put a hash behind it"
-            )
-            self.wrong(rules.CONFIG_MAP_NOT_GIVEN, f"{message}, and changes no annotation", span, KEEP_NAME)
+            message = f"ConfigMap `{name}` is called `{hashed.name}` ({hashed.span}): kustomize added a hash to it"
+            self.wrong(rules.CONFIG_MAP_NOT_GIVEN, f"{message}, but does not update annotations", span, KEEP_NAME)
             return
         if made := next((one for one in self.generated if one.name == name), None):
             if made.hashed:
-                message = f"kustomize will put a hash behind the name of ConfigMap `{name}` ({made.span})"
-                self.wrong(rules.CONFIG_MAP_NOT_GIVEN, f"{message}, and changes no annotation", span, KEEP_NAME)
+                message = f"kustomize will add a hash to the name of ConfigMap `{name}` ({made.span})"
+                self.wrong(rules.CONFIG_MAP_NOT_GIVEN, f"{message}, but does not update annotations", span, KEEP_NAME)
             return
         known = sorted({one.config_map.name for one in self.config_maps})
-        help = did_you_mean(name, known, "given are") if known else "give its manifest too"
-        message = f"ConfigMap `{name}` is not among what is given"
+        help = did_you_mean(name, known, "in the input") if known else "pass its manifest too"
+        message = f"ConfigMap `{name}` is not in the input"
         self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, help, Severity.WARNING)
 
     def nearest(self, name: str) -> list[Given]:
@@ -184,25 +182,25 @@ class _Machine:
         if is_hook(written.text) or any(path == PurePosixPath(place) for place in told.patches):
             return
         if not path.is_absolute():
-            self.wrong(rules.HOOK_PATH, "`hookPath` starts with `/`", written.span)
+            self.wrong(rules.HOOK_PATH, "`hookPath` must start with `/`", written.span)
         elif not any(PurePosixPath(place) in (path, path.parent) for place in looked_at):
-            message = f"the sidecar does not look there for patches, but at {' and '.join(looked_at)}"
+            message = f"the sidecar does not look for patches there, but at {' and '.join(looked_at)}"
             name = mount.key.text if mount.key and mount.key.text.endswith(_ENDINGS) else f"{path.stem}.yaml"
             help = f"mount it as {DEFAULT_PATCHES}/{name}"
             hook = closest(path.name, _HOOKS)
             if hook and str(path.parent) in _PROGRAM_FOLDERS:
                 help = f"did you mean `{path.parent}/{hook}`?"
             elif told.patches:
-                help = f'add "--patches", "{path}" to `args`, or mount it where that points'
+                help = f'add "--patches", "{path}" to `args`, or mount it where `--patches` points'
             self.wrong(rules.HOOK_PATH, message, written.span, help)
         elif path != PurePosixPath(DEFAULT_PATCHES) and (path.suffix not in _ENDINGS or path.name.startswith(".")):
-            message = f"of the folder {path.parent} the sidecar reads `*.yaml` and `*.yml`, and no hidden files"
+            message = f"the sidecar only reads `*.yaml` and `*.yml` files in {path.parent} that are not hidden"
             name = path.name.strip(".")
             name = name if name.endswith(_ENDINGS) else f"{name}.yaml"
             self.wrong(rules.HOOK_PATH, message, written.span, f"mount it as {path.parent}/{name}")
         elif not told.patches:
-            message = "the sidecar is not told of this file: it reads what is in its default folder"
-            help = f'add "--patches", "{path}" to `args`: then it is an error if the file is missing'
+            message = "no argument names this file: the sidecar reads it from its default folder"
+            help = f'add "--patches", "{path}" to `args`, so that a missing file is an error'
             self.wrong(rules.UNNAMED_FILE, message, written.span, help, Severity.ADVICE)
 
 

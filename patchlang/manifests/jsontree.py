@@ -25,7 +25,7 @@ def parse(source: SourceFile) -> tuple[Node, list[Diagnostic]]:
     reader = _Reader(source)
     node, end = reader.value(reader.skip(0), 0)
     if end < len(source.text):
-        raise reader.error("more text behind the end of the JSON", end)
+        raise reader.error("extra text after the end of the JSON", end)
     return node, reader.found
 
 
@@ -39,9 +39,9 @@ class _Reader:
         at = min(at, max(0, len(self.text.rstrip()) - 1))
         help = None
         if self.text[at : at + 1] == "'":
-            help = "JSON's quotes are double ones"
+            help = "JSON uses double quotes"
         elif message.startswith("a ") and self.text[at : at + 1] in ("]", "}"):
-            help = "leave the comma before it out"
+            help = "remove the comma before it"
         return fail(rules.BAD_ANNOTATION, f"not JSON: {message}", Span(self.source, at, at + 1), help)
 
     def skip(self, at: int) -> int:
@@ -51,7 +51,7 @@ class _Reader:
     def value(self, at: int, depth: int) -> tuple[Node, int]:
         """The value at ``at``, and where what follows it begins."""
         if depth > _DEEPEST:
-            raise self.error("nested too deep", at)
+            raise self.error("nested too deeply", at)
         match self.text[at : at + 1]:
             case '"':
                 text, end = self.string(at)
@@ -93,7 +93,7 @@ class _Reader:
             text, end = self.string(at)
             key = Scalar(text, False, Span(self.source, at, end))
             if text in entries:
-                message = f"key `{text}` is here twice"
+                message = f"key `{text}` appears twice"
                 self.found.append(Diagnostic(rules.DUPLICATE_KEY, message, key.span, "keep one of them"))
             node, at = self.value(self.expect(":", self.skip(end), "`:` is missing here"), depth + 1)
             entries[text] = (key, node)

@@ -12,7 +12,7 @@ from .documents import at, word
 
 # hexadecimal digits, of which kustomize writes some as other letters
 _HASH = pattern(r"-[2456789bcdfghkmt]{10}")
-KEEP_NAME = "`generatorOptions: {disableNameSuffixHash: true}` in kustomization.yaml keeps the name as it is"
+KEEP_NAME = "set `generatorOptions: {disableNameSuffixHash: true}` in kustomization.yaml to keep the name"
 
 
 @record

@@ -22,7 +22,7 @@ def misplaced(machine: Machine) -> Iterator[Diagnostic]:
     """Annotations where KubeVirt never looks (PL710)."""
     path = ".".join(machine.template)
     for key, _ in machine.misplaced:
-        message = f"KubeVirt does not look for this annotation here: of a {machine.kind} it takes that of `{path}`"
+        message = f"KubeVirt ignores this annotation here: for a {machine.kind} it reads the annotations of `{path}`"
         help = f"move it to `{path}.metadata.annotations`"
         yield Diagnostic(rules.MISPLACED_ANNOTATION, message, key.span, help)
 
@@ -30,28 +30,28 @@ def misplaced(machine: Machine) -> Iterator[Diagnostic]:
 def misspelt(machine: Machine) -> Iterator[Diagnostic]:
     """Annotations that KubeVirt passes over for their names (PL717)."""
     for key, _ in machine.misspelt:
-        message = f"KubeVirt knows no annotation `{key.text}` and passes it over: the machine would start unpatched"
+        message = f"KubeVirt ignores the unknown annotation `{key.text}`: the VM would start unpatched"
         yield Diagnostic(rules.MISSPELT_ANNOTATION, message, key.span, f"did you mean `{ANNOTATION}`?")
 
 
 def volumes(machine: Machine, listed: Sequence[Sidecar]) -> Iterator[Diagnostic]:
     """KubeVirt calls the pod's volume as the ConfigMap or the claim is called (PL711, PL712)."""
     taken = dict.fromkeys(KUBEVIRTS_VOLUMES, _OWN)
-    taken |= {name: "the machine's" for name, _ in machine.volumes}
+    taken |= {name: "the VM's" for name, _ in machine.volumes}
     for sidecar in listed:
         for mount, what in ((sidecar.config_map, "ConfigMap"), (sidecar.claim, "claim")):
             if mount is None:
                 continue
             name, span = mount.name.text, mount.name.span
             if name in taken:
-                message = f"two volumes of the pod would be called `{name}`: this {what}'s and {taken[name]}"
-                one_each = "give each sidecar a ConfigMap of its own, or put all patches into one key"
+                message = f"two volumes of the pod would be named `{name}`: this {what}'s and {taken[name]}"
+                one_each = "give each sidecar its own ConfigMap, or put all patches in one key"
                 help = one_each if taken[name] == _SIDECARS else f"give the {what} another name"
                 yield Diagnostic(rules.DUPLICATE_VOLUME, message, span, help)
             taken[name] = _SIDECARS
             if not _LABEL.fullmatch(name):
-                message = f"the pod's volume is called as the {what} is, and `{name}` cannot be a volume's name"
-                help = "63 lower case letters, digits and `-` at most, with a letter or digit at both ends"
+                message = f"the pod's volume gets the name of the {what}, but `{name}` is not a valid volume name"
+                help = "at most 63 lowercase letters, digits and `-`, with a letter or digit at both ends"
                 yield Diagnostic(rules.VOLUME_NAME, message, span, help)
 
 
@@ -62,14 +62,14 @@ def cloud_init(machine: Machine, listed: Sequence[Sidecar], called: Sequence[int
         return
     first, *others = sorted(called, key=str)  # KubeVirt orders them by their containers' names, as texts
     for number in others:
-        message = f"for cloud-init data KubeVirt calls one sidecar only, here the first, hook-sidecar-{first}"
-        help = "put all patches of cloud-init data into one sidecar"
+        message = f"KubeVirt calls only one sidecar for cloud-init data, here the first, hook-sidecar-{first}"
+        help = "put all cloud-init patches in one sidecar"
         yield Diagnostic(rules.SEVERAL_CLOUD_INIT, message, listed[number].span, help)
     if machine.cloud_init is False:
         mount = listed[first].config_map
         yield Diagnostic(
             rules.NO_CLOUD_INIT_VOLUME,
-            "its patches edit cloud-init data, and the machine has no cloud-init volume: virt-launcher crashes",
+            "its patches edit cloud-init data, but the VM has no cloud-init volume: virt-launcher crashes",
             mount.name.span if mount else listed[first].span,
-            "add a volume with `cloudInitNoCloud` or `cloudInitConfigDrive`, or take the edits out",
+            "add a volume with `cloudInitNoCloud` or `cloudInitConfigDrive`, or remove the edits",
         )

@@ -38,7 +38,12 @@ class Sidecar:
     is_whole: bool
 
 
-_TEXT, _TEXTS, _TEXT_OR_TEXTS, _OBJECT = "text", "a list of texts", "text or a list of texts", "a JSON object"
+_TEXT, _TEXTS, _TEXT_OR_TEXTS, _OBJECT = (
+    "a string",
+    "a list of strings",
+    "a string or a list of strings",
+    "a JSON object",
+)
 _POLICIES = ("Always", "IfNotPresent", "Never")
 _FIELDS = {
     "image": _TEXT,
@@ -64,8 +69,8 @@ _EXAMPLES = {
 def read(key: Scalar, value: Node) -> tuple[list[Sidecar], list[Diagnostic]]:
     """The sidecars that an annotation asks for, and what is wrong with its text (PL005, PL702, PL703)."""
     if not isinstance(value, Scalar):
-        message = f"an annotation is text, this is {describe(value)}"
-        help = f"put the JSON into a block scalar: `{key.text}: |`"
+        message = f"an annotation must be text, not {describe(value)}"
+        help = f"write the JSON as a block scalar: `{key.text}: |`"
         return [], [Diagnostic(rules.BAD_ANNOTATION, message, key.span, help)]
     return read_text(text_of(value))
 
@@ -78,7 +83,7 @@ def read_text(text: SourceFile) -> tuple[list[Sidecar], list[Diagnostic]]:
         if _is_null(tree):
             return [], reader.found
         if not isinstance(tree, Sequence):
-            message = f"the annotation holds a JSON list, not {_kind(tree)}"
+            message = f"the annotation must be a JSON list, not {_kind(tree)}"
             raise fail(rules.BAD_ANNOTATION, message, tree.span, "put `[` and `]` around it")
         sidecars = [sidecar for item in tree.items if (sidecar := reader.sidecar(item))]
     except PatchError as e:
@@ -108,7 +113,7 @@ class _Reader:
     def sidecar(self, node: Node) -> Sidecar | None:
         if not isinstance(node, Mapping):
             help = 'such as `{"image": "…", "args": ["--version", "v1alpha3"]}`'
-            self.wrong(f"a sidecar is a JSON object, not {_kind(node)}", node.span, help)
+            self.wrong(f"a sidecar must be a JSON object, not {_kind(node)}", node.span, help)
             return None
         before = sum(diagnostic.is_error for diagnostic in self.found)
         fields = self.fields(node, _FIELDS, "a sidecar")
@@ -135,7 +140,7 @@ class _Reader:
         missing = [f"`{name}`" for name in required if name not in values]
         if missing:
             help = f"such as `{', '.join(_EXAMPLES[name] for name in required if name not in values)}`"
-            self.wrong(f"`{field}` lacks {' and '.join(missing)}", _start(node), help)
+            self.wrong(f"`{field}` needs {' and '.join(missing)}", _start(node), help)
         if "name" not in values:
             return None
         return Mount(values["name"], values.get("key"), values.get(required[-1]))
@@ -147,8 +152,8 @@ class _Reader:
         for key, value in node.entries:
             name = by_lower.get(key.text.lower())
             if name is None:
-                message = f"KubeVirt knows no field `{key.text}` of {what} and passes it over"
-                help = did_you_mean(key.text, known, "fields here")
+                message = f"KubeVirt ignores the unknown field `{key.text}` of {what}"
+                help = did_you_mean(key.text, known, "known fields")
                 severity = Severity.ERROR if closest(key.text, known) else Severity.WARNING
                 self.found.append(Diagnostic(rules.UNKNOWN_FIELD, message, key.span, help, severity))
             elif not _is_null(value) and self.fits(known[name], value, name):
@@ -160,9 +165,9 @@ class _Reader:
             return True
         items = value.items if isinstance(value, Sequence) and wanted != _TEXT else ()
         at = next((item for item in items if not _is_text(item)), value)
-        help = {_TEXT: "put it into double quotes", _OBJECT: "write `{` and `}` around its fields"}.get(wanted)
-        help = help or 'write each into double quotes, and `[` and `]` around them: `["--version", "v1alpha3"]`'
-        self.wrong(f"`{name}` is {wanted}, not {_kind(at)}", at.span, help)
+        help = {_TEXT: "put it in double quotes", _OBJECT: "write `{` and `}` around its fields"}.get(wanted)
+        help = help or 'put each in double quotes, and `[` and `]` around them: `["--version", "v1alpha3"]`'
+        self.wrong(f"`{name}` must be {wanted}, not {_kind(at)}", at.span, help)
         return False
 
 

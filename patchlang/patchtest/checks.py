@@ -45,7 +45,7 @@ class Check(Protocol):
 def compile_check(expectation: XPathExpectation | PointerExpectation, namespaces: Namespaces) -> Check:
     """Raises PatchError (PL1xx, PL2xx) for what can never be held against an outcome."""
     if expectation.matches is not None and _search("", expectation.matches.text) is None:
-        raise fail(rules.BAD_VALUE, "this is no regular expression (RE2)", expectation.matches.span())
+        raise fail(rules.BAD_VALUE, "this is not a valid regular expression (RE2)", expectation.matches.span())
     if isinstance(expectation, XPathExpectation):
         return _compile_xpath(expectation, namespaces)
     try:
@@ -62,7 +62,7 @@ def _compile_xpath(expectation: XPathExpectation, namespaces: Namespaces) -> Che
         return XPathCheck(expectation, Selector(source, namespaces, frozenset()))
     if expectation.count is not None or expectation.absent:
         word = "absent" if expectation.absent else "count"
-        message = f"`{word}` counts nodes, and this gives a {result_kind(query.tree)}"
+        message = f"`{word}` counts nodes, but this gives a {result_kind(query.tree)}"
         raise fail(rules.BAD_XPATH, message, source.span(), "write `equals`, or a path that selects nodes")
     return XPathCheck(expectation, query)
 
@@ -111,7 +111,7 @@ class XPathCheck:
     def _one_text(self, texts: list[str]) -> Diagnostic | None:
         for check, fits, words in _text_checks(self.expectation.contains, self.expectation.matches):
             if len(texts) != 1:
-                return _fault(check.span(), f"{_nodes(texts)}, and one is needed")
+                return _fault(check.span(), f"{_nodes(texts)}, exactly 1 expected")
             if not fits(texts[0]):
                 return _fault(check.span(), f"found {_listed(texts)}, {words}")
         return None
@@ -155,9 +155,9 @@ class PointerCheck:
             value, span = plain_value(wanted.contains), _value_span(wanted.contains)
             if isinstance(found, list):
                 if not any(equal(item, value) for item in found):
-                    return _fault(span, f"found {_shown(found)}, without {_shown(value)}")
+                    return _fault(span, f"found {_shown(found)}, which does not contain {_shown(value)}")
             elif not isinstance(found, str) or not isinstance(value, str) or value not in found:
-                return _fault(span, f"found {_shown(found)}, without {_shown(value)}")
+                return _fault(span, f"found {_shown(found)}, which does not contain {_shown(value)}")
         if wanted.matches is not None and not (isinstance(found, str) and _search(found, wanted.matches.text)):
             return _fault(wanted.matches.span(), f"found {_shown(found)}, which does not match")
         return None
@@ -172,7 +172,7 @@ _TextCheck: TypeAlias = tuple[Literal, Callable[[str], bool], str]
 
 def _text_checks(contains: Literal | None, matches: Literal | None) -> Iterator[_TextCheck]:
     if contains is not None:
-        yield contains, lambda text: contains.text in text, f"without {_listed([contains.text])}"
+        yield contains, lambda text: contains.text in text, f"which does not contain {_listed([contains.text])}"
     if matches is not None:
         yield matches, lambda text: bool(_search(text, matches.text)), "which does not match"
 
@@ -203,7 +203,7 @@ def _as_text(value: Any) -> str:
 
 
 def _nodes(texts: list[str]) -> str:
-    return "1 node is there" if len(texts) == 1 else f"{len(texts)} nodes are there"
+    return "found 1 node" if len(texts) == 1 else f"found {len(texts)} nodes"
 
 
 def _listed(texts: Iterable[str]) -> str:

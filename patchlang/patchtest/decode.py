@@ -39,12 +39,12 @@ def _check(test: PatchTest) -> Iterator[Diagnostic]:
         yield Diagnostic(rules.BAD_VALUE, "the test has no case", test.metadata.name.span(), "add one under `cases`")
     for file in test.spec.patches:
         if "\0" in file.text:
-            yield Diagnostic(rules.BAD_VALUE, "the name of a file cannot hold U+0000", file.span())
+            yield Diagnostic(rules.BAD_VALUE, "a file name cannot contain U+0000", file.span())
     seen: set[str] = set()
     for case in test.spec.cases:
         name = case.name
         if name.text in seen:
-            yield Diagnostic(rules.DUPLICATE_NAME, f"two cases are called `{name.text}`", name.span())
+            yield Diagnostic(rules.DUPLICATE_NAME, f"two cases are named `{name.text}`", name.span())
         seen.add(name.text)
         yield from _check_case(test, case)
 
@@ -55,16 +55,16 @@ def _check_case(test: PatchTest, case: Case) -> Iterator[Diagnostic]:
         help = "give the test or the case an input: `domain: domain.xml`"
         yield Diagnostic(rules.MISSING_KEY, "`domain` or `cloudInit` is missing", case.name.span(), help)
     if not (case.expect or case.golden or case.unchanged or case.error):
-        help = "say what must come out: `expect`, `golden`, `unchanged: true` or `error`"
+        help = "add an expected result: `expect`, `golden`, `unchanged: true` or `error`"
         yield Diagnostic(rules.MISSING_KEY, "the case expects nothing", case.name.span(), help)
     if case.error and (case.expect or case.golden or case.unchanged or not case.idempotent):
-        message = "`error` goes with no other expectation: an error gives no outcome"
+        message = "`error` cannot be combined with other expectations: an error has no result"
         yield Diagnostic(rules.KEY_CONFLICT, message, case.name.span())
     if case.golden and has_domain and has_cloud_init:
-        message = "`golden` needs a case with one input, and here are a domain and cloud-init data"
-        yield Diagnostic(rules.KEY_CONFLICT, message, case.golden.span(), "make two tests of it")
+        message = "`golden` needs a case with one input, but this one has a domain and cloud-init data"
+        yield Diagnostic(rules.KEY_CONFLICT, message, case.golden.span(), "split it into two tests")
     if case.golden and case.unchanged:
-        yield Diagnostic(rules.KEY_CONFLICT, "`golden` and `unchanged` exclude each other", case.golden.span())
+        yield Diagnostic(rules.KEY_CONFLICT, "`golden` and `unchanged` cannot be used together", case.golden.span())
     yield from _check_refusal(case)
     for name, _ in case.set:
         try:
@@ -76,7 +76,7 @@ def _check_case(test: PatchTest, case: Case) -> Iterator[Diagnostic]:
             (has_domain, "domain") if isinstance(expectation, XPathExpectation) else (has_cloud_init, "cloudInit")
         )
         if not has_input:
-            message = f"there is no `{input_key}` to look at"
+            message = f"no `{input_key}` to check"
             yield Diagnostic(rules.MISSING_KEY, message, _key_of(expectation).span(), f"give the test a `{input_key}`")
         yield from _check_expectation(expectation)
 
@@ -90,7 +90,7 @@ def _check_refusal(case: Case) -> Iterator[Diagnostic]:
     known = {value.id for value in vars(rules).values() if isinstance(value, Rule)}
     if (rule := refusal.rule) is not None and rule.text not in known:
         help = "write its id, such as PL401, or `error: {message: …}`"
-        yield Diagnostic(rules.BAD_VALUE, f"there is no rule `{rule.text}`", rule.span(), help)
+        yield Diagnostic(rules.BAD_VALUE, f"no rule `{rule.text}`", rule.span(), help)
 
 
 def _check_expectation(expectation: XPathExpectation | PointerExpectation) -> Iterator[Diagnostic]:
@@ -99,13 +99,13 @@ def _check_expectation(expectation: XPathExpectation | PointerExpectation) -> It
     if isinstance(expectation, XPathExpectation):
         checks["count"] = expectation.count
     elif expectation.part and expectation.target is not model.Target.USER_DATA:
-        yield Diagnostic(rules.KEY_CONFLICT, "`part` goes with `target: userData`", key.span())
+        yield Diagnostic(rules.KEY_CONFLICT, "`part` needs `target: userData`", key.span())
     given = [name for name, value in checks.items() if value is not None]
     if not given and not expectation.absent:
         words = ", ".join(f"`{name}`" for name in checks)
         yield Diagnostic(rules.MISSING_KEY, f"one of {words} or `absent` is missing", key.span())
     if given and expectation.absent:
-        yield Diagnostic(rules.KEY_CONFLICT, f"`absent` and `{given[0]}` exclude each other", key.span())
+        yield Diagnostic(rules.KEY_CONFLICT, f"`absent` and `{given[0]}` cannot be used together", key.span())
 
 
 def _key_of(expectation: XPathExpectation | PointerExpectation) -> model.XPath | model.Pointer:

@@ -82,7 +82,7 @@ def _content(entry: Input) -> bytes:
     except (OSError, ValueError) as e:
         message = f"`{path}` cannot be read: {getattr(e, 'strerror', None) or e}"
         raise PatchError(
-            Diagnostic(rules.UNREADABLE, message, entry.span(), "the path is relative to the file of the test")
+            Diagnostic(rules.UNREADABLE, message, entry.span(), "the path is relative to the test file")
         ) from None
 
 

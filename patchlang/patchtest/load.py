@@ -132,8 +132,8 @@ class _Programs:
         program, is_empty = self.known[key]
         if is_empty:
             where = test.spec.patches[0] if test.spec.patches else test.metadata.name
-            message = "there is no patch here" if test.spec.patches else "the test names no `patches`, nor is one here"
-            help = "write `patches: [patch.yaml]`, or the patch into this file"
+            message = "no patch found" if test.spec.patches else "the test names no `patches`, and this file has none"
+            help = "write `patches: [patch.yaml]`, or put the patch in this file"
             self.found.append(Diagnostic(rules.NO_DOCUMENT, message, where.span(), help))
             return None
         return program
@@ -145,7 +145,7 @@ def _patch_files(test: PatchTest, source: SourceFile) -> Iterator[Path]:
     for entry in test.spec.patches:
         files, errors = find_patch_files([beside(entry)], required=True)
         for error in errors:
-            raise PatchError(replace(error, span=entry.span(), help="the path is relative to the file of the test"))
+            raise PatchError(replace(error, span=entry.span(), help="the path is relative to the test file"))
         yield from files
 
 

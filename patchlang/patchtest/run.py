@@ -104,7 +104,7 @@ class _Runner:
         if any(_is_wanted(error, wanted) for error in errors):
             return
         expected = f"{wanted.rule} expected" if wanted.rule else "an error expected"
-        expected += f", its message with `{wanted.message}`" if wanted.message else ""
+        expected += f" with `{wanted.message}` in its message" if wanted.message else ""
         if not errors:
             yield _failure(rules.MISSING_ERROR, trial, f"run 1 succeeds, {expected}")
         for error in errors:
@@ -115,7 +115,7 @@ class _Runner:
         """All runs of one boot; then with places for hotplug, devices read back, and addresses."""
         first = self.apply(trial, domain, "run 1")
         self.golden(trial, first)
-        self.settled(trial, first, "run 1 on its own outcome")
+        self.settled(trial, first, "run 1 on its own result")
         second = self.apply(trial, second_run(domain, first), "run 2")
         self.same_machine(trial, first, second, "run 2")
         self.settled(trial, second, "run 3")
@@ -132,7 +132,7 @@ class _Runner:
     def cloud_init(self, trial: Trial, data: bytes) -> None:
         first = self.apply(trial, data, "run 1", domain=False)
         self.golden(trial, first)
-        self.settled(trial, first, "run 1 on its own outcome", domain=False)
+        self.settled(trial, first, "run 1 on its own result", domain=False)
 
     def apply(
         self,
@@ -172,7 +172,7 @@ class _Runner:
 
     def same_machine(self, trial: Trial, first: bytes, other: bytes, run: str) -> None:
         if trial.idempotent and (changes := differences(first, other, ("run 1", run))):
-            message = f"{run} makes another VM than run 1"
+            message = f"{run} makes a different VM than run 1"
             raise _RunError(_failure(rules.UNSTABLE, trial, message, help=_help(run), changes=changes))
 
     def golden(self, trial: Trial, outcome: bytes) -> None:
@@ -192,8 +192,8 @@ class _Runner:
             golden.path.write_bytes(found)
             self.written.append(golden.path)
             return
-        message = f"`{golden.path}` {missing}" if missing else f"the outcome of run 1 differs from `{golden.path}`"
-        help = "if the outcome is right, `patchlang test --update` writes it"
+        message = f"`{golden.path}` {missing}" if missing else f"the result of run 1 differs from `{golden.path}`"
+        help = "if the result is right, `patchlang test --update` writes it"
         changes = diff(expected, found, str(golden.path), "found") if expected is not None else ""
         raise _RunError(Failure(Diagnostic(rules.GOLDEN, message, golden.span, help), changes))
 
@@ -208,13 +208,11 @@ class _Runner:
         return outcome.data, next((d for d in outcome.diagnostics if d.is_error), None)
 
 
-_HELP = "docs/language/boot-runs.md says what each run of a boot sees"
+_HELP = "docs/language/boot-runs.md explains what each run of a boot sees"
 _READ_BACK = "run 2 with devices read back"
 _ADDRESSED = "run 2 with addresses"
-_GIVEN = (
-    "before run 2 libvirt gives an address to each device without one: tell devices by what they are, as by an alias"
-)
-_LOST = "before run 2 KubeVirt loses what its own types do not know of the devices: make it anew in each run"
+_GIVEN = "before run 2 libvirt gives each device an address: identify devices by something else, such as an alias"
+_LOST = "before run 2 KubeVirt drops what its own types do not know of the devices: recreate it in each run"
 
 
 def _help(run: str) -> str:
@@ -241,7 +239,7 @@ def _ended(data: bytes) -> bytes:
 
 
 def _in_run(fault: Diagnostic, run: str) -> Diagnostic:
-    help = fault.help or (None if run == "run 1" else f"run 1 was as expected; {_help(run)}")
+    help = fault.help or (None if run == "run 1" else f"run 1 passed; {_help(run)}")
     return Diagnostic(fault.rule, f"{run}: {fault.message}", fault.span, help)
 
 

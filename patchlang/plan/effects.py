@@ -98,7 +98,7 @@ class _Reader:
             if node not in there and not self.is_here(node):
                 self.say(f"{path}/{self.step(node, before)}: removed")
         if [node for node in before if node in there] != [node for node in now if node in kept]:
-            self.say(f"{path}: in another order")
+            self.say(f"{path}: reordered")
         if _text(old) != _text(content_of(element)):
             self.say(f"{path} = {self.value(element, None, _text(content_of(element)))}")
 

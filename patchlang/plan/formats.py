@@ -85,7 +85,7 @@ def _text(plan: Plan, colour: bool) -> Iterator[str]:
         lines = changes.split("\n")[:-1]
         yield from (f"    {line}" for line in lines[:_MOST_LINES])
         if len(lines) > _MOST_LINES:
-            yield f"    … {len(lines) - _MOST_LINES} lines more: `--format json` has them"
+            yield f"    … {len(lines) - _MOST_LINES} more lines: `--format json` has them"
         yield ""
     for note in plan.rests_on():
         yield f"note: {note}"

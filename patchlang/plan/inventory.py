@@ -173,9 +173,7 @@ class Reader:
         except (NotJsonError, NotYamlError) as e:
             kind = "JSON" if isinstance(e, NotJsonError) else "YAML"
             place = Part(name, "", Position(e.line, e.column))
-            help = (
-                "give what `kubectl get vmi,vm,configmap -A -o json` prints; a domain goes by the ending .xml or .log"
-            )
+            help = "pass the output of `kubectl get vmi,vm,configmap -A -o json`; a domain file ends in .xml or .log"
             raise fail(rules.UNREADABLE, f"the dump is not {kind}: {e}", Span(place, 0, 0), help) from None
         except OSError as e:
             self.into.found.append(unreadable(name, reason_of(e)))
@@ -225,11 +223,13 @@ class Reader:
             return json.dumps(one.value, default=str).encode()
         except (TypeError, ValueError, RecursionError):
             place = Part(self.into.files[-1].name, "", Position(one.line, one.column))
-            raise fail(rules.UNREADABLE, "the dump holds YAML that JSON cannot", Span(place, 0, 0)) from None
+            raise fail(
+                rules.UNREADABLE, "the dump contains YAML that JSON cannot represent", Span(place, 0, 0)
+            ) from None
 
     def nameless(self, one: Found, kind: object) -> Diagnostic:
         place = Part(self.into.files[-1].name, "", Position(one.line, one.column))
-        return Diagnostic(rules.UNREADABLE, f"a {kind} has no name, and is ignored", Span(place, 0, 0))
+        return Diagnostic(rules.UNREADABLE, f"a {kind} has no name and is ignored", Span(place, 0, 0))
 
     # -- domains -------------------------------------------------------------------------------------------------------
 
@@ -246,8 +246,8 @@ class Reader:
             beside = self.pairs.get(_stem(path)) or []
             name = beside[0] if len(beside) == 1 else _name_in(path)
             if name is None:
-                help = "call it NAMESPACE_NAME.xml, after its VM"
-                message = f"it is not known of which VM the domain in `{path}` is"
+                help = "name it NAMESPACE_NAME.xml after its VM"
+                message = f"cannot tell which VM the domain in `{path}` belongs to"
                 self.into.found.append(Diagnostic(rules.UNREADABLE, message, None, help))
             else:
                 self.into.domains.setdefault(name, path)

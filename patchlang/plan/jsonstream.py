@@ -154,7 +154,7 @@ class _Reader:
                     self.at = min(e.pos, len(self.text))
                     raise self.error(e.msg[0].lower() + e.msg[1:].removesuffix(" at")) from None
             except RecursionError:
-                raise self.error("nested too deep") from None
+                raise self.error("nested too deeply") from None
             except ValueError:
                 raise self.error("a number has too many digits") from None
             self.more()
@@ -167,7 +167,7 @@ class _Reader:
     def expected(self) -> str:
         """The next character that is not blank. Raises NotJsonError at the end."""
         if not self.skip():
-            raise self.error("the text ends here, and is not whole")
+            raise self.error("the text is truncated here")
         return self.text[self.at]
 
     def skip(self) -> bool:
@@ -190,7 +190,7 @@ class _Reader:
         try:
             self.text = rest + self.decode(data, self.is_all)
         except UnicodeDecodeError:
-            raise self.error("it is not UTF-8 behind this") from None
+            raise self.error("not UTF-8 from here on") from None
         self.at = self.counted = 0
         if self.offset == 0 and self.text.startswith("\ufeff"):
             self.text, self.offset = self.text[1:], len(codecs.BOM_UTF8)

@@ -106,7 +106,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield "</tbody></table></div>"
     for name, group in groups:
         yield from _group(name, group, total)
-    yield "<h2>What this rests on</h2><ul>"
+    yield "<h2>Assumptions</h2><ul>"
     yield from (f"<li>{escape(note)}</li>" for note in plan.rests_on())
     yield f"</ul></main><script>{_SCRIPT}</script></body></html>"
 
@@ -125,7 +125,7 @@ def _group(name: str, group: Group, total: int) -> Iterator[str]:
     for said in body.findings:
         yield f"<pre>{escape(legible(said.text))}</pre>"
     if body.diff:
-        yield f"<p>The diff of {escape(printable(body.of))}:</p>"
+        yield f"<p>Diff of {escape(printable(body.of))}:</p>"
         yield f'<pre tabindex="0">{"".join(map(_diff_line, legible(body.diff).split(chr(10))))}</pre>'
     yield '<ul class="vms">'
     yield from (f"<li>{escape(printable(vm))}</li>" for vm in group.vms)

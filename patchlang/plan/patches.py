@@ -89,7 +89,7 @@ class Resolver:
         for sidecar in listed if not result.found else ():
             self.add(sidecar, namespace, result)
         if not listed and not result.found:
-            result.unknown = "the annotation asks for no sidecar"
+            result.unknown = "the annotation names no sidecar"
         return result
 
     def add(self, sidecar: Sidecar, namespace: str, result: PatchSet) -> None:
@@ -114,7 +114,7 @@ class Resolver:
         if entry.content is None or (is_hook(path) and entry.is_program):
             result.others = True
         elif not is_read and not is_hook(path):
-            result.unknown = f"the sidecar does not look at {path}, where key `{key}` is mounted"
+            result.unknown = f"the sidecar does not read {path}, where key `{key}` is mounted"
         else:
             result.found += (one for one in wrong if one.is_error)
             self.step([(entry.content, f"ConfigMap {name}, key {key}")], told, result)
@@ -141,7 +141,7 @@ class Resolver:
         if entry is None:
             message = f"ConfigMap {name} has no key `{key}`: the sidecar finds an empty directory"
             known = ", ".join(one.key.text for one in config_map.entries) or "none"
-            result.found.append(Diagnostic(rules.NO_PATCH_FILE, message, config_map.span, f"keys there: {known}"))
+            result.found.append(Diagnostic(rules.NO_PATCH_FILE, message, config_map.span, f"its keys: {known}"))
         return entry
 
     def step(self, texts: Sequence[Text], told: Arguments, result: PatchSet) -> None:
@@ -203,8 +203,8 @@ def _other_text(content: Embedded, told: Arguments) -> Iterator[Diagnostic]:
     """Whether the sidecar would refuse the text by its checksum (PL011)."""
     digest = sha256(content.text.encode(errors="surrogatepass")).hexdigest()
     if told.sha256 and digest not in [one.text.lower() for one in told.sha256]:
-        message = f"the patch file has another SHA-256 than the sidecar is told: {digest}"
-        yield Diagnostic(rules.OTHER_CHECKSUM, message, told.sha256[0].span, "review the text, and write its checksum")
+        message = f"the patch file's SHA-256 does not match `--sha256`: {digest}"
+        yield Diagnostic(rules.OTHER_CHECKSUM, message, told.sha256[0].span, "review the text, then write its checksum")
 
 
 def _placed(found: Diagnostic, texts: Sequence[Text]) -> Diagnostic:

@@ -47,7 +47,7 @@ class Plugins:
                 continue
             result.selected = True
             if None in asked:
-                result.unknown = f"the condition of Plugin {one.plugin.name} cannot be told of this VMI"
+                result.unknown = f"the condition of Plugin {one.plugin.name} cannot be decided for this VMI"
             elif one.container is None or one.policy is None:
                 result.unknown = f"the container of Plugin {one.plugin.name} is not in the dump"
             else:
@@ -106,7 +106,7 @@ def _kind(node: Mapping) -> str:
 def _keys(mount: Mount, told: Arguments) -> tuple[str, ...] | None:
     """The keys of the ConfigMap that the sidecar reads where it is mounted; None: all that are called patch files."""
     looked_at = [PurePosixPath(place) for place in told.patches or (DEFAULT_PATCHES,)]
-    assert mount.path is not None, "it was asked for"
+    assert mount.path is not None, "the caller checks it"
     path = PurePosixPath(mount.path.text)
     if mount.sub_path is not None:
         return (mount.sub_path.text,) if path in looked_at or path.parent in looked_at else ()

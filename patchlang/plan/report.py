@@ -74,16 +74,16 @@ class Group:
 
 
 NOTES = {
-    "after": "The domain of a running VM, as `virsh dumpxml` gives it, is the domain after edits and libvirt: "
-    "`unchanged` may mean that the patches are in it already.",
-    "first-run": "Each domain is patched once, as by the first call of a boot; `patchlang test` replays all of them.",
-    "unknown": "A VM without a domain, or whose patches are not in the dump, is unknown: nothing is guessed of it.",
-    "others": "Some VMs have other sidecars or executables as well; what these do is not known.",
-    "cloud-init": "Some patches edit cloud-init data, which a dump does not hold: these edits are not planned.",
-    "facts": "Some patches read facts of the pod, which a dump does not hold: they are taken as missing.",
-    "given": "The patches are those of the command line, in place of what annotations and Plugins ask for.",
-    "base": "Compared are two sets of patches, on the same domains: a VM changes where their outcomes differ.",
-    "left-over": "Some domains belong to no VM in the dump, and are ignored.",
+    "after": "`virsh dumpxml` prints the domain of a running VM after edits and after libvirt: "
+    "`unchanged` may mean that the patches are already applied.",
+    "first-run": "Each domain is patched once, like the first call of a boot; `patchlang test` replays all calls.",
+    "unknown": "A VM without a domain, or whose patches are not in the dump, is unknown: the plan does not guess.",
+    "others": "Some VMs also have other sidecars or executables; what they do is not known.",
+    "cloud-init": "Some patches edit cloud-init data, which a dump does not contain: these edits are not planned.",
+    "facts": "Some patches read facts of the pod, which a dump does not contain: they count as missing.",
+    "given": "The patches come from the command line, instead of annotations and Plugins.",
+    "base": "Two sets of patches are compared on the same domains: a VM changes if their results differ.",
+    "left-over": "Some domains belong to no VM in the dump and are ignored.",
 }
 """What a report rests on, by the names under which it is noted."""
 
@@ -163,15 +163,15 @@ class NotAPlanError(ValueError):
 def from_data(data: Any) -> Plan:
     """A plan from its JSON. Raises NotAPlanError."""
     if not isinstance(data, dict) or data.get("tool", {}).get("name") != "patchlang" or "groups" not in data:
-        raise NotAPlanError("it is no plan as `patchlang plan --format json` writes it")
+        raise NotAPlanError("not a plan written by `patchlang plan --format json`")
     if data.get("version") != VERSION:
-        raise NotAPlanError(f"it has version {data.get('version')}, and this patchlang reads version {VERSION}")
+        raise NotAPlanError(f"it has version {data.get('version')}, but this patchlang reads version {VERSION}")
     try:
         shard = data["shard"] and (int(data["shard"]["number"]), int(data["shard"]["of"]))
         groups = {one["key"]: _read_group(one) for one in data["groups"]}
         return Plan(groups, {one["name"] for one in data["restsOn"]} & set(NOTES), shard, data["dump"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise NotAPlanError("fields of a plan are missing in it") from None
+        raise NotAPlanError("fields of a plan are missing") from None
 
 
 def _read_group(data: dict[str, Any]) -> Group:
@@ -190,7 +190,7 @@ def merge(plans: Iterable[tuple[str, Plan]]) -> Plan:
     of = 0
     for name, plan in plans:
         if plan.shard is None:
-            raise NotAPlanError(f"{name} is a whole plan, and no part of one (`--shard`)")
+            raise NotAPlanError(f"{name} is a whole plan, not part of one (`--shard`)")
         number, count = plan.shard
         if there and (count != of or plan.dump != whole.dump):
             raise NotAPlanError(f"{name} and {next(iter(there.values()))} are parts of different plans")
@@ -201,5 +201,5 @@ def merge(plans: Iterable[tuple[str, Plan]]) -> Plan:
     missing = [str(number) for number in range(1, of + 1) if number not in there]
     if missing:
         shown = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
-        raise NotAPlanError(f"of {of} parts these are missing: {shown}")
+        raise NotAPlanError(f"missing parts of {of}: {shown}")
     return whole

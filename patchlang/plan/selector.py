@@ -67,4 +67,4 @@ def _requirement(part: str) -> Requirement:
         return Requirement(found[1], found[2] == "notin", values)
     if found := _EXISTS.fullmatch(part):
         return Requirement(found[2], found[1] == "!", None)
-    raise SelectorError(f"`{part}` is no part of a label selector, such as `app=web`, `tier in (a,b)` or `!canary`")
+    raise SelectorError(f"`{part}` is not a label selector, such as `app=web`, `tier in (a,b)` or `!canary`")

@@ -31,7 +31,7 @@ from .plugins import Plugins
 from .report import EXAMPLES, Body, Example, Group, Plan, Said, Status
 
 _MOST_FINDINGS = 20
-_ALREADY = "already as the patches make it"
+_ALREADY = "already patched"
 
 
 @record
@@ -88,7 +88,7 @@ class Planner:
         if self.given is None and self.plugins.brought:
             patches = self.with_plugins(name, number, patches)
         if patches is None:
-            reason = "no sidecar is asked for"
+            reason = "no sidecar requested"
             self.add(name, ("unpatched",), Body(name, Status.UNPATCHED, reason))
             return
         if patches.others:
@@ -97,7 +97,7 @@ class Planner:
             file = self.inventory.files[self.object(number)[0]].name
             self.fails(name, [in_object(one, file, self.inventory.lines[number]) for one in patches.found])
             return
-        unknown = patches.unknown or ("" if path is not None else "there is no domain of it in the dump")
+        unknown = patches.unknown or ("" if path is not None else "no domain in the dump")
         if not unknown and not patches.steps:
             unknown = "what its sidecars do is not known"
         if unknown or path is None:
@@ -106,8 +106,8 @@ class Planner:
         domain = _domain(path)
         most = min(step.max_domain_bytes for step in patches.steps)
         if len(domain) > most:
-            message = f"the domain is too big: the sidecar takes {most} bytes"
-            help = "its flag `--max-domain-bytes` allows more, if its memory does"
+            message = f"the domain is too big: the sidecar accepts {most} bytes"
+            help = "raise the sidecar's `--max-domain-bytes`, if it has enough memory"
             self.fails(name, [Diagnostic(rules.INPUT_TOO_BIG, message, None, help)])
             return
         vmi = self.vmi(number)
@@ -132,7 +132,7 @@ class Planner:
         said = list(map(_identity, warnings))
         if is_same:
             if not any(step.program.edits_domain for step in steps):
-                reason = "its patches edit cloud-init data alone"
+                reason = "its patches only edit cloud-init data"
                 self.add(name, ("unknown", reason), Body(name, Status.UNKNOWN, reason))
                 return
             reason = _why_unchanged([trace for one in done for trace in one.outcome.trace], steps)
@@ -161,7 +161,7 @@ class Planner:
             self.fails(name, [d for d in after.outcome.diagnostics if d.is_error])
             return
         if before.outcome.data == after.outcome.data:
-            reason = "both sets of patches come to the same"
+            reason = "both sets of patches give the same result"
             self.add(name, ("unchanged", reason), Body(name, Status.UNCHANGED, reason))
             return
         errors = [d for d in before.outcome.diagnostics if d.is_error]
@@ -323,7 +323,7 @@ def _why_unchanged(traces: Sequence[DocumentTrace], steps: Sequence[Step]) -> st
         return "`when` is false"
     said = [_ALREADY]
     said += [f"`when` of {trace.name} is false" for trace in skipped]
-    said += [f"{trace.name} is left out" for trace in ignored]
+    said += [f"{trace.name} is skipped" for trace in ignored]
     return "; ".join(said if len(skipped) + len(ignored) < len(traces) else said[1:])
 
 

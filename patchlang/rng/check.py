@@ -144,9 +144,9 @@ class _Check:
         where = f"`{self._path(shown, document)}` {says}{others}"
         folder = self._comparison.schema.folder
         listed = ", ".join(words[:_SHOWN]) + (", …" if len(words) > _SHOWN else "")
-        explained = f"allowed: {listed}" if words else "what is not computed, `patchlang validate` explains"
+        explained = f"allowed: {listed}" if words else "`patchlang validate` explains values that are not computed"
         help = f"{explained}; the schema is in `{folder}`"
-        message = f"what this edit makes is not valid by libvirt's schema: {where}"
+        message = f"this edit's result is invalid according to libvirt's schema: {where}"
         reason = next((one for one in self._known if _explains(one, span, shown)), None)
         if reason is not None:
             span, help = reason.span or span, reason.help or help
@@ -243,5 +243,5 @@ def _first(program: Program, count: int) -> Program:
 
 
 def _doubt(fault: Fault) -> Diagnostic:
-    message = f"`{fault.path}` was not valid by libvirt's schema before the patches changed it: it is not checked"
+    message = f"`{fault.path}` was invalid according to libvirt's schema before the patches changed it: not checked"
     return Diagnostic(rules.REFUSED_BY_SCHEMA, message, severity=Severity.WARNING)

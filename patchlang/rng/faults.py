@@ -186,7 +186,7 @@ def _in_unit(
         names = keys[match][0]
         # what had parts and was refused was so for any of them
         doubtful = any(_has_parts(other) and names[: len(before[other][0])] == before[other][0] for other in changed)
-        says = "is not allowed as it is"
+        says = "is not allowed in this form"
         yield Fault(match_path(match), names, says, _written(match), sure=not doubtful, node=match, unit=unit)
 
 
@@ -236,7 +236,7 @@ def _mendings(
     for arrived in new.but(old).values():
         for unit in [unit for unit in arrived if unit in copies][:_MAX_TRIED]:
             put_back = take_out(copies[unit])
-            yield Fault(node_path(unit), _names(unit), "may not stand beside the rest")
+            yield Fault(node_path(unit), _names(unit), "is not allowed beside the rest")
             put_back()
     for names, gone in old.but(new).items():
         parent = domain if len(names) == 2 else domain.find("devices")
@@ -257,7 +257,7 @@ def _attributes(names: Names, element: etree._Element, before: etree._Element) -
         mended = {key: value for key, value in now.items() if key != name}
         set_attributes(element, (mended | ({name: then[name]} if name in then else {})).items())
         way = (*names, f"@{name}")
-        yield Fault("/" + "/".join(way), way, "is not allowed as it is" if name in now else "is missing")
+        yield Fault("/" + "/".join(way), way, "is not allowed in this form" if name in now else "is missing")
         set_attributes(element, now.items())
 
 

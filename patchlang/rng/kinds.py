@@ -27,8 +27,8 @@ _EXAMPLES = (
     ("an IPv6 address such as {}", "2001:db8::10"),
     ("an absolute path such as {}", "/srv/a.img"),
     ("a list of CPUs such as {}", "0-3,^2"),
-    ("the name of a disk such as {}", "vda"),
-    ("the name of a disk such as {}", "nvme0n1"),
+    ("a disk name such as {}", "vda"),
+    ("a disk name such as {}", "nvme0n1"),
     ("a unit such as {}", "KiB"),
     ("an identifier such as {}", "naa.5000c50015ea71ad"),
     ("a datastore and a path such as {}", "[store] a.vmdk"),
@@ -55,7 +55,7 @@ def described(allows: Allows, words: Iterable[str]) -> list[str]:
 
 def _kinds(allows: Allows, numbers: bool) -> Iterator[str]:
     if allows("0x1"):
-        yield "the same in hexadecimal behind 0x" if numbers else "a number in hexadecimal digits"
+        yield "the same in hexadecimal with 0x" if numbers else "a hexadecimal number"
     elif allows(_WWN):
         yield f"a WWN such as {_WWN}"
     dotted = [(kind, example) for kind, example in _DOTTED if allows(example)]

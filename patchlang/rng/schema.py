@@ -38,15 +38,15 @@ class DomainSchema:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         file = folder / "domain.rng"
-        help = "name a folder like libvirt's `/usr/share/libvirt/schemas`, with `domain.rng` and the files it includes"
+        help = "pass a folder like libvirt's `/usr/share/libvirt/schemas`, with `domain.rng` and the files it includes"
         try:
             if not file.is_file():
-                raise fail(rules.UNREADABLE_SCHEMA, f"there is no `{file}`", help=help)
+                raise fail(rules.UNREADABLE_SCHEMA, f"`{file}` does not exist", help=help)
             self._relaxng = etree.RelaxNG(file=str(file))
         except (etree.LxmlError, OSError) as e:
             raise_if_exhausted(e)
             reason = " ".join(str(e).split())
-            raise fail(rules.UNREADABLE_SCHEMA, f"`{file}` is no RELAX NG schema: {reason}", help=help) from None
+            raise fail(rules.UNREADABLE_SCHEMA, f"`{file}` is not a RELAX NG schema: {reason}", help=help) from None
         if not self.allows(smallest_domain()):
             raise fail(rules.UNREADABLE_SCHEMA, f"`{file}` is not the schema of libvirt's domains", help=help)
 
@@ -143,7 +143,7 @@ def units(root: etree._Element) -> Iterator[etree._Element]:
 def take_out(element: etree._Element) -> Callable[[], None]:
     """Take an element out of its parent; what is given back puts it in again."""
     parent = element.getparent()
-    assert parent is not None, "the root stays"
+    assert parent is not None, "the root is never removed"
     at = parent.index(element)
     parent.remove(element)
     return lambda: parent.insert(at, element)

@@ -21,11 +21,11 @@ from .selection import ALL, can_be_left_out, known_rules, meant, selectors
 from .toml import read_table
 
 KEYS = {
-    "select": "rules to look at, by id (PL301), beginning of ids (PL3) or name; what the sidecar refuses always is",
-    "ignore": "rules to leave out, as in select; of what fits a rule the longest decides",
-    "exclude": "files and folders to leave out, by patterns as in .gitignore, from the folder of this file",
+    "select": "rules to report, by id (PL301), id prefix (PL3) or name; what the sidecar refuses is always reported",
+    "ignore": "rules to skip, as in select; the longest match for a rule wins",
+    "exclude": "files and folders to skip, as .gitignore patterns relative to the folder of this file",
     "kubevirt": "the KubeVirt release to check against",
-    "libvirt": "the libvirt whose grammar to check against; none: no grammar",
+    "libvirt": "the libvirt whose grammar to check against; none: skip the check",
 }
 """What each key says, for people and for the schema."""
 
@@ -62,8 +62,8 @@ def read_one_of(paths: Sequence[str]) -> tuple[Configuration, tuple[Diagnostic, 
     written = [found for path in paths if (found := _load(os.path.relpath(path)))]
     if len(written) > 1:
         place = written[1][0].span if isinstance(written[1][0], Mapping) else None
-        help = f"move what is here into {YAML_NAME}, or take that away"
-        message = f"{YAML_NAME} beside it is the configuration, too"
+        help = f"move this into {YAML_NAME}, or delete that file"
+        message = f"{YAML_NAME} beside it is also a configuration"
         return Configuration(), (Diagnostic(rules.BAD_CONFIGURATION, message, place, help),)
     return _decoded(*written[0], os.path.dirname(os.path.abspath(paths[0]))) if written else None
 
@@ -90,8 +90,8 @@ def _load(path: str) -> _Loaded | None:
             return (table, ()) if table is not None else None
         documents = yamltree.parse(source)
         if len(documents) > 1:
-            message = "a configuration is one document"
-            return None, (Diagnostic(rules.BAD_CONFIGURATION, message, documents[1].span, "take the others out"),)
+            message = "a configuration must be one document"
+            return None, (Diagnostic(rules.BAD_CONFIGURATION, message, documents[1].span, "remove the others"),)
         return documents[0] if documents else Mapping((), _start(source)), ()
     except PatchError as e:
         return None, (e.diagnostic,)
@@ -107,7 +107,7 @@ def _decoded(
     if tree is None:
         return Configuration(), unread
     if not isinstance(tree, Mapping):
-        return Configuration(), (_wrong(f"a configuration is a map, not {describe(tree)}", tree.span, _keys()),)
+        return Configuration(), (_wrong(f"a configuration must be a map, not {describe(tree)}", tree.span, _keys()),)
     reader = _Reader()
     given = {key.text: value for key, value in tree.entries}
     for key, _ in tree.entries:
@@ -142,7 +142,7 @@ class _Reader:
         for text, span in self.texts(node):
             id = meant(text)
             if id is None:
-                self.found.append(_wrong(f"there is no rule `{text}`", span, _like_a_rule(text)))
+                self.found.append(_wrong(f"no rule `{text}`", span, _like_a_rule(text)))
             elif to_ignore and not can_be_left_out(id):
                 message, help = not_to_ignore(text)
                 self.found.append(_wrong(message, span, help))
@@ -153,7 +153,7 @@ class _Reader:
         written = self._text(node)
         if written is None or written[0] in releases():
             return written[0] if written else None
-        self.found.append(_wrong(f"there is no KubeVirt `{written[0]}`", written[1], _known(releases())))
+        self.found.append(_wrong(f"unknown KubeVirt `{written[0]}`", written[1], _known(releases())))
         return None
 
     def libvirt(self, node: Node | None) -> str | None:
@@ -163,20 +163,20 @@ class _Reader:
         version = NO_LIBVIRT if written[0] == NO_LIBVIRT else named(written[0])
         if version is None:
             help = _known([*versions(), NO_LIBVIRT])
-            self.found.append(_wrong(f"no grammar of libvirt `{written[0]}` is known", written[1], help))
+            self.found.append(_wrong(f"unknown libvirt `{written[0]}`", written[1], help))
         return version
 
     def _text(self, node: Node | None) -> tuple[str, Span] | None:
         if node is None or isinstance(node, Scalar):
             return (node.text, node.span) if node is not None else None
-        self.found.append(_wrong(f"expected a text, not {describe(node)}", node.span, None))
+        self.found.append(_wrong(f"expected text, not {describe(node)}", node.span, None))
         return None
 
 
 def _like_a_rule(text: str) -> str:
     id = text.upper().replace("O", "0").replace("I", "1")
     help = did_you_mean(id if id.startswith("PL") else text, selectors())
-    return help if help.startswith("did you mean") else "`patchlang explain` lists them all"
+    return help if help.startswith("did you mean") else "run `patchlang explain` for a list"
 
 
 def _known(names: tuple[str, ...] | list[str]) -> str:

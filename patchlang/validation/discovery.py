@@ -67,7 +67,7 @@ def _expanded(path: str, errors: list[Diagnostic], left_out: LeftOut) -> list[st
     if glob.has_magic(path):
         names = sorted(glob.glob(path, recursive=True))
         if not names:
-            errors.append(_error(f"`{path}` matches no file", "the pattern is read from the folder you are in"))
+            errors.append(_error(f"`{path}` matches no file", "the pattern is relative to the current folder"))
         return [name for name in names if not left_out.excludes(name, is_folder=os.path.isdir(name))]
     errors.append(unreadable(path, "does not exist"))
     return []
@@ -117,7 +117,7 @@ def nothing_in(paths: Sequence[str], left_out: LeftOut) -> str:
         else path
         for path in paths
     )
-    return f"{said}; what git ignores and what is excluded was left out" if left_out.count else said
+    return f"{said}; skipped what git ignores and what is excluded" if left_out.count else said
 
 
 def _error(message: str, help: str) -> Diagnostic:

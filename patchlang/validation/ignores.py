@@ -156,17 +156,17 @@ def _findings(
         help = "write `# patchlang: ignore[PL301] reason`"
         yield _warning(rules.BAD_IGNORE, "the comment names no rule", ignore.span, help)
     elif not ignore.reason:
-        help = "write the reason behind the `]`"
+        help = "write the reason after the `]`"
         yield _warning(rules.IGNORE_WITHOUT_REASON, "the comment does not say why", ignore.span, help)
     for name, span in ignore.ids:
         if name not in known:
-            help = "`patchlang explain` lists them all"
-            yield _warning(rules.BAD_IGNORE, f"there is no rule `{name}`", span, help)
+            help = "run `patchlang explain` for a list"
+            yield _warning(rules.BAD_IGNORE, f"no rule `{name}`", span, help)
         elif not can_be_ignored(name):
             message = f"`{name}` cannot be ignored: the sidecar refuses such a patch"
             yield _warning(rules.BAD_IGNORE, message, span, "only advice and findings on manifests can be ignored")
         elif complete(name) and (_file(ignore), name, ignore.start, ignore.end) not in used:
-            yield _warning(rules.UNUSED_IGNORE, f"no finding of `{name}` here", span, "take the comment out")
+            yield _warning(rules.UNUSED_IGNORE, f"no finding of `{name}` here", span, "remove the comment")
 
 
 def _warning(rule: Rule, message: str, span: Span, help: str) -> Diagnostic:

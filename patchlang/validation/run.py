@@ -174,8 +174,8 @@ def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[UnitOutcom
         for name, span in outcome.facts.names:
             part, place = first.setdefault((unit[0].folder, name), (outcome, str(span)))
             if part is not outcome:
-                message = f"two patches are called `{name}`"
-                help = f"the other is at {place}; names are unique in a set"
+                message = f"two patches are named `{name}`"
+                help = f"the other is at {place}; names must be unique in a set"
                 yield Diagnostic(rules.DUPLICATE_NAME, message, span, help)
 
 

@@ -310,10 +310,10 @@ def _check_config_map(document: Document, outcome: UnitOutcome) -> int:
 def check_entry(entry: Entry, outcome: UnitOutcome) -> PatchFacts:
     """Checks a key of a ConfigMap as a patch file of its own."""
     content = entry.content
-    assert content is not None, "what is no text cannot be a patch"
+    assert content is not None, "what is not text cannot be a patch"
     size = len(content.text.encode(errors="surrogatepass"))
     if size > MAX_FILE_BYTES:
-        message = f"the value has {size:,} bytes, the sidecar reads {MAX_FILE_BYTES:,} at most"
+        message = f"the value has {size:,} bytes, but the sidecar reads at most {MAX_FILE_BYTES:,}"
         too_big = Diagnostic(rules.FILE_TOO_BIG, message, entry.key.span, "split it into several keys")
         outcome.add([too_big], [content.name])
         return PatchFacts((), False)
@@ -329,6 +329,6 @@ def _same_names(facts: Mapping[str, PatchFacts]) -> Iterator[Diagnostic]:
     for key, one in facts.items():
         for name, span in one.names:
             if first.setdefault(name, key) != key:
-                message = f"key `{first[name]}` has a patch `{name}` too: one sidecar cannot load both"
-                help = "give it another name, if both are ever to be mounted into one folder"
+                message = f"key `{first[name]}` also has a patch `{name}`: one sidecar cannot load both"
+                help = "rename it if both may be mounted into one folder"
                 yield Diagnostic(rules.SAME_NAME_IN_KEYS, message, span, help, Severity.WARNING)

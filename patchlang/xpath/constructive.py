@@ -104,7 +104,7 @@ class BuildProgram:
             ) from None
         if not isinstance(tree, Path) or tree.base is not None or not tree.steps:
             span, help = cut.span(0, len(cut.text)), "such as `/domain/os/smbios/@mode`"
-            raise fail(rules.BAD_ENSURE_PATH, "a path is needed here", span, help)
+            raise fail(rules.BAD_ENSURE_PATH, "expected a path", span, help)
         self._tree = tree
         literals = [(e.start, e.end) for e in walk(tree) if isinstance(e, Literal)]
         self._bare = {at for at in cut.holes if not any(start < at < end for start, end in literals)}
@@ -159,11 +159,11 @@ class _Reader:
             steps = value.removeprefix("/") if at == 0 else value
             if not _WHOLE_NUMBER.fullmatch(value) and not _are_steps(steps):
                 raise self.error(
-                    "the value is neither steps of a path nor a whole number",
+                    "the value is neither path steps nor a whole number",
                     at,
                     at + 1,
-                    "outside quotes, `$[ ]` gives names joined by `/`, the last perhaps with `@`, or one whole number; "
-                    "for any text put it in quotes: `[@name='$[ ]']`",
+                    "outside quotes, `$[ ]` must give names joined by `/`, the last may have `@`, or a whole number; "
+                    "to use any text, quote it: `[@name='$[ ]']`",
                 )
         if len(self.text) + sum(len(self.values[at]) for at in self.bare) > MAX_LENGTH:
             raise self.error(f"the path is longer than {MAX_LENGTH} characters", 0, len(self.text))
@@ -173,7 +173,7 @@ class _Reader:
         if step.axis != "child" or step.test.endswith(("*", ")")):
             what = "`//`" if step.abbreviated else f"`{self.cut.written(step.start, step.head_end)}`"
             raise self.error(
-                f"{what} cannot be made; each step must name one element",
+                f"{what} cannot be created; each step must name one element",
                 step.start,
                 step.end,
                 self.apart(step),
@@ -189,7 +189,7 @@ class _Reader:
         written = self.cut.written(step.start, step.head_end)
         for number, name in enumerate(names, 1):
             if name.startswith("@"):
-                message = "the value ends in an attribute, which only the end of the path may be"
+                message = "the value ends in an attribute, which is only allowed at the end of the path"
                 raise self.error(message, step.start, step.head_end)
             prefix = name.partition(":")[0] if ":" in name else None
             yield BuildStep(
@@ -230,14 +230,14 @@ class _Reader:
             case Path() if self.is_hole(value):
                 number = self.filled(value.start, value.end)
                 if self.values is not None and not _WHOLE_NUMBER.fullmatch(number):
-                    help = "for any text put it in quotes: `[@name='$[ ]']`"
+                    help = "to use any text, quote it: `[@name='$[ ]']`"
                     raise self.error("the value must be a whole number here", value.start, value.end, help)
                 return Condition(attribute, literal=number)
             case VariableRef(name=name) if not self.has_hole(value.start, value.end):
                 root, dot, _ = name.partition(".")
                 if name not in self.dialect.variables and not (dot and f"{root}.*" in self.dialect.variables):
                     known = sorted(v for v in self.dialect.variables if not v.endswith("*"))
-                    message, help = f"there is no variable `${name}` here", did_you_mean(name, known, "variables")
+                    message, help = f"no variable `${name}` here", did_you_mean(name, known, "variables")
                     raise self.error(message, value.start, value.end, help, rules.UNKNOWN_NAME)
                 return Condition(attribute, variable=name)
             case _:
@@ -263,7 +263,7 @@ class _Reader:
         try:
             return new_name(name, self.dialect.namespaces, attribute=attribute)
         except ValueError as e:
-            raise self.error(f"`{shown}` cannot be made: {e}", step.start, step.head_end) from None
+            raise self.error(f"`{shown}` cannot be created: {e}", step.start, step.head_end) from None
         except KeyError:
             prefix = f"the prefix of `{shown}`" if computed else f"the prefix `{name.split(':')[0]}`"
             message, help = f"{prefix} is not declared", "declare it in `spec.namespaces`"
@@ -271,17 +271,17 @@ class _Reader:
 
     def not_buildable(self, expr: Expr) -> PatchError:
         return self.error(
-            "this predicate cannot be made",
+            "this predicate cannot be created",
             expr.start,
             expr.end,
-            f"use `[@attribute='value']` or `[.='text']`, joined by `and`; else {self.apart(self.inside)}",
+            f"use `[@attribute='value']` or `[.='text']`, joined by `and`; otherwise {self.apart(self.inside)}",
         )
 
     def apart(self, step: Step | None) -> str:
         """The way to write a path of which a step cannot be made."""
         rest = self.cut.written(step.end, len(self.text)).lstrip("/") if step else ""
         if step is None or not rest or step.axis != "child" or self.cut.holes:
-            return "select the nodes with `in`, and name in `path` what is to be made below them"
+            return "select the nodes with `in`, and write in `path` what to create below them"
         return f"write `in: {self.text[: step.end]}` and `path: {rest}`"
 
     def error(

@@ -58,14 +58,14 @@ def count_error(
         nodes = "node" if len(found) == 1 else "nodes"
         message = f"the path matches {len(found)} {nodes}, {expect} expected: {_places(found, quotes)}"
         too_many = expect.high is not None and len(found) > expect.high
-        help = "narrow the path with a predicate, or say with `expect` how many may match" if too_many else None
+        help = "narrow the path with a predicate, or set `expect` to how many may match" if too_many else None
         return fail(rules.MATCH_COUNT, message, span, help)
     explained = [_Explanation(selector, path, tree, values, quotes, context).text() for path in selector.paths()]
     reached = "; ".join(filter(None, explained))
     message = f"the path matches nothing, {expect} expected" + (f": {reached}" if reached else "")
     help = missing.format(expect=_lenient(expect)) if missing else None
     if any("the root of the domain is" in text for text in explained):
-        help = f"a path starts with `/domain`: write `/domain/{selector.text.lstrip('/')}`"
+        help = f"a path must start with `/domain`: write `/domain/{selector.text.lstrip('/')}`"
     return fail(rules.MATCH_COUNT, message, span, help)
 
 
@@ -78,7 +78,7 @@ def _lenient(expect: Expect) -> str:
 
 def ambiguous(written: str, candidates: list[etree._Element], quotes: Quotes) -> str:
     """Several elements where one is needed, with their places."""
-    return f"{len(candidates)} elements `{written}` are there: {_places([Match(e) for e in candidates], quotes)}"
+    return f"{len(candidates)} elements match `{written}`: {_places([Match(e) for e in candidates], quotes)}"
 
 
 def _places(matches: list[Match], quotes: Quotes) -> str:
@@ -107,7 +107,7 @@ class _Explanation:
             if step.abbreviated:
                 continue
             if before.axis == "attribute":
-                return f"below the attribute `{self.written(before.end)}` there is nothing"
+                return f"the attribute `{self.written(before.end)}` has nothing below it"
             parents = self.select(before.end if not before.abbreviated else before.start, anywhere=before.abbreviated)
             if parents:
                 reached = self.written(before.start if before.abbreviated else before.end)
@@ -132,7 +132,7 @@ class _Explanation:
             line = _line(parents[0].element) if len(parents) == 1 else ""
             where = f"`{reached}` matches{line}, but has no {{}}"
         else:
-            where = f"below `{reached}` is no {{}}" if reached else "the domain has no {}"
+            where = f"`{reached}` has no {{}} below it" if reached else "the domain has no {}"
         if step.axis == "attribute":
             shown = (self.quotes.name(m.element, str(name)) for m in parents for name in m.element.attrib)
             names = {f"@{name}" for name in shown if name is not None}
@@ -153,7 +153,7 @@ class _Explanation:
 
     def at_predicate(self, step: Step, bare: list[Match]) -> str:
         """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
-        count = "there is 1" if len(bare) == 1 else f"there are {len(bare)}"
+        count = "found 1" if len(bare) == 1 else f"found {len(bare)}"
         text = f"{count} `{step.test}`, none with `{self.selector.text[step.head_end : step.end]}`"
         shown = [
             (path, wanted, present) for path, wanted in self.equalities(step) if (present := self.present(path, bare))
@@ -210,7 +210,7 @@ def _missing(where: str, what: str, name: str, names: set[str]) -> str:
     if near and near != name:
         return f"{where.replace('{}', what)}; did you mean `{near}`?"
     listed = ", ".join(sorted(names)[:_NAMES]) + (", …" if len(names) > _NAMES else "")
-    return where.replace("{}", what) + (f"; there are: {listed}" if names else "")
+    return where.replace("{}", what) + (f"; it has: {listed}" if names else "")
 
 
 def _namespace_of(name: str, elements: list[etree._Element]) -> str | None:

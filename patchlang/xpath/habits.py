@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 _SIGNS = {
-    "==": "XPath compares with one `=`",
-    "&&": "XPath says `and`",
-    "||": "XPath says `or`",
-    "=~": "XPath 1.0 has no patterns: `contains(…, '…')`, `starts-with(…, '…')`",
-    "~=": "XPath 1.0 has no patterns: `contains(…, '…')`, `starts-with(…, '…')`",
-    "<>": "XPath says `!=`",
-    "->": "steps are separated by `/`",
-    "!": "XPath says `not(…)`",
-    "&": "XPath says `and`",
-    "?": "XPath has no optionals: what is not there selects nothing",
-    "`": "quotes are `'` and `\"`",
-    "\\": "there are no escapes: put a text with `'` between `\"`",
-    "{": "`$name` is a variable",
-    "%": "the remainder is `a mod b`",
-    ";": "a path has no end sign",
+    "==": "XPath compares with a single `=`",
+    "&&": "XPath writes `and`",
+    "||": "XPath writes `or`",
+    "=~": "XPath 1.0 has no regular expressions: use `contains(…, '…')` or `starts-with(…, '…')`",
+    "~=": "XPath 1.0 has no regular expressions: use `contains(…, '…')` or `starts-with(…, '…')`",
+    "<>": "XPath writes `!=`",
+    "->": "separate steps with `/`",
+    "!": "XPath writes `not(…)`",
+    "&": "XPath writes `and`",
+    "?": "XPath has no optionals: a missing node selects nothing",
+    "`": "use `'` or `\"` as quotes",
+    "\\": "XPath has no escapes: quote text that contains `'` with `\"`",
+    "{": "write a variable as `$name`",
+    "%": "write the remainder as `a mod b`",
+    ";": "a path does not end in `;`",
 }
 _FUNCTIONS = {
-    "ends-with": "XPath 1.0 has no such function: `substring(a, string-length(a) - string-length(b) + 1) = b`",
-    "lower-case": "`translate(…, 'ABC…', 'abc…')` makes one letter of another",
-    "upper-case": "`translate(…, 'abc…', 'ABC…')` makes one letter of another",
-    "matches": "XPath 1.0 has no patterns: `contains(…, '…')`, `starts-with(…, '…')`",
-    "replace": "`translate` replaces letters, `substring-before` and `substring-after` take texts apart",
-    "exists": "a path alone asks whether there is any, as `[alias]`",
-    "empty": "`not(alias)` asks whether there is none",
-    "tokenize": "`substring-before` and `substring-after` take texts apart",
-    "string-join": "`concat(a, b)` joins texts; CEL has `.join(…)`",
+    "ends-with": "XPath 1.0 lacks it: `substring(a, string-length(a) - string-length(b) + 1) = b`",
+    "lower-case": "use `translate(…, 'ABC…', 'abc…')`",
+    "upper-case": "use `translate(…, 'abc…', 'ABC…')`",
+    "matches": "XPath 1.0 has no regular expressions: use `contains(…, '…')` or `starts-with(…, '…')`",
+    "replace": "`translate` replaces characters; `substring-before` and `substring-after` split text",
+    "exists": "a path alone tests for existence, as in `[alias]`",
+    "empty": "`not(alias)` tests for absence",
+    "tokenize": "`substring-before` and `substring-after` split text",
+    "string-join": "`concat(a, b)` joins text; CEL has `.join(…)`",
     "min": "compute it in CEL: `math.least(…)`",
     "max": "compute it in CEL: `math.greatest(…)`",
     "if": "a condition is a predicate: `[…]`",
@@ -43,7 +43,7 @@ def help_for(text: str, offset: int) -> str | None:
         return found
     before = text[max(0, offset - 20) : offset].rstrip()
     if not text[offset : offset + 20].strip() and before.endswith("/"):
-        return "leave the last `/` out"
+        return "remove the last `/`"
     if before.endswith("not"):
         return "write it with brackets: `not(…)`"
     if text[offset : offset + 20].strip():
@@ -51,7 +51,7 @@ def help_for(text: str, offset: int) -> str | None:
     if before.endswith("@"):
         return "an attribute has a name: `@name`"
     missing = [close for start, close in ("()", "[]") if text.count(start) > text.count(close)]
-    return f"`{missing[-1]}` is missing" if missing else "something is missing behind the last sign"
+    return f"`{missing[-1]}` is missing" if missing else "something is missing after the last operator"
 
 
 def function_help(name: str) -> str | None:

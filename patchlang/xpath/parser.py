@@ -112,7 +112,7 @@ class _Parser:
             if not found:
                 char = self.text[at]
                 help = "the quote is not closed" if char in "'\"" else None
-                raise XPathSyntaxError(f"`{char}` cannot stand here", at, help)
+                raise XPathSyntaxError(f"`{char}` is not allowed here", at, help)
             kind = str(found.lastgroup)
             if kind != "space":
                 token = _Token(kind, found.group(), at, found.end())
@@ -292,14 +292,12 @@ class _Parser:
             axis = "attribute"
         elif start.kind == "name" and self._peek(1).text == "::":
             if start.text not in AXES:
-                raise XPathSyntaxError(
-                    f"there is no axis `{start.text}`", start.start, did_you_mean(start.text, AXES, "axes")
-                )
+                raise XPathSyntaxError(f"no axis `{start.text}`", start.start, did_you_mean(start.text, AXES, "axes"))
             axis = start.text
             self._next()
             self._next()
         if axis == "namespace":
-            raise XPathSyntaxError("the namespace axis yields nothing that can be edited", start.start)
+            raise XPathSyntaxError("the namespace axis selects nothing that can be edited", start.start)
         test = self._node_test()
         head_end = self._end()
         predicates = self._predicates()

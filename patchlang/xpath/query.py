@@ -47,10 +47,10 @@ class Query:
         self.text = source.text if text is None else text
         self.is_relative = not document
         if (at := self.text.find("$[")) >= 0:
-            message = "XPath is no template: `$[ ]` is not computed here"
+            message = "`$[ ]` is not computed in XPath"
             raise fail(rules.BAD_XPATH, message, self._span(at, at + 2), "write a variable as `$NAME`")
         if bad := unusable_character(self.text):
-            raise fail(rules.BAD_XPATH, f"the path holds {bad}, which XML cannot carry", source.span())
+            raise fail(rules.BAD_XPATH, f"the path contains {bad}, which is not allowed in XML", source.span())
         try:
             self.tree = parse(self.text)
         except XPathSyntaxError as e:
@@ -82,12 +82,12 @@ class Query:
             except LookupError as e:
                 raise no_value(e, self._span_of(name)) from None
             if isinstance(bound[name], str) and (bad := unusable_character(bound[name])):
-                message = f"`${name}` holds {bad}, which XML cannot carry"
+                message = f"`${name}` contains {bad}, which is not allowed in XML"
                 raise fail(rules.UNUSABLE_TEXT, message, self._span_of(name))
             if name in self._positions and isinstance(bound[name], str):
                 raise fail(
                     rules.EVALUATION,
-                    f"`[${name}]` is a text, which as a predicate is true for every node",
+                    f"`${name}` is text, so the predicate `[${name}]` is true for every node",
                     self._span_of(name),
                     f"write `[. = ${name}]` to compare, or compute `${name}` with `int(...)`",
                 )
@@ -115,7 +115,7 @@ class Query:
         try:
             self._evaluator(etree.fromstring(b"<domain/>"))
         except etree.XPathError as e:
-            raise fail(rules.BAD_XPATH, f"the expression does not fit together: {e}", self.source.span()) from None
+            raise fail(rules.BAD_XPATH, f"the types in the expression do not match: {e}", self.source.span()) from None
 
     def _check(self, known: frozenset[str]) -> None:
         for expr in walk(self.tree):
@@ -126,20 +126,20 @@ class Query:
                         names = sorted(k for k in known if not k.endswith("*"))
                         raise fail(
                             rules.UNKNOWN_NAME,
-                            f"there is no variable `${name}` here",
+                            f"no variable `${name}` here",
                             self._span(expr.start, expr.end),
                             did_you_mean(name, names, "variables"),
                         )
                 case Step(axis="attribute", test=test) if test == "xmlns" or test.startswith("xmlns:"):
                     raise fail(
                         rules.BAD_XPATH,
-                        "a namespace declaration is no attribute",
+                        "a namespace declaration is not an attribute",
                         self._span(expr.start, expr.end),
                         "declare prefixes in `spec.namespaces`",
                     )
                 case Step(test=test) if test.partition(".")[0] in ("variables", "item") and "." in test:
                     name = test.removeprefix("variables.")
-                    message = f"`{test}` is CEL's way; here it is the name of an element"
+                    message = f"`{test}` is CEL syntax; here it is the name of an element"
                     raise fail(rules.BAD_XPATH, message, self._span(expr.start, expr.end), f"write `${name}`")
                 case Step(test=test) if ":" in test:
                     prefix = test.split(":")[0]
@@ -148,7 +148,7 @@ class Query:
                             rules.UNKNOWN_PREFIX,
                             f"the prefix `{prefix}` is not declared",
                             self._span(expr.start, expr.end),
-                            did_you_mean(prefix, sorted(self.namespaces), "declare it in `spec.namespaces`; there are"),
+                            did_you_mean(prefix, sorted(self.namespaces), "declare it in `spec.namespaces`; declared"),
                         )
                 case Call(name="count" | "sum") if result_kind(expr.args[0]) not in ("nodes", "any"):
                     message = f"`{expr.name}()` takes nodes, not a {result_kind(expr.args[0])}"
@@ -157,7 +157,7 @@ class Query:
                     raise fail(rules.BAD_XPATH, "`|` joins nodes", self._span(expr.start, expr.end))
                 case Call(name="id" | "lang"):
                     raise fail(
-                        rules.BAD_XPATH, f"`{expr.name}()` has no meaning in a domain", self._span(expr.start, expr.end)
+                        rules.BAD_XPATH, f"`{expr.name}()` is meaningless in a domain", self._span(expr.start, expr.end)
                     )
                 case _:
                     pass
@@ -196,8 +196,8 @@ class Selector(Query):
         super().__init__(source, namespaces, known, document=document)
         kind = result_kind(self.tree)
         if kind not in ("nodes", "any"):
-            help = "it leads to elements, attributes or texts; what is computed of them CEL's `xpath('…')` gives"
-            raise fail(rules.BAD_XPATH, f"a path must select nodes, this gives a {kind}", source.span(), help)
+            help = "select elements, attributes or text; to compute a value from them, use CEL's `xpath('…')`"
+            raise fail(rules.BAD_XPATH, f"a path must select nodes, but this gives a {kind}", source.span(), help)
 
     def select(
         self, tree: etree._ElementTree, values: XPathValues, context: etree._Element | None = None
@@ -287,15 +287,15 @@ def new_name(name: str, namespaces: Namespaces, *, attribute: bool) -> str:
     """
     prefix, colon, local = name.partition(":")
     if not is_ncname(prefix) or (colon and not is_ncname(local)):
-        raise ValueError("this is no name of XML")
+        raise ValueError("not an XML name")
     if attribute and prefix == "xmlns":
-        raise ValueError("a namespace declaration is no attribute")
+        raise ValueError("a namespace declaration is not an attribute")
     clark = clark_name(name, namespaces)
     probe = etree.Element("probe" if attribute else clark)
     if attribute:
         probe.set(clark, "")
     if not read_by_expat(etree.tostring(probe, encoding="utf-8")):
-        raise ValueError("not every XML parser takes this name")
+        raise ValueError("not every XML parser accepts this name")
     return clark
 
 

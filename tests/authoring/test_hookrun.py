@@ -75,7 +75,7 @@ def test_a_path_that_is_not_a_file(name: str, says: str, tmp_path: Path) -> None
     ("data", "says"),
     [
         (b"<domain>" + b" " * MAX_ARGUMENT + b"</domain>", "--domain would be 131088 bytes long"),
-        (b"<domain>\0</domain>", "--domain would hold a NUL character"),
+        (b"<domain>\0</domain>", "--domain would contain a NUL character"),
     ],
 )
 def test_what_cannot_be_an_argument(data: bytes, says: str, hook: Path) -> None:

@@ -218,7 +218,7 @@ def test_a_domain(start: Callable[..., Shim], group: Cage, what: str) -> None:
             virtlauncher.define_domain(shim.socket, VERSION, large, long)
         print(caught.value.details())
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED, caught.value.details()
-        assert "error[PL417 out-of-memory] the run ran out of memory and was ended" in caught.value.details()
+        assert "error[PL417 out-of-memory] the run ran out of memory and was stopped" in caught.value.details()
         assert "(patch hungry)" in caught.value.details() or large.startswith(domain("<a/>" * 199_000)[:1000])
         assert b"<memory>2</memory>" in virtlauncher.define_domain(shim.socket, VERSION, domain("<a/>"), vmi())
     nobody_was_killed(shim, group)

@@ -61,7 +61,7 @@ def test_a_condition_that_fails_is_not_guessed(tmp_path: Path) -> None:
     made = manifests(tmp_path, "--condition", "vmi.metadata.labels['app'] == 'web'")
     data = plan(tmp_path, *made, vmi("web", title="a", labels={"app": "web"}), vmi("db"))
     assert groups(data) == [("changes", ["lab/web"]), ("unknown", ["lab/db"])]
-    assert data["groups"][1]["reason"] == "the condition of Plugin titles cannot be told of this VMI"
+    assert data["groups"][1]["reason"] == "the condition of Plugin titles cannot be decided for this VMI"
 
 
 def test_a_plugin_comes_behind_hook_sidecars(tmp_path: Path) -> None:

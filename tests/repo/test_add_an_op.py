@@ -90,20 +90,20 @@ spec:
       with: /domain/devices/disk[2]/@bus
 """
 FINDINGS = """\
-patch.yaml:8:21: error[PL901 unknown-element] libvirt 12.8.0 knows no element `devicez` in `/domain` (patch swap)
+patch.yaml:8:21: error[PL901 unknown-element] libvirt 12.8.0 has no element `devicez` in `/domain` (patch swap)
   8 |       path: /domain/devicez/disk
     |                     ^^^^^^^
   help: did you mean `devices`?
-patch.yaml:9:34: advice[PL301 positional-predicate] `disk[2]` picks a node by its position, which changes with the \
+patch.yaml:9:34: advice[PL301 positional-predicate] `disk[2]` selects a node by its position, which changes with the \
 devices of the VM (patch swap)
   9 |       with: /domain/devices/disk[2]/@bus
     |                                  ^
-  help: say which one it is: `[alias/@name='ua-…']`; where there is only one, leave the position out: `expect` counts
-patch.yaml:9:37: error[PL902 unknown-attribute] libvirt 12.8.0 knows no attribute `bus` of `/domain/devices/disk` \
+  help: identify it: `[alias/@name='ua-…']`; if there is only one, remove the position: `expect` counts
+patch.yaml:9:37: error[PL902 unknown-attribute] libvirt 12.8.0 has no attribute `bus` of `/domain/devices/disk` \
 (patch swap)
   9 |       with: /domain/devices/disk[2]/@bus
     |                                     ^^^^
-  help: `@bus` stands in `/domain/devices/disk/address`, `/domain/devices/disk/target`, `/domain/devices/input`, …
+  help: `@bus` belongs in `/domain/devices/disk/address`, `/domain/devices/disk/target`, `/domain/devices/input`, …
 1 file checked, 2 errors, 1 advice
 """
 DOMAIN = "<domain><devices><disk><a/></disk><tpm/></devices></domain>"

@@ -187,7 +187,7 @@ def test_half_a_call_is_ended(served: Shim, headers: dict[str, str]) -> None:
     """However patient it is; its caller gets to know."""
     with half_a_call(served, **headers) as caller:
         assert virtlauncher.ask_info(served.socket).name == "shim"
-        hear(caller, b"the message of the call did not come within ")
+        hear(caller, b"the call's message did not arrive within ")
     assert any("OnDefineDomain failed: DEADLINE_EXCEEDED: the message of the call" in m for m in served.messages)
 
 
@@ -221,7 +221,7 @@ def test_a_call_without_a_message(served: Shim, method: str) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             channel.stream_unary(f"/kubevirt.hooks.v1alpha3.Callbacks/{method}")(iter(()), timeout=20)
         assert caught.value.code() is grpc.StatusCode.INTERNAL
-        assert caught.value.details() == "the call ended before its message was there"
+        assert caught.value.details() == "the call ended before its message arrived"
 
 
 def test_a_call_with_two_messages(served: Shim) -> None:
@@ -254,7 +254,7 @@ def test_a_message_that_is_no_protobuf(served: Shim, message: bytes) -> None:
         with pytest.raises(grpc.RpcError) as caught:
             channel.unary_unary(DEFINE)(message, timeout=20)
         assert caught.value.code() is grpc.StatusCode.INTERNAL
-        assert caught.value.details() == "the message of the call cannot be read as OnDefineDomainParams"
+        assert caught.value.details() == "the call's message cannot be read as OnDefineDomainParams"
 
 
 def test_a_method_that_there_is_not(served: Shim) -> None:

@@ -161,7 +161,7 @@ def test_nothing_that_an_executable_started_lives_on(shim: Shim, within: list[st
     else:
         assert error.code() is grpc.StatusCode.UNAVAILABLE
     assert running("sleep\x0054399\x00", shim) == []
-    assert not any("do not end" in message for message in shim.messages)
+    assert not any("did not exit" in message for message in shim.messages)
 
 
 def running(command: str, shim: Shim) -> list[int]:

@@ -90,7 +90,7 @@ def test_both_messages_say_the_same(shim: Shim, version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("patch", "words"), [(UNUSABLE, "`NoCloudMetaData.instance-id` is a number"), (REFUSED, "at `/password` is text")]
+    ("patch", "words"), [(UNUSABLE, "`NoCloudMetaData.instance-id` is a number"), (REFUSED, "text at `/password`")]
 )
 def test_the_status_says_what_is_wrong_and_no_secret(shim: Shim, patch: str, words: str) -> None:
     shim.patch(patch)

@@ -141,7 +141,7 @@ def test_cloud_init(shim: Shim, version: str) -> None:
 def test_v1alpha1_has_no_call_for_cloud_init(shim: Shim) -> None:
     shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
     assert shim.start(version="v1alpha1").launcher().only.hook_points == ()
-    assert any("cloud-init data will not be changed" in m for m in shim.messages)
+    assert any("cloud-init data will not change" in m for m in shim.messages)
 
 
 def test_the_plugin_api_has_no_call_for_cloud_init(shim: Shim) -> None:
@@ -151,7 +151,7 @@ def test_the_plugin_api_has_no_call_for_cloud_init(shim: Shim) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         virtlauncher.mutate_domain(path, DOMAIN, VMI)
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert "--plugin-socket alone has no call for cloud-init data" in caught.value.details()
+    assert "--plugin-socket alone does not support cloud-init data" in caught.value.details()
 
 
 def test_the_arguments_are_the_originals(shim: Shim) -> None:
@@ -326,7 +326,7 @@ def test_the_sidecars_end_is_that_of_its_group(shim: Shim, number: signal.Signal
     assert shim.signal(number) == 0
     thread.join()
     assert errors[0].code() is grpc.StatusCode.UNAVAILABLE
-    assert "the sidecar is being stopped" in errors[0].details()
+    assert "the sidecar is shutting down" in errors[0].details()
     assert all(is_gone(int(pid)) for pid in children.read_text().split())
 
 
@@ -343,8 +343,8 @@ def test_the_sidecars_end_is_that_of_its_group(shim: Shim, number: signal.Signal
         ("note: <domain></domain>", "is not well-formed at line 1, column 1: syntax error"),
         ("<domain></domain> done", "is not well-formed at line 1, column 19: junk after document element"),
         ("<domain></domain><domain></domain>", "is not well-formed at line 1, column 18: junk after document element"),
-        ("<!DOCTYPE domain><domain></domain>", "has a DOCTYPE; entities and DTDs are refused"),
-        ('<?xml version="1.0" encoding="UTF-16"?><domain></domain>', "says it is UTF-16; only UTF-8 is read"),
+        ("<!DOCTYPE domain><domain></domain>", "has a DOCTYPE; entities and DTDs are not allowed"),
+        ('<?xml version="1.0" encoding="UTF-16"?><domain></domain>', "says it is UTF-16; only UTF-8 is supported"),
         ("<domain>" + "<a>" * 256 + "</a>" * 256 + "</domain>", "is nested deeper than 256 elements"),
         (r"<domain>\377</domain>", "is not UTF-8 (byte 8)"),
     ],
@@ -353,7 +353,7 @@ def test_garbage(shim: Shim, printed: str, said: str) -> None:
     shim.executable("onDefineDomain", f"#!/bin/sh\nprintf '{printed}'\n")
     shim.start()
     text = failed(shim)
-    assert f"what onDefineDomain ({shim.bin}/onDefineDomain) printed" in text
+    assert f"the output of onDefineDomain ({shim.bin}/onDefineDomain)" in text
     assert said in text
 
 
@@ -370,9 +370,7 @@ def test_an_output_that_just_fits_the_answer(shim: Shim, too_many: bool) -> None
     shim.executable("onDefineDomain", f"#!/bin/sh\nprintf '<domain>'\nyes | head -c {size - 17}\nprintf '</domain>'\n")
     shim.start()
     if too_many:
-        assert "printed makes an answer of 4194241 bytes, more than one gRPC message holds (4194240 bytes)" in failed(
-            shim
-        )
+        assert "makes a response of 4194241 bytes, more than one gRPC message can hold (4194240 bytes)" in failed(shim)
     else:
         assert len(shim.launcher().on_define_domain(DOMAIN, VMI)) == size
 
@@ -464,7 +462,7 @@ def test_cloud_init_data_is_checked(shim: Shim) -> None:
         ('{"DataSource":"noCloud","UserData":"","NoCloudMetaData":{}}', f"{REFUSED}UserData and NetworkData are both"),
         (
             '{"DataSource":"noCloud","UserData":"","NetworkData":"version: 2","NoCloudMetaData":{}}',
-            f"{REFUSED}UserData is empty: virt-launcher then takes the two texts alone, and the host name",
+            f"{REFUSED}UserData is empty: virt-launcher then uses only user data and network data",
         ),
         ('{"DataSource":"noCloud","UserData":5,"NoCloudMetaData":{}}', f"{REFUSED}`UserData` is a number"),
         ('{"DataSource":"noCloud","UserData":"x"}', f"{REFUSED}NoCloudMetaData and ConfigDriveMetaData are both null"),
@@ -479,7 +477,7 @@ def test_cloud_init_data_is_checked(shim: Shim) -> None:
         ),
         (
             '{"DataSource":"noCloud","UserData":"x","NoCloudMetaData":{},"DevicesData":{}}',
-            f"{REFUSED}`DevicesData` is a map, and virt-launcher reads a list there",
+            f"{REFUSED}`DevicesData` is a map, but virt-launcher expects a list",
         ),
         ('{"DataSource":[],"UserData":"x","NoCloudMetaData":{}}', f"{REFUSED}`DataSource` is a list"),
         ('{"DataSource":"floppy","UserData":"x","NoCloudMetaData":{}}', f"{REFUSED}DataSource must be"),
@@ -493,7 +491,7 @@ def test_a_cloud_init_result_that_virt_launcher_cannot_use(shim: Shim, printed: 
     with pytest.raises(grpc.RpcError) as caught:
         virtlauncher.pre_cloud_init(shim.socket, "v1alpha2", CLOUD_INIT, VMI)
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert f"what preCloudInitIso ({shim.bin}/preCloudInitIso) printed {said}" in caught.value.details()
+    assert f"the output of preCloudInitIso ({shim.bin}/preCloudInitIso) {said}" in caught.value.details()
 
 
 def test_names_in_any_case_are_taken_as_go_takes_them(shim: Shim) -> None:
@@ -513,9 +511,9 @@ def test_what_virt_launcher_drops_of_a_cloud_init_result_is_warned_of(shim: Shim
     assert launcher.pre_cloud_init_iso(CLOUD_INIT, VMI) == value
     warnings = [line["msg"] for line in shim.lines if line["level"] == "warning"]
     assert len(warnings) == 21
-    assert "what preCloudInitIso printed: " in warnings[0]
+    assert "output of preCloudInitIso: " in warnings[0]
     assert "virt-launcher knows no field `Own0` and drops it" in warnings[0]
-    assert warnings[-1] == "480 more warnings are left out"
+    assert warnings[-1] == "480 more warnings omitted"
 
 
 def test_a_name_that_is_not_written_in_the_script_may_be_a_value(shim: Shim) -> None:
@@ -538,14 +536,14 @@ def test_not_executable(shim: Shim, content: str | bytes) -> None:
     path = shim.executable("onDefineDomain", content, mode=0o644)
     launcher = shim.start().launcher()
     assert launcher.only.hook_points == ("OnDefineDomain",)
-    assert f"{path} is there but not executable" in failed(shim)
+    assert f"{path} exists, but is not executable" in failed(shim)
 
 
 def test_not_executable_for_cloud_init(shim: Shim) -> None:
     """It is said where it is heard: PreCloudInitIso may not be called at all."""
     path = shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT, mode=0o644)
     assert shim.start().launcher().only.hook_points == ("OnDefineDomain",)
-    assert f"preCloudInitIso: {path} is there but not executable" in failed(shim)
+    assert f"preCloudInitIso: {path} exists, but is not executable" in failed(shim)
 
 
 def test_not_a_file(shim: Shim) -> None:
@@ -576,9 +574,9 @@ def test_what_is_no_file_is_an_error_wherever_it_is(shim: Shim, kind: str, with_
             (path / "onDefineDomain").write_text(SED)
     shim.start(environment={"PATH": f"{shim.bin}:{second}:{os.environ['PATH']}"})
     words = {
-        "empty": "is an empty directory: the kubelet makes one where the ConfigMap has no such key; check",
-        "full": "is a directory, where a file is needed",
-        "link": "is a link that leads nowhere",
+        "empty": "is an empty directory: the kubelet creates one if the ConfigMap has no such key; check",
+        "full": "is a directory, but must be a file",
+        "link": "is a broken link",
         "pipe": "is not a regular file",
         "socket": "is not a regular file",
     }
@@ -603,7 +601,7 @@ def test_a_good_one_after_one_that_is_not_executable(shim: Shim, content: str | 
     shim.start(environment={"PATH": f"{shim.bin}:{second}:{os.environ['PATH']}"})
     assert shim.launcher().on_define_domain(DOMAIN, VMI) == patched(DOMAIN)
     (warning,) = [line["msg"] for line in shim.lines if line["level"] == "warning"]
-    assert warning.startswith(f"onDefineDomain: {skipped} is there but not executable for user ")
+    assert warning.startswith(f"onDefineDomain: {skipped} exists, but is not executable for user ")
     assert warning.endswith(f", so {second}/onDefineDomain is taken")
 
 

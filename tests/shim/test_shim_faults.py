@@ -279,7 +279,7 @@ def test_no_room_for_the_socket(shim: Shim, full: Path) -> None:
     shim.hooks = full
     shim.start()
     assert shim.end() == 1
-    assert f"no socket can be made at {shim.socket}: No space left on device" in shim.messages[-1]
+    assert f"cannot create a socket at {shim.socket}: No space left on device" in shim.messages[-1]
     assert list(full.iterdir()) == []
 
 
@@ -410,7 +410,7 @@ def test_a_volume_that_changes_whenever_it_is_read(folder: Path, monkeypatch: py
     assert texts == []
     error = from_findings(reply["findings"], reply["errors"])
     assert error.code == "FAILED_PRECONDITION"
-    assert "the patch files change while they are read" in error.text
+    assert "the patch files changed while they were being read" in error.text
 
 
 @pytest.mark.parametrize("how", ["updated", "removed"])

@@ -165,8 +165,8 @@ def test_what_python_and_libraries_write_to_standard_error_is_withheld() -> None
     assert run.returncode == 1
     assert "secret" not in run.stdout + run.stderr
     messages = [json.loads(line)["msg"] for line in run.stderr.splitlines()]
-    assert "a library writes to standard error (its text is left out, it may hold data)" in messages
-    assert "uncaught, in what cannot fail: KeyError at <string>:13 (__del__)" in messages
+    assert "a library wrote to standard error (text omitted, since it may contain data)" in messages
+    assert "uncaught, in code that cannot fail: KeyError at <string>:13 (__del__)" in messages
     assert messages[-1] == "uncaught: RuntimeError at <string>:18 (<module>)"
 
 
@@ -247,7 +247,7 @@ def test_what_does_not_fit_beside_the_lines_that_wait_is_dropped_and_counted() -
         *kept, last = pipe.all()
         assert [int(text.split()[0]) for text in kept] == list(range(len(kept)))
         assert MAX_HELD // 1200 < len(kept) < 1000
-        assert last == f"{1000 - len(kept)} lines were dropped, since nobody read the log"
+        assert last == f"{1000 - len(kept)} lines were dropped, because nothing read the log"
         log.info("again")
         assert pipe.all() == ["again"]
 

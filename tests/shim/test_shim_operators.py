@@ -43,7 +43,7 @@ def test_an_audit_logs_what_would_be_done_and_hands_back_what_came(shim: Shim) -
     assert result.cloudInitData == CLOUD_INIT
     said = [message for message in shim.messages if message.startswith("audit: ")]
     assert [re.sub(r"[0-9.]+ ms", "… ms", message) for message in said] == [
-        f"audit: {call} would be answered after … ms: changed; what came is handed back"
+        f"audit: {call} would be answered after … ms: changed; returning the input unchanged"
         for call in ("OnDefineDomain", "PreCloudInitIso")
     ]
     assert any(re.fullmatch(r"patch \S+ applied: \d+ matched, [1-9]\d* changed, 0 skipped", m) for m in shim.messages)
@@ -54,7 +54,7 @@ def test_an_audit_logs_what_would_be_done_and_hands_back_what_came(shim: Shim) -
 BROKEN = {
     "that cannot be loaded": ("spec: [", []),
     "that does not fit": (hostile.patch("a", "[{op: remove, path: /domain/nowhere, expect: 1}]"), []),
-    "that is late": (hostile.SLOW["cel"], []),
+    "that takes too long": (hostile.SLOW["cel"], []),
     "that needs too much memory": (
         hostile.patch(
             "a",
@@ -68,7 +68,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_an_audit_of_a_patch(shim: Shim, what: str) -> None:
-    """It never stops a VM: the error is in the log, and what came is handed back, again and again."""
+    """It never stops a VM: the error is in the log, and the input is returned unchanged every time."""
     patch, more = BROKEN[what]
     shim.patch(patch)
     limits = json.dumps({"callback": 2.0})
@@ -91,7 +91,7 @@ def test_an_audit_of_input_that_cannot_be_read(shim: Shim) -> None:
 def test_an_audit_of_executables_is_refused_at_the_start(shim: Shim) -> None:
     shim.executable("onDefineDomain", ECHO)
     assert shim.start("--audit", version=VERSION).end() == 1
-    assert f"--audit cannot tell what an executable would do, and there is {shim.bin}/onDefineDomain" in shim.text
+    assert f"--audit cannot predict what an executable would do, and found {shim.bin}/onDefineDomain" in shim.text
     assert list(shim.hooks.iterdir()) == []
 
 
@@ -119,7 +119,7 @@ def test_without_a_version_it_serves_v1alpha3_and_says_so(shim: Shim) -> None:
     shim.patch(PATCH)
     shim.start("--patches", str(shim.patches), "--socket-dir", str(shim.hooks), version=None, default_paths=False)
     assert shim.launcher().only.version == VERSION
-    assert "no --version is given: taken as v1alpha3" in shim.messages
+    assert "no --version given: using v1alpha3" in shim.messages
 
 
 # -- nothing found -------------------------------------------------------------------------------------------------

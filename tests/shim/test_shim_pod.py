@@ -82,7 +82,7 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path, outside: str) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(target)
     for file in (INFO, HOOKS):
-        assert refusal(run(tmp_path, file)).endswith("a link leads out of its folder")
+        assert refusal(run(tmp_path, file)).endswith("a link leaves its folder")
     (tmp_path / "etc/podinfo/info").unlink()
     os.link(target, tmp_path / "etc/podinfo/info")  # a hard link is the file itself
     assert run(tmp_path).data is not None
@@ -92,7 +92,7 @@ def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "/elsewhere/info", b"SECRET")
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/podinfo").symlink_to("../elsewhere")
-    assert refusal(run(tmp_path)).endswith("a link leads out of its folder")
+    assert refusal(run(tmp_path)).endswith("a link leaves its folder")
 
 
 def test_a_link_to_secrets_within_the_folder_needs_leave(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_link_to_secrets_within_the_folder_needs_leave(tmp_path: Path) -> None
     [
         (b"SECRET" + b"x" * MAX_FACT, f"it has more than {MAX_FACT} bytes"),
         (b"SECRET\xff", "it is not UTF-8 (byte 6)"),
-        (b"SECRET\0", "it is no text"),
+        (b"SECRET\0", "it is not text"),
     ],
 )
 def test_what_is_no_text_of_a_sane_size_is_refused(
@@ -124,10 +124,10 @@ def test_what_is_no_text_of_a_sane_size_is_refused(
 def test_what_is_no_regular_file_is_refused_and_waited_for_by_nobody(tmp_path: Path) -> None:
     (tmp_path / "etc/podinfo").mkdir(parents=True)
     os.mkfifo(tmp_path / "etc/podinfo/info")
-    assert refusal(run(tmp_path)).endswith("it is no regular file")
+    assert refusal(run(tmp_path)).endswith("it is not a regular file")
     (tmp_path / "etc/podinfo/info").unlink()
     (tmp_path / "etc/podinfo/info").mkdir()
-    assert refusal(run(tmp_path)).endswith("it is no regular file")
+    assert refusal(run(tmp_path)).endswith("it is not a regular file")
     (tmp_path / "etc/podinfo/info").rmdir()
     (tmp_path / "etc/podinfo/info").symlink_to("info")
     assert "level" in refusal(run(tmp_path))

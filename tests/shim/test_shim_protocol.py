@@ -76,7 +76,7 @@ def test_cloud_init_edits_that_no_call_would_apply_stop_the_start(shim: Shim) ->
     with pytest.raises(grpc.RpcError) as caught:
         launcher.on_define_domain(DOMAIN, VMI)
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert "--version v1alpha1 has no call for cloud-init data" in caught.value.details()
+    assert "--version v1alpha1 does not support cloud-init data" in caught.value.details()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -356,7 +356,7 @@ def test_thousands_of_edits_at_the_level_debug_hold_up_nobody(shim: Shim) -> Non
         assert call.result().count(b"<" + b"a" * 180) == number * files
     assert slowest < 0.25
     lines = [line["msg"] for line in shim.lines if line["level"] == "debug"]
-    left_out = [int(said[1]) for line in lines if (said := re.fullmatch(r"the lines of (\d+) more edits .*", line))]
+    left_out = [int(said[1]) for line in lines if (said := re.fullmatch(r"lines of (\d+) more edits .*", line))]
     assert left_out
     assert len(lines) - len(left_out) + sum(left_out) == number * files
 

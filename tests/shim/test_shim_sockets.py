@@ -69,7 +69,7 @@ def test_anything_else_is_left_alone(shim: Shim, kind: str) -> None:
     shim.start()
     assert shim.end() == 1
     words = {"file": "a regular file", "folder": "a folder", "link": "a symbolic link", "pipe": "a pipe"}
-    assert f"at the socket's path {shim.socket} there is {words[kind]}" in shim.text
+    assert f"the socket path {shim.socket} is already {words[kind]}" in shim.text
     assert os.path.lexists(shim.socket)
 
 

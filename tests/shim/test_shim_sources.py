@@ -102,7 +102,7 @@ def test_patches_beat_executables(shim: Shim) -> None:
     assert ENTRY.encode() in launcher.on_define_domain(DOMAIN, VMI)
     warned = [line["msg"] for line in shim.lines if line["level"] == "warning"]
     for hook in ("onDefineDomain", "preCloudInitIso"):
-        assert f"{shim.bin}/{hook} is not run, since there are patch files" in warned
+        assert f"{shim.bin}/{hook} will not run, because there are patch files" in warned
     assert not mark.exists()
 
 
@@ -190,10 +190,10 @@ def test_no_fallback(shim: Shim) -> None:
     shim.start("--no-fallback", version="v1alpha3")
     text = answers_with_errors(shim, "v1alpha3")
     assert text.startswith(
-        f"nothing to do: no patch file in {DEFAULT_PATCHES}, and executables are not run (--no-fallback)"
+        f"nothing to do: no patch file in {DEFAULT_PATCHES}, and executables do not run (--no-fallback)"
     )
     assert not mark.exists()
-    assert f"{shim.bin}/onDefineDomain is not run: --no-fallback" in shim.messages
+    assert f"{shim.bin}/onDefineDomain will not run: --no-fallback" in shim.messages
 
 
 def test_no_fallback_and_nothing_on_purpose(shim: Shim) -> None:
@@ -202,7 +202,7 @@ def test_no_fallback_and_nothing_on_purpose(shim: Shim) -> None:
     assert launcher.only.hook_points == ("Shutdown",)
     assert virtlauncher.define_domain(shim.socket, "v1alpha3", DOMAIN, VMI) == DOMAIN
     assert not mark.exists()
-    assert f"{shim.bin}/onDefineDomain is not run: --no-fallback" in shim.messages
+    assert f"{shim.bin}/onDefineDomain will not run: --no-fallback" in shim.messages
     launcher.shutdown()
     assert shim.end() == 0
 

@@ -46,7 +46,7 @@ def test_xml_and_what_is_no_domain_pass_as_they_are(text: bytes) -> None:
     [b"kind: VirtualMachineInstance\n", b"# a VM\n---\napiVersion: v1\n", b'\xef\xbb\xbf {"NoCloudMetaData": null}'],
 )
 def test_what_is_yaml_or_json_is_no_domain(text: bytes) -> None:
-    with pytest.raises(PatchError, match="the domain is YAML or JSON, and should be XML") as caught:
+    with pytest.raises(PatchError, match="the domain is YAML or JSON, but must be XML") as caught:
         read_domain(text)
     assert "`--vmi`" in (caught.value.diagnostic.help or "")
 
@@ -80,7 +80,7 @@ def test_the_last_dump_of_a_log_is_taken() -> None:
 @given(st.integers(1, len(base64.b64encode(DOMAIN))))
 def test_a_dump_that_is_cut_off_is_refused(left: int) -> None:
     dump = base64.b64encode(DOMAIN)[: len(base64.b64encode(DOMAIN)) - left]
-    with pytest.raises(PatchError, match=r"PL501 bad-domain-xml\] the base64 dump in line 1 is not whole"):
+    with pytest.raises(PatchError, match=r"PL501 bad-domain-xml\] the base64 dump in line 1 is truncated"):
         read_domain(b"Domain XML generated. Base64 dump " + dump)
 
 
@@ -142,7 +142,9 @@ def test_a_domain_that_the_sidecar_would_not_take_is_applied_with_a_warning(
     result = CliRunner().invoke(cli, ["apply", "-p", "patch.yaml", "--domain", "domain.xml"])
     assert result.exit_code == 0, result.output
     assert result.stdout.endswith("<a></a></domain>")
-    assert "warning[PL506 input-too-big] the domain has 1048600 bytes, and the sidecar takes 1048576\n" in result.stderr
+    assert (
+        "warning[PL506 input-too-big] the domain has 1048600 bytes, but the sidecar accepts 1048576\n" in result.stderr
+    )
 
 
 def test_the_sidecar_takes_what_it_says() -> None:

@@ -85,7 +85,7 @@ KINDS: dict[str, Make] = {
     "only the kubelet's own": kubelet,
 }
 
-EMPTY = "PL010 no-patch-file] `{}` is an empty directory where a patch file is expected"
+EMPTY = "PL010 no-patch-file] `{}` is an empty directory, but should be a patch file"
 FOLDER = "PL001 unreadable-file] `{}` cannot be read: it is a directory"
 PIPE = "PL001 unreadable-file] `{}` cannot be read: it is a named pipe"
 SOCKET = "PL001 unreadable-file] `{}` cannot be read: it is a socket"
@@ -164,7 +164,7 @@ def test_what_is_called_otherwise_in_a_folder(kind: str, name: str) -> None:
         found, errors = find_patch_files([Path("p")], required=required)
         assert found == []
         shown = f"{name}/" if ("folder" in kind or "kubelet" in kind) else name
-        assert said(errors).startswith(expected or "PL010 no-patch-file] `p` holds no patch file")
+        assert said(errors).startswith(expected or "PL010 no-patch-file] `p` contains no patch file")
         assert expected or f"`{shown}`" in said(errors)
     file(Path("p/b.yaml"))
     found, errors = find_patch_files([Path("p")], required=True)
@@ -188,8 +188,8 @@ def test_a_missing_path_is_an_error_where_it_is_named() -> None:
 def test_the_message_tells_of_the_key() -> None:
     Path("smbios.yaml").mkdir()
     assert render(find_patch_files([Path("smbios.yaml")], required=True)[1]) == (
-        "error[PL010 no-patch-file] `smbios.yaml` is an empty directory where a patch file is expected\n"
-        "  help: in a pod the kubelet makes one where the ConfigMap has no such key: check `key` in the annotation "
+        "error[PL010 no-patch-file] `smbios.yaml` is an empty directory, but should be a patch file\n"
+        "  help: the kubelet creates one if the ConfigMap has no such key: check `key` in the annotation "
         "hooks.kubevirt.io/hookSidecars, and the keys of the ConfigMap\n"
     )
 

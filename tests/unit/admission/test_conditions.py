@@ -43,15 +43,18 @@ def test_what_kubevirt_takes(text: str) -> None:
         ("vmi.metadata.name", "PL719"),
         ("'text'", "PL719"),
         ("annotation('a') == 'b'", "PL719 annotation: KubeVirt's conditions have no function `annotation`"),
-        ("object.metadata.name == 'a'", "PL719 object: there is no `object` in the condition of a Plugin"),
-        ("vmi.metadata.?annotations['a'].orValue('') == 'b'", "PL719 v: KubeVirt's conditions have no optionals"),
+        ("object.metadata.name == 'a'", "PL719 object: a Plugin's condition has no `object`"),
+        (
+            "vmi.metadata.?annotations['a'].orValue('') == 'b'",
+            "PL719 v: KubeVirt's conditions do not support optionals",
+        ),
         ("optional.of(1).hasValue()", "PL719"),
         ("math.pow(1) > 2", "PL719 pow: KubeVirt's conditions have no function `pow`"),
         ("quantity('1Gi') > 5", "PL719 quantity"),
         ("vmi.spec.domian.cpu.cores > 2", "PL911 domian"),
         ("vmi.metadata.annotations.exists(a, a > 5)", "PL912"),
         ("vmi.metadata.labels['a'] == 5", "PL912"),
-        ("vmi.metadata.annotations['a'] == 'b'", "PL719 'a': a VMI without `a` fails"),
+        ("vmi.metadata.annotations['a'] == 'b'", "PL719 'a': a VMI without `a` makes the condition fail"),
     ],
 )
 def test_what_it_does_not(text: str, said: str) -> None:

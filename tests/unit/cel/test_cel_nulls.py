@@ -53,9 +53,9 @@ def test_the_null_is_named_and_the_caret_is_on_it(path: list[str | int], use: st
         ("variables.v.exists(x, x != null && x.a.size() == 9)", "`variables.v[2].a` is null, which is `x.a` here"),
         ("cel.bind(m, variables.v[1], m.size())", "`variables.v[1]` is null, which is `m` here"),
         ("variables.v[?1].optMap(m, m.size()).orValue(1)", "`variables.v[1]` is null, which is `m` here"),
-        ("variables.v[0].a + 1 == 2", "the types do not fit: `string + int`"),
-        ("variables.v[0].b == 2", "there is no key `b`"),
-        ("variables.v[1] == null && variables.v[0].a + 1 == 2", "the types do not fit: `string + int`"),
+        ("variables.v[0].a + 1 == 2", "type mismatch: `string + int`"),
+        ("variables.v[0].b == 2", "no key `b`"),
+        ("variables.v[1] == null && variables.v[0].a + 1 == 2", "type mismatch: `string + int`"),
     ],
 )
 def test_nulls_of_lists(expression: str, says: str) -> None:

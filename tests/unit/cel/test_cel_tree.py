@@ -243,7 +243,7 @@ def test_a_field_of_another_type_is_refused() -> None:
 
 # -- optionals ---------------------------------------------------------------------------------------------------------
 
-COMPARED, HANDED = "an optional is compared with a value", "an optional may get into"
+COMPARED, HANDED = "an optional is compared with a value", "an optional may reach"
 
 
 @pytest.mark.parametrize(

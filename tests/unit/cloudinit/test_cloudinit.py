@@ -125,7 +125,7 @@ def test_parts() -> None:
     again = state.with_part("text/x-shellscript", "90.sh", "#!/bin/sh\n")
     assert again.close().data == state.close().data
     message = refusal(lambda: state.value(Target.NETWORK_DATA, part))[1]
-    assert message == "`part` picks a part of user data; the target is networkData"
+    assert message == "`part` selects a part of user data, but the target is networkData"
 
 
 def test_a_template_is_checked_at_once() -> None:
@@ -154,7 +154,7 @@ def test_meta_data_is_the_one_that_is_set(fields: dict[str, Any]) -> None:
 
 def test_no_meta_data() -> None:
     state = opened(NoCloudMetaData=None)
-    assert "there is no meta data" in refusal(lambda: state.value(Target.META_DATA))[1]
+    assert "no metadata" in refusal(lambda: state.value(Target.META_DATA))[1]
     assert "metaData" not in state.facts()
 
 
@@ -198,15 +198,15 @@ def test_both_fields_say_the_same_in_the_end() -> None:
 @pytest.mark.parametrize(
     ("data", "source", "rule", "message"),
     [
-        (b"", b"", "bad-cloud-init-data", "the request holds no cloud-init data"),
-        (b"null", b"null", "bad-cloud-init-data", "the request holds no cloud-init data"),
+        (b"", b"", "bad-cloud-init-data", "the request has no cloud-init data"),
+        (b"null", b"null", "bad-cloud-init-data", "the request has no cloud-init data"),
         (b"", b"garbage", "bad-cloud-init-data", "CloudInitNoCloudSource is not JSON: expecting value in line 1"),
         (b'{"UserData": secret}', b"", "bad-cloud-init-data", "CloudInitData is not JSON: expecting value in line 1"),
         (b"[]", b"", "bad-cloud-init-data", "CloudInitData is a list, not a map"),
         (b"\xff", b"", "bad-cloud-init-data", "CloudInitData is not UTF-8"),
-        (b'{"a": "\\udc00"}', b"", "bad-cloud-init-data", "CloudInitData holds half of a surrogate pair"),
+        (b'{"a": "\\udc00"}', b"", "bad-cloud-init-data", "CloudInitData contains an unpaired surrogate"),
         (b'{"UserData": "' + b"x" * (1 << 20) + b'"}', b"", "input-too-big", "CloudInitData is too big"),
-        (b"[" * 9999, b"", "bad-cloud-init-data", "CloudInitData is not JSON: it is nested deeper than 100"),
+        (b"[" * 9999, b"", "bad-cloud-init-data", "CloudInitData is not JSON: nested deeper than 100"),
     ],
 )
 def test_bad_requests(data: bytes, source: bytes, rule: str, message: str) -> None:
@@ -219,14 +219,18 @@ def test_bad_requests(data: bytes, source: bytes, rule: str, message: str) -> No
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("/UserData", "", "UserData and NetworkData are both empty, and virt-launcher needs one of them"),
-        ("/UserData", {"a": 1}, "`UserData` is a map, and virt-launcher reads text there"),
-        ("/userData", "x", "`userData` stands beside `UserData`: Go reads both as the same field"),
+        ("/UserData", "", "UserData and NetworkData are both empty, but virt-launcher needs one of them"),
+        ("/UserData", {"a": 1}, "`UserData` is a map, but virt-launcher expects text"),
+        ("/userData", "x", "`userData` duplicates `UserData`: Go reads both as the same field"),
         ("/NoCloudMetaData", None, "NoCloudMetaData and ConfigDriveMetaData are both null"),
-        ("/NoCloudMetaData/instance-id", 7, "`NoCloudMetaData.instance-id` is a number, and virt-launcher reads text"),
-        ("/NoCloudMetaData/public-keys/1", ["k"], "`NoCloudMetaData.public-keys` holds something other than text"),
+        (
+            "/NoCloudMetaData/instance-id",
+            7,
+            "`NoCloudMetaData.instance-id` is a number, but virt-launcher expects text",
+        ),
+        ("/NoCloudMetaData/public-keys/1", ["k"], "`NoCloudMetaData.public-keys` contains a value that is not text"),
         ("/DataSource", "ec2", "DataSource must be `noCloud` or `configDrive`"),
-        ("/DevicesData", {}, "`DevicesData` is a map, and virt-launcher reads a list there"),
+        ("/DevicesData", {}, "`DevicesData` is a map, but virt-launcher expects a list"),
     ],
 )
 def test_what_virt_launcher_cannot_use(path: str, value: Any, message: str) -> None:
@@ -240,7 +244,7 @@ def test_empty_user_data_would_lose_the_meta_data() -> None:
     state = opened(UserData="", NetworkData="version: 2\n")
     closed = state.close()
     assert closed.data == encoded(UserData="", NetworkData="version: 2\n")
-    assert "the host name, the instance id, SSH keys and the volume's name are lost" in closed.warnings[0].message
+    assert "drops the hostname, the instance id, SSH keys and the volume's name" in closed.warnings[0].message
     assert not closed.warnings[0].is_error
     changed = ensured(state, Target.NETWORK_DATA, "/x", 1)
     assert "UserData is empty" in refusal(changed.close)[1]
@@ -270,7 +274,7 @@ def test_texts_that_are_no_text() -> None:
 def test_targets_that_must_stay_maps() -> None:
     for target in Target:
         state = opened(NetworkData="version: 2\n")
-        assert "must stay a map" in refusal(lambda: state.with_value(target, [1]).close())[1]  # noqa: B023
+        assert "must remain a map" in refusal(lambda: state.with_value(target, [1]).close())[1]  # noqa: B023
 
 
 def test_too_many_edits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ def test_merge(target: Any, patch: Any, result: Any) -> None:
 
 def test_merge_makes_the_last_key_alone() -> None:
     assert jsonops.merge({"a": {}}, parse("/a/b"), {"c": 1, "d": None}) == {"a": {"b": {"c": 1}}}
-    with pytest.raises(PointerError, match="there is no key `x` at `/a`"):
+    with pytest.raises(PointerError, match="no key `x` at `/a`"):
         jsonops.merge({"a": {}}, parse("/a/x/y"), {"c": 1})
 
 
@@ -188,16 +188,16 @@ def test_ensure(doc: Any, path: str, value: Any, result: Any) -> None:
     ("doc", "path", "value", "message"),
     [
         ({"a": "text"}, "/a/b", 1, "at `/a` is text, not a map"),
-        ({"a": {}}, "/a/-", 1, "at `/a` is a map, `-` appends to a list"),
+        ({"a": {}}, "/a/-", 1, "the value at `/a` is a map, but `-` appends to a list"),
         ({"a": {}}, "/a/[k=v]", {}, "at `/a` is a map, not a list"),
-        ({"a": [1]}, "/a/3", 1, "the list at `/a` has 1 element, there is no number 3"),
-        ({"a": [1]}, "/a/name", 1, "and `name` is no index"),
-        ({"a": []}, "/a/[=x]/y", 1, "text has no members that could be made"),
-        ({"a": []}, "/a/[k=v]", "x", "`[k=v]` picks a map with that key, and the value is text"),
+        ({"a": [1]}, "/a/3", 1, "no index 3: the list at `/a` has 1 element"),
+        ({"a": [1]}, "/a/name", 1, "and `name` is not an index"),
+        ({"a": []}, "/a/[=x]/y", 1, "text has no members to create"),
+        ({"a": []}, "/a/[k=v]", "x", "`[k=v]` matches a map with that key, but the value is text"),
         ({"a": []}, "/a/[k=v]", {"k": "w"}, "the next run would append it"),
         ({"a": []}, "/a/[k=v]/k", "w", "the next run would append it"),
         ({"a": [{"k": "v"}]}, "/a/[k=v]/k", "w", "the next run would append it"),
-        ({"a": [{"k": 1}, {"k": 1}]}, "/a/[k=1]", {}, "picks 2 elements"),
+        ({"a": [{"k": 1}, {"k": 1}]}, "/a/[k=1]", {}, "matches 2 elements"),
     ],
 )
 def test_ensure_refuses(doc: Any, path: str, value: Any, message: str) -> None:
@@ -222,9 +222,9 @@ def test_add_beside(path: str, position: ListPosition, result: list[Any]) -> Non
 @pytest.mark.parametrize(
     ("doc", "path", "message"),
     [
-        ({"a": 1}, "/a", "needs a path to a list element; at the root is a map"),
-        ([1], "/1", "there is no number 1"),
-        ([1], "/-", "`-` is the place behind the last element"),
+        ({"a": 1}, "/a", "needs a path to a list element, but the value at the root is a map"),
+        ([1], "/1", "no index 1"),
+        ([1], "/-", "`-` is the position after the last element"),
         ([1], "", "needs a path to a list element"),
     ],
 )
@@ -253,7 +253,7 @@ def test_doubling_copies_hit_the_limit() -> None:
     state: Any = {"a": [1]}
     for _ in range(14):
         state = jsonops.copy(state, parse("/a"), parse("/a/-"))
-    with pytest.raises(PointerError, match="grows beyond the limit: more than 50000 values") as e:
+    with pytest.raises(PointerError, match="exceeds the limit: more than 50000 values") as e:
         jsonops.copy(state, parse("/a"), parse("/a/-"))
     assert e.value.rule.slug == "limit-reached"
 

@@ -82,17 +82,17 @@ def test_resolve(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "place", "help"),
     [
-        ("/user", "there is no key `user` at the root", "user", "did you mean `users`?"),
+        ("/user", "no key `user` at the root", "user", "did you mean `users`?"),
         (
             "/users/[nam=ops]",
-            "`[nam=ops]` picks none of the 3 elements of the list at `/users`",
+            "`[nam=ops]` matches none of the 3 elements of the list at `/users`",
             "[nam=ops]",
             "did you mean `name`?",
         ),
-        ("/users/[name=me]", "`[name=me]` picks none of the 3 elements of the list at `/users`", "[name=me]", None),
-        ("/users/0/name", "at `/users/0` is text, not a map: `name` names nothing in it", "name", None),
-        ("/users/5", "the list at `/users` has 3 elements, there is no number 5", "5", "the first element is number 0"),
-        ("/[name=x]", "at the root is a map, not a list: `[name=x]` names nothing in it", "[name=x]", None),
+        ("/users/[name=me]", "`[name=me]` matches none of the 3 elements of the list at `/users`", "[name=me]", None),
+        ("/users/0/name", "the value at `/users/0` is text, not a map, so `name` matches nothing", "name", None),
+        ("/users/5", "no index 5: the list at `/users` has 3 elements", "5", "the first element has index 0"),
+        ("/[name=x]", "the value at the root is a map, not a list, so `[name=x]` matches nothing", "[name=x]", None),
     ],
 )
 def test_what_is_not_there(text: str, message: str, place: str, help: str | None) -> None:
@@ -108,9 +108,9 @@ def test_what_is_not_there(text: str, message: str, place: str, help: str | None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("/users/ops", "at `/users` is a list with 3 elements, and `ops` is no index"),
-        ("/users/-", "`-` is the place behind the last element of the list at `/users`, nothing is there"),
-        ("/users/01", "at `/users` is a list with 3 elements, and `01` is no index"),
+        ("/users/ops", "the value at `/users` is a list with 3 elements, and `ops` is not an index"),
+        ("/users/-", "`-` is the position after the last element of the list at `/users`, where nothing exists"),
+        ("/users/01", "the value at `/users` is a list with 3 elements, and `01` is not an index"),
     ],
 )
 def test_what_can_never_be_there_is_no_mere_absence(text: str, message: str) -> None:
@@ -122,7 +122,7 @@ def test_what_can_never_be_there_is_no_mere_absence(text: str, message: str) -> 
 
 def test_several_hits_are_an_error() -> None:
     data = [{"path": "a"}, {"path": "b"}, {"path": "a"}]
-    with pytest.raises(PointerError, match=r"picks 2 elements of the list at the root: numbers 0, 2") as e:
+    with pytest.raises(PointerError, match=r"matches 2 elements of the list at the root: index 0, 2") as e:
         pointer.exists(data, pointer.parse("/[path=a]"))
     assert e.value.rule.slug == "ambiguous-target"
 
@@ -156,4 +156,4 @@ def test_an_error_never_shows_what_a_hole_was_filled_with() -> None:
     filled = pointer.parse(f"/users/[name={HOLE}]/{HOLE}").fill(["secret", "hidden"])
     with pytest.raises(NotFoundError) as e:
         pointer.resolve(USERS, filled)
-    assert e.value.message == "`[name=$[…]]` picks none of the 3 elements of the list at `/users`"
+    assert e.value.message == "`[name=$[…]]` matches none of the 3 elements of the list at `/users`"

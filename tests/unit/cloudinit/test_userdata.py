@@ -117,7 +117,7 @@ def test_jinja() -> None:
     assert opened.write({**opened.value, "x": "{{ y }}"}) == JINJA + "x: '{{ y }}'\n"
     message, _ = refusal(lambda: opened.write({**opened.value, "x": "${#array}"}))
     assert message == (
-        "user data is a Jinja template, and this edit writes `{#` into it (line 6), which Jinja takes for its own"
+        "user data is a Jinja template, and this edit writes `{#` into it (line 6), which Jinja would interpret"
     )
 
 
@@ -126,28 +126,28 @@ def test_jinja() -> None:
     [
         (JINJA + "{% if x %}\n", "user data is a Jinja template with `{%` in line 6"),
         (JINJA.replace("ds.x }}", "ds.x }} {# no #}"), "user data is a Jinja template with `{#` in line 5"),
-        (JINJA.replace('"', ""), "user data is not YAML that cloud-init could read"),
-        ("## template: jinja\n#!/bin/sh\n", "user data is a script in a Jinja template, and a path needs YAML"),
-        ("#!/bin/sh\n", "user data is a script, and a path needs YAML"),
-        ("#include\nx", "user data is an include list, and a path needs YAML"),
-        ("#cloud-boothook\n", "user data is a boothook, and a path needs YAML"),
-        ("#ps1\n", "user data is a script, and a path needs YAML"),
-        ("hostname x\n", "user data is of no format that cloud-init knows by its first line"),
-        ("\ufeff" + CONFIG, "user data is text that begins with a byte order mark"),
-        ("\x1f\ufffd\x08\0", "user data is binary data (such as gzip) that was damaged on its way"),
-        ("#cloud-config-jsonp\n[]", "user data is a JSON patch for cloud-init, and a path needs YAML"),
+        (JINJA.replace('"', ""), "user data is not YAML that cloud-init can read"),
+        ("## template: jinja\n#!/bin/sh\n", "user data is a script in a Jinja template, but a path needs YAML"),
+        ("#!/bin/sh\n", "user data is a script, but a path needs YAML"),
+        ("#include\nx", "user data is an include list, but a path needs YAML"),
+        ("#cloud-boothook\n", "user data is a boothook, but a path needs YAML"),
+        ("#ps1\n", "user data is a script, but a path needs YAML"),
+        ("hostname x\n", "user data is in no format that cloud-init recognizes by its first line"),
+        ("\ufeff" + CONFIG, "user data is text with a byte order mark"),
+        ("\x1f\ufffd\x08\0", "user data is binary data (such as gzip) that was corrupted in transit"),
+        ("#cloud-config-jsonp\n[]", "user data is a JSON patch for cloud-init, but a path needs YAML"),
         (
             CONFIG + "x: [",
-            "user data is not YAML that cloud-init could read: expected the node content, but found "
+            "user data is not YAML that cloud-init can read: expected the node content, but found "
             "'<stream end>' in line 6, column 5",
         ),
         (
             CONFIG + "secret",
-            "user data is not YAML that cloud-init could read: could not find expected ':' in line 6, column 7",
+            "user data is not YAML that cloud-init can read: could not find expected ':' in line 6, column 7",
         ),
-        ("#cloud-config\n- a\n", "user data is a list; cloud-init wants a map"),
-        ("#cloud-config-archive\na: 1\n", "user data is a map; cloud-init wants a list"),
-        (MIME, "user data is multipart: its parts are edited one by one"),
+        ("#cloud-config\n- a\n", "user data is a list, but cloud-init needs a map"),
+        ("#cloud-config-archive\na: 1\n", "user data is a map, but cloud-init needs a list"),
+        (MIME, "user data is multipart: edit its parts one by one"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:
@@ -159,7 +159,7 @@ def test_what_is_refused(text: str, message: str) -> None:
 
 def test_the_root_stays_what_it_is() -> None:
     message, _ = refusal(lambda: userdata.open_user_data(CONFIG).write(["x"]))
-    assert message == "user data must stay a map; this edit makes it a list"
+    assert message == "user data must remain a map, but this edit turns it into a list"
 
 
 @pytest.mark.parametrize("width", [None, 16, 76])
@@ -189,11 +189,11 @@ def test_gzip_that_cannot_be_opened() -> None:
     bomb = b64encode(gzip.compress(b"\0" * (8 << 20))).decode()
     assert "more than 1048576 bytes when unzipped" in refusal(lambda: userdata.open_user_data(bomb))[0]
     cut = b64encode(gzip.compress(CONFIG.encode())[:-9]).decode()
-    assert "gzip data is cut off" in refusal(lambda: userdata.open_user_data(cut))[0]
+    assert "the gzip data is truncated" in refusal(lambda: userdata.open_user_data(cut))[0]
     bad = b64encode(gzip.compress(CONFIG.encode())[:12] + b"x" * 20).decode()
-    assert "gzip data is damaged" in refusal(lambda: userdata.open_user_data(bad))[0]
+    assert "the gzip data is corrupt" in refusal(lambda: userdata.open_user_data(bad))[0]
     binary = b64encode(gzip.compress(b"\xff" * 9)).decode()
-    assert "gzip data holds no text" in refusal(lambda: userdata.open_user_data(binary))[0]
+    assert "the gzip data is not text" in refusal(lambda: userdata.open_user_data(binary))[0]
 
 
 def test_words_that_could_be_base64_are_words() -> None:
@@ -216,23 +216,28 @@ def test_one_part() -> None:
         (
             CONFIG,
             PartSelector("text/x-shellscript"),
-            "`part` picks a part of multipart user data or of an archive, and this is a cloud-config",
-            "leave `part` out",
+            "`part` selects a part of multipart user data or of an archive, but this is a cloud-config",
+            "remove `part`",
         ),
         (
             MIME,
             PartSelector("text/plain"),
-            "`part` picks none of the parts: text/plain",
+            "`part` matches none of the parts: text/plain",
             "the parts are: text/cloud-config, text/x-shellscript, text/jinja2",
         ),
-        (MIME, PartSelector(), "`part` picks 3 of the parts", "the parts are"),
+        (MIME, PartSelector(), "`part` matches 3 of the parts", "the parts are"),
         (
             MIME,
             PartSelector("text/x-shellscript"),
-            "the part text/x-shellscript is a script, and a path needs YAML",
-            "`addPart` with",
+            "part text/x-shellscript is a script, but a path needs YAML",
+            "use `addPart` with",
         ),
-        (MIME, None, "user data is multipart", "name one by `part: {contentType: …, filename: …}`: text/cloud-config"),
+        (
+            MIME,
+            None,
+            "user data is multipart",
+            "select one with `part: {contentType: …, filename: …}`: text/cloud-config",
+        ),
     ],
 )
 def test_parts_that_are_refused(text: str, part: PartSelector | None, message: str, help: str) -> None:
@@ -243,7 +248,7 @@ def test_parts_that_are_refused(text: str, part: PartSelector | None, message: s
 
 def test_duplicate_keys_are_warned_of() -> None:
     assert userdata.open_user_data(CONFIG + "hostname: b\n").warnings == (
-        ("hostname", "in line 3 of user data has no effect: it stands again below, and the last counts"),
+        ("hostname", "in line 3 of user data has no effect: it is repeated below, and the last one counts"),
     )
 
 
@@ -288,8 +293,8 @@ def test_a_part_is_added_inside_of_the_wrapping() -> None:
 @pytest.mark.parametrize(
     ("text", "names", "message"),
     [
-        ("hostname x\n", ("text/plain", "x"), "its type as a part of a MIME message cannot be told"),
-        ("#ps1\n", ("text/plain", "x"), "its type as a part of a MIME message cannot be told"),
+        ("hostname x\n", ("text/plain", "x"), "its type as a part of a MIME message is unknown"),
+        ("#ps1\n", ("text/plain", "x"), "its type as a part of a MIME message is unknown"),
     ],
 )
 def test_parts_that_cannot_be_added(text: str, names: tuple[str, str], message: str) -> None:
@@ -326,7 +331,7 @@ def test_network_data_in_base64() -> None:
 def test_network_data_that_is_refused(text: str) -> None:
     message, help = refusal(lambda: networkdata.open_network_data(text, json_when_empty=False))
     assert message.startswith("network data is")
-    assert help == "to change it as text, `replace` /NetworkData of the target cloudInitData"
+    assert help == "to edit it as text, `replace` /NetworkData with the target cloudInitData"
 
 
 def test_facts() -> None:

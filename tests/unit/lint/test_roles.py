@@ -89,8 +89,8 @@ class Unheard(model.DomainBase):
     position: Annotated[model.Position, Role.POSITION] = model.Position.APPEND
 
 
-LOST = "PL322: KubeVirt 1.8 loses"
-UNKNOWN = "PL901: libvirt 12.8.0 knows no element"
+LOST = "PL322: KubeVirt 1.8 drops"
+UNKNOWN = "PL901: libvirt 12.8.0 has no element"
 
 
 @pytest.mark.parametrize(
@@ -107,20 +107,20 @@ UNKNOWN = "PL901: libvirt 12.8.0 knows no element"
         ("path: /domain/os, xml: <biios/>", f"{UNKNOWN} `biios` in `/domain/os`"),
         ("path: /domain/os/bios, xml: <biios/>, position: after", f"{UNKNOWN} `biios` in `/domain/os`"),
         ("path: /domain/os, xml: <bios/>, keys: {bios: biios}", f"{UNKNOWN} `biios` in `/domain/os/bios`"),
-        ("path: /domain/os/smbios/@mode, value: hosd", "PL903: libvirt 12.8.0 does not take `hosd`"),
-        ("made: /domain/os/smbios/@mode, value: hosd", "PL903: libvirt 12.8.0 does not take `hosd`"),
+        ("path: /domain/os/smbios/@mode, value: hosd", "PL903: libvirt 12.8.0 does not accept `hosd`"),
+        ("made: /domain/os/smbios/@mode, value: hosd", "PL903: libvirt 12.8.0 does not accept `hosd`"),
         ("renamed: /domain/os/bios, to: biios", f"{UNKNOWN} `biios` in `/domain/os`"),
         ("path: /domain/os, value: \"$[ xpath('biios') ]\"", f"{UNKNOWN} `biios` in `/domain/os`"),
         ("text: \"$[ xpath('/domain/oz') ]\"", f"{UNKNOWN} `oz` in `/domain`"),
         ("condition: \"xpath('/domain/oz') == []\"", f"{UNKNOWN} `oz` in `/domain`"),
-        ("taken: '/domain/devices/disk[1]'", "PL301: `disk[1]`: the next run removes the one"),
-        ("path: /domain/devices, xml: <tpm/>", "PL303: each run adds `<tpm>` once more"),
-        ("path: '//tpm', xml: <tpm/>", "PL303: each run puts `<tpm>` into those"),
+        ("taken: '/domain/devices/disk[1]'", "PL301: `disk[1]`: the next run removes whatever"),
+        ("path: /domain/devices, xml: <tpm/>", "PL303: each run adds `<tpm>` again"),
+        ("path: '//tpm', xml: <tpm/>", "PL303: each run puts `<tpm>` into the ones"),
         ("path: /domain/os/bios, value: '$[ node.text ]x'", "PL303: each run builds on the value"),
-        ("taken: /domain/devices/tpm, expect: 1", "PL304: what is removed is gone"),
-        ("moved: /domain/devices/tpm, goal: /domain/os, expect: 1", "PL304: what is moved is no longer where"),
-        ("renamed: /domain/os/bios, to: loader, expect: 1", "PL304: `bios` has its new name"),
-        ("path: \"/domain/os/bios[. = 'a']\", value: b", "PL304: the edit changes what its own path asks for"),
+        ("taken: /domain/devices/tpm, expect: 1", "PL304: the removed nodes are gone"),
+        ("moved: /domain/devices/tpm, goal: /domain/os, expect: 1", "PL304: the moved nodes are no longer where"),
+        ("renamed: /domain/os/bios, to: loader, expect: 1", "PL304: `bios` is renamed"),
+        ("path: \"/domain/os/bios[. = 'a']\", value: b", "PL304: the edit changes what its own path selects"),
         ('path: /domain/os/bios, value: "a\\n"', "PL310: the value ends in a line break"),
         ("condition: 'true'", "PL306: `condition` is always true"),
         ("path: /domain/os/biios", f"{LOST} `biios` of `os`"),
