@@ -33,7 +33,7 @@ def tracked() -> dict[str, str]:
     for name in filter(None, names.split("\0")):
         try:
             files[name] = (ROOT / name).read_text()
-        except (FileNotFoundError, UnicodeDecodeError):  # deleted and not yet committed, or not text
+        except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):  # deleted, a link to a folder, or not text
             continue
     return files
 

@@ -1,4 +1,4 @@
-"""What ``pip install .`` brings: both commands, the types, the licence, and nothing else of the tree."""
+"""What ``pip install .`` brings: both commands, the types, the recipes, the licence, and nothing else of the tree."""
 
 from __future__ import annotations
 
@@ -14,29 +14,48 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """Built from a copy: setuptools leaves its scratch files in the tree it builds."""
-    tree = tmp_path_factory.mktemp("tree")
+def _built(tree: Path, *, recipes: bool) -> zipfile.ZipFile:
+    """From a copy: setuptools leaves its scratch files in the tree it builds."""
     for name in ("LICENSE", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tree)
     for name in ("man", "patchlang", "shim", "tests"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+    if recipes:
+        shutil.copytree(ROOT / "examples/corpus", tree / "examples/corpus", symlinks=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", "dist", "."], cwd=tree, check=True, timeout=120)
     return zipfile.ZipFile(next(tree.glob("dist/*.whl")))
 
 
-def test_modules_and_types_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    inside = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
-    sources = {
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    return _built(tmp_path_factory.mktemp("tree"), recipes=True)
+
+
+def _inside(wheel: zipfile.ZipFile) -> set[str]:
+    return {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
+
+
+def _modules() -> set[str]:
+    return {
         str(path.relative_to(ROOT))
         for package in ("patchlang", "shim")
         for path in ROOT.joinpath(package).rglob("*")
         if path.suffix in (".py", ".pyi", ".md", ".json") or path.name == "py.typed"
     }
-    assert inside == sources
-    assert {"patchlang/py.typed", "shim/py.typed"} <= inside
+
+
+def test_modules_and_types_and_recipes_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    corpus = ROOT / "examples/corpus"
+    recipes = {f"patchlang/recipes/{path.relative_to(corpus)}" for path in corpus.rglob("*") if path.is_file()}
+    assert _inside(wheel) == _modules() | recipes
+    assert {"patchlang/py.typed", "shim/py.typed", "patchlang/recipes/samples/windows.domain.xml"} <= _inside(wheel)
+
+
+def test_the_image_has_no_recipes(tmp_path: Path) -> None:
+    """Its build sees no examples (.dockerignore), and the link to them leads nowhere."""
+    assert "!examples" not in (ROOT / ".dockerignore").read_text()
+    assert _inside(_built(tmp_path, recipes=False)) == _modules()
 
 
 def test_the_man_page(wheel: zipfile.ZipFile) -> None:
