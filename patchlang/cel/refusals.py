@@ -59,7 +59,8 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
         known = [n for n, _ in names.variables]
         message = f"no variable `{member}` here"
         return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
-    if root in _WHERE:
+    known_function = root in SIGNATURES and (root != "xpath" or names.xpath)
+    if root in _WHERE and not known_function:
         return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
     known = [n for n, _ in names.variables]
     if root == "variables":
@@ -74,6 +75,11 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
             help = f"an expression begins with a name: `vmi{name}`"
             return fail(rules.UNKNOWN_NAME, f"nothing before `{name}`", span, help)
         return fail(rules.UNKNOWN_NAME, f"no method `{root}`", span, method_help(root))
+    if known_function:
+        end = source.text.rfind(root, 0, offset + len(root) + 1) + len(root)
+        called = source.text[end:].lstrip().startswith("(")
+        words = f"`{root}` does not take these arguments" if called else f"`{root}` is a function"
+        return fail(rules.UNKNOWN_NAME, words, span, SIGNATURES[root])
     before = re.search(r"(?<![\w./-])[\w./-]*\Z", source.text[: offset + len(root)])
     of_map = before and re.search(r"(?:annotations|labels)\.(.*)", before[0])
     if of_map and not {"-", "/"}.isdisjoint(of_map[1]):
