@@ -22,7 +22,7 @@ def hotspots(title: str, work: Callable[[], object], runs: int) -> Breakdown:
     profile.disable()
     stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     spent = sorted(((value[2], _function(key)) for key, value in stats.items()), reverse=True)
-    parts = [*spent[:SHOWN], (sum(seconds for seconds, _ in spent[SHOWN:]), "all else")]
+    parts = [*spent[:SHOWN], (sum(seconds for seconds, _ in spent[SHOWN:]), "everything else")]
     return Breakdown(title, "ms", tuple((name, round(seconds * 1000 / runs, 4)) for seconds, name in parts))
 
 

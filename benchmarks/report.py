@@ -7,27 +7,28 @@ from pathlib import Path
 
 from .results import Breakdown, Figure, Group, Results, Row
 
-HEADER = ("what", "against", "median", "minimum", "other's median", "ratio", "of minima", "reach", "")
+HEADER = ("what", "against", "median", "minimum", "other's median", "ratio", "of minima", "bound", "")
 _INTRODUCTION = """\
 # Performance
 
-Written by `make bench` from one run, whose raw figures are in [results.json](../benchmarks/results.json). Not edited by
-hand: a test holds page and figures together.
+`make bench` generates this page from one run, whose raw figures are in [results.json](../benchmarks/results.json). Do
+not edit it: a test checks the page against the figures.
 
 """
 _HOW_TO_READ = """\
 ## How to read it
 
-- **Ratios are the result.** Times depend on the machine and are there for scale. A ratio is between medians taken in
-  one run, in rounds that take each thing once in an order shuffled anew (the seed is fixed), after a warm-up. The ratio
-  of the minima, which a busy machine moves least, stands beside it: where the two differ much, run it again in quiet.
-- **Reach** is the most that the ratio may be; where nothing is compared, the most that the median itself may be. `met`
-  and `MISSED` say whether it is; rows without a bound are there to show where time and memory go.
-- Nothing is hidden by what is compared: hooks are run by our own sidecar's fall-back and alone, and the floor that gRPC
-  sets is a row of its own.
-- What needs root and control groups of version 1 (the sidecar's limits) says `not measured` elsewhere.
+- **Ratios are the result.** Times depend on the machine and give the scale. A ratio compares medians from one run, in
+  rounds that run everything once in a newly shuffled order (the seed is fixed), after a warm-up. Next to it is the
+  ratio of the minima, which a busy machine affects least: if the two differ much, run the benchmark again on a quiet
+  machine.
+- **Bound** is the maximum for the ratio, or if nothing is compared, for the median itself. `met` and `MISSED` say
+  whether it holds; rows without a bound show where time and memory go.
+- The comparisons do not hide anything: hooks run in our own sidecar's fallback and alone, and the minimum cost of gRPC
+  has its own row.
+- Anything that needs root and control groups of version 1 (the sidecar's limits) says `not measured` elsewhere.
 
-`make bench BENCH="engine call"` takes some of the groups and prints them, and writes no file.
+`make bench BENCH="engine call"` runs only some of the groups and prints them, without writing a file.
 
 """
 MACHINE = {"processor": "processor", "cores": "cores", "python": "Python", "kernel": "kernel", "libraries": "libraries"}
@@ -77,7 +78,7 @@ def _section(group: Group, plot: str) -> Iterable[str]:
         yield "| " + " | ".join([*cells[:-1], f"**{cells[-1]}**" if cells[-1] == "MISSED" else cells[-1]]) + " |\n"
     yield "\n"
     if group.curves:
-        yield f"![time by size of the domain and number of edits, documents and matches]({plot})\n\n"
+        yield f"![time by size of the domain and number of edits, documents, and matches]({plot})\n\n"
     for breakdown in group.breakdowns:
         yield _list(breakdown)
 

@@ -27,12 +27,12 @@ REACH = {"a bare sed": 0.5, "the user guide's shell script": 0.5, "the user guid
 OURS, ECHO, ENGINE = "patch", "an empty in-process echo", "the engine, in this process"
 
 ABOUT = """\
-Three entries of the base board of a real domain, by a client that dials anew for each call as virt-launcher does. The
-patch takes one of them from an annotation of the VMI (a `when` and a value in CEL); the hooks have it written out and
-are run by the sidecar's fall-back. A hook alone is the same executable as a process, without sidecar and gRPC: a slow
-fall-back cannot flatter us. A bare server is one of gRPC in asyncio that runs the executable and does nothing else. The
-echo is a gRPC server in Python that returns what it is sent. All servers run in one cgroup, as in a container; a hook
-alone does not. Before anything is timed all outcomes are compared."""
+Three entries of the base board of a real domain, sent by a client that opens a new connection for each call, as
+virt-launcher does. The patch takes one entry from an annotation of the VMI (a `when` and a value in CEL). The hooks
+have it hard-coded, and run in the sidecar's fallback. A hook alone is the same executable as a process, without
+sidecar and gRPC, so that a slow fallback cannot flatter us. A bare server is a gRPC server in asyncio that runs the
+executable and does nothing else. The echo is a gRPC server in Python that returns its input. All servers run in one
+cgroup, as in a container; a hook alone does not. Before anything is timed, all results are compared."""
 
 
 def measure(context: Context) -> Group:
@@ -46,17 +46,17 @@ def measure(context: Context) -> Group:
         taken = interleaved(actions, ROUNDS)
     found = figures(taken)
     ours, echo, engine = found[OURS], found[ECHO], found[ENGINE]
-    rows = [Row("a call", "ms", ours, f"fall-back with {hook}", found[hook], REACH[hook]) for hook in HOOKS]
+    rows = [Row("a call", "ms", ours, f"fallback with {hook}", found[hook], REACH[hook]) for hook in HOOKS]
     rows += [Row("a call", "ms", ours, f"{hook}, the process alone", found[_alone(hook)]) for hook in HOOKS]
     rows += [
-        Row(f"fall-back with {hook}", "ms", found[hook], "a bare server", found[_bare(hook)], 1.3) for hook in HOOKS
+        Row(f"fallback with {hook}", "ms", found[hook], "a bare server", found[_bare(hook)], 1.3) for hook in HOOKS
     ]
     rows.append(Row("a call", "ms", ours, ECHO, echo, 2.0))
     shim = max(0.0, ours.median - echo.median - engine.median)
     where = (
         ("gRPC on both sides (the echo)", echo.median),
         ("the engine", engine.median),
-        ("the rest of the sidecar: from process to process, log, collection", shim),
+        ("the rest of the sidecar: communication between processes, log, garbage collection", shim),
     )
     size = f"{len(domain) / 1000:.1f} KB"
     return Group(

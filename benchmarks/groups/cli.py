@@ -22,10 +22,10 @@ WITH_CEL = f"{NEEDED}; from cel_expr_python import cel"
 SET_UP = f"{WITH_CEL}; cel.NewEnv(variables={{'vmi': cel.Type.DYN}}).compile('vmi').eval(data={{'vmi': 1}})"
 
 ABOUT = """\
-Processor time of a whole process, bytecode compiled and files in the page cache: `patchlang --help`, and `validate`
-of one patch file of three edits, beside Python that imports what they cannot do without and ends. With an
-expression in the file that is CEL too; what its library takes until it has evaluated something (it imports protobuf
-then) is shown for comparison."""
+CPU time of a whole process, with bytecode compiled and files in the page cache: `patchlang --help`, and `validate` of
+one patch file with three edits, next to Python that imports what they cannot do without and exits. If the file has an
+expression, that includes CEL; the time that CEL's library takes until it has evaluated something (which imports
+protobuf) is shown for comparison."""
 
 
 def measure(context: Context) -> Group:

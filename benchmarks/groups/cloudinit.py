@@ -32,9 +32,9 @@ OURS, ENGINE = "patch", "the engine, in this process"
 PATCH = (documents.INPUTS / "bootcmd.yaml").read_text()
 
 ABOUT = """\
-`ensure` of a command in `bootcmd` of a cloud-config of 64 KB. The patch changes the lines in question and keeps all
-others with their comments; the scripts load the YAML, append and dump it, by PyYAML's own parser as most scripts do,
-and by libyaml's. They are run by the fall-back and alone, as processes."""
+`ensure` of a command in `bootcmd` of a cloud-config of 64 KB. The patch changes only the lines that it must and keeps
+all others with their comments; the scripts load the YAML, append the command, and dump the YAML, with PyYAML's own
+parser, as most scripts do, and with libyaml's. They run in the fallback and alone, as processes."""
 
 
 def measure(context: Context) -> Group:
@@ -45,11 +45,11 @@ def measure(context: Context) -> Group:
         taken = interleaved(actions, ROUNDS, warm_up=1)
     found = figures(taken)
     ours = found[OURS]
-    rows = [Row("a call", "ms", ours, f"fall-back with {name}", found[name], REACH) for name in SCRIPTS]
+    rows = [Row("a call", "ms", ours, f"fallback with {name}", found[name], REACH) for name in SCRIPTS]
     rows += [Row("a call", "ms", ours, f"{name}, the process alone", found[_alone(name)]) for name in SCRIPTS]
     rows.append(Row("the engine alone", "ms", found[ENGINE]))
     work = partial(run, compiled([PATCH]), data, vmi)
-    spent = hotspots("Own time of the engine by function", work, 10)
+    spent = hotspots("Self time of the engine by function", work, 10)
     return Group("cloudinit", "Cloud-init", ABOUT, tuple(rows), breakdowns=(spent,), samples=rounded(taken))
 
 

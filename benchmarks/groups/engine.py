@@ -28,10 +28,10 @@ HEAD = documents.WITHOUT_CEL.split("    - op: ensure\n", 1)[0]
 PROFILED_RUNS = 200
 
 ABOUT = """\
-`engine.patch_domain`, given bytes and giving bytes, beside lxml that parses the same domain, evaluates the same three
-XPath expressions, adds the three entries and serialises: no check of the input, no condition, no VMI, and all bytes
-written anew. Growth is measured on one thing at a time, all else the same at all points of a curve, and given as the
-exponent at its end: 1 is linear."""
+`engine.patch_domain`, from bytes to bytes, next to lxml that parses the same domain, evaluates the same three XPath
+expressions, adds the three entries, and serializes the result, with no check of the input, no condition, and no VMI,
+and rewriting all bytes. Growth is measured in one dimension at a time, with everything else constant, and given as
+the exponent at the end of the curve: 1 is linear."""
 
 _BOARD = etree.XPath("/domain/sysinfo[@type='smbios']/baseBoard")
 _ENTRIES = {
@@ -65,7 +65,7 @@ def measure(_: Context) -> Group:
             Row(f"reading with all checks at {label}", "ms", found["read"], "lxml's parse", found["parse"]),
         ]
         samples |= {f"{what} at {label}": values for what, values in rounded(taken).items()}
-        title = f"Own time by function, three edits with CEL at {label}"
+        title = f"Self time by function, three edits with CEL at {label}"
         breakdowns.append(hotspots(title, partial(run, with_cel, domain, vmi), PROFILED_RUNS))
     curves = tuple(growth())
     rows += [Row(f"growth with the {c.name}", "exponent", _exponent(c), reach=LINEAR) for c in curves]

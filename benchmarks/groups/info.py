@@ -33,9 +33,9 @@ spec:
 """
 
 ABOUT = """\
-Info over a connection of its own, asked again and again while the engine works: within one call of C that takes
-minutes (a regular expression in a loop, in CEL), and on calls with a domain of 1 MiB, one after the other. The slowest
-of all answers counts. KubeVirt waits a second for it. 200m are 20 of every 100 ms, set by a cgroup."""
+Info over its own connection, requested repeatedly while the engine works: within one C call that takes minutes (a
+regular expression in a loop, in CEL), and during consecutive calls with a domain of 1 MiB. The slowest of all answers
+counts. KubeVirt waits a second for it. 200m is 20 of every 100 ms, set by a cgroup."""
 
 
 def measure(context: Context) -> Group:
@@ -43,9 +43,7 @@ def measure(context: Context) -> Group:
     slow_vmi = json.dumps({"metadata": {"name": "web"}, "spec": {"text": text}}).encode()
     large, vmi = documents.grown_domain(MIB), documents.vmi()
     rows = [
-        _row(
-            "a call of C takes minutes", context, SLOW, None, lambda s: define_domain(s, documents.domain(), slow_vmi)
-        ),
+        _row("a C call takes minutes", context, SLOW, None, lambda s: define_domain(s, documents.domain(), slow_vmi)),
         _row("1 MiB is edited", context, documents.WITH_CEL, None, lambda s: define_domain(s, large, vmi)),
     ]
     try:

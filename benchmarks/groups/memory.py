@@ -22,13 +22,13 @@ LARGE_CALLS = 20
 """Calls of each caller with a large domain."""
 
 ABOUT = """\
-In a memory cgroup of 64,000,000 bytes (61.0 MiB), the limit that KubeVirt gives a sidecar. All figures are of the front
-and the engine together. Resident counts each page that one of them has in memory once, those of libraries too.
-Anonymous is what of it is in no file: the sum of RssAnon, in which what both share since the fork counts twice, and as
-the kernel charges it (Pss_Anon). The peak is the group's `memory.max_usage_in_bytes`. It counts the pages of files that
-the group was the first to read: none where the libraries were in the page cache before, all on a new node. There the
-kernel takes such pages back at the limit, which costs time and is no failure. Every call must be answered with the
-patched domain, and the kernel must have killed nothing."""
+In a memory cgroup of 64,000,000 bytes (61.0 MiB), the limit that KubeVirt gives a sidecar. All figures are for the
+front and the engine together. Resident counts each page that either has in memory once, including those of libraries.
+The anonymous part does not belong to a file: the sum of RssAnon, which counts pages that both share since the fork
+twice, and as the kernel charges it (Pss_Anon). The peak is the group's `memory.max_usage_in_bytes`. It counts the
+pages of files that the group was the first to read: none if the libraries were already in the page cache, all on a
+new node. There, the kernel reclaims such pages at the limit, which costs time but is not a failure. Every call must
+be answered with the patched domain, and the kernel must not kill anything."""
 
 
 def measure(context: Context) -> Group:
@@ -43,10 +43,10 @@ def measure(context: Context) -> Group:
         start, later = zip(*(_resident(context, patch) for _ in range(RUNS)), strict=True)
         rows += [
             _row(f"resident after start, {name}", [m.resident for m in start], after_start),
-            _row("of it anonymous", [m.anonymous for m in start], ANONYMOUS),
-            _row("of it anonymous, as charged", [m.own for m in start]),
+            _row("anonymous part", [m.anonymous for m in start], ANONYMOUS),
+            _row("anonymous part, as charged", [m.own for m in start]),
             _row(f"resident after {CALLS:,} calls, {name}", [m.resident for m in later], after_calls),
-            _row("of it anonymous", [m.anonymous for m in later]),
+            _row("anonymous part", [m.anonymous for m in later]),
         ]
     for size, callers in ((256 * 1024, 16), (MIB, 1)):
         rows += _peaks(context, size, callers)
@@ -89,8 +89,8 @@ def _peaks(context: Context, size: int, callers: int) -> list[Row]:
     return [
         _row(f"peak, {what}", cached.used, 64_000_000 / MIB),
         _row(f"peak on a new node, {what}", new.used, note=f"{new.at_limit // RUNS:,} times at the limit in a run"),
-        Row(f"of {calls:,} such calls refused or killed", "calls", Figure(failed, failed, 1), reach=0.0),
-        Row("such a call on a new node", "ms", Figure.of(new.milliseconds), "cached", Figure.of(cached.milliseconds)),
+        Row(f"refused or killed calls out of {calls:,}", "calls", Figure(failed, failed, 1), reach=0.0),
+        Row("the same call on a new node", "ms", Figure.of(new.milliseconds), "cached", Figure.of(cached.milliseconds)),
     ]
 
 

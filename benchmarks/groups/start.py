@@ -18,9 +18,9 @@ from ..sidecar import Sidecar, bare, shim
 
 COUNTS = (1, 20, 200)
 PATCHES = {"without CEL": documents.WITHOUT_CEL, "with CEL": documents.WITH_CEL}
-FORKED, STARTED = "the two processes bare", "the two bare, the child a program of its own"
+FORKED, STARTED = "two bare processes", "two bare processes, the child a separate program"
 COST = {"without CEL": 1.5, "with CEL": 1.8}
-"""Processor time with one patch, as a multiple of the two processes bare."""
+"""Processor time with one patch, as a multiple of two bare processes."""
 COST_ROUNDS, FAST_ROUNDS, SLOW_ROUNDS = 15, 7, 3
 REACH = 3.0
 """Seconds to the first Info with one patch, with 200m of a processor."""
@@ -28,12 +28,12 @@ SHOWN = 12
 IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+([\w.]+)\n")
 
 ABOUT = """\
-From the start of the process to the answer of the first Info, with patch files of three edits each; processor time is
-that of the front and the engine until then. The files of Python and the libraries are in the page cache, and bytecode
-is compiled, as the image has it. The two processes bare are what no sidecar of this design can do without: a front that
-serves an empty Info with grpc.aio (and leaves out OpenSSL, as ours does), and a child that imports lxml and PyYAML; it
-is forked before gRPC is imported, as our first engine is, or is a program of its own. 200m are 20 of every 100 ms, set
-by a cgroup. Imports are Python's own account (`-X importtime`), which slows them."""
+From the start of the process to the answer to the first Info, with patch files of three edits each; CPU time is that
+of the front and the engine until then. The files of Python and the libraries are in the page cache, and bytecode is
+compiled, as in the image. The two bare processes are the minimum for this design: a front that serves an empty Info
+with grpc.aio (and leaves out OpenSSL, as ours does), and a child that imports lxml and PyYAML. The child is forked
+before gRPC is imported, as our first engine is, or is a separate program. 200m is 20 of every 100 ms, set by a
+cgroup. Imports are as Python reports them (`-X importtime`), which slows them down."""
 
 LOAD = """
 import sys
@@ -70,7 +70,7 @@ def measure(context: Context) -> Group:
     rows = _cost(cost)
     for what, taken in fast.items():
         wall, processor = (Figure.of(values) for values in zip(*taken, strict=True))
-        rows += [Row(what, "s", wall), Row(f"{what}: processor time", "s", processor)]
+        rows += [Row(what, "s", wall), Row(f"{what}: CPU time", "s", processor)]
     if not slow:
         rows.append(Row("start at 200m", "s", None, reach=REACH, note=f"not measured: {unavailable}"))
     for (count, _), what in cases.items() if slow else ():
@@ -81,7 +81,7 @@ def measure(context: Context) -> Group:
         for limit, times in (("", fast), (", at 200m", slow))
         for what, taken in times.items()
     }
-    samples |= {f"{what}: processor time": [round(used, 4) for _, used in taken] for what, taken in cost.items()}
+    samples |= {f"{what}: CPU time": [round(used, 4) for _, used in taken] for what, taken in cost.items()}
     return Group("start", "Start", ABOUT, tuple(rows), breakdowns=_imports(context), samples=samples)
 
 
@@ -95,8 +95,8 @@ def _cost(taken: Times) -> list[Row]:
     rows = []
     for kind, reach in COST.items():
         what = _what(1, kind)
-        rows.append(Row(f"{what}: processor time", "s", used[what], FORKED, used[FORKED], reach))
-        rows.append(Row(f"{what}: processor time", "s", used[what], STARTED, used[STARTED]))
+        rows.append(Row(f"{what}: CPU time", "s", used[what], FORKED, used[FORKED], reach))
+        rows.append(Row(f"{what}: CPU time", "s", used[what], STARTED, used[STARTED]))
     return rows
 
 
@@ -123,10 +123,8 @@ def _imports(context: Context) -> tuple[Breakdown, Breakdown]:
         command = [program, "-X", "importtime", "-c", LOAD, str(scratch / "patches")]
         engine = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     return (
-        _breakdown("What the front imports", front),
-        _breakdown(
-            "What the engine imports for one patch with CEL, with what it gets from the front by the fork", engine
-        ),
+        _breakdown("Imports of the front", front),
+        _breakdown("Imports of the engine for one patch with CEL, including what it inherits from the front", engine),
     )
 
 

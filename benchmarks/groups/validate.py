@@ -24,10 +24,10 @@ MIB = 1 << 20
 CHECKS = "`validate --jobs 1`"
 
 ABOUT = f"""\
-{FILES:,} patch files: the patches of examples/corpus, copied folder by folder, no two of the same text. `validate`
-reads them, compiles their XPath, CEL and fragments and gives advice; yamllint (rules relaxed, without line-length)
-looks at the form of YAML, check-jsonschema at the shape that our schema describes. All have the same files in the
-same run. Memory is the most that one of the processes had resident."""
+{FILES:,} patch files: the patches of examples/corpus, copied folder by folder, each with a different text. `validate`
+reads them, compiles their XPath, CEL, and fragments, and gives advice; yamllint (rules relaxed, without line-length)
+checks the form of the YAML, and check-jsonschema the structure that our schema describes. All of them check the same
+files in the same run. Memory is the maximum that one of the processes had resident."""
 
 
 @dataclass(frozen=True, slots=True)
