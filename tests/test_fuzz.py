@@ -65,11 +65,11 @@ def test_finds_are_kept_as_they_were(target: str, tmp_path: Path) -> None:
 
 def said(figures: dict[str, Any]) -> str:
     """The figures of a recorded run, as docs/reliability.md has them."""
-    finds = f"found and mended since: {', '.join(figures['finds'])}" if figures["finds"] else "no find"
+    finds = f"found and fixed since: {', '.join(figures['finds'])}" if figures["finds"] else "no finds"
     lines = [
-        f"The recorded run ([benchmarks/fuzz.json](../benchmarks/fuzz.json)): {figures['inputs']:,} inputs of seed",
-        f"{figures['seed']} in {figures['seconds'] // 60} minutes, {figures['inputs_a_second']} a second beside other",
-        f"work, at commit `{figures['commit'][:12]}`: {finds}.",
+        f"The recorded run ([benchmarks/fuzz.json](../benchmarks/fuzz.json)): {figures['inputs']:,} inputs with seed",
+        f"{figures['seed']} in {figures['seconds'] // 60} minutes, {figures['inputs_a_second']} per second alongside",
+        f"other work, at commit `{figures['commit'][:12]}`: {finds}.",
         "",
         "| target | inputs | results | refused | bytes, mean | slowest |",
         "|---|---:|---:|---:|---:|---:|",

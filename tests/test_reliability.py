@@ -52,10 +52,10 @@ def test_the_document_says_what_was_recorded() -> None:
     megabytes = f"{report['sent_bytes'] / 1e6:,.0f}"
     expected = (
         f"{report['calls']:,} calls with {megabytes} MB in {report['seconds'] / 60:.0f} minutes, {report['refused']} "
-        f"refused on purpose. Engines were killed {report['killed_between']} times between two calls, which no call "
-        f"noticed, and {report['killed_within']} times within one, which alone failed; there was no other error. "
-        f"Resident memory {report['rss_settled']:,} KiB after 1,000 calls and "
-        f"{report['rss_end']:,} KiB at the end: {report['growth_percent']:+.2f} %. At most "
+        f"of them refused on purpose. Engines were killed {report['killed_between']} times between two calls, which no "
+        f"call noticed, and {report['killed_within']} times during a call, which was the only one to fail; there were "
+        f"no other errors. Resident memory was {report['rss_settled']:,} KiB after 1,000 calls and "
+        f"{report['rss_end']:,} KiB at the end: {report['growth_percent']:+.2f}%. At most "
         f"{report['cgroup_peak_bytes']:,} bytes were charged, and nothing was killed."
     )
     assert " ".join(said.split()) == expected
