@@ -41,20 +41,20 @@ def assemble(folder: Path) -> None:
     docs = folder / "docs"
     shutil.rmtree(docs, ignore_errors=True)
     docs.mkdir(parents=True)
-    pages = _sources()
     _make_gallery(docs / "gallery")
-    for source, page in pages.items():
+    sources = _sources()
+    pages = {**sources, **_made(docs)}
+    for source, page in sources.items():
         target = docs / page
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            target.write_text(_rules_index(), encoding="utf-8")
-        elif source.suffix == ".md":
+        if source.suffix == ".md":
             text = source.read_text(encoding="utf-8")
             target.write_text(
                 convert(text, Links(source, page, pages, project["extra"]["repository"])), encoding="utf-8"
             )
         else:
             shutil.copyfile(source, target)
+    (docs / "rules" / "index.md").write_text(_rules_index(), encoding="utf-8")
     project["nav"] = _nav(project["nav"], docs)
     left = {str(path.relative_to(docs)) for path in docs.rglob("*.md")} - set(_named(project["nav"]))
     if left:
@@ -63,12 +63,19 @@ def assemble(folder: Path) -> None:
 
 
 def _sources() -> dict[Path, str]:
-    """Each file that becomes a part of the site → its path there; the folder of the rules stands for their index."""
+    """Each file that is copied → its path on the site."""
     docs = ROOT / "docs"
     found = {path: str(path.relative_to(docs)) for path in docs.rglob("*") if path.suffix in (".md", ".png", ".svg")}
-    found[ROOT / "patchlang" / "pages"] = "rules/index.md"
     found |= {path: f"rules/{path.name}" for path in (ROOT / "patchlang" / "pages").glob("*.md")}
     return found | {ROOT / name: page for name, page in FROM_ROOT.items()}
+
+
+def _made(docs: Path) -> dict[Path, str]:
+    """What stands for a page that is made here, in links → its path on the site."""
+    recipes = ROOT / "examples" / "corpus"
+    found = {recipe: f"gallery/{recipe.stem}.md" for recipe in recipes.glob("*.yaml")}
+    found |= {recipes: "gallery/index.md", ROOT / "patchlang" / "pages": "rules/index.md"}
+    return {path: page for path, page in found.items() if page == "rules/index.md" or (docs / page).exists()}
 
 
 def _make_gallery(folder: Path) -> None:
