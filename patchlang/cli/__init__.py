@@ -27,6 +27,7 @@ COMMANDS = {
     "completion": "Print the completion script for a shell.",
     "explain": "Explain a rule, an op, or a part of a patch.",
     "manifest": "Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.",
+    "new": "Write a patch to start from, and its test.",
     "plan": "Preview what patches will do to the VMs of a cluster.",
     "schema": "Print the JSON Schema (draft-07) of patch files, for editors.",
     "test": "Run the tests (kind: PatchTest) in files and folders, recursively.",

@@ -1,4 +1,4 @@
-"""What shells are offered for values that no list of choices holds: rules, topics, versions."""
+"""What shells are offered for values that no list of choices holds: rules, topics, recipes, versions."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def complete_topics(_: click.Context, __: click.Parameter, incomplete: str) -> l
     topics |= {rule.slug: id for id, rule in handbook.all_rules().items()}
     topics |= dict.fromkeys(handbook.ops(), "op") | dict.fromkeys(handbook.TOPICS, "part of a patch")
     return [CompletionItem(topic, help=help) for topic, help in topics.items() if topic.startswith(incomplete)]
+
+
+def complete_recipes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The recipes of ``new``, each with its title."""
+    from click.shell_completion import CompletionItem
+
+    from ..authoring.recipes import recipes
+
+    return [CompletionItem(name, help=one.title) for name, one in recipes().items() if name.startswith(incomplete)]
 
 
 def complete_libvirt(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -19,6 +19,7 @@ from ..manifests.machines import ANNOTATION
 from ..manifests.writing import (
     LONGEST_PLUGIN,
     annotation,
+    annotation_comment,
     by_digest,
     checksum,
     config_map,
@@ -34,13 +35,6 @@ from .common import not_loaded, read_input, read_patches, report
 from .terminal import Failed
 
 _LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_HEAD = f"""\
-# The annotation that makes KubeVirt start the sidecar. Put it on a VirtualMachineInstance; in a VirtualMachine, put it
-# in `spec.template.metadata`.
-#
-#   annotations:
-#     {ANNOTATION}: |
-"""
 
 
 def _label(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -121,7 +115,7 @@ def manifest(
         from ..admission import validating
 
         result = f"{result}---\n{validating.policy([value, *_admitted(admit)])}"
-    click.echo(result + _HEAD + "".join(f"#       {line}\n" for line in value.splitlines()), nl=False)
+    click.echo(result + annotation_comment(value), nl=False)
     if program.edits_cloud_init:
         message = "the patches edit cloud-init data: virt-launcher crashes if a VM has no cloud-init volume"
         help = "put the annotation only on VMs with `cloudInitNoCloud` or `cloudInitConfigDrive`"

@@ -11,11 +11,19 @@ from pathlib import PurePath
 from ..patterns import pattern
 from ..source import SourceFile
 from .arguments import DEFAULT_PATCHES
+from .machines import ANNOTATION
 
 _KEY = pattern(r"[a-zA-Z0-9_][-._a-zA-Z0-9]{0,250}\.ya?ml")
 _WORD = pattern(r"[a-zA-Z_][-._a-zA-Z0-9]*")
 _NO_WORDS = frozenset("y Y n N yes Yes no No on On off Off true True false False null Null".split())
 _SEVERAL = "patches.yaml"
+_HEAD = f"""\
+# The annotation that makes KubeVirt start the sidecar. Put it on a VirtualMachineInstance; in a VirtualMachine, put it
+# in `spec.template.metadata`.
+#
+#   annotations:
+#     {ANNOTATION}: |
+"""
 _BY_DIGEST = pattern(r"[^\s@]+@sha256:[0-9a-f]{64}")
 LONGEST_PLUGIN = 53
 """The name of a Plugin: its container is called so, with a prefix."""
@@ -74,6 +82,12 @@ def annotation(image: str, version: str, name: str, key: str, digest: str | None
         args = f'{args[:-1]},\n           "--sha256", {json.dumps(digest)}]'
     place = {"name": name, "key": key, "hookPath": path}
     return f'[{{"image": {json.dumps(image)},\n  "args": {args},\n  "configMap": {json.dumps(place)}}}]\n'
+
+
+def annotation_comment(value: str) -> str:
+    """The annotation as a comment that goes behind the ConfigMap, with the place for it."""
+    lines = "".join(f"#       {line}\n" for line in value.splitlines())
+    return f"{_HEAD}{lines}"
 
 
 def plain(text: str) -> str:

@@ -41,7 +41,7 @@ def _modules() -> set[str]:
         str(path.relative_to(ROOT))
         for package in ("patchlang", "shim")
         for path in ROOT.joinpath(package).rglob("*")
-        if path.suffix in (".py", ".pyi", ".md", ".json") or path.name == "py.typed"
+        if path.suffix in (".py", ".pyi", ".md", ".json", ".yaml") or path.name == "py.typed"
     }
 
 

@@ -1,0 +1,106 @@
+"""A patch to start from: the files of ``patchlang new``, and how they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from .. import __version__
+from ..manifests.arguments import VERSIONS
+from ..manifests.writing import annotation, annotation_comment, config_map, key_of
+from ..patterns import pattern
+from .recipes import FOLDER, Recipe
+
+STARTER = "my-patch"
+IMAGE = f"registry.example.test/patchlang:{__version__}"
+"""What the annotation names; everybody's registry is another."""
+
+_HERE = Path(__file__).parent
+_NAME = pattern(r"[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?")
+_SAMPLE = pattern(r"\.\./(samples/[\w.-]+)")
+
+
+def name_for(recipe: Recipe | None, stem: str | None) -> str:
+    """What the patch is called: as its file where that can be a name of a ConfigMap too, else as the recipe."""
+    if stem is not None and _NAME.fullmatch(stem):
+        return stem
+    return recipe.name if recipe else STARTER
+
+
+def patch_text(recipe: Recipe | None, name: str) -> str:
+    """The patch, with comments at its head that say what it is for."""
+    if recipe is None:
+        return _renamed((_HERE / "starter.yaml").read_text(encoding="utf-8"), STARTER, name)
+    return f"# {recipe.title}\n#\n# {recipe.wish}\n" + _renamed(_without_comments(recipe.patch), recipe.name, name)
+
+
+def files(recipe: Recipe | None, name: str, stem: str, *, with_config_map: bool) -> dict[PurePosixPath, bytes]:
+    """All that is written, by path in the folder: the patch, its test, the test's samples, and the ConfigMap."""
+    patch = patch_text(recipe, name)
+    if recipe is None:
+        test = (_HERE / "starter.test.yaml").read_text(encoding="utf-8")
+        test = _renamed(test, STARTER, name).replace(f"[{STARTER}.yaml]", f"[{stem}.yaml]")
+    else:
+        test = f"# {recipe.title}: what the patch must do.\n" + _renamed(
+            _without_comments(recipe.test), recipe.name, name
+        ).replace(f"[../{recipe.name}.yaml]", f"[{stem}.yaml]")
+    samples = {match[1] for match in _SAMPLE.finditer(test)}
+    made = {f"{stem}.yaml": patch, f"{stem}.test.yaml": _SAMPLE.sub(r"\1", test)}
+    if with_config_map:
+        made[f"{stem}.configmap.yaml"] = _config_map(name, f"{stem}.yaml", patch)
+    found = {PurePosixPath(path): text.encode() for path, text in made.items()}
+    return found | {PurePosixPath(path): (FOLDER / path).read_bytes() for path in sorted(samples)}
+
+
+def _config_map(name: str, file: str, patch: str) -> str:
+    key = key_of([file])
+    return config_map(name, None, key, patch) + annotation_comment(annotation(IMAGE, VERSIONS[-1], name, key))
+
+
+def _without_comments(text: str) -> str:
+    """A recipe's file without the comments at its head, which are for the repository."""
+    lines = text.splitlines(keepends=True)
+    return "".join(lines[next(number for number, line in enumerate(lines) if not line.startswith("#")) :])
+
+
+def _renamed(text: str, old: str, new: str) -> str:
+    return re.sub(rf"(?m)^(metadata: \{{name: |  name: ){re.escape(old)}(\}}?)$", rf"\g<1>{new}\g<2>", text, count=1)
+
+
+def write_new(folder: Path, made: Mapping[PurePosixPath, bytes]) -> None:
+    """Write files that do not exist yet, all or none. A file that exists with the same content may stay.
+
+    Raises FileExistsError, with nothing written, where one has another content; OSError where writing fails, with all
+    that was written taken away.
+    """
+    targets = {folder / path: data for path, data in made.items()}
+    missing = {path: data for path, data in targets.items() if not _is_there(path, data)}
+    written: list[Path] = []
+    folders: list[Path] = []
+    try:
+        for path, data in missing.items():
+            for parent in reversed([path.parent, *path.parent.parents]):
+                if not parent.exists():
+                    parent.mkdir()
+                    folders.append(parent)
+            with path.open("xb") as file:
+                written.append(path)
+                file.write(data)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        for parent in reversed(folders):
+            with suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def _is_there(path: Path, data: bytes) -> bool:
+    """Whether the file is there with this very content. Raises FileExistsError where it has another."""
+    if not path.exists() and not path.is_symlink():
+        return False
+    if path.parent.name == "samples" and path.is_file() and path.read_bytes() == data:
+        return True
+    raise FileExistsError(str(path))

@@ -1,0 +1,125 @@
+"""``patchlang new``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..diagnostics import did_you_mean
+from ..render import painted, printable
+from .completions import complete_recipes
+from .terminal import wants_colour
+
+if TYPE_CHECKING:
+    from ..authoring.recipes import Recipe
+
+_ENDINGS = (".yaml", ".yml")
+
+
+@click.command()
+@click.argument("words", nargs=-1)
+@click.option(
+    "--for", "wish", metavar="RECIPE", shell_complete=complete_recipes, help="Start from this recipe, by its name."
+)
+@click.option("--list", "listed", is_flag=True, help="List the recipes that have all of WORDS; without WORDS, all.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the patch and its test to this folder, or to this file (*.yaml) and beside it.",
+)
+@click.option("--configmap", is_flag=True, help="Write the ConfigMap that carries the patch as well. With -o.")
+def new(words: Sequence[str], wish: str | None, listed: bool, output: Path | None, configmap: bool) -> None:
+    """Write a patch to start from, and its test.
+
+    Without --for it is a commented example of your own patch. Without -o the patch is printed. Nothing that exists is
+    overwritten.
+
+    \b
+    Examples:
+      patchlang new -o my-patch.yaml
+      patchlang new --list disk serial
+      patchlang new --for disk-serial -o patches
+      patchlang new --for disk-serial -o patches --configmap
+    """
+    if words and not listed:
+        raise click.UsageError("WORDS are for --list: `patchlang new --list WORDS`; a recipe is named by --for")
+    if listed and (wish or output or configmap):
+        raise click.UsageError("--list goes with no other option")
+    if configmap and output is None:
+        raise click.UsageError("--configmap needs -o: it is a file of its own")
+    from ..authoring.starting import name_for, patch_text
+
+    if listed:
+        _list(" ".join(words))
+        return
+    recipe = _recipe(wish) if wish is not None else None
+    if output is None:
+        click.echo(patch_text(recipe, name_for(recipe, None)), nl=False)
+        return
+    _write(recipe, output, configmap)
+
+
+def _recipe(wish: str) -> Recipe:
+    from ..authoring.recipes import recipes, search
+
+    known = recipes()
+    _check_installed()
+    if wish in known:
+        return known[wish]
+    help = did_you_mean(wish, known)
+    found = [recipe.name for recipe in search(wish.replace("-", " "))][:5]
+    if not help.startswith("did you mean"):
+        help = f"there are: {', '.join(found)}" if found else "`patchlang new --list` lists them"
+    raise click.UsageError(f"no recipe is called `{wish}`; {help}")
+
+
+def _check_installed() -> None:
+    from ..authoring.recipes import recipes
+
+    if not recipes():
+        raise click.UsageError("no recipes are installed: the sidecar's image has none, the Python package has them")
+
+
+def _list(words: str) -> None:
+    from ..authoring.recipes import search
+
+    _check_installed()
+    found = search(words)
+    if not found:
+        raise click.UsageError(f"no recipe has all of these words: {words}; try fewer, or `patchlang new --list`")
+    width = max(len(recipe.name) for recipe in found)
+    colour = wants_colour(sys.stdout)
+    for recipe in found:
+        click.echo(f"{painted(recipe.name.ljust(width), '1', colour)}  {recipe.title}", color=True)
+
+
+def _write(recipe: Recipe | None, output: Path, configmap: bool) -> None:
+    from ..authoring.starting import files, name_for, write_new
+
+    is_file = output.suffix in _ENDINGS and not output.is_dir()
+    folder = output.parent if is_file else output
+    name = name_for(recipe, output.stem if is_file else None)
+    stem = output.stem if is_file else name
+    made = files(recipe, name, stem, with_config_map=configmap)
+    try:
+        write_new(folder, made)
+    except FileExistsError as error:
+        raise click.UsageError(
+            f"{error}: there is such a file already; nothing is written. Give -o another path"
+        ) from None
+    for path in made:
+        click.echo(f"wrote {printable(str(folder / path))}", err=True)
+    if recipe is not None and not recipe.edits_domain and configmap:
+        click.echo(
+            "note: the patch edits cloud-init data: virt-launcher crashes if a VM with this sidecar has no cloud-init "
+            "volume",
+            err=True,
+        )
+    click.echo(
+        f"next: patchlang validate {printable(str(folder))} && patchlang test {printable(str(folder))}", err=True
+    )
