@@ -113,7 +113,8 @@ def test_wrong_calls(words: list[str], says: str, run: Run) -> None:
 
 
 def test_a_list_has_names_and_titles(run: Run) -> None:
-    assert run("--list", "hide", "KVM").stdout == "hyperv-vendor-id  KVM hidden from a GPU driver\n"
+    audio = "gpu-audio-on-free-root-port  Passthrough of a GPU's audio function\n"
+    assert run("--list", "passthrough", "audio").stdout == audio
     assert len(run("--list").stdout.splitlines()) == len(recipes())
 
 
