@@ -1,11 +1,11 @@
 # The sidecar and the command line, without a package manager, as one layer.
 #
-# BASE: an image of Debian's kind with Python 3.11 or newer and pip, amd64 or arm64; name it by digest where builds must
-# repeat. Secrets, each optional: pip.conf is pip's configuration, ca.crt a bundle of certificates it may name.
+# BASE: a Debian-based image with Python 3.11 or newer and pip, for amd64 or arm64; name it by digest if builds must be
+# reproducible. Optional secrets: pip.conf is pip's configuration, ca.crt a CA bundle that it may name.
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
-# The date is that of the files in our wheel: 1980, so that each build makes the same.
+# The date of the files in our wheel: 1980, so that each build produces the same wheel.
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_ONLY_BINARY=:all: \
     SOURCE_DATE_EPOCH=315532800
 WORKDIR /src
@@ -27,13 +27,13 @@ ARG VERSION=0.1.0
 COPY --from=build /opt/patchlang /opt/patchlang
 COPY tools/sbom.py tools/slim.py /tmp/
 # 1. The commands are on the path; hooks find python3 where KubeVirt's own sidecar image has it.
-# 2. No package manager, dpkg itself last; nothing to build with, to log in with or to set up accounts with, no perl, no
-#    set-user-id programs. What maintainers' scripts would do on removal is for a system that goes on being kept, so they
-#    go first. Debian's list of packages stays, and says what is left; so do its copyright files.
-# 3. No rare character sets for iconv, and of our packages nothing that is not imported, no symbols (tools/slim.py).
-# 4. Bytecode, the standard library's too: bases ship without, and compiling at each start costs more than starting.
-#    The unchecked kind stays good whatever the file times; who edits a source here must compile it.
-# 5. Both commands start, and the sidecar has all it imports. What is there is written down.
+# 2. No package manager, with dpkg itself removed last; no tools to build, log in, or manage accounts, no perl, and no
+#    set-user-id programs. Maintainer scripts for removal only matter on a system that is maintained later, so they are
+#    deleted first. Debian's list of packages stays and says what is left; so do its copyright files.
+# 3. No rare character sets for iconv, and only what is imported of our packages, without symbols (tools/slim.py).
+# 4. Bytecode, also of the standard library: bases ship without it, and compiling at each start costs more than the start
+#    itself. Unchecked bytecode stays valid whatever the file times; after editing a source file here, compile it.
+# 5. Both commands start, and the sidecar has everything that it imports. The bill of materials lists what is there.
 RUN ln -sf /opt/patchlang/bin/patchlang /opt/patchlang/bin/sidecar-shim /usr/local/bin/ \
  && { test -e /usr/bin/python3 || ln -s "$(command -v python3)" /usr/bin/python3; } \
  && stdlib="$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
@@ -70,13 +70,13 @@ LABEL org.opencontainers.image.title="patchlang" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# The whole of that stage on purpose: what it removed stays out of every layer.
+# Copy the whole stage on purpose: this keeps what it removed out of every layer.
 # hadolint ignore=DL3067
 COPY --from=root / /
-# No LANG: hook executables get this environment as it is, and sed counts bytes with KubeVirt's own image.
-# One malloc arena halves the peak at 1 MB payloads, and large blocks that go back to the system at once (128 KiB is where
-# glibc begins; left alone, it raises that) take a sixth off it. A block in a thread's cache, which is free and counts as
-# used, would keep all below it from going back. The root may be read-only.
+# No LANG: hook executables get this environment unchanged, and in KubeVirt's own image, sed counts bytes.
+# A single malloc arena halves the peak at 1 MB payloads. Returning large blocks to the system immediately (glibc starts
+# at 128 KiB, but raises that if left alone) reduces it by another sixth. A block in a thread's cache is free but counts as
+# used, and would keep everything below it from being returned. The root may be read-only.
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
     MALLOC_ARENA_MAX=1 \
     MALLOC_MMAP_THRESHOLD_=131072 \

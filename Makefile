@@ -1,4 +1,4 @@
-# `make demo` and `make test` need nothing but Python (3.11 or newer, with its venv module) and make.
+# `make demo` and `make test` need only Python (3.11 or newer, with its venv module) and make.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
@@ -17,23 +17,23 @@ IMAGE_ARGS ?=
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)$(if $(shell git status --porcelain 2>/dev/null),-changed)
 SOAK_ARGS ?=
 
-# the tests that start processes and wait for them take as long as all others
+# the tests that start processes and wait for them take as long as all the others
 PROCESSES = tests/limits tests/real tests/repo tests/shim
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 PIP_INSTALL = python -m pip --disable-pip-version-check --no-input install --quiet --quiet
 PIP = $(BIN)/$(PIP_INSTALL)
 
-## demo: start the sidecar with an example patch, call it as virt-launcher does, show the diff
+## demo: start the sidecar with an example patch, call it as virt-launcher does, and show the diff
 .PHONY: demo
 demo: setup
 	@$(BIN)/python examples/demo.py
 
-## test: all checks, as CI runs them: lint, types, contracts, unit
+## test: all checks, as in CI: lint, types, contracts, unit
 .PHONY: test
 test: lint types contracts unit
 
-## lint: ruff, the layout of the code included
+## lint: ruff, including code formatting
 .PHONY: lint
 lint: setup
 	$(BIN)/ruff check
@@ -44,12 +44,12 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-## contracts: which module may import which (import-linter)
+## contracts: check which module may import which (import-linter)
 .PHONY: contracts
 contracts: setup
 	$(BIN)/lint-imports --no-logo
 
-## unit: pytest; choose with PYTEST_ARGS, e.g. PYTEST_ARGS="tests/repo -x"
+## unit: pytest; select tests with PYTEST_ARGS, e.g. PYTEST_ARGS="tests/repo -x"
 .PHONY: unit
 unit: setup
 ifneq ($(filter-out -q -r% -v,$(PYTEST_ARGS)),)
@@ -58,18 +58,18 @@ else
 	tools/side_by_side.sh "$(PYTEST) $(PROCESSES)" "$(PYTEST) $(PROCESSES:%=--ignore=%)"
 endif
 
-## quick: what tells most in under a minute: cases, unit tests, the schema, the documents
+## quick: the most telling tests, in under a minute: cases, unit tests, the schema, the documents
 .PHONY: quick
 quick: setup
 	$(BIN)/python -m pytest -q tests/test_cases.py tests/test_cloudinit_cases.py tests/unit tests/test_schema.py tests/docs $(PYTEST_ARGS)
 
-## test-real: libvirt, QEMU, cloud-init and the image judge; SUITE=sid also with the libvirt of that Debian suite
+## test-real: check with libvirt, QEMU, cloud-init, and the image; SUITE=sid also uses the libvirt of that Debian suite
 .PHONY: test-real
 test-real: setup
 	$(BIN)/python -m pytest tests/real -q -rs $(PYTEST_ARGS)
 	$(if $(SUITE),tests/real/newer.sh $(SUITE) $(BIN)/python -m pytest tests/real -q -rs $(PYTEST_ARGS))
 
-## setup: the virtual environment $(VENV), made anew only where a lock changed
+## setup: create the virtual environment $(VENV), again only if a lock has changed
 .PHONY: setup
 setup: $(VENV)/.installed
 
@@ -84,13 +84,13 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-## bench: measure everything and write docs/performance.md; choose with BENCH, e.g. BENCH="engine call", which only prints
+## bench: measure everything and write docs/performance.md; BENCH="engine call" selects groups and only prints
 .PHONY: bench
 bench: $(BENCH_VENV)/.installed
 	@$(BENCH_VENV)/run/bin/python -m compileall -q benchmarks patchlang shim
 	@$(BENCH_VENV)/run/bin/python -m benchmarks --tools $(BENCH_VENV)/tools/bin $(BENCH)
 
-# Two environments: what the image has and this checkout, and the tools that we are compared with.
+# Two environments: one with the image's packages and this checkout, one with the tools that we compare with.
 $(BENCH_VENV)/.installed: requirements/runtime.txt requirements/bench.txt
 	@echo "Setting up $(BENCH_VENV) ..."
 	@$(PYTHON) -m venv --clear $(BENCH_VENV)/run && $(PYTHON) -m venv --clear $(BENCH_VENV)/tools
@@ -99,7 +99,7 @@ $(BENCH_VENV)/.installed: requirements/runtime.txt requirements/bench.txt
 	@echo "$(CURDIR)" > "$$($(BENCH_VENV)/run/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/checkout.pth"
 	@touch $@
 
-## lock: make requirements/*.txt anew; UPGRADE=1 takes the newest releases
+## lock: regenerate requirements/*.txt; UPGRADE=1 takes the newest releases
 .PHONY: lock
 lock:
 	PYTHON=$(PYTHON) UPGRADE=$(UPGRADE) tools/lock.sh
@@ -109,42 +109,42 @@ lock:
 stubs: setup
 	$(BIN)/python tools/generate_stubs.py
 
-## docs: build the documentation as a site, in build/site; links and anchors are checked
+## docs: build the documentation site in build/site, and check links and anchors
 .PHONY: docs
 docs: setup
 	@$(BIN)/python tools/docs_site.py
 
-## man: write man/patchlang.1, the man page, from what the commands say
+## man: generate man/patchlang.1, the man page, from the commands' help
 .PHONY: man
 man: setup
 	$(BIN)/python tools/man.py >man/patchlang.1.new && mv man/patchlang.1.new man/patchlang.1
 
-## image: build $(IMAGE) with podman, docker or buildah (ENGINE); IMAGE_ARGS go to the build
+## image: build $(IMAGE) with podman, docker, or buildah (ENGINE); IMAGE_ARGS are passed to the build
 .PHONY: image
 image:
-	@test -n "$(ENGINE)" || { echo "make image needs podman, docker or buildah" >&2; exit 1; }
+	@test -n "$(ENGINE)" || { echo "make image needs podman, docker, or buildah" >&2; exit 1; }
 	$(ENGINE) build --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS) .
 
-## soak: 20,000 calls to one sidecar within its limits (as root; 15 minutes and more); SOAK_ARGS="--output FILE" keeps the figures
+## soak: 20,000 calls to one sidecar within its limits (as root; at least 15 minutes); SOAK_ARGS="--output FILE" saves the figures
 .PHONY: soak
 soak: setup
 	$(BIN)/python benchmarks/soak.py $(SOAK_ARGS)
 
-## fuzz: 1,000,000 inputs (half an hour and more); FUZZ_ARGS="--target cel --inputs 50000 --seed 7"; REPLAY=FILE tries a find again
+## fuzz: 1,000,000 inputs (at least half an hour); FUZZ_ARGS="--target cel --inputs 50000 --seed 7"; REPLAY=FILE replays a find
 .PHONY: fuzz
 fuzz: setup
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(REPLAY),--replay $(REPLAY)) $(FUZZ_ARGS)
 
-## libvirt-domains: hold validate against the domains of libvirt's own tests, and against wrong values in them
+## libvirt-domains: check validate against the domains of libvirt's own tests, and wrong values in them
 .PHONY: libvirt-domains
 libvirt-domains: setup .libvirt-domains
 	$(BIN)/python tools/check_libvirt_domains.py --libvirt 11.3.0 --faults 1000 .libvirt-domains
 
-# libvirt's sources, from Debian 13 by apt; nothing of them is committed
+# libvirt's sources, from Debian 13 with apt; none of them are committed
 .libvirt-domains:
 	tools/fetch_libvirt.sh trixie $@
 
-## clean: remove what the targets above made
+## clean: remove what the targets above created
 .PHONY: clean
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) .demo .libvirt-domains fuzz-finds build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache

@@ -3,7 +3,7 @@
 #
 #     tools/fetch_libvirt.sh SUITE FOLDER
 #
-# By apt, from the mirror that it has; what apt knows of this machine stays as it is.
+# Uses apt and its configured mirror, and leaves apt's state on this machine unchanged.
 set -eu
 suite=$1 folder=$2
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)

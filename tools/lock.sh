@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes requirements/*.txt anew: pinned, with the hashes of every file of each release. Called by `make lock`.
-# Releases already locked stay; with UPGRADE set the newest are taken. Needs Python's venv module and a package index.
+# Regenerates requirements/*.txt: pinned, with the hashes of every file of each release. Called by `make lock`.
+# Keeps locked releases; with UPGRADE set, takes the newest. Needs Python's venv module and a package index.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ trap 'rm -rf "$tool"' EXIT
 "${PYTHON:-python3}" -m venv "$tool"
 "$tool/bin/python" -m pip install --quiet --require-hashes --requirement requirements/lock.txt
 
-# lock NAME SOURCE...: requirements/NAME.txt. colorama is left out: pytest and click use it on Windows only.
+# lock NAME SOURCE...: writes requirements/NAME.txt, without colorama, which pytest and click use only on Windows.
 lock() {
   name=$1
   shift

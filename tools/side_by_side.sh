@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs two commands, each one argument, at the same time: the second's output follows when both have ended.
-# Exit status 0 only where both have it.
+# Runs two commands, each given as one argument, at the same time. The output of the second follows when both have
+# ended. The exit status is 0 only if both exit with 0.
 set -uo pipefail
 later=$(mktemp)
 trap 'rm -f "$later"' EXIT
