@@ -27,6 +27,7 @@ GUIDES = (
     "first-patch.md",
     "debugging.md",
     "testing.md",
+    "derive.md",
     "ci.md",
     "validate.md",
     "kubevirt.md",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..context import Context
 from ..results import Group
-from . import call, cli, cloudinit, engine, info, memory, start, validate
+from . import authoring, call, cli, cloudinit, engine, info, memory, start, validate
 
 GROUPS: Mapping[str, Callable[[Context], Group]] = {
     "call": call.measure,
@@ -16,5 +16,6 @@ GROUPS: Mapping[str, Callable[[Context], Group]] = {
     "memory": memory.measure,
     "cloudinit": cloudinit.measure,
     "cli": cli.measure,
+    "authoring": authoring.measure,
     "validate": validate.measure,
 }

@@ -25,6 +25,7 @@ GARBAGE = 20_000
 COMMANDS = {
     "apply": "Apply patches to a domain or to cloud-init data, offline.",
     "completion": "Print the completion script for a shell.",
+    "derive": "Make a patch that does what a hook does, from its outcomes or by running it.",
     "explain": "Explain a rule, an op, or a part of a patch.",
     "manifest": "Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.",
     "new": "Write a patch to start from, and its test.",

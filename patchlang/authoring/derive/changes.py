@@ -1,0 +1,233 @@
+"""What differs between two domains, as steps that a person would name."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from ...libvirt_lists import QEMU_NAMESPACE
+from ...record import record
+from .paths import Namespaces, Paths, Step, Steps, path_of
+from .trees import Element, Pairs, elements, has_mixed_content, is_element, key_values, keys_of, values_at
+
+_COMMANDLINE = f"{{{QEMU_NAMESPACE}}}commandline"
+
+
+class Kind(Enum):
+    """What is done: to an attribute, to a text, to a node in its parent."""
+
+    ATTRIBUTE = "attribute"
+    TEXT = "text"
+    PUT = "put"
+    DROP = "drop"
+    MOVE = "move"
+    SWAP = "swap"
+    ARGS = "args"
+    ENV = "env"
+
+
+@record
+class Place:
+    """Where a new node goes, as `position` and `at` have it; the end without a position."""
+
+    position: str | None = None
+    at: str | None = None
+
+
+END = Place()
+
+
+@record(frozen=False, eq=False)
+class Change:
+    """One change; ``steps`` select the element that is changed, or the parent of a new one.
+
+    ``name``: of the attribute; of a new element what tells it from its like. ``values`` are the text, the new element
+    or None by the number of the sample. ``place`` is where a new or moved element goes, ``made`` the step that finds it
+    then.
+    """
+
+    kind: Kind
+    steps: Steps
+    name: str
+    values: dict[int, Any]
+    place: Place = END
+    made: Step | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for the same change in several samples."""
+        return self.kind, path_of(self.steps), self.name, self.place
+
+    def of(self, numbers: set[int]) -> Change:
+        """The change in some of its samples."""
+        values = {number: value for number, value in self.values.items() if number in numbers}
+        return Change(self.kind, self.steps, self.name, values, self.place, self.made)
+
+    @property
+    def value(self) -> Any:
+        return next(iter(self.values.values()))
+
+
+class Differences:
+    """The changes from one domain to another; ``number`` is that of the sample."""
+
+    def __init__(self, before: Element, after: Element, namespaces: Namespaces, number: int = 0) -> None:
+        self.before, self.after = before, after
+        self.pairs = Pairs(before, after)
+        self.paths = Paths(self.pairs, namespaces)
+        self.namespaces = namespaces
+        self._number = number
+
+    def changes(self) -> list[Change]:
+        """The changes, in the order of the domain; arguments for QEMU are one change, each variable another."""
+        found = list(self._of(self.before, self.after))
+        arguments = [change for change in found if _is_of_commandline(change)]
+        told = self._told_to_qemu(arguments)
+        if not told:
+            return found
+        return [*(change for change in found if change not in arguments), *told]
+
+    def _told_to_qemu(self, changes: list[Change]) -> list[Change]:
+        """Changes of the command line as arguments and variables; empty where something else is changed in it."""
+        args: list[str] = []
+        env: dict[str, str] = {}
+        for change in changes:
+            if change.kind is Kind.ATTRIBUTE and change.steps[-1].name == "qemu:env" and change.name == "@value":
+                nodes = [] if change.value is None else [(change.steps[-1].wanted, change.value)]
+                if not nodes or not nodes[0][0]:
+                    return []
+                env[nodes[0][0][0][1]] = change.value
+                continue
+            if change.kind is not Kind.PUT:
+                return []
+            for node in change.value if change.value.tag == _COMMANDLINE else [change.value]:
+                if node.tag == f"{{{QEMU_NAMESPACE}}}arg":
+                    args.append(node.get("value", ""))
+                elif node.tag == f"{{{QEMU_NAMESPACE}}}env" and node.get("name"):
+                    env[node.get("name")] = node.get("value", "")
+                else:
+                    return []
+        steps = (Step("domain"), Step("qemu:commandline"))
+        found = [Change(Kind.ARGS, steps, "", {self._number: args})] if args else []
+        return found + [Change(Kind.ENV, steps, name, {self._number: value}) for name, value in env.items()]
+
+    def _change(self, kind: Kind, node: Element, name: str, value: Any, place: Place = END) -> Change:
+        return Change(kind, self.paths.steps(node), name, {self._number: value}, place)
+
+    def _of(self, before: Element, after: Element) -> Iterator[Change]:
+        if self.pairs.forms[before] == self.pairs.forms[after]:
+            return
+        if before.getparent() is not None and (
+            has_mixed_content(before) or has_mixed_content(after) or self._comments_differ(before, after)
+        ):
+            yield self._change(Kind.SWAP, before, "", after)
+            return
+        for name in [*before.attrib, *(name for name in after.attrib if name not in before.attrib)]:
+            if before.get(name) != after.get(name):
+                called = "@" + self.namespaces.of(name, None)
+                yield self._change(Kind.ATTRIBUTE, before, called, after.get(name))
+        if (before.text or "") != (after.text or ""):
+            yield self._change(Kind.TEXT, before, "", after.text or "")
+        yield from self._children(before, after)
+
+    def _comments_differ(self, before: Element, after: Element) -> bool:
+        forms = self.pairs.forms
+        return [forms[n] for n in before if not is_element(n)] != [forms[n] for n in after if not is_element(n)]
+
+    def _children(self, before: Element, after: Element) -> Iterator[Change]:
+        kept = [node for node in before if node in self.pairs.after]
+        order = {node: number for number, node in enumerate(after)}
+        stays = _longest_rising(kept, [order[self.pairs.after[node]] for node in kept])
+        replaced: set[Element] = set()
+        for node in before:
+            if not is_element(node):
+                continue
+            if node not in self.pairs.after:
+                yield self._change(Kind.DROP, node, "", None)
+            elif node not in stays and not self.pairs.is_same(node):
+                replaced.add(node)
+                steps = (*self.paths.steps(before), self.paths.gone_step(node))
+                yield Change(Kind.DROP, steps, "", {self._number: None})
+        gone = {self.pairs.after[node] for node in replaced}
+        settled = {self.pairs.after[node] for node in stays}
+        for node in after:
+            if not is_element(node):
+                continue
+            partner = self.pairs.before.get(node)
+            place = self._place(after, node, settled)
+            if partner is None or node in gone:
+                made = self._own_step(after, node)
+                yield Change(
+                    Kind.PUT, self.paths.steps(before), self._called(after, node), {self._number: node}, place, made
+                )
+            elif partner not in stays:
+                yield self._change(Kind.MOVE, partner, "", node, place)
+            else:
+                yield from self._of(partner, node)
+            settled.add(node)
+
+    def _called(self, parent: Element, node: Element) -> str:
+        """A new element as it is told from others that are new: its name and its key, else its turn."""
+        name = self.namespaces.name(node)
+        for key in keys_of(parent, node):
+            if values := key_values(node, key):
+                return f"{name} {dict(zip(key, values, strict=True))}"
+        alike = [one for one in elements(parent) if one.tag == node.tag and one not in self.pairs.before]
+        return f"{name} {alike.index(node)}" if node in alike else name
+
+    def _place(self, parent: Element, node: Element, settled: set[Element]) -> Place:
+        """By the elements that are in their places already."""
+        siblings = elements(parent)
+        at = siblings.index(node)
+        later = [one for one in siblings[at + 1 :] if one in settled]
+        if not later:
+            return END
+        earlier = [one for one in siblings[:at] if one in settled]
+        if not earlier:
+            return Place("prepend")
+        if not any(one.tag == earlier[-1].tag for one in later):
+            return Place("after", self.namespaces.name(earlier[-1]))
+        if not any(one.tag == later[0].tag for one in earlier):
+            return Place("before", self.namespaces.name(later[0]))
+        for one, position in ((earlier[-1], "after"), (later[0], "before")):
+            step = self._own_step(parent, one)
+            if step is not None and (step.wanted or step.position):
+                return Place(position, str(step))
+        return END
+
+    def _own_step(self, parent: Element, node: Element) -> Step | None:
+        partner = self.pairs.before.get(node)
+        if partner is not None:
+            return self.paths.step(partner)
+        keys = keys_of(parent, node)
+        for key in keys:
+            if key_values(node, key):
+                wanted = tuple((path, values_at(node, path)[0]) for path in key)
+                return Step(self.namespaces.name(node), wanted)
+        return None if keys else Step(self.namespaces.name(node))
+
+
+def _longest_rising(nodes: list[Element], numbers: list[int]) -> set[Element]:
+    """Of nodes with numbers that are all different those of the longest rising row."""
+    ends: list[int] = []
+    at_end: list[int] = []
+    came_from = [-1] * len(numbers)
+    for i, number in enumerate(numbers):
+        length = bisect_left(ends, number)
+        came_from[i] = at_end[length - 1] if length else -1
+        ends[length:] = [number] if length == len(ends) else [number, *ends[length + 1 :]]
+        at_end[length:] = [i] if length == len(at_end) else [i, *at_end[length + 1 :]]
+    row: set[Element] = set()
+    i = at_end[-1] if at_end else -1
+    while i >= 0:
+        row.add(nodes[i])
+        i = came_from[i]
+    return row
+
+
+def _is_of_commandline(change: Change) -> bool:
+    if change.kind is Kind.PUT and change.value.tag == _COMMANDLINE:
+        return True
+    return len(change.steps) > 1 and change.steps[1].name == "qemu:commandline"

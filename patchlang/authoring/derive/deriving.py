@@ -1,0 +1,264 @@
+"""From what was seen to a patch that is proven to do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lxml import etree
+
+from ...diagnostics import Diagnostic
+from ...record import record
+from . import proof, writing
+from .changes import Change, Differences, Kind
+from .conditions import condition, conditions
+from .edits import Edit, Editing, Group, grouped
+from .facts import Facts, literal
+from .paths import Namespaces, path_of, quoted
+from .proof import Fault
+from .samples import Sample
+from .templates import is_computed
+from .trees import Element, form
+from .unify import element, unified
+from .widen import widen
+
+_TRIES = 60
+"""Patches that are tried before a derivation is given up."""
+
+
+@record
+class Derived:
+    """``text`` is the patch, None where none can be proven; then ``faults`` say what fails.
+
+    ``remarks`` say what is left literal, and what is not taken for the hook's purpose.
+    """
+
+    text: str | None
+    faults: tuple[Fault, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def derive_domain(samples: Sequence[Sample], name: str) -> Derived:
+    """The patch for domains. Raises PatchError where one cannot be read (PL501 to PL503)."""
+    return _Derivation(samples, name).run()
+
+
+class _Derivation:
+    def __init__(self, samples: Sequence[Sample], name: str) -> None:
+        self._samples = samples
+        self._name = name
+        self._namespaces = Namespaces()
+        self._facts = Facts([sample.document for sample in samples])
+        self._differences = [
+            Differences(*sample.roots, self._namespaces, number) for number, sample in enumerate(samples)
+        ]
+        self._tried = 0
+
+    def run(self) -> Derived:
+        groups = grouped(unified([widen(of.changes(), of) for of in self._differences], self._facts))
+        editing = Editing(self._namespaces)
+        for group in groups:
+            self._prepare(group, editing)
+        failing = {path_of(group.root) for group in self._failing(groups)}
+        for root in sorted(failing):
+            alike = [group for group in groups if path_of(group.root) == root]
+            fault = next((fault for group in alike for fault in self._choose(group)), None)
+            if fault is None:
+                continue
+            wholes = [*self._wholes(alike)]
+            for whole in wholes:
+                self._prepare(whole, editing)
+            if not wholes or any(fault for whole in wholes for fault in self._choose(whole)):
+                return Derived(None, (fault,))
+            at = groups.index(alike[0])
+            groups = [*groups[:at], *wholes, *(group for group in groups[at:] if group not in alike)]
+        faults = self._faults(groups)
+        while faults and self._tried < _TRIES and self._move_on(groups):
+            faults = self._faults(groups)
+        if faults:
+            return Derived(None, tuple(faults))
+        text = self._text(groups)
+        return Derived(writing.with_ignores(text, proof.findings(text)), remarks=tuple(self._remarks(groups)))
+
+    def _prepare(self, group: Group, editing: Editing) -> None:
+        self._separate(group)
+        group.whole = self._whole(group)
+        group.ways = editing.ways(group)
+
+    def _wholes(self, groups: Sequence[Group]) -> Iterator[Group]:
+        """Groups that replace a node as a whole, in the place of those that change parts of it."""
+        root = groups[0].root
+        changes = [change for group in groups for change in group.changes]
+        together = Group(root, changes)
+        if self._whole(together) is not None:
+            yield together
+            return
+        apart: dict[object, set[int]] = {}
+        for number in sorted({number for change in changes for number in change.values}):
+            nodes = self._find(path_of(root), number)
+            after = self._differences[number].pairs.after
+            if len(root) < 2 or len(nodes) != 1 or nodes[0] not in after:
+                return
+            apart.setdefault(form(after[nodes[0]]), set()).add(number)
+        for numbers in apart.values():
+            own = [change.of(numbers) for change in changes if numbers & change.values.keys()]
+            yield Group(root, own)
+
+    # -- conditions ----------------------------------------------------------------------------------------------------
+
+    def _separate(self, group: Group) -> None:
+        """Give a group a condition, where it would change a sample in which nothing of it was seen."""
+        having = sorted({number for change in group.changes for number in change.values})
+        lacking = [number for number in range(len(self._samples)) if number not in having]
+        absent = [number for number in lacking if not self._reaches(group, number)]
+        group.loose = bool(absent)
+        disturbed = [number for number in lacking if number not in absent and not self._is_idle(group, number)]
+        if disturbed:
+            said = "".join(map(_said, group.changes))
+            used = [fact.expression for fact in self._facts.all if fact.expression in said]
+            group.when = (
+                condition(self._facts, having, lacking, used)
+                or condition(self._facts, having, disturbed, used)
+                or self._condition_of_domain(group, having, disturbed)
+                or condition(self._facts, having, disturbed, used, said=False)
+                or conditions(self._facts, having, disturbed, used)
+            )
+            group.apart = group.when is None
+
+    def _condition_of_domain(self, group: Group, having: Sequence[int], lacking: Sequence[int]) -> str | None:
+        """What tells the domains of samples apart at the place of a group: what is there, or an attribute of it."""
+        path = path_of(group.root)
+        paths = [path_of((*change.steps, change.made)) for change in group.changes if change.made is not None]
+        nodes = [node for number in having for node in self._find(path, number)]
+        paths += [f"{path}[@{name}={quoted(text)}]" for node in nodes for name, text in node.attrib.items()]
+        nodes = [node for number in lacking for node in self._find(path, number)]
+        paths += [f"{path}[@{name}={quoted(text)}]" for node in nodes for name, text in node.attrib.items()]
+        for one in [path, *dict.fromkeys(paths)]:
+            there = {bool(self._find(one, number)) for number in having}
+            absent = {bool(self._find(one, number)) for number in lacking}
+            if len(there) == len(absent) == 1 and there != absent and "\ue000" not in one:
+                return f"xpath({literal(one)}) {'!=' if True in there else '=='} []"
+        return None
+
+    def _find(self, path: str, number: int) -> list[Element]:
+        tree = self._differences[number].before.getroottree()
+        found: list[Element] = tree.xpath(path, namespaces=self._namespaces.all)
+        return found
+
+    def _reaches(self, group: Group, number: int) -> bool:
+        is_told = any(change.kind in (Kind.ARGS, Kind.ENV) for change in group.changes)
+        return is_told or any(self._find(path_of(change.steps), number) for change in group.changes)
+
+    def _is_idle(self, group: Group, number: int) -> bool:
+        """Whether the outcome of a sample says what the group would make it say."""
+        tree = self._differences[number].after.getroottree()
+        return all(self._has(change, tree) for change in group.changes)
+
+    def _has(self, change: Change, tree: Any) -> bool:
+        nodes = tree.xpath(path_of(change.steps), namespaces=self._namespaces.all)
+        if isinstance(change.value, str) and is_computed(change.value):
+            return False
+        match change.kind:
+            case Kind.DROP:
+                return not nodes
+            case Kind.ATTRIBUTE:
+                return all(node.get(self._namespaces.clark(change.name[1:])) == change.value for node in nodes)
+            case Kind.TEXT:
+                return all((node.text or "") == change.value for node in nodes)
+            case Kind.PUT:
+                return all(any(form(child) == form(change.value) for child in node) for node in nodes)
+            case _:
+                return False
+
+    def _whole(self, group: Group) -> Element | None:
+        """What the root of a group is after, with what the VMI gives in it; None where that differs otherwise."""
+        found: dict[int, Element] = {}
+        for number in sorted({number for change in group.changes for number in change.values}):
+            of = self._differences[number]
+            nodes = self._find(path_of(group.root), number)
+            if len(nodes) != 1 or nodes[0] not in of.pairs.after:
+                return None
+            found[number] = of.pairs.after[nodes[0]]
+        return element(found, self._facts)
+
+    # -- the search ----------------------------------------------------------------------------------------------------
+
+    def _failing(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups whose first way is not well-formed, clean and stable by itself; few are, so halves are tried."""
+        if not groups or (all(group.ways for group in groups) and self._is_fine(groups)):
+            return []
+        if len(groups) == 1:
+            return [*groups]
+        half = len(groups) // 2
+        return self._failing(groups[:half]) + self._failing(groups[half:])
+
+    def _is_fine(self, groups: Sequence[Group]) -> bool:
+        text = self._text(groups)
+        if isinstance(proof.compiled(text), Diagnostic) or proof.findings(text):
+            return False
+        return next(proof.unstable(text, self._samples), None) is None
+
+    def _choose(self, group: Group) -> Iterator[Fault]:
+        """Take the first way of a group that is well-formed, clean and stable by itself; else the first with advice."""
+        advised: int | None = None
+        fault = Fault(None, f"nothing makes the change of {path_of(group.root)}")
+        for number in range(len(group.ways)):
+            group.way = number
+            text = self._text([group])
+            program = proof.compiled(text)
+            if isinstance(program, Diagnostic):
+                fault = Fault(None, f"{program.message} ({program.rule.id})")
+                continue
+            found = proof.findings(text)
+            unstable = next(proof.unstable(text, self._samples), None)
+            if unstable is not None:
+                fault = unstable
+            elif not found:
+                return
+            elif advised is None and not any(one.is_error for one in found):
+                advised = number
+        if advised is None:
+            yield fault
+            return
+        group.way = advised
+
+    def _faults(self, groups: Sequence[Group]) -> list[Fault]:
+        self._tried += 1
+        text = self._text(groups)
+        faults = [*proof.differs(text, self._samples)]
+        if not faults:
+            found = proof.findings(writing.with_ignores(text, proof.findings(text)))
+            faults = [Fault(None, f"{one.message} ({one.rule.id})") for one in found]
+        return faults or [*proof.unstable(text, self._samples)]
+
+    def _move_on(self, groups: Sequence[Group]) -> bool:
+        """Take the next way of the first group that has one."""
+        for group in groups:
+            if group.way + 1 < len(group.ways):
+                group.way += 1
+                return True
+        return False
+
+    def _text(self, groups: Sequence[Group]) -> str:
+        edits: list[Edit] = [dict(edit) for group in groups if group.ways for edit in group.edits]
+        spec: dict[str, Any] = {}
+        conditions = {edit.get("when") for edit in edits}
+        if len(conditions) == 1 and None not in conditions:
+            spec["when"] = conditions.pop()
+            for edit in edits:
+                del edit["when"]
+        return writing.patch(self._name, {**spec, "domain": edits}, self._namespaces.declared)
+
+    def _remarks(self, groups: Sequence[Group]) -> Iterator[str]:
+        if any(sample.drops_comments for sample in self._samples):
+            yield "the hook drops all comments of the domain, as Python's ElementTree does; the patch keeps them"
+        literal = [group for group in groups if group.when is None and group.apart]
+        for group in literal:
+            yield f"nothing in the VMIs tells which samples {path_of(group.root)} changes in"
+
+
+def _said(change: Change) -> str:
+    value = change.value
+    if value is None or isinstance(value, str):
+        return value or ""
+    return "".join(value) if isinstance(value, list) else etree.tostring(value, encoding="unicode")

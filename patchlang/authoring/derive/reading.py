@@ -1,0 +1,167 @@
+"""Samples from files: pairs that a person names, a folder of them, or what a hook makes of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ... import rules
+from ...cloudinit.state import open_cloud_init
+from ...diagnostics import PatchError, fail
+from ...extract import read_domain, read_vmi
+from ...files import unreadable
+from ...record import record, replace
+from . import trees
+from .samples import Sample
+
+if TYPE_CHECKING:
+    from ..hookrun import Kind
+
+_MOST_BYTES = 16 * 1024 * 1024
+"""Bytes of one input."""
+_BEFORE = (".before.xml", ".before.json")
+_VMIS = (".vmi.json", ".vmi.yaml", ".vmi.yml")
+
+
+@record
+class Files:
+    """The files of one sample; without ``after`` a hook makes the outcome."""
+
+    before: Path
+    after: Path | None = None
+    vmi: Path | None = None
+
+    @property
+    def name(self) -> str:
+        base = self.before.name
+        for ending in (*_BEFORE, ".domain.xml", ".cloudinit.json", ".xml", ".json"):
+            if base.endswith(ending):
+                return base[: -len(ending)] or base
+        return base
+
+
+def in_folder(folder: Path) -> list[Files]:
+    """The samples in a folder: ``NAME.before.xml`` with ``NAME.after.xml`` and perhaps ``NAME.vmi.json``.
+
+    For cloud-init data they end in ``.json``; a VMI may be YAML. Raises PatchError (PL001) where there is none, or one
+    lacks its outcome.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as e:
+        raise PatchError(unreadable(folder, e.strerror or str(e))) from None
+    found = []
+    for name in names:
+        ending = next((ending for ending in _BEFORE if name.endswith(ending)), None)
+        if ending is None:
+            continue
+        stem = name[: -len(ending)]
+        after = f"{stem}.after{ending.removeprefix('.before')}"
+        if after not in names:
+            raise PatchError(unreadable(folder / after, "there is no such file", f"`{name}` needs its outcome"))
+        vmi = next((stem + one for one in _VMIS if stem + one in names), None)
+        found.append(Files(folder / name, folder / after, folder / vmi if vmi else None))
+    if not found:
+        help = "name them NAME.before.xml, NAME.after.xml, and NAME.vmi.json; cloud-init data NAME.before.json"
+        raise PatchError(unreadable(folder, "the folder has no samples", help))
+    return found
+
+
+def paired(before: Sequence[Path], vmis: Sequence[Path]) -> list[Files]:
+    """Inputs with their VMIs: one VMI for all, or one for each. Raises ValueError for other numbers."""
+    if len(vmis) > 1 and len(vmis) != len(before):
+        raise ValueError(f"{len(before)} inputs and {len(vmis)} VMIs; give one VMI for all, or one per input")
+    own = [*vmis] if len(vmis) == len(before) else [*vmis] * len(before)
+    return [Files(one, None, own[at] if own else None) for at, one in enumerate(before)]
+
+
+def read(files: Sequence[Files], *, is_domain: bool | None = None) -> list[Sample]:
+    """The samples in files, with names that tell them apart; those without an outcome have that of the input.
+
+    Raises PatchError for what cannot be read, with the file's name in the message.
+    """
+    found = [_sample(one, is_domain) for one in files]
+    if len({sample.is_domain for sample in found}) > 1:
+        raise fail(
+            rules.BAD_DOMAIN, "some samples are domains, others cloud-init data", None, "derive one patch for each"
+        )
+    names = [sample.name for sample in found]
+    if len(set(names)) < len(names):
+        found = [replace(sample, name=str(one.before)) for sample, one in zip(found, files, strict=True)]
+    return found
+
+
+def _sample(files: Files, is_domain: bool | None) -> Sample:
+    before = _read(files.before)
+    if is_domain is None:
+        is_domain = not before.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    before = _checked(files.before, before, is_domain)
+    after = before if files.after is None else _checked(files.after, _read(files.after), is_domain)
+    vmi = b"{}"
+    if files.vmi is not None:
+        with _Named(files.vmi):
+            vmi = read_vmi(_read(files.vmi))
+    sample = Sample(files.name, before, after, vmi, is_domain)
+    if files.after is not None:
+        check_same_vm(sample)
+    return sample
+
+
+def check_same_vm(sample: Sample) -> None:
+    """Raises PatchError (PL501) where the domains before and after are of different VMs."""
+    if not sample.is_domain:
+        return
+    for name in ("uuid", "name"):
+        before, after = (root.findtext(name) for root in sample.roots)
+        if before != after and before is not None:
+            said = f"is `{before}` before and `{after}` after" if after is not None else f"`{before}` is gone after"
+            message = f"{sample.name}: the domain's {name} {said}"
+            raise fail(rules.BAD_DOMAIN, message, None, "a hook must not change it: give before and after of one VM")
+
+
+def _checked(path: Path, data: bytes, is_domain: bool) -> bytes:
+    with _Named(path):
+        if is_domain:
+            data = read_domain(data).data
+            trees.parse(data)
+        else:
+            open_cloud_init(data)
+    return data
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as e:
+        raise PatchError(unreadable(path, e.strerror or str(e))) from None
+    if len(data) > _MOST_BYTES:
+        raise PatchError(unreadable(path, f"the file has more than {_MOST_BYTES >> 20} MiB"))
+    return data
+
+
+class _Named:
+    """Puts the name of a file before what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, PatchError):
+            diagnostic = error.diagnostic
+            raise PatchError(replace(diagnostic, message=f"{self._path}: {diagnostic.message}")) from None
+
+
+def hooked(sample: Sample, hook: Path, seconds: float) -> Sample:
+    """A sample with what the hook makes of it. Raises HookError, and PatchError for another VM."""
+    from ..hookrun import run_hook
+
+    kind: Kind = "domain" if sample.is_domain else "cloud-init"
+    made = replace(sample, after=run_hook(hook, kind, sample.before, sample.vmi, seconds=seconds).outcome)
+    check_same_vm(made)
+    return made

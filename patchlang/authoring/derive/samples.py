@@ -1,0 +1,65 @@
+"""What was seen: a domain or cloud-init data before and after a hook, and the VMI it was given."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+from ...record import record
+from . import trees
+from .trees import Element
+
+
+@record(slots=False, eq=False)
+class Sample:
+    """``name`` is for people; ``vmi`` is JSON. ``without_comments``: the hook has dropped all comments, as Python's
+    ElementTree does, and that is not taken for its purpose."""
+
+    name: str
+    before: bytes
+    after: bytes
+    vmi: bytes = b"{}"
+    is_domain: bool = True
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The VMI."""
+        found = json.loads(self.vmi)
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def drops_comments(self) -> bool:
+        """Whether comments were there before, and none is after: Python's ElementTree drops them all."""
+        return self.is_domain and b"<!--" in self.before and b"<!--" not in self.after
+
+    @cached_property
+    def roots(self) -> tuple[Element, Element]:
+        """The domains before and after. Raises PatchError."""
+        return self.tree(self.before), self.tree(self.after)
+
+    def tree(self, data: bytes) -> Element:
+        root = trees.parse(data)
+        if self.drops_comments:
+            trees.without_comments(root)
+        return root
+
+    def differences(self, found: bytes) -> str:
+        """How what a patch makes differs from what was seen, as a diff; empty where it does not."""
+        from ...diffs import diff
+
+        if found == self.after:
+            return ""
+        if not self.is_domain:
+            from .cloudinit import meaning
+
+            made, seen = meaning(found), meaning(self.after)
+            return "" if made == seen else diff(_laid_out(seen), _laid_out(made), "seen", "made")
+        made, seen = self.tree(found), self.roots[1]
+        if trees.form(made) == trees.form(seen):
+            return ""
+        return diff(trees.shown(seen), trees.shown(made), "seen", "made") or "comments or namespaces differ\n"
+
+
+def _laid_out(value: object) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True, default=str) + "\n").encode()

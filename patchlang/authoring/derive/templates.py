@@ -1,0 +1,37 @@
+"""Texts with computed parts, as a patch writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...patterns import pattern
+
+# two characters for private use frame an expression, so that literal text needs no escapes until it is written
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_COMPUTED = pattern(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+
+
+def computed(expression: str) -> str:
+    """A text that is the value of an expression; it can be a part of a longer text."""
+    return f"{_OPEN}{expression}{_CLOSE}"
+
+
+def is_computed(text: str) -> bool:
+    return _OPEN in text
+
+
+def parts(text: str) -> Iterator[tuple[str, bool]]:
+    """The pieces of a text, each with whether it is an expression."""
+    end = 0
+    for found in _COMPUTED.finditer(text):
+        if found.start() > end:
+            yield text[end : found.start()], False
+        yield found[1], True
+        end = found.end()
+    if end < len(text):
+        yield text[end:], False
+
+
+def written(text: str) -> str:
+    """A text as a template has it."""
+    return "".join(f"$[ {one} ]" if is_expression else one.replace("$[", "$$[") for one, is_expression in parts(text))

@@ -1,0 +1,43 @@
+"""A PatchTest of what a patch was derived from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...diagnostics import Diagnostic
+from . import proof
+from .reading import Files
+from .samples import Sample
+from .writing import scalar
+
+
+def patch_test(
+    text: str, samples: Sequence[Sample], files: Sequence[Files], patch: Path, test: Path
+) -> dict[Path, bytes]:
+    """The file of a test and its golden files, which are what the patch makes of each sample."""
+    program = proof.compiled(text)
+    assert not isinstance(program, Diagnostic)
+    folder = test.parent
+    written: dict[Path, bytes] = {}
+    name = patch.stem
+    lines = ["apiVersion: patchlang/v1", "kind: PatchTest", f"metadata: {{name: {scalar(name, flow=True)}}}", "spec:"]
+    lines += [f"  patches: [{scalar(os.path.relpath(patch, folder), flow=True)}]", "  cases:"]
+    for sample, its in zip(samples, files, strict=True):
+        made = proof.outcome(program, sample)
+        assert not isinstance(made, Diagnostic)
+        lines.append(f"    - name: {scalar(sample.name)}")
+        kind = "domain" if sample.is_domain else "cloudInit"
+        lines.append(f"      {kind}: {scalar(os.path.relpath(its.before, folder))}")
+        if its.vmi is not None:
+            lines.append(f"      vmi: {scalar(os.path.relpath(its.vmi, folder))}")
+        if made == sample.before:
+            lines.append("      unchanged: true")
+            continue
+        ending = "xml" if sample.is_domain else "json"
+        golden = folder / f"{name}.{Path(sample.name).name}.expected.{ending}"
+        lines.append(f"      golden: {scalar(golden.name)}")
+        written[golden] = made if made.endswith(b"\n") else made + b"\n"
+    written[test] = ("\n".join(lines) + "\n").encode()
+    return written

@@ -1,0 +1,199 @@
+"""Domains as trees without layout, and which node of one stands for which of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any, TypeAlias
+
+from lxml import etree
+
+from ...domain.read import read_root
+from ...libvirt_lists import MERGE_KEYS, Key
+
+Element: TypeAlias = Any  # an element, a comment or a processing instruction of lxml's
+Form: TypeAlias = tuple[object, ...]
+
+
+def parse(data: bytes) -> Element:
+    """The root of a domain, without white space between elements. Raises PatchError (PL501 to PL503)."""
+    root: Element = read_root(data)
+    for node in root.iter():
+        if is_element(node) and not (node.text or "").strip():
+            node.text = None
+        if not (node.tail or "").strip():
+            node.tail = None
+    return root
+
+
+def without_comments(root: Element) -> None:
+    """Take out the comments, in place; the texts around them stay."""
+    for node in [node for node in root.iter() if not is_element(node)]:
+        parent, before = node.getparent(), node.getprevious()
+        if parent is None:
+            continue
+        if node.tail and before is not None:
+            before.tail = (before.tail or "") + node.tail
+        elif node.tail:
+            parent.text = (parent.text or "") + node.tail
+        parent.remove(node)
+
+
+def is_element(node: Element) -> bool:
+    return isinstance(node.tag, str)
+
+
+def elements(node: Element) -> list[Element]:
+    return [child for child in node if is_element(child)]
+
+
+def has_mixed_content(node: Element) -> bool:
+    """Whether there is text beside child nodes."""
+    return len(node) > 0 and bool(node.text or any(child.tail for child in node))
+
+
+def form(node: Element) -> Form:
+    """What a node says, for comparison. Prefixes and the order of attributes do not count."""
+    tag: object = node.tag if is_element(node) else type(node).__name__
+    attributes = tuple(sorted(node.attrib.items())) if is_element(node) else ()
+    return tag, attributes, node.text or "", tuple((form(child), child.tail or "") for child in node)
+
+
+class Forms:
+    """The form of each node of some trees, made once; equal forms are the same number."""
+
+    def __init__(self, *roots: Element) -> None:
+        self._numbers: dict[Form, int] = {}
+        self._of: dict[Element, int] = {}
+        for root in roots:
+            for _, node in etree.iterwalk(root, events=("end", "comment", "pi")):
+                self._add(node)
+
+    def __getitem__(self, node: Element) -> int:
+        return self._of[node]
+
+    def _add(self, node: Element) -> None:
+        tag: object = node.tag if is_element(node) else type(node).__name__
+        attributes = tuple(sorted(node.attrib.items())) if is_element(node) else ()
+        inner = tuple((self._of[child], child.tail or "") for child in node)
+        made = (tag, attributes, node.text or "", inner)
+        self._of[node] = self._numbers.setdefault(made, len(self._numbers))
+
+
+def keys_of(parent: Element, node: Element) -> Sequence[Key]:
+    """The ways to tell a node from its like, as `merge` knows them, in order."""
+    prefix = "" if not is_element(parent) else f"{parent.tag}/"
+    return MERGE_KEYS.get(f"{prefix}{node.tag}") or MERGE_KEYS.get(node.tag) or ()
+
+
+def key_values(node: Element, key: Key) -> tuple[str, ...] | None:
+    """What a node has at the paths of a key; None where it lacks one, or the key has none."""
+    found = []
+    for path in key:
+        values = values_at(node, path)
+        if len(values) != 1:
+            return None
+        found.append(values[0])
+    return tuple(found) or None
+
+
+def values_at(node: Element, path: str) -> list[str]:
+    """The texts at a relative path of names, perhaps with an attribute at its end."""
+    *names, last = path.split("/")
+    nodes = [node]
+    for name in [*names, *([] if last.startswith("@") else [last])]:
+        nodes = [child for one in nodes for child in one if child.tag == name]
+    if last.startswith("@"):
+        return [one.get(last[1:]) for one in nodes if one.get(last[1:]) is not None]
+    return [one.text or "" for one in nodes if not len(one)]
+
+
+class Pairs:
+    """Which node of the domain after stands for which node of the domain before, and the other way."""
+
+    def __init__(self, before: Element, after: Element) -> None:
+        self.forms = Forms(before, after)
+        self.after: dict[Element, Element] = {}
+        self.before: dict[Element, Element] = {}
+        self._add(before, after)
+        self._walk(before, after)
+
+    def is_same(self, node: Element) -> bool:
+        """Whether a node of the domain before is the same after, all in it included."""
+        return node in self.after and self.forms[node] == self.forms[self.after[node]]
+
+    def _walk(self, before: Element, after: Element) -> None:
+        if self.forms[before] == self.forms[after]:
+            for one, other in zip(before, after, strict=True):
+                self._add(one, other)
+                self._walk(one, other)
+            return
+        for one, other in self._children(before, after):
+            self._add(one, other)
+            self._walk(one, other)
+
+    def _add(self, before: Element, after: Element) -> None:
+        self.after[before] = after
+        self.before[after] = before
+
+    def _children(self, before: Element, after: Element) -> Iterator[tuple[Element, Element]]:
+        left, right = list(before), list(after)
+        matcher = SequenceMatcher(None, [self.forms[n] for n in left], [self.forms[n] for n in right], autojunk=False)
+        blocks = matcher.get_matching_blocks()
+        found = [(left[a + i], right[b + i]) for a, b, size in blocks for i in range(size)]
+        left, right = _without(left, found), _without(right, found)
+        for how in self._ways(before):
+            more = _matched(left, right, how)
+            found += more
+            left, right = _without(left, more), _without(right, more)
+        return iter(found)
+
+    def _ways(self, parent: Element) -> Iterator[Callable[[Element], object]]:
+        """What tells equal children of two parents, the surest first; None of a child that has no such thing."""
+        yield lambda node: self.forms[node]
+        for number in range(max((len(keys) for keys in MERGE_KEYS.values()), default=0)):
+
+            def by_key(node: Element, number: int = number) -> object:
+                keys = keys_of(parent, node) if is_element(node) else ()
+                values = key_values(node, keys[number]) if number < len(keys) else None
+                return (node.tag, values) if values else None
+
+            yield by_key
+        yield lambda node: (node.tag, sorted(node.attrib.items())) if is_element(node) and node.attrib else None
+        yield lambda node: node.tag if is_element(node) else None
+
+
+def _without(nodes: Iterable[Element], pairs: Iterable[tuple[Element, Element]]) -> list[Element]:
+    gone = {node for pair in pairs for node in pair}
+    return [node for node in nodes if node not in gone]
+
+
+def _matched(
+    left: Sequence[Element], right: Sequence[Element], how: Callable[[Element], object]
+) -> list[tuple[Element, Element]]:
+    """Pairs that are alike in some way, in the order of their like."""
+    waiting: dict[object, list[Element]] = {}
+    for node in right:
+        if (value := _hashable(how(node))) is not None:
+            waiting.setdefault(value, []).append(node)
+    found = []
+    for node in left:
+        value = _hashable(how(node))
+        if value is not None and waiting.get(value):
+            found.append((node, waiting[value].pop(0)))
+    return found
+
+
+def _hashable(value: object) -> object:
+    return repr(value) if isinstance(value, tuple) else value
+
+
+def shown(root: Element) -> bytes:
+    """A tree laid out, for a diff of two."""
+    copied = etree.fromstring(etree.tostring(root))
+    etree.indent(copied)
+    for node in copied.iter("*"):
+        items = sorted(node.attrib.items())
+        node.attrib.clear()
+        node.attrib.update(items)
+    return bytes(etree.tostring(copied, encoding="utf-8")) + b"\n"

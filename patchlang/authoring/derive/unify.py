@@ -1,0 +1,147 @@
+"""The changes of several samples as changes of all, with what the VMI gives in the place of what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from lxml import etree
+
+from .changes import Change, Kind
+from .conditions import condition
+from .facts import Facts
+from .fragments import WHEN
+from .paths import path_of
+from .trees import Element, form, is_element
+
+
+def unified(changes: Sequence[Sequence[Change]], facts: Facts) -> list[Change]:
+    """One list of the changes of all samples; where nothing of the VMI gives a value, one change for each value."""
+    rows: dict[tuple[object, ...], list[Change]] = {}
+    for of_sample in changes:
+        for change in of_sample:
+            rows.setdefault(change.key, []).append(change)
+    _take_up(rows)
+    return [made for row in rows.values() for made in _one(row, facts)]
+
+
+def _take_up(rows: dict[tuple[object, ...], list[Change]]) -> None:
+    """What is new in one sample and there with another text in a second is the same change: `ensure` does both."""
+    for row in rows.values():
+        if not row or row[0].kind is not Kind.PUT or row[0].made is None:
+            continue
+        path = path_of((*row[0].steps, row[0].made))
+        for other in rows.values():
+            if other and other[0].kind in (Kind.TEXT, Kind.ATTRIBUTE) and path_of(other[0].steps) == path:
+                known = {number for change in row for number in change.values}
+                for change in [one for one in other if not known & one.values.keys()]:
+                    for number, value in change.values.items():
+                        node = deepcopy(row[0].value)
+                        if change.kind is Kind.TEXT:
+                            node.text = value
+                        elif value is not None:
+                            node.set(change.name[1:], value)
+                        row.append(
+                            Change(Kind.PUT, row[0].steps, row[0].name, {number: node}, row[0].place, row[0].made)
+                        )
+                    other.remove(change)
+    for key in [key for key, row in rows.items() if not row]:
+        del rows[key]
+
+
+def _one(row: Sequence[Change], facts: Facts) -> Iterable[Change]:
+    first = row[0]
+    values: dict[int, Any] = {number: value for change in row for number, value in change.values.items()}
+    if first.kind in (Kind.DROP, Kind.MOVE) or all(value is None for value in values.values()):
+        return [_with(first, values, first.value)]
+    made = _computed(values, facts)
+    if made is not None:
+        return [_with(first, values, made)]
+    apart: dict[str, dict[int, Any]] = {}
+    for number, value in values.items():
+        apart.setdefault(_said(value), {})[number] = value
+    return [_with(first, same, next(iter(same.values()))) for same in apart.values()]
+
+
+def _with(change: Change, values: Mapping[int, Any], value: Any) -> Change:
+    return Change(change.kind, change.steps, change.name, dict.fromkeys(values, value), change.place, change.made)
+
+
+def _said(value: Any) -> str:
+    return repr(value if value is None or isinstance(value, (str, list)) else form(value))
+
+
+def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
+    if None in values.values():
+        return None
+    if all(isinstance(value, str) for value in values.values()):
+        return facts.text(values)
+    if all(isinstance(value, list) for value in values.values()):
+        return facts.texts(values)
+    return element(values, facts)
+
+
+def element(nodes: Mapping[int, Element], facts: Facts) -> Element | None:
+    """One element for those of all samples; None where they are not built alike, or a text cannot be told."""
+    first = next(iter(nodes.values()))
+    if len({node.tag for node in nodes.values()}) > 1:
+        return None
+    if not is_element(first):
+        return deepcopy(first) if len({_said(node) for node in nodes.values()}) == 1 else None
+    made: Element = etree.Element(first.tag, nsmap=first.nsmap)
+    for name in dict.fromkeys(name for node in nodes.values() for name in node.attrib):
+        having = {number: text for number, node in nodes.items() if (text := node.get(name)) is not None}
+        if len(having) < len(nodes):
+            text = facts.optional(having, [number for number in nodes if number not in having])
+        else:
+            text = facts.text(having)
+        if text is None:
+            return None
+        made.set(name, text)
+    texts = {number: node.text or "" for number, node in nodes.items()}
+    if any(texts.values()):
+        text = facts.text(texts)
+        if text is None:
+            return None
+        made.text = text
+    if not _children(made, nodes, facts):
+        return None
+    return made
+
+
+def _children(made: Element, nodes: Mapping[int, Element], facts: Facts) -> bool:
+    """Puts the children of elements into the one for all; False where they cannot be told."""
+    rows = _rows(nodes)
+    if rows is None:
+        return False
+    for row in rows:
+        child = element(row, facts)
+        if child is None or len({node.tail for node in row.values()}) > 1:
+            return False
+        child.tail = next(iter(row.values())).tail
+        if len(row) < len(nodes):
+            lacking = [number for number in nodes if number not in row]
+            when = condition(facts, [*row], lacking, facts.used)
+            if when is None or not is_element(child):
+                return False
+            child.set(WHEN, when)
+        made.append(child)
+    return True
+
+
+def _rows(nodes: Mapping[int, Element]) -> list[dict[int, Element]] | None:
+    """The children that stand for each other, in order: all of them by their turn, else by their names."""
+    if len({tuple(child.tag for child in node) for node in nodes.values()}) == 1:
+        length = len(next(iter(nodes.values())))
+        return [{number: node[at] for number, node in nodes.items()} for at in range(length)]
+    if any(len({child.tag for child in node}) != len(node) for node in nodes.values()):
+        return None
+    longest = max(nodes.values(), key=len)
+    names = [child.tag for child in longest]
+    if any(child.tag not in names for node in nodes.values() for child in node):
+        return None
+    for node in nodes.values():
+        if [name for name in names if any(child.tag == name for child in node)] != [child.tag for child in node]:
+            return None
+    return [{number: child for number, node in nodes.items() for child in node if child.tag == name} for name in names]

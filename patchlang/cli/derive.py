@@ -1,0 +1,200 @@
+"""``patchlang derive``."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..diagnostics import PatchError
+from ..render import printable
+from .common import report
+from .terminal import Failed
+
+if TYPE_CHECKING:
+    from ..authoring.derive.reading import Files
+    from ..authoring.derive.samples import Sample
+
+_PATH = click.Path(path_type=Path)
+_SECONDS = 30.0
+
+
+@click.command()
+@click.argument("folder", required=False, type=_PATH)
+@click.option("--before", type=_PATH, help="The domain XML or CloudInitData JSON that a hook gets.")
+@click.option("--after", type=_PATH, help="What the hook makes of it.")
+@click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    metavar="BEFORE,AFTER[,VMI]",
+    help="Such a pair, and the VMI of it; repeatable.",
+)
+@click.option("--hook", type=_PATH, help="The hook itself, which is run on each --domain or --cloud-init.")
+@click.option("--domain", "domains", multiple=True, type=_PATH, help="A domain for the hook; repeatable.")
+@click.option("--cloud-init", "cloud_inits", multiple=True, type=_PATH, help="CloudInitData for the hook; repeatable.")
+@click.option(
+    "--vmi",
+    "vmis",
+    multiple=True,
+    type=_PATH,
+    help="The VMI or VirtualMachine, YAML or JSON: one for all samples, or one for each in their order.",
+)
+@click.option("--timeout", default=_SECONDS, show_default=True, help="Seconds that the hook may take for one sample.")
+@click.option("--name", help="The name of the patch. Default: that of the output file, else `derived`.")
+@click.option("-o", "--output", type=_PATH, help="Write the patch to this file.")
+@click.option("--test", "with_test", is_flag=True, help="Also write a PatchTest beside the output file.")
+def derive(
+    folder: Path | None,
+    before: Path | None,
+    after: Path | None,
+    pairs: Sequence[str],
+    hook: Path | None,
+    domains: Sequence[Path],
+    cloud_inits: Sequence[Path],
+    vmis: Sequence[Path],
+    timeout: float,
+    name: str | None,
+    output: Path | None,
+    with_test: bool,
+) -> None:
+    """Make a patch that does what a hook does, from its outcomes or by running it.
+
+    FOLDER has samples: NAME.before.xml, NAME.after.xml, and NAME.vmi.json if there is one; for cloud-init data
+    NAME.before.json and NAME.after.json. The patch is proven before it is printed: it makes every outcome, changes
+    nothing in a second run or in a later run of the same boot, and `patchlang validate` finds nothing.
+
+    \b
+    Examples:
+      patchlang derive --before a.xml --after b.xml -o patch.yaml --test
+      patchlang derive --hook ./onDefineDomain --domain a.xml --vmi a.json --domain b.xml --vmi b.json
+      patchlang derive samples/
+    """
+    files, is_domain = _files(folder, before, after, pairs, hook, domains, cloud_inits, vmis)
+    if with_test and output is None:
+        raise click.UsageError("--test writes beside the patch: it needs -o FILE")
+    if name is None:
+        name = _name(output.stem) if output is not None else "derived"
+    from ..authoring.derive import derive as derived_from
+    from ..authoring.derive import reading
+    from ..authoring.derive.testing import patch_test
+
+    try:
+        samples = reading.read(files, is_domain=is_domain)
+        if hook is not None:
+            samples = [_hooked(sample, hook, timeout) for sample in samples]
+        result = derived_from(samples, name)
+    except PatchError as e:
+        report([e.diagnostic])
+        raise Failed from None
+    for remark in result.remarks:
+        click.echo(f"note: {printable(remark)}", err=True)
+    if result.text is None:
+        for fault in result.faults:
+            where = f"{samples[fault.sample].name}: " if fault.sample is not None else ""
+            click.echo(f"error: {printable(where + fault.message)}", err=True)
+            click.echo("".join(f"{printable(line)}\n" for line in fault.diff.splitlines()[:_SHOWN]), err=True, nl=False)
+        click.echo("error: no patch could be proven to do this; nothing is written", err=True)
+        raise Failed
+    written = {output: result.text.encode()} if output is not None else {}
+    if output is not None and with_test:
+        written |= patch_test(result.text, samples, files, output, output.with_suffix(".test.yaml"))
+    if written:
+        _write(written)
+    else:
+        click.echo(result.text, nl=False)
+
+
+_SHOWN = 40
+"""Lines of a difference."""
+
+
+def _files(
+    folder: Path | None,
+    before: Path | None,
+    after: Path | None,
+    pairs: Sequence[str],
+    hook: Path | None,
+    domains: Sequence[Path],
+    cloud_inits: Sequence[Path],
+    vmis: Sequence[Path],
+) -> tuple[list[Files], bool | None]:
+    """The samples that the options name, and whether they are domains, where that is said."""
+    from ..authoring.derive.reading import Files, in_folder, paired
+
+    ways = {"--before and --after": before or after, "--pair": pairs, "--hook": hook, "FOLDER": folder}
+    given = [way for way, value in ways.items() if value]
+    if len(given) != 1:
+        said = f"{' and '.join(given)} exclude each other" if given else f"give one of {', '.join(ways)}"
+        raise click.UsageError(said)
+    if hook is None and (domains or cloud_inits):
+        raise click.UsageError("--domain and --cloud-init are for --hook")
+    if vmis and (pairs or folder):
+        raise click.UsageError("the VMI of a sample is the third of its --pair, or NAME.vmi.json in the folder")
+    if hook is not None:
+        if bool(domains) == bool(cloud_inits):
+            raise click.UsageError("--hook needs either --domain or --cloud-init")
+        try:
+            return paired(domains or cloud_inits, vmis), bool(domains)
+        except ValueError as e:
+            raise click.UsageError(str(e)) from None
+    if folder is not None:
+        try:
+            return in_folder(folder), None
+        except PatchError as e:
+            report([e.diagnostic])
+            raise Failed from None
+    if pairs:
+        found = []
+        for pair in pairs:
+            parts = [Path(part) for part in pair.split(",")]
+            if not 2 <= len(parts) <= 3 or not all(map(str, parts)):
+                raise click.UsageError(f"--pair takes BEFORE,AFTER or BEFORE,AFTER,VMI, not `{printable(pair)}`")
+            found.append(Files(*parts))
+        return found, None
+    if before is None or after is None:
+        raise click.UsageError("--before and --after go together")
+    if len(vmis) > 1:
+        raise click.UsageError("one pair has one --vmi")
+    return [Files(before, after, vmis[0] if vmis else None)], None
+
+
+def _hooked(sample: Sample, hook: Path, timeout: float) -> Sample:
+    from ..authoring.derive.reading import hooked
+    from ..authoring.hookrun import HookError
+
+    try:
+        return hooked(sample, hook, timeout)
+    except HookError as e:
+        click.echo(f"error: {printable(sample.name)}: {e}", err=True)
+        if e.help:
+            click.echo(f"help: {e.help}", err=True)
+        raise Failed from None
+
+
+def _name(stem: str) -> str:
+    """A name that a patch may have, after that of a file."""
+    found = re.sub(r"[^a-z0-9-]+", "-", stem.lower()).strip("-")[:63].strip("-")
+    return found or "derived"
+
+
+def _write(files: Mapping[Path, bytes]) -> None:
+    """All files or none: each is written under another name first."""
+    made: list[tuple[str, Path]] = []
+    try:
+        for path, data in files.items():
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            made.append((temporary, path))
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o644)
+        for temporary, path in made:
+            os.replace(temporary, path)
+    finally:
+        for temporary, _ in made:
+            Path(temporary).unlink(missing_ok=True)

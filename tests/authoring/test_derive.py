@@ -1,0 +1,121 @@
+"""`derive`: the corpus, its figures, and what holds for any domain."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from derived import cases, figures, from_all, from_main
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from patchlang.authoring.derive import Sample, derive
+from patchlang.authoring.derive.proof import differs, findings, unstable
+from patchlang.authoring.derive.trees import form, parse
+
+ROOT = Path(__file__).parents[2]
+BASE = (ROOT / "tests/corpus/base/linux-min.domain.xml").read_bytes()
+NAMES = [case.name for case in cases()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_is_derived_from_one_run(name: str) -> None:
+    case = next(case for case in cases() if case.name == name)
+    derived = from_main(name)
+    assert derived.text is not None, derived.faults
+    assert [*differs(derived.text, case.samples[:1])] == []
+    assert findings(derived.text) == []
+    assert [*unstable(derived.text, case.samples[:1])] == []
+    assert max(map(len, derived.text.splitlines())) <= 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_is_derived_from_all_runs_or_it_is_said_what_differs(name: str) -> None:
+    case = next(case for case in cases() if case.name == name)
+    derived = from_all(name)
+    if derived.text is None:
+        assert derived.faults
+        assert all(fault.message for fault in derived.faults)
+    else:
+        assert [*differs(derived.text, case.samples)] == []
+
+
+def test_the_figures_are_those_of_the_documents_and_what_was_asked() -> None:
+    found = figures()
+    assert found.derived >= 0.95 * found.cases
+    assert found.length <= 1.5
+    assert found.computed >= 0.6 * found.several
+    text = " ".join((ROOT / "docs/derive.md").read_text().split())
+    said = re.search(r"(\d+) of (\d+) domain cases .*? median of ([\d.]+) times .*? (\d+) of the (\d+) cases", text)
+    assert said
+    assert [float(one) for one in said.groups()] == [
+        found.derived, found.cases, found.length, found.computed, found.several,
+    ]  # fmt: skip
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> bytes:
+    """A domain in which some nodes are changed, gone, new, or elsewhere."""
+    root = etree.fromstring(BASE)
+    for _ in range(draw(st.integers(1, 4))):
+        nodes = [n for n in root.iter("*") if n is not root and n.tag not in ("name", "uuid", "devices", "alias")]
+        nodes = [n for n in nodes if "metadata" not in [a.tag for a in n.iterancestors()] and n.tag != "metadata"]
+        node = draw(st.sampled_from(nodes))
+        match draw(st.sampled_from(["attribute", "gone", "new", "text", "elsewhere", "twice"])):
+            case "attribute":
+                name = draw(st.sampled_from([*node.attrib, "mode", "cache"]))
+                node.set(name, draw(st.sampled_from(["on", "x'y", 'a"b', "$[ 1 ]", "<&>"])))
+            case "gone" if node.find("alias") is None:
+                node.getparent().remove(node)
+            case "new":
+                etree.SubElement(node.getparent(), draw(st.sampled_from(["sound", "odd"])), model=draw(st.just("ich9")))
+            case "text" if not len(node):
+                node.text = draw(st.sampled_from(["7", "a $[ b", " x "]))
+            case "elsewhere":
+                node.getparent().insert(0, node)
+            case "twice" if node.find("alias") is None:
+                node.getparent().append(etree.fromstring(etree.tostring(node)))
+            case _:
+                pass
+    return bytes(etree.tostring(root))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(edited())
+def test_any_change_is_derived_and_proven_or_refused_in_words(after: bytes) -> None:
+    sample = Sample("x", BASE, after)
+    derived = derive([sample], "x")
+    note(derived.text or str(derived.faults))
+    if derived.text is None:
+        assert derived.faults
+        return
+    assert [*differs(derived.text, [sample])] == []
+    assert [*unstable(derived.text, [sample])] == []
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        lambda text: text.replace("\n", "").replace("\t", ""),
+        lambda text: re.sub(r"<(\w+)([^<>]*)></\1>", r"<\1\2/>", text),
+        lambda text: "<?xml version='1.0'?>\n<!-- by hand -->" + text,
+    ],
+)
+def test_what_a_script_writes_otherwise_is_no_change(noise: object) -> None:
+    assert callable(noise)
+    after = noise(BASE.decode()).replace('<vcpu placement="static">2', '<vcpu placement="static">3')
+    derived = derive([Sample("x", BASE, after.encode())], "x")
+    assert derived.text is not None
+    assert derived.text.count("- {op:") == 1
+
+
+def test_comments_count_unless_the_script_drops_them_all() -> None:
+    before = BASE.replace(b"<vcpu", b"<!-- by capacity team --><vcpu")
+    after = BASE.replace(b">2</vcpu>", b">3</vcpu>")
+    derived = derive([Sample("x", before, after)], "x")
+    assert derived.text is not None
+    assert any("comments" in remark for remark in derived.remarks)
+    kept = parse(before)
+    assert form(kept) != form(parse(BASE))
