@@ -18,7 +18,7 @@ from .terminal import wants_colour
 @click.command()
 @click.argument("topic", required=False, shell_complete=complete_topics)
 def explain(topic: str | None) -> None:
-    """Explain a finding, an op, or a part of a patch.
+    """Explain a rule, an op, or a part of a patch.
 
     TOPIC is the ID of a rule (PL301), its name (positional-predicate), an op (ensure), or a part of a patch (cel, when,
     unless, expect, facts). Without TOPIC, all of them are listed.

@@ -76,7 +76,7 @@ def manifest(
     plugin: bool,
     condition: str | None,
 ) -> None:
-    """Print the ConfigMap for patch files, and the annotation that has a sidecar read it.
+    """Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.
 
     PATCHES are files, or folders of them; `-` is standard input. Several are joined into one key, since KubeVirt mounts
     one. The output is ready for `kubectl apply -f -`; the annotation is a comment at its end.

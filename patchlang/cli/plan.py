@@ -99,7 +99,7 @@ def plan(
     jobs: int,
     shard: Shard | None,
 ) -> None:
-    """Show what patches will do to the VMs of a cluster, before they do.
+    """Preview what patches will do to the VMs of a cluster.
 
     A DUMP is what `kubectl get vmi,vm,configmap -A -o json` prints (or yaml), as a file, a folder or `-` for standard
     input; domains are files called NAMESPACE_NAME.xml, as of `virsh dumpxml` or virt-launcher's log, among them or in

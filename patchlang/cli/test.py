@@ -43,7 +43,7 @@ def test(
     config: str | None,
     no_config: bool,
 ) -> None:
-    """Run the tests (kind: PatchTest) in files, and in folders at any depth.
+    """Run the tests (kind: PatchTest) in files and folders, recursively.
 
     Each case is run as often as one boot of a VM calls the hook. All that is expected must hold of every outcome, and
     the patches must leave their own outcome as it is. Without a PATH the current folder is looked through.

@@ -112,7 +112,7 @@ def validate(
     plugins: bool,
     libvirt: str | None,
 ) -> None:
-    """Check patch files, and the manifests that carry them.
+    """Check patch files and the manifests that carry them.
 
     A PATH is a file, a folder (with all below it, but for what git ignores), a pattern such as 'charts/**/*.yaml' in
     quotes, or `-` for standard input; without one it is the current folder. Read are patch files, ConfigMaps that hold
