@@ -11,10 +11,12 @@ from typing import NamedTuple
 from growth import SIZE, Shape, pairs, texts
 from lxml import etree
 
-from patchlang import extract, strictjson
+from patchlang import extract, rules, strictjson
 from patchlang.admission import literals
 from patchlang.authoring.completion import celcursor, computed, elements
 from patchlang.authoring.completion.core import complete
+from patchlang.authoring.lsp import actions, checking
+from patchlang.authoring.lsp.positions import Lines, Point
 from patchlang.cel import syntax, template
 from patchlang.cel.compiled import compile_expression
 from patchlang.cel.library import Names
@@ -30,7 +32,7 @@ from patchlang.cloudinit import (
 )  # fmt: skip
 from patchlang.cloudinit.pointer import PointerError
 from patchlang.cloudinit.yamledit import UnwritableError
-from patchlang.diagnostics import PatchError
+from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.document import model, nested_source, scalar_offsets, yamltree
 from patchlang.document.model import Position
 from patchlang.domain import directives, fragment
@@ -41,6 +43,7 @@ from patchlang.lint import values as lint_values
 from patchlang.manifests import documents, jsontree
 from patchlang.plan import jsonstream
 from patchlang.source import SourceFile, Span, Text
+from patchlang.suggestions import suggestion
 from patchlang.validation import globs, ignores, toml
 from patchlang.values import TooBigError
 from patchlang.xpath import parser
@@ -468,6 +471,33 @@ SCANNERS = (
         size=SIZE // 2,
     ),
     Scanner(
+        "lines of editors",
+        ["patchlang/authoring/lsp/positions.py", "patchlang/authoring/lsp/checking.py"],
+        lambda t: [
+            (lines := Lines(t)).point(len(t)),
+            lines.offset(Point(0, len(t))),
+            lines.offset(Point(len(t), 0)),
+            checking.documents(t),
+        ],
+        ["a", "\n", "\r", "\r\n", "é", "😀", "\u2028", "\n---", "\n--- "],
+    ),
+    Scanner(
+        "what was meant",
+        ["patchlang/suggestions.py"],
+        lambda t: suggestion(
+            Diagnostic(rules.UNKNOWN_KEY, "", Span(SourceFile("text", t), 0, len(t)), "did you mean `" + t)
+        ),
+        ["a", "`", "?", "did you mean `", "`?", ":", "@", "-", "::", "'"],
+        ends=["", "`?"],
+    ),
+    Scanner(
+        "comments that editors write",
+        ["patchlang/authoring/lsp/actions.py"],
+        lambda t: actions.comment_above(t, 0, len(t)),
+        ["a", " ", "#", "patchlang:", "ignore", "[", "]", "PL301,", "\n", "\t"],
+        ["", "# patchlang: ignore[", "# patchlang:"],
+    ),
+    Scanner(
         "computed parts that are typed",
         ["patchlang/authoring/completion/computed.py"],
         lambda t: [computed.around(t, len(t)), computed.filled(t)],
@@ -555,6 +585,8 @@ NO_SCANNERS = {
     "patchlang/manifests/arguments.py": "walks over the arguments of a container",
     **dict.fromkeys(
         [
+            "patchlang/authoring/lsp/server.py",
+            "patchlang/authoring/lsp/worker.py",
             "patchlang/plan/run.py",
             "patchlang/validation/processes.py",
             "shim/engine.py",

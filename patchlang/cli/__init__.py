@@ -27,6 +27,7 @@ COMMANDS = {
     "completion": "Print the completion script for a shell.",
     "derive": "Make a patch that does what a hook does, from its outcomes or by running it.",
     "explain": "Explain a rule, an op, or a part of a patch.",
+    "lsp": "Serve an editor by the Language Server Protocol, on standard input and output.",
     "manifest": "Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.",
     "new": "Write a patch to start from, and its test.",
     "plan": "Preview what patches will do to the VMs of a cluster.",

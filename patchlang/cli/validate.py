@@ -15,11 +15,12 @@ from ..formats.text import helm_templates
 from ..grammar.index import named, versions
 from ..kubevirt.advice import FIRST_WITH_PLUGINS
 from ..kubevirt.structs import releases
+from ..record import replace
 from ..validation.configuration import NO_LIBVIRT, Configuration, not_to_ignore
 from ..validation.discovery import Input, find, nothing_in
-from ..validation.options import Options
+from ..validation.options import Options, configured_options
 from ..validation.run import validate_files, worthwhile_jobs
-from ..validation.selection import ALL, Selection, can_be_left_out, meant, selectors
+from ..validation.selection import can_be_left_out, meant, selectors
 from ..validation.unit import MAX_MANIFEST_BYTES, WorkerDied
 from .checks import HERE, configured, folder_options, left_out, output_options, write_outputs
 from .completions import complete_libvirt, complete_rules
@@ -174,15 +175,17 @@ def _options(
     libvirt: str | None,
 ) -> Options:
     kubevirt = kubevirt or settings.kubevirt
-    libvirt = libvirt or settings.libvirt or versions()[-1]
     known = releases()[releases().index(FIRST_WITH_PLUGINS) :] if plugins else releases()
     if kubevirt is not None and kubevirt not in known:
         raise click.UsageError(f"KubeVirt {kubevirt} has no Plugins: they were added in {FIRST_WITH_PLUGINS}")
-    if select:
-        selection = Selection(select, ignore)
-    else:
-        selection = Selection((ALL,) if settings.select is None else settings.select, (*settings.ignore, *ignore))
-    return Options(kubevirt or known[0], plugins, None if libvirt == NO_LIBVIRT else libvirt, kubevirt, selection)
+    settings = replace(
+        settings,
+        select=select or settings.select,
+        ignore=ignore if select else (*settings.ignore, *ignore),
+        kubevirt=kubevirt,
+        libvirt=libvirt or settings.libvirt,
+    )
+    return replace(configured_options(settings), kubevirt=kubevirt or known[0], plugins=plugins)
 
 
 def _jobs(jobs: int | None, inputs: Sequence[Input]) -> int:

@@ -18,17 +18,20 @@ ENDINGS = (".yaml", ".yml")
 class Input:
     """A file to check. ``named``: the user means this very file; others lie in a folder that is looked through.
 
-    ``data`` is its content where that does not come from the file ``name``.
+    ``data`` is its content where that does not come from the file ``name``. ``open``: it is what an editor holds of
+    that file, and belongs to the file's folder.
     """
 
     name: str
     named: bool
     data: bytes | None = None
+    open: bool = False
 
     @property
     def folder(self) -> str:
         """Where it lies: files of one folder are loaded together. What is no file is by itself."""
-        return os.path.normpath(os.path.dirname(self.name) or ".") if self.data is None else self.name
+        is_file = self.data is None or self.open
+        return os.path.normpath(os.path.dirname(self.name) or ".") if is_file else self.name
 
 
 def find(paths: Sequence[str], left_out: LeftOut) -> tuple[list[Input], list[Diagnostic]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ..grammar.index import versions
 from ..kubevirt.structs import releases
 from ..record import field, record
-from .selection import Selection
+from .configuration import NO_LIBVIRT, Configuration
+from .selection import ALL, Selection
 
 
 @record
@@ -23,3 +25,15 @@ class Options:
     libvirt: str | None = None
     vmi: str | None = None
     selection: Selection = field(default_factory=Selection)
+
+
+def configured_options(settings: Configuration) -> Options:
+    """What a configuration says, and what holds without one."""
+    select = (ALL,) if settings.select is None else settings.select
+    libvirt = settings.libvirt or versions()[-1]
+    return Options(
+        settings.kubevirt or releases()[0],
+        libvirt=None if libvirt == NO_LIBVIRT else libvirt,
+        vmi=settings.kubevirt,
+        selection=Selection(select, settings.ignore),
+    )

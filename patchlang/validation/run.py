@@ -23,7 +23,7 @@ LARGEST_UNIT = 1000
 """Files of one folder that are checked together. Larger folders are no sidecar's (a ConfigMap holds 1 MiB): in them
 advice on several patches is given within such parts."""
 
-_OF_SEVERAL_FILES = {
+OF_SEVERAL_FILES = {
     rule.id
     for rule in (
         rules.SAME_PLACE,
@@ -91,7 +91,7 @@ def validate_files(
 
     def is_complete(file: str, rule: str) -> bool:
         looked_for = options.plugins or rule != rules.LOST_WITH_PLUGINS.id
-        return looked_for and file not in whole.incomplete and not (alone and rule in _OF_SEVERAL_FILES)
+        return looked_for and file not in whole.incomplete and not (alone and rule in OF_SEVERAL_FILES)
 
     found = ignores.apply(whole.diagnostics, whole.ignores, is_complete)
     counting = options.selection.of([*known, *_in_objects(found, whole.objects)])

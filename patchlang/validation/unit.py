@@ -206,7 +206,7 @@ def _is_patch_file(one: Input, source: SourceFile, contents: Contents) -> bool:
         return False
     if Kind.PATCH in kinds or documents.starts_as_patch(source.text):
         return True
-    if one.data is not None and documents.is_manifest(source.text):
+    if one.data is not None and not one.open and documents.is_manifest(source.text):
         return False  # what others rendered, and nothing in it is ours
     return one.named and not kinds and not contents.unread
 

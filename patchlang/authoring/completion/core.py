@@ -11,10 +11,13 @@ from .model import Completions, Hover, Item
 from .outline import Entry, Mapping, Node, Outline, Scalar, read
 from .slots import ANY, KINDS, Slot, find, is_record_of_keys
 from .spot import Spot, spot_in
+from .texts import declared
 from .view import said
 
 _MARKS = tuple(map(chr, range(0xE010, 0xE040)))
 _MOST_NESTED = 2  # a text in a ConfigMap in a List, say
+MOST_CHARACTERS = 300_000
+"""Of a document in which anything is offered; the sidecar takes no patch file that is larger."""
 
 
 @record
@@ -40,6 +43,7 @@ class Place:
     start: int
     end: int
     spot: Spot | None
+    place: Callable[[int], int]
 
 
 def complete(text: str, offset: int, settings: Settings = Settings()) -> Completions:  # noqa: B008 (it is frozen)
@@ -62,39 +66,67 @@ def hover(text: str, offset: int, settings: Settings = Settings()) -> Hover | No
     return hover_at(place) if place is not None else None
 
 
+def definition(text: str, offset: int) -> tuple[int, int] | None:
+    """Where the variable at an offset is declared: start and end of its name."""
+    place = locate(text, offset, Settings())
+    if place is None or place.spot is None or not (place.slot.hint is ANY or keys.is_text(place.slot.hint)):
+        return None
+    name = texts.TextAt(place.slot, place.spot, None, None).variable()
+    node = declared(place.slot, name) if name else None
+    return (place.place(node.start), place.place(node.end)) if node is not None else None
+
+
+def own_line(text: str, offset: int) -> int:
+    """Where the line begins above which a comment about what is at an offset can stand.
+
+    Of a text that begins in one line and goes on over others that is the line of its key, since what stands within it
+    is no comment.
+    """
+    at = min(max(offset, 0), len(text))
+    cursor = _cursor(text, at, lambda place: place, _MOST_NESTED)
+    marked = cursor.outline.marked if cursor is not None else None
+    if cursor is not None and isinstance(marked, Scalar):
+        at = cursor.place(marked.entry.start if marked.entry is not None else marked.start)
+    return text.rfind("\n", 0, at) + 1
+
+
+@record(eq=False)
+class _Cursor:
+    """The outline of the document that a cursor is in, and the way from its marked text to the outermost."""
+
+    outline: Outline
+    place: Callable[[int], int]
+
+
 def locate(text: str, offset: int, settings: Settings) -> Place | None:
     """What is at an offset; None where the language has nothing there."""
-    offset = min(max(offset, 0), len(text))
-    return _locate(text, offset, lambda place: place, settings, _MOST_NESTED)
+    cursor = _cursor(text, min(max(offset, 0), len(text)), lambda place: place, _MOST_NESTED)
+    marked = cursor.outline.marked if cursor is not None else None
+    if cursor is None or marked is None:
+        return None
+    slot = _slot(cursor.outline, marked)
+    if slot is None:
+        return None
+    spot = spot_in(marked, cursor.place) if isinstance(marked, Scalar) else None
+    return Place(slot, settings, cursor.place(marked.start), cursor.place(marked.end), spot, cursor.place)
 
 
-def _locate(text: str, offset: int, outer: Callable[[int], int], settings: Settings, nested: int) -> Place | None:
+def _cursor(text: str, offset: int, outer: Callable[[int], int], nested: int) -> _Cursor | None:
     start, end = document_around(text, offset)
     mark = next((one for one in _MARKS if text.find(one, start, end) < 0), None)
-    if mark is None:
+    if mark is None or end - start > MOST_CHARACTERS:
         return None
     at = offset - start
     outline = read(text[start:offset] + mark + text[offset:end], mark)
-    marked = outline.marked
-    if marked is None:
-        return None
 
     def place(marked_offset: int) -> int:
         return outer(start + marked_offset - (marked_offset > at))
 
-    if (
-        isinstance(outline.root, Mapping)
-        and isinstance(marked, Scalar)
-        and nested
-        and _carries_patch(outline.root, marked)
-    ):
+    root, marked = outline.root, outline.marked
+    if nested and isinstance(root, Mapping) and isinstance(marked, Scalar) and _carries_patch(root, marked):
         inner = spot_in(marked, place)
-        return _locate(inner.text, inner.at, inner.place, settings, nested - 1)
-    slot = _slot(outline, marked)
-    if slot is None:
-        return None
-    spot = spot_in(marked, place) if isinstance(marked, Scalar) else None
-    return Place(slot, settings, place(marked.start), place(marked.end), spot)
+        return _cursor(inner.text, inner.at, inner.place, nested - 1)
+    return _Cursor(outline, place)
 
 
 def document_around(text: str, offset: int) -> tuple[int, int]:

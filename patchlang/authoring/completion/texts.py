@@ -9,14 +9,14 @@ from ...document.model import Role
 from ...domain.directives import PREFIX, start_tags
 from ...grammar.axes import Places
 from ...lint.effort import SpentError
-from ...lint.roles import declared
+from ...lint.roles import declared as declared_fields
 from ...patchtest.model import XPathExpectation
 from . import elements, expressions, pointers, xpaths
 from .computed import around, filled
 from .expressions import Known
 from .ground import Ground, at, variables
 from .model import Completions, Hover, Item
-from .outline import Mapping, Scalar
+from .outline import Mapping, Node, Scalar
 from .outline import Sequence as ListNode
 from .slots import ANY, Edit, Slot
 from .spot import Spot
@@ -159,6 +159,16 @@ class TextAt:
             found |= {"item": "the item of the loop", "index": "the number of the item, from 0"}
         return found
 
+    def variable(self) -> str | None:
+        """The name of the variable that the cursor is on."""
+        code = self.code()
+        if code is not None and (path := self._path_in(code)) is None:
+            return expressions.variable_at(code)
+        spot = self.spot if code is None else path
+        if spot is None or (code is None and self.slot.hint not in _PATHS):
+            return None
+        return xpaths.variable_at(spot, filled(spot.text), self.ground)
+
     # -- places ----------------------------------------------------------------------------------------------------
 
     def _owners(self) -> Places:
@@ -205,6 +215,15 @@ def target(slot: Slot) -> str:
     return said(holder.get("target")) or "cloudInitData" if isinstance(holder, Mapping) else "cloudInitData"
 
 
+def declared(slot: Slot, name: str) -> Node | None:
+    """Where a variable of the patch gets its name."""
+    found = at(slot.root, "spec", "variables")
+    for one in found.items if isinstance(found, ListNode) else ():
+        if isinstance(one, Mapping) and said(one.get("name")) == name:
+            return one.get("name")
+    return None
+
+
 def may_be_key(slot: Slot) -> bool:
     """Whether a text in a value of cloud-init data may become the first key of a map: it has a line of its own."""
     marked = slot.marked
@@ -229,4 +248,4 @@ def role(slot: Slot) -> Role | None:
     edit = slot.edits[-1] if slot.edits else None
     if edit is None or edit.cls is None:
         return Role.ASKS if slot.key in ("path", "from", "in") else None
-    return next((one.role for one in declared(edit.cls) if one.key == slot.key), None)
+    return next((one.role for one in declared_fields(edit.cls) if one.key == slot.key), None)

@@ -60,6 +60,15 @@ def hover(spot: Spot, text: str, context: Places, ground: Ground, names: Names) 
             return None
 
 
+def variable_at(spot: Spot, text: str, ground: Ground) -> str | None:
+    """The name of the variable that the cursor is on."""
+    match at_cursor(text, end_of_word(text, spot.at), ground.document, ground):
+        case Variable(start, end):
+            return text[start:end].partition(".")[0]
+        case _:
+            return None
+
+
 _KINDS = {"attribute": "attribute"}
 # but for what means nothing in a domain
 _FUNCTIONS = sorted(FUNCTIONS.keys() - {"id", "lang", "namespace-uri"})

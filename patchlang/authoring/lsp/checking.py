@@ -1,0 +1,246 @@
+"""What ``validate`` finds in the files of a folder, of which some are open in an editor, with places as editors count.
+
+A check of all of them takes as long as they are large. While somebody types, :meth:`Checker.quick` looks again at the
+documents of a file that changed, and takes what is known of the others from the last whole check.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+from ... import rules
+from ...diagnostics import Diagnostic
+from ...patterns import pattern
+from ...record import record, replace
+from ...source import Span
+from ...suggestions import suggestion
+from ...validation.configuration import configuration
+from ...validation.discovery import ENDINGS, Input
+from ...validation.ignores import can_be_ignored
+from ...validation.leftout import LeftOut
+from ...validation.options import Options, configured_options
+from ...validation.run import OF_SEVERAL_FILES, validate_files
+from .positions import UTF_16, Lines, Point, Range
+
+MOST_FILES = 1000
+_MOST_CHANGED = 3
+_MARK = pattern(r"(?m)^---(?=[ \t\r\n]|\Z)")
+
+
+@record
+class Related:
+    """Another place that belongs to a finding."""
+
+    file: str
+    range: Range
+    message: str
+
+
+@record
+class Finding:
+    """A finding, with its place in the file. ``instead`` is what to write in place of the characters of ``meant``."""
+
+    range: Range
+    severity: str
+    rule: str
+    message: str
+    related: tuple[Related, ...] = ()
+    meant: Range | None = None
+    instead: str = ""
+    ignorable: bool = False
+
+    def moved(self, lines: int) -> Finding:
+        """The same so many lines further down."""
+        meant = None if self.meant is None else _moved(self.meant, lines)
+        return replace(self, range=_moved(self.range, lines), meant=meant)
+
+
+def _moved(range: Range, lines: int) -> Range:
+    start, end = range.start, range.end
+    return Range(Point(start.line + lines, start.character), Point(end.line + lines, end.character))
+
+
+Findings = dict[str, tuple[Finding, ...]]
+"""By the paths of files."""
+
+
+@record
+class Folder:
+    """A folder to check: ``open`` are the texts in editors, by their paths. ``encoding`` is that of the client."""
+
+    path: str
+    open: Mapping[str, str]
+    encoding: str = UTF_16
+
+
+class Checker:
+    """Checks folders, and keeps what it found in their open files."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Findings]] = {}
+        """Of an open file: its text, and what was found in the files of its folder."""
+
+    def full(self, folder: Folder) -> Findings:
+        """Everything in the files of a folder; those that the configuration leaves out are not looked at."""
+        settings, wrong = configuration(folder.path)
+        left_out = LeftOut([settings.exclude] if settings.exclude else [])
+        inputs = list(_inputs(folder, left_out))
+        options = configured_options(settings)
+        report = validate_files(inputs, wrong, options=options)
+        found = _findings((one for file in report for one in file.diagnostics), folder)
+        for path in folder.open:
+            found.setdefault(path, ())
+            self._known[path] = (folder.open[path], found)
+        return found
+
+    def quick(self, folder: Folder, path: str) -> Findings | None:
+        """What is in an open file whose text has changed a little; None where only a whole check can tell."""
+        known = self._known.get(path)
+        text = folder.open.get(path, "")
+        if known is None:
+            return None
+        before, after = documents(known[0]), documents(text)
+        changed = _changed(before, after)
+        if changed is None:
+            return None
+        head, tail = changed
+        settings, wrong = configuration(folder.path)
+        if wrong or head + tail >= len(after):
+            return None
+        kept, found = known[1].get(path, ()), list[Finding]()
+        line = after[head].line
+        end_before = before[len(before) - tail].line if tail else _lines(known[0])
+        end_after = after[len(after) - tail].line if tail else _lines(text)
+        part = "\n" * line + "".join(one.text for one in after[head : len(after) - tail])
+        options = configured_options(settings)
+        of_part = _of_part(path, part, folder, options)
+        found += [one for one in kept if one.range.start.line < line]
+        found += of_part
+        found += [one.moved(end_after - end_before) for one in kept if one.range.start.line >= end_before]
+        result = {**known[1], path: tuple(found)}
+        self._known[path] = (text, result)
+        return result
+
+    def forget(self, path: str) -> None:
+        """A file is no longer open."""
+        self._known.pop(path, None)
+
+
+def _of_part(path: str, text: str, folder: Folder, options: Options) -> list[Finding]:
+    report = validate_files([Input(path, False, text.encode(errors="surrogatepass"), open=True)], options=options)
+    alone = Folder(folder.path, {path: text}, folder.encoding)
+    return list(_findings((one for file in report for one in file.diagnostics), alone).get(path, ()))
+
+
+@record
+class Document:
+    """A document of a file as text, and the line that it begins in."""
+
+    text: str
+    line: int
+
+
+def documents(text: str) -> list[Document]:
+    """The documents of a file."""
+    starts = [0, *(mark.start() for mark in _MARK.finditer(text) if mark.start()), len(text)]
+    found: list[Document] = []
+    line = 0
+    for start, end in pairwise(starts):
+        found.append(Document(text[start:end], line))
+        line += text.count("\n", start, end)
+    return found
+
+
+def _lines(text: str) -> int:
+    return text.count("\n") + 1
+
+
+def _changed(before: Sequence[Document], after: Sequence[Document]) -> tuple[int, int] | None:
+    """How many documents at the start and at the end are as they were; None where too many are not."""
+    most = min(len(before), len(after))
+    head = 0
+    while head < most and before[head].text == after[head].text:
+        head += 1
+    tail = 0
+    while tail < most - head and before[-1 - tail].text == after[-1 - tail].text:
+        tail += 1
+    return (head, tail) if len(after) - head - tail <= _MOST_CHANGED else None
+
+
+def _inputs(folder: Folder, left_out: LeftOut) -> Iterator[Input]:
+    """The files that a sidecar would load together, as they are in the editor."""
+    if not os.path.isabs(folder.path) or _is_left_out(folder.path, left_out):
+        names: list[str] = []
+    else:
+        names = [name for name in _names(folder.path) if not left_out.leaves_out(folder.path, name, is_folder=False)]
+    paths = {os.path.join(folder.path, name) for name in names[:MOST_FILES]}
+    for path in sorted(paths - folder.open.keys()):
+        if os.path.isfile(path):
+            yield Input(path, False)
+    for path, text in folder.open.items():
+        is_file = os.path.isabs(path)
+        name = os.path.basename(path)
+        if is_file and (_is_left_out(folder.path, left_out) or left_out.leaves_out(folder.path, name, is_folder=False)):
+            continue
+        yield Input(path, False, text.encode(errors="surrogatepass"), open=True)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(ENDINGS) and not name.startswith("."))
+    except OSError:
+        return []
+
+
+def _is_left_out(folder: str, left_out: LeftOut) -> bool:
+    """Whether a folder, or one that it is in, is left out."""
+    while (parent := os.path.dirname(folder)) != folder:
+        if left_out.leaves_out(parent, os.path.basename(folder), is_folder=True):
+            return True
+        folder = parent
+    return False
+
+
+# -- findings ----------------------------------------------------------------------------------------------------------
+
+
+_UNKNOWABLE = OF_SEVERAL_FILES - {rules.SAME_PLACE.id}
+"""What depends on files of other folders, which are not looked at."""
+
+
+def _findings(diagnostics: Iterator[Diagnostic], folder: Folder) -> Findings:
+    found: dict[str, list[Finding]] = {}
+    lines: dict[int, Lines] = {}
+
+    def range_of(span: Span) -> Range:
+        made = lines.get(id(span.source))
+        if made is None:
+            made = lines[id(span.source)] = Lines(span.source.text, folder.encoding)
+        return made.range(span.start, span.end)
+
+    kept = list(diagnostics)  # their sources must live as long as the lines are known by them
+    for one in kept:
+        if one.rule.id in _UNKNOWABLE:
+            continue
+        file = _path(one.span.source.name, folder) if one.span else next(iter(folder.open), "")
+        meant = suggestion(one)
+        found.setdefault(file, []).append(
+            Finding(
+                range_of(one.span) if one.span else Range(Point(0, 0), Point(0, 0)),
+                one.severity.value,
+                one.rule.id,
+                f"{one.message}{one.origin}" + (f"\nhelp: {one.help}" if one.help else ""),
+                tuple(Related(_path(place.source.name, folder), range_of(place), text) for place, text in one.related),
+                range_of(meant.span) if meant else None,
+                meant.text if meant else "",
+                can_be_ignored(one.rule.id),
+            )
+        )
+    return {file: tuple(ones) for file, ones in found.items()}
+
+
+def _path(name: str, folder: Folder) -> str:
+    """The path of a file that a finding is in; of what is no file its URI."""
+    return name if name in folder.open else os.path.abspath(name)

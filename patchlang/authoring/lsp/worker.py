@@ -1,0 +1,120 @@
+"""A process that checks folders, so that no answer to the editor waits for a check."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from ...record import record
+from .checking import Checker, Findings, Folder
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+LONGEST = 60.0
+"""Seconds that a check may take."""
+
+
+@record
+class Job:
+    """A folder to check. ``path``: only this file of it changed, so :meth:`Checker.quick` will do if it can."""
+
+    folder: Folder
+    path: str | None = None
+
+
+@record
+class Done:
+    """What was found; None where the quick check could not tell, or ``fault`` says what became of the check."""
+
+    job: Job
+    found: Findings | None
+    fault: str = ""
+
+
+class Worker:
+    """Does one job after another. ``done`` is called with each outcome, in a thread of its own."""
+
+    def __init__(self, done: Callable[[Done], None]) -> None:
+        self._done = done
+        self._jobs: dict[str, Job] = {}
+        self._wanted = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def give(self, job: Job) -> None:
+        """A job, in place of one for the same folder that has not begun."""
+        with self._wanted:
+            self._jobs[job.folder.path] = job
+            self._wanted.notify()
+
+    def close(self) -> None:
+        """Ends the process."""
+        with self._wanted:
+            self._closed = True
+            self._wanted.notify()
+        self._thread.join(timeout=5)
+
+    def _next(self) -> Job | None:
+        with self._wanted:
+            while not self._jobs and not self._closed:
+                self._wanted.wait()
+            return None if self._closed else self._jobs.pop(next(iter(self._jobs)))
+
+    def _run(self) -> None:
+        context = get_context("spawn")  # not forked: the engine's libraries may have threads
+        while not self._closed:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=work, args=(theirs,), daemon=True)
+            process.start()
+            theirs.close()
+            try:
+                self._serve(ours)
+            finally:
+                ours.close()
+                process.terminate()
+                process.join()
+
+    def _serve(self, connection: Connection) -> None:
+        """Gives jobs to a process, until it has died or hangs, or there are no more."""
+        while (job := self._next()) is not None:
+            try:
+                connection.send(job)
+                if not connection.poll(LONGEST):
+                    self._done(Done(job, None, f"a check of {job.folder.path} took longer than {LONGEST:.0f} s"))
+                    return
+                self._done(connection.recv())
+            except (EOFError, OSError):
+                self._done(
+                    Done(job, None, f"the process that checked {job.folder.path} ended, perhaps for lack of memory")
+                )
+                return
+
+
+def work(connection: Connection) -> None:
+    """What the process does until there is nobody who gives it more."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    checker = Checker()
+    try:
+        while True:
+            connection.send(done_of(checker, connection.recv()))
+    except (EOFError, OSError):
+        return
+
+
+def done_of(checker: Checker, job: Job) -> Done:
+    """The outcome of a job."""
+    try:
+        if job.path is not None:
+            return Done(job, checker.quick(job.folder, job.path))
+        return Done(job, checker.full(job.folder))
+    except MemoryError:
+        return Done(job, None, f"no memory to check {job.folder.path}")
+    except Exception as e:
+        # a fault of ours must not end the help for all other files
+        return Done(job, None, f"a check of {job.folder.path} failed: {type(e).__name__}: {e}")
