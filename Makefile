@@ -86,7 +86,7 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 
 ## bench: measure everything and write docs/performance.md; BENCH="engine call" selects groups and only prints
 .PHONY: bench
-bench: $(BENCH_VENV)/.installed
+bench: setup $(BENCH_VENV)/.installed
 	@$(BENCH_VENV)/run/bin/python -m compileall -q benchmarks patchlang shim
 	@$(BENCH_VENV)/run/bin/python -m benchmarks --tools $(BENCH_VENV)/tools/bin $(BENCH)
 

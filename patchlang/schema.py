@@ -22,6 +22,9 @@ from .source import Text
 
 Schema = dict[str, Any]
 
+ID = "urn:patchlang:v1"
+"""The ``$id`` of the schema of a file of any kinds; that of one kind has its name behind it."""
+
 DRAFT = "http://json-schema.org/draft-07/schema#"
 KINDS: dict[str, type] = {"Patch": model.Patch, "PatchTest": testmodel.PatchTest}
 
@@ -31,6 +34,23 @@ _MAY_BE_EMPTY = (model.Pointer, model.Fragment)
 _EDITS: dict[Any, tuple[str, type]] = {
     model.DomainEdit: ("DomainEdit", model.DomainBase),
     model.CloudInitEdit: ("CloudInitEdit", model.CloudInitBase),
+}
+_WORKED_ON: dict[Any, str] = {model.DomainEdit: "domain", model.CloudInitEdit: "cloudInit"}
+# what the language calls what its classes are of; ops and kinds have their names
+_TITLES: dict[type, str] = {
+    model.Metadata: "metadata",
+    model.Spec: "spec",
+    model.Variable: "variable",
+    model.Facts: "facts",
+    model.FileFact: "file",
+    model.Part: "part",
+    testmodel.TestSpec: "spec",
+    testmodel.Case: "case",
+    testmodel.CloudInitInput: "cloudInit",
+    testmodel.FactsInput: "facts",
+    testmodel.XPathExpectation: "xpath",
+    testmodel.PointerExpectation: "pointer",
+    testmodel.Refusal: "error",
 }
 _USER_DATA = {"enum": [model.Target.USER_DATA.value]}
 _PART: dict[str, Any] = {"dependencies": {"part": {"required": ["target"], "properties": {"target": _USER_DATA}}}}
@@ -171,7 +191,8 @@ def schema_of(kinds: Mapping[str, type]) -> Schema:
         cases.append(_if("kind", kind, kind))
     return {
         "$schema": DRAFT,
-        "title": "patchlang " + " or ".join(kinds),
+        "$id": ID if len(kinds) > 1 else f"{ID}:{next(iter(kinds))}",
+        "title": " or ".join(kinds),
         "type": "object",
         "required": ["apiVersion", "kind"],
         "properties": {
@@ -181,6 +202,12 @@ def schema_of(kinds: Mapping[str, type]) -> Schema:
         "allOf": cases,
         "definitions": dict(sorted(writer.definitions.items())),
     }
+
+
+def _title_of_op(cls: type) -> str | None:
+    """The op that a class is of, and what it works on."""
+    named = ((union, op) for union, ops in model.OPS.items() for op, one in ops.items() if one is cls)
+    return next((f"{op} ({_WORKED_ON[union]})" for union, op in named), None)
 
 
 def _if(key: str, value: str, definition: str) -> Schema:
@@ -205,7 +232,9 @@ class _Writer:
         inherited = {key for base in cls.__mro__[1:-1] if is_record(base) for key in model_fields(base)}
         order = sorted(known, key=lambda key: (key in inherited, key not in required))
         properties = {**(first or {}), **{key: self.field(cls, key, *known[key]) for key in order}}
-        schema: Schema = {"type": "object", "description": first_paragraph(cls), "properties": properties}
+        title = _TITLES.get(cls) or _title_of_op(cls) or cls.__name__
+        schema: Schema = {"title": title, "type": "object", "description": first_paragraph(cls)}
+        schema["properties"] = properties
         schema |= {"required": required} if required else {}
         schema["additionalProperties"] = False
         more = [_OF_CLASSES[base] for base in cls.__mro__ if base in _OF_CLASSES]
@@ -262,6 +291,7 @@ class _Writer:
                 self.define(cls.__name__, cls, {"op": {"enum": [op]}})
             described = {"enum": list(ops), "enumDescriptions": [first_paragraph(cls) for cls in ops.values()]}
             self.definitions[name] = {
+                "title": f"edit of {_WORKED_ON[union]}",
                 "type": "object",
                 "description": first_paragraph(base),
                 "required": ["op"],

@@ -1,4 +1,4 @@
-"""What the tools for authors cost on big inputs."""
+"""What the tools for authors cost on big inputs, and how fast an editor is answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 from lxml import etree
 
-from .. import documents
+from .. import documents, lsp
 from ..context import Context
 from ..results import Figure, Group, Row
 
@@ -16,7 +16,11 @@ CHANGED = 20
 
 ABOUT = f"""\
 `patchlang derive` of a domain of 137 KB in which a script has changed {CHANGED} disks, as a whole process, beside
-`patchlang apply` of the patch that comes out."""
+`patchlang apply` of the patch that comes out.
+
+`patchlang lsp` over the wire, with a file of {lsp.DOCUMENTS} documents of the corpus open, in which a character is typed
+or removed {lsp.ROUNDS} times: the findings of the changed document after the {lsp.DEBOUNCE:.0f} ms without a change
+that the server waits for, then completion and hover at that place. The figure is the 95th percentile."""
 
 
 def measure(context: Context) -> Group:
@@ -38,4 +42,4 @@ def measure(context: Context) -> Group:
     figures = {name: Figure.of(values) for name, values in taken.items()}
     row = Row("`derive` of 137 KB", "ms", figures["derive"], "`apply` of its patch", figures["apply"])
     samples = {name: [round(value, 1) for value in values] for name, values in taken.items()}
-    return Group("authoring", "Tools for authors", ABOUT, (row,), samples=samples)
+    return Group("authoring", "Tools for authors", ABOUT, (row, *lsp.rows(context)), samples=samples)

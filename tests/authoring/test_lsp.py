@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lspclient import Client
 
+from patchlang import rules
 from patchlang.authoring.lsp.positions import UTF_16, Lines, Point
 
 HEAD = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: p}\nspec:\n"
@@ -80,7 +81,7 @@ def test_open_texts_count_instead_of_files(tmp_path: Path) -> None:
         client.open("a.yaml", TITLE)
         client.open("b.yaml", TITLE.replace("title", "description"))
         (found,) = client.findings("b.yaml")
-        assert "two patches are called `p`" in found["message"]
+        assert found["code"] == rules.DUPLICATE_NAME.id
         client.change("b.yaml", TITLE.replace("name: p", "name: other").replace("title", "description"))
         assert client.findings("b.yaml", lambda codes: not codes) == []
         client.change("a.yaml", TITLE.replace("name: p", "name: other"))

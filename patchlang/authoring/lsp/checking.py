@@ -7,6 +7,7 @@ documents of a file that changed, and takes what is known of the others from the
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -99,27 +100,26 @@ class Checker:
         """What is in an open file whose text has changed a little; None where only a whole check can tell."""
         known = self._known.get(path)
         text = folder.open.get(path, "")
-        if known is None:
+        settings, wrong = configuration(folder.path)
+        if known is None or wrong:
             return None
         before, after = documents(known[0]), documents(text)
-        changed = _changed(before, after)
-        if changed is None:
+        origins = _origins(before, after)
+        changed = [one for one, origin in zip(after, origins, strict=True) if origin is None]
+        if not 0 < len(changed) <= _MOST_CHANGED:
             return None
-        head, tail = changed
-        settings, wrong = configuration(folder.path)
-        if wrong or head + tail >= len(after):
-            return None
-        kept, found = known[1].get(path, ()), list[Finding]()
-        line = after[head].line
-        end_before = before[len(before) - tail].line if tail else _lines(known[0])
-        end_after = after[len(after) - tail].line if tail else _lines(text)
-        part = "\n" * line + "".join(one.text for one in after[head : len(after) - tail])
-        options = configured_options(settings)
-        of_part = _of_part(path, part, folder, options)
-        found += [one for one in kept if one.range.start.line < line]
-        found += of_part
-        found += [one.moved(end_after - end_before) for one in kept if one.range.start.line >= end_before]
-        result = {**known[1], path: tuple(found)}
+        # lines in place of the documents that are known
+        part = "".join(
+            one.text if origin is None else "\n" * one.text.count("\n")
+            for one, origin in zip(after, origins, strict=True)
+        )
+        found = _of_part(path, part, folder, configured_options(settings))
+        by_document = _by_document(known[1].get(path, ()), before)
+        for one, origin in zip(after, origins, strict=True):
+            if origin is not None:
+                found += [kept.moved(one.line - before[origin].line) for kept in by_document.get(origin, ())]
+        in_order = sorted(found, key=lambda one: (one.range.start, one.rule, one.message))
+        result = {**known[1], path: tuple(in_order)}
         self._known[path] = (text, result)
         return result
 
@@ -153,20 +153,26 @@ def documents(text: str) -> list[Document]:
     return found
 
 
-def _lines(text: str) -> int:
-    return text.count("\n") + 1
-
-
-def _changed(before: Sequence[Document], after: Sequence[Document]) -> tuple[int, int] | None:
-    """How many documents at the start and at the end are as they were; None where too many are not."""
+def _origins(before: Sequence[Document], after: Sequence[Document]) -> list[int | None]:
+    """Which document before the change each one after it is; None for one that has changed."""
+    if len(before) == len(after):
+        return [number if one.text == before[number].text else None for number, one in enumerate(after)]
     most = min(len(before), len(after))
-    head = 0
+    head = tail = 0
     while head < most and before[head].text == after[head].text:
         head += 1
-    tail = 0
     while tail < most - head and before[-1 - tail].text == after[-1 - tail].text:
         tail += 1
-    return (head, tail) if len(after) - head - tail <= _MOST_CHANGED else None
+    new = len(after) - head - tail
+    return [*range(head), *([None] * new), *range(len(before) - tail, len(before))]
+
+
+def _by_document(found: Sequence[Finding], among: Sequence[Document]) -> dict[int, list[Finding]]:
+    lines = [one.line for one in among]
+    by_document: dict[int, list[Finding]] = {}
+    for one in found:
+        by_document.setdefault(bisect_right(lines, one.range.start.line) - 1, []).append(one)
+    return by_document
 
 
 def _inputs(folder: Folder, left_out: LeftOut) -> Iterator[Input]:
