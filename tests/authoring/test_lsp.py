@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -317,6 +319,27 @@ def test_a_message_that_is_too_large_is_skipped(tmp_path: Path) -> None:
         assert "set" in labels(client, "a.yaml", 5, 11)
         assert client.end() == 0
         assert "a message of 67108865 bytes is skipped" in client.stderr
+
+
+def test_a_check_whose_process_dies_is_done_by_another(tmp_path: Path) -> None:
+    with Client(tmp_path) as client:
+        client.open("a.yaml", TITLE)
+        client.findings("a.yaml", lambda codes: True)
+        (worker,) = [one for one in children(client.process.pid) if "spawn_main" in one.read_text()]
+        os.kill(int(worker.parent.name), signal.SIGKILL)
+        client.change("a.yaml", TITLE.replace("op: set", "op: sett"))
+        client.change("a.yaml", TITLE.replace("op: set", "op: sat"))
+        assert client.findings("a.yaml")[0]["code"] == "PL107"
+        assert client.end() == 0
+        assert set(client.stderr.splitlines()) <= {
+            f"patchlang lsp: the process that checked {tmp_path} ended, perhaps for lack of memory"
+        }
+
+
+def children(parent: int) -> list[Path]:
+    """The command lines of the processes that a process has started."""
+    listed = Path(f"/proc/{parent}/task").glob("*/children")
+    return [Path("/proc", child, "cmdline") for path in listed for child in path.read_text().split()]
 
 
 def test_the_end_of_input_ends_it(tmp_path: Path) -> None:

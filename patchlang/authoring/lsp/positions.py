@@ -73,6 +73,9 @@ class Lines:
 
     def _characters(self, line: str, units: int) -> int:
         """How many characters of a line take so many units, or a few less."""
-        codec, size = _CODECS[self.encoding]
-        head = line.encode(codec, "surrogatepass")[: units * size]
-        return len(head.decode(codec, "ignore"))
+        taken = 0
+        for number, character in enumerate(line):
+            taken += self._units(character)
+            if taken > units:
+                return number
+        return len(line)

@@ -12,6 +12,7 @@ from .checking import Checker, Findings, Folder
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 LONGEST = 60.0
 """Seconds that a check may take."""
@@ -42,6 +43,7 @@ class Worker:
         self._jobs: dict[str, Job] = {}
         self._wanted = threading.Condition()
         self._closed = False
+        self._process: BaseProcess | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -56,6 +58,8 @@ class Worker:
         with self._wanted:
             self._closed = True
             self._wanted.notify()
+            if self._process is not None:
+                self._process.terminate()  # it may be in the midst of a check
         self._thread.join(timeout=5)
 
     def _next(self) -> Job | None:
@@ -71,6 +75,7 @@ class Worker:
             process = context.Process(target=work, args=(theirs,), daemon=True)
             process.start()
             theirs.close()
+            self._process = process
             try:
                 self._serve(ours)
             finally:
@@ -88,9 +93,9 @@ class Worker:
                     return
                 self._done(connection.recv())
             except (EOFError, OSError):
-                self._done(
-                    Done(job, None, f"the process that checked {job.folder.path} ended, perhaps for lack of memory")
-                )
+                if not self._closed:
+                    fault = f"the process that checked {job.folder.path} ended, perhaps for lack of memory"
+                    self._done(Done(job, None, fault))
                 return
 
 
