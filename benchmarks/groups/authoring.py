@@ -18,9 +18,9 @@ ABOUT = f"""\
 `patchlang derive` of a domain of 137 KB in which a script has changed {CHANGED} disks, as a whole process, beside
 `patchlang apply` of the patch that comes out.
 
-`patchlang lsp` over the wire, with a file of {lsp.DOCUMENTS} documents of the corpus open, in which a character is typed
-or removed {lsp.ROUNDS} times: the findings of the changed document after the {lsp.DEBOUNCE:.0f} ms without a change
-that the server waits for, then completion and hover at that place. The figure is the 95th percentile."""
+`patchlang lsp` over the wire, with a file of {lsp.DOCUMENTS} documents of the corpus open, in which a character is
+typed or removed {lsp.ROUNDS} times: the findings of the changed document after the {lsp.DEBOUNCE:.0f} ms without a
+change that the server waits for, then completion and hover at that place. The figure is the 95th percentile."""
 
 
 def measure(context: Context) -> Group:
