@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
@@ -102,6 +102,13 @@ def declarations(raw: bytes) -> Scope:
         return {}
     named = ((token[1].decode(), token) for token in _tokens(raw))
     return {name[6:] or None: _unescape(_value(token)) for name, token in named if _declares(name)}
+
+
+def attribute_spans(raw: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The attributes in a start tag as written, each with where it stands there: its name, the sign and the value."""
+    for token in _tokens(raw):
+        if not _declares(name := token[1].decode()):
+            yield name, (token.start(1), token.end())
 
 
 def _tokens(raw: bytes) -> list[re.Match[bytes]]:

@@ -26,13 +26,21 @@ _PLACE = 1000
 """Characters of a place that a trace keeps."""
 
 
+Spot = tuple[int, int]
+"""Where something stands in the input: the offsets of its first byte and of the one behind it."""
+
+
 @record(frozen=False)
 class Effect:
-    """What one application of an op did: nodes matched, nodes changed, the paths of the first few."""
+    """What one application of an op did: nodes matched, nodes changed, the paths of the first few.
+
+    ``spots`` are where the matched nodes stand in the input, if somebody wants that.
+    """
 
     matched: int = 0
     changed: int = 0
     places: list[str] = field(default_factory=list)
+    spots: list[Spot] | None = None
 
 
 @record(frozen=False)
@@ -40,6 +48,7 @@ class EditTrace:
     """One edit over all its items, of which it ran for ``ran``.
 
     ``places`` are the paths of the nodes it matched, the first few of them; ``inner`` are the edits inside it.
+    ``spots`` are where all of them stand in the input, if somebody wants that.
     """
 
     label: str
@@ -51,6 +60,7 @@ class EditTrace:
     reason: str | None = None
     places: list[str] = field(default_factory=list)
     inner: list[EditTrace] = field(default_factory=list)
+    spots: list[Spot] = field(default_factory=list)
 
     def skip(self) -> None:
         self.skipped += 1
@@ -61,6 +71,8 @@ class EditTrace:
         self.changed += effect.changed
         for place in effect.places[: SHOWN_PLACES - len(self.places)]:
             self.places.append(place if len(place) <= _PLACE else place[:_PLACE] + "…")
+        if effect.spots:
+            self.spots += effect.spots
 
     def every(self) -> Iterator[EditTrace]:
         """This one, and all inside it."""

@@ -32,6 +32,8 @@ T = TypeVar("T")
 def note(effect: Effect, matches: Sequence[Match], tree: DomainTree) -> None:
     effect.matched += len(matches)
     effect.places += [tree.provenance.path(m) for m in matches[: SHOWN_PLACES - len(effect.places)]]
+    if tree.tells_spots:
+        effect.spots = [*(effect.spots or ()), *tree.spots(matches)]
 
 
 class DomainOp(Protocol):

@@ -6,7 +6,7 @@ lxml holds the tree; the first edit looks up where in the input each node stands
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from .read import MAX_ATTRIBUTES, as_declared, read_root
 from .splice import Changes, Splicer, content_of, same_as_before
 
 if TYPE_CHECKING:
+    from ..result import Spot
+    from ..xpath.match import Match
     from .origins import Origins
 
 MAX_DEPTH = 256
@@ -48,7 +50,8 @@ class DomainTree:
     """A domain under edit. Every change goes through its methods.
 
     ``preferred`` are prefixes by namespace, for names that need a new declaration; ``budget`` is what the run may make;
-    ``origins`` is told where values come from, if somebody wants that.
+    ``origins`` is told where values come from, if somebody wants that; ``tells_spots``: traces say where the nodes that
+    edits match stand in the input.
     """
 
     def __init__(self, data: bytes, root: Element) -> None:
@@ -59,6 +62,7 @@ class DomainTree:
         self._data = data
         self._changes = Changes({}, {}, {}, {}, {})
         self.origins: Origins | None = None
+        self.tells_spots = False
         self._drafts: dict[Element, str | None] = {}
         self.provenance = Provenance(self._changes, self._drafts)
         self.protected = Protected(root, self.provenance.path)
@@ -268,6 +272,14 @@ class DomainTree:
     def changes(self) -> Changes:
         """What edits touched so far."""
         return self._changes
+
+    def spots(self, matches: Iterable[Match]) -> Iterator[Spot]:
+        """Where matched nodes stand in the input; of nodes that edits have made nothing is said."""
+        from .spots import spot
+
+        for match in matches:
+            if match.element not in self._changes.new:
+                yield spot(self._index, match)
 
     # -- the result ----------------------------------------------------------------------------------------------
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from .. import rules
 from ..diagnostics import Diagnostic, Rule
 from ..diffs import diff
 from ..engine import patch_cloud_init, patch_domain
-from ..kubevirt.addresses import Address, with_addresses, without
-from ..kubevirt.replay import differences, is_same_but_for_white_space, second_run, with_placeholders
+from ..kubevirt.boot import FIRST, Run, cloud_init_runs, domain_runs, play
 from ..record import field, record
 from ..result import CloudInitOutcome, Outcome
 from ..source import Span
@@ -112,68 +111,36 @@ class _Runner:
             yield _failure(rules.MISSING_ERROR, trial, message, error)
 
     def boot(self, trial: Trial, domain: bytes) -> None:
-        """All runs of one boot; then with places for hotplug, devices read back, and addresses."""
-        first = self.apply(trial, domain, "run 1")
-        self.golden(trial, first)
-        self.settled(trial, first, "run 1 on its own result")
-        second = self.apply(trial, second_run(domain, first), "run 2")
-        self.same_machine(trial, first, second, "run 2")
-        self.settled(trial, second, "run 3")
-        rehearsal, reserved = first, with_placeholders(domain)
-        if reserved is not None:
-            rehearsal = self.apply(trial, reserved, "run 1 with placeholder interfaces", rehearsal=True)
-        read_back = second_run(domain, rehearsal, read_back_by=self.kubevirt)
-        self.same_machine(trial, first, self.apply(trial, read_back, _READ_BACK), _READ_BACK)
-        addressed, given = with_addresses(read_back, self.kubevirt)
-        if given:
-            again = self.apply(trial, addressed, _ADDRESSED, given=given)
-            self.same_machine(trial, first, without(again, given), _ADDRESSED)
+        """All runs of one boot."""
+        play(domain_runs(domain, self.kubevirt), partial(self.held, trial))
 
     def cloud_init(self, trial: Trial, data: bytes) -> None:
-        first = self.apply(trial, data, "run 1", domain=False)
-        self.golden(trial, first)
-        self.settled(trial, first, "run 1 on its own result", domain=False)
+        play(cloud_init_runs(data), partial(self.held, trial))
 
-    def apply(
-        self,
-        trial: Trial,
-        data: bytes,
-        run: str,
-        *,
-        domain: bool = True,
-        rehearsal: bool = False,
-        given: Counter[Address] | None = None,
-    ) -> bytes:
-        """The outcome of one run, which must be as expected; of a rehearsal only that it is one.
+    def held(self, trial: Trial, run: Run) -> bytes:
+        """The outcome of one run, which must be as expected and what run 1 has made."""
+        outcome = self.apply(trial, run)
+        if run.name == FIRST:
+            self.golden(trial, outcome)
+        if trial.idempotent and (found := run.instability(outcome)):
+            raise _RunError(_failure(rules.UNSTABLE, trial, found.message, help=found.help, changes=found.diff))
+        return outcome
 
-        What is expected says nothing of addresses that libvirt has ``given``.
-        """
-        result, error = self.outcome(trial, data, domain=domain)
+    def apply(self, trial: Trial, run: Run) -> bytes:
+        """The outcome of one run, which must be as expected; of a rehearsal only that it is one."""
+        result, error = self.outcome(trial, run.data, domain=run.of_domain)
         if result is None:
             assert error is not None
-            raise _RunError(_failure(rules.UNEXPECTED_ERROR, trial, f"{run} fails: {error.message}", error))
-        if trial.unchanged and result != data:
-            changes = diff(data, result, "before", "after")
-            raise _RunError(_failure(rules.CHANGED, trial, f"{run} changes its input", changes=changes))
-        if not rehearsal:
-            seen = without(result, given) if given else result
-            faults = [check.fault(seen) for check in trial.checks if check.of_domain == domain]
+            raise _RunError(_failure(rules.UNEXPECTED_ERROR, trial, f"{run.name} fails: {error.message}", error))
+        if trial.unchanged and result != run.data:
+            changes = diff(run.data, result, "before", "after")
+            raise _RunError(_failure(rules.CHANGED, trial, f"{run.name} changes its input", changes=changes))
+        if not run.rehearsal:
+            seen = run.seen(result)
+            faults = [check.fault(seen) for check in trial.checks if check.of_domain == run.of_domain]
             if failed := [Failure(_in_run(fault, run)) for fault in faults if fault]:
                 raise _RunError(*failed)
         return result
-
-    def settled(self, trial: Trial, outcome: bytes, run: str, *, domain: bool = True) -> None:
-        """Another run on an outcome must change nothing more."""
-        again = self.apply(trial, outcome, run, domain=domain)
-        is_same = again == outcome or (domain and is_same_but_for_white_space(outcome, again))
-        if not is_same and trial.idempotent:
-            changes = diff(outcome, again, "before", "after")
-            raise _RunError(_failure(rules.UNSTABLE, trial, f"{run} changes more", help=_HELP, changes=changes))
-
-    def same_machine(self, trial: Trial, first: bytes, other: bytes, run: str) -> None:
-        if trial.idempotent and (changes := differences(first, other, ("run 1", run))):
-            message = f"{run} makes a different VM than run 1"
-            raise _RunError(_failure(rules.UNSTABLE, trial, message, help=_help(run), changes=changes))
 
     def golden(self, trial: Trial, outcome: bytes) -> None:
         golden = trial.golden
@@ -208,17 +175,6 @@ class _Runner:
         return outcome.data, next((d for d in outcome.diagnostics if d.is_error), None)
 
 
-_HELP = "docs/language/boot-runs.md explains what each run of a boot sees"
-_READ_BACK = "run 2 with devices read back"
-_ADDRESSED = "run 2 with addresses"
-_GIVEN = "before run 2 libvirt gives each device an address: identify devices by something else, such as an alias"
-_LOST = "before run 2 KubeVirt drops what its own types do not know of the devices: recreate it in each run"
-
-
-def _help(run: str) -> str:
-    return {_READ_BACK: _LOST, _ADDRESSED: _GIVEN}.get(run, _HELP)
-
-
 def _failure(
     rule: Rule,
     trial: Trial,
@@ -238,9 +194,9 @@ def _ended(data: bytes) -> bytes:
     return data if data.endswith(b"\n") else data + b"\n"
 
 
-def _in_run(fault: Diagnostic, run: str) -> Diagnostic:
-    help = fault.help or (None if run == "run 1" else f"run 1 passed; {_help(run)}")
-    return Diagnostic(fault.rule, f"{run}: {fault.message}", fault.span, help)
+def _in_run(fault: Diagnostic, run: Run) -> Diagnostic:
+    help = fault.help or (None if run.name == FIRST else f"run 1 passed; {run.help}")
+    return Diagnostic(fault.rule, f"{run.name}: {fault.message}", fault.span, help)
 
 
 def _is_wanted(error: Diagnostic, wanted: Refusal) -> bool:

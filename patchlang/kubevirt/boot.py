@@ -1,0 +1,104 @@
+"""One boot run by run: what each call of the hook is given, and whether its outcome is what the first run made.
+
+:mod:`patchlang.kubevirt.replay` says what happens to a domain between two runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator
+
+from ..diffs import diff
+from ..record import record
+from .addresses import Address, with_addresses, without
+from .replay import differences, is_same_but_for_white_space, second_run, with_placeholders
+
+FIRST = "run 1"
+_AGAIN = "run 1 on its own result"
+_HELP = "docs/language/boot-runs.md explains what each run of a boot sees"
+_GIVEN = "before run 2 libvirt gives each device an address: identify devices by something else, such as an alias"
+_LOST = "before run 2 KubeVirt drops what its own types do not know of the devices: recreate it in each run"
+
+
+@record
+class Instability:
+    """How the outcome of a run differs from what it should be, as a unified diff as well."""
+
+    message: str
+    help: str
+    diff: str
+
+
+@record
+class Run:
+    """One call of the hook, which is given ``data``.
+
+    What it makes must be what ``first`` is, where that is not None; with ``settled`` it must leave its input as it is.
+    Of a ``rehearsal`` nothing is expected but an outcome. ``given`` are addresses that libvirt has added to the input.
+    ``sees`` says in words what it is given.
+    """
+
+    name: str
+    sees: str
+    data: bytes
+    of_domain: bool = True
+    first: bytes | None = None
+    settled: bool = False
+    rehearsal: bool = False
+    given: Counter[Address] | None = None
+    help: str = _HELP
+
+    def seen(self, outcome: bytes) -> bytes:
+        """The outcome without the addresses that libvirt has added."""
+        return without(outcome, self.given) if self.given else outcome
+
+    def instability(self, outcome: bytes) -> Instability | None:
+        """What is wrong with an outcome of this run; None where nothing is."""
+        if self.settled:
+            is_same = outcome == self.data or (self.of_domain and is_same_but_for_white_space(self.data, outcome))
+            changes = "" if is_same else diff(self.data, outcome, "before", "after")
+            return None if is_same else Instability(f"{self.name} changes more", _HELP, changes)
+        if self.first is None:
+            return None
+        changes = differences(self.first, self.seen(outcome), (FIRST, self.name))
+        return Instability(f"{self.name} makes a different VM than run 1", self.help, changes) if changes else None
+
+
+Runs = Generator[Run, bytes, None]
+"""Yields runs, and is sent the outcome of each."""
+
+
+def domain_runs(domain: bytes, release: str) -> Runs:
+    """All runs of one boot; then with places for hotplug, devices read back by a KubeVirt release, and addresses."""
+    first = yield Run(FIRST, "the domain that KubeVirt made", domain)
+    yield Run(_AGAIN, "all that run 1 made", first, settled=True)
+    sees = "the devices that run 1 made, without the aliases that libvirt drops; all else as before any edit"
+    second = yield Run("run 2", sees, second_run(domain, first), first=first)
+    yield Run("run 3", "all that run 2 made", second, settled=True)
+    rehearsal, reserved = first, with_placeholders(domain)
+    if reserved is not None:
+        sees = "the domain, with interfaces that keep places for hotplug"
+        rehearsal = yield Run("run 1 with placeholder interfaces", sees, reserved, rehearsal=True)
+    read_back = second_run(domain, rehearsal, read_back_by=release)
+    sees = f"the devices that run 1 made, without what KubeVirt {release} does not know of them"
+    yield Run("run 2 with devices read back", sees, read_back, first=first, help=_LOST)
+    addressed, given = with_addresses(read_back, release)
+    if given:
+        sees = "the same, with the addresses that libvirt has given to devices"
+        yield Run("run 2 with addresses", sees, addressed, first=first, given=given, help=_GIVEN)
+
+
+def cloud_init_runs(data: bytes) -> Runs:
+    """The one run of a boot on cloud-init data, and another on its outcome."""
+    first = yield Run(FIRST, "the cloud-init data that KubeVirt made", data, of_domain=False)
+    yield Run(_AGAIN, "all that run 1 made", first, of_domain=False, settled=True)
+
+
+def play(runs: Runs, do: Callable[[Run], bytes]) -> None:
+    """Does each run, with the outcome of those before it. What ``do`` raises ends the boot."""
+    try:
+        run = next(runs)
+        while True:
+            run = runs.send(do(run))
+    except StopIteration:
+        return
