@@ -114,6 +114,11 @@ stubs: setup
 docs: setup
 	@$(BIN)/python tools/docs_site.py
 
+## playground-bundle: build the page of the playground from web/ (needs npm), into the package
+.PHONY: playground-bundle
+playground-bundle:
+	cd web && npm ci --ignore-scripts --silent && node build.mjs
+
 ## man: generate man/patchlang.1, the man page, from the commands' help
 .PHONY: man
 man: setup
@@ -147,7 +152,7 @@ libvirt-domains: setup .libvirt-domains
 ## clean: remove what the targets above created
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .demo .libvirt-domains fuzz-finds build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
+	rm -rf $(VENV) $(BENCH_VENV) .demo web/node_modules .libvirt-domains fuzz-finds build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache
 	find benchmarks patchlang shim tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help

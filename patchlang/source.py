@@ -30,6 +30,10 @@ class SourceFile:
         line = bisect_right(self._line_starts, offset)
         return Position(line, offset - self._line_starts[line - 1] + 1)
 
+    def start_of(self, number: int) -> int:
+        """The offset of line ``number`` (from 1)."""
+        return self._line_starts[number - 1]
+
     def line(self, number: int) -> str:
         """Line ``number`` (from 1) without its line break."""
         start = self._line_starts[number - 1]

@@ -31,6 +31,7 @@ COMMANDS = {
     "manifest": "Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.",
     "new": "Write a patch to start from, and its test.",
     "plan": "Preview what patches will do to the VMs of a cluster.",
+    "playground": "Try patches in the browser while you write them.",
     "schema": "Print the JSON Schema (draft-07) of patch files, for editors.",
     "test": "Run the tests (kind: PatchTest) in files and folders, recursively.",
     "validate": "Check patch files and the manifests that carry them.",

@@ -25,6 +25,13 @@ _HEAD = f"""\
 #     {ANNOTATION}: |
 """
 _BY_DIGEST = pattern(r"[^\s@]+@sha256:[0-9a-f]{64}")
+_HEAD = f"""\
+# The annotation that makes KubeVirt start the sidecar. Put it on a VirtualMachineInstance; in a VirtualMachine, put it
+# in `spec.template.metadata`.
+#
+#   annotations:
+#     {ANNOTATION}: |
+"""
 LONGEST_PLUGIN = 53
 """The name of a Plugin: its container is called so, with a prefix."""
 
@@ -57,7 +64,12 @@ def config_map(name: str, namespace: str | None, key: str, text: str) -> str:
     """The YAML of a ConfigMap with one key; the text is legible in it where YAML can write it so."""
     head = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {plain(name)}\n"
     head += f"  namespace: {plain(namespace)}\n" if namespace else ""
-    return f"{head}data:\n  {plain(key)}: {_scalar(text)}"
+    return f"{head}data:\n  {plain(key)}: {scalar(text, 4)}"
+
+
+def annotation_comment(value: str) -> str:
+    """The annotation as a comment in YAML, for the end of a manifest; ``value`` is what :func:`annotation` gives."""
+    return _HEAD + "".join(f"#       {line}\n" for line in value.splitlines())
 
 
 def by_digest(image: str) -> bool:
@@ -95,18 +107,23 @@ def plain(text: str) -> str:
     return text if _WORD.fullmatch(text) and text not in _NO_WORDS else json.dumps(text)
 
 
-def _scalar(text: str) -> str:
-    """A text as a block scalar of a key that is indented by two spaces, else in quotes."""
+def scalar(text: str, indent: int) -> str:
+    """A text as the value of a key in a map: a block, ``indent`` (an even number) blanks in, else in quotes."""
     import yaml
 
     ending = "+" if text.endswith("\n\n") or text == "\n" else "" if text.endswith("\n") else "-"
-    indent = "2" if re.match(r"\s", text) else ""
+    hint = "2" if re.match(r"\s", text) else ""
+    margin = " " * indent
     lines = text.removesuffix("\n").split("\n")
-    block = f"|{indent}{ending}\n" + "".join(f"    {line}\n" if line else "\n" for line in lines)
+    block = f"|{hint}{ending}\n" + "".join(f"{margin}{line}\n" if line else "\n" for line in lines)
+    around = "".join(f"{' ' * depth}k:\n" for depth in range(0, indent - 2, 2))
     try:
-        if yaml.load(f"a:\n  b: {block}# end\n", Loader=yaml.CSafeLoader)["a"]["b"] == text:
+        value = yaml.load(f"{around}{margin[2:]}k: {block}# end\n", Loader=yaml.CSafeLoader)
+        for _ in range(indent // 2):
+            value = value["k"]
+        if value == text:
             return block
-    except yaml.YAMLError:
+    except (yaml.YAMLError, TypeError):
         pass
     quoted: str = yaml.dump(text, default_style='"', allow_unicode=True, width=1 << 20)
     return quoted

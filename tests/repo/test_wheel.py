@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+PLAYGROUND = "patchlang/authoring/playground"
+PAGE = ("LICENSES.txt", "icon.svg", "index.html", "playground.css", "playground.js")
 
 
-def _built(tree: Path, *, recipes: bool) -> zipfile.ZipFile:
-    """From a copy: setuptools leaves its scratch files in the tree it builds."""
+def _built(tree: Path, *, image: bool = False) -> zipfile.ZipFile:
+    """From a copy, since setuptools leaves its scratch files in the tree it builds; of what the image's build sees."""
     for name in ("LICENSE", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tree)
-    for name in ("man", "patchlang", "shim", "tests"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
-    if recipes:
+    ignored = shutil.ignore_patterns("__pycache__", *(["static"] if image else []))
+    for name in ("man", "patchlang", "shim"):
+        shutil.copytree(ROOT / name, tree / name, ignore=ignored, symlinks=True)
+    if not image:
         shutil.copytree(ROOT / "examples/corpus", tree / "examples/corpus", symlinks=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--wheel-dir", "dist", "."], cwd=tree, check=True, timeout=120)
@@ -29,7 +32,7 @@ def _built(tree: Path, *, recipes: bool) -> zipfile.ZipFile:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    return _built(tmp_path_factory.mktemp("tree"), recipes=True)
+    return _built(tmp_path_factory.mktemp("tree"))
 
 
 def _inside(wheel: zipfile.ZipFile) -> set[str]:
@@ -37,7 +40,7 @@ def _inside(wheel: zipfile.ZipFile) -> set[str]:
 
 
 def _modules() -> set[str]:
-    return {
+    return {f"{PLAYGROUND}/starter.yaml"} | {
         str(path.relative_to(ROOT))
         for package in ("patchlang", "shim")
         for path in ROOT.joinpath(package).rglob("*")
@@ -45,17 +48,20 @@ def _modules() -> set[str]:
     }
 
 
-def test_modules_and_types_and_recipes_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_modules_and_types_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     corpus = ROOT / "examples/corpus"
     recipes = {f"patchlang/recipes/{path.relative_to(corpus)}" for path in corpus.rglob("*") if path.is_file()}
-    assert _inside(wheel) == _modules() | recipes
+    page = {f"{PLAYGROUND}/static/{name}" for name in PAGE}
+    assert _inside(wheel) == _modules() | recipes | page
     assert {"patchlang/py.typed", "shim/py.typed", "patchlang/recipes/samples/windows.domain.xml"} <= _inside(wheel)
 
 
-def test_the_image_has_no_recipes(tmp_path: Path) -> None:
-    """Its build sees no examples (.dockerignore), and the link to them leads nowhere."""
-    assert "!examples" not in (ROOT / ".dockerignore").read_text()
-    assert _inside(_built(tmp_path, recipes=False)) == _modules()
+def test_the_image_has_neither_recipes_nor_the_playground_s_page(tmp_path: Path) -> None:
+    """Its build sees no examples, so the link to them leads nowhere, and not the page (.dockerignore)."""
+    seen = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "!examples" not in seen
+    assert seen.index("!patchlang") < seen.index(f"{PLAYGROUND}/static")
+    assert _inside(_built(tmp_path, image=True)) == _modules()
 
 
 def test_the_man_page(wheel: zipfile.ZipFile) -> None:

@@ -59,8 +59,9 @@ class Browser:
         """What came with the events of a kind."""
         return [event["params"] for event in self.events if event.get("method") == method]
 
-    def open(self, page: Path) -> None:
-        self.call("Page.navigate", url=page.as_uri())
+    def open(self, page: Path | str) -> None:
+        """A file, or a URL."""
+        self.call("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self.message())
 
@@ -70,13 +71,34 @@ class Browser:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def press(self, key: str, text: str = "") -> None:
-        codes = {"Tab": 9, "Enter": 13, " ": 32}
-        known = {"key": key, "windowsVirtualKeyCode": codes.get(key, 0)}
-        self.call(
-            "Input.dispatchKeyEvent", type="keyDown" if text or key != "Tab" else "rawKeyDown", text=text, **known
-        )
+    def wait_for(self, condition: str, seconds: float = 60) -> None:
+        """Until an expression in the page is true."""
+        script = """new Promise((done, fail) => {
+            const end = performance.now() + %d;
+            const late = () => performance.now() > end ? fail("still not so") : setTimeout(look, 20);
+            const look = () => (%s) ? done(true) : late();
+            look();
+        })"""
+        self.run(script % (seconds * 1000, condition))
+
+    def press(self, key: str, text: str = "", *, shift: bool = False, control: bool = False) -> None:
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39}
+        codes |= {"ArrowDown": 40, "End": 35, "Home": 36, "F6": 117, "F8": 119}
+        known = {"key": key, "windowsVirtualKeyCode": codes.get(key, 0), "modifiers": 8 * shift + 2 * control}
+        if key == " ":
+            known["code"] = "Space"
+        kind = "rawKeyDown" if not text and key in codes else "keyDown"
+        self.call("Input.dispatchKeyEvent", type=kind, text=text, **known)
         self.call("Input.dispatchKeyEvent", type="keyUp", **known)
+
+    def resize(self, width: int, height: int, *, mobile: bool = False) -> None:
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
+
+    def prefer(self, scheme: str) -> None:
+        """The colour scheme that the user prefers, ``light`` or ``dark``; and nothing that moves."""
+        features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        asked = [{"name": name, "value": value} for name, value in features.items()]
+        self.call("Emulation.setEmulatedMedia", features=asked)
 
     def screenshot(self) -> bytes:
         return base64.b64decode(self.call("Page.captureScreenshot")["data"])

@@ -1,0 +1,178 @@
+"""What is on the page as files: a PatchTest, a ConfigMap, a shell script with the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from ... import __version__
+from ...diagnostics import PatchError
+from ...engine import patch_cloud_init, patch_domain
+from ...loading import decode_source, load_sources
+from ...manifests.arguments import VERSIONS
+from ...manifests.writing import (
+    annotation,
+    annotation_comment,
+    config_map,
+    in_load_order,
+    joined,
+    key_of,
+    plain,
+    scalar,
+)
+from ...patterns import pattern
+from ...result import CloudInitOutcome, Outcome
+from ...source import SourceFile
+from . import inputs, trying
+from .request import Given, Json, RequestError, item
+from .trying import Prepared
+
+_IMAGE = f"registry.example.test/patchlang:{__version__}"
+_LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NO_INPUT = "give an input that the patches edit: a domain, or cloud-init data"
+_ERRORS = "the patches or inputs have errors: fix what the findings say first"
+
+
+def export(asked: Json, given: Given) -> Json:
+    """``files`` with ``name`` and ``text``, for the ``form``: ``test``, ``configmap`` or ``command``; and a ``note``.
+
+    Raises RequestError where the texts on the page cannot be that.
+    """
+    forms = {"test": _test, "configmap": _config_map, "command": _command}
+    form = item(asked, "form", str)
+    if form not in forms:
+        raise RequestError(f"`form` is one of {', '.join(forms)}")
+    if not given.patches:
+        raise RequestError("there is no patch to export")
+    try:
+        note, files = forms[form](given)
+    except PatchError as e:
+        raise RequestError(e.diagnostic.message) from None
+    return {"note": note, "files": [{"name": name, "text": text} for name, text in files]}
+
+
+Files = list[tuple[str, str]]
+
+
+def _patches(given: Given) -> Files:
+    return [(PurePath(one.name).name, one.text) for one in given.patches]
+
+
+# -- PatchTest ---------------------------------------------------------------------------------------------------------
+
+
+def _test(given: Given) -> tuple[str, Files]:
+    prepared, _ = trying.prepare(given)
+    if prepared is None:
+        raise RequestError(_ERRORS)
+    patches = _patches(given)
+    name = prepared.program.names[0]
+    stem = PurePath(patches[0][0]).stem
+    cases, golden = _cases(prepared, stem)
+    if not cases:
+        raise RequestError(_NO_INPUT)
+    named = "".join(f"    - {plain(file)}\n" for file, _ in patches)
+    text = f"apiVersion: patchlang/v1\nkind: PatchTest\nmetadata:\n  name: {plain(name)}\nspec:\n  patches:\n{named}"
+    text += _entry("  vmi", json.dumps(json.loads(prepared.vmi), indent=2), 4) if given.vmi.strip() else ""
+    note = f"Put the files into one folder; `patchlang test {stem}.test.yaml` runs the test."
+    return note, [*patches, (f"{stem}.test.yaml", f"{text}  cases:\n{''.join(cases)}"), *golden]
+
+
+def _cases(prepared: Prepared, stem: str) -> tuple[list[str], Files]:
+    cases: list[str] = []
+    golden: Files = []
+    program = prepared.program
+    for of, key, data, ending in (
+        ("the domain", "domain", prepared.domain if program.edits_domain else None, "xml"),
+        ("the cloud-init data", "cloudInit", prepared.cloud_init if program.edits_cloud_init else None, "json"),
+    ):
+        if data is None:
+            continue
+        data = data.lstrip()  # by what it begins with, a test tells it from the name of a file
+        if key == "domain":
+            outcome, errors = _ended(patch_domain(prepared.program, data, prepared.vmi))
+        else:
+            outcome, errors = _ended(patch_cloud_init(prepared.program, data, b"", prepared.vmi))
+        case = f"    - name: {of}\n" + _entry(f"      {key}", data.decode(), 8)
+        if outcome is None:
+            case += f"      error: {errors[0]}\n"
+        elif outcome == data:
+            case += "      unchanged: true\n"
+        else:
+            case += f"      golden: {plain(f'{stem}.expected.{ending}')}\n"
+            golden.append((f"{stem}.expected.{ending}", outcome.decode()))
+        cases.append(case)
+    return cases, golden
+
+
+def _entry(key: str, text: str, indent: int) -> str:
+    entry = f"{key}: {scalar(text, indent)}"
+    return entry if entry.endswith("\n") else f"{entry}\n"
+
+
+def _ended(outcome: Outcome | CloudInitOutcome) -> tuple[bytes | None, list[str]]:
+    """The outcome of a run, and the rules of its errors."""
+    return outcome.data, [one.rule.id for one in outcome.diagnostics if one.is_error]
+
+
+# -- ConfigMap ---------------------------------------------------------------------------------------------------------
+
+
+def _config_map(given: Given) -> tuple[str, Files]:
+    sources = [source for source in in_load_order(inputs.sources(given)) if decode_source(source)[0]]
+    program, _ = load_sources(sources)
+    if program is None:
+        raise RequestError(_ERRORS)
+    text, key = joined(sources), key_of([source.name for source in sources])
+    again, _ = load_sources([SourceFile("<joined>", text)])
+    if again is None or again.names != program.names:
+        raise RequestError("the patch files cannot be joined: give each a ConfigMap of its own")
+    name = _name(program.names[0])
+    made = config_map(name, None, key, text)
+    made = made if made.endswith("\n") else f"{made}\n"
+    note = f"Replace the image `{_IMAGE}` with yours. `patchlang manifest` makes the same, and more."
+    value = annotation(_IMAGE, VERSIONS[-1], name, key)
+    return note, [(f"{name}.yaml", made + annotation_comment(value))]
+
+
+def _name(patch: str) -> str:
+    """The name of a patch as one of Kubernetes."""
+    name = re.sub(r"[^a-z0-9]+", "-", patch.lower())[:63].strip("-")
+    return name if _LABEL.fullmatch(name) else "patches"
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def _command(given: Given) -> tuple[str, Files]:
+    patches = _patches(given)
+    program, _ = load_sources(inputs.sources(given))
+    given_inputs: Files = []
+    if given.domain.strip() and (program is None or program.edits_domain):
+        given_inputs.append((trying.NAMES[trying.DOMAIN], inputs.domain(given)[0].decode(errors="replace")))
+    if given.cloud_init.strip() and (program is None or program.edits_cloud_init):
+        given_inputs.append((trying.NAMES[trying.CLOUD_INIT], inputs.cloud_init(given).decode(errors="replace")))
+    if not given_inputs:
+        raise RequestError(_NO_INPUT)
+    files = [*patches, *given_inputs]
+    with_vmi = ""
+    if given.vmi.strip():
+        files.append(("vmi.yaml", given.vmi))
+        with_vmi = " --vmi vmi.yaml"
+    of_patches = "".join(f" -p {shlex.quote(file)}" for file, _ in patches)
+    lines = ["#!/bin/sh", "set -eu", *(line for name, text in files for line in _written(name, text))]
+    flags = {trying.NAMES[trying.DOMAIN]: "--domain", trying.NAMES[trying.CLOUD_INIT]: "--cloud-init"}
+    lines += [f"patchlang apply{of_patches} {flags[name]} {name}{with_vmi} --diff" for name, _ in given_inputs]
+    return "The script writes its inputs into the current folder.", [("try.sh", "".join(f"{line}\n" for line in lines))]
+
+
+def _written(name: str, text: str) -> Iterator[str]:
+    end = "END"
+    while end in text:
+        end += "_"
+    yield f"cat >{shlex.quote(name)} <<'{end}'"
+    yield text.removesuffix("\n")
+    yield end

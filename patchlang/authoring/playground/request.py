@@ -1,0 +1,64 @@
+"""What the page sends, as records. The page is ours, but anything may be sent by who has its token."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, TypeVar
+
+from ...record import record
+
+Json: TypeAlias = dict[str, object]
+
+T = TypeVar("T")
+
+MOST_PATCHES = 1000
+
+
+class RequestError(Exception):
+    """What is asked cannot be answered; the message says why."""
+
+
+@record
+class PatchText:
+    """A patch file: what messages call it, and what it holds."""
+
+    name: str
+    text: str
+
+
+@record
+class Given:
+    """The texts on the page. An empty one stands for nothing given."""
+
+    patches: tuple[PatchText, ...]
+    domain: str = ""
+    vmi: str = ""
+    cloud_init: str = ""
+
+
+def given(asked: Json) -> Given:
+    """The texts that a request holds. Raises RequestError for any other shape."""
+    patches = item(asked, "patches", list)
+    if len(patches) > MOST_PATCHES:
+        raise RequestError(f"there are {len(patches)} patch files, and {MOST_PATCHES} are taken at most")
+    found: list[PatchText] = []
+    for one in patches:
+        if not isinstance(one, dict):
+            raise RequestError("an entry of `patches` is not an object")
+        found.append(PatchText(item(one, "name", str), item(one, "text", str)))
+    if len({one.name for one in found}) < len(found):
+        raise RequestError("two entries of `patches` have the same name")
+    return Given(
+        tuple(found), item(asked, "domain", str, ""), item(asked, "vmi", str, ""), item(asked, "cloudInit", str, "")
+    )
+
+
+_WORDS = {str: "a text", int: "a whole number", list: "a list"}
+
+
+def item(asked: Json, key: str, kind: type[T], default: T | None = None) -> T:
+    """A value of a request. Raises RequestError where it is of another type, or missing and without default."""
+    value = asked.get(key, default)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        problem = "is not" if key in asked else "is missing; it must be"
+        raise RequestError(f"`{key}` {problem} {_WORDS[kind]}")
+    return value

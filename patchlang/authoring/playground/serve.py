@@ -1,0 +1,49 @@
+"""Serves the page until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import webbrowser
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import uvicorn
+
+from .request import PatchText
+from .server import application
+
+HOST = "127.0.0.1"
+_LONGEST_END = 2
+"""Seconds that requests have to end after Ctrl-C."""
+
+
+def _has_screen() -> bool:
+    """Whether a browser has where to show itself; else Python may start one in the terminal, and wait for its end."""
+    return sys.platform == "darwin" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
+
+
+def serve(patches: Sequence[PatchText], say: Callable[[str], None], *, open_browser: bool) -> None:
+    """Serves until a signal ends it. ``say`` gets the URL, and nothing else. Raises OSError where there is no port."""
+    token = secrets.token_urlsafe(32)
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        url = f"http://{HOST}:{port}/?token={token}"
+        config = uvicorn.Config(
+            application(token, port, patches),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=_LONGEST_END,
+        )
+        say(url)
+        if open_browser and _has_screen():
+            with suppress(webbrowser.Error, OSError):
+                webbrowser.open(url)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])

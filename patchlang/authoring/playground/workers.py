@@ -1,0 +1,86 @@
+"""Worker processes, seen from the server: started when they are asked first, and again when one has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+from http import HTTPStatus
+
+from .answers import refusal
+
+TIME_LIMIT = 20.0
+"""Seconds that one answer may take."""
+
+
+class Worker:
+    """One process, which answers one request after the other."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, name: str, body: bytes) -> tuple[int, bytes]:
+        """The status and the JSON of an answer. Where the process ends over it, they say so."""
+        async with self._turn:
+            try:
+                return await self._ask(name, body)
+            except (asyncio.IncompleteReadError, OSError, ValueError):
+                return await self._ended()
+            except asyncio.CancelledError:
+                await self.stop()  # it would answer the next one with this
+                raise
+
+    async def stop(self) -> None:
+        """Ends the process, whatever it does."""
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _ask(self, name: str, body: bytes) -> tuple[int, bytes]:
+        process = self._process or await self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{name} {len(body)}\n".encode() + body)
+        await process.stdin.drain()
+        status, size = (await process.stdout.readuntil(b"\n")).split()
+        return int(status), await process.stdout.readexactly(int(size))
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        command = [sys.executable, "-m", f"{__package__}.worker", str(self._seconds)]
+        self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+        return self._process
+
+    async def _ended(self) -> tuple[int, bytes]:
+        process = self._process
+        await self.stop()
+        if process is not None and process.returncode == -signal.SIGALRM:
+            message = f"this takes longer than {self._seconds:g} seconds: try a smaller input or a simpler expression"
+            return refusal(HTTPStatus.SERVICE_UNAVAILABLE, message)
+        message = "the process that answers has ended, perhaps for lack of memory; the next try starts another"
+        return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, message)
+
+
+class Workers:
+    """A process for runs, one for boots and one for help with writing: none of them waits for another."""
+
+    _QUICK = frozenset({"complete", "hover", "rule", "sample", "samples"})
+
+    def __init__(self, seconds: float = TIME_LIMIT) -> None:
+        self._runs, self._replays, self._quick = Worker(seconds), Worker(seconds), Worker(seconds)
+
+    async def ask(self, name: str, body: bytes) -> tuple[int, bytes]:
+        """The status and the JSON of an answer."""
+        if name in self._QUICK:
+            return await self._quick.ask(name, body)
+        return await (self._replays if name == "replay" else self._runs).ask(name, body)
+
+    async def stop(self) -> None:
+        """Ends all of them."""
+        for worker in (self._runs, self._replays, self._quick):
+            await worker.stop()

@@ -1,0 +1,49 @@
+"""``patchlang playground``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .common import read_patches, report
+from .status import ENVIRONMENT
+from .terminal import Failed
+
+_EXTRA = "patchlang: the playground needs starlette and uvicorn: pip install 'patchlang[playground]'"
+
+
+@click.command()
+@click.argument("patch", required=False, type=click.Path(path_type=Path))
+@click.option("--no-open", "closed", is_flag=True, help="Start no browser.")
+def playground(patch: Path | None, closed: bool) -> None:
+    """Try patches in the browser while you write them.
+
+    Serves a page on 127.0.0.1 until Ctrl-C, and prints its URL. PATCH is a file or a folder to begin with; it is never
+    written. Nothing leaves this machine, and without the token in the URL every request is refused.
+
+    \b
+    Examples:
+      patchlang playground
+      patchlang playground patch.yaml
+      patchlang playground patches --no-open
+    """
+    try:
+        from ..authoring.playground.request import PatchText
+        from ..authoring.playground.serve import serve
+    except ImportError as e:
+        if (e.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
+            raise
+        click.echo(_EXTRA, err=True)
+        raise Failed(ENVIRONMENT) from None
+    sources, errors = read_patches([patch]) if patch is not None else ([], [])
+    if errors:
+        report(errors)
+        raise Failed
+
+    def say(url: str) -> None:
+        click.echo(url)
+        sys.stdout.flush()
+
+    serve([PatchText(source.name, source.text) for source in sources], say, open_browser=not closed)
