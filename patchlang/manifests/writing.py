@@ -25,13 +25,6 @@ _HEAD = f"""\
 #     {ANNOTATION}: |
 """
 _BY_DIGEST = pattern(r"[^\s@]+@sha256:[0-9a-f]{64}")
-_HEAD = f"""\
-# The annotation that makes KubeVirt start the sidecar. Put it on a VirtualMachineInstance; in a VirtualMachine, put it
-# in `spec.template.metadata`.
-#
-#   annotations:
-#     {ANNOTATION}: |
-"""
 LONGEST_PLUGIN = 53
 """The name of a Plugin: its container is called so, with a prefix."""
 
@@ -65,11 +58,6 @@ def config_map(name: str, namespace: str | None, key: str, text: str) -> str:
     head = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {plain(name)}\n"
     head += f"  namespace: {plain(namespace)}\n" if namespace else ""
     return f"{head}data:\n  {plain(key)}: {scalar(text, 4)}"
-
-
-def annotation_comment(value: str) -> str:
-    """The annotation as a comment in YAML, for the end of a manifest; ``value`` is what :func:`annotation` gives."""
-    return _HEAD + "".join(f"#       {line}\n" for line in value.splitlines())
 
 
 def by_digest(image: str) -> bool:

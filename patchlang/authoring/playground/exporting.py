@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from ... import __version__
 from ...diagnostics import PatchError
 from ...engine import patch_cloud_init, patch_domain
 from ...loading import decode_source, load_sources
@@ -26,11 +25,11 @@ from ...manifests.writing import (
 from ...patterns import pattern
 from ...result import CloudInitOutcome, Outcome
 from ...source import SourceFile
+from ..starting import IMAGE
 from . import inputs, trying
 from .request import Given, Json, RequestError, item
 from .trying import Prepared
 
-_IMAGE = f"registry.example.test/patchlang:{__version__}"
 _LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NO_INPUT = "give an input that the patches edit: a domain, or cloud-init data"
 _ERRORS = "the patches or inputs have errors: fix what the findings say first"
@@ -133,8 +132,8 @@ def _config_map(given: Given) -> tuple[str, Files]:
     name = _name(program.names[0])
     made = config_map(name, None, key, text)
     made = made if made.endswith("\n") else f"{made}\n"
-    note = f"Replace the image `{_IMAGE}` with yours. `patchlang manifest` makes the same, and more."
-    value = annotation(_IMAGE, VERSIONS[-1], name, key)
+    note = f"Replace the image `{IMAGE}` with yours. `patchlang manifest` makes the same, and more."
+    value = annotation(IMAGE, VERSIONS[-1], name, key)
     return note, [(f"{name}.yaml", made + annotation_comment(value))]
 
 
