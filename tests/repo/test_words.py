@@ -35,8 +35,8 @@ def _blank(found: re.Match[str]) -> str:
 
 
 def prose(markdown: str) -> str:
-    """A Markdown text without its code, comments and addresses, on the same lines."""
-    return _CODE.sub(_blank, markdown)
+    """A Markdown text without its code, comments, addresses, and indentation, on the same lines."""
+    return re.sub(r"^[ \t]+", "", _CODE.sub(_blank, markdown), flags=re.MULTILINE)
 
 
 def avoided(text: str) -> list[str]:
