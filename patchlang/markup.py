@@ -22,7 +22,7 @@ _MADE_BY_LXML = pattern(r"ns[0-9]+")
 _REFERENCE = pattern(r"&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(\w+));")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
-# prefix (None: the default) → namespace; "" is no namespace
+# prefix (None: the default) → namespace; "" means no namespace
 Scope = dict[str | None, str]
 
 

@@ -1,4 +1,4 @@
-"""Runs a hook executable at your desk as the sidecar does: the same arguments, limits and checks of what it prints."""
+"""Runs a hook executable locally as the sidecar does: the same arguments, limits, and checks of what it prints."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def unexplained(
 ) -> list[Diagnostic]:
     """The findings, without conditions that are constant because of one of the ``slips``: it says so, and where.
 
-    A slip is in the condition, or in a variable that the condition reads.
+    Such a finding is in the condition, or in a variable that the condition reads.
     """
     starts = sorted(one.span.start for one in slips if one.span is not None)
     findings = list(found)
