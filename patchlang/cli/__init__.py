@@ -24,6 +24,7 @@ GARBAGE = 20_000
 # what `--help` says of each is here, so that it need not load them all
 COMMANDS = {
     "apply": "Apply patches to a domain or to cloud-init data, offline.",
+    "compare": "Show where a hook and the patches that replace it differ.",
     "completion": "Print the completion script for a shell.",
     "derive": "Make a patch that does what a hook does, from its outcomes or by running it.",
     "explain": "Explain a rule, an op, or a part of a patch.",

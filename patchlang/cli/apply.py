@@ -15,12 +15,12 @@ from ..default_paths import SYSTEM_SCHEMAS
 from ..diagnostics import Diagnostic, PatchError, Severity, fail, in_order
 from ..extract import read_domain, read_vmi
 from ..loading import Loaded, decode_source
-from ..podfacts import MAX_FACT, Given, check_declared
+from ..podfacts import Given
 from ..record import replace
 from ..render import printable
 from ..result import CloudInitOutcome, DocumentTrace, Outcome
 from ..source import SourceFile, Span
-from .common import STDIN, load_patches, not_loaded, read_input, report
+from .common import STDIN, given_facts, load_patches, not_loaded, read_input, report
 from .status import ENVIRONMENT
 from .terminal import Failed, wants_colour
 
@@ -117,7 +117,7 @@ def apply(
     try:
         before = _read_domain(source) if domain is not None else _read_cloud_init(source)
         vmi_json = read_vmi(read_input(vmi)) if vmi else b"{}"
-        pod = _given(facts, loaded.program.facts)
+        pod = given_facts(facts, loaded.program.facts)
     except PatchError as e:
         report([e.diagnostic])
         raise Failed from None
@@ -224,19 +224,6 @@ def _costly(loaded: Loaded, domain: bytes) -> Iterator[Diagnostic]:
         for source in loaded.sources:
             for patch in decode_source(source)[0]:
                 yield from costly_here(patch, nodes)
-
-
-def _given(facts: Sequence[str], declared: frozenset[str]) -> Given:
-    """The facts of ``--fact``; a desk's own environment and files are never asked. Raises PatchError (PL206, PL001)."""
-    known: dict[str, bytes] = {}
-    for fact in facts:
-        name, equals, value = fact.partition("=")
-        is_file = name.startswith("files.")
-        if not equals or not (is_file or name.startswith("env.")) or (is_file and not value.startswith("@")):
-            raise click.UsageError("--fact takes env.NAME=TEXT or files.NAME=@FILE")
-        check_declared(name, declared)
-        known[name] = read_input(Path(value[1:]), MAX_FACT + 1) if is_file else value.encode(errors="surrogateescape")
-    return Given(known)
 
 
 def _without_vmi(diagnostic: Diagnostic) -> Diagnostic:

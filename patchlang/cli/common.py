@@ -12,6 +12,7 @@ from .. import rules
 from ..diagnostics import Diagnostic, PatchError
 from ..files import MAX_FILE_BYTES, find_patch_files, read_source, source_of
 from ..loading import Loaded, load_sources
+from ..podfacts import MAX_FACT, Given, check_declared
 from ..render import render
 from ..source import SourceFile
 from .status import FINDINGS, USAGE
@@ -48,6 +49,19 @@ def read_input(path: Path, limit: int = -1) -> bytes:
         return read_stdin(limit)
     with path.open("rb") as file:
         return file.read(limit)
+
+
+def given_facts(facts: Sequence[str], declared: frozenset[str]) -> Given:
+    """The facts of ``--fact``; a desk's own environment and files are never asked. Raises PatchError (PL206, PL001)."""
+    known: dict[str, bytes] = {}
+    for fact in facts:
+        name, equals, value = fact.partition("=")
+        is_file = name.startswith("files.")
+        if not equals or not (is_file or name.startswith("env.")) or (is_file and not value.startswith("@")):
+            raise click.UsageError("--fact takes env.NAME=TEXT or files.NAME=@FILE")
+        check_declared(name, declared)
+        known[name] = read_input(Path(value[1:]), MAX_FACT + 1) if is_file else value.encode(errors="surrogateescape")
+    return Given(known)
 
 
 def not_loaded(diagnostics: Sequence[Diagnostic]) -> Failed:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 16 * 1024 * 1024
 """Bytes of one input."""
 _BEFORE = (".before.xml", ".before.json")
+_INPUTS = (".domain.xml", ".cloudinit.json")
 _VMIS = (".vmi.json", ".vmi.yaml", ".vmi.yml")
 
 
@@ -42,29 +43,32 @@ class Files:
         return base
 
 
-def in_folder(folder: Path) -> list[Files]:
+def in_folder(folder: Path, *, outcomes: bool = True) -> list[Files]:
     """The samples in a folder: ``NAME.before.xml`` with ``NAME.after.xml`` and perhaps ``NAME.vmi.json``.
 
-    For cloud-init data they end in ``.json``; a VMI may be YAML. Raises PatchError (PL001) where there is none, or one
-    lacks its outcome.
+    For cloud-init data they end in ``.json``; a VMI may be YAML. Without ``outcomes``, ``NAME.domain.xml`` and
+    ``NAME.cloudinit.json`` are samples too. Raises PatchError (PL001) where there is none, or one lacks its outcome.
     """
+    endings = _BEFORE if outcomes else (*_BEFORE, *_INPUTS)
     try:
         names = sorted(os.listdir(folder))
     except OSError as e:
         raise PatchError(unreadable(folder, e.strerror or str(e))) from None
     found = []
     for name in names:
-        ending = next((ending for ending in _BEFORE if name.endswith(ending)), None)
+        ending = next((ending for ending in endings if name.endswith(ending)), None)
         if ending is None:
             continue
         stem = name[: -len(ending)]
         after = f"{stem}.after{ending.removeprefix('.before')}"
-        if after not in names:
+        if outcomes and after not in names:
             raise PatchError(unreadable(folder / after, "there is no such file", f"`{name}` needs its outcome"))
         vmi = next((stem + one for one in _VMIS if stem + one in names), None)
-        found.append(Files(folder / name, folder / after, folder / vmi if vmi else None))
+        found.append(Files(folder / name, folder / after if outcomes else None, folder / vmi if vmi else None))
     if not found:
         help = "name them NAME.before.xml, NAME.after.xml, and NAME.vmi.json; cloud-init data NAME.before.json"
+        if not outcomes:
+            help = "name them NAME.domain.xml and NAME.vmi.json; cloud-init data NAME.cloudinit.json"
         raise PatchError(unreadable(folder, "the folder has no samples", help))
     return found
 
