@@ -225,6 +225,7 @@ def needs(shell: str) -> str:
         ("explain PL41", [f"PL{number}" for number in range(410, 420)]),
         ("explain ens", ["ensure"]),
         ("explain fac", ["facts"]),
+        ("new --for disk-ser", ["disk-serial"]),
         ("explain bad-y", ["bad-yaml"]),
     ],
 )

@@ -8,10 +8,11 @@ writes is committed.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from patchlang import engine
 from patchlang.authoring.recipes import FOLDER, TAGS, Recipe, recipes
+from patchlang.authoring.starting import files
 from patchlang.diffs import diff
 from patchlang.patchtest.load import load_tests, read_test_files
 
@@ -76,7 +77,7 @@ def _page(recipe: Recipe) -> str:
             "",
             "## Test",
             "",
-            *_block("yaml", _code(recipe.test)),
+            *_block("yaml", _code(_test(recipe))),
             "",
             "## Use it",
             "",
@@ -85,6 +86,13 @@ def _page(recipe: Recipe) -> str:
             "",
         ]
     )
+
+
+def _test(recipe: Recipe) -> str:
+    """The test as `patchlang new` writes it, beside the patch."""
+    return files(recipe, recipe.name, recipe.name, with_config_map=False)[
+        PurePosixPath(f"{recipe.name}.test.yaml")
+    ].decode()
 
 
 def _code(text: str) -> str:
