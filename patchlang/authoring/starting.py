@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -66,7 +65,9 @@ def _without_comments(text: str) -> str:
 
 
 def _renamed(text: str, old: str, new: str) -> str:
-    return re.sub(rf"(?m)^(metadata: \{{name: |  name: ){re.escape(old)}(\}}?)$", rf"\g<1>{new}\g<2>", text, count=1)
+    for line in ("metadata: {{name: {}}}\n", "metadata:\n  name: {}\n"):
+        text = text.replace(line.format(old), line.format(new), 1)
+    return text
 
 
 def write_new(folder: Path, made: Mapping[PurePosixPath, bytes]) -> None:
