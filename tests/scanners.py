@@ -585,6 +585,7 @@ NO_SCANNERS = {
     "patchlang/manifests/arguments.py": "walks over the arguments of a container",
     **dict.fromkeys(
         [
+            "patchlang/authoring/hookrun.py",
             "patchlang/authoring/lsp/server.py",
             "patchlang/authoring/lsp/worker.py",
             "patchlang/plan/run.py",
