@@ -7,7 +7,7 @@ import time
 
 from lxml import etree
 
-from .. import documents, lsp
+from .. import documents, lsp, playground
 from ..context import Context
 from ..results import Figure, Group, Row
 
@@ -20,7 +20,10 @@ ABOUT = f"""\
 
 `patchlang lsp` over the wire, with a file of {lsp.DOCUMENTS} documents of the corpus open, in which a character is
 typed or removed {lsp.ROUNDS} times: the findings of the changed document after the {lsp.DEBOUNCE:.0f} ms without a
-change that the server waits for, then completion and hover at that place. The figure is the 95th percentile."""
+change that the server waits for, then completion and hover at that place. The figure is the 95th percentile.
+
+`patchlang playground` on a domain of 137 KB: findings, diff and trace, from request to answer of its worker process,
+which has answered before."""
 
 
 def measure(context: Context) -> Group:
@@ -42,4 +45,6 @@ def measure(context: Context) -> Group:
     figures = {name: Figure.of(values) for name, values in taken.items()}
     row = Row("`derive` of 137 KB", "ms", figures["derive"], "`apply` of its patch", figures["apply"])
     samples = {name: [round(value, 1) for value in values] for name, values in taken.items()}
-    return Group("authoring", "Tools for authors", ABOUT, (row, *lsp.rows(context)), samples=samples)
+    return Group(
+        "authoring", "Tools for authors", ABOUT, (row, *lsp.rows(context), *playground.rows()), samples=samples
+    )
