@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tempfile
@@ -14,6 +15,7 @@ import click
 from ..diagnostics import PatchError
 from ..render import printable
 from .common import report
+from .status import ENVIRONMENT
 from .terminal import Failed
 
 if TYPE_CHECKING:
@@ -22,6 +24,33 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _SECONDS = 30.0
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not math.isfinite(value) or value <= 0:
+        raise click.BadParameter(f"{value:g} is not a number of seconds above 0")
+    return value
+
+
+def _called(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    from ..document.decode import NAME
+
+    if value is not None and not NAME.fullmatch(value):
+        raise click.BadParameter(
+            "a name is 1 to 63 letters, digits, `-`, `_` or `.`, with a letter or digit at both ends"
+        )
+    return value
+
+
+def _target(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """A file that can be written; said before the hook runs."""
+    if value is None:
+        return None
+    if value.is_dir():
+        raise click.BadParameter(f"`{printable(str(value))}` is a folder; name a file in it, such as `hook.yaml`")
+    if not value.parent.is_dir():
+        raise click.BadParameter(f"there is no folder `{printable(str(value.parent))}`; create it first")
+    return value
 
 
 @click.command()
@@ -45,9 +74,18 @@ _SECONDS = 30.0
     type=_PATH,
     help="The VMI or VirtualMachine, YAML or JSON: one for all samples, or one for each in their order.",
 )
-@click.option("--timeout", default=_SECONDS, show_default=True, help="Seconds that the hook may take for one sample.")
-@click.option("--name", help="The name of the patch. Default: that of the output file, else `derived`.")
-@click.option("-o", "--output", type=_PATH, help="Write the patch to this file.")
+@click.option(
+    "--timeout",
+    type=float,
+    default=_SECONDS,
+    show_default=True,
+    callback=_seconds,
+    help="Seconds that the hook may take for one sample.",
+)
+@click.option(
+    "--name", callback=_called, help="The name of the patch. Default: that of the output file, else `derived`."
+)
+@click.option("-o", "--output", type=_PATH, callback=_target, help="Write the patch to this file.")
 @click.option("--test", "with_test", is_flag=True, help="Also write a PatchTest beside the output file.")
 def derive(
     folder: Path | None,
@@ -103,7 +141,7 @@ def derive(
         raise Failed
     written = {output: result.text.encode()} if output is not None else {}
     if output is not None and with_test:
-        written |= patch_test(result.text, samples, files, output, output.with_suffix(".test.yaml"))
+        written |= patch_test(name, result.text, samples, files, output, output.with_suffix(".test.yaml"))
     if written:
         _write(written)
     else:
@@ -152,10 +190,11 @@ def _files(
     if pairs:
         found = []
         for pair in pairs:
-            parts = [Path(part) for part in pair.split(",")]
-            if not 2 <= len(parts) <= 3 or not all(map(str, parts)):
-                raise click.UsageError(f"--pair takes BEFORE,AFTER or BEFORE,AFTER,VMI, not `{printable(pair)}`")
-            found.append(Files(*parts))
+            parts = pair.split(",")
+            if not 2 <= len(parts) <= 3 or not all(parts):
+                said = f"--pair takes BEFORE,AFTER or BEFORE,AFTER,VMI, not `{printable(pair)}`"
+                raise click.UsageError(f"{said}; put files with a comma in their names in a FOLDER")
+            found.append(Files(*map(Path, parts)))
         return found, None
     if before is None or after is None:
         raise click.UsageError("--before and --after go together")
@@ -184,17 +223,24 @@ def _name(stem: str) -> str:
 
 
 def _write(files: Mapping[Path, bytes]) -> None:
-    """All files or none: each is written under another name first."""
+    """All files or none: each is written under another name first. Raises Failed."""
     made: list[tuple[str, Path]] = []
+    path = next(iter(files))
     try:
         for path, data in files.items():
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            if path.is_dir():
+                raise IsADirectoryError(None, "it is a folder")
+            handle, temporary = tempfile.mkstemp(prefix=".patchlang-", dir=path.parent)
             made.append((temporary, path))
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
             os.chmod(temporary, 0o644)
         for temporary, path in made:
             os.replace(temporary, path)
+    except OSError as e:
+        said = f"error: `{path}` cannot be written: {e.strerror or e}; nothing is written"
+        click.echo(printable(said), err=True)
+        raise Failed(ENVIRONMENT) from None
     finally:
         for temporary, _ in made:
             Path(temporary).unlink(missing_ok=True)

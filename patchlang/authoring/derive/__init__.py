@@ -16,8 +16,8 @@ def derive(samples: Sequence[Sample], name: str) -> Derived:
 
     Raises PatchError where a sample cannot be read (PL501 to PL505).
     """
-    if all(sample.before == sample.after for sample in samples):
+    if not any(sample.differences(sample.before) for sample in samples):
         from .proof import Fault
 
-        return Derived(None, (Fault(None, "the hook changes nothing in any sample"),))
+        return Derived(None, (Fault(None, "the hook changes nothing in any sample; give one that it changes"),))
     return derive_domain(samples, name) if samples[0].is_domain else derive_cloud_init(samples, name)

@@ -156,14 +156,14 @@ class Differences:
             if not is_element(node):
                 continue
             partner = self.pairs.before.get(node)
-            place = self._place(after, node, settled)
             if partner is None or node in gone:
                 made = self._own_step(after, node)
+                place = self._place(after, node, settled)
                 yield Change(
                     Kind.PUT, self.paths.steps(before), self._called(after, node), {self._number: node}, place, made
                 )
             elif partner not in stays:
-                yield self._change(Kind.MOVE, partner, "", node, place)
+                yield self._change(Kind.MOVE, partner, "", node, self._place(after, node, settled))
             else:
                 yield from self._of(partner, node)
             settled.add(node)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...cloudinit.state import open_cloud_init
 from . import proof, writing
-from .conditions import condition, conditions
+from .conditions import Source, condition, conditions
 from .deriving import Derived
 from .facts import Facts
 from .proof import Fault
@@ -82,8 +82,9 @@ def _when(edit: Edit, having: Sequence[int], facts: Facts, count: int) -> Edit:
     if not lacking:
         return dict(edit)
     found = (
-        condition(facts, having, lacking, facts.used)
-        or condition(facts, having, lacking, said=False)
+        condition(facts, having, lacking, facts.used, Source.FLAGS)
+        or condition(facts, having, lacking, facts.used)
+        or condition(facts, having, lacking, source=Source.ALL)
         or conditions(facts, having, lacking, facts.used)
     )
     return {**edit, "when": found} if found else dict(edit)

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from functools import partial
 
-from .facts import Fact, Facts, literal
+from .facts import Fact, Facts, is_flag, literal
 
 _PAIRED = 60
 """Conditions that are tried in pairs."""
 _ALTERNATIVES = 4
 
 
+class Source(Enum):
+    """Whence conditions may come: from annotations that exist or are flags, which are most likely there for the hook;
+    from all annotations and labels; from all of the VMI."""
+
+    FLAGS = "flags"
+    SAID = "said"
+    ALL = "all"
+
+
 def condition(
-    facts: Facts, having: Sequence[int], lacking: Sequence[int], used: Sequence[str] = (), *, said: bool = True
+    facts: Facts,
+    having: Sequence[int],
+    lacking: Sequence[int],
+    used: Sequence[str] = (),
+    source: Source = Source.SAID,
 ) -> str | None:
     """What is true of the samples in ``having`` and of none in ``lacking``, or None.
 
-    With ``said`` only what a person wrote counts: annotations and labels.
+    Of ``used``, expressions that an edit has, everything counts.
     """
-    for text, holds in _conditions(facts, used, having, said=said):
+    for text, holds in _conditions(facts, used, having, source):
         if all(map(holds, having)) and not any(map(holds, lacking)):
             return text
     return None
@@ -28,7 +42,7 @@ def condition(
 
 def conditions(facts: Facts, having: Sequence[int], lacking: Sequence[int], used: Sequence[str] = ()) -> str | None:
     """Two conditions that are both true of the samples in ``having`` alone, or None."""
-    true = [(text, holds) for text, holds in _conditions(facts, used, having, said=False) if all(map(holds, having))]
+    true = [(text, holds) for text, holds in _conditions(facts, used, having, Source.ALL) if all(map(holds, having))]
     apart = [(text, {n for n in lacking if holds(n)}) for text, holds in true]
     useful = [(text, left) for text, left in apart if len(left) < len(lacking)][:_PAIRED]
     for number, (text, left) in enumerate(useful):
@@ -39,20 +53,25 @@ def conditions(facts: Facts, having: Sequence[int], lacking: Sequence[int], used
 
 
 def _conditions(
-    facts: Facts, used: Sequence[str], having: Sequence[int], *, said: bool
+    facts: Facts, used: Sequence[str], having: Sequence[int], source: Source
 ) -> Iterator[tuple[str, Callable[[int], bool]]]:
     """Conditions on one fact, with what tells whether one holds in a sample; the plainest first."""
-    known = [fact for fact in facts.all if not said or (fact.is_said and fact.guard)]
+    known = [fact for fact in facts.all if source is Source.ALL or (fact.is_said and fact.guard)]
+    if source is Source.FLAGS:
+        known = [fact for fact in known if fact.expression in used or "annotation(" in fact.expression]
     known.sort(key=lambda fact: (fact.expression not in used, not fact.is_said))
     for fact in known:
         if fact.guard:
             yield fact.guard, fact.values.__contains__
     for fact in known:
         value = fact.values.get(having[0]) if having else None
-        if isinstance(value, (str, int, bool)):
+        is_telling = source is not Source.FLAGS or fact.expression in used or is_flag(value)
+        if isinstance(value, (str, int, bool)) and is_telling:
             read = fact.default("") if fact.default else _optional(fact)
             test = read if value is True and not fact.default else f"{read} == {shown(value)}"
             yield test, partial(_is_one_of, fact, (value,))
+    if source is Source.FLAGS:
+        return
     for fact in known:
         if fact.guard:
             yield f"!({fact.guard})", partial(_lacks, fact)

@@ -10,8 +10,9 @@ from lxml import etree
 from ...diagnostics import Diagnostic
 from ...record import record
 from . import proof, writing
+from .across import across
 from .changes import Change, Differences, Kind
-from .conditions import condition, conditions
+from .conditions import Source, condition, conditions
 from .edits import Edit, Editing, Group, grouped
 from .facts import Facts, literal
 from .paths import Namespaces, path_of, quoted
@@ -53,9 +54,12 @@ class _Derivation:
             Differences(*sample.roots, self._namespaces, number) for number, sample in enumerate(samples)
         ]
         self._tried = 0
+        self._places: dict[str, None] = {}
 
     def run(self) -> Derived:
-        groups = grouped(unified([widen(of.changes(), of) for of in self._differences], self._facts))
+        changes = across([of.changes() for of in self._differences], self._differences, self._facts)
+        self._places = {path_of(change.steps): None for one in changes for change in one}
+        groups = grouped(unified([*map(widen, changes, self._differences)], self._facts))
         editing = Editing(self._namespaces)
         for group in groups:
             self._prepare(group, editing)
@@ -117,31 +121,47 @@ class _Derivation:
             said = "".join(map(_said, group.changes))
             used = [fact.expression for fact in self._facts.all if fact.expression in said]
             group.when = (
-                condition(self._facts, having, lacking, used)
-                or condition(self._facts, having, disturbed, used)
+                condition(self._facts, having, lacking, used, Source.FLAGS)
+                or condition(self._facts, having, disturbed, used, Source.FLAGS)
                 or self._condition_of_domain(group, having, disturbed)
-                or condition(self._facts, having, disturbed, used, said=False)
+                or condition(self._facts, having, lacking, used)
+                or condition(self._facts, having, disturbed, used)
+                or self._condition_of_domain(group, having, disturbed, lasting=False)
+                or condition(self._facts, having, disturbed, used, Source.ALL)
                 or conditions(self._facts, having, disturbed, used)
             )
             group.apart = group.when is None
 
-    def _condition_of_domain(self, group: Group, having: Sequence[int], lacking: Sequence[int]) -> str | None:
-        """What tells the domains of samples apart at the place of a group: what is there, or an attribute of it."""
+    def _condition_of_domain(
+        self, group: Group, having: Sequence[int], lacking: Sequence[int], *, lasting: bool = True
+    ) -> str | None:
+        """What tells the domains of samples apart at the place of a group, or of another: what is there, an attribute.
+
+        ``lasting``: the hook does not change it.
+        """
         path = path_of(group.root)
         paths = [path_of((*change.steps, change.made)) for change in group.changes if change.made is not None]
         nodes = [node for number in having for node in self._find(path, number)]
         paths += [f"{path}[@{name}={quoted(text)}]" for node in nodes for name, text in node.attrib.items()]
+        paths += self._places
         nodes = [node for number in lacking for node in self._find(path, number)]
         paths += [f"{path}[@{name}={quoted(text)}]" for node in nodes for name, text in node.attrib.items()]
-        for one in [path, *dict.fromkeys(paths)]:
+        for one in dict.fromkeys([path, *paths]):
+            if "\ue000" in one:
+                continue
             there = {bool(self._find(one, number)) for number in having}
             absent = {bool(self._find(one, number)) for number in lacking}
-            if len(there) == len(absent) == 1 and there != absent and "\ue000" not in one:
-                return f"xpath({literal(one)}) {'!=' if True in there else '=='} []"
+            if len(there) != 1 or len(absent) != 1 or there == absent:
+                continue
+            later = [{bool(self._find(one, number, later=True)) for number in its} for its in (having, lacking)]
+            if not lasting or later == [there, absent]:
+                legible = one if '"' in one else one.replace("'", '"')
+                return f"xpath({literal(legible)}) {'!=' if True in there else '=='} []"
         return None
 
-    def _find(self, path: str, number: int) -> list[Element]:
-        tree = self._differences[number].before.getroottree()
+    def _find(self, path: str, number: int, *, later: bool = False) -> list[Element]:
+        of = self._differences[number]
+        tree = (of.after if later else of.before).getroottree()
         found: list[Element] = tree.xpath(path, namespaces=self._namespaces.all)
         return found
 
@@ -215,7 +235,9 @@ class _Derivation:
                 fault = unstable
             elif not found:
                 return
-            elif advised is None and not any(one.is_error for one in found):
+            elif (error := next((one for one in found if one.is_error), None)) is not None:
+                fault = Fault(None, f"{error.message} ({error.rule.id})")
+            elif advised is None:
                 advised = number
         if advised is None:
             yield fault

@@ -364,6 +364,11 @@ def _as_int(fact: Fact) -> str:
     return f"int({fact.expression})" if any(isinstance(v, str) for v in fact.values.values()) else fact.expression
 
 
+def is_flag(value: object) -> bool:
+    """Whether a value is true or false, or a word for that."""
+    return _truth(value) is not None
+
+
 def _truth(value: object) -> bool | None:
     if isinstance(value, bool):
         return value

@@ -159,7 +159,7 @@ class Paths:
             index = self._index[parent, tag, paths] = {}
             for child in parent:
                 if child.tag == tag:
-                    for texts in product(*(set(_texts(child, path)) for path in paths)):
+                    for texts in product(*(set(texts_at(child, path)) for path in paths)):
                         index.setdefault(texts, []).append(child)
         return index.get(tuple(text for _, text in wanted), [])
 
@@ -184,7 +184,8 @@ class Paths:
         return "@" + self._namespaces.of(clark, None)
 
 
-def _texts(node: Element, path: str) -> list[str]:
+def texts_at(node: Element, path: str) -> list[str]:
+    """The texts at a path of a step's ``wanted``, with names in Clark notation."""
     if path == ".":
         return [node.text or ""] if not len(node) else []
     *names, last = path.split("/")

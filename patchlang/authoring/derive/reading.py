@@ -13,6 +13,7 @@ from ...diagnostics import PatchError, fail
 from ...extract import read_domain, read_vmi
 from ...files import unreadable
 from ...record import record, replace
+from ...vmi import parse_vmi
 from . import trees
 from .samples import Sample
 
@@ -93,7 +94,10 @@ def read(files: Sequence[Files], *, is_domain: bool | None = None) -> list[Sampl
         )
     names = [sample.name for sample in found]
     if len(set(names)) < len(names):
-        found = [replace(sample, name=str(one.before)) for sample, one in zip(found, files, strict=True)]
+        names = [str(one.before) for one in files]
+        if len(set(names)) < len(names):
+            names = [f"{name} {number}" for number, name in enumerate(names, 1)]
+        found = [replace(sample, name=name) for sample, name in zip(found, names, strict=True)]
     return found
 
 
@@ -107,6 +111,7 @@ def _sample(files: Files, is_domain: bool | None) -> Sample:
     if files.vmi is not None:
         with _Named(files.vmi):
             vmi = read_vmi(_read(files.vmi))
+            parse_vmi(vmi)
     sample = Sample(files.name, before, after, vmi, is_domain)
     if files.after is not None:
         check_same_vm(sample)

@@ -14,14 +14,17 @@ from .writing import scalar
 
 
 def patch_test(
-    text: str, samples: Sequence[Sample], files: Sequence[Files], patch: Path, test: Path
+    name: str, text: str, samples: Sequence[Sample], files: Sequence[Files], patch: Path, test: Path
 ) -> dict[Path, bytes]:
-    """The file of a test and its golden files, which are what the patch makes of each sample."""
+    """The file of a test and its golden files, which are what the patch makes of each sample.
+
+    ``name`` is the name of the test; ``patch`` and ``test`` are where the patch ``text`` and the test are written.
+    """
     program = proof.compiled(text)
     assert not isinstance(program, Diagnostic)
     folder = test.parent
     written: dict[Path, bytes] = {}
-    name = patch.stem
+    stem = patch.stem
     lines = ["apiVersion: patchlang/v1", "kind: PatchTest", f"metadata: {{name: {scalar(name, flow=True)}}}", "spec:"]
     lines += [f"  patches: [{scalar(os.path.relpath(patch, folder), flow=True)}]", "  cases:"]
     for sample, its in zip(samples, files, strict=True):
@@ -36,7 +39,11 @@ def patch_test(
             lines.append("      unchanged: true")
             continue
         ending = "xml" if sample.is_domain else "json"
-        golden = folder / f"{name}.{Path(sample.name).name}.expected.{ending}"
+        called = Path(sample.name).name
+        golden = folder / f"{stem}.{called}.expected.{ending}"
+        number = 2
+        while golden in written:
+            golden, number = folder / f"{stem}.{called}-{number}.expected.{ending}", number + 1
         lines.append(f"      golden: {scalar(golden.name)}")
         written[golden] = made if made.endswith(b"\n") else made + b"\n"
     written[test] = ("\n".join(lines) + "\n").encode()

@@ -55,12 +55,12 @@ def _one(row: Sequence[Change], facts: Facts) -> Iterable[Change]:
     values: dict[int, Any] = {number: value for change in row for number, value in change.values.items()}
     if first.kind in (Kind.DROP, Kind.MOVE) or all(value is None for value in values.values()):
         return [_with(first, values, first.value)]
-    made = _computed(values, facts)
+    made = computed_of(values, facts)
     if made is not None:
         return [_with(first, values, made)]
     apart: dict[str, dict[int, Any]] = {}
     for number, value in values.items():
-        apart.setdefault(_said(value), {})[number] = value
+        apart.setdefault(said(value), {})[number] = value
     return [_with(first, same, next(iter(same.values()))) for same in apart.values()]
 
 
@@ -68,11 +68,13 @@ def _with(change: Change, values: Mapping[int, Any], value: Any) -> Change:
     return Change(change.kind, change.steps, change.name, dict.fromkeys(values, value), change.place, change.made)
 
 
-def _said(value: Any) -> str:
+def said(value: Any) -> str:
+    """A value of a change for comparison."""
     return repr(value if value is None or isinstance(value, (str, list)) else form(value))
 
 
-def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
+def computed_of(values: Mapping[int, Any], facts: Facts) -> Any:
+    """One value for those of several samples, with what the VMI gives in it; None where there is none."""
     if None in values.values():
         return None
     if all(isinstance(value, str) for value in values.values()):
@@ -88,7 +90,7 @@ def element(nodes: Mapping[int, Element], facts: Facts) -> Element | None:
     if len({node.tag for node in nodes.values()}) > 1:
         return None
     if not is_element(first):
-        return deepcopy(first) if len({_said(node) for node in nodes.values()}) == 1 else None
+        return deepcopy(first) if len({said(node) for node in nodes.values()}) == 1 else None
     made: Element = etree.Element(first.tag, nsmap=first.nsmap)
     for name in dict.fromkeys(name for node in nodes.values() for name in node.attrib):
         having = {number: text for number, node in nodes.items() if (text := node.get(name)) is not None}

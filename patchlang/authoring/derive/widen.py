@@ -8,7 +8,7 @@ from .changes import Change, Differences, Kind
 from .paths import Steps, path_of, widened
 from .trees import Element, form
 
-_NARROW = frozenset({Kind.ATTRIBUTE, Kind.TEXT, Kind.PUT, Kind.DROP})
+NARROW = frozenset({Kind.ATTRIBUTE, Kind.TEXT, Kind.PUT, Kind.DROP})
 
 
 def widen(changes: Sequence[Change], of: Differences) -> list[Change]:
@@ -25,7 +25,9 @@ def _at(level: int, changes: list[Change], of: Differences, nodes: dict[str, Ele
     """The changes, with the step of one level widened where that fits."""
     alike: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
-        if change.kind in _NARROW and len(change.steps) > level and _is_narrow(change.steps[: level + 1]):
+        if not (change.kind in NARROW and len(change.steps) > level and is_narrow(change.steps[: level + 1])):
+            continue
+        if path_of(change.steps[: level + 1]) in nodes:  # what goes and comes back otherwise has a path of its own
             alike.setdefault(_apart_from(level, change), []).append(change)
     made: dict[int, Change | None] = {}
     for group in alike.values():
@@ -43,7 +45,7 @@ def _at(level: int, changes: list[Change], of: Differences, nodes: dict[str, Ele
     return [change for change in kept if change is not None]
 
 
-def _is_narrow(steps: Steps) -> bool:
+def is_narrow(steps: Steps) -> bool:
     return not any(step.several for step in steps)
 
 
