@@ -49,7 +49,7 @@ def main() -> None:
         finally:
             shim.send_signal(signal.SIGTERM)
             _, log = shim.communicate(timeout=10)
-        print(f"\nThe shim's log, ended by SIGTERM with status {shim.returncode}:")
+        print(f"\nThe shim's log; SIGTERM ended it with status {shim.returncode}:")
         print(log.decode(), end="")
 
 
@@ -70,7 +70,7 @@ def wait_for_socket(folder: Path, shim: subprocess.Popen[bytes]) -> Path:
             if path.is_socket():
                 return path
         time.sleep(0.01)
-    raise SystemExit(f"the shim ended with status {shim.returncode}: {shim.communicate()[1].decode()}")
+    raise SystemExit(f"the shim exited with status {shim.returncode}: {shim.communicate()[1].decode()}")
 
 
 def call(socket: Path, started: float) -> None:
@@ -87,7 +87,7 @@ def call(socket: Path, started: float) -> None:
         result = stub.OnDefineDomain(v1alpha3_pb2.OnDefineDomainParams(domainXML=domain, vmi=vmi), timeout=60)
     took = time.perf_counter() - began
     size = f"{len(domain)} bytes in, {len(result.domainXML)} bytes out"
-    print(f"OnDefineDomain: {size}, {took * 1000:.1f} ms with the connection\n")
+    print(f"OnDefineDomain: {size}, {took * 1000:.1f} ms including the connection\n")
     print_diff(domain.decode(), result.domainXML.decode())
 
 

@@ -1,7 +1,7 @@
-"""patchlang: declared edits of libvirt domains and cloud-init data, for KubeVirt hook sidecars.
+"""patchlang: declarative edits of libvirt domains and cloud-init data, for KubeVirt hook sidecars.
 
-What is public is in ``__all__``, described in docs/api.md and promised in docs/compatibility.md. It comes from
-:mod:`patchlang.api` when it is first asked for: the sidecar imports this package, and none of that. Types are in
+``__all__`` lists what is public; docs/api.md describes it and docs/compatibility.md promises it. It is loaded from
+:mod:`patchlang.api` on first use: the sidecar imports this package, but none of that. Types are in
 ``__init__.pyi``.
 """
 

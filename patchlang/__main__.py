@@ -10,10 +10,10 @@ from typing import NoReturn
 
 
 def run() -> NoReturn:
-    """Runs the command, and ends with its status.
+    """Runs the command and exits with its status.
 
-    Two things that Python does of itself each take a tenth of a file's check: to look for garbage among modules, which
-    leave none, so that begins when the command is loaded; and to take itself down, which nothing here waits for.
+    Two things that Python does by itself each take a tenth of the time to check a file: collecting garbage in modules,
+    which leave none, so that starts once the command is loaded; and shutting down, which nothing here needs.
     """
     gc.disable()
     from .cli import main

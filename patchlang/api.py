@@ -1,6 +1,6 @@
-"""The public Python API: ``import patchlang`` gives what is here, and docs/compatibility.md promises it.
+"""The public Python API: ``import patchlang`` exposes what is here, and docs/compatibility.md promises it.
 
-Results are values of their own, so that the engine behind them may change.
+Results are separate values, so that the engine behind them may change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ StrPath = str | os.PathLike[str]
 
 @record
 class Place:
-    """A piece of a file: lines and columns count from 1, in characters; the end is exclusive."""
+    """A range in a file: lines and columns count from 1, in characters; the end is exclusive."""
 
     file: str
     line: int
@@ -43,10 +43,10 @@ class Place:
 
 @record
 class Finding:
-    """One finding. ``rule`` is its id (``PL401``), which never changes its meaning, ``name`` the id in words.
+    """One finding. ``rule`` is its id (``PL401``), whose meaning never changes, ``name`` the id in words.
 
-    ``message`` and ``help`` are for people: their words may change in any release. ``patch`` is the name of the patch,
-    ``manifest`` the object of Kubernetes that it stands in, where these are known. ``str()`` gives one line.
+    ``message`` and ``help`` are for people: their wording may change in any release. ``patch`` is the patch name,
+    ``manifest`` the Kubernetes object that contains it, if known. ``str()`` gives one line.
     """
 
     rule: str
@@ -77,10 +77,10 @@ class LoadError(Exception):
 
 @record
 class EditTrace:
-    """What one edit did: it ran for ``ran`` items, ``matched`` so many nodes and ``changed`` so many of them.
+    """What one edit did: it ran for ``ran`` items, ``matched`` that many nodes and ``changed`` that many of them.
 
-    ``label`` is its name or its place in the patch, ``reason`` says why it did nothing, ``places`` are the paths of the
-    first nodes that it matched. Edits inside it follow it in the trace.
+    ``label`` is its name or its place in the patch, ``reason`` explains why it did nothing, ``places`` are paths of the
+    first matched nodes. Nested edits follow it in the trace.
     """
 
     label: str
@@ -95,7 +95,7 @@ class EditTrace:
 
 @record
 class PatchTrace:
-    """What one patch did; ``reason`` says why it was skipped, ignored or failed."""
+    """What one patch did; ``reason`` explains why it was skipped, was ignored or failed."""
 
     name: str
     place: Place
@@ -107,9 +107,9 @@ class PatchTrace:
 
 @record
 class DomainResult:
-    """The outcome for a domain: ``data`` is the new XML, None where a patch failed, as nothing is half applied.
+    """The result for a domain: ``data`` is the new XML, or None if a patch failed, since nothing is half applied.
 
-    ``diagnostics`` are the error then, and warnings else; ``trace`` has the patches that ran, in order.
+    ``diagnostics`` are the error in that case, otherwise warnings; ``trace`` has the patches that ran, in order.
     """
 
     data: bytes | None
@@ -119,9 +119,9 @@ class DomainResult:
 
 @record
 class CloudInitResult:
-    """The outcome for cloud-init data: as of a domain, but ``data`` is the JSON of KubeVirt's ``CloudInitData``.
+    """The result for cloud-init data: like that of a domain, but ``data`` is the JSON of KubeVirt's ``CloudInitData``.
 
-    ``no_cloud_source`` is the JSON of the older ``CloudInitNoCloudSource``, which says the same.
+    ``no_cloud_source`` is the JSON of the older ``CloudInitNoCloudSource``, with the same content.
     """
 
     data: bytes | None
@@ -131,11 +131,11 @@ class CloudInitResult:
 
 
 class Program:
-    """Loaded patches, ready to be applied as often as wanted; :func:`load` makes one. It may be shared by threads.
+    """Loaded patches, ready to be applied any number of times; :func:`load` creates one. Threads may share it.
 
-    A VMI is the JSON of a VirtualMachineInstance or of a VirtualMachine, as bytes or as the mapping that it stands for;
-    without one it is an empty one. ``facts`` are facts of the pod that patches declare, by ``env.NAME`` and
-    ``files.NAME``. What is wrong with patches or input is in the result, a fact that no patch declares included.
+    A VMI is the JSON of a VirtualMachineInstance or of a VirtualMachine, as bytes or as a mapping;
+    without one, an empty VMI is used. ``facts`` are the pod facts that patches declare, as ``env.NAME`` and
+    ``files.NAME``. Problems with patches or input, including an undeclared fact, are in the result.
     """
 
     def __init__(self, compiled: Compiled) -> None:
@@ -151,7 +151,7 @@ class Program:
 
     @property
     def facts(self) -> frozenset[str]:
-        """The facts of the pod that the patches read: ``env.NAME`` and ``files.NAME``."""
+        """The pod facts that the patches read: ``env.NAME`` and ``files.NAME``."""
         return self._compiled.facts
 
     @property
@@ -171,9 +171,9 @@ class Program:
         *,
         facts: Mapping[str, str | bytes] | None = None,
     ) -> DomainResult:
-        """Apply the edits of domains, as the sidecar does, byte for byte. ``domain`` is XML as of ``virsh dumpxml``.
+        """Apply the domain edits as the sidecar does, byte for byte. ``domain`` is XML as printed by ``virsh dumpxml``.
 
-        Raises TypeError where a mapping holds what JSON cannot.
+        Raises TypeError if a mapping contains what JSON cannot represent.
         """
         outcome: Outcome
         try:
@@ -190,10 +190,10 @@ class Program:
         no_cloud_source: bytes = b"",
         facts: Mapping[str, str | bytes] | None = None,
     ) -> CloudInitResult:
-        """Apply the edits of cloud-init data, as the sidecar does, byte for byte.
+        """Apply the cloud-init edits as the sidecar does, byte for byte.
 
         ``data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
-        ``CloudInitNoCloudSource``; either may be empty. Raises TypeError where a mapping holds what JSON cannot.
+        ``CloudInitNoCloudSource``; either may be empty. Raises TypeError if JSON cannot represent a mapping.
         """
         outcome: CloudInitOutcome
         try:
@@ -217,9 +217,9 @@ class Program:
 
 
 def load(paths: StrPath | Iterable[StrPath]) -> Program:
-    """Load patch files, and of folders their ``*.yaml`` and ``*.yml``, as one set.
+    """Load patch files, and the ``*.yaml`` and ``*.yml`` files of folders, as one set.
 
-    Raises LoadError with all that is wrong with them.
+    Raises LoadError with everything that is wrong with them.
     """
     named = [Path(path) for path in _several(paths)]
     files, errors = find_patch_files(named, required=True)
@@ -237,12 +237,12 @@ def validate(
     libvirt: str | None = None,
     plugins: bool = False,
 ) -> tuple[Finding, ...]:
-    """What ``patchlang validate`` finds in files, in folders (with all below them) and by patterns, in order.
+    """What ``patchlang validate`` finds in files, folders (recursively) and patterns, in order.
 
-    What git ignores is left out of folders, as there; a configuration is not read.
+    As there, folders are searched without what git ignores; no configuration is read.
 
-    ``kubevirt`` and ``libvirt`` are versions, as of ``--kubevirt`` and ``--libvirt`` and with the same defaults;
-    ``plugins``: there are Plugins in the cluster. Raises ValueError for a version that is not known.
+    ``kubevirt`` and ``libvirt`` are versions, as for ``--kubevirt`` and ``--libvirt``, with the same defaults;
+    ``plugins``: the cluster uses Plugins. Raises ValueError for an unknown version.
     """
     from .grammar.index import named, versions
     from .kubevirt.advice import FIRST_WITH_PLUGINS

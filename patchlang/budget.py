@@ -1,7 +1,7 @@
-"""What a run makes, in bytes of memory, counted before it is made and bounded in sum.
+"""What a run makes, in bytes of memory, counted before it is made and limited in total.
 
-The weights are what Python and libxml2 take, rounded up. Whatever computes a value holds it, and whatever changes the
-domain keeps it, so that no op counts by itself.
+The weights are what Python and libxml2 need, rounded up. Whatever computes a value holds it, and whatever changes the
+domain keeps it, so that ops need not count.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from .source import Span
 
 LIMIT = 16 << 20
 ELEMENT = 1024
-"""An element in the domain that was not there: its node, what is known of it, and its markup."""
+"""A new element in the domain: its node, what is known about it, and its markup."""
 BUILT = 256
-"""One that is built and not in the domain yet."""
+"""An element that is built but not yet in the domain."""
 TOUCHED = 1024
-"""What an element of the input was before its first change."""
+"""The original of an input element before its first change."""
 CHILD = 128
-"""A child of an element whose content changes, as it was."""
+"""The original of a child whose parent's content changes."""
 CHANGE = 256
-"""What is noted of a change."""
+"""What is recorded about a change."""
 WRITTEN = 4
-"""A character of text in the domain, and in what becomes of it."""
+"""A character of text in the domain, and in its serialized form."""
 
 
 class Budget:
-    """Of one run. Raises PatchError (PL413) before the limit is passed."""
+    """The budget of one run. Raises PatchError (PL413) before the limit is exceeded."""
 
     def __init__(self) -> None:
         self.kept = 0
         self.held = 0
 
     def check(self, size: int, place: Callable[[], Span] | None = None) -> None:
-        """Would it fit? ``place`` is of an error; without one it is the edit."""
+        """Checks whether it would fit. ``place`` is for the error; the default is the edit."""
         left = LIMIT - self.kept - self.held
         if size > left:
             message = (
@@ -45,24 +45,24 @@ class Budget:
             raise fail(rules.LIMIT, message, place and place(), help)
 
     def hold(self, size: int, place: Callable[[], Span] | None = None) -> None:
-        """For what goes with the edit, or with the variables of the document."""
+        """For what is freed with the edit, or with the variables of the document."""
         if size > LIMIT - self.kept - self.held:
             self.check(size, place)
         self.held += size
 
     def keep(self, size: int) -> None:
-        """For what stays to the end of the run."""
+        """For what stays until the end of the run."""
         if size > LIMIT - self.kept - self.held:
             self.check(size)
         self.kept += size
 
     def passing(self) -> _Passing:
-        """What is held within goes at its end."""
+        """What is held inside is released at the end."""
         return _Passing(self)
 
 
 class _Passing:
-    """Not a generator, which costs more: every edit and every item of a list has one."""
+    """Not a generator, which costs more: every edit and every list item has one."""
 
     __slots__ = ("_before", "_budget")
 

@@ -1,4 +1,4 @@
-"""Model to program: XPath, expressions, templates and fragments compiled once; every static error collected."""
+"""Model to program: XPath, expressions, templates and fragments compiled once; collects every static error."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Program:
 
     @property
     def facts(self) -> frozenset[str]:
-        """What the patches read of the pod: ``env.NAME`` and ``files.NAME``."""
+        """The pod facts that the patches read: ``env.NAME`` and ``files.NAME``."""
         return frozenset(name for d in self.documents if d.facts for name in d.facts.names)
 
     @property
@@ -87,9 +87,9 @@ class Program:
 def compile_program(
     patches: Iterable[model.Patch], progress: Progress | None = None
 ) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Compile patches, given in file order; ``progress`` is told of each.
+    """Compile patches, given in file order; ``progress`` is called for each.
 
-    The program is None where a diagnostic is an error.
+    The program is None if a diagnostic is an error.
     """
     found: list[Diagnostic] = []
     documents: list[CompiledDocument] = []
@@ -123,7 +123,7 @@ def compile_program(
 
 
 class DocumentCompiler:
-    """Compiles one patch; what is wrong with it is in the ``found`` of its context."""
+    """Compiles one patch; its problems are in the ``found`` of its context."""
 
     def __init__(self, patch: model.Patch, room: Room) -> None:
         self.patch = patch
@@ -179,7 +179,7 @@ class DocumentCompiler:
         return wanted
 
     def declare_namespaces(self) -> None:
-        """A refused one is declared all the same, so that its uses are no errors of their own."""
+        """A refused prefix still counts as declared, so that its uses are not additional errors."""
         for prefix, uri in self.patch.spec.namespaces:
             self.context.collect(partial(self.check_namespace, prefix, uri))
             if prefix.text not in (*BUILT_IN_NAMESPACES, "xml", "xmlns", "patch") and is_ncname(prefix.text):
@@ -208,7 +208,7 @@ class DocumentCompiler:
 
 
 def _is_usable(uri: str) -> bool:
-    """Do expat and libxml2 take it as the URI of a namespace?"""
+    """Whether expat and libxml2 accept it as a namespace URI."""
     if uri in (XML_NAMESPACE, XMLNS_NAMESPACE) or re.search(r"[\s<>\"{}|\\^`]|[^\x21-\ufffd]", uri):
         return False
     declared = b'<probe xmlns:p="%s"/>' % escape_attribute(uri)

@@ -1,4 +1,4 @@
-"""What the compilers of ops see of the patch they compile for: its names, its namespaces, its expressions."""
+"""What the compilers of ops see of their patch: its names, its namespaces, its expressions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @record
 class Around:
-    """What an edit stands in: a loop whose item it sees, a node at which its relative paths start, which is a copy."""
+    """What surrounds an edit: a loop whose item it sees, a node where its relative paths start, which is a copy."""
 
     loop: bool = False
     node: bool = False
@@ -31,7 +31,7 @@ MAX_EXPRESSIONS = 16 << 20
 
 
 class Room:
-    """For the compiled expressions of all patches of a set: bytes of memory."""
+    """The budget for the compiled expressions of all patches of a set: bytes of memory."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -41,7 +41,7 @@ class Room:
         return self.taken > MAX_EXPRESSIONS
 
     def take(self, compiled: Compiled) -> None:
-        """Raises PatchError (PL413) where it does not fit."""
+        """Raises PatchError (PL413) if it does not fit."""
         self.taken += compiled.size
         if self.is_full:
             message = f"the expressions up to this point take more than {MAX_EXPRESSIONS >> 20} MiB of memory"
@@ -50,10 +50,10 @@ class Room:
 
 
 class Context:
-    """One patch while it is compiled. ``namespaces`` and ``variables`` (name and type) grow as it is read.
+    """One patch during compilation. ``namespaces`` and ``variables`` (name and type) grow as it is read.
 
-    ``jinja`` are texts of the patch that may hold some. What is wrong with it is in ``found``; the first thing for
-    which there is no ``room`` is the last.
+    ``jinja`` are texts of the patch that may contain some. ``found`` collects its problems; it ends with the first
+    thing for which there is no ``room``.
     """
 
     def __init__(self, patch: str, namespaces: Mapping[str, str], room: Room) -> None:
@@ -67,7 +67,7 @@ class Context:
         self._xpath_names: dict[tuple[int, bool], frozenset[str]] = {}
 
     def collect(self, work: Callable[[], T]) -> T | None:
-        """What the work gives; None where it fails, and its error in ``found``."""
+        """The result of the work; None if it fails, with its error in ``found``."""
         if self.room.is_full:
             return None
         try:

@@ -1,6 +1,6 @@
 """Findings as data: what is wrong, where, and what to do about it.
 
-A user's mistake is never an exception that crosses a module's border undecided: stages collect
+A user's mistake never crosses a module boundary as an uncaught exception: stages collect
 :class:`Diagnostic` values; :class:`PatchError` carries one out of a deep call to the stage that collects it.
 """
 
@@ -15,7 +15,7 @@ from .source import Span
 
 
 class Severity(Enum):
-    """How much a finding weighs: an ``ERROR`` stops the work, a ``WARNING`` and ``ADVICE`` do not."""
+    """The severity of a finding: an ``ERROR`` stops the work, a ``WARNING`` and ``ADVICE`` do not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -32,10 +32,10 @@ class Rule:
 
 @record
 class Diagnostic:
-    """One finding. ``help`` says what to write instead, ``related`` are other places that belong to it.
+    """One finding. ``help`` says what to write instead, ``related`` are other relevant places.
 
-    ``edit`` names the edit of the patch where its number matters, as in a JSON Patch; ``manifest`` the object of
-    Kubernetes that it stands in.
+    ``edit`` names the edit if its number matters, as in a JSON Patch; ``manifest`` the Kubernetes object that
+    contains it.
     """
 
     rule: Rule
@@ -59,7 +59,7 @@ class Diagnostic:
 
     @property
     def origin(self) -> str:
-        """`` (patch NAME, EDIT; MANIFEST)``, as far as these are known, to stand behind the message."""
+        """`` (patch NAME, EDIT; MANIFEST)``, as far as known, to append to the message."""
         edit = f", {self.edit}" if self.edit else ""
         patch = f"patch {self.patch}{edit}" if self.patch else ""
         known = "; ".join(filter(None, (patch, self.manifest)))
@@ -97,7 +97,7 @@ _LEAST_LIKE = 0.6
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like ``name``, or None where none is near enough to be a typing slip."""
+    """The known name closest to ``name``, or None if none is close enough to be a typo."""
     from difflib import SequenceMatcher
 
     by_lower = {c.lower(): c for c in known}
@@ -105,11 +105,11 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     if written in by_lower:
         return by_lower[written]
     if len(by_lower) > _MOST_COMPARED or len(name) > _LONGEST_COMPARED:
-        return None  # to compare them takes long, and a patch may have thousands of errors
+        return None  # comparing takes long, and a patch may have thousands of errors
     matcher, letters = SequenceMatcher(b=written), _letters(written)
     best, nearest = _LEAST_LIKE, ""
     for one in by_lower:
-        # at most so many characters are the same: to find out how many takes long
+        # an upper bound for the matching characters: finding the exact number takes long
         theirs, both = _letters(one), len(one) + len(written)
         alike = min(len(one) - (theirs & ~letters).bit_count(), len(written) - (letters & ~theirs).bit_count())
         if 2 * alike < best * both:
@@ -122,7 +122,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _letters(text: str) -> int:
-    """The characters that a text has, as bits; some share one."""
+    """The characters of a text as bits; some share a bit."""
     bits = 0
     for character in text:
         bits |= 1 << (ord(character) & 63)
@@ -130,7 +130,7 @@ def _letters(text: str) -> int:
 
 
 def did_you_mean(name: str, known: Iterable[str], what: str = "known") -> str:
-    """A help line for an unknown name: the nearest one, else all there are, in the order given."""
+    """A help line for an unknown name: the closest one, otherwise all of them in the given order."""
     candidates = list(known) if isinstance(known, (list, tuple)) else sorted(known)
     near = closest(name, candidates)
     if near is not None:

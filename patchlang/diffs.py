@@ -12,9 +12,9 @@ _COLOURS = {"+": "32", "-": "31", "@": "36"}
 
 
 def diff(before: bytes, after: bytes, old: str, new: str) -> str:
-    """A unified diff, empty where there is no difference; ``old`` and ``new`` name the two.
+    """A unified diff, empty if there is no difference; ``old`` and ``new`` name the two.
 
-    Cloud-init data is shown field by field, the texts in it line by line, as long as that shows a difference.
+    Cloud-init data is shown field by field, and its texts line by line, as long as that shows a difference.
     """
     for view in (_fields, _lines):
         lines = list(unified_diff(view(before), view(after), old, new))
@@ -24,12 +24,12 @@ def diff(before: bytes, after: bytes, old: str, new: str) -> str:
 
 
 def legible(text: str) -> str:
-    """A diff in which all but tabs and line feeds that a terminal would obey, and XML cannot carry, is escaped."""
+    """A diff with escapes for everything, except tabs and line feeds, that terminals obey and XML cannot hold."""
     return "".join(c if c.isprintable() or c in "\t\n" else f"\\u{ord(c):04x}" for c in text.replace("\r\n", "\n"))
 
 
 def for_terminal(text: str) -> str:
-    """A legible diff in colours."""
+    """A legible diff in color."""
     return "".join(f"{_painted(line)}\n" for line in legible(text).split("\n")[:-1])
 
 
@@ -39,7 +39,7 @@ def _painted(line: str) -> str:
 
 
 def _lines(data: bytes) -> list[str]:
-    """The lines with their ends; only a line feed ends one."""
+    """The lines with their ends; only a line feed ends a line."""
     *lines, last = data.decode(errors="surrogateescape").split("\n")
     return [f"{line}\n" for line in lines] + ([last] if last else [])
 

@@ -1,4 +1,4 @@
-"""One edit of either kind: when and how often it is done, and doing it."""
+"""One edit of either kind: when and how often it runs, and running it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _XPATH_ITEM = pattern(r"\$(?:item|index)\b")
 
 @record
 class Loop:
-    """A condition and a list: when and how often something is done. ``once``: the condition is asked before the list.
+    """A condition and a list: when and how often something runs. ``once``: the condition is evaluated before the list.
 
     Methods raise PatchError (PL403, PL409, PL413).
     """
@@ -40,7 +40,7 @@ class Loop:
         return not self.once or self._holds(scope)
 
     def items(self, scope: Scope) -> list[Any] | None:
-        """The items; None without a list, where something is done once."""
+        """The items; None without a list, in which case it runs once."""
         if self.for_each is None:
             return None
         items = self.for_each.evaluate(scope)
@@ -51,11 +51,11 @@ class Loop:
         return items
 
     def takes(self, scope: Scope) -> bool:
-        """Whether it is done for the item at hand."""
+        """Whether it runs for the current item."""
         return self.once or self._holds(scope)
 
     def rounds(self, scope: Scope) -> Iterator[None]:
-        """Once for each item for which it is done, which ``scope`` has then."""
+        """Once for each item for which it runs, which ``scope`` then holds."""
         if not self.begins(scope):
             return
         items = self.items(scope)
@@ -76,7 +76,7 @@ class Loop:
 
 @record
 class CompiledEdit(Generic[Op]):
-    """One edit: when and how often it is done, the op behind it, and the edits inside that."""
+    """One edit: when and how often it runs, its op, and its nested edits."""
 
     label: str
     span: Span
@@ -89,7 +89,7 @@ class CompiledEdit(Generic[Op]):
         return EditTrace(self.label, self.span, inner=inner)
 
     def every(self) -> Iterator[CompiledEdit[Any]]:
-        """This one, and all inside it."""
+        """This edit and all nested ones."""
         yield self
         for edit in self.inner:
             yield from edit.every()
@@ -132,7 +132,7 @@ def run_edit(edit: CompiledEdit[Any], state: Any, scope: Scope, trace: EditTrace
     loop, budget = edit.loop, scope.budget
     held = budget.held
     try:
-        if loop.when is None and loop.for_each is None:  # as of most
+        if loop.when is None and loop.for_each is None:  # as for most
             _run(edit, state, scope, trace)
         elif not loop.begins(scope):
             trace.skip()

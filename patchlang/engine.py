@@ -1,4 +1,4 @@
-"""Runs a program on an input: pure, atomic, and telling of every edit what it matched and changed."""
+"""Runs a program on an input: pure and atomic, and reports what every edit matched and changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Undoable(Protocol):
         """A point to come back to."""
 
     def undo(self, mark: Any) -> bool:
-        """Back to it; False where that is not possible, since what was done since is not to be told from the rest."""
+        """Back to it; False if that is impossible, since later changes cannot be told from the rest."""
 
 
 S = TypeVar("S", bound=Undoable)
@@ -47,9 +47,9 @@ def patch_domain(
 ) -> Outcome:
     """Apply the domain edits of a program.
 
-    ``domain`` is libvirt domain XML (UTF-8), ``vmi`` the VMI as JSON, ``pod`` what facts are asked of. Every
-    failure is a diagnostic in the outcome: PL4xx from the patches, PL5xx from the input. ``parse`` makes the tree; who
-    keeps the one that it made last has it as the edits left it.
+    ``domain`` is libvirt domain XML (UTF-8), ``vmi`` the VMI as JSON, ``pod`` the source of facts. Every
+    failure is a diagnostic in the result: PL4xx from the patches, PL5xx from the input. ``parse`` makes the tree; a
+    caller that keeps its last tree has it as the edits left it.
     """
     trace: list[DocumentTrace] = []
     try:
@@ -75,7 +75,7 @@ def patch_cloud_init(
     """Apply the cloud-init edits of a program.
 
     ``cloud_init_data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
-    ``CloudInitNoCloudSource``; either may be empty. The outcome has both, and virt-launcher can use them.
+    ``CloudInitNoCloudSource``; either may be empty. The result has both, in a form that virt-launcher accepts.
     """
     from .cloudinit.ops import CloudInitState
     from .cloudinit.state import open_cloud_init
@@ -104,7 +104,7 @@ def _domain_scope(vmi: dict[str, Any], names: Names, tree: DomainTree, document:
 
 
 class _DomainQueries:
-    """CEL's ``xpath`` on a domain; the scope is handed in at each call, so that none of both holds the other."""
+    """CEL's ``xpath`` on a domain; each call passes the scope, so that neither holds the other."""
 
     def __init__(self, tree: DomainTree, document: CompiledDocument) -> None:
         self.tree = tree
@@ -128,10 +128,10 @@ def _text_of_query(text: str) -> Text:
 
 
 class Run(Generic[S]):
-    """One pass of a program's documents over a state that ``begin`` gives.
+    """One pass of a program's documents over a state from ``begin``.
 
-    What a document did is undone: at once where it has changed nothing, or the state can be taken back; else by another
-    beginning, with the documents before it, so that nothing of it is left.
+    A document's work is undone: at once if it changed nothing, or if the state can be reverted; otherwise by starting
+    over with the documents before it, so that nothing of it remains.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Run(Generic[S]):
         self.progress = progress or _untold
 
     def all(self) -> list[Diagnostic]:
-        """Run every document; the warnings of those that were ignored. Raises PatchError at the first failure."""
+        """Run every document; returns warnings for ignored ones. Raises PatchError at the first failure."""
         warnings: list[Diagnostic] = []
         applied: list[CompiledDocument] = []
         for document in self.program.documents:
@@ -174,14 +174,14 @@ class Run(Generic[S]):
             warnings.append(left_out(cause, document.name))
             if self.state.undo(mark):
                 continue
-            del self.state  # before another one takes as much memory
+            del self.state  # before another one uses as much memory
             self.state = self.begin()
             for earlier in applied:
                 self.document(earlier, new_trace(earlier))
         return warnings
 
     def cause_of_failure(self, document: CompiledDocument, trace: DocumentTrace) -> Diagnostic | None:
-        """Run a document; why it fails, None where it does not."""
+        """Run a document; returns why it fails, or None."""
         try:
             self.document(document, trace)
         except PatchError as e:
@@ -221,11 +221,11 @@ def new_trace(document: CompiledDocument) -> DocumentTrace:
 
 
 def _untold(_document: str, _span: Span) -> None:
-    """Progress that nobody asks for."""
+    """Progress that nobody displays."""
 
 
 def left_out(cause: Diagnostic, patch: str) -> Diagnostic:
-    """The warning in place of an error, of a patch that is undone as its ``failurePolicy`` says."""
+    """The warning instead of an error, for a patch rolled back because of its ``failurePolicy``."""
     message = f"rolled back and skipped because of `failurePolicy: Ignore`: {cause.message}"
     return Diagnostic(rules.IGNORED, message, cause.span, cause.help, Severity.WARNING, patch)
 

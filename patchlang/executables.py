@@ -1,4 +1,4 @@
-"""Hook executables as KubeVirt's sidecar-shim calls them: what the sidecar and the tools at your desk share.
+"""Hook executables as KubeVirt's sidecar-shim calls them: what the sidecar and the local tools share.
 
 ``onDefineDomain --vmi JSON --domain XML`` and ``preCloudInitIso --vmi JSON --cloud-init JSON`` print their result
 (cmd/sidecars/sidecar_shim.go).
@@ -18,8 +18,8 @@ MAX_ARGUMENT = 131_071
 MAX_OUTPUT = 4 * 1024 * 1024
 """Bytes that an executable may print."""
 MAX_CLOUD_INIT = 1024 * 1024
-"""Bytes of cloud-init data that an executable may print: a Secret that holds such data has no more. As Python's text
-they can be four times as many, and that more than once."""
+"""Bytes of cloud-init data that an executable may print: a Secret cannot hold more. As Python text
+they can take four times as much, more than once."""
 MAX_TAIL = 700
 """Bytes of the end of its standard error that a message quotes."""
 SECONDS = 50.0
@@ -38,12 +38,12 @@ BINARY_MAGICS = (
 
 
 def is_program(start: bytes) -> bool:
-    """Whether a file that begins so is a script or a binary; any other at a hook's place is a patch."""
+    """Whether a file with this beginning is a script or a binary; any other in a hook's place is a patch."""
     return start.startswith((b"#!", *BINARY_MAGICS))
 
 
 def words_of(hook: str, arguments: Mapping[str, bytes]) -> list[bytes]:
-    """The words that the executable is called with, the hook's name first."""
+    """The arguments of the executable, with the hook's name first."""
     words = [hook.encode()]
     for name, value in arguments.items():
         words += [b"--" + name.encode(), value]
@@ -51,7 +51,7 @@ def words_of(hook: str, arguments: Mapping[str, bytes]) -> list[bytes]:
 
 
 def fault_of_argument(name: str, value: bytes) -> str | None:
-    """Why an argument cannot be passed; None where it can."""
+    """Why an argument cannot be passed; None if it can."""
     if len(value) > MAX_ARGUMENT:
         return (
             f"--{name} would be {len(value)} bytes long, but Linux passes at most "
@@ -61,7 +61,7 @@ def fault_of_argument(name: str, value: bytes) -> str | None:
 
 
 def why_not_started(path: str, error: OSError) -> str:
-    """In words, why the kernel did not start a program. It may quote the script's first line."""
+    """Why the kernel did not start a program, in words. It may quote the script's first line."""
     if error.errno == errno.E2BIG:
         return "its arguments and environment together exceed the Linux limit"
     if error.errno == errno.ENOENT and os.path.exists(path):
@@ -72,7 +72,7 @@ def why_not_started(path: str, error: OSError) -> str:
 
 
 def _interpreter(path: str) -> str:
-    """Of what the kernel missed when it says that a file that is there does not exist."""
+    """What the kernel missed when it says that an existing file does not exist."""
     try:
         with open(path, "rb") as file:
             line = file.read(128).split(b"\n")[0]
@@ -92,7 +92,7 @@ def how_it_ended(status: int) -> str:
 
 
 def last_words(tail: bytes) -> str:
-    """The end of a program's standard error for a message, lines joined; whole lines where it had to be cut."""
+    """The end of a program's standard error for a message, lines joined; whole lines if it had to be cut."""
     text = tail[-MAX_TAIL:].decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines()]
     if len(tail) > MAX_TAIL and len(lines) > 1:

@@ -1,4 +1,4 @@
-"""Inputs as people have them: a domain out of ``virsh dumpxml`` or virt-launcher's log, a VMI out of any manifest."""
+"""Inputs in the form people have them: a domain in ``virsh dumpxml`` output or a log, a VMI in any manifest."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _OTHER = pattern(rb"(?:\xef\xbb\xbf)?\s*+(?:#[^\n]*+\s++)*+(?:\{|---|[A-Za-z]\w*
 
 @record
 class FoundDomain:
-    """The domain in a text, and in words where it was, if there is more in it."""
+    """The domain in a text, and a description of where it was, if the text has more."""
 
     data: bytes
     where: str | None = None
 
 
 def read_domain(text: bytes) -> FoundDomain:
-    """The domain in a text: XML passes as it is, faults included.
+    """The domain in a text: XML is returned as is, faults included.
 
-    Of a log of virt-launcher it is the last base64 dump; log lines around a domain in clear are left out. Raises
-    PatchError (PL501) for a dump that is not whole.
+    In a virt-launcher log, it is the last base64 dump; log lines around a plain domain are skipped. Raises
+    PatchError (PL501) for a truncated dump.
     """
     dumps = list(_DUMP.finditer(text))
     if dumps:
@@ -52,7 +52,7 @@ def read_domain(text: bytes) -> FoundDomain:
 
 
 def _is_not_xml(text: bytes) -> bool:
-    """Whether that cannot stand beside the root of a document."""
+    """Whether it is not allowed beside the root of a document."""
     rest = text.removeprefix(b"\xef\xbb\xbf").strip()
     return rest != b"" and not rest.startswith(b"<")
 
@@ -77,8 +77,8 @@ def _from_log(text: bytes, dumps: list[re.Match[bytes]]) -> FoundDomain:
 def read_vmi(text: bytes) -> bytes:
     """The VMI in a text, YAML or JSON, as the JSON that :func:`patchlang.vmi.parse_vmi` reads.
 
-    It may be in a list or one of several documents; of a VirtualMachine it is what its template makes. JSON of a VMI
-    passes as it is, faults included. Raises PatchError (PL504) where there is not exactly one.
+    It may be in a list or one of several documents; a VirtualMachine gives the VMI of its template. JSON of a VMI
+    is returned as is, faults included. Raises PatchError (PL504) if there is not exactly one.
     """
     if text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         help = "pass a VirtualMachineInstance or a VirtualMachine in YAML or JSON; pass a domain with `--domain`"
@@ -118,7 +118,7 @@ def _vmis(document: Any) -> Iterator[dict[str, Any]]:
 
 
 def _of_template(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The VMI that KubeVirt makes of a VirtualMachine: its name and place, the labels and all else of its template."""
+    """The VMI that KubeVirt makes from a VirtualMachine: its name and namespace, and everything in its template."""
     own, spec = manifest.get("metadata"), manifest.get("spec")
     template = spec.get("template") if isinstance(spec, dict) else None
     if not isinstance(own, dict) or not isinstance(template, dict):
@@ -129,7 +129,7 @@ def _of_template(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _map(manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    """A map in a manifest, empty where there is none. Raises PatchError (PL504) where something else stands there."""
+    """A map in a manifest, empty if missing. Raises PatchError (PL504) if something else is there."""
     value = manifest.get(name) or {}
     if not isinstance(value, dict):
         raise fail(rules.BAD_VMI, f"`{name}` of a {manifest.get('kind', 'template')} is not a map")
@@ -156,7 +156,7 @@ def _json(data: Any) -> bytes:
 
 
 def text_timestamps() -> Any:
-    """PyYAML's safe loader, but timestamps stay the text that they are in KubeVirt's JSON."""
+    """PyYAML's safe loader, except that timestamps stay text, as in KubeVirt's JSON."""
     import yaml
 
     resolvers = {

@@ -1,4 +1,4 @@
-"""Patch files on disk: found, told from what only looks like them, and read. Nothing here knows what is in them."""
+"""Patch files on disk: found, told from lookalikes, and read. This module does not know what is in them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _NO_FILE = {
 def find_patch_files(
     paths: Sequence[Path], *, required: bool, streams: bool = False
 ) -> tuple[list[Path], list[Diagnostic]]:
-    """The patch files that the paths name: files as they are, of folders their ``*.yaml`` and ``*.yml`` in name order.
+    """The patch files that the paths name: files as they are, and the ``*.yaml`` and ``*.yml`` of folders by name.
 
-    A folder's other files, its hidden ones and the folders in it are skipped beside patch files. A path that is
-    not there, or an empty folder, is an error if ``required``. Always errors are:
+    Other files in a folder, hidden files and subfolders are skipped beside patch files. A path that does not
+    exist, or an empty folder, is an error if ``required``. Always errors:
 
-    - an empty directory in a folder, or named like a patch file: the kubelet makes one where a volume's ``subPath``
+    - an empty directory in a folder, or named like a patch file: the kubelet creates one if a volume's ``subPath``
       names a key that the ConfigMap lacks (PL010);
-    - a folder with files or folders, none of which is a patch file (PL010);
-    - what is named or called like a patch file and is not a regular file once links are followed (PL001); with
+    - a folder with files or folders but no patch file (PL010);
+    - what is named as, or named like, a patch file and is not a regular file after following links (PL001); with
       ``streams`` a named path may be a pipe or a device.
 
-    What begins with ``..`` is the kubelet's own and counts for nothing, and so does a file system's ``lost+found``.
+    Names that begin with ``..`` are the kubelet's own and are ignored, and so is a file system's ``lost+found``.
     """
     found: list[Path] = []
     errors: list[Diagnostic] = []
@@ -63,7 +63,7 @@ def find_patch_files(
 
 
 def _patch_files_in(folder: Path, *, required: bool) -> tuple[list[Path], list[Diagnostic]]:
-    """The patch files of a folder, and what keeps it from being read. Raises OSError where it cannot be listed."""
+    """The patch files of a folder, and its errors. Raises OSError if it cannot be listed."""
     found: list[Path] = []
     others: list[str] = []
     errors: list[Diagnostic] = []
@@ -95,7 +95,7 @@ def _is_called_patch(path: Path) -> bool:
 
 
 def irregular(path: Path) -> Diagnostic | None:
-    """The finding for what is there and is neither a regular file nor a directory (PL001)."""
+    """The finding for what is neither a regular file nor a directory (PL001)."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -146,9 +146,9 @@ def read_source(path: Path, *, regular: bool = False) -> SourceFile:
 
 
 def read_bytes(path: Path, *, regular: bool = False) -> bytes:
-    """A file's content, of one that is too large only more than is allowed.
+    """A file's content; if it is too large, just over the limit.
 
-    With ``regular`` nothing but a regular file is opened, as a pipe would wait for a writer. Raises PatchError (PL001).
+    With ``regular`` only a regular file is opened, since a pipe would wait for a writer. Raises PatchError (PL001).
     """
     try:
         mode = path.stat().st_mode
@@ -181,7 +181,7 @@ def source_of(name: str, data: bytes, limit: int = MAX_FILE_BYTES) -> SourceFile
 
 
 def read_sources(files: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
-    """The texts of patch files, which must be regular ones, and what is wrong with those that cannot be read."""
+    """The texts of patch files, which must be regular files, and the errors of unreadable ones."""
     sources: list[SourceFile] = []
     errors: list[Diagnostic] = []
     for path in files:

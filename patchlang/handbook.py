@@ -53,7 +53,7 @@ _WORDS = {
 
 @record
 class Page:
-    """The page of a rule: its first sentence, and all of it as it is written (Markdown)."""
+    """The page of a rule: its first sentence, and all of its Markdown source."""
 
     rule: Rule
     summary: str
@@ -62,26 +62,26 @@ class Page:
 
 @cache
 def all_rules() -> dict[str, Rule]:
-    """Every rule by its id, in order."""
+    """Every rule by id, in order."""
     found = {value.id: value for value in vars(rules).values() if isinstance(value, Rule)}
     return dict(sorted(found.items()))
 
 
 @cache
 def page(rule: Rule) -> Page:
-    """The page of a rule. FileNotFoundError where it has none."""
+    """The page of a rule. Raises FileNotFoundError if it has none."""
     text = (_HERE / "pages" / f"{rule.id}.md").read_text(encoding="utf-8")
     summary = text.split("\n\n")[1]
     return Page(rule, " ".join(summary.split()), text)
 
 
 def find_rule(topic: str) -> Rule | None:
-    """The rule of an id (in any case) or a slug."""
+    """The rule with an id (in any case) or a slug."""
     return next((rule for rule in all_rules().values() if topic.upper() == rule.id or topic.lower() == rule.slug), None)
 
 
 def ops() -> dict[str, tuple[tuple[str, type], ...]]:
-    """Every op by its name, with what it works on, ``domain`` or ``cloudInit``, and its class."""
+    """Every op by name, with its target, ``domain`` or ``cloudInit``, and its class."""
     found: dict[str, tuple[tuple[str, type], ...]] = {}
     for key, known in (("domain", model.DOMAIN_OPS), ("cloudInit", model.CLOUD_INIT_OPS)):
         for name, cls in known.items():
@@ -115,7 +115,7 @@ TOPICS: dict[str, tuple[type, ...]] = {
 
 
 def topic_title(topic: str) -> str:
-    """What the topic is about, in a few words."""
+    """A few words about the topic."""
     head = _topic(topic).partition("\n")[0]
     return head.partition(": ")[2]
 
@@ -129,7 +129,7 @@ def topic_page(topic: str) -> str:
 
 
 def _topic(name: str) -> str:
-    """The text of a topic or the example of an op; empty where an op has none."""
+    """The text of a topic or the example of an op; empty if an op has none."""
     path = _HERE / "topics" / f"{name}.md"
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
@@ -146,7 +146,7 @@ def _type(hint: Any) -> str:
         return "edit"
     found = options(hint)
     if set(found) == set(get_args(model.Value)):
-        return "any value, texts with $[ ]"
+        return "any value, with $[ ] in strings"
     return " or ".join(_one_type(option) for option in found)
 
 

@@ -1,6 +1,6 @@
-"""How ``merge`` tells the entries of libvirt's lists apart: the one table, documented in docs/language/merge-keys.md.
+"""How ``merge`` distinguishes entries of libvirt's lists: the one table, documented in docs/language/merge-keys.md.
 
-And the namespace in which libvirt takes arguments for QEMU.
+Also the namespace of libvirt's QEMU arguments.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
-# one way to tell entries apart: relative paths whose values must all be equal; without paths there is only one entry
+# a way to distinguish entries: relative paths whose values must all be equal; without paths there is only one entry
 Key = tuple[str, ...]
 
 # "name" or "parent/name" → keys to try in order: the first that the fragment has in full is used

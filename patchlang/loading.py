@@ -1,4 +1,4 @@
-"""Texts of patch files to a program: decoded and compiled; all errors of all files in one go."""
+"""Texts of patch files to a program: decoded and compiled; collects all errors of all files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @record
 class Loaded:
-    """``files`` are the patch files found; ``program`` is None where there is none, or a diagnostic is an error.
+    """``files`` are the patch files found; ``program`` is None if there is none, or if a diagnostic is an error.
 
-    ``sources`` are their texts, where somebody wants them afterwards.
+    ``sources`` are their texts, if a caller wants them afterwards.
     """
 
     files: tuple[Path, ...]
@@ -33,7 +33,7 @@ class Loaded:
 
 
 def load(files: Sequence[Path]) -> Loaded:
-    """Read and compile patch files, which must be regular ones."""
+    """Read and compile patch files, which must be regular files."""
     program, diagnostics = load_sources(*read_sources(files))
     return Loaded(tuple(files), program, diagnostics)
 
@@ -44,10 +44,10 @@ def load_sources(
     named: Collection[str] = (),
     progress: Progress | None = None,
 ) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-    """Compile patch texts; ``found`` are errors known already. ``progress`` is told of each file and patch.
+    """Compile patch texts; ``found`` are already known errors. ``progress`` is called for each file and patch.
 
-    No program where there is an error or no text. Files of tests may stand beside patches in a folder. But texts that
-    hold no patch in all, or one of those called in ``named``, were meant to hold one: they are errors (PL010).
+    No program if there is an error or no text. Test files may be beside patches in a folder. But if all texts together,
+    or one of those in ``named``, contain no patch, that is an error (PL010).
     """
     patches: list[model.Patch] = []
     tests: list[SourceFile] = []
@@ -70,7 +70,7 @@ def load_sources(
 
 
 def decode_source(source: SourceFile) -> tuple[list[model.Patch], list[Diagnostic]]:
-    """The patches of one file and what is wrong with it; its tests (``kind: PatchTest``) are passed over."""
+    """The patches of one file and its problems; its tests (``kind: PatchTest``) are skipped."""
     try:
         roots = yamltree.parse(source)
     except PatchError as e:
@@ -97,7 +97,7 @@ def decode_source(source: SourceFile) -> tuple[list[model.Patch], list[Diagnosti
 
 
 def is_test(root: yamltree.Node) -> bool:
-    """Whether a document is a test of patches and no patch."""
+    """Whether a document is a patch test rather than a patch."""
     kind = root.get("kind") if isinstance(root, yamltree.Mapping) else None
     return isinstance(kind, yamltree.Scalar) and kind.text == "PatchTest"
 

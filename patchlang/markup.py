@@ -1,4 +1,4 @@
-"""XML as it is written: escapes, start tags, indentation."""
+"""XML as written: escapes, start tags, indentation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Scope = dict[str | None, str]
 
 
 def means_the_same(around: Scope, scope: Scope) -> bool:
-    """Does what is written where ``around`` is bound mean the same where ``scope`` is? More prefixes do no harm."""
+    """Whether what is written where ``around`` is bound means the same where ``scope`` is. More prefixes do no harm."""
     if around is scope:
         return True
     same_default = around.get(None, "") == scope.get(None, "")
@@ -35,14 +35,14 @@ def means_the_same(around: Scope, scope: Scope) -> bool:
 
 
 class Chunk(NamedTuple):
-    """A run of text: its value and how the input writes it; None where it is new."""
+    """A run of text: its value and its source in the input; None if it is new."""
 
     value: str
     raw: bytes | None = None
 
 
 def read_by_expat(data: bytes) -> bool:
-    """Does expat take it? It knows the names of XML 1.0's fourth edition, and the next run reads our result."""
+    """Whether expat accepts it: it knows the names of XML 1.0's fourth edition, and the next run reads our result."""
     reader = expat.ParserCreate("UTF-8")
     try:
         reader.Parse(data, True)
@@ -53,7 +53,7 @@ def read_by_expat(data: bytes) -> bool:
 
 
 def unusable_character(text: str) -> str | None:
-    """The first character that XML 1.0 cannot hold, as ``U+0000``; None where there is none."""
+    """The first character that XML 1.0 does not allow, as ``U+0000``; None if there is none."""
     if text.isprintable():
         return None
     found = _NOT_XML.search(text)
@@ -79,7 +79,7 @@ def _unescape(raw: bytes) -> str:
 
 
 def trailing_indent(text: str | None) -> str | None:
-    """The last line break of a text and the white space that follows it to its end; None where there is no such."""
+    """The last line break of a text and the white space after it, to its end; None if there is no such."""
     at = (text or "").rfind("\n")
     return None if at < 0 or text is None or text[at:].strip(" \t\r\n") else text[at:]
 
@@ -90,7 +90,7 @@ def attributes_of(element: etree._Element) -> dict[str, str]:
 
 
 def set_attributes(element: etree._Element, items: Iterable[tuple[Any, Any]]) -> None:
-    """The attributes anew, in this order."""
+    """Replaces the attributes, in this order."""
     element.attrib.clear()
     for name, value in items:
         element.set(name, value)
@@ -135,9 +135,9 @@ def _split(clark: str) -> tuple[str, str]:
 class StartTag:
     """The start tag of an element, written where ``scope`` is bound around it.
 
-    An element of the input has ``raw``, its tag as written, ``meant``, the prefixes bound around it there, and
-    ``before``, its attributes there: what did not change keeps its bytes, new attributes go last. A new element has the
-    ``prefix`` that it came with. ``preferred`` are prefixes by namespace for names that need a new declaration.
+    An input element has ``raw``, its tag as written, ``meant``, the prefixes bound around it there, and
+    ``before``, its attributes there: unchanged ones keep their bytes, new attributes go last. A new element has its
+    original ``prefix``. ``preferred`` are prefixes by namespace for names that need a new declaration.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class StartTag:
         return self.prefix
 
     def _own_declarations(self) -> Scope:
-        """What a new element declares, as far as it is not bound around it."""
+        """What a new element declares, unless it is already bound around it."""
         parent = self.element.getparent()
         inherited = {} if parent is None else parent.nsmap
         return {
@@ -208,7 +208,7 @@ class StartTag:
         }
 
     def _attributes(self, tokens: list[re.Match[bytes]], declared: Scope) -> list[bytes]:
-        """The attributes in their order, as written where they did not change; declarations stay at their neighbour."""
+        """The attributes in order, as written if unchanged; declarations stay beside their neighbor."""
         meant = {**self.meant, **declarations(self.raw or b"")}
         written: dict[str, re.Match[bytes]] = {}
         before: dict[str, list[bytes]] = {}
@@ -244,7 +244,7 @@ class StartTag:
         return b' %s="%s"' % (name.encode(), escape_attribute(value))
 
     def _qualified(self, uri: str, local: str, written: str | None, *, attribute: bool) -> str:
-        """The name with a prefix that is bound here to its namespace; one is declared where none is."""
+        """The name with a prefix bound to its namespace here; declares one if there is none."""
         if uri == XML_NAMESPACE:
             return f"xml:{local}"
         if not uri:
@@ -260,9 +260,9 @@ class StartTag:
         return f"{prefix}:{local}" if prefix else local
 
     def _new_prefix(self, uri: str, written: str | None, *, attribute: bool) -> str | None:
-        """A prefix to declare; in a new element one that is bound around it, too, if the tag does not use that.
+        """A prefix to declare; in a new element it may shadow one bound around it, if the tag does not use that.
 
-        What an element of the input has in it was written where its prefix, or none, meant something: that stays so.
+        The contents of an input element were written with certain prefixes bound: they keep their meaning.
         """
         if self.raw is not None:
             meant = {**self.meant, **declarations(self.raw)}.get(written, "")

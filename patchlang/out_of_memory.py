@@ -1,6 +1,6 @@
-"""Memory that has run out inside of a C library, which reports it among the faults of its input.
+"""Memory exhaustion inside a C library, which reports it among the faults of its input.
 
-Whoever catches the errors of libxml2 or expat asks here first: a document is not to blame for want of memory.
+Callers that catch errors of libxml2 or expat check here first: lack of memory is not the document's fault.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ _NO_MEMORY = {"lxml.etree": 2, "xml.parsers.expat": 1, "pyexpat": 1}
 
 
 def raise_if_exhausted(error: Exception) -> None:
-    """Raises MemoryError where ``error``, of lxml or expat, means that; else does nothing."""
+    """Raises MemoryError if ``error``, from lxml or expat, means that; otherwise does nothing."""
     wanted = _NO_MEMORY.get(type(error).__module__)
     codes = [getattr(error, "code", None), *(entry.type for entry in getattr(error, "error_log", None) or ())]
     if wanted is not None and wanted in codes:

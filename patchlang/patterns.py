@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled at their first use: a run uses few of them, and compiling takes long."""
+"""Regular expressions that are compiled on first use: a run uses few of them, and compiling takes long."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class _Pending(_Compiled):
         compiled = re.compile(self.pattern, self.flags)
         for method in _Compiled.__slots__:
             setattr(self, method, getattr(compiled, method))
-        self.__class__ = _Compiled  # type: ignore[assignment]  # from here on an attribute is found at once
+        self.__class__ = _Compiled  # type: ignore[assignment]  # from here on an attribute is found directly
         return getattr(self, name)
 
 
 def pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
-    """What ``re.compile`` gives, but compiled at the first use of a method.
+    """Like ``re.compile``, but compiled when a method is first used.
 
-    It can be used by its methods only, not handed to a function of ``re``. A fault in the text shows at the first use
+    Only its methods can be used; it cannot be passed to functions of ``re``. An error in the pattern shows on first use
     (re.error).
     """
     made: Any = _Pending(text, flags)

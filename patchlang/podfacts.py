@@ -1,6 +1,6 @@
-"""What a patch may ask of the pod it runs in: which facts, which places, and their texts, read once a call.
+"""What a patch may read from its pod: which facts, which paths, and their contents, read once per call.
 
-Who has a pod is the sidecar alone (:mod:`shim.pod`); at a desk and in tests facts are what is given.
+Only the sidecar has a pod (:mod:`shim.pod`); locally and in tests, facts are passed in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PLACES = f"allowed are files below `{PODINFO}` and `{KUBEVIRT}…`, and below `{
 
 @record
 class WantedFile:
-    """A file that a patch declares; ``allow_secret``: it may lie where secrets do."""
+    """A file that a patch declares; ``allow_secret``: it may be where secrets are."""
 
     path: str
     allow_secret: bool
@@ -31,7 +31,7 @@ class WantedFile:
 
 @record
 class Wanted:
-    """What a patch declares by name, and where."""
+    """What a patch declares, by name, and where."""
 
     env: tuple[tuple[str, Span], ...]
     files: tuple[tuple[str, WantedFile], ...]
@@ -43,22 +43,22 @@ class Wanted:
 
 
 class UnreadableError(Exception):
-    """A fact is there, and cannot be read; the message says why, without its value."""
+    """A fact exists but cannot be read; the message says why, without its value."""
 
 
 class Pod(Protocol):
-    """Where facts come from."""
+    """The source of facts."""
 
     def variable(self, name: str) -> bytes | None:
-        """A variable of the environment."""
+        """An environment variable."""
 
     def file(self, name: str, wanted: WantedFile) -> bytes | None:
-        """At most one byte more than a fact may have. None where there is no file; raises UnreadableError."""
+        """At most one byte more than a fact may have. None if there is no file; raises UnreadableError."""
 
 
 @record
 class Given:
-    """Facts that somebody has written down, by their names: ``env.NAME`` and ``files.NAME``."""
+    """Facts passed in by name: ``env.NAME`` and ``files.NAME``."""
 
     facts: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -72,14 +72,14 @@ class Given:
 
 @record(frozen=False)
 class Facts:
-    """The facts of one call. What one patch has read, another one sees as it was."""
+    """The facts of one call. All patches see the same values."""
 
     pod: Pod
     known: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
     size: int = 0
 
     def of(self, wanted: Wanted) -> dict[str, dict[str, str]]:
-        """Those that a patch declares, as far as they are there. Raises PatchError (PL419, PL413)."""
+        """The declared facts of a patch, as far as they exist. Raises PatchError (PL419, PL413)."""
         env = {name: self._read("env", name, span, None) for name, span in wanted.env}
         files = {name: self._read("files", name, file.span, file) for name, file in wanted.files}
         return {
@@ -115,7 +115,7 @@ def _text(found: bytes | None) -> str | None:
 
 
 def folder_of(path: str) -> str | None:
-    """The folder that a path has to stay in; None for a path that may not be read at all."""
+    """The folder that a path must stay in; None for a path that may not be read at all."""
     if posixpath.normpath(path) != path or path.startswith("//") or "\0" in path:
         return None
     parts = path.split("/")

@@ -1,6 +1,6 @@
-"""A plugin of pytest: the fixture ``patchlang``, and with ``--patchlang`` the tests of patches (kind: PatchTest).
+"""A pytest plugin: the fixture ``patchlang``, and with ``--patchlang`` patch tests (kind: PatchTest).
 
-Every session of pytest where patchlang is installed imports this: all else is imported where it is used.
+Every pytest session with patchlang installed imports this: everything else is imported on demand.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A file with tests of patches, where they are asked for."""
+    """A file with patch tests, if requested."""
     wanted = parent.config.getoption(_OPTION) or parent.config.getini(_OPTION)
     if not wanted or file_path.suffix not in (".yaml", ".yml"):
         return None
     from .patchtest.load import read_test_files
 
-    # told from other YAML by its text, as in a folder of `patchlang test`; one that cannot be read is none
+    # recognized by its text, as in a folder of `patchlang test`; an unreadable file is skipped
     sources, _ = read_test_files([(str(file_path), False)])
     return PatchTestFile.from_parent(parent, path=file_path, source=sources[0]) if sources else None
 
 
 class PatchTestFile(pytest.File):
-    """A file of ``kind: PatchTest``; what is wrong with the tests or their patches is an error of collection."""
+    """A file of ``kind: PatchTest``; problems of the tests or their patches are collection errors."""
 
     def __init__(self, *, source: SourceFile, **known: Any) -> None:
         super().__init__(**known)
@@ -84,13 +84,13 @@ class PatchTestCase(pytest.Item):
 
 
 class Patches:
-    """What the fixture ``patchlang`` gives: loading and validating, with paths beside the test's own file."""
+    """The fixture ``patchlang``: loading and validating, with paths relative to the test's own file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def load(self, *paths: str | Path) -> Program:
-        """The patches that the paths name. Where they cannot be loaded, the test fails and shows why."""
+        """The patches that the paths name. If they cannot be loaded, the test fails and shows why."""
         from .api import LoadError, load
 
         try:
@@ -100,7 +100,7 @@ class Patches:
         return pytest.fail(said, pytrace=False)
 
     def validate(self, *paths: str | Path, **versions: Any) -> tuple[Finding, ...]:
-        """What ``patchlang.validate`` finds, which takes the same ``kubevirt``, ``libvirt`` and ``plugins``."""
+        """What ``patchlang.validate`` finds, with the same ``kubevirt``, ``libvirt`` and ``plugins``."""
         from .api import validate
 
         return validate([self.folder / path for path in paths], **versions)
@@ -108,5 +108,5 @@ class Patches:
 
 @pytest.fixture
 def patchlang(request: pytest.FixtureRequest) -> Patches:
-    """Patches beside the file of the test: ``patchlang.load('disk.yaml')`` is a ``Program`` of the Python API."""
+    """Patches beside the test file: ``patchlang.load('disk.yaml')`` is a ``Program`` of the Python API."""
     return Patches(request.path.parent)

@@ -1,9 +1,9 @@
-"""What a message may quote: decided here and in :mod:`patchlang.domain.provenance`, and nowhere else.
+"""What a message may quote: decided only here and in :mod:`patchlang.domain.provenance`.
 
-- What the patch files hold literally.
-- The names of elements, attributes and keys that came with the input. A name that an edit made of a value is a value.
-- Values of the domain that no edit wrote, where a path compares them, unless a name around them says secret.
-- No other value: of the VMI, of cloud-init data, or that an edit wrote.
+- The literal content of the patch files.
+- The names of input elements, attributes and keys. A name that an edit made from a value is a value.
+- Values of the domain that no edit wrote, if a path compares them, unless a name around them suggests a secret.
+- No other value: of the VMI, of cloud-init data, or written by an edit.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 
 from .patterns import pattern
 
-# in names, and in texts that name something, as in `<entry name="password">`
+# in names, and in text that names something, as in `<entry name="password">`
 SECRET = pattern(r"passw|passphrase|secret|token|credential|(?:api|access|private).?key", re.IGNORECASE)
 
 _LONGEST = 1000
-"""What is longer is no name: a regular expression of it would take a hundred times its memory."""
+"""Anything longer is not a name: a regular expression for it would take a hundred times its memory."""
 
 
 class Names:
-    """The names that messages of a run may hold: those in the text of its ``patches``, and the keys of its ``inputs``.
+    """The names that a run's messages may contain: from the text of its ``patches`` and the keys of its ``inputs``.
 
-    Both are looked at when a message needs them: most runs have none.
+    Both are only examined when a message needs them: most runs have none.
     """
 
     def __init__(self, patches: Iterable[str] = (), inputs: Callable[[], Iterable[Any]] = tuple) -> None:
@@ -54,7 +54,7 @@ class Names:
         return any(name in text and whole.search(text) for text in self._patches)
 
     def of(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that may be quoted."""
+        """The names that may be quoted."""
         return [name for name in names if self.known(name)]
 
 
@@ -62,7 +62,7 @@ NO_NAMES = Names()
 
 
 class AllNames(Names):
-    """Where values are shown on purpose, as in the failures of tests."""
+    """For values that are shown on purpose, as in test failures."""
 
     def known(self, name: str) -> bool:
         return True

@@ -1,13 +1,13 @@
-"""Dataclasses that cost little to define: the sidecar defines a hundred before it answers its first call.
+"""Dataclasses that are cheap to define: the sidecar defines a hundred before it answers its first call.
 
-``@record`` reads a class as ``@dataclass(frozen=True, slots=True)`` does, and type checkers treat it so (PEP 681).
-What it saves is at import: neither ``dataclasses`` nor ``inspect`` is loaded, and ``__init__`` is written for a class
-of many instances; most have a few. Equality, hash, order and ``repr`` are those of the equal dataclass. One thing is
-left to the type checker: assigning to a field of a frozen record is not refused at run time, which makes new
+``@record`` treats a class as ``@dataclass(frozen=True, slots=True)`` does, and so do type checkers (PEP 681).
+It saves import time: neither ``dataclasses`` nor ``inspect`` is loaded, and ``__init__`` is only generated for classes
+with many instances; most have a few. Equality, hash, order and ``repr`` are those of the same dataclass. One thing
+is left to the type checker: assigning to a field of a frozen record is not refused at run time, which makes new
 instances cheaper.
 
-There are no ``InitVar``, ``ClassVar``, ``KW_ONLY``, ``init=False`` and ``__post_init__``: a class that needs them is no
-record of values.
+There are no ``InitVar``, ``ClassVar``, ``KW_ONLY``, ``init=False`` and ``__post_init__``: a class that needs them is
+not a record of values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, TypeVar, dataclass_transform, overload
 T = TypeVar("T")
 
 FEW = 32
-"""Instances that are made without an ``__init__`` written for their class, which takes as long as fifty of them."""
+"""Instances created without a generated ``__init__``; generating one takes as long as fifty of them."""
 
 
 class _Missing:
@@ -29,11 +29,11 @@ class _Missing:
 
 
 MISSING: Any = _Missing()
-"""Stands for a default that is not there."""
+"""Stands for a missing default."""
 
 
 class Field:
-    """A field of a record. ``key`` is its name in a patch file, where that is not the Python name in camel case."""
+    """A field of a record. ``key`` is its name in a patch file, if that is not the Python name in camel case."""
 
     __slots__ = ("compare", "default", "default_factory", "key", "kw_only", "name", "repr")
 
@@ -59,7 +59,7 @@ def field(
     repr: bool = True,
     key: str | None = None,
 ) -> Any:
-    """What is to be said of a field beside its type, in place of its default value; see :class:`Field`.
+    """Options of a field besides its type, in place of its default value; see :class:`Field`.
 
     ``compare``: it counts for equality, order and hash. ``repr``: it is shown.
     """
@@ -87,10 +87,10 @@ def record(
     kw_only: bool = False,
     slots: bool = True,
 ) -> type[T] | Callable[[type[T]], type[T]]:
-    """Makes a class with annotated fields a record; the arguments mean what they mean for ``dataclass``.
+    """Turns a class with annotated fields into a record; the arguments are those of ``dataclass``.
 
-    A method that the class defines itself is kept. ``slots=False`` is for a class with a ``cached_property``.
-    Raises ValueError for a default that can be changed.
+    Methods that the class defines itself are kept. ``slots=False`` is for a class with a ``cached_property``.
+    Raises ValueError for a mutable default.
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -100,7 +100,7 @@ def record(
 
 
 def fields(of: Any) -> tuple[Field, ...]:
-    """The fields of a record or of its class, in order. TypeError where it is neither."""
+    """The fields of a record or of its class, in order. Raises TypeError for anything else."""
     try:
         found: tuple[Field, ...] = of.__record_fields__
     except AttributeError:
@@ -109,12 +109,12 @@ def fields(of: Any) -> tuple[Field, ...]:
 
 
 def is_record(value: Any) -> bool:
-    """Is it a record, or the class of one?"""
+    """Whether it is a record, or the class of one."""
     return hasattr(value, "__record_fields__")
 
 
 def replace(of: T, /, **changes: Any) -> T:
-    """A record like another but for these fields. TypeError for a field that it does not have."""
+    """A copy of a record with these fields changed. Raises TypeError for an unknown field."""
     for one in fields(of):
         if one.name not in changes:
             changes[one.name] = getattr(of, one.name)
@@ -147,7 +147,7 @@ def _made(cls: type[T], frozen: bool, eq: bool, order: bool, kw_only: bool, slot
         body |= _ORDER
     written = dict(cls.__dict__)
     if "__eq__" in written and written.get("__hash__") is None:
-        written.pop("__hash__", None)  # Python's doing, not the author's
+        written.pop("__hash__", None)  # added by Python, not by the author
     body |= written
     for name in ("__dict__", "__weakref__", *own):
         body.pop(name, None)
@@ -176,7 +176,7 @@ def _own_fields(cls: type, kw_only: bool) -> dict[str, Field]:
 
 
 def _assigned(record: Any, known: tuple[Field, ...], args: tuple[Any, ...], named: dict[str, Any]) -> bool:
-    """Does what ``__init__`` does. False for arguments that do not fit, and where some go by their names only."""
+    """Does the work of ``__init__``. False for arguments that do not match, and if some are keyword-only."""
     used, used_names = len(args), 0
     if used > len(known):
         return False
@@ -222,13 +222,13 @@ def _init(cls: type, known: tuple[Field, ...]) -> Callable[..., None]:
 
 
 def _values(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """What gives the values of these fields of a record."""
+    """A function that returns the values of these fields of a record."""
     if len(names) > 1:
         return attrgetter(*names)
     return staticmethod(lambda record: tuple([getattr(record, name) for name in names]))
 
 
-# the methods are the same of all records, but for `__init__`
+# all records share the methods, except `__init__`
 def _repr(self: Any) -> str:
     shown = ", ".join([f"{one.name}={getattr(self, one.name)!r}" for one in self.__record_fields__ if one.repr])
     return f"{self.__class__.__qualname__}({shown})"

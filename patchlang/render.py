@@ -20,7 +20,7 @@ def printable(text: str) -> str:
 
 
 def render(diagnostics: Iterable[Diagnostic], *, colour: bool = False, excerpt: bool = True) -> str:
-    """The text form of diagnostics, each with its source line (``excerpt``) and help, a line feed at the end."""
+    """Diagnostics as text, each with its source line (``excerpt``) and help, ending in a line feed."""
     return "".join(f"{block}\n" for d in diagnostics for block in _block(d, colour, excerpt))
 
 
@@ -52,7 +52,7 @@ def _excerpt(span: Span, colour: bool) -> Iterable[str]:
 
 
 def _width(text: str) -> int:
-    """How many cells of a terminal a text takes."""
+    """How many terminal cells a text takes."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -61,5 +61,5 @@ def _width(text: str) -> int:
 
 
 def painted(text: str, code: str, colour: bool = True) -> str:
-    """The text in a colour of terminals (the code of its ``SGR`` sequence)."""
+    """The text in a terminal color (the code of its ``SGR`` sequence)."""
     return f"\x1b[{code}m{text}\x1b[0m" if colour else text

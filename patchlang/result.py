@@ -1,4 +1,4 @@
-"""What a run gives back: the new bytes, what each edit matched and changed, and the findings."""
+"""The result of a run: the new bytes, what each edit matched and changed, and the findings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .record import field, record
 from .source import Span
 
 SHOWN_PLACES = 5
-"""Of an edit, so many are told."""
+"""How many are reported per edit."""
 
 
 class State(Enum):
@@ -23,7 +23,7 @@ class State(Enum):
 
 
 _PLACE = 1000
-"""Characters of a place that a trace keeps."""
+"""Maximum length of a place in a trace."""
 
 
 Spot = tuple[int, int]
@@ -75,7 +75,7 @@ class EditTrace:
             self.spots += effect.spots
 
     def every(self) -> Iterator[EditTrace]:
-        """This one, and all inside it."""
+        """This edit and all nested ones."""
         yield self
         for trace in self.inner:
             yield from trace.every()
@@ -83,7 +83,7 @@ class EditTrace:
 
 @record(frozen=False)
 class DocumentTrace:
-    """One document. ``reason`` says why it was skipped, ignored or failed; it holds no value of the VMI or input."""
+    """One document. ``reason`` explains why it was skipped, was ignored or failed, without values of the input."""
 
     name: str
     span: Span
@@ -106,12 +106,12 @@ class DocumentTrace:
 
 
 Progress = Callable[[str, Span], None]
-"""Is told where the work is: the name of the patch (empty where it is not known yet) and the place in its file."""
+"""Called with the current work: the patch name (empty if not known yet) and the place in its file."""
 
 
 @record
 class Outcome:
-    """The result of one run on a domain. ``data`` is None where a diagnostic is an error: nothing is half-applied."""
+    """The result of one run on a domain. ``data`` is None if a diagnostic is an error: nothing is half-applied."""
 
     data: bytes | None
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -123,7 +123,7 @@ class CloudInitOutcome:
     """The result of one run on cloud-init data.
 
     ``data`` is the JSON of KubeVirt's ``CloudInitData``, ``no_cloud_source`` that of the older
-    ``CloudInitNoCloudSource``; both say the same. Both are None where a diagnostic is an error.
+    ``CloudInitNoCloudSource``; both have the same content. Both are None if a diagnostic is an error.
     """
 
     data: bytes | None

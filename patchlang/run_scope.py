@@ -1,4 +1,4 @@
-"""What expressions and paths see at a moment of a run."""
+"""What expressions and paths see at one moment of a run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SIMPLE = (str, int, float, bool)
 
 
 class Witness(Protocol):
-    """Who wants to know which values that edits write are computed (:mod:`patchlang.domain.origins`)."""
+    """Receives which of the written values are computed (:mod:`patchlang.domain.origins`)."""
 
     def wrote(self, node: Any, attribute: str | None, written: str | None) -> None:
-        """The attribute, or the text, of a node is what ``written`` gives; None: it is no computed value."""
+        """The attribute, or the text, of a node is what ``written`` gives; None: it is not computed."""
 
 
 class Bindings(Protocol):
@@ -27,25 +27,25 @@ class Bindings(Protocol):
 
     @property
     def budget(self) -> Budget:
-        """What expressions and templates make is held here."""
+        """What expressions and templates make is counted here."""
 
     def cel_value(self, name: str) -> Any:
-        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node``, ``cloudInit``, ``facts``; LookupError without."""
+        """``vmi``, ``variables.NAME``, ``item``, ``index``, ``node``, ``cloudInit``, ``facts``, or LookupError."""
 
     def failure(self, variable: str) -> Diagnostic | None:
         """Why the variable has no value."""
 
     def xpath(self, query: str, values: dict[str, Any]) -> Any:
-        """The value of CEL's ``xpath(query, values)``; PatchError where it has none."""
+        """The value of CEL's ``xpath(query, values)``; PatchError if it has none."""
 
 
 @record(frozen=False)
 class Scope:
-    """The values of one document; implements what CEL (``Bindings``) and XPath (``XPathValues``) ask for.
+    """The values of one document, as CEL (``Bindings``) and XPath (``XPathValues``) need them.
 
     ``query(scope, text, values)`` computes CEL's ``xpath(text, values)`` at ``context`` (None: the document);
-    ``facts`` are ``node``, ``cloudInit`` and the ``facts`` of the pod where they are bound; ``inner`` are the traces of
-    the edits inside the one that is done; ``names`` are those that messages may hold; ``witness`` is told of values.
+    ``facts`` are ``node``, ``cloudInit`` and the pod's ``facts``, if bound; ``inner`` are the traces of
+    nested edits; ``names`` are those that messages may contain; ``witness`` receives written values.
     """
 
     vmi: dict[str, Any]
@@ -73,15 +73,15 @@ class Scope:
         return self.failures.get(variable)
 
     def xpath(self, query: str, values: dict[str, Any]) -> Any:
-        """CEL's ``xpath(query, values)``: the values are there as ``$name`` besides what the document has."""
+        """CEL's ``xpath(query, values)``: adds the values as ``$name`` to those of the document."""
         if self.query is None:
             raise fail(rules.EVALUATION, "`xpath` has no domain here")
         return self.query(self, query, values)
 
     def xpath_value(self, name: str) -> Any:
-        """The text, number or boolean of ``$name``.
+        """The string, number or boolean of ``$name``.
 
-        LookupError with the reason, and the diagnostic of the variable that failed or None, where there is none.
+        Raises LookupError with the reason, and the diagnostic of the variable that failed, or None.
         """
         root, _, member = name.partition(".")
         if cause := self.failures.get(name) or self.failures.get(root):
@@ -111,16 +111,16 @@ class Scope:
         return replace(self, loop={**self.loop, **values}) if values else self
 
     def at(self, context: Any, node: Callable[[], dict[str, Any]]) -> _Within:
-        """Within it, CEL's ``node`` is there and ``xpath`` starts at ``context``."""
+        """Inside it, CEL has ``node``, and ``xpath`` starts at ``context``."""
         return _Within(self, context, {**self.facts, "node": node}, self.loop)
 
     def looping(self, item: Any, index: int) -> _Within:
-        """Within it, these are ``item`` and ``index``."""
+        """Inside it, these are ``item`` and ``index``."""
         return _Within(self, self.context, self.facts, {"item": item, "index": index})
 
 
 class _Within:
-    """Not a generator, which costs more: every matched node and every item of a list has one."""
+    """Not a generator, which costs more: every matched node and every list item has one."""
 
     __slots__ = ("_before", "_scope", "_then")
 
@@ -139,7 +139,7 @@ class _Within:
 
 
 def without_value(variable: str, cause: Diagnostic) -> str:
-    """Why a variable has no value; of a chain of them, the first cause."""
+    """Why a variable has no value; for a chain of variables, the first cause."""
     return (
         cause.message
         if cause.message.startswith("variable `")

@@ -1,6 +1,6 @@
-"""JSON Schema of a kind of document, made from its records as the decoder is (draft-07, which editors know best).
+"""JSON Schema of a kind of document, derived from its records like the decoder (draft-07, which editors support best).
 
-Leaves are spelled out, records are ``definitions`` by the name of their class, an edit is chosen by its ``op``.
+Leaves are written inline, records are ``definitions`` named after their class, and ``op`` selects an edit.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ID = "urn:patchlang:v1"
 DRAFT = "http://json-schema.org/draft-07/schema#"
 KINDS: dict[str, type] = {"Patch": model.Patch, "PatchTest": testmodel.PatchTest}
 
-# in these an empty text means something
+# empty text has a meaning in these
 _MAY_BE_EMPTY = (model.Pointer, model.Fragment)
-# of each union of ops its name, and what all of them have
+# the name of each union of ops, and what all its members have
 _EDITS: dict[Any, tuple[str, type]] = {
     model.DomainEdit: ("DomainEdit", model.DomainBase),
     model.CloudInitEdit: ("CloudInitEdit", model.CloudInitBase),
@@ -54,14 +54,14 @@ _TITLES: dict[type, str] = {
 }
 _USER_DATA = {"enum": [model.Target.USER_DATA.value]}
 _PART: dict[str, Any] = {"dependencies": {"part": {"required": ["target"], "properties": {"target": _USER_DATA}}}}
-# what a case with `error` may not expect besides
+# what a case with `error` cannot also expect
 _NO_OUTCOME: dict[str, Any] = {
     "expect": {"maxItems": 0}, "unchanged": {"enum": [False]}, "idempotent": {"enum": [True]},
 }  # fmt: skip
 
 
 _BESIDE = {"enum": [model.Position.BEFORE.value, model.Position.AFTER.value]}
-# `at` goes with a position beside it
+# `at` needs a position beside it
 _PLACE: dict[str, Any] = {
     "if": {"required": ["at"]},
     "then": {"required": ["position"], "properties": {"position": _BESIDE}},
@@ -74,7 +74,7 @@ def _none_of(*keys: str) -> Schema:
 
 
 def _expectation(*checks: str) -> Schema:
-    """Of the keys of an expectation: at least one of ``checks``, or ``absent``, which excludes them."""
+    """For the keys of an expectation: at least one of ``checks``, or ``absent``, which excludes them."""
     absent = {"required": ["absent"], "properties": {**_none_of(*checks), "absent": {"enum": [True]}}}
     given = {"anyOf": [{"required": [key]} for key in checks], "properties": {"absent": {"enum": [False]}}}
     return {"anyOf": [absent, given]}
@@ -89,7 +89,7 @@ _FILE_PATH: Schema = {
 }
 _NO_SECRET: Schema = {"not": {"pattern": "/secrets?(/|$)"}}
 _FILE = {**_FILE_PATH, **_NO_SECRET}
-# what the decoder checks besides the types: of a key, and of keys together
+# what the decoder checks beyond types: for one key, and for combinations
 _OF_KEYS: dict[tuple[type, str], Schema] = {
     (model.Metadata, "name"): {
         "pattern": f"^{NAME.pattern}$",
@@ -163,12 +163,12 @@ _OF_CLASSES: dict[type, Schema] = {
 
 
 def schema_text(kind: str | None = None) -> str:
-    """The schema of one kind, of a file of any kinds without it; as it is shipped, with a line feed at its end."""
+    """The schema of one kind, or of a file of any kind; as shipped, with a final line feed."""
     return _laid_out(schema_of({kind: KINDS[kind]} if kind else KINDS)) + "\n"
 
 
 def _laid_out(value: Any, indent: str = "") -> str:
-    """JSON with each list and map on one line where it fits there."""
+    """JSON with each list and map on one line if it fits."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(line) <= 120 or not isinstance(value, dict | list):
         return line
@@ -211,7 +211,7 @@ def _title_of_op(cls: type) -> str | None:
 
 
 def _if(key: str, value: str, definition: str) -> Schema:
-    """Where ``key`` has the value, the definition holds. Editors offer its keys as soon as the value is there."""
+    """If ``key`` has the value, the definition applies. Editors offer its keys once the value is there."""
     return {
         "if": {"required": [key], "properties": {key: {"enum": [value]}}},
         "then": {"$ref": f"#/definitions/{definition}"},
@@ -225,7 +225,7 @@ class _Writer:
         self.definitions: dict[str, Schema] = {}
 
     def record(self, cls: type, first: Schema | None = None) -> Schema:
-        """The schema of a record; ``first`` are properties that stand before its own."""
+        """The schema of a record; ``first`` are properties that precede its own."""
         known = {key: value for key, value in model_fields(cls).items() if key not in NOT_TAKEN.get(cls, ())}
         required = [*(first or ()), *(key for key, (field, _) in known.items() if field.is_required)]
         # an op's own keys first, then those of every edit: what an editor offers comes in this order
@@ -243,7 +243,7 @@ class _Writer:
     def field(self, cls: type, key: str, field: Field, hint: Any) -> Schema:
         schema = self.value(hint)
         if "$ref" in schema:
-            return schema  # draft-07 takes nothing beside it
+            return schema  # draft-07 allows nothing beside it
         help = field_help(cls, key)
         schema = {**schema, "description": help} if help else schema
         schema |= _OF_KEYS.get((cls, key), {})
@@ -251,7 +251,7 @@ class _Writer:
         return schema if default in (MISSING, None, ()) else {**schema, "default": default}
 
     def value(self, hint: Any) -> Schema:
-        """The schema of what the decoder takes for a type of the model."""
+        """The schema of what the decoder accepts for a type of the model."""
         if hint in model.OPS:
             return self.edit(hint)
         choices = options(hint)
@@ -282,10 +282,10 @@ class _Writer:
         return {"anyOf": [_leaf(item), items]} if one_is_enough else items
 
     def edit(self, union: Any) -> Schema:
-        """The union of all ops, told apart by ``op``."""
+        """The union of all ops, distinguished by ``op``."""
         name, base = _EDITS[union]
         if name not in self.definitions:
-            self.definitions[name] = {}  # edits may hold edits
+            self.definitions[name] = {}  # edits may contain edits
             ops = model.OPS[union]
             for op, cls in ops.items():
                 self.define(cls.__name__, cls, {"op": {"enum": [op]}})
@@ -321,7 +321,7 @@ def _leaf(hint: Any) -> Schema:
         return {**count, "patternErrorMessage": 'a count must be 3, "0..1", "1+", "0+" or "2..4"'}
     if issubclass(hint, Enum):
         return {"enum": [member.value for member in hint]}
-    # a scalar is its text, however it is written; a null is a value that was forgotten, or the text of a value
+    # a scalar is its text, however it is written; a null is a forgotten value, or the text of a value
     scalars = ["string", "number", "boolean"]
     if issubclass(hint, model.Template | model.Literal):
         return {"type": [*scalars, "null"]}

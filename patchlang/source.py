@@ -75,9 +75,9 @@ class Span:
 
 @record
 class Text:
-    """A piece of text written in a file; ``locate(start, end)`` gives the place of some of its characters.
+    """A piece of text in a file; ``locate(start, end)`` gives the place of some of its characters.
 
-    The subclasses in :mod:`patchlang.document.model` say in which notation the text is written.
+    The subclasses in :mod:`patchlang.document.model` define the notation of the text.
     """
 
     text: str

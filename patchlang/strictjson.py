@@ -1,4 +1,4 @@
-"""JSON text to data (RFC 8259), without what Python's reader takes besides: `NaN` and `Infinity`."""
+"""JSON text to data (RFC 8259), without the extensions of Python's reader: `NaN` and `Infinity`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
 MAX_VALUES = 50_000
-"""In a text: two bytes of it become a hundred of memory."""
-# a text that is not closed goes to the end, and is not tried again from each quote in it
+"""Limit per text: two of its bytes become a hundred in memory."""
+# an unclosed string extends to the end, and is not tried again from each quote in it
 _MARK = r'(?s)"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{,]'
 
 
@@ -27,7 +27,7 @@ class TooManyValuesError(JsonError):
 
 
 def read_strict(text: str) -> Any:
-    """The data that a JSON text writes; of duplicate keys the last counts, as for Go.
+    """The data of a JSON text; the last of duplicate keys wins, as in Go.
 
     Raises JsonError, RecursionError.
     """
@@ -35,9 +35,9 @@ def read_strict(text: str) -> Any:
 
 
 def read_for_cel(text: str) -> Any:
-    """The data that a JSON text writes, as CEL can hold it: an integer beyond 64 bits is a double.
+    """The data of a JSON text, as CEL can hold it: an integer beyond 64 bits is a double.
 
-    Raises JsonError, RecursionError, and UnicodeEncodeError for half of a surrogate pair.
+    Raises JsonError, RecursionError, and UnicodeEncodeError for an unpaired surrogate.
     """
     data = _read(_CEL, text)
     if "\\u" in text:
@@ -60,7 +60,7 @@ def _read(decoder: JSONDecoder, text: str) -> Any:
 
 
 def _count_values(text: str) -> None:
-    """Before they are made. Raises TooManyValuesError."""
+    """Counted before they are made. Raises TooManyValuesError."""
     # the densest text, `[[],[],…]`, has two marks in three characters
     if 2 * len(text) <= 3 * MAX_VALUES or sum(map(text.count, "[{,")) < MAX_VALUES:
         return
@@ -72,7 +72,7 @@ def _count_values(text: str) -> None:
 
 
 def _check_texts(data: Any) -> None:
-    """What JSON can escape and CEL cannot hold."""
+    """What JSON can escape but CEL cannot hold."""
     match data:
         case str():
             data.encode()

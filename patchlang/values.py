@@ -1,4 +1,4 @@
-"""Plain data as JSON and PyYAML's safe loader give it: kinds in words, equality, size, a form for CEL.
+"""Plain data as JSON and PyYAML's safe loader return it: kinds in words, equality, size, a form for CEL.
 
 Maps are dicts, lists are lists; everything else is a scalar (text, numbers, booleans, null, and what YAML 1.1 adds:
 dates, times, bytes, sets). Data is never changed in place by this package; it may share parts.
@@ -15,9 +15,9 @@ MAX_NODES = 50_000
 MAX_TEXT = 1 << 20
 MAX_DEPTH = 100
 ABSENT = object()
-"""What an optional without a value is, where one may stand."""
+"""Stands for an optional without a value, where one is allowed."""
 VALUE = 96
-"""The memory of a value in a list or map, on the average."""
+"""The average memory of a value in a list or map."""
 _MOST_BITS = 14_000  # Python writes no number of more than 4300 digits
 
 
@@ -49,7 +49,7 @@ def kind(value: Any) -> str:
 
 
 def scalar_text(value: Any) -> str | None:
-    """A scalar as text, the way JSON writes it; None for a map, a list or what has no text."""
+    """A scalar as text, in JSON's form; None for a map, a list or what has no text."""
     match value:
         case str():
             return value
@@ -72,7 +72,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _same_type(a: Any, b: Any) -> bool:
-    """Maps and lists that know where they come from (:mod:`patchlang.cloudinit.lineage`) are maps and lists."""
+    """Maps and lists that know their origin (:mod:`patchlang.cloudinit.lineage`) are maps and lists."""
     return type(a) is type(b) or any(isinstance(a, one) and isinstance(b, one) for one in (dict, list))
 
 
@@ -90,9 +90,9 @@ def equal(a: Any, b: Any) -> bool:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Equality down to the types: 1, 1.0 and true are three values, of keys as well; maps without order.
+    """Equality including types: 1, 1.0 and true are three values, also as keys; maps without order.
 
-    What both share is not looked at, and an edit leaves most of its data shared.
+    Shared parts are not compared, and an edit leaves most of its data shared.
     """
     if a is b:
         return True
@@ -113,7 +113,7 @@ def identical(a: Any, b: Any) -> bool:
 
 
 def freeze(value: Any) -> Any:
-    """A hashable stand-in: two values have equal stand-ins where they are :func:`identical`."""
+    """A hashable stand-in: two values have equal stand-ins if they are :func:`identical`."""
     match value:
         case dict():
             return dict, frozenset((freeze(key), freeze(item)) for key, item in value.items())
@@ -130,15 +130,15 @@ def freeze(value: Any) -> Any:
 
 
 def text_size(text: str | bytes) -> int:
-    """The memory of a text: Python takes four bytes for each character where one of them needs that."""
+    """The memory of a text: Python takes four bytes for each character if one of them needs that."""
     return len(text) if isinstance(text, bytes) or text.isascii() else 4 * len(text)
 
 
 def check_size(value: Any) -> int:
-    """The memory of a value. Raises TooBigError where it has too many nodes, too much text or too deep a nesting.
+    """The memory of a value. Raises TooBigError if it has too many nodes, too much text or is nested too deeply.
 
-    Parts that are shared count each time: it is the written size that matters, and 22 doubling copies share nearly
-    everything. The walk ends at the limit.
+    Shared parts count each time: the written size matters, and 22 doubling copies share nearly
+    everything. The walk stops at the limit.
     """
     nodes = text = memory = depth = 0
     level = [value]
@@ -148,7 +148,7 @@ def check_size(value: Any) -> int:
         for item in level:
             if isinstance(item, (str, bytes)):
                 text += (length := len(item))
-                # as text_size() counts; CEL has a copy of what it is given
+                # as text_size() counts; CEL copies its input
                 memory += 2 * length if item.isascii() or isinstance(item, bytes) else 8 * length
             elif isinstance(item, dict):
                 below += item
@@ -168,7 +168,7 @@ def check_size(value: Any) -> int:
 
 
 def count(value: Any) -> int:
-    """How many values, keys among them, a value is; what is shared counts each time."""
+    """The number of values in a value, including keys; shared ones count each time."""
     found, pending = 0, [value]
     while pending:
         value = pending.pop()
@@ -182,9 +182,9 @@ def count(value: Any) -> int:
 
 
 def plain(value: Any) -> Any:
-    """The value with JSON's types alone, for CEL: dates as text, bytes as base64, keys as text, sets as lists.
+    """The value with only JSON types, for CEL: dates as text, bytes as base64, keys as text, sets as lists.
 
-    Integers beyond 64 bits are doubles; what is no finite double is text.
+    Integers beyond 64 bits are doubles; anything but a finite double is text.
     """
     match value:
         case dict():

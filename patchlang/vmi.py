@@ -1,4 +1,4 @@
-"""What comes from KubeVirt besides the domain: the VMI, checked on every call."""
+"""KubeVirt's other input besides the domain: the VMI, checked on every call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .strictjson import JsonError, read_for_cel
 def parse_vmi(vmi: bytes) -> dict[str, Any]:
     """The VMI as KubeVirt sends it: a JSON object. ``metadata.annotations`` and ``.labels`` are always maps in it.
 
-    Raises PatchError (PL504); its message holds no value of the VMI.
+    Raises PatchError (PL504); its message quotes no value of the VMI.
     """
     try:
         data = read_for_cel(vmi.decode())
@@ -42,7 +42,7 @@ def parse_vmi(vmi: bytes) -> dict[str, Any]:
 
 
 def check_vmi(vmi: bytes) -> Diagnostic | None:
-    """What is wrong with a VMI, None where nothing is."""
+    """What is wrong with a VMI, None if nothing is."""
     try:
         parse_vmi(vmi)
     except PatchError as e:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -> int:
-    """Runs the sidecar. Returns 1 where it cannot start; when it has served, the process ends with status 0."""
+    """Runs the sidecar. Returns 1 if it cannot start; after serving, the process exits with status 0."""
     logged = set_up()
     stop = Stop()
     stop.watch()
@@ -40,17 +40,17 @@ def main(arguments: Sequence[str] | None = None, limits: Limits | None = None) -
     if isinstance(engine, firstengine.FirstEngine):
         stop.before(engine.kill)
     before_imports()
-    # The rest takes a while to import; meanwhile the engine loads the patches, and signals are heard.
+    # The rest takes a while to import; meanwhile the engine loads the patches, and signals are handled.
     from .server import run
 
     return run(config, stop, logged, container, hooks, engine, limits)
 
 
 def before_imports() -> None:
-    """What must be so before asyncio and gRPC are imported."""
-    # gRPC's core would write lines of its own form to standard error.
+    """What must happen before asyncio and gRPC are imported."""
+    # gRPC's core would write lines in its own format to standard error.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    # asyncio can do TLS, which nothing here does: OpenSSL is a tenth of the memory of this process.
+    # asyncio supports TLS, which nothing here uses: OpenSSL is a tenth of this process's memory.
     sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
 
 

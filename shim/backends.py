@@ -1,4 +1,4 @@
-"""What answers the callbacks: the engine with its patches, executables, nothing, or the reason for no answer."""
+"""What answers the callbacks: the engine with its patches, executables, nothing, or the reason for not answering."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ if TYPE_CHECKING:
     from patchlang.quoting import Names
 
 AT_ONCE = 100
-"""Lines that are logged before anything else gets its turn."""
+"""How many lines are logged before anything else gets its turn."""
 MAX_LINES = 20
 """Log lines for the errors of one run, and for its warnings."""
 
 
 class Outcome(NamedTuple):
-    """The documents that a call answers with, and whether the first of them is another than what came."""
+    """The documents of the response, and whether the first of them differs from the input."""
 
     results: list[bytes]
     changed: bool
 
 
 class Backend(Protocol):
-    """One of the things below. Calls come one at a time, are never cancelled, and raise CallError.
+    """One of the backends below. Calls come one at a time, are never canceled, and raise CallError.
 
-    ``documents`` are given away: a list that the backend empties when it has passed them on.
+    ``documents`` are handed over: a list that the backend empties once it has passed them on.
     """
 
     serves_domain: bool
     serves_cloud_init: bool
 
     async def define_domain(self, documents: list[bytes], seconds: float) -> Outcome:
-        """Of the domain and the VMI, the new domain, within ``seconds``."""
+        """From the domain and the VMI, the new domain, within ``seconds``."""
 
     async def pre_cloud_init(self, documents: list[bytes], seconds: float) -> Outcome:
-        """Of ``cloudInitData``, ``cloudInitNoCloudSource`` and the VMI, the new first two, within ``seconds``."""
+        """From ``cloudInitData``, ``cloudInitNoCloudSource`` and the VMI, the new first two, within ``seconds``."""
 
     def stop(self) -> None:
-        """Ends whatever runs."""
+        """Stops whatever is running."""
 
 
 class Patches:
-    """The engine, with a program that is loaded."""
+    """The engine, with a loaded program."""
 
     def __init__(self, engines: Engines, loaded: Mapping[str, Any], max_domain_bytes: int) -> None:
         self._engines = engines
@@ -89,7 +89,7 @@ class Patches:
 
 
 class Executables:
-    """The hook executables that were found; KubeVirt's own way. With ``engines`` a schema checks what they make."""
+    """The hook executables that were found; KubeVirt's own way. With ``engines`` a schema checks their output."""
 
     def __init__(
         self,
@@ -168,9 +168,9 @@ class Executables:
 
 
 def _names(found: Found, data: bytes) -> Names:
-    """The names that may be said of what an executable prints: those that it got, and those written in it.
+    """The names in an executable's output that may be quoted: those in its input, and those written in it.
 
-    Any other may be a value that it has made a name of.
+    Any other may be a name that it made from a value.
     """
     from patchlang.quoting import Names
 
@@ -186,7 +186,7 @@ def _printed(found: Found, changed: bool, *results: bytes) -> Outcome:
 
 
 class Nothing:
-    """Nothing to do, on purpose. KubeVirt calls nothing then; who does gets back what was sent."""
+    """Nothing to do, on purpose. KubeVirt makes no calls then; a caller gets its input back."""
 
     serves_domain = False
     serves_cloud_init = False
@@ -202,7 +202,7 @@ class Nothing:
 
 
 class Broken:
-    """What cannot be served: every callback answers with the reason, which so reaches the VMI's events.
+    """What cannot be served: every callback returns the reason, which then reaches the VMI's events.
 
     Only OnDefineDomain is advertised, since it is always called, and PreCloudInitIso may crash virt-launcher.
     """
@@ -224,14 +224,14 @@ class Broken:
 
 
 def log_findings(reply: Mapping[str, Any], most: int = MAX_LINES) -> None:
-    """One log line each, but data of many faults does not fill the log."""
+    """One log line each, with a limit, so that data with many faults does not fill the log."""
     for is_error, say, what in ((True, log.error, "errors"), (False, log.warning, "warnings")):
         lines = [one_line(describe(finding)) for finding in reply["findings"] if finding["error"] == is_error]
         _log_lines(say, lines, reply[what], what, most)
 
 
 async def _report(reply: Mapping[str, Any]) -> None:
-    """One log line a document, and at the level `debug` one an edit; then what is wrong. Without values."""
+    """One log line per document, and at level `debug` one per edit; then the problems. Without values."""
     for document in reply.get("trace", ()):
         counts = f"{document['matched']} matched, {document['changed']} changed, {document['skipped']} skipped"
         line = f"patch {document['name']} {document['state']}: {counts}"
@@ -244,7 +244,7 @@ async def _report(reply: Mapping[str, Any]) -> None:
                 await asyncio.sleep(0)
         if document.get("left_out"):
             log.debug("lines of %d more edits omitted", document["left_out"])
-    if reply["errors"] != 1:  # of one alone, the line on the failed call tells
+    if reply["errors"] != 1:  # if there is only one, the line about the failed call has it
         log_findings(reply)
     else:
         log_findings({**reply, "findings": [f for f in reply["findings"] if not f["error"]], "errors": 0})

@@ -1,4 +1,4 @@
-"""What each call logs, checks, limits and answers, whatever the version of the protocol and the backend."""
+"""What each call logs, checks, limits and returns, for any version of the protocol and any backend."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ DOMAIN_TYPE = "libvirt"
 
 
 MUCH = 1024 * 1024
-"""Bytes of messages, which take several times as much on their way."""
+"""Bytes of messages, which take several times as much while they arrive."""
 ALONE = 0.2
-"""Seconds that a call has to send its message before another one sends its own beside it."""
+"""Seconds that a call has to send its message before another one may send concurrently."""
 
 
 class Limits(NamedTuple):
     """Seconds, and numbers of calls.
 
-    virt-launcher gives up after 60 s, and after 30 for MutateDomain. It sends the message with the call; how long one
-    may be on its way counts from when the call may send it, and is ``hurried`` while others wait.
+    virt-launcher gives up after 60 s, and after 30 for MutateDomain. It sends the message with the call; the time for
+    sending starts when the call may send, and is ``hurried`` while others wait.
     """
 
     callback: float = 50.0
@@ -41,18 +41,18 @@ class Limits(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a call brings: the domain and the VMI, or both cloud-init documents and the VMI."""
+    """The input of a call: the domain and the VMI, or both cloud-init documents and the VMI."""
 
     documents: list[bytes]
     domain_type: str = DOMAIN_TYPE
 
 
 class Calls:
-    """Lets calls in, a few to send their messages and one to run, the others waiting their turn.
+    """Admits calls: a few to send their messages and one to run, while the others wait for their turn.
 
-    What waits is bounded in number (``Limits.waiting``) and memory: gRPC leaves a message in the caller's socket until
-    it is read here, and read it is by ``Limits.reading`` calls, of which each waits for its turn then, and by none
-    beside ``MUCH`` that is here. With ``audit`` all goes as without, but what came is handed back whatever the outcome.
+    Waiting calls are limited in number (``Limits.waiting``) and memory: gRPC leaves a message in the caller's socket
+    until it is read here, and only ``Limits.reading`` calls read, each of which then waits for its turn; none reads
+    beside a message of ``MUCH``. With ``audit`` everything runs as without, but the input is returned in any case.
     """
 
     def __init__(self, backend: Backend, limits: Limits, audit: bool) -> None:
@@ -73,10 +73,10 @@ class Calls:
     async def answer(
         self, name: str, seconds_left: float | None, receive: Callable[[], Awaitable[Request]]
     ) -> list[bytes]:
-        """The documents of the answer to the callback ``name``; ``receive`` gives what it brings.
+        """The documents of the response to the callback ``name``; ``receive`` returns its input.
 
-        ``seconds_left`` is how long its caller waits, None where that is not said. Raises CallError, logged. A caller
-        that goes before its turn cancels this; once it runs, a call runs to its end.
+        ``seconds_left`` is how long the caller waits, None if unknown. Raises CallError, logged. A caller
+        that leaves before its turn cancels this; once it runs, a call runs to its end.
         """
         until = None if seconds_left is None else self._loop.time() + seconds_left
         log.info("%s method has been called", name)
@@ -120,7 +120,7 @@ class Calls:
             self._hold(-size)
             self._turn.release()
             if not task.cancelled():
-                task.exception()  # where the caller is gone, nobody else asks for it
+                task.exception()  # if the caller is gone, nobody else asks for it
 
         task = self._loop.create_task(self._run(name, until, request))
         task.add_done_callback(ended)
@@ -128,7 +128,7 @@ class Calls:
         return await asyncio.shield(task)
 
     def _hold(self, size: int) -> None:
-        """Counts the bytes of messages that are here; beside much, no other one is let in."""
+        """Counts the bytes of messages in memory; beside a large one, no other is admitted."""
         self._held += size
         if self._held > MUCH:
             self._has_room.clear()
@@ -136,7 +136,7 @@ class Calls:
             self._has_room.set()
 
     async def _message(self, receive: Callable[[], Awaitable[Request]]) -> Request:
-        await self._alone.acquire()  # of two that are large, the second one waits for room
+        await self._alone.acquire()  # of two large ones, the second waits for room
         is_alone = True
 
         def not_alone() -> None:
@@ -171,19 +171,19 @@ class Calls:
             raise CallError("DEADLINE_EXCEEDED", text) from None
 
     def _hurry(self) -> None:
-        """While others wait to send their messages, nobody has long for it."""
+        """While others wait to send their messages, nobody gets long."""
         if self._queued:
             for patience, started in self._patience.items():
                 if not patience.expired():
                     patience.reschedule(started + self._limits.hurried)
 
     async def _run(self, name: str, until: float | None, request: Request) -> list[bytes] | CallError:
-        """Returns an error, which would hold its task and the call's documents in a cycle if it were raised."""
+        """Returns an error, which would keep its task and the call's documents in a cycle if it were raised."""
         started = self._loop.time()
         seconds = self._limits.mutate if name == MUTATE_DOMAIN else self._limits.callback
         if until is not None:
             left = until - started
-            # less than the caller waits, so that the caller gets to know which patch was late
+            # less than the caller waits, so that the caller learns which patch was late
             seconds = min(seconds, left - min(2.0, left / 10))
         count = len(request.documents) - 1
         came = request.documents[:count] if self._audit else []
@@ -217,6 +217,6 @@ class Calls:
 
 
 def _failed(name: str, error: CallError) -> CallError:
-    """Logs it, whoever still waits for it; what is returned has no frames, which hold the call's documents."""
+    """Logs it, whether or not anyone still waits; the returned error has no frames, which hold the call's documents."""
     log.error("%s failed: %s: %s", name, error.code, error.text)
     return CallError(error.code, error.text)

@@ -1,9 +1,9 @@
-"""The processes below the front: their ends are awaited by the event loop, orphans are reaped, none is left behind.
+"""The processes below the front: the event loop awaits their ends, orphans are reaped, none is left behind.
 
-As a container's first process the front inherits every orphan, and nobody else will ever wait for them. Waiting for
-any child (``waitpid(-1)``) would take the exit status of the very process that somebody awaits, so each is waited for
-by its number: those that we started by a descriptor (pidfd; on kernels before 5.3 at SIGCHLD), orphans at SIGCHLD,
-when the kernel tells the number of one that has ended.
+As a container's first process the front inherits every orphan, and nothing else will ever wait for them. Waiting for
+any child (``waitpid(-1)``) would steal the exit status of a process that is being awaited, so each is waited for
+by its number: our own children by a descriptor (pidfd; on kernels before 5.3 at SIGCHLD), orphans at SIGCHLD,
+when the kernel gives the number of one that has ended.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from contextlib import suppress
 from .log import log
 
 ROUNDS, PAUSE = 200, 0.01
-"""How often, and how many seconds apart, what does not end is killed again."""
+"""How often, and how many seconds apart, a surviving process is killed again."""
 AT_ONCE = 100
 """Processes that are killed or waited for before anything else gets its turn."""
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 class Children:
-    """What this process has started, and what it has inherited. Used in the event loop's thread alone."""
+    """What this process started or inherited. Only used in the event loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -35,7 +35,7 @@ class Children:
         loop.add_signal_handler(signal.SIGCHLD, self._on_child)
 
     def adopt_orphans(self) -> None:
-        """From now on what a child leaves behind becomes ours, as it does for a container's first process."""
+        """From now on we inherit what a child leaves behind, like a container's first process."""
         if self._adopts:
             return
         import ctypes
@@ -46,7 +46,7 @@ class Children:
             log.warning("processes that an executable leaves behind may escape: %s", os.strerror(ctypes.get_errno()))
 
     def ended(self, pid: int) -> asyncio.Future[int]:
-        """The exit status of a child, negative where a signal ended it; to be called once, right after its start."""
+        """The exit status of a child, negative if a signal ended it; call it once, right after the start."""
         future: asyncio.Future[int] = self._loop.create_future()
         self._awaited[pid] = future
         try:
@@ -64,10 +64,10 @@ class Children:
         return future
 
     def alive(self) -> frozenset[int]:
-        """The children that there are now, ours and inherited; of those that cannot be seen, only ours."""
+        """The current children, ours and inherited; of those that cannot be seen, only ours."""
         if not self._sees:
             return frozenset(self._awaited)
-        # Only the main thread starts any, and the kernel gives orphans to the first thread that lives.
+        # Only the main thread starts any, and the kernel gives orphans to the first living thread.
         try:
             with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
                 return frozenset(map(int, file.read().split()))
@@ -75,7 +75,7 @@ class Children:
             return frozenset(_children_of(os.getpid()))
 
     async def end_all(self, but: Container[int] = ()) -> None:
-        """Kills all processes below this one, but for those children and what is below them, and waits for the ends."""
+        """Kills all processes below this one, except those children and their descendants, and waits for the ends."""
         for _ in range(ROUNDS):
             found = [child for child in self.alive() if child not in but]
             if self._sees:
@@ -95,7 +95,7 @@ class Children:
             self._reap()
 
     def _reap(self) -> None:
-        """Waits for the orphans that have ended, one by one: to look at all children each time takes too long."""
+        """Waits for ended orphans, one by one: looking at all children each time takes too long."""
         for _ in range(AT_ONCE):
             try:
                 seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -116,7 +116,7 @@ class Children:
         try:
             ended, status = os.waitpid(pid, os.WNOHANG)
         except ChildProcessError:
-            ended, status = pid, 0  # somebody else has waited for it: cannot be, but must not hang
+            ended, status = pid, 0  # something else has waited for it: impossible, but must not hang
         if ended == pid:
             del self._awaited[pid]
             if not future.done():
@@ -130,7 +130,7 @@ def _kill(*pids: int) -> None:
 
 
 def _proc_is_ours() -> bool:
-    """Where it is another PID namespace's, the numbers in it are not those that we could kill or wait for."""
+    """If it belongs to another PID namespace, its numbers are not those that we could kill or wait for."""
     try:
         return os.readlink("/proc/self") == str(os.getpid())
     except OSError:
@@ -138,7 +138,7 @@ def _proc_is_ours() -> bool:
 
 
 async def _kill_with_all_below(pids: list[int]) -> None:
-    """Kills each after its children are listed; what it starts in between is an orphan then, and ours."""
+    """Kills each after its children are listed; what it starts in between becomes our orphan."""
     left = list(pids)
     for count in itertools.count(1):
         if not left:
@@ -151,7 +151,7 @@ async def _kill_with_all_below(pids: list[int]) -> None:
 
 
 def _children_of(pid: int) -> list[int]:
-    """The kernel keeps them by the thread that they belong to; one without that list has each process's parent."""
+    """The kernel lists them by thread; without that list, each process has its parent."""
     found: list[int] = []
     try:
         for thread in os.listdir(f"/proc/{pid}/task"):

@@ -1,4 +1,4 @@
-"""The command line of the sidecar. The original's only flag is ``--version`` (cmd/sidecars/sidecar_shim.go)."""
+"""The command line of the sidecar. The original only has the flag ``--version`` (cmd/sidecars/sidecar_shim.go)."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from .memory import MIB
 
 VERSIONS = ("v1alpha1", "v1alpha2", "v1alpha3")
 DEFAULT_VERSION = "v1alpha3"
-"""Network binding plugins, and annotations with an image alone, pass no arguments."""
+"""Network binding plugins, and annotations with only an image, pass no arguments."""
 DEFAULT_PATCHES = Path("/etc/patchlang/patches.d")
 DEFAULT_SOCKET_DIR = Path("/var/run/kubevirt-hooks")
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """gRPC's default limit for one message, on virt-launcher's end too."""
 SHA256_DIGITS = 64
 DEFAULT_MAX_DOMAIN_BYTES = 1024 * 1024
-"""More does not fit the 64 MB that KubeVirt gives a sidecar by default."""
+"""More does not fit in the 64 MB that KubeVirt gives a sidecar by default."""
 
 
 class UsageError(Exception):
-    """A command line that cannot be served; the text says what is wrong and what there is."""
+    """An invalid command line; the text says what is wrong and what is available."""
 
 
 @record
 class Config:
     """What to serve, where, and from what.
 
-    ``version`` is None where only the plugin service is wanted; ``version_given`` is whether the user said it.
-    ``patches`` holds the paths named by the user, all of which must exist; where there are none, ``DEFAULT_PATCHES`` is
-    looked at, if it is there. ``sha256`` are the checksums that the patch files must have, in hexadecimal digits; where
-    there are none, any text will do. ``check_domain`` is a folder with libvirt's schema, by which the outcome is
-    checked; None: it is not. ``max_memory`` is in bytes; None: what the container leaves.
+    ``version`` is None if only the plugin service is wanted; ``version_given``: the user passed it.
+    ``patches`` are the paths that the user passed, all of which must exist; without any, ``DEFAULT_PATCHES`` is
+    used, if it exists. ``sha256`` are the required checksums of the patch files, in hexadecimal; without
+    any, all text is accepted. ``check_domain`` is a folder with libvirt's schema to check the result against;
+    None: no check. ``max_memory`` is in bytes; None: what the container leaves.
     """
 
     version: str | None = DEFAULT_VERSION
@@ -58,7 +58,7 @@ class Config:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse leaves with status 2 and its own layout; the original logs and leaves with 1."""
+    """argparse exits with status 2 and its own layout; the original logs and exits with 1."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     def flag(name: str, help: str, **how: object) -> None:
-        # The original reads its flag with pflag; Go's own flag package, which others use, takes a single dash.
+        # The original parses its flag with pflag; Go's own flag package, which others use, allows a single dash.
         parser.add_argument(f"--{name}", f"-{name}", help=help, **how)  # type: ignore[arg-type]
 
     flag(
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str]) -> Config:
-    """Reads the arguments, without the program's name. Raises UsageError; ``--help`` prints and ends the program."""
+    """Parses the arguments, without the program's name. Raises UsageError; ``--help`` prints and exits."""
     given = _parser().parse_args(list(arguments))
     for name in ("patches", "socket_dir", "plugin_socket", "check_domain"):
         value = getattr(given, name)

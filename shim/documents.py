@@ -1,7 +1,7 @@
-"""What comes in beside the engine, and what executables print: looked at in the event loop, in bounded steps.
+"""Input beside the engine, and the output of executables: parsed in the event loop, in bounded steps.
 
-Nothing is kept of a domain but whether it is one. Of JSON the number of values is counted before it is read, since a
-few bytes of text can become a hundred of memory.
+Nothing is kept of a domain except whether it is one. JSON values are counted before parsing, since a
+few bytes of text can become a hundred in memory.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from patchlang.quoting import Names
 
 MAX_VALUES = 50_000
-"""Values in a VMI or in cloud-init data that the front reads; user data is one text there."""
+"""Values that the front parses in a VMI or in cloud-init data; user data is one string there."""
 
 MAX_DEPTH = 256
-"""Elements in one another: libxml2's limit, which libvirt and the next sidecar have."""
+"""Nested elements: libxml2's limit, which libvirt and the next sidecar share."""
 
 MAX_NAMES = 5_000
-"""Different names in a domain: expat keeps each of them."""
+"""Distinct names in a domain: expat keeps each of them."""
 
 MAX_TAG = 128 * 1024
-"""Bytes of one tag or comment: expat reads it at once, with all attributes."""
+"""Bytes of one tag or comment: expat parses it at once, with all attributes."""
 
 _PIECE = 64 * 1024
 _QUOTE = ord('"')
-# A text that is not closed goes to the end, and is not tried again from each quote in it.
+# An unclosed string extends to the end, and is not tried again from each quote in it.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{,]', re.DOTALL)
 
 
 class UnreadableError(Exception):
-    """The document is not what it should be; the text goes on after its name, and holds nothing of it."""
+    """The document is invalid; the text continues after its name, and quotes nothing of it."""
 
 
 def read_object(data: bytes) -> dict[str, Any]:
-    """A JSON object as Go's ``encoding/json`` takes it. Raises UnreadableError."""
+    """A JSON object as Go's ``encoding/json`` reads it. Raises UnreadableError."""
     try:
         text = data.decode("utf-8")
-        if len(data) > MAX_VALUES:  # each takes a byte at least
+        if len(data) > MAX_VALUES:  # each takes at least a byte
             _count_values(data)
         value = json.loads(text, parse_constant=_not_json)
     except UnicodeDecodeError as error:
@@ -59,7 +59,7 @@ def read_object(data: bytes) -> dict[str, Any]:
 
 
 def _count_values(data: bytes) -> None:
-    """Raises UnreadableError where there are too many. Texts count too: in JSON a value is beside each of them."""
+    """Raises UnreadableError if there are too many. Strings count too: in JSON a value is beside each of them."""
     values = texts = 0
     for token in _TOKEN.finditer(data):
         is_text = data[token.start()] == _QUOTE
@@ -69,7 +69,7 @@ def _count_values(data: bytes) -> None:
 
 
 def check_vmi(vmi: bytes) -> None:
-    """Raises CallError where it is not a JSON object."""
+    """Raises CallError if it is not a JSON object."""
     try:
         read_object(vmi)
     except UnreadableError as problem:
@@ -81,7 +81,7 @@ def _not_json(constant: str) -> object:
 
 
 async def check_domain(data: bytes) -> None:
-    """Raises UnreadableError where it is not the XML of a domain: not well-formed, another root, a DOCTYPE."""
+    """Raises UnreadableError if it is not the XML of a domain: not well-formed, another root, a DOCTYPE."""
     depth = 0
 
     def start(name: str, _attributes: object) -> None:
@@ -103,7 +103,7 @@ async def check_domain(data: bytes) -> None:
         if encoding is not None and encoding.lower() not in ("utf-8", "utf8", "us-ascii"):
             raise UnreadableError(f"declares encoding {encoding[:40]}; only UTF-8 is supported")
 
-    # Namespaces are read too: libvirt refuses a prefix that nothing declares.
+    # Namespaces are parsed too: libvirt refuses an undeclared prefix.
     names: dict[str, str] = {}
     reader = expat.ParserCreate("UTF-8", namespace_separator=" ", intern=names)
     reader.StartElementHandler, reader.EndElementHandler = start, end
@@ -124,10 +124,10 @@ async def check_domain(data: bytes) -> None:
 
 
 class CloudInit:
-    """Cloud-init data that an executable gets and prints, read as virt-launcher reads it.
+    """Cloud-init data that an executable receives and prints, read as virt-launcher reads it.
 
-    ``preCloudInitIsoValidateResult`` (pkg/hooks/manager.go) unmarshals the result by Go's ``encoding/json``. What it
-    cannot use then, ``patchlang.cloudinit.virtlauncher`` says, of executables as of patches.
+    ``preCloudInitIsoValidateResult`` (pkg/hooks/manager.go) unmarshals the result with Go's ``encoding/json``. What it
+    cannot use then, ``patchlang.cloudinit.virtlauncher`` reports, for executables and patches alike.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -137,9 +137,9 @@ class CloudInit:
         self.members = as_go_reads(read_object(data))
 
     def losses(self, names: Names) -> list[str]:
-        """What virt-launcher will drop without a word, with those of its names that may be said.
+        """What virt-launcher will silently drop, with the names that may be quoted.
 
-        Raises UnreadableError where it could not use the data.
+        Raises UnreadableError if it could not use the data.
         """
         from patchlang.cloudinit.virtlauncher import faults
 
@@ -152,6 +152,6 @@ class CloudInit:
 
     @property
     def no_cloud_source(self) -> bytes:
-        """The older ``CloudInitNoCloudSource`` that says the same, as Go writes it: empty members left out."""
+        """The older ``CloudInitNoCloudSource`` with the same content, as Go writes it: empty members omitted."""
         source = {"userData": self.members.get("UserData"), "networkData": self.members.get("NetworkData")}
         return json.dumps({k: v for k, v in source.items() if v}, separators=(",", ":")).encode()

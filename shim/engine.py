@@ -1,8 +1,8 @@
 """The engine process: reads and compiles the patches, then answers one request after the other.
 
-All that may take long, fill the memory or crash happens here: YAML, XML, XPath, CEL. The front (:mod:`shim.engines`)
-gives each request its time, kills this process when it is late, and starts another one. Nothing is written by this
-process but frames to the front, and into memory where it is (:mod:`shim.progress`).
+Everything that may take long, fill the memory or crash happens here: YAML, XML, XPath, CEL. The front
+(:mod:`shim.engines`) limits the time of each request, kills this process when it is late, and starts another one.
+This process only writes frames to the front, and its progress into memory (:mod:`shim.progress`).
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from patchlang.source import Span
 
 MAX_TRACE = 1024 * 1024
-"""Characters of lines on edits, at the level `debug`, of one run."""
+"""Characters of lines about edits, at level `debug`, per run."""
 PATIENCE = 5.0
-"""Seconds beyond a request's time after which the process ends itself, in case that nobody does it."""
+"""Seconds beyond a request's time after which the process exits by itself, in case nothing kills it."""
 MAX_FINDINGS = 200
-"""Diagnostics that are sent to the front, and the number of all."""
+"""Diagnostics that are sent to the front, besides the total number."""
 LARGE = 128 * 1024
-"""Bytes of a request after which memory is given back; less leaves little behind."""
+"""Bytes of a request after which memory is released; less leaves little behind."""
 
 Reply = tuple[dict[str, Any], list[bytes]]
 
 
 def serve(connection: socket.socket, noted: int) -> NoReturn:
-    """Answers the frames that come over ``connection`` until it is closed; ``noted`` is the file of progress."""
+    """Answers the frames that arrive on ``connection`` until it is closed; ``noted`` is the progress file."""
     status = 0
     try:
         _become_an_engine()
@@ -60,10 +60,10 @@ def _become_an_engine() -> None:
     for number in (signal.SIGALRM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # what libraries print may hold data
+    for descriptor in (0, 1, 2):  # what libraries print may contain data
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
-    with suppress(OSError):  # where /proc is hidden
+    with suppress(OSError):  # if /proc is hidden
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
@@ -78,7 +78,7 @@ def _answer_all(connection: socket.socket, noted: int) -> None:
         return
     limit_memory(head["memory"])
     gc.collect()
-    gc.freeze()  # what is here now stays; the collection after each request need not look at it
+    gc.freeze()  # what exists now stays; the collection after each request need not look at it
     requests: dict[str, Callable[..., Reply]] = {
         "domain": worker.define_domain,
         "cloud-init": worker.pre_cloud_init,
@@ -92,13 +92,13 @@ def _answer_all(connection: socket.socket, noted: int) -> None:
             return
         large = sum(map(len, blobs)) > LARGE
         del frame, head, blobs
-        gc.collect()  # a run's documents hang in cycles
+        gc.collect()  # a run's documents are in cycles
         if large:
             memory.give_back()
 
 
 def _answer(connection: socket.socket, head: dict[str, Any], work: Callable[[], Reply]) -> bool:
-    """Sends what ``work`` gives, or how it failed; whether the process may go on."""
+    """Sends the result of ``work``, or its failure; returns whether the process may continue."""
     signal.setitimer(signal.ITIMER_REAL, head["seconds"] + PATIENCE)
     try:
         reply, results = work()
@@ -120,7 +120,7 @@ def limit_memory(allowed: int) -> None:
 
 
 class Worker:
-    """What is loaded, and what is done with it. Every method raises MemoryError, and Exception for a bug of ours."""
+    """What is loaded, and its operations. Every method raises MemoryError, and Exception for a bug of ours."""
 
     def __init__(self, head: dict[str, Any], noted: int) -> None:
         self._head = head
@@ -135,7 +135,7 @@ class Worker:
         return self._program is not None or self._schema is not None
 
     def load(self, blobs: list[bytes]) -> Reply:
-        """Finds and compiles the patches; ``blobs`` hold their texts where an earlier engine has read them.
+        """Finds and compiles the patches; ``blobs`` are their texts if an earlier engine has read them.
 
         The blobs of the reply are those texts.
         """
@@ -181,7 +181,7 @@ class Worker:
         return reply, [text.text.encode() for text in texts.sources]
 
     def define_domain(self, domain: bytes, vmi: bytes) -> Reply:
-        """The new domain, checked by the schema if there is one."""
+        """The new domain, checked against the schema if there is one."""
         from patchlang.vmi import check_vmi
 
         from .pod import ThisPod
@@ -205,7 +205,7 @@ class Worker:
         return _result(reply, "domain", outcome.data != domain, outcome.data)
 
     def pre_cloud_init(self, data: bytes, source: bytes, vmi: bytes) -> Reply:
-        """The new ``cloudInitData``, and the ``cloudInitNoCloudSource`` that says the same."""
+        """The new ``cloudInitData``, and the ``cloudInitNoCloudSource`` with the same content."""
         from patchlang.engine import patch_cloud_init
 
         from .pod import ThisPod
@@ -218,7 +218,7 @@ class Worker:
         return _result(reply, "cloud-init data", outcome.data != data, outcome.data, outcome.no_cloud_source)
 
     def check_domain(self, before: bytes, after: bytes) -> Reply:
-        """What an executable made invalid by the schema: ``faults``, none where nothing is."""
+        """What an executable made invalid according to the schema: ``faults``, empty if nothing."""
         from patchlang.diagnostics import PatchError
         from patchlang.rng.faults import Comparison
 
@@ -240,12 +240,12 @@ class Worker:
         return None
 
     def _prepare(self) -> None:
-        """Imports now what calls need, which would else be late by it."""
+        """Imports now what calls need, which would otherwise delay them."""
         import patchlang.engine
 
         from . import pod  # noqa: F401
 
-        if cel := sys.modules.get("patchlang.cel.library"):  # where an expression has been compiled
+        if cel := sys.modules.get("patchlang.cel.library"):  # if an expression has been compiled
             cel.warm_up()
         assert self._program is not None
         if self._program.edits_cloud_init:
@@ -253,7 +253,7 @@ class Worker:
             import patchlang.cloudinit.state  # noqa: F401
 
     def _note(self, document: str, span: Span) -> None:
-        """Tells the front where the work is, whatever becomes of this process."""
+        """Tells the front where the work is, whatever happens to this process."""
         progress.write(self._noted, document, str(span))
 
     def _report(self, diagnostics: tuple[Diagnostic, ...], trace: tuple[DocumentTrace, ...]) -> dict[str, Any]:

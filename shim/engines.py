@@ -1,7 +1,7 @@
-"""The front's end of the engine process (:mod:`shim.engine`): starts it, asks it, and kills it when it is late.
+"""The front's side of the engine process (:mod:`shim.engine`): starts it, asks it, and kills it when it is late.
 
-There is never more than one. The first is forked (:mod:`shim.firstengine`); its successors are started by
-``subprocess``.
+There is never more than one. The first is forked (:mod:`shim.firstengine`); ``subprocess`` starts its
+successors.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from .log import log
 from .status import CallError, from_findings, internal
 
 END_SECONDS = 10.0
-"""For the end of a process that was killed; a disk that does not answer can hold it."""
+"""For the end of a killed process; an unresponsive disk can delay it."""
 MAX_HELD = 2 * frames.MAX_WAITING
-"""Bytes of a request that are kept while the engine works, in case that it was dead before. Of a larger one the engine
-has taken a part when all is sent."""
+"""Bytes of a request that are kept while the engine works, in case it was already dead. Of a larger one, the engine
+has received part once all is sent."""
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from shim.engine import main; main()"
 
 
 class Engines:
-    """The engine that lives, and its successors. ``load`` comes first; ``ask`` is called by one at a time."""
+    """The current engine, and its successors. Call ``load`` first; only one caller at a time may ``ask``."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, children: Children, first: FirstEngine) -> None:
         self._loop = loop
@@ -50,7 +50,7 @@ class Engines:
         self._loaded = False
 
     def stop(self) -> None:
-        """Ends the engine and whatever it works on; no other one is started."""
+        """Stops the engine and whatever it works on; no other one is started."""
         self._stopped = True
         self.kill()
 
@@ -68,9 +68,9 @@ class Engines:
         return frozenset([self._pid] if self._pid else [])
 
     async def load(self) -> dict[str, Any]:
-        """What the engine has loaded: the head of its reply. Where that serves nothing, no engine is left.
+        """What the engine has loaded: the header of its reply. If that serves nothing, no engine is left.
 
-        Raises CallError where it was late or died, ran out of memory, and for a bug of ours.
+        Raises CallError if it was late or died, ran out of memory, or for a bug of ours.
         """
         assert self._connection is not None
         try:
@@ -95,11 +95,11 @@ class Engines:
         raise failure
 
     async def ask(self, call: str, blobs: list[bytes], seconds: float, doing: str) -> frames.Frame:
-        """The engine's reply. ``blobs`` are given away: the list is emptied when the engine has them.
+        """The engine's reply. ``blobs`` are handed over: the list is emptied once the engine has them.
 
-        An engine that was dead before it took the request is nobody's fault: the request goes to another one, once.
-        Raises CallError where the engine is late, dies, runs out of memory or has a bug. But for the last, another one
-        is started then, for the next request. It must not be cancelled.
+        An engine that was dead before it took the request is not at fault: the request goes to another one, once.
+        Raises CallError if the engine is late, dies, runs out of memory or has a bug. Except for the last, another one
+        is then started for the next request. It must not be canceled.
         """
         until = self._loop.time() + seconds
         head = {"call": call, "seconds": seconds}
@@ -142,7 +142,7 @@ class Engines:
         return received
 
     async def close(self) -> None:
-        """Ends the engine for good."""
+        """Stops the engine for good."""
         self._stopped = True
         if self._restart is not None:
             self._restart.cancel()
@@ -162,9 +162,9 @@ class Engines:
             raise CallError(self._broken.code, self._broken.text)
 
     def _watched(self, pid: int) -> asyncio.Future[int]:
-        """The exit status of an engine, which is replaced at once where it ends between two requests.
+        """The exit status of an engine, which is replaced at once if it ends between two requests.
 
-        One that has answered nothing since its start is not, or this would go on without an end: the next request will.
+        One that has answered nothing since its start is not, or this would never end: the next request replaces it.
         """
         ended = self._children.ended(pid)
 
@@ -183,7 +183,7 @@ class Engines:
         self._restart = self._loop.create_task(self._start_again())
 
     async def _start_again(self) -> None:
-        """Another engine, in place of one that is gone; from the same texts, whatever became of their files."""
+        """Another engine, in place of one that is gone; from the same texts, whatever happened to their files."""
         await self._end()
         self._loaded = False
         try:
@@ -199,7 +199,7 @@ class Engines:
                 )
             self._pid, self._connection = process.pid, ours
             self._ended = self._watched(process.pid)
-            process.returncode = 0  # it is waited for by us, not by this object
+            process.returncode = 0  # we wait for it, not this object
             await frames.send_async(self._loop, ours, self._request, self._sources)
             await self.load()
         except CallError as error:
@@ -210,7 +210,7 @@ class Engines:
             log.info("another engine is ready")
 
     async def _end(self) -> None:
-        """Kills the engine and waits until it is gone: a successor must not be beside it."""
+        """Kills the engine and waits until it is gone: a successor must not run beside it."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -236,12 +236,12 @@ class Engines:
             return self._blame("ENGINE_CRASHED", "was stopped: the engine sent an invalid reply")
         if self._stopped:
             return CallError("UNAVAILABLE", "the run was stopped: the sidecar is shutting down")
-        if status == -signal.SIGKILL:  # not by us: so the kernel does where there is no more memory
+        if status == -signal.SIGKILL:  # not by us: the kernel does that when memory runs out
             return self._blame("OUT_OF_MEMORY", "was killed, probably by the kernel because memory ran out")
         return self._blame("ENGINE_CRASHED", f"crashed: the engine {_how(status)}")
 
     def _failure_in(self, reply: dict[str, Any], doing: str) -> CallError | None:
-        """Of an engine that could still say so."""
+        """For an engine that could still report it."""
         if "bug" in reply:
             return internal(reply["bug"], doing)
         if "memory" in reply:
@@ -249,7 +249,7 @@ class Engines:
         return None
 
     def _blame(self, rule: str, what: str) -> CallError:
-        """The error for the patch that the engine was in, as one of patchlang's own diagnostics reads."""
+        """The error for the patch that the engine was in, in the form of patchlang's own diagnostics."""
         from patchlang import rules
 
         patch, place = progress.read(self._noted)

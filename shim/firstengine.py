@@ -19,14 +19,14 @@ from . import frames, memory, progress
 LOAD_SECONDS = 100.0
 """For reading and compiling the patches. KubeVirt waits for the socket for minutes, and gives up without a reason."""
 FRONT_BYTES = 24 * memory.MIB
-"""Of a container's memory what the front needs: itself, two messages that wait, one that comes or goes."""
+"""The memory of a container that the front needs: itself, two waiting messages, one that arrives or leaves."""
 
 
 class FirstEngine(NamedTuple):
-    """What a front needs to go on with it (:class:`shim.engines.Engines`).
+    """What a front needs to continue with it (:class:`shim.engines.Engines`).
 
-    ``request`` is the head of the request that loads the patches, which later engines get too; ``noted`` is the file of
-    progress that all of them write.
+    ``request`` is the header of the request that loads the patches, which later engines also get; ``noted`` is the
+    progress file that all of them write.
     """
 
     pid: int
@@ -35,13 +35,13 @@ class FirstEngine(NamedTuple):
     noted: int
 
     def kill(self) -> None:
-        """At an early end, when nobody has waited for it yet."""
+        """At an early end, before anything waits for it."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
 
 def fork(wanted: dict[str, Any], max_memory: int | None) -> FirstEngine:
-    """Forks: the child has what is imported so far, and shares its memory. ``wanted`` says what it is to load."""
+    """Forks: the child has the current imports, and shares their memory. ``wanted`` says what to load."""
     request = {"call": "load", "seconds": LOAD_SECONDS, "memory": _allowance(max_memory), **wanted}
     noted = progress.create()
     ours, theirs = pair()
@@ -52,7 +52,7 @@ def fork(wanted: dict[str, Any], max_memory: int | None) -> FirstEngine:
 
         serve(theirs, noted)
     theirs.close()
-    with suppress(OSError):  # it is dead already, as the front will find
+    with suppress(OSError):  # it is already dead, as the front will find
         frames.send(ours, request)  # it can begin while the front imports gRPC
     return FirstEngine(pid, ours, request, noted)
 
@@ -66,7 +66,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def _allowance(max_memory: int | None) -> int:
-    """Bytes for the engine: what the container has left, and no more than wished."""
+    """Bytes for the engine: what the container has left, and no more than requested."""
     limit = memory.cgroup_limit()
     if limit is None:
         return memory.DEFAULT if max_memory is None else max_memory

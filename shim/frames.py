@@ -1,8 +1,8 @@
-"""What front and engine say to each other: frames over a socket pair.
+"""How front and engine communicate: frames over a socket pair.
 
-A frame is the length of its head (four bytes), the head (a JSON object), and the blobs whose sizes the head tells.
-Documents travel as blobs: they are neither escaped nor looked into. Both ends are ours and start from the same files,
-so a frame that does not fit these rules means that the other end is broken.
+A frame is the length of its header (four bytes), the header (a JSON object), and the blobs whose sizes are in it.
+Documents travel as blobs: they are neither escaped nor parsed. Both ends are ours and start from the same files,
+so a frame that breaks these rules means that the other end is broken.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 MAX_HEAD = 8 * 1024 * 1024
 MAX_BLOB = 64 * 1024 * 1024
 MAX_RESULT = 4 * 1024 * 1024 - 64
-"""What one gRPC message holds, less the field numbers and lengths around the data of any answer."""
+"""What one gRPC message can hold, minus the field numbers and lengths around the data of any response."""
 MAX_WAITING = 256 * 1024
-"""Bytes that may be sent to an engine and not read by it."""
+"""Bytes that may be sent to an engine before it reads them."""
 
 _LENGTH = struct.Struct(">I")
 _CHUNK = 256 * 1024
-_WAIT_ALL = 0x100  # MSG_WAITALL, without the import of `socket`
+_WAIT_ALL = 0x100  # MSG_WAITALL, without importing `socket`
 
 Frame = tuple[dict[str, Any], list[bytes]]
-"""The head, without the sizes, and the blobs."""
+"""The header, without the sizes, and the blobs."""
 
 
 class BrokenFrameError(Exception):
-    """The other end is gone in the middle of a frame, or sends what is not one."""
+    """The other end disappeared in the middle of a frame, or sent something invalid."""
 
 
 def send(connection: socket.socket, head: dict[str, Any], *blobs: bytes) -> None:
@@ -43,7 +43,7 @@ def send(connection: socket.socket, head: dict[str, Any], *blobs: bytes) -> None
 
 
 def receive(connection: socket.socket) -> Frame | None:
-    """The next frame from a blocking socket; None where the other end is closed. Raises BrokenFrameError, OSError."""
+    """The next frame from a blocking socket; None if the other end is closed. Raises BrokenFrameError, OSError."""
     length = connection.recv(_LENGTH.size, _WAIT_ALL)
     if not length:
         return None
@@ -54,7 +54,7 @@ def receive(connection: socket.socket) -> Frame | None:
 async def send_async(
     loop: asyncio.AbstractEventLoop, connection: socket.socket, head: dict[str, Any], blobs: Sequence[bytes]
 ) -> None:
-    """Sends a frame over a socket that does not block. Raises OSError."""
+    """Sends a frame over a non-blocking socket. Raises OSError."""
     parts = [_start(head, blobs), *blobs]
     try:
         sent = connection.sendmsg(parts)
@@ -65,14 +65,14 @@ async def send_async(
 
 
 async def receive_async(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> Frame:
-    """The next frame from a socket that does not block. Raises BrokenFrameError, OSError."""
+    """The next frame from a non-blocking socket. Raises BrokenFrameError, OSError."""
     length = await _exactly_async(loop, connection, _LENGTH.size)
     fields, sizes = _parse(await _exactly_async(loop, connection, _read_length(length)))
     return fields, [bytes(await _exactly_async(loop, connection, size)) for size in sizes]
 
 
 def _unsent(parts: Sequence[bytes], sent: int) -> Iterator[memoryview]:
-    """What is left of the parts after so many bytes of them."""
+    """What is left of the parts after that many bytes."""
     for part in parts:
         if sent < len(part):
             yield memoryview(part)[sent:]

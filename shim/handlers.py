@@ -1,7 +1,7 @@
-"""KubeVirt's services on gRPC: which calls there are, and what of :class:`shim.calls.Calls` answers them.
+"""KubeVirt's services on gRPC: which calls exist, and which part of :class:`shim.calls.Calls` answers them.
 
 All are registered as taking a stream of requests, which is the same on the wire. gRPC starts the handler of a unary
-call when its message is there, so that half a call would be out of reach: nobody could count or end those.
+call once its message has arrived, so an incomplete call would be out of reach: it could not be counted or ended.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def add_hooks(
     points: tuple[str, ...],
     shut_down: Callable[[], None],
 ) -> None:
-    """Registers Info and, whatever ``version`` is, the Callbacks of all three versions, as the original does."""
+    """Registers Info and, for any ``version``, the Callbacks of all three versions, like the original."""
 
     async def info(receive: Callable[[], Awaitable[Any]], _context: Any) -> Any:
         await _within(limits.message, receive)
@@ -111,7 +111,7 @@ def _shutdown(limits: Limits, messages: Any, shut_down: Callable[[], None]) -> H
 
 
 async def _within(seconds: float, receive: Callable[[], Awaitable[Any]]) -> None:
-    """Waits for a message that holds nothing. Raises CallError."""
+    """Waits for an empty message. Raises CallError."""
     try:
         async with asyncio.timeout(seconds):
             await receive()
@@ -130,7 +130,7 @@ def _add(server: grpc.aio.Server, service: str, methods: Mapping[str, tuple[Any,
 
 
 def _answering(message: Any, handler: Handler) -> Any:
-    """What gRPC calls: reads one message when it is asked to, and makes a CallError the call's status."""
+    """What gRPC calls: reads one message on demand, and turns a CallError into the call's status."""
 
     async def answer(_requests: Any, context: Any) -> Any:
         async def receive() -> Any:

@@ -1,8 +1,8 @@
-"""Hook executables as in KubeVirt's sidecar-shim: which file stands for a hook, and how it is called.
+"""Hook executables as in KubeVirt's sidecar-shim: which file serves as a hook, and how it is called.
 
 ``onDefineDomain --vmi JSON --domain XML`` and ``preCloudInitIso --vmi JSON --cloud-init JSON`` are found in ``$PATH``
-and print their result (cmd/sidecars/sidecar_shim.go). KubeVirt mounts a ConfigMap's key at such a place, so a patch
-file may lie there too.
+and print their result (cmd/sidecars/sidecar_shim.go). KubeVirt mounts a ConfigMap's key in such a place, so a patch
+file may be there too.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from .programs import Ended, Programs
 
 _LONGEST_SCRIPT = 256 * 1024
-"""Bytes of a script in which names are looked for."""
+"""Bytes of a script that are searched for names."""
 _WORD = re.compile(rb"[A-Za-z0-9_.-]+")
 
 Kind = Literal["executable", "patch", "not executable", "unusable"]
-"""What a file at a hook's place is: to be run, a patch file, or neither (which is an error)."""
+"""What a file in a hook's place is: an executable, a patch file, or neither (which is an error)."""
 
 
 class Found(NamedTuple):
-    """The file at a hook's place. ``problem`` says why it cannot be used, or what was skipped on the way to it."""
+    """The file in a hook's place. ``problem`` says why it cannot be used, or what was skipped on the way to it."""
 
     hook: str
     path: str
@@ -39,10 +39,10 @@ class Found(NamedTuple):
 
 
 def look_up(hook: str, path_variable: str) -> Found | None:
-    """What stands for the hook in ``$PATH``; None where nothing does. Relative entries are skipped, as in Go.
+    """The hook's file in ``$PATH``; None if there is none. Relative entries are skipped, as in Go.
 
-    As in the original, a program that is not executable is skipped where something usable comes later, but not in
-    silence. What is neither a file nor a link to one is an error wherever it is: somebody meant to put a file there.
+    As in the original, a program that is not executable is skipped if something usable comes later, but not
+    silently. What is neither a file nor a link to one is always an error: someone meant to put a file there.
     """
     all_found = list(_all(hook, path_variable))
     for found in all_found:
@@ -56,7 +56,7 @@ def look_up(hook: str, path_variable: str) -> Found | None:
 
 
 def _all(hook: str, path_variable: str) -> Iterator[Found]:
-    """What there is, to the first that can be used: the original looks no further."""
+    """All candidates up to the first usable one: the original looks no further."""
     for entry in path_variable.split(os.pathsep):
         if not entry.startswith("/"):
             continue
@@ -95,7 +95,7 @@ def _classify(hook: str, path: str, mode: int) -> Found:
 
 
 def words_in(found: Found) -> list[str]:
-    """What is written in a script and could be a name; nothing of what is no script, or too long for one."""
+    """What in a script could be a name; nothing if it is not a script, or too long."""
     try:
         with open(found.path, "rb") as file:
             text = file.read(_LONGEST_SCRIPT)
@@ -128,7 +128,7 @@ async def call(
     seconds: float,
     environment: Mapping[bytes, bytes],
 ) -> bytes:
-    """Runs the executable with ``--NAME VALUE`` for each argument and returns what it printed.
+    """Runs the executable with ``--NAME VALUE`` for each argument and returns its output.
 
     Raises CallError where the program cannot be started, fails, is not done in
     ``seconds``, prints too much or what is not UTF-8. The text holds the end of its standard error.
@@ -151,12 +151,12 @@ async def call(
 
 
 def bad_output(found: Found, problem: str) -> CallError:
-    """The error for an executable that ended well but printed what cannot be used."""
+    """The error for an executable that succeeded but whose output is unusable."""
     return CallError("FAILED_PRECONDITION", f"the output of {found.hook} ({found.path}) {problem}")
 
 
 def check_arguments(hook: str, arguments: Mapping[str, bytes]) -> None:
-    """Raises CallError where one cannot be passed."""
+    """Raises CallError if one cannot be passed."""
     for name, value in arguments.items():
         if (fault := fault_of_argument(name, value)) is not None:
             code: Code = "RESOURCE_EXHAUSTED" if len(value) > MAX_ARGUMENT else "INVALID_ARGUMENT"

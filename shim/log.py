@@ -1,8 +1,8 @@
-"""The log: one JSON object a line on standard error, with the keys of KubeVirt's own (client-go/log/log.go).
+"""The log: one JSON object per line on standard error, with the keys of KubeVirt's own (client-go/log/log.go).
 
-What may stand in it: names and places of patches, counts, sizes, times, the texts of diagnostics, and the standard
-error of executables. No value of a VMI or of cloud-init data, of a domain only those that the predicate of a path
-compares, and no message of an exception that is not ours (docs/reliability.md, "Secrets and logs").
+It may contain: names and places of patches, counts, sizes, times, the texts of diagnostics, and the standard
+error of executables. It contains no value of a VMI or of cloud-init data, of a domain only those that the predicate
+of a path compares, and no message of an exception that is not ours (docs/reliability.md, "Secrets and logs").
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from types import TracebackType
 
 COMPONENT = "shim-sidecar"
 MAX_MESSAGE = 8192
-"""Characters of one message; container runtimes cut lines at 16 KiB."""
+"""Characters of one message; container runtimes split lines at 16 KiB."""
 
 MAX_HELD = 256 * 1024
-"""Bytes of lines that wait for room in a full pipe; what comes then is dropped."""
+"""Bytes of lines that wait for room in a full pipe; further lines are dropped."""
 PATIENCE = 0.3
 """Seconds that the last lines wait for room when the process ends."""
 
@@ -39,11 +39,11 @@ _LEVELS = {
     logging.DEBUG: "debug",
 }
 LEVELS = {name: level for level, name in _LEVELS.items() if name != "fatal"}
-"""What ``--log-level`` takes."""
+"""The values of ``--log-level``."""
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line. Only our own messages are shown; of all others their logger and place."""
+    """A record as one line. Only our own messages are shown; for all others, their logger and place."""
 
     def format(self, record: logging.LogRecord) -> str:
         if record.name == log.name:
@@ -66,9 +66,9 @@ class JsonFormatter(logging.Formatter):
 
 
 class StderrHandler(logging.Handler):
-    """Writes lines to descriptor 2. A log that cannot be written, or that nobody reads, never holds up the work.
+    """Writes lines to descriptor 2. A log that cannot be written, or that nothing reads, never blocks the work.
 
-    Lines that find no room wait, up to ``MAX_HELD`` bytes of them; ``on_wait`` is called when the first one does.
+    Lines without room wait, up to ``MAX_HELD`` bytes of them; ``on_wait`` is called when the first one does.
     """
 
     def __init__(self) -> None:
@@ -88,16 +88,16 @@ class StderrHandler(logging.Handler):
             self._held += line
             if not self.write():
                 self.on_wait()
-        except Exception:  # noqa: S110 - there is no other place to say it
+        except Exception:  # noqa: S110 - there is nowhere else to report it
             pass
 
     def write(self, patience: float = 0.0) -> bool:
-        """Writes what waits, as far as there is room within ``patience`` seconds; whether all of it is written."""
+        """Writes waiting lines, as far as there is room within ``patience`` seconds; returns whether all were."""
         while self._held:
             if not self._poll.poll(patience * 1000):
                 return False
             try:
-                # a pipe that takes anything takes as much as this without waiting
+                # a pipe that has room takes this much without waiting
                 del self._held[: os.write(2, self._held[: select.PIPE_BUF])]
             except OSError:
                 self._held.clear()  # a full disk, or a reader that is gone: the lines are lost
@@ -108,14 +108,14 @@ class StderrHandler(logging.Handler):
 
 
 def flush() -> None:
-    """At the end: the last lines get a moment to get out."""
+    """At the end: gives the last lines a moment to get out."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, StderrHandler):
             handler.write(PATIENCE)
 
 
 class _Withheld(io.TextIOBase):
-    """In place of ``sys.stderr``: what libraries print there, tracebacks with messages among it, may hold data."""
+    """Replaces ``sys.stderr``: what libraries print there, such as tracebacks with messages, may contain data."""
 
     def writable(self) -> bool:
         return True
@@ -127,9 +127,9 @@ class _Withheld(io.TextIOBase):
 
 
 def set_up() -> StderrHandler:
-    """Makes every logger of the process, ours and the libraries', and every lost exception write such lines."""
+    """Makes every logger of the process, ours and the libraries', and every uncaught exception write such lines."""
     logging.raiseExceptions = False
-    # what no line shows need not be found out for each
+    # skips work for what no line shows
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     handler = StderrHandler()
@@ -145,7 +145,7 @@ def set_up() -> StderrHandler:
 
 
 def places(error: BaseException) -> str:
-    """What kind of exception came from where in the code, its causes included; none of their messages."""
+    """The kind of an exception and its place in the code, with its causes, but without their messages."""
     parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error

@@ -1,7 +1,7 @@
-"""How much memory the engine may take, so that running out is an error of its own and never the container's end.
+"""How much memory the engine may use, so that running out is a separate error and never the container's end.
 
-With cgroup v2 a kubelet sets ``memory.oom.group``: where the kernel kills one process of a container, it kills all. So
-the engine's own limit (``RLIMIT_DATA``) must strike first.
+With cgroup v2 a kubelet sets ``memory.oom.group``: if the kernel kills one process of a container, it kills all. So
+the engine's own limit (``RLIMIT_DATA``) must apply first.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from pathlib import Path
 
 MIB = 1024 * 1024
 DEFAULT = 256 * MIB
-"""For the engine where no cgroup has a limit."""
+"""For the engine if no cgroup has a limit."""
 LEAST = 16 * MIB
-"""What the engine gets in any case, beside what it has already: with less it could not even start."""
+"""What the engine gets in any case, beside what it already has: with less it could not even start."""
 
 UNLIMITED = 1 << 60
 """From here on, the kernel means that there is no limit (cgroup v1 has no word for that)."""
 
 
 def cgroup_limit(proc: Path = Path("/proc"), root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """The least memory limit of this process's cgroup and of those above it, in bytes; None where there is none.
+    """The lowest memory limit of this process's cgroup and of its ancestors, in bytes; None if there is none.
 
     Reads cgroup v2 (``memory.max``) and v1 (``memory.limit_in_bytes``). What is above a container's own group may be
-    out of sight; what it sees begins at the mount's root.
+    invisible; what it sees begins at the mount's root.
     """
     limits: list[int] = []
     for folder, file in _groups(proc, root):
@@ -41,10 +41,10 @@ def _groups(proc: Path, root: Path) -> list[tuple[Path, str]]:
     groups = []
     for line in lines:
         _, controllers, path = (*line.split(":", 2), "", "")[:3]
-        if ".." in path:  # a group outside of this process's namespace
+        if ".." in path:  # a group outside this process's namespace
             path = "/"
         if line.startswith("0::"):
-            # a host that has both versions mounts v2 below
+            # a host with both versions mounts v2 below
             groups += [(base / path.lstrip("/"), "memory.max") for base in (root, root / "unified")]
         elif "memory" in controllers.split(","):
             groups.append((root / "memory" / path.lstrip("/"), "memory.limit_in_bytes"))
@@ -65,9 +65,9 @@ def _limits_up_to(root: Path, folder: Path, file: str) -> list[int]:
 
 
 def limit_self(allowed: int) -> None:
-    """Lets this process have ``allowed`` bytes of memory of its own, those that it has already among them.
+    """Limits this process to ``allowed`` bytes of its own memory, including what it already has.
 
-    ``RLIMIT_DATA`` counts what is mapped, touched or not; what is mapped and untouched now is added.
+    ``RLIMIT_DATA`` counts what is mapped, touched or not; the currently mapped, untouched part is added.
     """
     mapped, touched = _own_memory()
     allowed = max(allowed, touched + LEAST)
@@ -79,9 +79,9 @@ def limit_self(allowed: int) -> None:
 
 
 def give_back() -> None:
-    """Gives free memory back to the system: the allocator keeps what lies below something that is still used.
+    """Returns free memory to the system: the allocator keeps what is below something still in use.
 
-    At the container's limit the kernel would else take the pages of libraries instead, to read them again at once.
+    At the container's limit the kernel would otherwise evict the pages of libraries, only to read them again at once.
     """
     import ctypes
 
@@ -90,7 +90,7 @@ def give_back() -> None:
 
 
 def _own_memory() -> tuple[int, int]:
-    """Bytes of data that are mapped, and of them in memory."""
+    """Bytes of data that are mapped, and how many of them are in memory."""
     status = Path("/proc/self/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmData", "RssAnon"))  # type: ignore[return-value]

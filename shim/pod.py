@@ -1,6 +1,6 @@
-"""The pod that this process runs in, as far as a patch may ask for it: its environment, and files in fixed places.
+"""The pod of this process, as far as a patch may read it: its environment, and files in fixed places.
 
-The engine reads them, at each call: a file that hangs is late then, and costs the call and not the front.
+The engine reads them in each call: a file that hangs delays and fails the call, but not the front.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import stat
 
 from patchlang.podfacts import MAX_FACT, UnreadableError, WantedFile, folder_of, is_secret
 
-# no such file; and a path that goes on behind a file
+# no such file; and a path that continues after a file
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
@@ -28,7 +28,7 @@ class ThisPod:
     def file(self, name: str, wanted: WantedFile) -> bytes | None:
         del name
         try:
-            # a pipe must not wait for somebody who writes, and a terminal not become ours
+            # a pipe must not wait for a writer, and a terminal must not become ours
             descriptor = os.open(self._root + wanted.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as e:
             if e.errno in _ABSENT:
@@ -44,13 +44,13 @@ class ThisPod:
     def _read(self, descriptor: int, wanted: WantedFile) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnreadableError("it is not a regular file")
-        # what was opened, not what the path leads to by now
+        # what was opened, not what the path points to by now
         self._check_place(os.readlink(f"/proc/self/fd/{descriptor}"), wanted)
         with open(descriptor, "rb", closefd=False) as file:
             return file.read(MAX_FACT + 1)
 
     def _check_place(self, opened: str, wanted: WantedFile) -> None:
-        """Links within the folder are the kubelet's way to change files; none leads out of it."""
+        """The kubelet uses links within the folder to change files; none leaves it."""
         folder = folder_of(wanted.path)
         if folder is None:
             raise UnreadableError("files there cannot be read")

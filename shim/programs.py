@@ -1,8 +1,8 @@
-"""Runs one program in the event loop, drains what it prints, and ends it with all that it started when it is late.
+"""Runs one program in the event loop, drains its output, and kills it with everything it started when it is late.
 
-The program gets a session of its own. No ``preexec_fn``: gRPC's threads and Python code between fork and exec hang
-each other. Its standard error goes to the log line by line, bounded; the end of it is kept for the caller. It is the
-program's own text: what it holds is up to who wrote the program.
+The program gets its own session. No ``preexec_fn``: gRPC's threads and Python code between fork and exec block
+each other. Its standard error goes to the log line by line, with a limit; the end of it is kept for the caller. It is
+the program's own text: its author decides what it contains.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ MAX_LOGGED = 256 * 1024
 
 _READ = 16 * 1024
 _MAX_PIPE = 1024 * 1024
-"""Bytes in a pipe, at most (fs.pipe-max-size)."""
+"""Maximum bytes in a pipe (fs.pipe-max-size)."""
 
 
 class ProgramError(Exception):
-    """The program was started but gave no result; the text goes on after the program's name."""
+    """The program started but gave no result; the text continues after the program's name."""
 
     def __init__(self, text: str, code: Code = "FAILED_PRECONDITION") -> None:
         super().__init__(text)
@@ -36,7 +36,7 @@ class ProgramError(Exception):
 
 
 class Ended(NamedTuple):
-    """A program that ended by itself: exit status (negative: the signal), what it printed, and its last words."""
+    """A program that exited by itself: exit status (negative: the signal), its output, and its last words."""
 
     status: int
     output: bytes
@@ -44,7 +44,7 @@ class Ended(NamedTuple):
 
 
 class StandardError:
-    """Takes a program's standard error as it comes, logs it by lines, and keeps the end."""
+    """Reads a program's standard error as it arrives, logs it by lines, and keeps the end."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -88,7 +88,7 @@ class StandardError:
 
 
 class Programs:
-    """Runs programs, one at a time. ``engine`` tells the processes that are not theirs."""
+    """Runs programs, one at a time. ``engine`` tells which processes are not theirs."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, children: Children, engine: Callable[[], frozenset[int]]
@@ -102,9 +102,9 @@ class Programs:
     async def run(self, path: str, words: Sequence[bytes], seconds: float, environment: Mapping[bytes, bytes]) -> Ended:
         """Runs ``path`` with ``words`` as its arguments, the name first.
 
-        The result is there when the program has ended and its standard output is at its end, whoever holds it. Raises
-        OSError where it cannot be started, ProgramError where it is not done in ``seconds``, prints more than
-        ``MAX_OUTPUT`` bytes, or the sidecar is being stopped.
+        The result is ready when the program has exited and its standard output has ended, whoever holds it. Raises
+        OSError if it cannot be started, ProgramError if it is not done in ``seconds``, prints more than
+        ``MAX_OUTPUT`` bytes, or the sidecar is shutting down.
         """
         name = words[0].decode("utf-8", "replace")
         if self._stopped.done():
@@ -121,7 +121,7 @@ class Programs:
             start_new_session=True,
         )
         ended = self._children.ended(process.pid)
-        process.returncode = 0  # it is waited for by us, not by this object
+        process.returncode = 0  # we wait for it, not this object
         assert process.stdout is not None
         assert process.stderr is not None
         output, said = bytearray(), StandardError(name)
@@ -147,7 +147,7 @@ class Programs:
             raise
         finally:
             out.close()
-        errors.drain()  # a child that goes on may keep it open, and is read on
+        errors.drain()  # a surviving child may keep it open, and is still read
         said.close()
         return Ended(status, bytes(output), said.last_words)
 
@@ -168,7 +168,7 @@ class Programs:
                 raise TimeoutError
 
     def stop(self) -> None:
-        """Ends the program that runs, with all that it started, and lets no other one start."""
+        """Kills the running program, with everything it started, and lets no other one start."""
         if not self._stopped.done():
             self._stopped.set_result(None)
 
@@ -192,13 +192,13 @@ class _Drain:
         loop.add_reader(self._descriptor, self._read)
 
     def drain(self) -> None:
-        """Reads what is there now; somebody may go on writing, faster than this reads."""
+        """Reads what is there now; a writer may continue, faster than this reads."""
         for _ in range(_MAX_PIPE // _READ):
             if self._descriptor is None or not self._read():
                 return
 
     def close(self) -> None:
-        """Reads no more."""
+        """Stops reading."""
         if self._descriptor is not None:
             self._loop.remove_reader(self._descriptor)
             self._descriptor = None

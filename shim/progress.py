@@ -1,6 +1,6 @@
-"""Where the engine is, for the front to read when the engine is late or dead: a file in memory that both hold.
+"""Where the engine is, for the front to read when the engine is late or dead: a shared file in memory.
 
-The engine writes it at each document and edit, which costs one system call and wakes nobody.
+The engine writes it at each document and edit, which costs one system call and wakes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def create() -> int:
 
 
 def write(descriptor: int, patch: str, place: str) -> None:
-    """Notes the ``patch`` (its name, empty where it is not known yet) and the ``place`` (``file:line:column``)."""
+    """Notes the ``patch`` (its name, empty if not known yet) and the ``place`` (``file:line:column``)."""
     data = f"{patch}{_BETWEEN}{place}".encode("utf-8", "replace")[:MAX_BYTES]
     os.pwrite(descriptor, data + b"\0", 0)
 
@@ -33,7 +33,7 @@ def has_begun(descriptor: int) -> bool:
 
 
 def read(descriptor: int) -> tuple[str, str]:
-    """The patch and the place noted last; empty where there are none."""
+    """The patch and the place noted last; empty if there are none."""
     data = os.pread(descriptor, MAX_BYTES + 1, 0).partition(b"\0")[0].decode("utf-8", "replace")
     patch, _, place = data.partition(_BETWEEN)
     return patch, place

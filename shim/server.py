@@ -1,7 +1,7 @@
 """The front's life: load everything, then bind and start back to back, serve, end with nothing left behind.
 
-virt-launcher retries a socket that is not there or refuses, but an Info that is not answered within a second fails
-the VM (pkg/hooks/manager.go): so the socket comes last, when nothing is left to be done.
+virt-launcher retries a socket that does not exist or refuses, but an Info without an answer within a second fails
+the VM (pkg/hooks/manager.go): so the socket comes last, when nothing is left to do.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from .stop import Stop
 from .text import one_line
 
 GRACE = 2.0
-"""Seconds that calls in flight have to end by themselves; then what works on them is killed."""
+"""Seconds that calls in progress have to finish; then their workers are killed."""
 LAST_GRACE = 1.0
-"""Seconds that the answers of what was killed have to get out."""
+"""Seconds that the responses of killed calls have to get out."""
 LOG_AGAIN = 0.1
-"""Seconds until lines that found no room in the log are tried again."""
+"""Seconds until lines that found no room in the log are retried."""
 
 MAX_CONNECTIONS = 512
 MAX_STREAMS = 8
 """Calls on one connection; virt-launcher opens one for each."""
 IDLE_SECONDS = 30
-"""For which a connection without a call is kept, or one whose greeting does not come."""
+"""How long a connection without a call is kept, or one whose greeting does not arrive."""
 
 Bound = list[tuple[Path, tuple[int, int] | None]]
 
@@ -55,7 +55,7 @@ def run(
     engine: FirstEngine | CallError,
     limits: Limits | None = None,
 ) -> int:
-    """Serves until ``stop`` says so. Ends the process with status 0 then; returns 1 where it cannot start at all.
+    """Serves until ``stop`` fires. Ends the process with status 0 then; returns 1 if it cannot start at all.
 
     ``container`` is its environment, which executables get. ``engine`` is the first one, or why nothing is served.
     """
@@ -107,7 +107,7 @@ class Server:
             backend = choosing.result()
         server = self._build(backend, stop)
         gc.collect()
-        gc.freeze()  # what is here now stays; later collections need not look at it
+        gc.freeze()  # what exists now stays; later collections need not look at it
         bound = await self._bind(server)
         await stop.wait()
         await self._end(server, backend, bound)
@@ -116,7 +116,7 @@ class Server:
         await self._children.end_all()
 
     def kill(self) -> None:
-        """Ends the engine, where nothing can be served after all."""
+        """Stops the engine if nothing can be served after all."""
         if self._engines is not None:
             self._engines.kill()
 
@@ -138,7 +138,7 @@ class Server:
         options = (
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            # Else gRPC learns to read ahead, and the messages of calls that wait do not fit the container's memory.
+            # Otherwise gRPC learns to read ahead, and the messages of waiting calls exceed the container's memory.
             ("grpc.http2.bdp_probe", 0),
             ("grpc.max_concurrent_streams", MAX_STREAMS),
             ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
@@ -159,7 +159,7 @@ class Server:
         return server
 
     async def _bind(self, server: grpc.aio.Server) -> Bound:
-        """Binds and starts; returns each socket with what tells it from another one. Raises SocketError."""
+        """Binds and starts; returns each socket with its identity. Raises SocketError."""
         config, paths = self._config, []
         if config.version is not None:
             container = os.fsdecode(self._container.get(b"CONTAINER_NAME", b""))

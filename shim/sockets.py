@@ -1,8 +1,8 @@
 """Where the sidecar listens: the name of its socket, and that nothing else is in its place.
 
-virt-launcher takes every entry of the folder that is no folder for a sidecar's socket, remembers sockets by their
-file name alone, and opens a connection for each call (pkg/hooks/manager.go). So the name must differ from container to
-container and be the same after a restart, and no other file may ever lie there.
+virt-launcher treats every entry of the folder that is not a folder as a sidecar's socket, remembers sockets only by
+their file name, and opens a connection for each call (pkg/hooks/manager.go). So the name must differ between
+containers and be the same after a restart, and no other file may ever be there.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ MAX_PATH = 107
 
 
 class SocketError(Exception):
-    """The socket cannot be there; the text says why and names the path."""
+    """The socket cannot be created; the text says why and names the path."""
 
 
 def hook_socket(directory: Path, container: str | None) -> Path:
-    """The path for the container named ``container``; a random name where KubeVirt did not say (CONTAINER_NAME)."""
+    """The path for the container named ``container``; a random name if KubeVirt did not say (CONTAINER_NAME)."""
     if container is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", container):
         raise SocketError(f"CONTAINER_NAME `{one_line(container)[:80]}` is not a container name")
     return directory / f"shim-{container or os.urandom(4).hex()}.sock"
 
 
 def address(path: Path) -> str:
-    """``path`` as gRPC wants it, which reads the address as a URI."""
+    """``path`` in the form gRPC needs, which parses the address as a URI."""
     return "unix:" + quote(os.path.abspath(path), safe="/")
 
 
 @contextmanager
 def claimed(paths: Sequence[Path]) -> Iterator[None]:
-    """While open, no other shim takes the paths, and they are free: what a dead process left there is removed.
+    """While open, no other shim uses the paths, and they are free: leftovers of a dead process are removed.
 
-    Raises SocketError where a folder cannot be used, where something answers at a path, and where something that is
-    not a socket is there. gRPC would replace all of it without a word.
+    Raises SocketError if a folder is unusable, if something answers at a path, or if something that is
+    not a socket is there. gRPC would silently replace all of it.
     """
     with ExitStack() as locks:
         for directory in dict.fromkeys(path.parent for path in paths):
@@ -74,7 +74,7 @@ def _open(directory: Path) -> int:
 
 
 def _lock(descriptor: int) -> None:
-    """Locks the folder itself, since a lock file would be taken for a socket; after 2 s without, goes on."""
+    """Locks the folder itself, since a lock file would count as a socket; continues after 2 s without a lock."""
     for _ in range(40):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,7 +116,7 @@ def _clear(path: Path) -> None:
 
 
 def hindrance(path: Path) -> str:
-    """Why no socket can be made at ``path``, which gRPC does not say."""
+    """Why no socket can be created at ``path``, which gRPC does not say."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.bind(os.fspath(path))
@@ -137,7 +137,7 @@ def _kind(mode: int) -> str:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells the socket now at ``path`` from a later one there."""
+    """What distinguishes the socket now at ``path`` from a later one there."""
     try:
         status = os.lstat(path)
     except OSError:
@@ -146,7 +146,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def remove(path: Path, mine: tuple[int, int] | None) -> None:
-    """Removes the socket at ``path`` if it is still the one that ``mine`` says."""
+    """Removes the socket at ``path`` if it still has the identity ``mine``."""
     if mine is not None and identity(path) == mine:
         try:
             path.unlink(missing_ok=True)

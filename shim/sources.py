@@ -1,4 +1,4 @@
-"""The engine's start: patch files, read as they are at one time, and compiled.
+"""The engine's start: patch files, read as one consistent state, and compiled.
 
 A patch file that cannot be loaded is an error to answer with, never a reason to run something else.
 """
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from patchlang.result import Progress
 
 MAX_READS = 5
-"""How often a volume that changes while it is read is read again."""
+"""How often a volume that changes while being read is read again."""
 
 
 class Wanted(NamedTuple):
-    """What the front asks for. ``hook_files`` are patch files at the places of hook executables.
+    """What the front requests. ``hook_files`` are patch files in the places of hook executables.
 
-    ``sha256`` are the checksums that the files must have; where there are none, any text will do.
+    ``sha256`` are the required checksums of the files; without any, all text is accepted.
     """
 
     paths: Sequence[Path]
@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """What was read, the SHA-256 of each file by its name, and what could not be read."""
+    """What was read, the SHA-256 of each file by name, and what could not be read."""
 
     sources: list[SourceFile]
     digests: list[tuple[str, str]]
@@ -47,7 +47,7 @@ class Texts(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What came of it: a program, or errors. ``refusal`` is one that no rule has: why the program cannot be served."""
+    """The result: a program, or errors. ``refusal`` has no rule: it says why the program cannot be served."""
 
     program: Program | None
     diagnostics: Sequence[Diagnostic]
@@ -55,9 +55,9 @@ class Loaded(NamedTuple):
 
 
 def read(wanted: Wanted) -> Texts:
-    """All patch files as they were at one time: a volume that is updated meanwhile is read again.
+    """All patch files in one consistent state: a volume that is updated in the meantime is read again.
 
-    Where their checksums are not the wanted ones there are no texts, only the problem (PL011).
+    If their checksums are not the required ones there are no texts, only the problem (PL011).
     """
     for _ in range(MAX_READS):
         before = _versions(wanted.paths)
@@ -91,7 +91,7 @@ def _read(files: Sequence[Path]) -> Texts:
 
 
 def _other_checksums(digests: Sequence[tuple[str, str]], wanted: Sequence[str]) -> Iterator[Diagnostic]:
-    """Files that are not what was reviewed, and checksums of which no file is there."""
+    """Files that are not what was reviewed, and checksums without a file."""
     if not wanted:
         return
     missing = ", ".join(sorted(set(wanted) - {digest for _, digest in digests}))
@@ -120,7 +120,7 @@ def load(wanted: Wanted, sources: Sequence[SourceFile], problems: Sequence[Diagn
 
 
 def _versions(paths: Sequence[Path]) -> list[str | None]:
-    """What the link ``..data`` in each folder points at, which the kubelet swaps when a volume's content changes."""
+    """What the link ``..data`` in each folder points to, which the kubelet swaps when a volume's content changes."""
     found: list[str | None] = []
     for path in paths:
         try:
@@ -140,7 +140,7 @@ def _half_served(program: Program, version: str | None) -> str:
 
 
 def _explained(diagnostic: Diagnostic, at_hooks: set[str]) -> Diagnostic:
-    """Says why a file was read as a patch, in case its author meant a script and forgot the first line."""
+    """Explains why a file was read as a patch, in case its author meant a script and forgot the first line."""
     if diagnostic.span is None or diagnostic.span.source.name not in at_hooks:
         return diagnostic
     why = "the file is read as a patch because it has no `#!` line"

@@ -1,7 +1,7 @@
-"""What decides who answers: patch files, else executables, else an error. Looked for before there is a socket.
+"""Decides what answers: patch files, otherwise executables, otherwise an error. Happens before there is a socket.
 
-Executables run only where no patch file exists at all. A patch file that cannot be loaded is an error to answer with,
-never a reason to run something else; and neither is finding nothing.
+Executables only run if no patch file exists at all. A patch file that cannot be loaded is an error to answer with,
+never a reason to run something else; the same applies to finding nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 MakeExecutables = Callable[[dict[str, Found], bool], "Executables"]
-"""Makes that backend, of what was found and whether there is a schema to check by."""
+"""Makes that backend, from what was found and whether there is a schema to check against."""
 
 
 class RefusedError(Exception):
@@ -42,13 +42,13 @@ def environment() -> dict[bytes, bytes]:
 
 
 def find_hooks(path_variable: str) -> list[Found]:
-    """What stands for each hook in ``$PATH``."""
+    """What each hook has in ``$PATH``."""
     found = [look_up(hook, path_variable) for hook in (ON_DEFINE_DOMAIN, PRE_CLOUD_INIT_ISO)]
     return [hook for hook in found if hook is not None]
 
 
 def load_request(config: Config, hooks: list[Found]) -> dict[str, Any]:
-    """What the engine is to load."""
+    """What the engine should load."""
     return {
         "paths": [str(path) for path in config.patches or (DEFAULT_PATCHES,)],
         "named": bool(config.patches),
@@ -61,13 +61,13 @@ def load_request(config: Config, hooks: list[Found]) -> dict[str, Any]:
 
 
 def unusable(hooks: list[Found]) -> CallError | None:
-    """The error where something that cannot be used is at a hook's place, whatever else there is."""
+    """The error if something unusable is in a hook's place, whatever else there is."""
     problems = [hook for hook in hooks if hook.kind == "unusable"]
     return _unusable(problems) if problems else None
 
 
 async def choose(config: Config, hooks: list[Found], engines: Engines, executables: MakeExecutables) -> Backend:
-    """Who answers. Logs what was found, every diagnostic, and what is skipped. Raises RefusedError."""
+    """What answers. Logs what was found, every diagnostic, and what is skipped. Raises RefusedError."""
     from .backends import Broken, Nothing, Patches, log_findings
 
     try:

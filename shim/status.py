@@ -1,4 +1,4 @@
-"""What a failed call answers: a gRPC code and one line of text, which is all that a VMI's events show of it."""
+"""What a failed call returns: a gRPC code and one line of text, which is all that a VMI's events show of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUT_OF_MEMORY = "PL417"
 
 
 class CallError(Exception):
-    """An error that the caller shall read: ``code`` and ``text`` (one line, bounded) go into the RPC's status."""
+    """An error for the caller: ``code`` and ``text`` (one line, bounded) go into the RPC's status."""
 
     def __init__(self, code: Code, text: str) -> None:
         super().__init__(code)
@@ -31,7 +31,7 @@ class CallError(Exception):
 
 
 def from_findings(findings: Sequence[Finding], errors: int) -> CallError:
-    """The status for a run that ended in so many errors: the first of them, its help, and how many more there are."""
+    """The status of a run with that many errors: the first of them, its help, and the number of others."""
     first = next(finding for finding in findings if finding["error"])
     more = f" (and {errors - 1} more)" if errors > 1 else ""
     return CallError(_code_of(first["rule"]), bounded(one_line(describe(first)), MAX_TEXT - len(more)) + more)
@@ -43,14 +43,14 @@ def describe(finding: Finding) -> str:
 
 
 def _code_of(rule: str) -> Code:
-    """PL5xx is the caller's input, all else the patch that does not suit it."""
+    """PL5xx is about the caller's input, everything else about the patch."""
     if rule in (INPUT_TOO_BIG, OUT_OF_MEMORY):
         return "RESOURCE_EXHAUSTED"
     return "INVALID_ARGUMENT" if rule.startswith("PL5") else "FAILED_PRECONDITION"
 
 
 def internal(places: str, doing: str) -> CallError:
-    """For a bug of ours: an id in the answer, and under it the places in the code in the log. No data in either."""
+    """For a bug of ours: an id in the response, and with it the places in the code in the log. No data in either."""
     reference = os.urandom(4).hex()
     log.error("internal error %s during %s: %s", reference, doing, places)
     text = (

@@ -23,7 +23,7 @@ _NAMES = {
 
 
 class Stop:
-    """The end of the process: at once while it starts, in order once the event loop runs."""
+    """The end of the process: immediate while it starts, orderly once the event loop runs."""
 
     def __init__(self) -> None:
         self._at_once: Callable[[], None] = lambda: None
@@ -41,7 +41,7 @@ class Stop:
         self._at_once = at_once
 
     def enter(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on the event loop hears the signals, and ``wait`` tells of them."""
+        """From now on the event loop handles the signals, and ``wait`` reports them."""
         self._asked = loop.create_future()
         for number in _NAMES:
             loop.add_signal_handler(number, self._ask, f"sidecar-shim received signal: {_NAMES[number]}")

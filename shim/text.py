@@ -11,7 +11,7 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 def one_line(text: str) -> str:
-    """``text`` with control, format and line-separating characters written as escapes."""
+    """``text`` with control, format and line-separating characters escaped."""
     return "".join(_escaped(c) if unicodedata.category(c) in _UNSEEN else c for c in text)
 
 
@@ -20,7 +20,7 @@ def _escaped(character: str) -> str:
 
 
 def bounded(text: str, limit: int = MAX_TEXT) -> str:
-    """``text`` cut at a character's border to at most ``limit`` bytes of UTF-8, with an ellipsis where it was cut."""
+    """``text`` cut at a character boundary to at most ``limit`` bytes of UTF-8, with an ellipsis if it was cut."""
     data = text.encode("utf-8", "backslashreplace")
     if len(data) <= limit:
         return text

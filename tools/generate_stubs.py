@@ -32,7 +32,7 @@ def generate(protos: Path = PROTO) -> dict[str, str]:
         arguments = [f"--proto_path={PACKAGE}={protos}", f"--descriptor_set_out={described}"]
         arguments += [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
         if protoc.main(["protoc", *arguments, *(f"{PACKAGE}/{source.name}" for source in sources)]):
-            raise RuntimeError("protoc failed, its words are above")
+            raise RuntimeError("protoc failed; see its output above")
         for file in FileDescriptorSet.FromString(described.read_bytes()).file:
             stem = Path(file.name).stem
             made = {

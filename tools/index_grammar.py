@@ -160,7 +160,7 @@ class Schema:
             case "notAllowed":
                 return None
             case other:
-                raise ValueError(f"<{other}> is not known to this program (line {pattern.sourceline})")
+                raise ValueError(f"<{other}> is not supported (line {pattern.sourceline})")
 
     def _all(self, patterns: list[etree._Element], values: bool = False) -> Content | None:
         """All of them together. With ``values`` what is empty stands for the empty text."""
@@ -196,7 +196,7 @@ class Schema:
         if name is None:
             if any(kind(one) == "anyName" for one in pattern.iterchildren(etree.Element)):
                 return [ANY]
-            raise ValueError(f"this name class is not known to this program (line {pattern.sourceline})")
+            raise ValueError(f"this name class is not supported (line {pattern.sourceline})")
         if kind(pattern) == "attribute":
             return [name]
         uri = next((str(one.get("ns")) for one in (pattern, *pattern.iterancestors()) if one.get("ns")), "")
@@ -319,7 +319,9 @@ def _rows(items: list[Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("schemas", type=Path, help="the folder with domain.rng, such as /usr/share/libvirt/schemas")
-    parser.add_argument("--libvirt", required=True, metavar="VERSION", help="the version they come with, such as 9.0.0")
+    parser.add_argument(
+        "--libvirt", required=True, metavar="VERSION", help="the libvirt version that they belong to, such as 9.0.0"
+    )
     args = parser.parse_args()
     sys.stdout.write(index(args.schemas, args.libvirt))
 

@@ -60,7 +60,7 @@ class Names:
                 kinds = {self.of(one) for one in several} - {"null"} if "null" not in several else {several[0]}
                 return kinds.pop() if len(kinds) == 1 else "scalar" if kinds <= {*PLAIN[:3]} else "any"
             case _:
-                raise ValueError(f"{type} is not known to this program")
+                raise ValueError(f"{type} is not supported")
 
 
 def facts(release: dict[str, Any]) -> set[Fact]:

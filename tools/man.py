@@ -13,20 +13,20 @@ from patchlang.cli import COMMANDS
 
 STATUS = {
     "0": "Fine.",
-    "1": "Findings: errors in patches, tests that fail; with --strict any finding.",
-    "2": "A wrong call or a wrong configuration, or nothing to look at.",
-    "3": "The environment: a report that cannot be written, memory that runs out.",
+    "1": "Findings: errors in patches, failed tests; with --strict, any finding.",
+    "2": "A usage error, an invalid configuration, or nothing to check.",
+    "3": "The environment: a report that cannot be written, or out of memory.",
     "130": "Ctrl-C.",
 }
 FILES = {
     ".patchlang.yaml": "The configuration of validate and test, in the current folder or above it.",
-    "pyproject.toml": "In its place, the table tool.patchlang.",
-    ".gitignore": "What it names is left out of folders, within a repository of git.",
+    "pyproject.toml": "The same, in the table tool.patchlang.",
+    ".gitignore": "Folders are searched without the files it names, inside a Git repository.",
 }
 ENVIRONMENT = {
-    "NO_COLOR": "No colours, whatever the screen is.",
-    "FORCE_COLOR": "Colours, whatever the screen is.",
-    "CI": "Where it is set, test --update is refused.",
+    "NO_COLOR": "Disables colors.",
+    "FORCE_COLOR": "Forces colors.",
+    "CI": "If set, test --update is refused.",
 }
 
 
@@ -82,7 +82,7 @@ def page() -> str:
     lines = [
         f'.TH PATCHLANG 1 "" "patchlang {__version__}" "User Commands"',
         ".SH NAME",
-        "patchlang \\- declared, checked edits of KubeVirt\\(aqs libvirt domains and cloud\\-init data",
+        "patchlang \\- declarative, checked edits of KubeVirt\\(aqs libvirt domains and cloud\\-init data",
         ".SH SYNOPSIS",
         ".B patchlang",
         text("COMMAND [OPTIONS] [ARGUMENTS]"),
@@ -96,7 +96,7 @@ def page() -> str:
         lines += [f".SH {title}", *definitions(entries)]
     lines += [
         ".SH SEE ALSO",
-        text("virsh(1), kubectl(1); `patchlang explain` has a page for each finding and each op."),
+        text("virsh(1), kubectl(1); `patchlang explain` has a page for each rule and each op."),
     ]
     return "\n".join(lines) + "\n"
 

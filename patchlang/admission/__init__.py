@@ -1,1 +1,1 @@
-"""What admits: policies that hold annotations to what was reviewed, and those that bring plugins into pods."""
+"""Admission: policies that allow only reviewed annotations, and policies that add plugin sidecars to pods."""

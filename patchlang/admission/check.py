@@ -1,4 +1,4 @@
-"""Plugins against the policies and the ConfigMaps beside them: is the sidecar there, and does it find its patches?"""
+"""Checks Plugins against the policies and ConfigMaps beside them: is the sidecar there, with its patches?"""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ENDINGS = (".yaml", ".yml")
 
 @record
 class Listener:
-    """A container with the sockets of plugins. ``folder`` is that of its mount there, ``socket`` what it listens at.
+    """A container that mounts the sockets of plugins. ``folder`` is its mount path, ``socket`` the path it listens at.
 
-    Both are as virt-launcher sees them; None where that is not known.
+    Both are as virt-launcher sees them; None if unknown.
     """
 
     policy: Policy
@@ -41,7 +41,7 @@ class Listener:
 def check(
     plugins: Sequence[Plugin], policies: Sequence[Policy], bound: Sequence[str], config_maps: Sequence[Given]
 ) -> list[Diagnostic]:
-    """What is wrong between Plugins, policies, the names of those ``bound``, and ConfigMaps (PL704 to PL723, PL011)."""
+    """Problems between Plugins, policies, the names of those ``bound``, and ConfigMaps (PL704 to PL723, PL011)."""
     checker = _Checker(policies, config_maps)
     for policy in policies:
         checker.policy(policy, is_bound=policy.name in bound)
@@ -86,7 +86,7 @@ class _Checker:
     # -- the Plugin ------------------------------------------------------------------------------------------------
 
     def path(self, plugin: Plugin, socket: Scalar) -> bool:
-        """Says where KubeVirt would refuse the path of a socket (PL720); whether it did."""
+        """Reports a socket path that KubeVirt would refuse (PL720); returns whether it did."""
         folder = f"{FOLDER}/{plugin.name}/"
         name = posixpath.basename(socket.text) or "hook.sock"
         name = name if name.endswith(".sock") else f"{name.rsplit('.', 1)[0]}.sock"
@@ -103,7 +103,7 @@ class _Checker:
         return True
 
     def is_served(self, plugin: Plugin, socket: Scalar) -> None:
-        """Whether a container that is given listens there; others may, of which nothing is known."""
+        """Whether a container in the input listens there; others may, but are unknown."""
         here = [one for one in self.listeners if one.folder and one.folder.text == plugin.name]
         wanted = posixpath.normpath(socket.text)
         if here and all(one.socket not in (None, wanted) for one in here):
@@ -113,7 +113,7 @@ class _Checker:
             self.wrong(Diagnostic(rules.PLUGIN_SOCKET, message, socket.span, f"write `{here[0].socket}`"))
 
     def folders(self, plugins: Sequence[Plugin]) -> None:
-        """Containers in a folder that is called nearly as a Plugin is (PL721)."""
+        """Containers in a folder whose name is close to that of a Plugin (PL721)."""
         names = [plugin.name for plugin in plugins]
         for one in self.listeners:
             if one.folder and one.folder.text not in names and (meant := closest(one.folder.text, names)):
@@ -148,7 +148,7 @@ class _Checker:
             self.patches(policy, container, told)
 
     def told(self, container: Container) -> Arguments | None:
-        """What our sidecar is told; None where another program is started, or that is not known."""
+        """The arguments of our sidecar; None if another program starts, or if they are unknown."""
         if container.args is None or container.command is None:
             return None
         if container.command and PurePosixPath(container.command[0].text).name != "sidecar-shim":
@@ -162,7 +162,7 @@ class _Checker:
         return told
 
     def mounts(self, container: Container) -> None:
-        """What the API server, or KubeVirt's own policy, refuses in what is mounted (PL721)."""
+        """What the API server, or KubeVirt's own policy, refuses about the mounts (PL721)."""
         for mount in container.mounts:
             name = mount.name
             if not name.plain and name.text not in self.volumes and self.all_known:
@@ -211,7 +211,7 @@ class _Checker:
                 self.mounted(one, keys, mount.path, told)
 
     def keys(self, mount: Mount, told: Arguments) -> set[str] | None:
-        """The keys of the ConfigMap that are read, by the names of files; None: all (PL709)."""
+        """The keys of the ConfigMap that the sidecar reads, by file name; None for all (PL709)."""
         assert mount.path is not None, "the caller checks it"
         looked_at = [PurePosixPath(place) for place in told.patches or (DEFAULT_PATCHES,)]
         path = PurePosixPath(mount.path.text)

@@ -1,8 +1,8 @@
-"""The condition of a Plugin: what KubeVirt's CEL would refuse in it, and what of the VMI it reads that is not there.
+"""The condition of a Plugin: what KubeVirt's CEL would refuse in it, and which missing VMI fields it reads.
 
-KubeVirt compiles it against its own types of a VMI, with CEL's extensions for strings, numbers and lists, and asks for
-a boolean (pkg/plugins/cel). There are no optionals, and none of the functions of a patch. A field that a VMI lacks
-reads as empty; a key that a map lacks is an error.
+KubeVirt compiles it against its own VMI types, with CEL's extensions for strings, numbers and lists, and expects a
+boolean (pkg/plugins/cel). It has no optionals and none of the functions of a patch. A missing field of a VMI reads as
+empty; a missing key of a map is an error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RELEASE = "1.9"
 
 
 def check(condition: Scalar, release: str | None) -> Iterator[Diagnostic]:
-    """What is wrong with a condition (PL719, PL911, PL912), for the VMI of a release; None: of any that has Plugins."""
+    """Problems of a condition (PL719, PL911, PL912), for the VMI of a release; None for any release with Plugins."""
     source = text_of(condition)
     text = source.text
     if not text.strip():
@@ -46,7 +46,7 @@ def check(condition: Scalar, release: str | None) -> Iterator[Diagnostic]:
         return
     scope = Scope(types(release or _RELEASE), ROOTS)
     for slip in slips(text, tree, scope):
-        if slip.severity is Severity.ERROR:  # what is absent reads as empty
+        if slip.severity is Severity.ERROR:  # a missing field reads as empty
             yield Diagnostic(slip.rule, slip.message, Span(source, slip.start, slip.end), slip.help)
     yield from _absent_keys(source, tree)
     given = kinds(typed(tree, scope).type)
@@ -56,7 +56,7 @@ def check(condition: Scalar, release: str | None) -> Iterator[Diagnostic]:
 
 
 def _compiled(text: str) -> tuple[str, int, int, str | None] | None:
-    """What CEL says against it, where, and what to do."""
+    """CEL's complaint about it, its place, and what to do."""
     from ..cel.library import MAX_SOURCE
     from ..cel.messages import LOCATED, explain_static
 
@@ -84,7 +84,7 @@ def _compiled(text: str) -> tuple[str, int, int, str | None] | None:
 
 
 def _unknown(text: str, name: str, at: int) -> tuple[str, int, int, str | None]:
-    """CEL points at the dot or the parenthesis behind a name."""
+    """CEL points at the dot or the parenthesis after a name."""
     word = name.split(".")[0]
     start = max(0, text.rfind(word, 0, at + len(word) + 1))
     end = start + len(word)
@@ -96,7 +96,7 @@ def _unknown(text: str, name: str, at: int) -> tuple[str, int, int, str | None]:
 
 
 def _absent_keys(source: SourceFile, tree: Node) -> Iterator[Diagnostic]:
-    """Keys of maps that are read and never asked for: a VMI without one fails the condition."""
+    """Map keys that are read without a test: a VMI without one makes the condition fail."""
     asked = {
         (_written(of), key)
         for node in walk(tree)
@@ -124,7 +124,7 @@ def _written(node: Node) -> str:
 
 @cache
 def environment() -> cel.Env:
-    """CEL as KubeVirt has it for conditions."""
+    """CEL as KubeVirt configures it for conditions."""
     from ..cel.library import plain_environment
 
     return plain_environment("strings", "math", "lists")

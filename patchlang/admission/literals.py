@@ -1,7 +1,7 @@
-"""What an expression of CEL makes, as far as it is written out: lists, maps and messages of texts.
+"""What a CEL expression makes, as far as it is written out: lists, maps and messages of strings.
 
-An admission policy writes with them what it puts into a pod. They become nodes with places, as JSON and YAML do. What
-is computed is a plain scalar, with its source for a text. Where parts are joined or chosen (``+``, ``? :``), all of
+An admission policy uses them to write what it adds to a pod. They become nodes with places, as JSON and YAML do. A
+computed part is a plain scalar whose text is its source. If parts are joined or chosen (``+``, ``? :``), all of
 them count.
 """
 
@@ -21,7 +21,7 @@ _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 
 class UnbalancedError(Exception):
-    """Brackets or quotes that do not close; ``start`` is where."""
+    """A bracket or quote is not closed; ``start`` is where."""
 
     def __init__(self, start: int) -> None:
         super().__init__(start)
@@ -50,7 +50,7 @@ class _Reader:
         return Span(self.source, start, max(start, end))
 
     def expression(self, depth: int, ends: frozenset[str]) -> Node:
-        """All up to one of these symbols, or to the end or a closing bracket, which is left there."""
+        """Everything up to one of these symbols, to a closing bracket or to the end; the symbol is not consumed."""
         start = token.start if (token := self.peek()) else len(self.source.text)
         parts: list[Node] = []
         joined = True
@@ -79,7 +79,7 @@ class _Reader:
         return Scalar(self.source.text[span.start : span.end], True, span)
 
     def operand(self, depth: int) -> Node:
-        """A literal, or a chain of names, calls and entries; what is handed to calls counts for nothing."""
+        """A literal, or a chain of names, calls and entries; arguments of calls are ignored."""
         token = self.tokens[self.at]
         if depth > _DEEPEST:
             raise UnbalancedError(token.start)
@@ -108,7 +108,7 @@ class _Reader:
         return Scalar(self.source.text[start:end], True, self.span(start, end))
 
     def bracketed(self, depth: int) -> Node:
-        """What stands between brackets; several values, as in a call, are a list."""
+        """What is between brackets; several values, as in a call, form a list."""
         opening = self.tokens[self.at]
         self.at += 1
         node = self.expression(depth + 1, frozenset(","))
@@ -149,7 +149,7 @@ class _Reader:
         return Mapping(tuple(entries), self.span(start, self.close(opening)))
 
     def close(self, opening: Token) -> int:
-        """Takes the closing bracket; where it ends. Raises UnbalancedError."""
+        """Consumes the closing bracket; returns where it ends. Raises UnbalancedError."""
         token = self.peek()
         if token is None or token.text != _CLOSING[opening.text]:
             raise UnbalancedError(opening.start)
@@ -158,7 +158,7 @@ class _Reader:
 
 
 def unquoted(literal: str) -> str:
-    """What a literal of CEL says."""
+    """The value of a CEL literal."""
     prefix = re.match(r"[rRbB]*", literal)
     body = literal[prefix.end() :] if prefix else literal
     quotes = 3 if body[:3] in ('"""', "'''") and len(body) >= 6 else 1

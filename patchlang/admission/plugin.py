@@ -1,4 +1,4 @@
-"""The manifests of a Plugin: the Plugin, and the MutatingAdmissionPolicy that brings its sidecar into pods."""
+"""The manifests of a Plugin: the Plugin, and the MutatingAdmissionPolicy that adds its sidecar to pods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .reading import SOCKETS
 PREFIX = "patchlang-"
 _ON_THE_POD = (["metadata", "annotations"], ["metadata", "labels"])
 _LIMITS = '{"cpu": "200m", "memory": "64M"}'
-"""What KubeVirt gives a hook sidecar; as limits and as requests, or the pod would lose the class Guaranteed."""
+"""What KubeVirt gives a hook sidecar, as limits and requests; otherwise the pod would lose the Guaranteed class."""
 
 
 def plugin(name: str, condition: str | None) -> str:
@@ -39,7 +39,7 @@ def socket(name: str) -> str:
 
 
 def of_pod(condition: str) -> str | None:
-    """The condition asked of the pod, which has the annotations and labels of its VMI; None where it reads more."""
+    """The condition as a test of the pod, which has the annotations and labels of its VMI; None if it reads more."""
     found = [chain for chain in chains(condition) if chain.root.text == "vmi"]
     if not all([token.text for token in chain.names[1:3]] in _ON_THE_POD for chain in found):
         return None
@@ -51,7 +51,7 @@ def of_pod(condition: str) -> str | None:
 def policy(name: str, image: str, config_map: str, key: str, condition: str | None, digest: str | None) -> str:
     """The policy that adds the container to the pods of virtual machines, and its binding, as YAML documents.
 
-    ``condition`` is that of the Plugin; pods get the container by it as far as they show what it reads.
+    ``condition`` is the Plugin's condition; it decides which pods get the container, as far as pods show what it reads.
     """
     args = ["--plugin-socket", socket(name), "--patches", f"{DEFAULT_PATCHES}/{key}"]
     args += ["--sha256", digest] if digest is not None else []
@@ -124,6 +124,6 @@ def _quoted(text: str) -> str:
 
 
 def _list(args: Sequence[str]) -> str:
-    """Flags with their values, a pair on each line."""
+    """Flags with their values, one pair per line."""
     pairs = (", ".join(map(_quoted, args[at : at + 2])) for at in range(0, len(args), 2))
     return "[" + (",\n" + " " * 21).join(pairs) + "]"

@@ -1,4 +1,4 @@
-"""Texts as literals of CEL, in expressions that people are to read."""
+"""Text as CEL literals, in expressions that people read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def quoted(text: str) -> str:
-    """A text as CEL's literal in single quotes, since JSON is full of double ones."""
+    """Text as a CEL literal in single quotes, since JSON is full of double quotes."""
     return "'" + "".join(_escaped(character) for character in text) + "'"
 
 
 def in_lines(text: str, indent: str) -> str:
-    """A text as literals that are joined, one for each line of it."""
+    """Text as concatenated literals, one per line."""
     return f" +\n{indent}".join(quoted(line) for line in text.splitlines(keepends=True)) or "''"
 
 

@@ -1,4 +1,4 @@
-"""Plugins of KubeVirt, and the admission policies that bring their containers into the pods of virtual machines."""
+"""KubeVirt Plugins, and the admission policies that add their containers to the pods of virtual machines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Plugin:
 
 @record
 class Mount:
-    """What a container mounts: a volume by its name. What is computed is a plain scalar; None is what is not there."""
+    """What a container mounts: a volume by name. A computed value is a plain scalar; None is a missing one."""
 
     name: Scalar
     path: Scalar | None
@@ -41,7 +41,7 @@ class Mount:
 
 @record
 class Container:
-    """A container that a policy adds, as far as it is written out; ``args`` is None where they are computed."""
+    """A container that a policy adds, as far as it is written out; ``args`` is None if they are computed."""
 
     span: Span
     name: str
@@ -53,7 +53,7 @@ class Container:
 
 @record
 class Volume:
-    """A volume that a policy adds; ``config_map`` is the name of the ConfigMap in it."""
+    """A volume that a policy adds; ``config_map`` is the name of its ConfigMap."""
 
     name: str
     config_map: Scalar | None
@@ -61,7 +61,7 @@ class Volume:
 
 @record
 class Policy:
-    """A MutatingAdmissionPolicy. ``is_whole``: all that it adds to pods is written out."""
+    """A MutatingAdmissionPolicy. ``is_whole``: everything that it adds to pods is written out."""
 
     name: str
     span: Span
@@ -71,7 +71,7 @@ class Policy:
 
     @property
     def concerns_us(self) -> bool:
-        """Whether it brings containers that mount the sockets of plugins, or run our sidecar."""
+        """Whether it adds containers that mount the sockets of plugins, or run our sidecar."""
         return not self.is_whole or any(
             (one.image is not None and "patchlang" in one.image.text) or any(m.name.text == SOCKETS for m in one.mounts)
             for one in self.containers
@@ -79,7 +79,7 @@ class Policy:
 
 
 def plugin(node: Mapping) -> Plugin:
-    """A Plugin from its manifest. KubeVirt 1.9 calls its hooks ``domainHooks``, a later one ``launcherHooks``."""
+    """A Plugin from its manifest. KubeVirt 1.9 calls its hooks ``domainHooks``, later releases ``launcherHooks``."""
     hooks = [
         hook for field in ("domainHooks", "launcherHooks", "nodeHooks") for hook in _items(at(node, "spec", field))
     ]
@@ -125,7 +125,7 @@ def policy(node: Mapping) -> tuple[Policy, list[Diagnostic]]:
 
 @record
 class Admitting:
-    """A ValidatingAdmissionPolicy as ours, by its name, and the texts of the annotation that it admits."""
+    """A ValidatingAdmissionPolicy like ours, by name, and the annotation texts that it admits."""
 
     name: str
     span: Span
@@ -133,7 +133,7 @@ class Admitting:
 
 
 def admitting(node: Mapping) -> Admitting | None:
-    """Of a policy what it admits; None where it is none of ours."""
+    """What a policy admits; None if it is not one of ours."""
     texts = _admitted(node)
     return (
         Admitting(word(node, "metadata", "name"), _named(node), tuple(one.text for _, one in texts)) if texts else None
@@ -141,9 +141,9 @@ def admitting(node: Mapping) -> Admitting | None:
 
 
 def texts_of(source: SourceFile) -> list[tuple[Scalar, Scalar]]:
-    """The annotations of the machines of a file, and those that policies in it admit, with what names them.
+    """The annotations of the VMs in a file, and those that its policies admit, with what names them.
 
-    Raises PatchError where a document is no YAML.
+    Raises PatchError if a document is not YAML.
     """
     found: list[tuple[Scalar, Scalar]] = []
     contents = documents.read(source)
@@ -160,7 +160,7 @@ def texts_of(source: SourceFile) -> list[tuple[Scalar, Scalar]]:
 
 
 def _admitted(node: Mapping) -> list[tuple[Scalar, Scalar]]:
-    """The texts that a ValidatingAdmissionPolicy as ours admits; none where it is none of ours."""
+    """The texts that a ValidatingAdmissionPolicy like ours admits; empty if it is not one of ours."""
     for variable in _items(at(node, "spec", "variables")):
         expression = at(variable, "expression")
         if word(variable, "name") != "admitted" or not isinstance(expression, Scalar):
@@ -176,7 +176,7 @@ def _admitted(node: Mapping) -> list[tuple[Scalar, Scalar]]:
 
 
 def _added(made: Node) -> Iterator[tuple[str, Node]]:
-    """What a mutation adds to pods: by operations of JSON Patch, or as a part of the pod."""
+    """What a mutation adds to pods: with JSON Patch operations, or as part of the pod."""
     for operation in made.items if isinstance(made, Sequence) else ():
         path = at(operation, "path")
         place = _IN_POD.fullmatch(path.text) if isinstance(path, Scalar) and not path.plain else None

@@ -1,9 +1,9 @@
-"""A ValidatingAdmissionPolicy that admits the reviewed texts of KubeVirt's annotation, byte by byte, and no other.
+"""A ValidatingAdmissionPolicy that admits only the reviewed texts of KubeVirt's annotation, byte for byte.
 
-On an update what was there before may stay: the controllers of KubeVirt write running machines all the time.
+On an update the previous text may stay: KubeVirt's controllers update running VMs all the time.
 
-Such a policy cannot parse JSON. A pattern over the text would be passed by: Go reads the keys of an object in any case,
-takes the last of several, and knows escapes. So the whole text is compared.
+Such a policy cannot parse JSON. A pattern could be bypassed: Go reads the keys of an object in any case, uses the
+last of several, and knows escapes. So the policy compares the whole text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .quoting import in_lines, quoted
 
 NAME = "hook-sidecars"
 PLACES = tuple(sorted({(*template, "metadata") for template in MACHINES.values()}, key=len))
-"""Where the metadata of a VirtualMachineInstance stand, in the one kind or the other."""
+"""Where the metadata of a VirtualMachineInstance is, in each kind."""
 
 _RULES = {
     "kubevirt.io": "virtualmachines, virtualmachineinstances, virtualmachineinstancereplicasets",
@@ -80,7 +80,7 @@ def _texts(root: str) -> str:
 
 
 def _text(root: str, place: tuple[str, ...]) -> str:
-    """The expression of the annotation's text at a place where anything may be missing or null."""
+    """The expression for the annotation's text at a place where anything may be missing or null."""
     asked, at = [], root
     for name in (*place, "annotations"):
         at = f"{at}.{name}"

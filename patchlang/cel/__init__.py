@@ -1,1 +1,1 @@
-"""CEL: its text, its tree, its compiled expressions, and the templates that hold them."""
+"""CEL: its text, its tree, compiled expressions, and the templates that contain them."""

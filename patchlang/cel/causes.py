@@ -1,7 +1,7 @@
-"""Which null, or which missing part of cloud-init data, an error of an evaluation came from: told from CEL's tree.
+"""Which null, or which missing part of cloud-init data, caused an evaluation error: found in CEL's tree.
 
-CEL's own messages name types alone. Only what the expression itself says is quoted, and numbers of list entries: keys
-that are computed may be data.
+CEL's own messages only name types. Messages quote only the expression itself, and the indexes of list entries:
+computed keys may be data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .optionals import Lexis
 from .tree import Call, Ident, ListExpr, Literal, Macro, Node, Select, walk
 
 MOST_ENTRIES = 1000
-# CEL's functions that null has a meaning for
+# CEL functions that accept null
 _TAKE_NULL = frozenset(
     "_==_ _!=_ dyn type optional.of optional.ofNonZeroValue optional.none or orValue hasValue value".split()
 )
@@ -24,7 +24,7 @@ _FORMATS = {"script": "a script", "multipart": "a MIME message", "include": "an 
 
 
 class Cause(NamedTuple):
-    """What is wrong with the part of the expression from ``start`` to ``end``, and what to write."""
+    """What is wrong with the expression from ``start`` to ``end``, and what to write instead."""
 
     message: str
     start: int
@@ -43,7 +43,7 @@ _Names = Mapping[str, tuple[_Known, ...]]
 
 
 def null_used(tree: Node, text: str, bindings: Bindings) -> Cause | None:
-    """The first null that stands where a value is needed, if there is one."""
+    """The first null where a value is needed, if any."""
     for node, found in _Search(bindings).uses(tree, {}, frozenset()):
         start, end = _extent(node, text)
         written = text[start:end]
@@ -54,7 +54,7 @@ def null_used(tree: Node, text: str, bindings: Bindings) -> Cause | None:
 
 
 def missing_user_data(tree: Node, text: str, bindings: Bindings) -> Cause | None:
-    """Where the expression asks for a ``value`` or for ``parts`` that user data of its format does not have."""
+    """Where the expression reads a ``value`` or ``parts`` that user data in its format does not have."""
     for node in walk(tree):
         match node:
             case Select(
@@ -82,7 +82,7 @@ class _Search:
         self.bindings = bindings
 
     def uses(self, node: Node, names: _Names, tested: frozenset[Node]) -> Iterator[tuple[Node, _Known]]:
-        """Each node that is null, and which one, where its parent needs a value; ``tested`` are known not to be."""
+        """Each null node, and which null it is, where its parent needs a value; ``tested`` are known not to be null."""
         match node:
             case Macro(name, variable, children=(of, *others)):
                 yield from self.uses(of, names, tested)
@@ -124,7 +124,7 @@ class _Search:
             yield from ((node, found) for found in self.values(node, names) if found.value is None)
 
     def bound(self, macro: Macro, names: _Names) -> Iterator[_Known]:
-        """What the variable of a macro may be."""
+        """The possible values of a macro's variable."""
         of = macro.children[0]
         return self.values(of, names) if macro.name in _BINDERS else islice(self.entries(of, names), MOST_ENTRIES)
 
@@ -143,7 +143,7 @@ class _Search:
                         yield from (_Known(entry, f"{found.path}[{number}]") for number, entry in entries)
 
     def values(self, node: Node, names: _Names) -> Iterator[_Known]:
-        """The values that a node may have; none where that is not known."""
+        """The possible values of a node; empty if unknown."""
         return islice(self._values(node, names), MOST_ENTRIES)
 
     def _values(self, node: Node, names: _Names) -> Iterator[_Known]:
@@ -189,7 +189,7 @@ def _written(key: Node) -> str:
 
 
 def _at(holder: Any, key: Node) -> Iterator[Any]:
-    """The entries that a key may pick: all where it is computed."""
+    """The entries that a key may select: all of them if the key is computed."""
     if isinstance(key, Literal):
         known = holder if isinstance(holder, dict) else dict(enumerate(holder)) if isinstance(holder, list) else {}
         if key.kind in ("string", "int") and key.value in known:
@@ -199,7 +199,7 @@ def _at(holder: Any, key: Node) -> Iterator[Any]:
 
 
 def _not_null(condition: Node, *, is_true: bool) -> frozenset[Node]:
-    """What is not null where the condition is true, or false."""
+    """What is not null if the condition is true, or false."""
     match condition:
         case Call("!_", children=(inner,)):
             return _not_null(inner, is_true=not is_true)
@@ -211,7 +211,7 @@ def _not_null(condition: Node, *, is_true: bool) -> frozenset[Node]:
             null = Literal("null_type", None)
             return frozenset(one for one, other in ((first, second), (second, first)) if other == null)
         case Call("_==_", children=sides) if is_true:
-            # a value that equals a literal other than null is none
+            # a value that equals a literal other than null is not null
             is_known = any(isinstance(side, Literal) and side.kind != "null_type" for side in sides)
             return frozenset(sides) if is_known else frozenset()
         case _:
@@ -222,7 +222,7 @@ def _extent(node: Node, text: str) -> tuple[int, int]:
     """Where a node begins and ends in the text."""
     lexis = Lexis(text)
     start = lexis.start(node)
-    if text[start : start + 1] == "." and (at := lexis.numbers.get(start)):  # CEL names the dot of `variables.x`
+    if text[start : start + 1] == "." and (at := lexis.numbers.get(start)):  # CEL points at the dot of `variables.x`
         start = lexis.tokens[at - 1].start
     number = lexis.numbers.get(node.position)
     if number is None:

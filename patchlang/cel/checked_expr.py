@@ -1,8 +1,8 @@
 """The tree of what ``cel_expr_python``'s ``Expression.serialize()`` returns.
 
-That is a ``cel.expr.CheckedExpr`` in a ``google.protobuf.Any``, or a ``cel.expr.ParsedExpr`` of what was compiled
-without a check: https://github.com/google/cel-spec/tree/master/proto/cel/expr. Macros come written out, as in
-https://github.com/google/cel-cpp/blob/master/parser/macro.cc; names with ``#`` and ``@`` are theirs alone.
+That is a ``cel.expr.CheckedExpr`` in a ``google.protobuf.Any``, or a ``cel.expr.ParsedExpr`` for what was compiled
+without type checks: https://github.com/google/cel-spec/tree/master/proto/cel/expr. Macros come expanded, as in
+https://github.com/google/cel-cpp/blob/master/parser/macro.cc; only they use names with ``#`` and ``@``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from .protowire import Message, WireError
 from .tree import Call, Comprehension, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select
 
-# CEL takes 32 levels, each of which a macro writes out as some more; what runs has less than 50 in all
+# CEL accepts 32 levels, each of which a macro expands into several; what runs has less than 50 in total
 MAX_DEPTH = 100
 
 _ANY_TYPE, _ANY_VALUE = 1, 2
@@ -30,7 +30,7 @@ _OPTIONAL = b"optional_type"
 
 
 class UnreadableError(ValueError):
-    """The bytes are no such message, or its tree is too deep."""
+    """The bytes are not such a message, or the tree is too deep."""
 
 
 def read(serialized: bytes) -> Node:
@@ -50,7 +50,7 @@ def read(serialized: bytes) -> Node:
 class _Reader:
     def __init__(self, source: Message, types: list[bytes]) -> None:
         self.positions = source.mapping(_POSITIONS)
-        # most types say nothing of one, and are not read at all
+        # most types say nothing about one, and are not read at all
         found = (Message(entry) for entry in types if _OPTIONAL in entry)
         self.optionals = {entry.integer(1) for entry in found if _is_optional(entry.message(2))}
         self.depth = 0
@@ -91,7 +91,7 @@ class _Reader:
     def _select(self, select: Message) -> Node:
         operand, field = self.node(select.data(1)), select.text(2)
         if isinstance(operand, Ident) and operand.name == "variables":
-            # a tree that is not checked does not know that this is one name
+            # an unchecked tree does not know that this is one name
             return Select(operand, field, tested=True) if select.integer(3) else Ident(f"variables.{field}")
         return Select(operand, field, bool(select.integer(3)))
 
@@ -102,7 +102,7 @@ class _Reader:
         if 1 not in call:
             children = self.nodes(args)
             if function == "_?._":
-                children[-1].position = -1  # CEL says that of the operand
+                children[-1].position = -1  # CEL gives the position of the operand
             return Call(_WRITTEN_OUT.get(function, function), *children)
         target = self.node(call.data(1))
         if isinstance(target, Ident) and target.name in _NAMESPACES:
@@ -111,7 +111,7 @@ class _Reader:
         return Call(function, target, *self.nodes(args), is_method=True)
 
     def _opened(self, args: list[bytes]) -> Node | None:
-        """``optMap`` and ``optFlatMap``, of which CEL writes the operand twice: told by its place, and read once."""
+        """``optMap`` and ``optFlatMap``, whose operand CEL repeats: recognized by its position, and read once."""
         asked, found = Message(args[0]).message(_CALL), Message(args[1])
         name = "optFlatMap"
         if (made := found.message(_CALL)).text(2) == "optional.of" and len(made.all(3)) == 1:
@@ -152,7 +152,7 @@ class _Reader:
 
 
 def _macro(variable: str, loop: Node, start: Node, step: Node) -> Macro | None:
-    """The macro over a list or a map by what each turn makes of the outcome so far."""
+    """The macro over a list or a map, recognized by what each iteration does to the accumulated result."""
     so_far = Ident(_RESULT)
     match start, step:
         case Literal("bool", True), Call("_&&_", children=(first, test)) if first == so_far:
@@ -167,7 +167,7 @@ def _macro(variable: str, loop: Node, start: Node, step: Node) -> Macro | None:
             ListExpr(children=()),
             Call("_?_:_", children=(test, Call("_+_", children=(_, ListExpr(children=(made,)))), last)),
         ) if last == so_far:
-            # `filter(x, test)` is written out as `map(x, test, x)`
+            # `filter(x, test)` is expanded to `map(x, test, x)`
             whole = made == Ident(variable)
             return Macro("filter", variable, loop, test) if whole else Macro("map", variable, loop, test, made)
         case _:

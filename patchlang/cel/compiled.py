@@ -1,6 +1,6 @@
-"""CEL: compiled once against the names an expression may use, evaluated against a run's values.
+"""CEL: compiled once against the names that an expression may use, evaluated with a run's values.
 
-Imported only where a document has an expression.
+Only imported if a document has an expression.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from .causes import Cause
 
 EXPRESSION = 1024
-"""The memory of a compiled expression, by and large, and of each byte of it as the library writes it."""
+"""The approximate memory of a compiled expression, and of each byte of its serialized form."""
 WRITTEN = 13
 
-# where these mix a value of unknown type with another, CEL takes the type of the other
+# where these combine a value of unknown type with another, CEL assumes the type of the other
 _GUESSED = pattern(r"\?|\boptional\b|\borValue\b")
 
 
 class Compiled:
-    """A compiled expression. ``kind`` is its type: one of CEL's type names, ``dyn`` where it is not known.
+    """A compiled expression. ``kind`` is its type: one of CEL's type names, or ``dyn`` if unknown.
 
     ``inputs`` are the names of the values that it reads, as ``Bindings.cel_value`` takes them. ``size`` is the memory
-    that it takes, ``serialized`` what the library writes of it.
+    that it needs, ``serialized`` its form as written by the library.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Compiled:
             try:
                 value = self._program.eval(data=data)
                 failed = value.type().name() == "ERROR"
-                # CEL's opaque optional calls itself an error, too, but has no value to convert
+                # CEL's opaque optional also reports itself as an error, but has no value to convert
                 result = value.value() if failed else self._convert(value)
             except (TypeError, SystemError):
                 if self._names is not None:
@@ -91,19 +91,19 @@ class Compiled:
         return self._plain(result)
 
     def open_optional(self, names: Names) -> None:
-        """Take an optional as a result."""
+        """Allow an optional as the result."""
         self._names = names
-        self.size *= 2  # what looks into it is compiled when it is needed
+        self.size *= 2  # the expression that looks into it is compiled on demand
 
     def _in_a_list(self, names: Names) -> Compiled:
-        """What gives the value of the optional in a list. Python cannot look into one, CEL can."""
+        """An expression that puts the value of the optional in a list: CEL can look into an optional, Python cannot."""
         if self._listed is None:
             opened = f"cel.bind(o, dyn({self.source.text}\n), o.hasValue() ? [o.value()] : [])"
             self._listed = compile_expression(Text(opened, lambda _start, _end: self.source.span()), names)
         return self._listed
 
     def _convert(self, value: cel.Value) -> Any:
-        """Python data. The library's own conversion counts nothing, and ends the process on an optional in a map."""
+        """Python data. The library's own conversion has no limits, and crashes the process on an optional in a map."""
         if not self._is_opened:
             return value.plain_value()
         from .opening import Opening
@@ -144,7 +144,7 @@ class Compiled:
         return null_used(tree, text, bindings) if OF_TYPES.search(raw) else None
 
     def _plain(self, value: Any) -> Any:
-        """JSON's types only, maps with sorted keys."""
+        """Only JSON types, maps with sorted keys."""
         match value:
             case float() if not math.isfinite(value):
                 raise self.error(
@@ -174,9 +174,9 @@ def _related(error: PatchError, cause: Diagnostic) -> PatchError:
 
 
 def compile_expression(source: Text, names: Names, want: str = "dyn", *, optional: bool = False) -> Compiled:
-    """Compile one expression; ``want`` is the type it must have (``bool``, ``list``), ``dyn`` for any.
+    """Compile one expression; ``want`` is its required type (``bool``, ``list``), ``dyn`` for any.
 
-    Its result may be an ``optional``: then it is the value of that, or ``ABSENT``.
+    Its result may be an ``optional``: then the result is the optional's value, or ``ABSENT``.
     Raises PatchError (PL202, PL206) with the place inside the expression.
     """
     if len(source.text) > MAX_SOURCE:
@@ -250,7 +250,7 @@ def _compiled_or_none(env: cel.Env, text: str) -> cel.Expression | None:
         return None
 
 
-# every function that makes an optional says so in the name of its overload or of its type
+# every function that returns an optional says so in the name of its overload or of its type
 _MAKES_OPTIONALS = b"optional"
 _USES_OPTIONALS = (b"_==_", b"_!=_", b"flatten", b"keys", b"xpath")
 
@@ -258,7 +258,7 @@ _USES_OPTIONALS = (b"_==_", b"_!=_", b"flatten", b"keys", b"xpath")
 def _check_optionals(
     source: Text, serialized: bytes, text: str, insertions: tuple[Insertion, ...] = (), *, optional: bool
 ) -> None:
-    """Raises PatchError (PL202) for optionals that go astray; ``text`` is what CEL read."""
+    """Raises PatchError (PL202) for misplaced optionals; ``text`` is what CEL read."""
     from .checked_expr import UnreadableError, read
     from .optionals import astray
 
@@ -276,7 +276,7 @@ def _check_optionals(
 
 
 def _inputs(source: Text, names: Names) -> Iterator[str]:
-    """The values the expression reads; members that a known object does not have are errors."""
+    """The values that the expression reads; unknown members of a known object are errors."""
     seen: set[str] = set()
     for chain in chains(source.text):
         path = chain.root.text
@@ -295,7 +295,7 @@ def _inputs(source: Text, names: Names) -> Iterator[str]:
 
 
 def _members_read(text: str, name: str) -> frozenset[tuple[str, ...]] | None:
-    """The members of a value that an expression reads, as paths; None where it reads the whole."""
+    """The members of a value that an expression reads, as paths; None if it reads the whole value."""
     root = tuple(name.split("."))
     paths = (tuple(part.text for part in chain.names) for chain in chains(text))
     read = {path[len(root) :] for path in paths if path[: len(root)] == root}
@@ -305,7 +305,7 @@ def _members_read(text: str, name: str) -> frozenset[tuple[str, ...]] | None:
 
 
 def _only(whole: dict[str, Any], members: frozenset[tuple[str, ...]]) -> dict[str, Any]:
-    """No more of an object than these members, none of which is part of another: CEL copies all it is given."""
+    """Only these members of an object, none of which is part of another: CEL copies everything that it is given."""
     part: dict[str, Any] = {}
     for path in members:
         source, target = whole, part
@@ -327,7 +327,7 @@ def _too_deep(source: Text) -> PatchError:
 
 
 def _check_fact(source: Text, chain: Chain, declared: tuple[str, ...]) -> None:
-    """Raises PatchError (PL206) for what is no fact that the patch declares."""
+    """Raises PatchError (PL206) for a fact that the patch does not declare."""
     name = ".".join(token.text for token in chain.names[1:3])
     start, end = chain.root.start, chain.names[:3][-1].end
     if name in declared and len(chain.names) == 3:

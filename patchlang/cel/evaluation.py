@@ -1,4 +1,4 @@
-"""Of the expression that is being evaluated: its values, its text, and what it has used of its budgets."""
+"""The expression that is being evaluated: its values, its text, and how much of its budgets it has used."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from contextvars import ContextVar
 from ..record import record
 from ..run_scope import Bindings
 
-# of all ranges that one expression makes: in a loop each of them costs memory until the expression has its value
+# total of all ranges that one expression makes: in a loop each uses memory until the expression is done
 MAX_RANGES = 100_000
-# CEL builds the outcome of `map` and `filter` by copying it for every entry: n entries cost about 16 n² bytes
+# CEL copies the result of `map` and `filter` for every entry: n entries cost about 16 n² bytes
 MAX_SQUARED = 1_500_000
-# of all lists that one expression has copied by `slice`, `reverse` and `sort`, or that `split` makes, as of ranges
+# total of all lists that one expression copies with `slice`, `reverse` and `sort`, or makes with `split`
 MAX_ENTRIES = 200_000
-# of all texts that one expression makes by `replace`
+# total of all text that one expression makes with `replace`
 MAX_MADE = 2 << 20
-# of all texts that one expression searches by regular expressions, and of what comes of it
+# total of all text that one expression searches with regular expressions, and of the results
 MAX_SEARCHED = 2 << 20
 
 
 @record(frozen=False)
 class Evaluation:
-    """What the functions of ours share in one evaluation. What counts says so before it makes anything."""
+    """What our functions share in one evaluation. They count before they make anything."""
 
     bindings: Bindings
     source: str
@@ -38,7 +38,7 @@ class Evaluation:
             raise ValueError(f"range: more than {MAX_RANGES} numbers in one expression")
 
     def square(self, size: int) -> bool:
-        """Counts a list whose every entry costs as much as the list is long. Raises ValueError."""
+        """Counts a list for which every entry costs as much as the whole list. Raises ValueError."""
         self.squared += size * size
         if self.squared > MAX_SQUARED:
             most = int(MAX_SQUARED**0.5)
@@ -54,7 +54,7 @@ class Evaluation:
         return True
 
     def make(self, characters: int) -> None:
-        """Counts text that is made of other texts. Raises ValueError."""
+        """Counts text that is made from other text. Raises ValueError."""
         self.made += characters
         if self.made > MAX_MADE:
             raise ValueError(f"replace: more than {MAX_MADE} characters in one expression")
@@ -72,8 +72,8 @@ _now: ContextVar[Evaluation] = ContextVar("_now")
 now = _now.get
 
 
-class evaluating:  # noqa: N801 (a context manager, as contextlib has them)
-    """Within it, functions see these bindings for the expression ``source``, and the budgets are fresh."""
+class evaluating:  # noqa: N801 (a context manager, named like those in contextlib)
+    """Inside it, functions see these bindings for the expression ``source``, and the budgets start fresh."""
 
     __slots__ = ("_before", "_evaluation")
 

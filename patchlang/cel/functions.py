@@ -1,4 +1,4 @@
-"""The functions that CEL gets from us. Their errors name no value: it may be a secret of the VMI."""
+"""The functions that we add to CEL. Their errors quote no value: it may be a secret of the VMI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _xpath(query: str, values: dict[Any, Any] | None = None) -> Any:
     try:
         return state.bindings.xpath(query, values or {})
     except PatchError as e:
-        # a query that is computed may hold a secret, and so may what is said of it
+        # a computed query may contain a secret, and so may its error message
         slug = e.diagnostic.rule.slug
         detail = e.diagnostic.message if query in state.source else f"the computed path is refused ({slug})"
         raise ValueError(f"xpath: {detail}") from None
@@ -102,7 +102,7 @@ def _label(key: str, *default: str) -> str:
 
 
 def _named(function: str, member: str, key: str, *default: str) -> str:
-    """The text of an annotation or a label, which CEL's own ``[?key].orValue(default)`` needs a line for."""
+    """The value of an annotation or a label, for which CEL's own ``[?key].orValue(default)`` needs a whole line."""
     state = now()
     found: Any = state.bindings.cel_value("vmi")
     for name in ("metadata", member):
@@ -154,11 +154,11 @@ FUNCTIONS: dict[str, cel.FunctionDecl] = {
         for name, impl in (("annotation", _annotation), ("label", _label))
     },
 }
-# what :func:`.syntax.guard` puts into an expression
+# the functions that :func:`.syntax.guard` puts into an expression
 BEHIND = (
     _declare("budget__", cel.Overload("budget__", _T.BOOL, [_T.INT], impl=lambda size: now().square(size))),
     _declare("entries__", cel.Overload("entries__", _T.BOOL, [_T.INT], impl=lambda size: now().copy(size))),
-    # twice: with what is found
+    # twice: for the text and for the result
     _declare("search__", cel.Overload("search__", _T.BOOL, [_T.INT], impl=lambda size: now().search(2 * size))),
     _declare(
         "replace__",

@@ -1,16 +1,16 @@
-"""What is written in CEL by habit of other languages, where CEL's parser stops, and what CEL has instead."""
+"""Habits from other languages at which CEL's parser stops, and what CEL has instead."""
 
 from __future__ import annotations
 
 from ..patterns import pattern
 
 _NEAR = 60
-# what stands before the place where the parser stops
+# what is before the place where the parser stops
 _BEFORE = (
     (pattern(r"\bnot\s*$"), "CEL writes `!`: `!(a in list)`"),
     (pattern(r"\b[fF]$"), "join strings: `'a-' + x`, or `'a-%s'.format([x])`"),
 )
-# the same with the first character behind it
+# the same with the first character after it
 _AROUND = (
     (pattern(r"\?\?$"), "write `m.?key.orValue('…')`"),
     (pattern(r"\w\?\.\w*$"), "the optional operator is `.?`: `vmi.spec.?hostname.orValue('…')`"),
@@ -34,7 +34,7 @@ _OPERAND = pattern(r"['\"\w]")
 
 
 def help_for(source: str, offset: int) -> str | None:
-    """What to write, by what stands where the parser of CEL has stopped; None where nobody can tell."""
+    """What to write instead, given where CEL's parser stopped; None if that is unclear."""
     before, here = source[max(0, offset - _NEAR) : offset], source[offset : offset + _NEAR].lstrip()
     for word, help in _WORDS.items():
         if here.startswith(word) and not (word.isalpha() and here[len(word) : len(word) + 1].isalnum()):

@@ -1,7 +1,7 @@
-"""The library: what it is set up with, once for all expressions that may use the same names.
+"""The library's configuration, made once for all expressions that may use the same names.
 
-``cel_expr_python`` is the C++ CEL with its ``strings``, ``math``, ``optional``, ``bindings`` and ``lists`` extensions;
-our own functions are in :mod:`patchlang.cel.functions`. Imported only where a document has an expression.
+``cel_expr_python`` is CEL in C++ with its ``strings``, ``math``, ``optional``, ``bindings`` and ``lists`` extensions;
+our own functions are in :mod:`patchlang.cel.functions`. Only imported if a document has an expression.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ _first: list[cel.Env] = []
 
 @cache
 def evaluator() -> cel.Env:
-    """What runs all expressions: an environment that has compiled one holds more memory than ten expressions."""
+    """What runs all expressions: an environment that has compiled one uses more memory than ten expressions."""
     return environment(Names(item=True, node=True, xpath=True, cloud_init=True, facts=("env.any",)))
 
 
 def warm_up() -> None:
-    """Has it make what evaluates, which it else does at the first use.
+    """Creates the evaluator, which otherwise happens on first use.
 
-    Made in a run it would lie above that run's documents, whose memory could then not go back to the system.
+    Created during a run, it would sit above that run's documents, whose memory could then not return to the system.
     """
     evaluator().compile("0").eval()
 
@@ -96,12 +96,12 @@ def environment(names: Names) -> cel.Env:
 
 
 def _any_environment() -> cel.Env:
-    """One that can parse, as all can: the first, which has compiled something, and that takes long but once."""
+    """An environment that can parse, as all can: the first one, which has already done the slow first compilation."""
     return _first[0] if _first else evaluator()
 
 
 def plain_environment(*extensions: str) -> cel.Env:
-    """One that knows ``vmi`` and the library's own functions, with these extensions of it."""
+    """An environment with ``vmi``, the library's own functions and these extensions."""
     config = cel.NewEnvConfigFromYaml(f"extensions: [{', '.join(f'{{name: {name}}}' for name in extensions)}]")
     with _protobuf_in_c_alone():
         return cel.NewEnv(config=config, variables={"vmi": _JSON_OBJECT})
@@ -109,9 +109,9 @@ def plain_environment(*extensions: str) -> cel.Env:
 
 @contextmanager
 def _protobuf_in_c_alone() -> Iterator[None]:
-    """Keeps out protobuf's implementation in Python, which the library has imported and the one in C makes no use of.
+    """Blocks protobuf's Python implementation, which the library imports although the C implementation is used.
 
-    With all that it imports it takes 1.6 MiB, and as long as half of an environment.
+    With all its imports it takes 1.6 MiB, and half as long as an environment.
     """
     if "google.protobuf" in sys.modules or not _is_in_c():
         yield
@@ -121,7 +121,7 @@ def _protobuf_in_c_alone() -> Iterator[None]:
         yield
     finally:
         if sys.modules.get(_IN_PYTHON) is stand_in:
-            del sys.modules[_IN_PYTHON]  # who imports it later gets the true one
+            del sys.modules[_IN_PYTHON]  # later imports get the real one
 
 
 def _is_in_c() -> bool:
@@ -133,7 +133,7 @@ def _is_in_c() -> bool:
 
 
 def parse(text: str) -> bytes | None:
-    """CEL's tree of an expression, not checked, for :func:`.checked_expr.read`; None where CEL does not take it."""
+    """CEL's tree of an expression, unchecked, for :func:`.checked_expr.read`; None if CEL does not accept it."""
     if len(text) > MAX_SOURCE or opened_twice(text, MAX_OPENED_TWICE) is not None:
         return None
     try:

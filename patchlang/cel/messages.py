@@ -1,4 +1,4 @@
-"""CEL's error messages in words that help; no value of the VMI or of the input is let through."""
+"""CEL's error messages in helpful words, without any value of the VMI or of the input."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
 # the guard of syntax.guard, applied to a map
 OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, dyn\)|No matching overloads found : _\+_\(map, list\)")
 
-# a type that CEL's checker has made up, or taken from a comparison with null
+# a type that CEL's checker made up, or inferred from a comparison with null
 GUESSED_TYPE = pattern(r"T%\d|null_type")
-# the mark of syntax.guard behind a name
+# the mark of syntax.guard after a name
 BEHIND_NAME = pattern(r"(?<=flatten)__|(?<=lists)__|(?<=regex)__|(?<=replace)__|(?<=split)__")
 
 _NO_ORDER = (
@@ -53,9 +53,9 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
      "it takes two positions from 0; the first is at most the second, the second at most `size()`"),
     ("index out of range", "the position is outside the string", "test its `size()` first"),
 )  # fmt: skip
-# what CEL says where null, too, is of the wrong type
+# CEL's message if null, too, has the wrong type
 OF_TYPES = pattern(r"^(?:INVALID_ARGUMENT|UNKNOWN)\b|No matching overloads|Applying SELECT|null")
-# of its compiler
+# from its compiler
 TOO_DEEP = pattern(r"recursion (?:depth|limit)")
 _OURS = pattern(
     r"[A-Z_]+: ((?:annotation|capture|capture, regex|flatten|hex|keys|label|map, filter, sortBy, distinct"
@@ -65,7 +65,7 @@ _OURS = pattern(
 
 
 def explain(raw: str, source: str) -> tuple[str, str | None]:
-    """A run-time error of the expression ``source`` in words, and what to do."""
+    """A run-time error of the expression ``source``, explained, and what to do."""
     if ours := _OURS.match(raw):
         return ours[1], None
     if missing := re.match(r'NOT_FOUND: Key not found in map : "(.*)"', raw, re.DOTALL):
@@ -99,7 +99,7 @@ def explain(raw: str, source: str) -> tuple[str, str | None]:
     return quiet(raw), None
 
 
-# a text that is closed on its line, up to a backslash that CEL does not know
+# a string that is closed on its line, up to a backslash escape that CEL does not know
 _BAD_ESCAPE = pattern(
     r"""(?P<quote>['"])(?:\\(?:[abfnrtv\\?"'`]|[0-3][0-7]{2}|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|[^\\\r\n'"])*"""
     r"(?P<escape>\\.)"
@@ -109,7 +109,7 @@ _NO_OVERLOAD = "found no matching overload for '"
 
 
 def explain_static(message: str, source: str, offset: int) -> tuple[str, str | None]:
-    """An error of CEL's compiler at an offset of the source in words, and what to do."""
+    """An error of CEL's compiler at an offset of the source, explained, and what to do."""
     if OVER_MAP.search(message):
         return _NO_ORDER
     here = source[offset:]
@@ -162,13 +162,13 @@ def _has_help(source: str) -> str:
 
 
 def quiet(raw: str) -> str:
-    """Of a message that may hold a value only what kind of error it is."""
+    """Only the kind of error, for a message that may contain a value."""
     code = re.match(r"([A-Z_]+): ", raw)
     return "the expression cannot be evaluated" + (f" ({code[1].replace('_', ' ').lower()})" if code else "")
 
 
 def _conversion(call: str) -> str:
-    """What to write where the types of a call do not fit, which is given as CEL writes it."""
+    """What to write if the types of a call, in CEL's notation, do not match."""
     if "optional_type" in call:
         return "end the optional with `.orValue(...)`"
     if sides := re.match(r"_[!=]=_\((.*), (.*?)\)?$", call):

@@ -1,4 +1,4 @@
-"""CEL's values as Python data, counted while they are made."""
+"""CEL values as Python data, counted while they are converted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..values import MAX_DEPTH, MAX_NODES, MAX_TEXT, TooBigError
 
 
 class Opening:
-    """Takes a value piece by piece and counts: CEL shares what Python has a copy of in each place.
+    """Converts a value piece by piece and counts: where CEL shares a value, Python gets a copy in each place.
 
     Raises TooBigError as :func:`check_size` does, and TypeError for an optional.
     """

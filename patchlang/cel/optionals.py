@@ -1,6 +1,6 @@
-"""Where an optional of CEL goes astray: static, on CEL's own tree.
+"""Misplaced optionals, found statically in CEL's own tree.
 
-CEL's type says so of some optionals only; what ``m[?k]`` makes of an ``m`` of unknown type is of unknown type itself.
+CEL's types only cover some optionals; for an ``m`` of unknown type, ``m[?k]`` has an unknown type itself.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import NamedTuple
 from .syntax import Token, tokens
 from .tree import Call, Ident, ListExpr, Macro, MapExpr, Node, Select, calls
 
-# these get no optional: the library's own conversion of one ends the process
+# these never get an optional: the library's own conversion of one crashes the process
 _TAKE_PLAIN = ("flatten", "keys", "xpath")
 _MAKERS = frozenset({"optional.none", "optional.of", "optional.ofNonZeroValue", "regex.extract"})
 _END = frozenset({"hasValue", "orValue", "value"})
 
-# what an optional comes from: where its first call is
+# the origin of an optional: its first call
 _Origins = tuple[Node, ...]
 
 
 class Astray(NamedTuple):
-    """Optionals that go astray, if any do, by the offsets in the text at which that is said.
+    """Misplaced optionals, if any, as the offsets in the text to report.
 
-    ``compared`` with a value, which is never equal; ``handed_over``, in a text that calls a function which takes plain
-    values only, to what does not end it.
+    ``compared``: compared with a value, which is never equal. ``handed_over``: passed to something that does not unwrap
+    it, in a text that calls a function which takes only plain values.
     """
 
     compared: int | None
@@ -32,7 +32,7 @@ class Astray(NamedTuple):
 
 
 def astray(tree: Node, text: str, *, optional: bool) -> Astray:
-    """The first optionals of an expression that go astray; ``text`` is what CEL read to make the tree.
+    """The first misplaced optionals of an expression; ``text`` is what CEL read to make the tree.
 
     ``optional``: the result may be one.
     """
@@ -53,7 +53,7 @@ class _Search:
         self.handed_over: list[Node] = []
 
     def origins(self, node: Node, names: Mapping[str, _Origins]) -> _Origins:
-        """What a value comes from where it is an optional, else nothing; ``names`` are those of optionals."""
+        """The origins of a value if it is an optional, otherwise none; ``names`` are those of optionals."""
         match node:
             case Ident(name):
                 return names.get(name, ())
@@ -111,7 +111,7 @@ class _Search:
 
 
 def _is_marked(node: Node) -> bool:
-    """Whether a ``?`` makes what members and entries are selected from, or the value itself."""
+    """Whether a ``?`` creates what members and entries are selected from, or the value itself."""
     match node:
         case Call("_?._" | "_[?_]"):
             return True
@@ -122,7 +122,7 @@ def _is_marked(node: Node) -> bool:
 
 
 class Lexis:
-    """The places of nodes in the text, as far as CEL does not name them."""
+    """The places of nodes in the text, where CEL does not give them."""
 
     def __init__(self, text: str) -> None:
         self.tokens = [token for token in tokens(text) if token.kind != "comment"]
@@ -138,7 +138,7 @@ class Lexis:
         return self.tokens[number - 1 if isinstance(node, Call) and node.is_method else self._name(number)].start
 
     def start(self, node: Node) -> int:
-        """The offset at which an operand begins, with the parentheses around what it is of."""
+        """The offset where an operand begins, including the parentheses around its target."""
         first = node
         while first.children and isinstance(first, Select | Call | Macro) and not self._is_prefix(first):
             first = first.children[0]
@@ -152,7 +152,7 @@ class Lexis:
         return self.tokens[number].start
 
     def _is_prefix(self, node: Node) -> bool:
-        """Whether a node starts before its first child: a function that is no method, ``!`` and ``-``."""
+        """Whether a node starts before its first child: a function that is not a method, ``!`` and ``-``."""
         match node:
             case Call(function, False):
                 return not function.startswith("_") and function != "@in"
@@ -164,14 +164,14 @@ class Lexis:
                 return False
 
     def _name(self, number: int) -> int:
-        """The number of the token at which the name begins that stands before a parenthesis: ``a.b(``."""
+        """The index of the token where the name before a parenthesis begins: ``a.b(``."""
         at = number - 1
         while at > 1 and self.tokens[at - 1].text == "." and self.tokens[at - 2].kind == "name":
             at -= 2
         return max(at, 0)
 
     def closing(self, opener: int) -> Token:
-        """What closes a bracket; the last token where nothing does."""
+        """The closing bracket; the last token if there is none."""
         depth = 0
         for token in self.tokens[opener:]:
             depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}")) if token.kind == "symbol" else 0

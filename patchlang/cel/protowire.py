@@ -1,6 +1,6 @@
-"""Messages in the wire format of Protocol Buffers, read without their descriptions.
+"""Messages in the wire format of Protocol Buffers, read without descriptors.
 
-https://protobuf.dev/programming-guides/encoding/; groups, which no message here has, are refused.
+https://protobuf.dev/programming-guides/encoding/; groups, which no message here uses, are refused.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ class WireError(ValueError):
 
 
 class Message:
-    """The fields of a message by number. A getter takes the last value of a field, as Protocol Buffers do.
+    """The fields of a message by number. A getter returns the last value of a field, as Protocol Buffers do.
 
-    A field that is not there has the default of its type. Raises WireError where the bytes are no message, or a field
-    is of another type.
+    A missing field has the default of its type. Raises WireError if the bytes are not a message, or if a field
+    has another type.
     """
 
     __slots__ = ("_fields",)
@@ -87,7 +87,7 @@ class Message:
         return found
 
     def numbers(self, number: int) -> list[int]:
-        """All values of a repeated number, packed or not."""
+        """All values of a repeated number, packed or unpacked."""
         found = []
         for value in self._fields.get(number, []):
             if isinstance(value, int):
@@ -104,7 +104,7 @@ class Message:
         found = {}
         for entry in self.all(number):
             if len(entry) == 4 and entry[0] == 8 and entry[2] == 16 and entry[1] < 128 > entry[3]:
-                found[entry[1]] = entry[3]  # as nearly all are: field 1 and field 2, of a byte each
+                found[entry[1]] = entry[3]  # as most are: field 1 and field 2, one byte each
             else:
                 pair = Message(entry)
                 found[pair.integer(1)] = pair.integer(2)
@@ -112,7 +112,7 @@ class Message:
 
 
 def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """A number and the offset behind it."""
+    """A number and the offset after it."""
     if start < len(data) and data[start] < 128:
         return data[start], start + 1
     value = 0

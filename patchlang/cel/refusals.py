@@ -1,4 +1,4 @@
-"""Why an expression is refused: the library's words of it as ours, with what to write instead."""
+"""Why an expression is refused: the library's messages in our words, with what to write instead."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
 
 
 def _span_of_name(source: Text, name: str, offset: int) -> Span:
-    """CEL points at the dot or the parenthesis behind a name; this is the name."""
+    """CEL points at the dot or the parenthesis after a name; this is the name."""
     last = name.rsplit(".", 1)[-1] if name.startswith("variables.") else name.split(".")[0]
     start = source.text.rfind(last, 0, offset + len(last) + 1)
     return source.span(start, start + len(last)) if start >= 0 else source.span(offset, offset + 1)

@@ -1,6 +1,6 @@
-"""Regular expressions: ``capture`` of ours, and CEL's ``regex`` library with bounds. All of it is RE2's, by CEL.
+"""Regular expressions: our ``capture``, and CEL's ``regex`` library with limits. CEL runs all of them with RE2.
 
-The text that they search is counted before they are called (:func:`.syntax.guard`): CEL keeps what it hands over.
+The text to search is counted before the call (:func:`.syntax.guard`): CEL keeps what it passes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _REPLACE = "regex.replace(text, pattern, put, count)"
 
 
 def capture(text: str, pattern: str) -> list[str]:
-    """The first match and its groups; a group that took no part is empty."""
+    """The first match and its groups; a group that did not participate is empty."""
     _begin("capture", pattern)
     groups = _capturing_groups(pattern)
     now().search(2 * len(text) * len(groups))
@@ -33,14 +33,14 @@ def capture(text: str, pattern: str) -> list[str]:
 
 
 def extract(text: str, pattern: str) -> list[str]:
-    """CEL's ``regex.extract``: of the first match the whole or its only group; as a list, empty without a match."""
+    """CEL's ``regex.extract``: the first match or its only group, as a list; empty if nothing matches."""
     _begin("regex.extract", pattern)
     found: list[str] = _re2("regex.extract", _EXTRACT, text, pattern)
     return found
 
 
 def extract_all(text: str, pattern: str) -> list[str]:
-    """CEL's ``regex.extractAll``: the same of every match."""
+    """CEL's ``regex.extractAll``: the same for every match."""
     _begin("regex.extractAll", pattern)
     now().copy(
         len(_marked("regex.extractAll", text, pattern, "x")) - len(_marked("regex.extractAll", text, pattern, ""))
@@ -53,14 +53,14 @@ _REWRITE = pattern(r"\\([0-9])|\\?[\s\S]")
 
 
 def replace(text: str, pattern: str, put: str, count: int = -1) -> str:
-    """CEL's ``regex.replace``: the matches, all or the first ``count``, by ``put``, in which \\1 is a group."""
+    """CEL's ``regex.replace``: replaces all matches, or the first ``count``, with ``put``, where \\1 is a group."""
     name = "regex.replace"
     _begin(name, pattern)
     rest = len(_marked(name, text, pattern, "", count))
     matches = len(_marked(name, text, pattern, "x", count)) - rest
     pieces = _REWRITE.findall(put)
     groups = sum(map(bool, pieces))
-    # each group is at most the match that it is in
+    # a group is at most as long as its match
     now().search(rest + matches * (len(pieces) - groups) + groups * (len(text) - rest))
     made: str = _re2(name, _REPLACE, text, pattern, put, count)
     return made
@@ -72,7 +72,7 @@ def _begin(name: str, pattern: str) -> None:
 
 
 def _marked(name: str, text: str, pattern: str, mark: str, count: int = -1) -> str:
-    """The text with ``mark``, of one character or none, in place of each match."""
+    """The text with ``mark``, one character or none, in place of each match."""
     made: str = _re2(name, _REPLACE, text, pattern, mark, count)
     return made
 
@@ -93,7 +93,7 @@ def _re2(name: str, expression: str, text: str, pattern: str, put: str = "", cou
 
 
 def _why(raw: str) -> str:
-    """RE2's error without what it quotes."""
+    """RE2's error without its quotes from the pattern."""
     if "more than one capturing group" in raw:
         return "the regular expression has several groups; `(?:...)` groups without capturing, `capture` returns all"
     if "invalid replacement" in raw:

@@ -1,4 +1,4 @@
-"""CEL text to tokens, as much of the lexis as templates and static checks need, and the members of what it can read."""
+"""CEL text as tokens, as far as templates and static checks need it, and the members of what it can read."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ _TOKEN = pattern(
 
 
 def tokens(text: str, start: int = 0) -> Iterator[Token]:
-    """The tokens of ``text`` from ``start`` on; a quote that is never closed comes as a symbol.
+    """The tokens of ``text`` from ``start`` on; an unclosed quote is a symbol.
 
-    So does a backslash, which has no place outside of a string, with the character behind it: were that a quote, it
-    would be looked for its end once more.
+    So is a backslash, which is not allowed outside strings, with the next character: if that were a quote, its end
+    would be searched for again.
     """
     for found in _TOKEN.finditer(text, start):
         yield Token(str(found.lastgroup), found.group(), found.start())
 
 
 def closing_bracket(text: str, start: int) -> int | None:
-    """The offset of the ``]`` that balances a ``[`` just before ``start``; None where there is none.
+    """The offset of the ``]`` that balances a ``[`` just before ``start``; None if there is none.
 
-    Brackets in strings and comments do not count.
+    Brackets in strings and comments are ignored.
     """
     depth = 1
     for token in tokens(text, start):
@@ -95,7 +95,7 @@ class Chain:
 
 
 def chains(text: str) -> Iterator[Chain]:
-    """Every root name of an expression with its dotted members; a called name ends its chain and is left out."""
+    """Every root name of an expression with its dotted members; a function name ends its chain and is omitted."""
     found = [t for t in tokens(text) if t.kind != "comment"]
     at = 0
     while at < len(found):
@@ -120,14 +120,14 @@ def chains(text: str) -> Iterator[Chain]:
             yield Chain(tuple(names))
 
 
-# CEL maps have no order: these macros may be used on lists only
+# CEL maps have no order: these macros work on lists only
 _ORDERED_MACROS = frozenset({"map", "filter", "sortBy"})
-# what CEL's lists library does to each entry, and to each pair of entries
+# what CEL's lists library does for each entry, and for each pair of entries
 _EACH, _EACH_PAIR = frozenset({"reverse", "slice", "sort"}), frozenset({"distinct"})
-# what is a method of ours, with a `__`
+# our own methods, marked with `__`
 _TEXTS = frozenset({"replace", "split"})
 _OURS = frozenset({"capture", "flatten"})
-# those of a namespace that are ours as well
+# namespaced functions that we replace
 _RENAMED = {
     "lists": frozenset({"range"}),
     "regex": frozenset({"extract", "extractAll", "replace"}),
@@ -137,24 +137,24 @@ _CLOSERS = {")": "(", "]": "[", "}": "{"}
 
 @record
 class Insertion:
-    """Text put into an expression at an offset of the original."""
+    """Text inserted into an expression at an offset of the original."""
 
     at: int
     text: str
 
 
 def guard(text: str, *, open_types: bool = False) -> tuple[str, tuple[Insertion, ...]]:
-    """The text with what costs more than it shows guarded, and the insertions in the order of their places.
+    """The text with guards around what costs more than it seems, and the insertions in order.
 
-    ``x.map(``, ``x.filter(`` and ``x.sortBy(`` are an error where ``x`` is a map, which has no order: ``x + []`` is
-    defined for lists only. They and the methods of CEL's lists library tell the size of the list to ``budget__`` or
-    ``entries__``, before CEL copies it, and regular expressions the size of their texts to ``search__``. ``flatten``,
-    ``replace``, ``split`` and ``regex`` get a ``__``, with which they are functions of ours that have bounds;
-    ``regex.extract`` is ``[?0]`` of a list there. What has no bounds gets it, too, and is unknown: ``lists.range`` and
-    the method ``flatten``.
+    ``x.map(``, ``x.filter(`` and ``x.sortBy(`` are an error if ``x`` is a map, which has no order: ``x + []`` is only
+    defined for lists. They and the methods of CEL's lists library report the size of the list to ``budget__`` or
+    ``entries__`` before CEL copies it, and regular expressions the size of their text to ``search__``. ``flatten``,
+    ``replace``, ``split`` and ``regex`` get a ``__``, which makes them our own functions with limits;
+    ``regex.extract`` becomes ``[?0]`` of a list. Functions that cannot be limited get it too, and are unknown:
+    ``lists.range`` and the method ``flatten``.
 
-    ``open_types``: what ``[?k]``, ``first()`` and ``last()`` give of a value of unknown type is of unknown type as
-    well. CEL's checker takes it for the first type that it is held beside, null too.
+    ``open_types``: what ``[?k]``, ``first()`` and ``last()`` return for a value of unknown type is of unknown type as
+    well. CEL's checker assumes the first type that it is compared with, even null.
     """
     found = [t for t in tokens(text) if t.kind != "comment"]
     starts, ends = _operand_starts(found), _ends_of_arguments(found)
@@ -177,7 +177,7 @@ def guard(text: str, *, open_types: bool = False) -> tuple[str, tuple[Insertion,
 
 
 def _counted(found: list[Token], dot: int, operand: int) -> Iterator[Insertion]:
-    """Around the operand of a method, whose size counts."""
+    """Around the operand of a method whose size counts."""
     name = found[dot + 1].text
     if name in _ORDERED_MACROS:
         guarded = " + dyn([]), budget__(size(list__)) ? list__ : list__)"
@@ -202,7 +202,7 @@ def _facts(found: list[Token]) -> Iterator[Insertion]:
 
 
 def _opened(found: list[Token], closed: dict[int, list[int]]) -> Iterator[Insertion]:
-    """Behind what makes an optional: an alternative that never has a value, and has no type."""
+    """After what makes an optional: an alternative that never has a value, and has no type."""
     for number in range(1, len(found) - 1):
         before, token, after = found[number - 1 : number + 2]
         asks = token.text == "[" and after.text == "?" and _ends_operand(before)
@@ -212,7 +212,7 @@ def _opened(found: list[Token], closed: dict[int, list[int]]) -> Iterator[Insert
 
 
 def _bounded(found: list[Token], at: int, closed: dict[int, list[int]]) -> Iterator[Insertion]:
-    """Into a call of what is a function of ours, maybe by another name."""
+    """Into a call of one of our functions, maybe under another name."""
     root = found[at].text
     last = at if root in _OURS else at + 2
     called = [token.text for token in found[at : last + 2]]
@@ -233,7 +233,7 @@ def _bounded(found: list[Token], at: int, closed: dict[int, list[int]]) -> Itera
 
 
 def original_offset(offset: int, insertions: tuple[Insertion, ...]) -> int:
-    """The offset in the original of one in the guarded text."""
+    """The original offset of an offset in the guarded text."""
     shift = 0
     for insertion in insertions:
         start = insertion.at + shift
@@ -246,9 +246,9 @@ def original_offset(offset: int, insertions: tuple[Insertion, ...]) -> int:
 
 
 def _operand_starts(found: list[Token]) -> list[int]:
-    """For each token the number of the one at which the operand begins that ends with it: ``a.b[c].d(e)`` as a whole.
+    """For each token, the index of the token where the operand that it ends begins: ``a.b[c].d(e)`` as a whole.
 
-    A bracket that nothing opens is opened by the first token.
+    A bracket without an opening one is opened by the first token.
     """
     starts: list[int] = []
     opened: list[int] = []
@@ -268,7 +268,7 @@ def _operand_starts(found: list[Token]) -> list[int]:
 
 
 def _ends_of_arguments(found: list[Token]) -> dict[int, list[int]]:
-    """By what opens a call, or another bracket: the numbers of the commas in it and of what closes it."""
+    """For each opening bracket or call: the indexes of its commas and of its closing bracket."""
     ends: dict[int, list[int]] = {}
     opened: list[tuple[int, list[int]]] = []
     for at, token in enumerate(found):
@@ -295,16 +295,16 @@ _OPENERS = frozenset({"optMap", "optFlatMap"})
 
 
 def opened_twice(text: str, limit: int) -> int | None:
-    """The offset of the first ``optMap`` or ``optFlatMap`` over the limit; None where there is none.
+    """The offset of the first ``optMap`` or ``optFlatMap`` over the limit; None if there is none.
 
-    CEL's macro has its operand twice: a chain of them doubles with each.
+    CEL's macro repeats its operand: a chain of them doubles with each.
     """
     found = [t for t in tokens(text) if t.kind == "name" and t.text in _OPENERS]
     return found[limit].start if len(found) > limit else None
 
 
 def multiplies(text: str) -> bool:
-    """May the value hold a part of what it is made of more than once, which CEL's lists and maps share?"""
+    """Whether the value may contain part of its inputs more than once, which CEL's lists and maps share."""
     found = [t for t in tokens(text) if t.kind != "comment"]
     return any(
         token.text in "+{" if token.text != "[" else not (at and _ends_operand(found[at - 1]))

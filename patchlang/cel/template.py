@@ -32,7 +32,7 @@ class LiteralPiece:
 
 @record
 class ComputedPiece:
-    """A computed piece: the expression between ``$[`` and ``]``, which stand at ``at`` and before ``end``."""
+    """A computed piece: the expression between ``$[`` at ``at`` and the ``]`` just before ``end``."""
 
     expression: Text
     at: int
@@ -40,7 +40,7 @@ class ComputedPiece:
 
 
 def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
-    """The pieces of a template, in order. Raises PatchError (PL203) where a ``]`` is missing."""
+    """The pieces of a template, in order. Raises PatchError (PL203) if a ``]`` is missing."""
     text, at, literal = source.text, 0, ""
     literal_at = 0
     while found := _OPENING.search(text, at):
@@ -77,10 +77,10 @@ def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
 
 @record
 class Cut:
-    """A template whose computed pieces are cut out, for a reader of the text around them.
+    """A template with its computed pieces cut out, for a parser of the text around them.
 
-    ``places``: where in the source each character of ``text`` stands, a mark's where its ``$[`` does, and the end.
-    ``marks``: where in ``text`` the mark of each expression begins.
+    ``places``: the source offset of each character of ``text`` (for a mark, of its ``$[``), and of the end.
+    ``marks``: the offset in ``text`` of the mark of each expression.
     """
 
     text: str
@@ -90,9 +90,9 @@ class Cut:
 
 
 def cut(source: Text, mark: Callable[[int], str]) -> Cut:
-    """Cut the computed pieces out of a template; ``mark`` gives what comes in place of each, by its number.
+    """Cut the computed pieces out of a template; ``mark`` returns the replacement for each, given its number.
 
-    Raises PatchError (PL203) where a ``]`` is missing.
+    Raises PatchError (PL203) if a ``]`` is missing.
     """
     text, expressions, places, marks = "", list[Text](), list[int](), list[int]()
     for piece in pieces(source):
@@ -109,7 +109,7 @@ def cut(source: Text, mark: Callable[[int], str]) -> Cut:
 
 
 def _places(source: str, literal: LiteralPiece) -> Iterable[int]:
-    """Where in the source each character of a literal stands; a ``$`` too many is before each plain ``$[``."""
+    """The source offset of each character of a literal; each plain ``$[`` has an extra ``$`` before it."""
     if "$[" not in literal.text:
         return range(literal.at, literal.at + len(literal.text))
     places, at = [], literal.at
@@ -121,7 +121,7 @@ def _places(source: str, literal: LiteralPiece) -> Iterable[int]:
 
 
 def part_of(source: Text, start: int, end: int) -> Text:
-    """The characters ``start`` to ``end`` of a text, without blanks around them, as a text of its own."""
+    """The characters ``start`` to ``end`` of a text, without surrounding blanks, as a separate text."""
     part = source.text[start:end]
     start += len(part) - len(part.lstrip())
     return Text(part.strip(), partial(_locate, source, start, len(part.strip())))
@@ -133,19 +133,19 @@ def _locate(source: Text, offset: int, length: int, start: int, end: int | None)
 
 @record
 class TemplateProgram:
-    """A compiled template: literal texts and expressions."""
+    """A compiled template: literal text and expressions."""
 
     source: Text
     parts: tuple[str | Compiled, ...]
 
     @property
     def constant(self) -> str | None:
-        """The text, where nothing in it is computed."""
+        """The text, if nothing in it is computed."""
         return "".join(map(str, self.parts)) if all(isinstance(p, str) for p in self.parts) else None
 
     @property
     def written(self) -> str | None:
-        """The template as it is written, None where nothing in it is computed."""
+        """The template as written; None if nothing in it is computed."""
         return None if all(isinstance(p, str) for p in self.parts) else self.source.text
 
     @property
@@ -153,7 +153,7 @@ class TemplateProgram:
         return len(self.parts) == 1 and not isinstance(self.parts[0], str)
 
     def text(self, bindings: Bindings, *, booleans: bool = False) -> str:
-        """The text with its values in place. ``booleans`` says whether they may stand in it.
+        """The text with its values filled in. ``booleans``: they are allowed.
 
         Raises PatchError (PL403, PL409).
         """
@@ -164,7 +164,7 @@ class TemplateProgram:
         return joined(pieces, bindings)
 
     def text_or_absent(self, bindings: Bindings) -> str | None:
-        """The same; None where it is exactly one ``$[ ]`` that gives an optional without a value."""
+        """The same; None if it is a single ``$[ ]`` that gives an optional without a value."""
         if len(self.parts) != 1:
             return self.text(bindings)
         only = self.parts[0]
@@ -174,14 +174,14 @@ class TemplateProgram:
         return None if value is ABSENT else as_text(value, only)
 
     def value(self, bindings: Bindings) -> Any:
-        """The value of a template that is exactly one ``$[ ]``, with its type, or ``ABSENT``; else the text."""
+        """The value of a template that is a single ``$[ ]``, with its type, or ``ABSENT``; otherwise the text."""
         if len(self.parts) == 1 and not isinstance(self.parts[0], str):
             return self.parts[0].evaluate(bindings)
         return self.text(bindings, booleans=True)
 
 
 def compile_template(source: Text, compiler: Compiler, alone: Compiler | None = None) -> TemplateProgram:
-    """Compile a template; ``compiler`` compiles one expression, ``alone`` one that is all of it.
+    """Compile a template; ``compiler`` compiles one expression, ``alone`` one that is the whole template.
 
     Raises PatchError (PL2xx).
     """
@@ -194,14 +194,14 @@ def compile_template(source: Text, compiler: Compiler, alone: Compiler | None = 
 
 
 def joined(pieces: list[str], bindings: Bindings) -> str:
-    """The text that the pieces are together."""
+    """The concatenated text of the pieces."""
     if len(pieces) > 1:
         bindings.budget.hold(sum(map(text_size, pieces)))
     return "".join(pieces)
 
 
 def as_text(value: Any, origin: Compiled, *, booleans: bool = False) -> str:
-    """A computed value as text: texts and whole numbers, and booleans where allowed."""
+    """A computed value as text: strings and whole numbers, and booleans where allowed."""
     match value:
         case str():
             return value

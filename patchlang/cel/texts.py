@@ -1,4 +1,4 @@
-"""CEL's methods that make long texts and lists of short ones, with what they make counted before it is made."""
+"""CEL's methods that make long strings and lists of short ones; what they make is counted first."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from .evaluation import now
 
 
 def replace(text: str, old: str, new: str, limit: int = -1) -> str:
-    """CEL's ``replace``: all that is found, or the first ``limit``."""
+    """CEL's ``replace``: all occurrences, or the first ``limit``."""
     found = text.count(old) if limit < 0 else min(limit, text.count(old))
     now().make(len(text) + found * (len(new) - len(old)))
     return text.replace(old, new, limit)
 
 
 def split(text: str, between: str, limit: int = -1) -> list[str]:
-    """CEL's ``split``: all parts, or ``limit`` of them, the last of which is the rest; by no text into characters."""
+    """CEL's ``split``: all parts, or ``limit`` of them, the last being the rest; empty text splits characters."""
     if limit == 0:
         return []
     parts = text.count(between) + (1 if between else 0)

@@ -1,8 +1,8 @@
 """CEL's own tree of an expression, as :mod:`patchlang.cel.checked_expr` reads it.
 
-Macros, which CEL writes out, are macros here; ``math.greatest`` and ``math.least`` have their own names. Nodes are
-equal where they say the same, wherever they stand. The classes are written out: the sidecar may read a tree, and making
-dataclasses takes longer.
+Macros, which CEL expands, are macros here; ``math.greatest`` and ``math.least`` have their own names. Nodes are
+equal if they have the same content, wherever they are. The classes are written by hand: the sidecar may read a tree,
+and creating dataclasses takes longer.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Self
 class Node:
     """A piece of an expression.
 
-    ``position`` is the character that CEL names for it: where a name or a literal starts, the operator between
-    operands, the dot before a member, the parenthesis behind a function's name; -1 where CEL names none.
-    ``is_optional``: CEL knows that the value is an optional, which it never does in a tree that is not checked.
+    ``position`` is the character that CEL gives for it: where a name or a literal starts, the operator between
+    operands, the dot before a member, the parenthesis after a function's name; -1 if CEL gives none.
+    ``is_optional``: CEL knows that the value is an optional, which it never does in an unchecked tree.
     """
 
     __slots__ = ("children", "is_optional", "position")
@@ -71,7 +71,7 @@ class Ident(Node):
 
 
 class Select(Node):
-    """A member of its only child by its name; ``tested``: ``has(a.b)``."""
+    """A member of its only child, by name; ``tested``: ``has(a.b)``."""
 
     __slots__ = __match_args__ = ("field", "tested")
 
@@ -82,9 +82,9 @@ class Select(Node):
 
 
 class Call(Node):
-    """A function of its children or an operator, such as ``_==_``; as a method the first child is what it is of.
+    """A function of its children or an operator, such as ``_==_``; for a method, the first child is its target.
 
-    ``m[?k]`` is ``_[?_]`` and ``m.?k`` is ``_?._``, of two children both.
+    ``m[?k]`` is ``_[?_]`` and ``m.?k`` is ``_?._``, both with two children.
     """
 
     __slots__ = __match_args__ = ("function", "is_method")
@@ -96,7 +96,7 @@ class Call(Node):
 
 
 class ListExpr(Node):
-    """A list of its children; ``optional`` are the numbers of those that stand behind ``?``."""
+    """A list of its children; ``optional`` are the indexes of those after ``?``."""
 
     __slots__ = __match_args__ = ("optional",)
 
@@ -106,9 +106,9 @@ class ListExpr(Node):
 
 
 class MapExpr(Node):
-    """A map, or a message of a type: keys and values in turn are its children, the key of a message is an Ident.
+    """A map, or a message of a type: its children are alternating keys and values; the key of a message is an Ident.
 
-    ``optional`` are the numbers of the entries that stand behind ``?``.
+    ``optional`` are the indexes of the entries after ``?``.
     """
 
     __slots__ = __match_args__ = ("message", "optional")
@@ -122,7 +122,7 @@ class MapExpr(Node):
 class Macro(Node):
     """``all exists exists_one filter map optFlatMap optMap sortBy`` of the first child, or ``cel.bind``.
 
-    ``variable`` is the name that the others know its entries or its value by.
+    ``variable`` is the name of its entries or its value in the other children.
     """
 
     __slots__ = __match_args__ = ("name", "variable")
@@ -134,7 +134,7 @@ class Macro(Node):
 
 
 class Comprehension(Node):
-    """What is written out of a macro that is not known here: its names, and range, start, condition, step, result."""
+    """An expansion of an unknown macro: its names, and range, start, condition, step, result."""
 
     __slots__ = __match_args__ = ("names",)
 
@@ -144,7 +144,7 @@ class Comprehension(Node):
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it, in the order in which they are written."""
+    """The node and everything below it, in source order."""
     pending = [node]
     while pending:
         node = pending.pop()
@@ -153,5 +153,5 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def calls(node: Node, function: str) -> bool:
-    """Whether a function is called in it."""
+    """Whether it calls a function."""
     return any(isinstance(one, Call) and one.function == function for one in walk(node))

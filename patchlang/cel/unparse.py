@@ -1,4 +1,4 @@
-"""CEL's tree as text again."""
+"""CEL's tree as text."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def write(node: Node) -> str:
-    """An expression that CEL reads as the same tree. Raises ValueError for a macro that is not known."""
+    """An expression that CEL reads as the same tree. Raises ValueError for an unknown macro."""
     return _written(node, _TERNARY)
 
 
 def _written(node: Node, binding: int) -> str:
-    """The text of an operand of what binds so tightly, in parentheses where it must be."""
+    """The text of an operand of something that binds this tightly, in parentheses if needed."""
     mine, text = _piece(node)
     return text if mine >= binding else f"({text})"
 
@@ -69,7 +69,7 @@ def _call(call: Call) -> tuple[int, str]:
             tight = _PRIMARY + isinstance(operand, Literal)
             return _UNARY, f"{operator[0]}{_written(operand, tight)}"
         case Call(function, children=(left, right)) if own := _OPERATORS.get(function):
-            # `&&` and `||` are the same however they are grouped
+            # `&&` and `||` mean the same however they are grouped
             other = own if function in ("_&&_", "_||_") else own + 1
             return own, f"{_written(left, own)} {function.strip('_@')} {_written(right, other)}"
         case Call(function, True, children=(of, *args)):

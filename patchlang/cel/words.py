@@ -1,4 +1,4 @@
-"""What other languages call the functions of CEL, and what to write instead."""
+"""What other languages call CEL's functions, and what to write instead."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ NAMESPACES = {
 
 
 def method_help(name: str) -> str:
-    """What to write instead of a method that is not there, or not with these arguments."""
+    """What to write instead of a method that does not exist, or not with these arguments."""
     if name == "slice":
         return "a list takes two positions, `slice(from, to)`; for a string write `substring(from, to)`"
     if name in _METHODS:
@@ -72,7 +72,7 @@ def method_help(name: str) -> str:
 
 
 def function_help(name: str, known: list[str]) -> str:
-    """What to write instead of a name that is not there; ``known`` are those that are."""
+    """What to write instead of a name that does not exist; ``known`` are the existing ones."""
     if name in _FUNCTIONS_OF_OTHERS:
         return _FUNCTIONS_OF_OTHERS[name]
     if name in _METHODS:
@@ -84,7 +84,7 @@ def function_help(name: str, known: list[str]) -> str:
 
 
 def namespace_help(namespace: str, name: str) -> str:
-    """What to write instead of a function that a namespace does not have."""
+    """What to write instead of a function that a namespace lacks."""
     known = NAMESPACES[namespace]
     if namespace == "math" and name in _FUNCTIONS_OF_OTHERS:
         return _FUNCTIONS_OF_OTHERS[name]

@@ -1,7 +1,7 @@
-"""The command line. Each command is a module of its own.
+"""The command line. Each command is a separate module.
 
-Results go to standard output and nothing else does: of ``validate`` and ``test`` the findings, of the others what they
-make. Diagnostics beside a result, and of wrong calls, go to standard error. Exit status: 0 fine, 1 findings,
+Only results go to standard output: the findings of ``validate`` and ``test``, and the output of the other commands.
+Other diagnostics, and usage errors, go to standard error. Exit status: 0 fine, 1 findings,
 2 usage, 3 environment.
 """
 
@@ -19,9 +19,9 @@ from .. import __version__
 from .status import ENVIRONMENT, USAGE
 
 GARBAGE = 20_000
-"""New objects after which Python looks for garbage; in a file's check there is hardly any."""
+"""How many new objects trigger garbage collection; checking a file leaves hardly any garbage."""
 
-# what `--help` says of each is here, so that it need not load them all
+# the help texts are here, so that `--help` need not load the commands
 COMMANDS = {
     "apply": "Apply patches to a domain or to cloud-init data, offline.",
     "compare": "Show where a hook and the patches that replace it differ.",
@@ -40,7 +40,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The commands, each loaded when it is called."""
+    """The commands, each loaded on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -49,7 +49,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f".{cmd_name}", __name__), cmd_name)
-        if not gc.isenabled():  # as the process begins
+        if not gc.isenabled():  # at the start of the process
             gc.freeze()
             gc.set_threshold(GARBAGE)
             gc.enable()
@@ -63,13 +63,13 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="patchlang %(version)s")
 def cli() -> None:
-    """Declared edits of libvirt domains and cloud-init data, as KubeVirt's hook sidecar applies them."""
+    """Declarative edits of libvirt domains and cloud-init data, as KubeVirt's hook sidecar applies them."""
 
 
 def main() -> NoReturn:
-    """The command, as :mod:`sys` tells its arguments; ends by SystemExit, with all that it says written."""
+    """Runs the command with the arguments in :mod:`sys`; ends with SystemExit after all output is written."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by who called us
+        if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (for as long as the process lives)
     try:
         status = cli.main(prog_name="patchlang", standalone_mode=False)
@@ -84,7 +84,7 @@ def main() -> NoReturn:
         e.show()
         sys.exit(USAGE)
     except BrokenPipeError:
-        # the reader has what it wanted; keep the interpreter from complaining while it flushes
+        # the reader has what it wanted; keeps the interpreter from complaining while it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except MemoryError:

@@ -24,10 +24,10 @@ from .common import STDIN, given_facts, load_patches, not_loaded, read_input, re
 from .status import ENVIRONMENT
 from .terminal import Failed, wants_colour
 
-# the size of a domain beyond which the sidecar refuses it, if it is not told otherwise
+# the domain size beyond which the sidecar refuses it by default
 SIDECAR_TAKES = 1 << 20
 _CHARACTERS_OF_A_NODE = 100
-# nodes in a domain for which searches may be nested two deep
+# the number of nodes in a domain for which searches may be nested two deep
 _SMALL = 300
 # findings on the patches; `patchlang validate` shows all
 _MOST_SHOWN = 20
@@ -92,8 +92,8 @@ def apply(
 ) -> None:
     """Apply patches to a domain or to cloud-init data, offline.
 
-    The result is the same, byte for byte, as that of the sidecar. On standard error are warnings of what `patchlang
-    validate` finds in the patches and, where libvirt's schema is installed, of what they make invalid.
+    The result is the same as the sidecar's, byte for byte. Standard error shows warnings that `patchlang validate`
+    finds in the patches and, if libvirt's schema is installed, warnings about what the patches make invalid.
 
     \b
     Examples:
@@ -148,7 +148,7 @@ def apply(
 
 
 def _diff(before: bytes, after: bytes, name: str, output: Path | None) -> bytes:
-    """What ``--diff`` shows, as its reader can take it: a terminal obeys control characters, a file does not."""
+    """The ``--diff`` output for its reader: a terminal obeys control characters, a file does not."""
     changes = diffs.diff(before, after, name, f"{name} (patched)")
     if output is None and wants_colour(sys.stdout):
         changes = diffs.for_terminal(changes)
@@ -184,7 +184,7 @@ def _patch_domain(
 def _made_invalid(
     program: Program, domain: bytes, vmi: bytes, pod: Given, outcome: Outcome, known: Sequence[Diagnostic]
 ) -> list[Diagnostic]:
-    """Warnings of what the patches made invalid, where libvirt's schema is installed, but for what is known."""
+    """Warnings about what the patches made invalid, if libvirt's schema is installed, except known ones."""
     if not (SYSTEM_SCHEMAS / "domain.rng").is_file():
         return []
     from ..rng.check import made_invalid
@@ -199,7 +199,7 @@ def _made_invalid(
 
 
 def _findings(sources: Sequence[SourceFile], known: Container[Span | None]) -> list[Diagnostic]:
-    """What ``patchlang validate`` finds in the patches, but for places that are known."""
+    """What ``patchlang validate`` finds in the patches, except at known places."""
     from ..grammar.index import versions
     from ..validation.options import Options
     from ..validation.unit import findings
@@ -208,7 +208,7 @@ def _findings(sources: Sequence[SourceFile], known: Container[Span | None]) -> l
 
 
 def _show(found: Sequence[Diagnostic]) -> None:
-    """Findings in short: none of them stops the patches."""
+    """A short form of findings: none of them stops the patches."""
     shown = in_order(sorted(found, key=lambda one: not one.is_error)[:_MOST_SHOWN])
     report((replace(one, severity=Severity.WARNING) if one.is_error else one for one in shown), excerpt=False)
     if more := len(found) - len(shown):
@@ -216,7 +216,7 @@ def _show(found: Sequence[Diagnostic]) -> None:
 
 
 def _costly(loaded: Loaded, domain: bytes) -> Iterator[Diagnostic]:
-    """Advice on XPaths that take long in this very domain; texts count by their length."""
+    """Advice on XPaths that are slow on this very domain; text counts by its length."""
     from ..lint.paths import costly_here
 
     nodes = domain.count(b"<") - domain.count(b"</") + domain.count(b"=") + len(domain) // _CHARACTERS_OF_A_NODE
@@ -227,7 +227,7 @@ def _costly(loaded: Loaded, domain: bytes) -> Iterator[Diagnostic]:
 
 
 def _without_vmi(diagnostic: Diagnostic) -> Diagnostic:
-    """Says that no VMI was given, of an expression that fails and reads it."""
+    """Adds that no VMI was given to the error of an expression that reads it."""
     span = diagnostic.span
     if diagnostic.rule is not rules.EVALUATION or span is None:
         return diagnostic
@@ -242,7 +242,7 @@ def _name(path: Path) -> str:
 
 
 def _read_domain(path: Path) -> bytes:
-    """The domain in a file; what was taken out of more text, and what the sidecar would not take, is said."""
+    """The domain in a file; notes if it was extracted from more text, or if the sidecar would refuse it."""
     found = read_domain(read_input(path))
     if found.where:
         click.echo(f"note: using the domain in {found.where} of {printable(_name(path))}", err=True)

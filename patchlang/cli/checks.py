@@ -1,4 +1,4 @@
-"""What ``validate`` and ``test`` share: the configuration, what is left out of folders, several outputs."""
+"""What ``validate`` and ``test`` share: the configuration, exclusions, several outputs."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def folder_options(command: Command) -> Command:
 
 
 def configured(config: str | None, *, none: bool) -> Configuration:
-    """The configuration that holds. Where it is wrong that is said, and the command fails as a wrong call."""
+    """The effective configuration. If it is invalid, the problem is reported and the command ends as a usage error."""
     if none:
         if config is not None:
             raise click.UsageError("--config and --no-config cannot be used together")
@@ -117,13 +117,13 @@ def configured(config: str | None, *, none: bool) -> Configuration:
 
 
 def left_out(settings: Configuration, exclude: Sequence[str], *, git: bool) -> LeftOut:
-    """What is left out of folders, by the configuration and the command line."""
+    """What to skip in folders, from the configuration and the command line."""
     exclusions = [excluding(os.curdir, exclude)] if exclude else []
     return LeftOut([*exclusions, *filter(None, [settings.exclude])], git)
 
 
 def write_outputs(form: str, outputs: Sequence[tuple[str, str]], write: Callable[[str, TextIO, bool], None]) -> None:
-    """Writes the report into each output, and to standard output last; ``write`` is told format, stream and colour."""
+    """Writes the report to each output, standard output last; ``write`` gets the format, the stream and color."""
     files = [os.path.realpath(file) for _, file in outputs]
     if len(files) > len(set(files)):
         raise click.UsageError("two outputs would be written to the same file")
@@ -134,7 +134,7 @@ def write_outputs(form: str, outputs: Sequence[tuple[str, str]], write: Callable
 
 
 def _write(form: str, out: BinaryIO, colour: bool, write: Callable[[str, TextIO, bool], None]) -> None:
-    """UTF-8, whatever the terminal's encoding is; names of files may be no text at all."""
+    """UTF-8, whatever the terminal's encoding; file names may not be valid text."""
     stream = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace", newline="\n")
     write(form, stream, colour)
     stream.flush()

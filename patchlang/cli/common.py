@@ -30,7 +30,7 @@ def load_patches(paths: Sequence[Path]) -> Loaded:
 
 
 def read_patches(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:
-    """The patch files that the paths name, and what cannot be read of them; ``-`` is standard input."""
+    """The patch files that the paths name, and errors for those that cannot be read; ``-`` is standard input."""
     files, errors = find_patch_files([p for p in paths if p != STDIN], required=True, streams=True)
     sources: list[SourceFile] = []
     for path in [*files, *(p for p in paths if p == STDIN)]:
@@ -65,7 +65,7 @@ def given_facts(facts: Sequence[str], declared: frozenset[str]) -> Given:
 
 
 def not_loaded(diagnostics: Sequence[Diagnostic]) -> Failed:
-    """The end of a command whose patches cannot be loaded; where no patch was found at all, that is a wrong call."""
+    """The exit of a command whose patches cannot be loaded; if no patch was found at all, it is a usage error."""
     report(diagnostics)
     nothing_found = all(d.rule is rules.NO_PATCH_FILE for d in diagnostics if d.is_error)
     return Failed(USAGE if nothing_found else FINDINGS)

@@ -17,7 +17,7 @@ def completion(context: click.Context, shell: str) -> None:
     \b
     Examples:
     bash, in ~/.bashrc:                   eval "$(patchlang completion bash)"
-    zsh, in ~/.zshrc, behind compinit:    eval "$(patchlang completion zsh)"
+    zsh, in ~/.zshrc, after compinit:     eval "$(patchlang completion zsh)"
     fish, in ~/.config/fish/config.fish:  patchlang completion fish | source
     """
     source = get_completion_class(shell)

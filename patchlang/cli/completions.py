@@ -1,4 +1,4 @@
-"""What shells are offered for values that no list of choices holds: rules, topics, recipes, versions."""
+"""Shell completions for values without a fixed list of choices: rules, topics, recipes, versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def complete_rules(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Rules by id and by name, behind the last comma."""
+    """Rules by id and by name, after the last comma."""
     from click.shell_completion import CompletionItem
 
     from ..validation.selection import known_rules

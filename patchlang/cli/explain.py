@@ -21,7 +21,7 @@ def explain(topic: str | None) -> None:
     """Explain a rule, an op, or a part of a patch.
 
     TOPIC is the ID of a rule (PL301), its name (positional-predicate), an op (ensure), or a part of a patch (cel, when,
-    unless, expect, facts). Without TOPIC, all of them are listed.
+    unless, expect, facts). Without TOPIC, lists all of them.
 
     \b
     Examples:
@@ -69,7 +69,7 @@ def _listed() -> Iterator[str]:
 
 
 def _shown(markdown: str, colour: bool) -> str:
-    """A page for a terminal: code is indented, without fences; headings are bold and code coloured where it can be."""
+    """A page for a terminal: code is indented, without fences; headings are bold and code is colored if possible."""
     lines = []
     in_code = False
     for line in markdown.splitlines():

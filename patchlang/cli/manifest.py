@@ -78,8 +78,8 @@ def manifest(
 ) -> None:
     """Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.
 
-    PATCHES are files, or folders of them; `-` is standard input. Several are joined into one key, since KubeVirt mounts
-    one. The output is ready for `kubectl apply -f -`; the annotation is a comment at its end.
+    PATCHES are files, or folders of patch files; `-` is standard input. Several are joined into one key, since KubeVirt
+    mounts one. Pipe the output to `kubectl apply -f -`; the annotation is a comment at its end.
 
     \b
     Examples:
@@ -140,7 +140,7 @@ def _check_options(
 
 
 def _admitted(files: Sequence[Path]) -> list[str]:
-    """The annotations in files that the policy admits, too: each sidecar in them has its image by digest."""
+    """The annotations in files that the policy also admits: each sidecar in them names its image by digest."""
     from ..admission.reading import texts_of
 
     found: list[str] = []
@@ -173,7 +173,7 @@ def _check_size(text: str) -> None:
 
 
 def _check_joined(text: str, program: Program) -> None:
-    """The files as one must be the same program: what a file leaves open may reach into the next."""
+    """The joined files must be the same program: what one file leaves open may extend into the next."""
     again, diagnostics = load_sources([SourceFile("<joined>", text)])
     if again is None or again.names != program.names:
         report(diagnostics)
@@ -181,7 +181,7 @@ def _check_joined(text: str, program: Program) -> None:
 
 
 def _check_machine(config_map: str, value: str, namespace: str | None, program: Program) -> None:
-    """What ``validate`` says of a machine with this annotation, beside this ConfigMap."""
+    """What ``validate`` reports for a VM with this annotation, beside this ConfigMap."""
     place = f"\n  namespace: {namespace}" if namespace else ""
     volume = "\nspec:\n  volumes: [{name: c, cloudInitNoCloud: {userData: x}}]\n" if program.edits_cloud_init else "\n"
     lines = "".join(f"      {line}\n" for line in value.splitlines())
@@ -193,7 +193,7 @@ def _check_machine(config_map: str, value: str, namespace: str | None, program: 
 
 
 def _check(manifests: str) -> None:
-    """What ``validate`` says of the manifests is said before they are printed."""
+    """What ``validate`` reports for the manifests is printed before they are."""
     found = validate_files([Input("<manifest>", True, manifests.encode())])
     wrong = [d for file in found for d in file.diagnostics if d.is_error]
     if wrong:

@@ -101,9 +101,9 @@ def plan(
 ) -> None:
     """Preview what patches will do to the VMs of a cluster.
 
-    A DUMP is what `kubectl get vmi,vm,configmap -A -o json` prints (or yaml), as a file, a folder or `-` for standard
-    input; domains are files called NAMESPACE_NAME.xml, as of `virsh dumpxml` or virt-launcher's log, among them or in
-    --domains. `patchlang plan merge SHARD.json…` puts the parts of a plan together. The exit status is 1 where a VM
+    A DUMP is the output of `kubectl get vmi,vm,configmap -A -o json` (or yaml), as a file, a folder or `-` for standard
+    input. Domains are files named NAMESPACE_NAME.xml, from `virsh dumpxml` or virt-launcher's log, among them or in
+    --domains. `patchlang plan merge SHARD.json…` combines the parts of a plan. The exit status is 1 if a VM
     would not start.
 
     \b
@@ -171,7 +171,7 @@ def _planned(
 
 
 def _sources(paths: Sequence[Path]) -> tuple[SourceFile, ...]:
-    """The texts of patches that load; what is wrong with others ends the command."""
+    """The texts of valid patches; problems with others end the command."""
     loaded = load_patches(paths)
     if loaded.program is None:
         raise not_loaded(loaded.diagnostics)

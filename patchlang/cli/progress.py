@@ -1,4 +1,4 @@
-"""A line that says how far the work is."""
+"""A progress line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO
 
 
 class Progress:
-    """A line on a terminal, where the work takes long; it is gone when the work is done."""
+    """A line on a terminal while work takes long; it disappears when the work is done."""
 
     PATIENCE = 0.5
     EVERY = 0.1

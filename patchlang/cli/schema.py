@@ -21,7 +21,7 @@ from ..schema import KINDS, schema_text
 def schema(kind: str | None, configuration: bool) -> None:
     """Print the JSON Schema (draft-07) of patch files, for editors.
 
-    The same file is in the package, patchlang/patch.schema.json. An editor with yaml-language-server takes it where
+    The package has the same file, patchlang/patch.schema.json. An editor with yaml-language-server uses it if
     the first line of a patch file is
 
         # yaml-language-server: $schema=PATH

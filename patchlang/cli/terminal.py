@@ -1,4 +1,4 @@
-"""Where a command meets its terminal: standard input, colours, the end with a status."""
+"""A command and its terminal: standard input, colors, the exit status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .status import FINDINGS
 
 
 class Failed(click.exceptions.Exit):
-    """Ends a command with a status; what is wrong has been said."""
+    """Ends a command with a status, after its problem has been reported."""
 
     def __init__(self, status: int = FINDINGS) -> None:
         super().__init__(status)

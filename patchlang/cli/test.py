@@ -45,8 +45,8 @@ def test(
 ) -> None:
     """Run the tests (kind: PatchTest) in files and folders, recursively.
 
-    Each case is run as often as one boot of a VM calls the hook. All that is expected must hold of every outcome, and
-    the patches must leave their own outcome as it is. Without a PATH the current folder is looked through.
+    Each case runs as often as one boot of a VM calls the hook. Every result must meet all expectations, and
+    the patches must leave their own result unchanged. Without a PATH, searches the current folder.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def test(
         raise click.UsageError("no test (kind: PatchTest) found in " + nothing_in(paths, omitted))
     results = run_tests(loaded.tests, kubevirt=kubevirt or settings.kubevirt or releases()[0], update=update)
     if errors:
-        results.unfired = []  # what faulty tests would fire is not known
+        results.unfired = []  # what faulty tests would cover is unknown
 
     def write(form: str, stream: TextIO, colour: bool) -> None:
         stream.write(written(form, results, errors, require_coverage=require_coverage, colour=colour, quiet=quiet))

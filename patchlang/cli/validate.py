@@ -38,7 +38,7 @@ def _libvirt(_: click.Context, __: click.Parameter, value: str | None) -> str | 
 
 
 def _rules(_: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
-    """Ids of rules, and beginnings of them, of values that name one or several."""
+    """Rule ids, and prefixes of them, from values that name one or several."""
     found = []
     for written in (one.strip() for value in values for one in value.split(",")):
         id = meant(written)
@@ -115,9 +115,9 @@ def validate(
 ) -> None:
     """Check patch files and the manifests that carry them.
 
-    A PATH is a file, a folder (with all below it, but for what git ignores), a pattern such as 'charts/**/*.yaml' in
-    quotes, or `-` for standard input; without one it is the current folder. Read are patch files, ConfigMaps that hold
-    patches, and KubeVirt's machines that ask for hook sidecars. The exit status is 0 if there are no errors.
+    A PATH is a file, a folder (recursive, without what git ignores), a quoted pattern such as 'charts/**/*.yaml',
+    or `-` for standard input; the default is the current folder. Checks patch files, ConfigMaps that contain
+    patches, and KubeVirt VMs that request hook sidecars. The exit status is 0 if there are no errors.
 
     \b
     Examples:

@@ -1,1 +1,1 @@
-"""KubeVirt's cloud-init data to values that can be edited, the ops on them, and back to texts."""
+"""KubeVirt's cloud-init data as editable values, the ops on them, and the way back to text."""

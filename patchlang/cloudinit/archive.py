@@ -1,4 +1,4 @@
-"""The parts of a ``#cloud-config-archive``: entries of a YAML list, which cloud-init takes apart as it does MIME."""
+"""The parts of a ``#cloud-config-archive``: entries of a YAML list, which cloud-init splits like MIME."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _UNDECLARED = "text/cloud-config"
 
 @record
 class Part:
-    """An entry that cloud-init takes for a part: a text, or a map with ``content`` and perhaps ``type``."""
+    """An entry that cloud-init treats as a part: a string, or a map with ``content`` and optionally ``type``."""
 
     content_type: str
     filename: str | None
     index: int
     content: Any
     is_sniffed = False
-    """Whether cloud-init looks at the content all the same."""
+    """Whether cloud-init looks at the content anyway."""
 
     def text(self) -> str:
         """The content. Raises PatchError."""
@@ -41,7 +41,7 @@ class Archive:
         self.parts = [part for index, entry in enumerate(entries) if (part := _part(index, entry)) is not None]
 
     def with_text(self, part: Part, text: str) -> str:
-        """The archive with other content in one part. Raises PatchError."""
+        """The archive with different content in one part. Raises PatchError."""
         entry = self._entries[part.index]
         if isinstance(entry, dict):
             op = "replace" if "content" in entry else "add"
@@ -52,7 +52,7 @@ class Archive:
         return self._written(changed, "replace", part.index)
 
     def with_new_part(self, content_type: str, filename: str, text: str) -> str:
-        """The archive with a part more, behind all others. Raises PatchError."""
+        """The archive with one more part at the end. Raises PatchError."""
         new = {"type": content_type, "filename": filename, "content": text}
         return self._written([*self._entries, new], "add", len(self._entries))
 

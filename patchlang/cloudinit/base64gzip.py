@@ -1,4 +1,4 @@
-"""Base64 and gzip around text: opened, and closed again the same way."""
+"""Base64 and gzip around text: unwrapped, and wrapped again the same way."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _FIRST_STEP = 256
 
 @record
 class Wrapped:
-    """Text out of its wrapping; ``close`` wraps other text the same way."""
+    """Unwrapped text; ``close`` wraps other text the same way."""
 
     text: str
     close: Callable[[str], str]
 
 
 def unwrap(text: str, is_known: Callable[[str], bool]) -> Wrapped:
-    """The text inside of base64, or of base64 of gzip; the text itself where it is neither.
+    """The text inside base64, or inside gzip in base64; the text itself if it is neither.
 
-    Text is taken for base64 only where ``is_known`` recognises what is inside, or that is gzip. Raises TooBigError,
+    Text only counts as base64 if ``is_known`` recognizes its content, or if that is gzip. Raises TooBigError, or
     ValueError for gzip that cannot be opened.
     """
     if len(text) < _SHORTEST or not _BASE64.fullmatch(text):
@@ -53,7 +53,7 @@ def unwrap(text: str, is_known: Callable[[str], bool]) -> Wrapped:
 
 
 def encode(data: bytes, like: str) -> str:
-    """Base64 in lines as long as those of other base64 text, with its line breaks and its end."""
+    """Base64 with the line length, line breaks and ending of other base64 text."""
     body = like.rstrip()
     break_ = "\r\n" if "\r\n" in body else "\n"
     width = body.find(break_)
@@ -64,12 +64,12 @@ def encode(data: bytes, like: str) -> str:
 
 
 def gunzip(data: bytes) -> bytes:
-    """The content of gzip data. Raises TooBigError beyond MAX_TEXT bytes, ValueError where it is damaged."""
+    """The content of gzip data. Raises TooBigError beyond MAX_TEXT bytes, ValueError if it is corrupt."""
     pieces, size, at = list[bytes](), 0, 0
     while data.startswith(GZIP_MAGIC, at):
         member, step = zlib.decompressobj(wbits=31), _FIRST_STEP
         while not member.eof:
-            # what is left is copied with each step: little of it, as long as members are small
+            # the rest is copied with each step: not much, as long as members are small
             given = data[at : at + step]
             if not given:
                 raise ValueError("the gzip data is truncated")
@@ -86,7 +86,7 @@ def gunzip(data: bytes) -> bytes:
 
 
 def gzip(content: bytes, like: bytes) -> bytes:
-    """Gzip data with the time stamp and the level that other gzip data names in its header (RFC 1952)."""
+    """Gzip data with the time stamp and level in the header of other gzip data (RFC 1952)."""
     level = 1 if like[8:9] == b"\x04" else 9
     packer = zlib.compressobj(level, wbits=31)
     packed = packer.compress(content) + packer.flush()

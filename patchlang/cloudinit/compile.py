@@ -127,7 +127,7 @@ class CloudInitOps:
         return PointerProgram(source, parsed, expressions, places)
 
     def value(self, value: model.Value, *, optional: bool = True) -> ValueProgram:
-        """With ``optional``, all of it and its parts are left out where they are an optional without a value."""
+        """With ``optional``, the value or its parts are omitted if they are an optional without a value."""
         match value:
             case model.Constant(data=data):
                 if isinstance(data, str):

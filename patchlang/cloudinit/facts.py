@@ -1,4 +1,4 @@
-"""What CEL sees of user data and network data: JSON's types, and nothing where a text cannot be read."""
+"""What CEL sees of user data and network data: JSON types, and nothing where text cannot be read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .yamlread import Read, read
 
 
 def user_data_facts(text: str, read: Read = read) -> dict[str, Any]:
-    """``format``, ``jinja``, ``text`` out of its wrapping, and ``value``, ``parts``."""
+    """``format``, ``jinja``, unwrapped ``text``, and ``value``, ``parts``."""
     try:
         inner = userdata.unwrapped(text).text
     except PatchError:
@@ -32,7 +32,7 @@ def user_data_facts(text: str, read: Read = read) -> dict[str, Any]:
 
 
 def network_data_facts(text: str, read: Read = read) -> dict[str, Any]:
-    """``text``, and ``value`` and ``version``, which may stand under a key ``network``."""
+    """``text``, and ``value`` and ``version``, which may be under a key ``network``."""
     open_it = partial(networkdata.open_network_data, text, json_when_empty=False, read=read)
     facts = {"text": text} | _value(open_it, networkdata.inside)
     version = facts.get("value", {}).get("version")
@@ -47,7 +47,7 @@ def _value(open_it: Callable[[], Opened], seen: Callable[[Any], Any] = lambda va
 
 
 def _parts(holder: userdata.Parts, read: Read) -> list[dict[str, Any]]:
-    """Beyond the values that data may have, all parts together, a part has no ``value``."""
+    """Once all parts together exceed the number of values allowed, a part has no ``value``."""
     facts: list[dict[str, Any]] = []
     room = MAX_NODES
     for part in holder.parts:

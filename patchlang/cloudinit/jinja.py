@@ -1,7 +1,7 @@
-"""Jinja in user data: a value that a patch computes is text there, and never something for the guest to run.
+"""Jinja in user data: a value that a patch computes stays text there, and never becomes something the guest runs.
 
-What the guest renders is compared before and after an edit. Each piece of Jinja has to be one that was there, or one
-that the patch itself spells out; whatever way a computed value took, it cannot open, close or extend one.
+What the guest renders is compared before and after an edit. Each piece of Jinja must have been there before, or be
+spelled out in the patch itself; however a computed value gets in, it cannot open, close or extend one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HELP = (
 
 
 def pieces(text: str) -> Iterator[str]:
-    """All that Jinja takes for its own in a text; what is not closed goes to the end."""
+    """Everything in a text that Jinja interprets; an unclosed piece extends to the end."""
     at = 0
     while found := BEGIN.search(text, at):
         whole = _PIECES[found[0]].match(text, found.start())
@@ -44,7 +44,7 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def check_value(opened: Opened, new: Any, own: Iterable[str]) -> None:
-    """Whether an edit may write that value. ``own``: the texts of the patch. Raises PatchError (PL411)."""
+    """Whether an edit may write that value. ``own``: the text of the patch. Raises PatchError (PL411)."""
     if opened.jinja:
         _check(opened.value, new, own)
     elif isinstance(new, list):
@@ -52,7 +52,7 @@ def check_value(opened: Opened, new: Any, own: Iterable[str]) -> None:
 
 
 def check_text(before: str, new: Any, own: Iterable[str]) -> None:
-    """Whether it may write user data, or a part of it, as that text. Raises PatchError (PL411)."""
+    """Whether an edit may write user data, or part of it, as that text. Raises PatchError (PL411)."""
     if isinstance(new, str) and (templates := _templates_of(new)):
         _check([before, *_templates_of(before)], templates, own)
 
@@ -67,7 +67,7 @@ def _check(before: Any, new: Any, own: Iterable[str]) -> None:
 
 
 def _templates_of(text: str) -> list[str]:
-    """All Jinja templates that user data is and holds, as far as it can be read."""
+    """All Jinja templates in user data, as far as it can be read."""
     with suppress(PatchError):
         inner = unwrapped(text).text
         found = detect(inner)
@@ -92,7 +92,7 @@ def _pieces_of(data: Any) -> set[str]:
 
 
 def _texts(data: Any) -> Iterator[str]:
-    """The texts in JSON's types, keys included."""
+    """The strings in JSON types, including keys."""
     pending = [data]
     while pending:
         match pending.pop():

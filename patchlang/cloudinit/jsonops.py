@@ -1,9 +1,9 @@
-"""One function an operation on plain data: RFC 6902, RFC 7396, and ``ensure``.
+"""One function per operation on plain data: RFC 6902, RFC 7396, and ``ensure``.
 
-Each takes the whole data and gives the whole data after the operation. The argument is never changed, so an operation
-that fails leaves everything as it was; what the operation does not touch is shared, and an operation without effect
-gives the very same object back. Errors are :class:`.pointer.PointerError`, with the pointer's token that failed;
-sizes beyond :mod:`patchlang.values`'s limits raise one, too.
+Each takes the whole data and returns the whole data after the operation. The argument is never changed, so a failed
+operation leaves everything as it was; what the operation does not touch is shared, and an operation without effect
+returns the very same object. Errors are :class:`.pointer.PointerError`, with the pointer token that failed;
+sizes beyond the limits of :mod:`patchlang.values` also raise one.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def add(
 ) -> Any:
     """RFC 6902 section 4.1: a new member, an insertion before a list element, ``-`` at the end; the root is replaced.
 
-    With ``position`` the path names a list element that is there, and the value goes before or behind it, or it ends in
-    ``-``, and the value goes to the start. ``come_from`` says that the entry is not new, but moved.
+    With ``position`` the path names an existing list element, and the value goes before or after it, or the path ends
+    in ``-``, and the value goes to the start. ``come_from``: the entry is not new, but moved.
     """
 
     def change(parent: Any, depth: int) -> Any:
@@ -70,7 +70,7 @@ def remove(data: Any, path: Pointer) -> Any:
 
 
 def replace(data: Any, path: Pointer, value: Any) -> Any:
-    """RFC 6902 section 4.3: the value must be there."""
+    """RFC 6902 section 4.3: the value must exist."""
 
     def change(parent: Any, depth: int) -> Any:
         at = step(parent, path, depth)
@@ -115,9 +115,9 @@ def test(data: Any, path: Pointer, value: Any) -> None:
 
 
 def merge(data: Any, path: Pointer, value: Any) -> Any:
-    """RFC 7396 at the place of the pointer: maps are merged, null removes, everything else replaces.
+    """RFC 7396 at the pointer's location: maps are merged, null removes, everything else replaces.
 
-    A last key that is missing is made, as ``add`` does.
+    A missing last key is created, as with ``add``.
     """
 
     def change(parent: Any, depth: int) -> Any:
@@ -131,11 +131,11 @@ def merge(data: Any, path: Pointer, value: Any) -> Any:
 
 
 def ensure(data: Any, path: Pointer, value: Any, *, prepend: bool = False) -> Any:
-    """Makes what the pointer names where it is missing, and sets the value. Twice is the same as once.
+    """Creates what the pointer names if it is missing, and sets the value. Idempotent.
 
-    Missing parents are made: a list before ``-`` or ``[…]``, else a map; null counts as missing. ``-`` appends unless
-    an equal element is there, with ``prepend`` at the start; ``[key=value]`` that picks nothing appends a map with that
-    key.
+    Missing parents are created: a list before ``-`` or ``[…]``, otherwise a map; null counts as missing. ``-`` appends
+    unless an equal element exists (at the start with ``prepend``); ``[key=value]`` without a match appends a map with
+    that key.
     """
     return _grown(_ensured(data, path, 0, value, prepend), path)
 
@@ -184,7 +184,7 @@ def _ensured_element(here: list[Any], path: Pointer, depth: int, value: Any, pre
 
 
 def _element(here: list[Any], path: Pointer, depth: int) -> int | None:
-    """The index of the element that a token names; None where one is to be appended."""
+    """The index of the element that a token names; None to append one."""
     token = path.tokens[depth]
     if isinstance(token, Key) and token.text == "-":
         return None
@@ -197,7 +197,7 @@ def _element(here: list[Any], path: Pointer, depth: int) -> int | None:
 
 
 def _keyed(made: Any, token: Match, path: Pointer, depth: int, present: dict[Any, Any]) -> dict[Any, Any]:
-    """``made`` with the token's key, so that the token picks it in the next run."""
+    """``made`` with the token's key, so that the token matches it in the next run."""
     written = path.token_text(depth)
     if not isinstance(made, dict):
         raise path.error(depth, f"`{written}` matches a map with that key, but the value is {kind(made)}")
@@ -252,7 +252,7 @@ def _grown(data: Any, path: Pointer) -> Any:
 
 
 def _kept(old: Any, new: Any) -> Any:
-    """The old object where nothing changes, so that an operation without effect can be told by identity."""
+    """The old object if nothing changes, so that an operation without effect is recognized by identity."""
     return old if identical(old, new) else new
 
 
@@ -275,10 +275,10 @@ def _with(container: Any, at: Any, value: Any) -> Any:
 
 
 def _applied(op: str, container: Any, at: Any, value: Any = None, come_from: lineage.Origin | None = None) -> Any:
-    """A copy of a map or list after one operation at one key or index of it, by the jsonpatch library.
+    """A copy of a map or list after one operation at one of its keys or indexes, using the jsonpatch library.
 
-    What it does not do is done before: picking by content, the exact place of an error, its looseness about indexes and
-    booleans. It works in place, hence on a copy; and JSON Pointer has no word for the keys that only YAML has.
+    Done before: selection by content, exact error places, and strictness about indexes and
+    booleans. It works in place, hence on a copy; and JSON Pointer cannot express the keys that only YAML has.
     """
     changed = container.copy()
     if not isinstance(container, dict) or isinstance(at, str):
@@ -341,7 +341,7 @@ def _inserted(parent: Any, path: Pointer, depth: int, value: Any, position: List
 
 
 def _steps(data: Any, pointer: Pointer, end: int | None = None) -> list[Any] | None:
-    """The keys and indexes that the pointer's tokens name, up to token ``end``; None where one names nothing."""
+    """The keys and indexes that the pointer's tokens name, up to token ``end``; None if one names nothing."""
     steps: list[Any] = []
     try:
         for depth in range(len(pointer.tokens))[:end]:

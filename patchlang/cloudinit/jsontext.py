@@ -1,4 +1,4 @@
-"""JSON text to data, and the least change of the text that makes it say other data (RFC 8259)."""
+"""JSON text as data, and the smallest change of the text that makes it represent other data (RFC 8259)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .textnode import Child, Kind, Node
 _BLANKS = pattern(r"[ \t\r\n]*")
 _ATOM = pattern(r"[-+.\w]+")
 _FIRST_INDENT = pattern(r"[\[{]\r?\n([ \t]+)")
-# cloud-init reads JSON as YAML, which does not take these, or takes them for line breaks
+# cloud-init reads JSON as YAML, which does not allow these, or treats them as line breaks
 _YAML_ESCAPES = pattern("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _GO_ESCAPES = "<>&\u2028\u2029"
 _SURROGATES = pattern("[\ud800-\udfff]")
@@ -24,7 +24,7 @@ _CONTROLS = "".join(map(chr, range(8))) + "\v" + "".join(map(chr, range(14, 32))
 
 
 def read(text: str) -> Any:
-    """The data that a JSON text writes; of duplicate keys the last counts, as for Go. Raises JsonError, TooBigError."""
+    """The data of a JSON text; the last of duplicate keys wins, as in Go. Raises JsonError, TooBigError."""
     try:
         value = read_strict(text)
     except RecursionError:
@@ -36,10 +36,10 @@ def read(text: str) -> Any:
 
 
 def rewrite(text: str, new: Any, old: Any = None, *, go: bool = False) -> str:
-    """The text changed so that it reads as ``new``; what stays keeps its characters, new parts take its style.
+    """The text changed so that it reads as ``new``; unchanged parts keep their characters, new parts follow its style.
 
-    ``old`` is what :func:`read` gave of the text, if ``new`` has been made of that. ``go``: new text is escaped as by
-    Go's ``json.Marshal`` (``<``, ``>`` and ``&`` too).
+    ``old`` is what :func:`read` returned for the text, if ``new`` was derived from it. ``go``: new text is escaped like
+    Go's ``json.Marshal`` does (``<``, ``>`` and ``&`` too).
     """
     old = read(text) if old is None else old
     if identical(old, new):
@@ -52,7 +52,7 @@ def rewrite(text: str, new: Any, old: Any = None, *, go: bool = False) -> str:
 def write(
     value: Any, *, indent: str | None = None, at: str = "", comma: str = ",", colon: str = ":", go: bool = False
 ) -> str:
-    """A value as JSON text. With ``indent`` over several lines, which begin with ``at``."""
+    """A value as JSON text. With ``indent``, on several lines that begin with ``at``."""
     quoted = go_string if go else _string
     inner = at + (indent or "")
 
@@ -94,7 +94,7 @@ def go_string(text: str) -> str:
 
 
 def go_size(value: Any) -> int:
-    """How many characters a value has as JSON at the least, before it is written as by Go."""
+    """The minimum length of a value as JSON, before Go's escaping."""
     match value:
         case str():
             ones = sum(map(value.count, '\\"\n\r\t'))

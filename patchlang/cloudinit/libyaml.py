@@ -1,7 +1,7 @@
-"""libyaml in place of PyYAML's own parser, for texts that both read alike: it takes a fifteenth of the time.
+"""libyaml instead of PyYAML's own parser, for texts that both read alike: it takes a fifteenth of the time.
 
-cloud-init uses PyYAML's own parser, so that one counts. Where the two are known to differ, or libyaml reports anything,
-nothing is said here, and PyYAML has to read. ``tests/unit/cloudinit/test_yaml_readers.py`` holds the two together.
+cloud-init uses PyYAML's own parser, so that one decides. Where the two are known to differ, or libyaml reports
+anything, this module returns nothing and PyYAML reads. ``tests/unit/cloudinit/test_yaml_readers.py`` compares the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import yaml
 
 from ..patterns import pattern
 
-# Each begins with characters that are rare, which makes it quick. A text is searched with a line break before it.
+# Each begins with rare characters, which makes it fast. A text is searched with a line break before it.
 _DIFFERING = tuple(
     pattern(text)
     for text in (
@@ -24,9 +24,9 @@ _DIFFERING = tuple(
         r"!(?<=[\s\[{,:-].)",  # tags
         r"\?(?<=[\s\[{,:-].)",  # complex keys
         r"\\[xuULPN_]",  # escapes by number
-        r"#(?<=[\"'\]}].)",  # a comment that follows at once
+        r"#(?<=[\"'\]}].)",  # a comment that follows directly
         r"[|>][-+0-9]*#",
-        # keys that PyYAML settles only when it constructs
+        # keys that PyYAML only resolves during construction
         r"<<(?<=[\s\[{,:-]..) *[:,\]}\n]",
         r"=(?<=[\s\[{,:-].) *[:,\]}\n]",
     )
@@ -35,13 +35,13 @@ _DIFFERING = tuple(
 _DIFFERING_IN_FLOW = pattern(r"[?#]|:(?! [^\s\]},])|(?<=[\[{,\s])(?:[-:](?![0-9A-Za-z-])|,)")
 _LONGEST_KEY = 1000
 _BEFORE_NODES = ("\n", ",", ":", "[", "{", "- ", "? ")
-"""One of these is before each node but the first."""
+"""One of these is before each node except the first."""
 _LEAD = pattern(r"^[ ?-]*", re.MULTILINE)
 _MANY_BRACKETS, _FAR_RIGHT = 2000, 200
 
 
 def compose(text: str, *, max_nodes: int, max_depth: int) -> yaml.Node | None:
-    """The root of a text, as PyYAML would compose it; None where PyYAML shall read."""
+    """The root of a text, as PyYAML would compose it; None if PyYAML must read it."""
     if not yaml.__with_libyaml__ or _may_be_deep(text):
         return None
     searched = f"\n{text}\n"
@@ -57,7 +57,7 @@ def compose(text: str, *, max_nodes: int, max_depth: int) -> yaml.Node | None:
 
 
 def _has_more_nodes(text: str, max_nodes: int) -> bool:
-    """Counted before they are made: a node takes a kilobyte, and two bytes of text. Raises YAMLError."""
+    """Counted before they are made: a node takes a kilobyte, plus two bytes per byte of text. Raises YAMLError."""
     if 1 + sum(map(text.count, _BEFORE_NODES)) <= max_nodes:
         return False
     count = 0
@@ -69,16 +69,16 @@ def _has_more_nodes(text: str, max_nodes: int) -> bool:
 
 
 def _may_be_deep(text: str) -> bool:
-    """libyaml's composer calls itself for each level (some 400 bytes), in `[ ]` up to 1,000 of them, else unbounded.
+    """libyaml's composer recurses for each level (some 400 bytes): up to 1,000 levels in `[ ]`, otherwise unlimited.
 
-    In block style each level stands in a column further right, or behind a dash; a sequence may share its key's column.
+    In block style each level is in a column further right, or after a dash; a sequence may share its key's column.
     """
     brackets = text.count("[") + text.count("{")
     return brackets > _MANY_BRACKETS or max(map(len, _LEAD.findall(text))) > _FAR_RIGHT
 
 
 def _is_read_alike(text: str, root: yaml.Node, max_nodes: int, max_depth: int) -> bool:
-    """Has it nothing in its collections that the two read differently, and no more nodes and levels than these?"""
+    """Whether the two read its collections alike, and it has no more nodes and levels than these."""
     count = 0
     pending: list[tuple[Any, int, bool]] = [(root, 0, False)]
     while pending:
@@ -89,7 +89,7 @@ def _is_read_alike(text: str, root: yaml.Node, max_nodes: int, max_depth: int) -
         if isinstance(node, yaml.ScalarNode):
             continue
         start, end = node.start_mark.index, node.end_mark.index
-        # what is in another one has been looked at with it
+        # what is inside another one has already been checked
         if node.flow_style and not is_within_flow and _DIFFERING_IN_FLOW.search(text, start, end):
             return False
         inner = node.value

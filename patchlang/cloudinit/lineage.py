@@ -1,7 +1,7 @@
-"""Where the entries of edited data come from, so that their text can go where they go.
+"""Where the entries of edited data come from, so that their text can move with them.
 
-Data that nothing has changed is plain dicts and lists. What an edit changed is a TracedMap or a TracedList: the same to
-whoever reads it, but it knows for each entry its origin in the data that was opened.
+Unchanged data is plain dicts and lists. What an edit changed is a TracedMap or a TracedList: the same to
+its readers, but it knows the origin of each entry in the data that was opened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Origin = tuple[Any, Any]
 
 
 class TracedMap(dict[Any, Any]):
-    """``moved`` has the origin of each entry that is not the one of that key in ``source``; None for a new entry."""
+    """``moved`` has the origin of each entry that is not under the same key in ``source``; None for a new entry."""
 
     __slots__ = ("moved", "source")
     source: Any
@@ -29,7 +29,7 @@ class TracedList(list[Any]):
 
 
 def origin(container: Any, at: Any) -> Origin | None:
-    """Where the entry at a key or an index comes from; None where an edit has made it."""
+    """Where the entry at a key or an index comes from; None if an edit created it."""
     if isinstance(container, TracedMap):
         return container.moved.get(at, (container.source, at))
     return container.origins[at] if isinstance(container, TracedList) else (container, at)
@@ -56,13 +56,13 @@ def follow(before: Any, changed: Any, op: str, at: Any, come_from: Origin | None
 
 
 def with_others(before: dict[Any, Any], changed: dict[Any, Any], keys: list[Any]) -> TracedMap:
-    """``changed``, which is ``before`` with other values, these keys added or removed, as traced data."""
+    """``changed``, which is ``before`` with other values and with these keys added or removed, as traced data."""
     source, moved = (before.source, before.moved) if isinstance(before, TracedMap) else (before, {})
     return traced_map(changed, source, {**moved, **dict.fromkeys(keys)})
 
 
 def renamed(before: dict[Any, Any], old: Any, new: str) -> dict[Any, Any]:
-    """The map with another key for an entry, which keeps its place; an entry that has that key already goes."""
+    """The map with an entry renamed in place; an existing entry with that key is removed."""
     changed = {new if key == old else key: value for key, value in before.items() if key == old or key != new}
     moved = dict(before.moved) if isinstance(before, TracedMap) else {}
     moved |= {old: None, new: origin(before, old)}
@@ -76,7 +76,7 @@ def traced_map(value: dict[Any, Any], source: Any, moved: dict[Any, Origin | Non
 
 
 def fresh(value: Any) -> Any:
-    """The same data as new data, which comes from nowhere."""
+    """The same data as new data without origins."""
     if isinstance(value, dict):
         return {key: fresh(item) for key, item in value.items()}
     return [fresh(item) for item in value] if isinstance(value, list) else value

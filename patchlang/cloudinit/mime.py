@@ -1,7 +1,7 @@
-"""MIME user data (RFC 2045, 2046): its parts, and changes that leave every other byte as it is.
+"""MIME user data (RFC 2045, 2046): its parts, and changes that keep every other byte.
 
-Only offsets are ours; what headers mean is the business of Python's :mod:`email`, which cloud-init reads with, too. A
-message that the two cut differently is refused.
+Only offsets are ours; Python's :mod:`email`, which cloud-init also uses, interprets headers. A
+message that the two split differently is refused.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _WIDTH = "A" * 76 + "\n" + "A\n"
 
 
 class MimeError(ValueError):
-    """MIME that cannot be read or changed; the message holds no content."""
+    """MIME that cannot be read or changed; the message quotes no content."""
 
 
 @record(frozen=False)
@@ -82,7 +82,7 @@ class Part:
 
     @property
     def is_sniffed(self) -> bool:
-        """Whether cloud-init looks at the content all the same."""
+        """Whether cloud-init looks at the content anyway."""
         return self.content_type in ("text/plain", "text/x-not-multipart", "text/x-shellscript")
 
     @property
@@ -90,7 +90,7 @@ class Part:
         return str(self.headers.get("Content-Transfer-Encoding", "")).strip().lower()
 
     def text(self) -> str:
-        """The content, decoded, and unzipped where its type says that it is gzip. Raises MimeError, TooBigError."""
+        """The content, decoded, and unzipped if its type says gzip. Raises MimeError, TooBigError."""
         data = self.decoded()
         if data is None:
             return self.payload
@@ -107,7 +107,7 @@ class Part:
             raise MimeError(f"{self} is binary data, not text") from None
 
     def decoded(self) -> bytes | None:
-        """The bytes behind a transfer encoding; None where there is none (RFC 2045 section 6)."""
+        """The bytes inside a transfer encoding; None if there is none (RFC 2045 section 6)."""
         try:
             if self.encoding == "base64":
                 return b64decode(self.payload.encode("ascii", "ignore"))
@@ -118,13 +118,13 @@ class Part:
         return None
 
     def __str__(self) -> str:
-        """For messages: its filename is data, and so is a type that nobody knows."""
+        """For messages: its filename is data, and so is an unknown type."""
         return f"part number {self.number}" + (f" ({self.content_type})" if self.content_type in KNOWN_TYPES else "")
 
 
 @record(frozen=False)
 class Message:
-    """A MIME message. ``closing`` is where the outermost closing boundary stands, None where it is missing."""
+    """A MIME message. ``closing`` is where the outermost closing boundary is, None if it is missing."""
 
     text: str
     parts: list[Part] = field(default_factory=list)
@@ -137,7 +137,7 @@ class Message:
         return "\r\n" if "\r\n" in self.text else "\n"
 
     def with_text(self, part: Part, text: str) -> str:
-        """The message with other content in one part, in the part's transfer encoding where that can hold it."""
+        """The message with different content in one part, in the part's transfer encoding if that can represent it."""
         _check_message(len(self.text) - len(part.payload), text)
         head, payload = self.text[part.start : part.body], part.payload
         old = part.decoded()
@@ -155,7 +155,7 @@ class Message:
         return self.text[: part.start] + head + body + self.text[part.end :]
 
     def fits(self, text: str) -> bool:
-        """Whether text can stand in the message as it is: cloud-init reads ASCII alone there, and no boundary."""
+        """Whether the message can contain the text as is: cloud-init only reads ASCII there, and no boundary."""
         return _is_plain(text) and not any("--" + boundary in text for boundary in self.boundaries)
 
     def in_base64(self, head: str) -> str:
@@ -165,7 +165,7 @@ class Message:
         return _ENCODING.sub(line, head) if _ENCODING.search(head) else line + self.line_break + head
 
     def with_new_part(self, content_type: str, filename: str, text: str) -> str:
-        """The message with a part more, behind all others and before the closing boundary.
+        """The message with one more part, after all others and before the closing boundary.
 
         Raises MimeError, TooBigError.
         """
@@ -185,7 +185,7 @@ class Message:
 
 
 def parse(text: str) -> Message:
-    """Reads a message. Raises MimeError where its structure is not plain."""
+    """Reads a message. Raises MimeError if its structure is unusual."""
     message = Message(text)
     try:
         _entity(message, 0, len(text), depth=0)
@@ -196,7 +196,7 @@ def parse(text: str) -> Message:
         ]
     except MimeError:
         raise
-    except (ValueError, TypeError, LookupError, AttributeError):  # what the library says of parameters it cannot decode
+    except (ValueError, TypeError, LookupError, AttributeError):  # the library's errors for parameters it cannot decode
         raise MimeError("a header parameter cannot be decoded") from None
     if theirs != [(part.content_type, part.payload) for part in message.parts]:
         raise _damaged()
@@ -208,7 +208,7 @@ def _damaged() -> MimeError:
 
 
 def wrap(parts: list[tuple[str, str | None, str]]) -> str:
-    """A new multipart message of (type, filename, content); the type ``""`` is content that has headers of its own.
+    """A new multipart message of (type, filename, content); the type ``""`` is content with its own headers.
 
     Raises TooBigError.
     """
@@ -234,13 +234,13 @@ def check_filename(filename: str) -> None:
 
 
 def _check_message(rest: int, *texts: str) -> None:
-    """Raises TooBigError where a message would grow too long by texts in it, written as base64 where need be."""
+    """Raises TooBigError if text in a message, as base64 if needed, would make it too long."""
     if rest + sum(len(text) if text.isascii() else len(text.encode()) * 4 // 3 for text in texts) > MAX_MESSAGE:
         raise TooBigError(f"the message would have more than {MAX_MESSAGE} characters")
 
 
 def _is_plain(text: str) -> bool:
-    """ASCII, and no carriage return at the end: with the line feed before a boundary it would be a line break."""
+    """ASCII without a carriage return at the end: with the line feed before a boundary it would be a line break."""
     return text.isascii() and not text.endswith("\r")
 
 
@@ -270,7 +270,7 @@ def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, str, int]]:
 
 
 def _entity(message: Message, start: int, end: int, depth: int) -> None:
-    """Adds the parts of what stands from ``start`` to ``end``: headers, a blank line, a body."""
+    """Adds the parts between ``start`` and ``end``: headers, a blank line, a body."""
     head_end = body = end
     for at, line, after in _lines(message.text, start, end):
         if not line or not _HEADER_LINE.match(line):
@@ -299,7 +299,7 @@ def _entity(message: Message, start: int, end: int, depth: int) -> None:
 
 
 def _multipart(message: Message, body: int, end: int, boundary: str, depth: int) -> None:
-    """Cuts a multipart body at its boundary lines; the line break before one belongs to it (RFC 2046 section 5.1.1)."""
+    """Splits a multipart body at its boundary lines; the line break before belongs to it (RFC 2046 section 5.1.1)."""
     mark = re.compile(rf"--{re.escape(boundary)}(--)?[ \t]*")
     begin: int | None = None
     for at, line, after in _lines(message.text, body, end):

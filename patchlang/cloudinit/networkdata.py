@@ -1,6 +1,6 @@
-"""Network data: YAML or JSON, what it means, and how other data is written into it.
+"""Network data: YAML or JSON, what it means, and how other data is written to it.
 
-All of it may stand below a key ``network``, of which cloud-init takes the value alone. Edits and expressions see that.
+All of it may be under a key ``network``; then cloud-init only uses its value. Edits and expressions see that value.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OUTER = "network"
 
 
 def is_wrapped(data: dict[Any, Any]) -> bool:
-    """Whether what cloud-init reads of network data stands below the outer key."""
+    """Whether cloud-init reads network data from under the outer key."""
     return _OUTER in data and (data[_OUTER] is None or isinstance(data[_OUTER], dict))
 
 
@@ -32,7 +32,7 @@ def inside(data: dict[Any, Any]) -> Any:
 
 
 def with_inside(data: dict[Any, Any], new: Any) -> Any:
-    """Network data with other data inside; where it has the outer key, that of ``new`` is not a second one."""
+    """Network data with other data inside; if it has the outer key, the one in ``new`` does not become a second one."""
     if not is_wrapped(data):
         return new
     check_kind(new, NETWORK_DATA, dict)
@@ -43,7 +43,7 @@ def with_inside(data: dict[Any, Any], new: Any) -> Any:
 
 
 def pointer_inside(data: dict[Any, Any], pointer: Pointer) -> Pointer:
-    """A pointer as it is followed in what is inside: one that names the outer key, where it is, begins behind it."""
+    """A pointer into the inner data: if it names the existing outer key, it begins after it."""
     first = pointer.tokens[0] if pointer.tokens else None
     if isinstance(first, Key) and first.text == _OUTER and is_wrapped(data):
         return replace(pointer, tokens=pointer.tokens[1:])
@@ -51,7 +51,7 @@ def pointer_inside(data: dict[Any, Any], pointer: Pointer) -> Pointer:
 
 
 def open_network_data(text: str, *, json_when_empty: bool, read: Read = read) -> Opened:
-    """Network data for editing: JSON text stays JSON, all other is YAML. Raises PatchError (user-data-format)."""
+    """Network data for editing: JSON text stays JSON, everything else is YAML. Raises PatchError (user-data-format)."""
     try:
         wrapped = unwrap(text, partial(_is_network, read))
     except (TooBigError, ValueError) as e:
@@ -87,7 +87,7 @@ def _json_map(text: str) -> dict[str, Any] | None:
 
 
 def _check_beside(new: dict[Any, Any]) -> None:
-    """Raises PatchError where an edit sets the outer key beside other keys: cloud-init reads what is in that alone."""
+    """Raises PatchError if an edit sets the outer key beside other keys: cloud-init would only read its value."""
     if _OUTER in new and len(new) > 1:
         raise refused(
             "network data cannot have `network` beside other keys, and this edit sets it",

@@ -38,7 +38,7 @@ class CloudInitState:
         return self.current, self.budget.kept
 
     def undo(self, mark: tuple[CloudInit, int]) -> bool:
-        """Back to it, which is always possible."""
+        """Back to that point, which is always possible."""
         self.current, self.budget.kept = mark
         return True
 
@@ -58,9 +58,9 @@ class CloudInitOp(Protocol):
 
 @record
 class PointerProgram:
-    """A compiled pointer: parsed with holes where expressions stand, which fill them as data.
+    """A compiled pointer: parsed with holes for expressions, whose values fill them as data.
 
-    ``places`` gives for each offset of the parsed text the one in the source.
+    ``places`` gives the source offset for each offset of the parsed text.
     """
 
     source: Text
@@ -83,14 +83,14 @@ class PointerProgram:
 
 @record
 class ValueProgram:
-    """A compiled value: ``build`` gives it as plain data."""
+    """A compiled value: ``build`` returns it as plain data."""
 
     build: Callable[[Scope], Any]
 
 
 @contextmanager
 def blamed(origin: Origin) -> Iterator[None]:
-    """Errors name the edit, and point into it where they have no place of their own."""
+    """Errors name the edit, and point at it if they have no place of their own."""
     try:
         yield
     except PatchError as e:
@@ -99,7 +99,7 @@ def blamed(origin: Origin) -> Iterator[None]:
 
 @record
 class Site:
-    """What an edit finds: the data of its target, the pointer that counts, and how other pointers are filled."""
+    """What an edit finds: the data of its target, the counted pointer, and how other pointers are filled."""
 
     data: Any
     path: Pointer
@@ -109,10 +109,10 @@ class Site:
 
 @record
 class EditTarget:
-    """Where an edit works, and whether it does: ``counted`` is the pointer whose hits ``expect`` counts.
+    """Where an edit works, and whether it does: ``expect`` counts the hits of ``counted``.
 
-    ``makes``: the op makes what is missing there; else it has nothing to do where nothing is expected. ``ensures``: to
-    it null is what is missing.
+    ``makes``: the op creates what is missing; otherwise it has nothing to do if nothing is expected. ``ensures``: it
+    treats null as missing.
     """
 
     target: Target
@@ -144,7 +144,7 @@ class EditTarget:
         return Site(data, path, scope, fill)
 
     def _is_left_out(self, data: Any, path: Pointer) -> bool:
-        """Whether what is made may be missing, and so is its parent, which is not null either."""
+        """Whether what is created may be missing, along with its parent, which is not null either."""
         if self.expect is None or not (self.expect.allows(0) and self.expect.allows(1)):
             return False
         parent = replace(path, tokens=path.tokens[:-1])
@@ -172,7 +172,7 @@ class EditTarget:
             return fail(rules.MATCH_COUNT, message, self.counted.span(e.start, e.end), help)
 
 
-# what an op makes of the data that it finds
+# the function from the data found to the data after the op
 Change = Callable[[Site], Any]
 
 
@@ -207,7 +207,7 @@ class DataOp:
         return effect
 
     def _helped(self, error: PointerError) -> PointerError:
-        """Says what makes parents, where a parent is what is missing."""
+        """Mentions what creates parents, if a parent is what is missing."""
         if isinstance(error, NullError) and self.place.makes:
             error.help = "`ensure` treats null as missing, and creates what is needed"
             return error
@@ -222,7 +222,7 @@ class DataOp:
 
 
 def given(value: ValueProgram, change: Callable[[Site, Any], Any]) -> Change:
-    """A change with a value; none where that is left out."""
+    """A change with a value; none if the value is omitted."""
 
     def changed(site: Site) -> Any:
         built = value.build(site.scope)
@@ -297,7 +297,7 @@ class JsonTestOp:
 
 @record
 class AddPartOp:
-    """``addPart``: the part has that content after it."""
+    """``addPart``: afterwards the part has that content."""
 
     content_type: str
     filename: str

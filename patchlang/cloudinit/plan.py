@@ -1,7 +1,7 @@
-"""How the entries of a text become those of other data: which of them stay, go where, or are new.
+"""How the entries of a text become those of other data: which stay, move, or are new.
 
-Data that edits have changed says where its entries come from (:mod:`patchlang.cloudinit.lineage`). Data that was put in
-place of other data as a whole does not: there the entries with the same key are the same, and of lists what is equal.
+Data changed by edits knows where its entries come from (:mod:`patchlang.cloudinit.lineage`). Data that replaced other
+data as a whole does not: there, entries with the same key are the same, and so are equal list elements.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEEP = object()
 
 @record(frozen=True, eq=False)
 class Place:
-    """An entry of the text: its collection, which of the children it is, and its value there."""
+    """An entry of the text: its collection, its index among the children, and its value there."""
 
     node: Node
     index: int
@@ -45,7 +45,7 @@ class Step:
 
 
 class Places:
-    """The entries of a text by their origin; ``old`` is what the text means, ``new`` what it shall mean."""
+    """The entries of a text by their origin; ``old`` is what the text means, ``new`` what it is to mean."""
 
     def __init__(self, root: Node, old: Any, new: Any) -> None:
         self._root, self._old, self._new = root, old, new
@@ -53,7 +53,7 @@ class Places:
 
     @cached_property
     def _collections(self) -> dict[int, tuple[Node, Any]]:
-        """The collections by the identity of their value, which an alias shares with what it stands for."""
+        """The collections by the identity of their value, which an alias shares with its target."""
         found: dict[int, tuple[Node, Any]] = {}
         pending = [(self._root, self._old)]
         while pending:
@@ -70,7 +70,7 @@ class Places:
 
     @cached_property
     def _moved(self) -> set[tuple[Node, int]]:
-        """The entries that edits have given another place or name."""
+        """The entries that edits moved or renamed."""
         found: set[tuple[Node, int]] = set()
         pending = [self._new]
         while pending:
@@ -88,9 +88,9 @@ class Places:
 
     @cached_property
     def _claims(self) -> dict[tuple[int, Any], tuple[int, Any]]:
-        """Which entry of the new data takes the text of an old one along, where aliases make several of it.
+        """Which entry of the new data gets the text of an old one, if aliases turn it into several.
 
-        The one that is still in its place comes first, then those that were moved, as they follow in the new data.
+        One that is still in its place comes first, then moved ones in the order of the new data.
         """
         claims: dict[tuple[int, Any], tuple[int, Any]] = {}
         placed = [(self._root, self._new)]
@@ -120,7 +120,7 @@ class Places:
         return self.names(node).get(at) if node.kind is Kind.MAP else at
 
     def names(self, node: Node) -> dict[Any, int]:
-        """The children of a map by their keys, of which the last of each counts."""
+        """The children of a map by key; the last of each key counts."""
         if id(node) not in self._names:
             self._names[id(node)] = {child.name: i for i, child in enumerate(node.children) if child.name is not MERGE}
         return self._names[id(node)]
@@ -130,7 +130,7 @@ class Places:
 
     @cached_property
     def _moved_spans(self) -> list[tuple[int, int]]:
-        """What the entries that may have moved span in the text, the outermost of them."""
+        """The extent in the text of the entries that may have moved, outermost only."""
         children = sorted(
             (node.children[index] for node, index in self._moved), key=lambda child: (child.start, -child.end)
         )
@@ -141,7 +141,7 @@ class Places:
         return spans
 
     def may_move(self, inner: Node) -> bool:
-        """Whether a node is in an entry that edits have moved, or in a list whose order they may have changed."""
+        """Whether a node is in an entry that edits moved, or in a list that they may have reordered."""
         before = bisect_right(self._moved_spans, (inner.start, inner.end)) - 1
         return any(start <= inner.start and inner.end <= end for start, end in self._moved_spans[max(0, before) :][:2])
 
@@ -156,7 +156,7 @@ class Places:
         return None if index is None else Place(node, index, container[at])
 
     def steps(self, new: Any) -> Iterator[Step]:
-        """The entries of data for which there is no text: those in it that come from the text, and new ones."""
+        """The entries of data without text: those in it that come from the text, and new ones."""
         for name, item in new.items() if isinstance(new, dict) else enumerate(new):
             come_from, me = origin(new, name), (id(new), name)
             if come_from is not None and self._claims.get((id(come_from[0]), come_from[1]), me) != me:
@@ -164,7 +164,7 @@ class Places:
             yield Step(self._place(come_from), name if isinstance(new, dict) else None, item)
 
     def plan(self, node: Node, old: Any, new: Any) -> list[Step]:
-        """How the children of a collection become the new value's; children that are in no step go or move."""
+        """How the children of a collection become the new value's; children in no step are removed or move."""
         return self._plan_map(node, old, new) if node.kind is Kind.MAP else self._plan_list(node, old, new)
 
     def _plan_list(self, node: Node, old: list[Any], new: list[Any]) -> list[Step]:
@@ -175,7 +175,7 @@ class Places:
         return [Step(None if i is None else Place(node, i, old[i]), None, item) for i, item in _matched(old, new)]
 
     def _plan_map(self, node: Node, old: dict[Any, Any], new: dict[Any, Any]) -> list[Step]:
-        """Old entries keep their order; a new one stands behind the one that is before it in ``new``."""
+        """Old entries keep their order; a new one goes after its predecessor in ``new``."""
         own, kids = self.names(node), node.children
         inherited = old.keys() - own.keys()
         if any(key not in new for key in inherited):
@@ -204,7 +204,7 @@ class Places:
 
 
 def _matched(old: list[Any], new: list[Any]) -> Iterator[tuple[int | None, Any]]:
-    """The new elements, each with the number of the old one that it is, or is made of."""
+    """The new elements, each with the index of the old one that it is, or derives from."""
     before, after = [freeze(item) for item in old], [freeze(item) for item in new]
     for tag, i, i_end, j, j_end in _differences(before, after):
         if tag == "equal" or (tag == "replace" and (i_end - i == j_end - j or (i_end - i) * (j_end - j) > _MUCH)):
@@ -220,7 +220,7 @@ def _matched(old: list[Any], new: list[Any]) -> Iterator[tuple[int | None, Any]]
 
 
 def _differences(before: list[Any], after: list[Any]) -> Iterator[tuple[str, int, int, int, int]]:
-    """Opcodes as :mod:`difflib` gives them; it sees only what lies between the equal ends, since it takes time."""
+    """Opcodes as in :mod:`difflib`, which only sees what is between the equal ends, since it is slow."""
     short = min(len(before), len(after))
     head = next((n for n in range(short) if before[n] != after[n]), short)
     tail = next((n for n in range(short - head) if before[-1 - n] != after[-1 - n]), short - head)
@@ -235,7 +235,7 @@ def _differences(before: list[Any], after: list[Any]) -> Iterator[tuple[str, int
 
 
 def _akin(a: Any, b: Any) -> bool:
-    """Whether one collection looks like the edited other: maps that share a member, lists with the same beginning."""
+    """Whether one collection looks like an edit of the other: maps with a common member, lists with the same start."""
     if isinstance(a, list) and isinstance(b, list):
         return bool(a and b) and identical(a[0], b[0])
     if isinstance(a, dict) and isinstance(b, dict):

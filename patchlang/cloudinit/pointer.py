@@ -1,10 +1,10 @@
-"""JSON Pointer (RFC 6901) with tokens that pick list elements by content: ``[key=value]``, ``[=text]``.
+"""JSON Pointer (RFC 6901) with tokens that select list elements by content: ``[key=value]``, ``[=text]``.
 
-``parse(text)`` gives a :class:`Pointer`; ``resolve`` and ``exists`` follow it into plain data. Faults are
-:class:`PointerError` with the place in the pointer's text; they hold names, kinds and counts, never values of the data.
+``parse(text)`` returns a :class:`Pointer`; ``resolve`` and ``exists`` follow it into plain data. Faults are
+:class:`PointerError` with the place in the pointer's text; they quote names, kinds and counts, never values.
 
-A pointer may be a template: where the caller cut a computed part out it puts one :data:`HOLE`, and
-``pointer.fill(values)`` puts the values in, as data: ``/`` and ``~`` in them have no meaning.
+A pointer may be a template: the caller replaces each computed part with one :data:`HOLE`, and
+``pointer.fill(values)`` inserts the values as data: ``/`` and ``~`` in them have no special meaning.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _BAD_ESCAPE = pattern(r"~(?![01])")
 
 
 class PointerError(Exception):
-    """What is wrong with a pointer, or with following it. ``start`` and ``end`` are offsets in the pointer's text.
+    """A problem with a pointer, or with following it. ``start`` and ``end`` are offsets in the pointer's text.
 
-    The caller makes a diagnostic of it: ``fail(e.rule, e.message, span(e.start, e.end), e.help)``. ``pointer`` tells
-    ``from`` and ``path`` apart; it is None where the text could not be parsed. ``missed`` is the key that is not there,
-    and the keys that are: :meth:`with_names` puts those that may be quoted into the help.
+    The caller turns it into a diagnostic: ``fail(e.rule, e.message, span(e.start, e.end), e.help)``. ``pointer`` tells
+    ``from`` and ``path`` apart; it is None if the text could not be parsed. ``missed`` is the missing key and the
+    existing ones: :meth:`with_names` adds those that may be quoted to the help.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class PointerError(Exception):
 
 
 class _SlipError(Exception):
-    """A text that is no pointer yet: ``written`` says what is meant, as far as this slip goes."""
+    """Text that is not a pointer yet: ``written`` is what it means, as far as this slip goes."""
 
     def __init__(self, message: str, start: int, end: int, written: str, more: str = "") -> None:
         super().__init__(message)
@@ -77,15 +77,15 @@ class _SlipError(Exception):
 
 
 class NotFoundError(PointerError):
-    """Nothing is at the place that the pointer names."""
+    """Nothing is at the pointer's location."""
 
 
 class NullError(NotFoundError):
-    """A token names something in null."""
+    """A token selects something in null."""
 
 
 class WrongKindError(NotFoundError):
-    """Nothing can be there: a token names something in text, or in a map as if it were a list."""
+    """Nothing can be there: a token selects something in text, or treats a map as a list."""
 
 
 @record
@@ -99,7 +99,7 @@ class Key:
 
 @record
 class Match:
-    """``[key=value]``: the one map of a list whose ``key`` reads as ``value``."""
+    """``[key=value]``: the single map of a list whose ``key`` reads as ``value``."""
 
     key: str
     value: str
@@ -116,7 +116,7 @@ class Match:
 
 @record
 class Equal:
-    """``[=text]``: the one scalar of a list that reads as ``value``."""
+    """``[=text]``: the single scalar of a list that reads as ``value``."""
 
     value: str
     start: int
@@ -131,7 +131,7 @@ Token = Key | Match | Equal
 
 @record
 class Pointer:
-    """A parsed pointer. ``text`` is what was written; the pointer without tokens is the whole document."""
+    """A parsed pointer. ``text`` is its source; a pointer without tokens is the whole document."""
 
     text: str
     tokens: tuple[Token, ...]
@@ -141,7 +141,7 @@ class Pointer:
         return self.text.count(HOLE)
 
     def fill(self, values: Sequence[str]) -> Pointer:
-        """The pointer with the holes filled in order; ``text`` and the offsets stay, so errors never show a value."""
+        """The pointer with its holes filled in order; ``text`` and the offsets stay, so errors never show a value."""
         rest = iter(values)
         return replace(self, tokens=tuple(_fill(token, rest) for token in self.tokens))
 
@@ -177,7 +177,7 @@ class Pointer:
 
 
 def shown(text: str) -> str:
-    """Pointer text for messages: a hole is shown as the expression it stands for."""
+    """Pointer text for messages: a hole appears as its expression."""
     return text.replace(HOLE, "$[…]")
 
 
@@ -196,10 +196,10 @@ def _fill(token: Token, values: Iterator[str]) -> Token:
 
 
 def parse(text: str) -> Pointer:
-    """The pointer that a text writes (RFC 6901 section 3, and the two tokens of this language).
+    """Parses pointer text (RFC 6901 section 3, and the two tokens of this language).
 
-    A token that begins with ``[`` and holds a ``=`` before the next ``/`` runs to its ``]``; ``/`` and ``~`` are plain
-    in it, and its value may stand in quotes, which it must where it holds a ``]``. Raises PointerError (bad-pointer).
+    A token that begins with ``[`` and has a ``=`` before the next ``/`` extends to its ``]``; ``/`` and ``~`` are plain
+    in it, and its value may be quoted, which is required if it contains a ``]``. Raises PointerError (bad-pointer).
     """
     try:
         return _parsed(text)
@@ -210,7 +210,7 @@ def parse(text: str) -> Pointer:
 
 
 def _mended(text: str) -> str | None:
-    """The pointer that is meant, if there are no other faults than slips."""
+    """The intended pointer, if slips are the only problem."""
     for _ in range(2 * MAX_TOKENS):
         try:
             _parsed(text)
@@ -298,7 +298,7 @@ def _bracket_value(text: str, start: int, at: int) -> tuple[str, int]:
 
 
 def find_key(container: dict[Any, Any], text: str) -> tuple[Any] | None:
-    """The key that a text names, in a tuple: the text itself, else a YAML key of another type that reads as it."""
+    """The key that a text names, in a tuple: the text itself, or a YAML key of another type that reads as it."""
     if text in container:
         return (text,)
     return next(((key,) for key in container if not isinstance(key, str) and scalar_text(key) == text), None)
@@ -307,7 +307,7 @@ def find_key(container: dict[Any, Any], text: str) -> tuple[Any] | None:
 def step(container: Any, pointer: Pointer, depth: int) -> Any:
     """The key or index in ``container`` that token number ``depth`` names.
 
-    Raises NotFoundError where there is none, PointerError where the token can never name one or picks several.
+    Raises NotFoundError if there is none, PointerError if the token can never match one, or matches several.
     """
     token, where = pointer.tokens[depth], pointer.where(depth)
     if isinstance(container, dict) and isinstance(token, Key):
@@ -359,7 +359,7 @@ def list_index(container: list[Any], pointer: Pointer, depth: int) -> int:
 
 
 def parse_index(container: list[Any], pointer: Pointer, depth: int) -> int:
-    """The number that a token writes (RFC 6901 section 4: no sign, no leading zero). Raises PointerError."""
+    """The index that a token writes (RFC 6901 section 4: no sign, no leading zero). Raises PointerError."""
     token = pointer.tokens[depth]
     if isinstance(token, Key) and _INDEX.fullmatch(token.text) and len(token.text) < 10:
         return int(token.text)
@@ -390,7 +390,7 @@ def resolve(data: Any, pointer: Pointer) -> Any:
 
 
 def exists(data: Any, pointer: Pointer) -> bool:
-    """Whether the pointer names a value. Raises PointerError where it cannot name one, or picks several."""
+    """Whether the pointer matches a value. Raises PointerError if it cannot match one, or matches several."""
     try:
         resolve(data, pointer)
     except NotFoundError:

@@ -1,7 +1,7 @@
-"""KubeVirt's cloud-init data: opened from what virt-launcher sends, edited, closed to what virt-launcher takes.
+"""KubeVirt's cloud-init data: opened from virt-launcher's request, edited, closed to its response.
 
-``CloudInitData`` is a JSON record with two texts in it, user data and network data, which mean data of their own. A
-:class:`CloudInit` is one state of all of it; an edit gives a new one, so whoever keeps the old one can go back.
+``CloudInitData`` is a JSON record with two texts, user data and network data, which contain data of their own. A
+:class:`CloudInit` is one state of all of it; an edit returns a new one, so whoever keeps the old one can go back.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _TEXTS = {Target.USER_DATA: "UserData", Target.NETWORK_DATA: "NetworkData"}
 
 
 class Origin(NamedTuple):
-    """An edit: the place in it that errors point at, its patch, and its name or number.
+    """An edit: the place that its errors point at, its patch, and its name or number.
 
-    ``jinja``: the texts of the patch that hold Jinja, which is what edits may write into a template.
+    ``jinja``: the patch texts that contain Jinja, which the edits may write into a template.
     """
 
     span: Span
@@ -44,7 +44,7 @@ class Origin(NamedTuple):
     jinja: Sequence[str] = ()
 
     def of(self, diagnostic: Diagnostic) -> Diagnostic:
-        """The diagnostic as one of this edit, unless it is one of an earlier edit already, found late."""
+        """The diagnostic attributed to this edit, unless it already belongs to an earlier edit, found late."""
         if diagnostic.edit:
             return diagnostic
         return replace(diagnostic, span=diagnostic.span or self.span, patch=self.patch, edit=self.edit)
@@ -52,7 +52,7 @@ class Origin(NamedTuple):
 
 @record
 class _View:
-    """The text that is being edited: edits in a row on one text are written into it once, at the end."""
+    """The text being edited: consecutive edits of one text are written to it once, at the end."""
 
     target: Target
     part: PartSelector | None
@@ -61,7 +61,7 @@ class _View:
 
 
 class _Known:
-    """What was read in a run, by its text, so that nothing is read twice: one for all states of the run."""
+    """What a run has read, by its text, so that nothing is read twice: one for all states of the run."""
 
     def __init__(self) -> None:
         self.read = yamlread.Reader()
@@ -72,7 +72,7 @@ class _Known:
 
 @record
 class CloudInit:
-    """A state of the cloud-init data. ``text`` and ``legacy`` are the input, for the bytes that stay."""
+    """A state of the cloud-init data. ``text`` and ``legacy`` are the input, for bytes that stay."""
 
     text: str | None
     legacy: str | None
@@ -84,7 +84,7 @@ class CloudInit:
     _known: _Known = field(default_factory=_Known, compare=False, repr=False)
 
     def value(self, target: Target, part: PartSelector | None = None) -> Any:
-        """What a target means: plain data, which belongs to this state and is not to be changed.
+        """What a target means: plain data, which belongs to this state and must not be changed.
 
         Raises PatchError (user-data-format, limit-reached, operation-failed, match-count for ``part``).
         """
@@ -105,7 +105,7 @@ class CloudInit:
     def with_value(
         self, target: Target, value: Any, part: PartSelector | None = None, origin: Origin | None = None
     ) -> CloudInit:
-        """The state with another value at a target. Raises as :meth:`value`, and where the target cannot hold it."""
+        """The state with another value at a target. Raises as :meth:`value`, and if the target cannot hold it."""
         state = self._counted()
         if target in _TEXTS:
             view = state._viewed(target, part)
@@ -128,7 +128,7 @@ class CloudInit:
         return replace(state, record=value)._from(origin, *changed)
 
     def with_part(self, content_type: str, filename: str, content: str, origin: Origin | None = None) -> CloudInit:
-        """The state with that part in its user data (``addPart``); the same where nothing changes.
+        """The state with that part in its user data (``addPart``); the same state if nothing changes.
 
         Raises PatchError (user-data-format, match-count).
         """
@@ -140,7 +140,7 @@ class CloudInit:
         return self if after == before else state._counted()._with_field("UserData", after)._from(origin, "UserData")
 
     def facts(self) -> dict[str, Any]:
-        """CEL's variable ``cloudInit``, in JSON's types. What cannot be parsed is absent."""
+        """CEL's variable ``cloudInit``, in JSON types. What cannot be parsed is absent."""
         from .facts import network_data_facts, user_data_facts
 
         state = self._flushed()
@@ -155,10 +155,10 @@ class CloudInit:
         return facts
 
     def close(self, names: Names = NO_NAMES) -> Closed:
-        """The answer to virt-launcher; its warnings quote these names.
+        """The response to virt-launcher; its warnings may quote these names.
 
-        Raises PatchError where virt-launcher could not use what the edits made (unusable-result); data that nothing
-        has changed goes back as it came, with a warning.
+        Raises PatchError if virt-launcher could not use the result of the edits (unusable-result); unchanged data
+        is returned as it came, with a warning.
         """
         state = self._flushed()._restored()
         changed = not identical(state.original, state.record)
@@ -190,7 +190,7 @@ class CloudInit:
         return result
 
     def _restored(self) -> CloudInit:
-        """The user data of the input, where what edits wrote at once means the same in the end."""
+        """The input's user data, if an immediately written text means the same in the end."""
         before, now = self.original.get("UserData"), self.record.get("UserData")
         if not (isinstance(before, str) and isinstance(now, str)) or before == now:
             return self
@@ -203,7 +203,7 @@ class CloudInit:
         return self
 
     def _viewed(self, target: Target, part: PartSelector | None) -> _View:
-        """The view of a text: the one that is being edited, else a new one."""
+        """The view of a text: the one being edited, or a new one."""
         if self._view and (self._view.target, self._view.part) == (target, part):
             return self._view
         state = self._flushed()
@@ -220,7 +220,7 @@ class CloudInit:
         return _View(target, part, opened, opened.value)
 
     def _flushed(self) -> CloudInit:
-        """The state with the value of the text that is being edited written into the text."""
+        """The state with the value of the text being edited written to the text."""
         view = self._view
         if view is None:
             return self
@@ -264,7 +264,7 @@ class CloudInit:
         return self.record.get("DataSource") == "configDrive"
 
     def _meta(self) -> str:
-        """The field of the meta data that is set."""
+        """The metadata field that is set."""
         own = SOURCES.get(str(self.record.get("DataSource")), "")
         for name in (own, *META):
             if isinstance(self.record.get(name), dict):
@@ -275,7 +275,7 @@ class CloudInit:
 
 @record
 class Closed:
-    """The JSON of ``CloudInitData`` and of ``CloudInitNoCloudSource``, which say the same, and warnings."""
+    """The JSON of ``CloudInitData`` and of ``CloudInitNoCloudSource``, with the same content, and warnings."""
 
     data: bytes
     no_cloud_source: bytes
@@ -283,7 +283,7 @@ class Closed:
 
 
 def open_cloud_init(data: bytes, no_cloud_source: bytes = b"") -> CloudInit:
-    """The state that a request holds: ``CloudInitData`` where it is there, else the older ``CloudInitNoCloudSource``.
+    """The state of a request: ``CloudInitData`` if present, otherwise the older ``CloudInitNoCloudSource``.
 
     Raises PatchError (bad-cloud-init-data, input-too-big).
     """
@@ -319,7 +319,7 @@ def _check_answer(size: int) -> None:
 
 
 def _record(data: bytes, what: str) -> tuple[str | None, dict[str, Any] | None]:
-    """The text and the map of a JSON record; None for nothing and null."""
+    """The text and the map of a JSON record; None for nothing and for null."""
     try:
         text = data.decode()
         value = jsontext.read(text) if text.strip() else None

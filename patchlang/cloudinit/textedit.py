@@ -1,7 +1,7 @@
-"""The rewriting of flow collections (JSON, and YAML's ``[ ]`` and ``{ }``) in a text of nodes.
+"""Rewrites flow collections (JSON, and YAML's ``[ ]`` and ``{ }``) in a text of nodes.
 
-A writer gets the old text as nodes, the old value and the new value; it renders a node anew only where the values
-differ. Everything else is copied from the old text.
+A writer gets the old text as nodes, the old value and the new value; it only rewrites a node where the values
+differ, and copies everything else from the old text.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .textnode import InPlaceError, Kind, Node
 
 
 class FlowWriter(ABC):
-    """Renders nodes of one text for a new value. A subclass says how values are written.
+    """Renders nodes of one text for a new value. A subclass defines how values are written.
 
-    ``places`` knows where the entries of the new value come from; ``expand`` are aliases that must be written out;
+    ``places`` knows where the entries of the new value come from; ``expand`` are aliases that must be expanded;
     ``dropped`` collects the spans whose old text is gone.
     """
 
@@ -35,11 +35,11 @@ class FlowWriter(ABC):
 
     @abstractmethod
     def written(self, value: Any, indent: str | None, like: Node | None = None) -> str:
-        """A value as flow text; over several lines, the later ones at ``indent``, where that is not None."""
+        """A value as flow text; if ``indent`` is not None, on several lines, the later ones indented by it."""
 
     @abstractmethod
     def written_key(self, key: Any) -> str:
-        """A map's key and the colon behind it, up to the value."""
+        """A map's key and its colon, up to the value."""
 
     def render(self, node: Node, old: Any, new: Any) -> str:
         """The text of the node for the new value."""
@@ -57,7 +57,7 @@ class FlowWriter(ABC):
         return self.written(new, self.line_indent(node.start), node)
 
     def touched(self, node: Node) -> bool:
-        """Whether an alias inside of the node must be written out."""
+        """Whether an alias inside the node must be expanded."""
         first = bisect_left(self.expand, node.start)
         return first < len(self.expand) and self.expand[first] < node.end
 
@@ -67,13 +67,13 @@ class FlowWriter(ABC):
         return isinstance(old, kind) and isinstance(new, kind)
 
     def line_indent(self, at: int) -> str:
-        """The blanks at the start of the line of a place."""
+        """The blanks at the start of a place's line."""
         start = self.text.rfind("\n", 0, at) + 1
         match = re.compile(r"[ \t]*").match(self.text, start, at)
         return match[0] if match else ""
 
     def flow(self, node: Node, old: Any, new: Any) -> str:
-        """A flow collection with some of its entries changed, added or removed, separated as they are."""
+        """A flow collection with some of its entries changed, added or removed, separated as before."""
         kids = node.children
         if self.text[node.start : node.start + 1] not in ("[", "{"):
             raise InPlaceError
@@ -91,11 +91,11 @@ class FlowWriter(ABC):
         return "".join(result) + self.text[kids[-1].end : node.end]
 
     def fits_flow(self, place: Place) -> bool:
-        """Whether an entry from elsewhere can stand in a flow collection as it is."""
+        """Whether an entry from elsewhere can be used in a flow collection as is."""
         return place.node.flow and "\n" not in self.text[place.child.start : place.child.end]
 
     def drop(self, node: Node, steps: list[Step]) -> None:
-        """Notes the children that are in no step, here or elsewhere."""
+        """Records the children that are in no step, here or elsewhere."""
         kept = {step.place.index for step in steps if step.place and step.place.node is node}
         self.dropped += (
             (kid.start, kid.end)
@@ -124,7 +124,7 @@ class FlowWriter(ABC):
         return key + between + self.render(value, before, step.value)
 
     def gap(self, node: Node) -> str:
-        """The separator for a new neighbour: as between the first two entries, without a comment."""
+        """The separator for a new neighbor: like that between the first two entries, without a comment."""
         kids = node.children
         seen = self.text[kids[0].end : kids[1].start] if len(kids) > 1 else self.text[node.start + 1 : kids[0].start]
         if "\n" in seen:
@@ -135,7 +135,7 @@ class FlowWriter(ABC):
         return self.separator
 
     def between(self, node: Node, left: Step, right: Step, gap: str) -> str:
-        """The old separator where the neighbours are old, else a new one."""
+        """The old separator if the neighbors are old, otherwise a new one."""
         kids = node.children
         at, behind = (step.place.index if step.place and step.place.node is node else None for step in (left, right))
         if at is not None and at + 1 < len(kids) and (behind is None or behind > at):

@@ -1,4 +1,4 @@
-"""Structured text (JSON, YAML) as nodes that know their place."""
+"""Structured text (JSON, YAML) as nodes with places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..record import field, record
 
 MERGE = object()
-"""The name of a map's entry with YAML's merge key."""
+"""The name of a map entry with YAML's merge key."""
 
 
 class Kind(Enum):
@@ -21,7 +21,7 @@ class Kind(Enum):
 
 @record(frozen=False, eq=False)
 class Child:
-    """A list element, or a map entry: its whole extent, key (None in a list), the key's value, and its value."""
+    """A list element or a map entry: its whole extent, key (None in a list), the key's value, and its value."""
 
     start: int
     end: int
@@ -32,7 +32,7 @@ class Child:
 
 @record(frozen=False, eq=False)
 class Node:
-    """A value in the text. ``style`` is a scalar's quote or block mark; ``target`` what an alias stands for."""
+    """A value in the text. ``style`` is a scalar's quote or block mark; ``target`` is what an alias refers to."""
 
     kind: Kind
     start: int
@@ -43,7 +43,7 @@ class Node:
     target: Node | None = None
 
     def below(self) -> Iterator[Node]:
-        """The node and all below it, in order."""
+        """The node and everything below it, in order."""
         pending = [self]
         while pending:
             node = pending.pop()
@@ -55,4 +55,4 @@ class Node:
 
 
 class InPlaceError(Exception):
-    """A node that cannot be changed in place; it is written anew."""
+    """A node that cannot be changed in place; it must be rewritten."""

@@ -1,7 +1,7 @@
-"""User data: which format a text is in, what it means, and how other data is written into it.
+"""User data: its format, its meaning, and how other data is written to it.
 
-``open_user_data`` gives an :class:`Opened`: the value, and a function from a new value to the new text. What cannot be
-edited is refused with a PatchError that says why and what to do instead.
+``open_user_data`` returns an :class:`Opened`: the value, and a function from a new value to new text. What cannot be
+edited is refused with a PatchError that explains why and what to do instead.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STATEMENT = pattern(r"\{[%#]")
 
 @record
 class PartSelector:
-    """Picks one part of user data."""
+    """Selects one part of user data."""
 
     content_type: str | None = None
     filename: str | None = None
@@ -56,9 +56,9 @@ class PartSelector:
 class Opened:
     """What a text means, and ``write``: the text for another value.
 
-    ``check`` raises PatchError for a value that the text cannot hold whatever is done to it later. ``jinja``: it is
-    a template, so that a new value is written at once: it has rules that the value alone does not show. ``warnings``
-    are keys with what is wrong about each.
+    ``check`` raises PatchError for a value that the text can never hold, whatever happens later. ``jinja``: it is
+    a template, so a new value is written at once: it has rules that the value alone does not show. ``warnings``
+    are keys with their problems.
     """
 
     value: Any
@@ -69,7 +69,7 @@ class Opened:
 
 
 def unwrapped(text: str) -> Wrapped:
-    """User data out of base64 and gzip. Raises PatchError."""
+    """User data unwrapped from base64 and gzip. Raises PatchError."""
     try:
         return unwrap(text, is_known)
     except (TooBigError, ValueError) as e:
@@ -77,7 +77,7 @@ def unwrapped(text: str) -> Wrapped:
 
 
 def open_user_data(text: str, part: PartSelector | None = None, read: Read = read) -> Opened:
-    """User data for editing; ``part`` picks one part of it. Raises PatchError (user-data-format)."""
+    """User data for editing; ``part`` selects one part of it. Raises PatchError (user-data-format)."""
     wrapped = unwrapped(text)
     found = detect(wrapped.text)
     holder = read_parts(wrapped.text, found, read)
@@ -106,7 +106,7 @@ def open_user_data(text: str, part: PartSelector | None = None, read: Read = rea
 
 
 def read_parts(text: str, found: UserDataFormat, read: Read = read) -> Parts | None:
-    """The parts that user data has; None where it is of a format without. Raises PatchError."""
+    """The parts of user data; None if its format has no parts. Raises PatchError."""
     if found.name == "multipart":
         return read_message(text)
     if found.name != "cloud-config-archive" or found.jinja:
@@ -116,20 +116,20 @@ def read_parts(text: str, found: UserDataFormat, read: Read = read) -> Parts | N
 
 
 def _is_whole(part: PartSelector, found: UserDataFormat) -> bool:
-    """Whether what picks a part also picks user data that is none, by its type: that is what makes one of it."""
+    """Whether a part selector also matches user data without parts, by type, which makes it behave like a part."""
     known = "text/cloud-config" if found.name in ("cloud-config", "empty") else found.content_type
     return part.filename is None and part.content_type is not None and part.content_type.lower() == known
 
 
 def part_format(part: mime.Part | archive.Part) -> UserDataFormat:
-    """What a part's content is: its declared type says it, save for the types that cloud-init does not believe."""
+    """The format of a part's content: its declared type decides, except for types that cloud-init does not trust."""
     if part.is_sniffed or part.content_type not in BY_TYPE or part.content_type == "text/jinja2":
         return detect(guarded(part.text))
     return UserDataFormat(BY_TYPE[part.content_type], False, part.content_type)
 
 
 def open_content(text: str, found: UserDataFormat, what: str, read: Read = read) -> Opened:
-    """The YAML that user data, or a part of it, is. Raises PatchError (user-data-format)."""
+    """The YAML of user data, or of a part of it. Raises PatchError (user-data-format)."""
     if found.jinja and (hindering := _statement(text)):
         raise refused(
             f"{what} is a Jinja template with `{hindering[0]}` in line {hindering[1]}: its content is "
@@ -221,7 +221,7 @@ def check_kind(new: Any, what: str, root: type) -> None:
 
 
 def _statement(text: str) -> tuple[str, int] | None:
-    """The first mark of Jinja other than ``{{``, and its line, below the line that says it is a template."""
+    """The first Jinja mark other than ``{{``, and its line, below the line that declares the template."""
     for number, line in enumerate(text.split("\n"), 1):
         if number > 1 and (found := _STATEMENT.search(line)):
             return found[0], number
@@ -260,14 +260,14 @@ def _listed(holder: Parts | None) -> str:
 
 
 def read_message(text: str) -> mime.Message:
-    """The MIME message that user data is. Raises PatchError (user-data-format)."""
+    """The MIME message in user data. Raises PatchError (user-data-format)."""
     from . import mime
 
     return guarded(lambda: mime.parse(text))
 
 
 def guarded(read_it: Callable[[], _T]) -> _T:
-    """The outcome of a function of :mod:`patchlang.cloudinit.mime`, its errors as PatchError."""
+    """The result of a function of :mod:`patchlang.cloudinit.mime`, with its errors as PatchError."""
     from . import mime
 
     try:
@@ -279,10 +279,10 @@ def guarded(read_it: Callable[[], _T]) -> _T:
 
 
 def add_part(text: str, content_type: str, filename: str, content: str, read: Read = read) -> str:
-    """User data with a part of this type and name and content; the same text where it has it already.
+    """User data with a part of this type, name and content; the same text if it already has it.
 
-    A part of that type and name gets the content, else one is appended. User data without parts becomes the first one
-    of a message, its type told from its beginning. Raises PatchError (user-data-format).
+    A part of that type and name gets the content, otherwise a part is appended. User data without parts becomes the
+    first part of a message, with its type inferred from its beginning. Raises PatchError (user-data-format).
     """
     from . import mime
 

@@ -1,4 +1,4 @@
-"""Which format user data is in, told by its beginning as cloud-init tells it, or as Ignition does."""
+"""The format of user data, recognized by its beginning as cloud-init or Ignition does."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _NAMES = {
 
 @record
 class UserDataFormat:
-    """What a text is: one of the formats of CEL's ``cloudInit``, whether a Jinja template, its MIME type if known."""
+    """The format of a text: one of CEL's ``cloudInit`` formats, whether it is Jinja, its MIME type if known."""
 
     name: str
     jinja: bool = False
@@ -54,7 +54,7 @@ class UserDataFormat:
 
 
 def detect(text: str) -> UserDataFormat:
-    """The format of text that is in no wrapping."""
+    """The format of unwrapped text."""
     begin = text.lstrip()
     if not begin:
         return UserDataFormat("empty")
@@ -64,7 +64,7 @@ def detect(text: str) -> UserDataFormat:
         if begin[: len(beginning)].lower() == beginning:
             if name == "jinja":
                 inner = begin.partition("\n")[2]
-                nested = inner.lstrip()[: len(beginning)].lower() == beginning  # which nobody renders
+                nested = inner.lstrip()[: len(beginning)].lower() == beginning  # which nothing renders
                 return UserDataFormat("unknown" if nested else detect(inner).name, True, content_type)
             return UserDataFormat(name, False, content_type)
     if begin.startswith("{") and _is_ignition(text):

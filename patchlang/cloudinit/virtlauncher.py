@@ -1,4 +1,4 @@
-"""What virt-launcher takes as cloud-init data: what it fails on, and what it loses without a word."""
+"""What virt-launcher accepts as cloud-init data: what makes it fail, and what it silently drops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _USER_DATA = (
 META = ("NoCloudMetaData", "ConfigDriveMetaData")
 SOURCES = dict(zip(("noCloud", "configDrive"), META, strict=True))
 
-# the fields of KubeVirt's Go structs (pkg/cloud-init): what is not in them is lost on the way to the guest
+# the fields of KubeVirt's Go structs (pkg/cloud-init): other fields never reach the guest
 FIELDS: dict[str, dict[str, type]] = {
     "": {
         "DataSource": str,
@@ -43,16 +43,16 @@ FIELDS: dict[str, dict[str, type]] = {
 
 
 class RecordFault(NamedTuple):
-    """An error where virt-launcher fails, a warning where it drops something; and the fields that are to blame."""
+    """An error if virt-launcher fails, a warning if it drops something; and the fields to blame."""
 
     diagnostic: Diagnostic
     fields: tuple[str, ...]
 
 
 def as_go_reads(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of CloudInitData as virt-launcher's ``json.Unmarshal`` takes it.
+    """A record of CloudInitData as virt-launcher's ``json.Unmarshal`` reads it.
 
-    Go matches names whatever their case, the last one wins, and null leaves a text as it is.
+    Go matches names case-insensitively, the last one wins, and null leaves a string unchanged.
     """
     members = {name.lower(): name for name in FIELDS[""]}
     read: dict[str, Any] = {}
@@ -64,7 +64,7 @@ def as_go_reads(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def faults(record: dict[str, Any], *, legacy_only: bool, names: Names) -> Iterator[RecordFault]:
-    """What is wrong with a record of CloudInitData. ``legacy_only``: virt-launcher reads the older field alone."""
+    """Problems of a record of CloudInitData. ``legacy_only``: virt-launcher only reads the older field."""
     for place, fields in FIELDS.items():
         found = record if place == "" else record.get(place)
         if isinstance(found, dict):
@@ -98,7 +98,7 @@ def _fields(found: dict[str, Any], fields: dict[str, type], place: str, names: N
         shown = name if known or names.known(name) else "…"
         path, owner = (f"{place}.{shown}", place) if place else (shown, name)
         if known is None:
-            message = f"virt-launcher knows no field `{path}` and drops it"
+            message = f"virt-launcher does not know field `{path}` and drops it"
             help = "fields: " + ", ".join(fields)
             yield RecordFault(Diagnostic(rules.UNUSABLE_RESULT, message, None, help, Severity.WARNING), (owner,))
         elif known != name and known in found:

@@ -1,8 +1,8 @@
-"""The rewriting of block collections in a YAML text, entry by entry.
+"""Rewrites block collections in a YAML text, entry by entry.
 
-An entry owns whole lines: those of its comments above, up to the entry before it, its own, and comments below it that
-stand further right than it does. They go where the entry goes, indented anew if that is at another depth, and a change
-inside of the entry is made in them.
+An entry owns whole lines: its comments above, from the end of the previous entry, its own lines, and comments below it
+that are indented further. They move with the entry, reindented if its depth changes, and a change
+inside the entry is made in them.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _FORMAT_LINE = pattern(r"[ \t]*(?:#cloud-config|## template:)[^\r\n]*(?:\r\n?|\n
 
 
 class _NeedsBlockError(Exception):
-    """Something with comments comes into a flow collection, which has to become a block."""
+    """Something with comments moves into a flow collection, which must become a block."""
 
 
 class BlockWriter(FlowWriter):
-    """Renders block collections entry by entry, whole lines; flow collections inside of them as its base does.
+    """Renders block collections entry by entry, in whole lines; flow collections inside them as its base does.
 
     Below ``depth`` levels nothing is changed in place.
     """
@@ -55,7 +55,7 @@ class BlockWriter(FlowWriter):
             self.header = found.end()
 
     def lost(self, node: Node) -> bool:
-        """Whether the text of the node is not in what was written."""
+        """Whether the node's text is missing from the output."""
         return _within(node, self.dropped) and not _within(node, self.adopted)
 
     def written(self, value: Any, indent: str | None, like: Node | None = None) -> str:
@@ -72,7 +72,7 @@ class BlockWriter(FlowWriter):
         return super().fits_flow(place)
 
     def flow(self, node: Node, old: Any, new: Any) -> str:
-        """As its base does; but entries on lines of their own that have comments keep them."""
+        """As its base does; but entries with comments on lines of their own keep them."""
         kids = node.children
         old_lines = (
             [self.flow_line(node, i) for i in range(len(kids))] if "#" in self.text[node.start : node.end] else []
@@ -101,7 +101,7 @@ class BlockWriter(FlowWriter):
         return self.text[node.start : start] + "".join(lines) + last + self.text[closing[1] : node.end]
 
     def flow_line(self, node: Node, index: int) -> tuple[str, str] | None:
-        """Of an entry in flow style on lines of its own: those above it and the comment behind; None of another one."""
+        """For a flow entry on lines of its own: the lines above it and the comment after it; None for any other."""
         kids, child = node.children, node.children[index]
         behind = _BEHIND_IN_FLOW.match(self.text, child.end)
         if behind is None:
@@ -123,7 +123,7 @@ class BlockWriter(FlowWriter):
         return self.text[: found[0]] + found[1] + self.text[node.end :]
 
     def in_place(self, node: Node, old: Any, new: Any) -> tuple[int, str] | None:
-        """The node's text with changes inside of it, and where it begins; None where it must be written anew."""
+        """The node's text with changes inside it, and where it begins; None if it must be rewritten."""
         if identical(old, new) and not self.touched(node):
             return node.start, self.text[node.start : node.end]
         if not (self.level < self.depth and self.same_collection(node, old, new) and node.children and new):
@@ -166,7 +166,7 @@ class BlockWriter(FlowWriter):
         return start, "".join(result) + (breaks + last.rstrip() if last.strip() else "")
 
     def own_start(self, node: Node) -> int:
-        """Where the first entry of a block collection begins, with the comments that stand directly above it."""
+        """Where the first entry of a block collection begins, with the comments directly above it."""
         first = node.children[0].start
         start = line_start(self.text, first)
         if self.text[start:first].strip(" "):
@@ -179,7 +179,7 @@ class BlockWriter(FlowWriter):
         return start
 
     def lead(self, node: Node, index: int) -> str:
-        """The lines above an entry, behind what belongs to the one before."""
+        """The lines above an entry, after what belongs to the previous one."""
         child = node.children[index]
         if node.flow:
             line = self.flow_line(node, index)
@@ -196,7 +196,7 @@ class BlockWriter(FlowWriter):
         return foot_end(self.text, line_end(self.text, child.end)[0], below, column(self.text, node.children[0].start))
 
     def orphans(self, node: Node, steps: list[Step]) -> tuple[dict[int, str], str]:
-        """The comments above entries that go, by the number of the entry that then follows, and those behind all."""
+        """The comments above removed entries, by the index of the entry that then follows, and those after all."""
         here = {step.place.index for step in steps if step.place and step.place.node is node}
         comments: dict[int, str] = {}
         waiting = ""
@@ -208,7 +208,7 @@ class BlockWriter(FlowWriter):
         return comments, waiting
 
     def follows(self, node: Node, one: Step, other: Step) -> bool:
-        """Whether the other entry stood behind the one already, and nothing in it changes."""
+        """Whether the other entry was already after this one, and nothing in it changes."""
         a, b = one.place, other.place
         if a is None or b is None or not (a.node is b.node is node and a.index + 1 == b.index):
             return False
@@ -221,7 +221,7 @@ class BlockWriter(FlowWriter):
         return step.value is KEEP or (not renamed and identical(place.value, step.value))
 
     def entry(self, node: Node, step: Step, last: Step, first: int) -> tuple[str, str, str]:
-        """The lines above an entry, its own from the column ``first`` on, and the line break behind them.
+        """The lines above an entry, its own from column ``first`` on, and the line break after them.
 
         Its own are followed by those of the entries, up to the last, that follow it as before.
         """
@@ -238,7 +238,7 @@ class BlockWriter(FlowWriter):
         return self.lead(node, place.index), self.body(place, step, end) + self.text[end:end_of_all], after
 
     def body(self, place: Place, step: Step, end: int) -> str:
-        """An old entry of a block collection, up to its end, where it stood."""
+        """An old entry of a block collection, up to its end, in its old place."""
         child, before = place.child, place.value
         if self.is_kept(place, step):
             return self.text[child.start : end]
@@ -270,7 +270,7 @@ class BlockWriter(FlowWriter):
         return colon.end()
 
     def value_anew(self, child: Child, mark: int, new: Any, tail: str, *, in_list: bool) -> list[str]:
-        """A value in place of another, behind dash or colon; the comment on that line stays there."""
+        """A value in place of another, after a dash or colon; the comment on that line stays."""
         value = child.value
         self.dropped.append((value.start, value.end))
         head, rest = self.value(fresh(new) if value.target else new, in_list=in_list, style=value.style)
@@ -317,7 +317,7 @@ class BlockWriter(FlowWriter):
         return [member(key, None, self.layout)[0].removesuffix(" null"), *self.value(value, in_list=False)[1]]
 
     def carried(self, place: Place, kind: Kind, step: Step) -> tuple[list[str], list[str]]:
-        """The lines above an entry from elsewhere and its own, as they are at the left edge."""
+        """The lines above an entry from elsewhere and its own, aligned to the left edge."""
         node, child = place.node, place.child
         at = column(self.text, (node.children[0] if not node.flow else child).start)
         lead = shifted_left(split_lines(self.lead(node, place.index))[:-1], at)
@@ -343,7 +343,7 @@ class BlockWriter(FlowWriter):
             return lead, [f"{head} {lines[0].lstrip(' ')}".rstrip(), *shifted_left(lines[1:], at), *foot]
         first_child = value.children[0].start
         columns = column(self.text, first_child)
-        if first_child <= line_end(self.text, mark)[0]:  # it shares the line of the dash
+        if first_child <= line_end(self.text, mark)[0]:  # it is on the line of the dash
             inner = [lines[0].lstrip(" "), *shifted_left(lines[1:], columns)]
             joined, below = nested(inner, 2, kind is Kind.LIST)
             return lead, [f"{head} {joined}".rstrip(), *below, *foot]

@@ -1,8 +1,8 @@
-"""The least change of a YAML text that makes it say other data.
+"""The smallest change of a YAML text that makes it represent other data.
 
-Only nodes whose value differs are written anew, whole lines in block style; comments, key order, quotes and layout of
-everything else are copied. The outcome is read back and must be the wanted data exactly, types included; where it is
-not (an alias shares what was changed, a style cannot hold a value), larger nodes are written anew, at last all of it.
+Only nodes whose value differs are rewritten, as whole lines in block style; comments, key order, quotes and layout of
+everything else are copied. The result is read back and must equal the wanted data exactly, types included; if it does
+not (an alias shares what was changed, a style cannot hold a value), larger nodes are rewritten, in the end all of it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _CHOMPING = pattern(r"((?:[!&]\S*+\s++)*+[|>][1-9]?)[-+]?([1-9]?)")
 
 
 class UnwritableError(ValueError):
-    """Data that no YAML text says."""
+    """Data that YAML text cannot represent."""
 
 
 def rewrite(document: Document, new: Any, read: Read = read_yaml) -> str:
     """The document's text changed so that ``read`` reads it as ``new``. Raises UnwritableError, TooBigError.
 
-    The very text comes back where ``new`` is what it means already. Nothing at all and an empty map are one here: a
+    The text itself is returned if it already means ``new``. No data and an empty map are the same here: a
     text without a node stays as it is.
     """
     if identical(document.value, new) or (document.root is None and new == {}):
@@ -61,7 +61,7 @@ def _attempts(document: Document, read: Read) -> Iterator[_Attempt]:
 
 
 def _json_rewritten(document: Document, new: Any, read: Read) -> str | None:
-    """The text, where it is JSON, perhaps below comments, and stays so; else None."""
+    """The text, if it is JSON, possibly below comments, and stays so; otherwise None."""
     text, root = document.text, document.root
     if root is None or not root.flow or root.kind is Kind.SCALAR:
         return None
@@ -76,9 +76,9 @@ def _json_rewritten(document: Document, new: Any, read: Read) -> str | None:
 
 
 def _ended(document: Document, read: Read) -> Document:
-    """The same data in a text behind which something can stand.
+    """The same data in a text after which something can follow.
 
-    A block scalar at the end whose last line has no break gets ``-``, which leaves that break out of the value.
+    A block scalar at the end whose last line has no break gets ``-``, which keeps that break out of the value.
     """
     text, last = document.text, document.root
     if last is None or text.endswith(("\n", "\r")):
@@ -101,7 +101,7 @@ def _same(text: str, document: Document, read: Read) -> Document | None:
 
 
 class _Attempt:
-    """Tries with nodes below a depth written anew as a whole, instead of changed in place."""
+    """Tries with nodes below a depth rewritten as a whole, instead of changed in place."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class _Attempt:
         self.passes, self.moved_aliases = passes, moved_aliases
 
     def run(self, new: Any) -> str | None:
-        """The new text. A second pass writes out the aliases that the first has changed along."""
+        """The new text. A second pass expands the aliases that the first pass changed too."""
         document: Document | None = self.document
         for _ in range(self.passes):
             if document is None:
@@ -128,7 +128,7 @@ class _Attempt:
         return None
 
     def closest(self, text: str, new: Any) -> Document | None:
-        """The text read back; with a last line break where that is what its last block scalar lacks."""
+        """The text read back; with a final line break if its last block scalar lacks one."""
         first: Document | None = None
         for candidate in (text,) if text.endswith(("\n", "\r")) else (text, text + line_break(text)):
             try:
@@ -156,7 +156,7 @@ class _Attempt:
         return result
 
     def orphans(self, document: Document, writer: BlockWriter) -> set[Node]:
-        """The aliases that must be written out: what they stand for goes, or may come to stand behind them."""
+        """The aliases that must be expanded: their target is removed, or may move behind them."""
         pairs = [(alias, alias.target) for alias in document.aliases if alias.target]
         found = {alias for alias, target in pairs if writer.lost(target) and not writer.lost(alias)}
         if self.moved_aliases:

@@ -1,7 +1,7 @@
 """YAML 1.1 as cloud-init reads it (PyYAML's safe loader), with the place of every node.
 
-PyYAML's own parser counts, since cloud-init uses it: libyaml differs from it in corners, such as tabs, and serves where
-it does not (:mod:`patchlang.cloudinit.libyaml`).
+PyYAML's own parser decides, since cloud-init uses it: libyaml differs from it in corner cases, such as tabs, and is
+used where it does not (:mod:`patchlang.cloudinit.libyaml`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TAG = "tag:yaml.org,2002:"
 _BLOCK_HEADER = pattern(r"(?:[!&]\S*\s+)*[|>][-0-9]*(\+?)")
 _LAST_BREAK = pattern(r"(?:\r\n?|\n)?\Z")
 _TO_DASH = pattern(r"(?:[ \t\r\n]++|#[^\r\n]*+|[!&][^ \t\r\n]++)*+(?=-)")
-# what PyYAML says of names, data and characters, which may be a password that begins with `*` or `@`
+# what PyYAML quotes of names, data and characters, which may be a password that begins with `*` or `@`
 _NAMED = pattern(
     r"\b((?:alias|anchor|tag|handle|escape character)(?= ['\"])|base64 data|into ascii).*"
     r"|, but found ['\"](?!<).*|(?<=character) ['\"](?!\\t).*(?= that cannot start)",
@@ -35,7 +35,7 @@ _TO_QUESTION_MARK = pattern(_TO_DASH.pattern.replace("-)", r"\?[ \t\r\n])"))
 
 
 class YamlError(ValueError):
-    """Text that cloud-init cannot read as YAML; the message says where and why, without values of it."""
+    """Text that cloud-init cannot read as YAML; the message gives place and reason, without values."""
 
 
 class Document:
@@ -48,21 +48,21 @@ class Document:
 
     @cached_property
     def root(self) -> Node | None:
-        """Its nodes, None where it has none. Most texts that are read back are never asked for theirs."""
+        """Its nodes, None if it has none. They are rarely needed for text that is read back."""
         root = self._root()
-        self._root = lambda: root  # lets go of what it was made from
+        self._root = lambda: root  # releases what it was made from
         return root
 
     @cached_property
     def aliases(self) -> tuple[Node, ...]:
-        """Those of the nodes that stand for another one."""
+        """The nodes that refer to another one."""
         if self.root is None or "*" not in self.text:
             return ()
         return tuple(node for node in self.root.below() if node.target)
 
     @cached_property
     def duplicates(self) -> tuple[tuple[int, str], ...]:
-        """Keys that stand more than once in a map, with the lines (from 1) of those that do not count."""
+        """Keys that a map repeats, with the lines (from 1) of those that do not count."""
         return tuple(_duplicates(self.text, self.root))
 
 
@@ -70,7 +70,7 @@ Read = Callable[[str], Document]
 
 
 class Reader:
-    """Reads as :func:`read`, and knows the text it read last: what was just written is opened by the next edit."""
+    """Reads as :func:`read`, and caches the last text: the next edit opens what was just written."""
 
     def __init__(self) -> None:
         self._last: Document | None = None
@@ -132,7 +132,7 @@ class _Places:
         self.text = text
 
     def tree(self, theirs: yaml.Node) -> Node:
-        """A node without aliases in it, with all below."""
+        """A node without aliases in it, with everything below."""
         parts: list[tuple[yaml.Node, Node]] = []
         if isinstance(theirs, yaml.SequenceNode):
             parts = [(item, self.tree(item)) for item in theirs.value]
@@ -141,7 +141,7 @@ class _Places:
         return self.node(theirs.start_mark.index, theirs, parts)
 
     def entry_end(self, key: Node, value: Node) -> int:
-        """PyYAML sees the value of ``? key`` without ``:`` where the next entry begins."""
+        """PyYAML puts the value of ``? key`` without ``:`` where the next entry begins."""
         has_none = value.start == value.end and not self.text.endswith(":", 0, value.start)
         return key.end if has_none else max(key.end, value.end)
 
@@ -168,7 +168,7 @@ class _Places:
         return node
 
     def block_extent(self, node: Node) -> None:
-        """A block collection ends where its last line ends, comments included: those behind, and further right below.
+        """A block collection ends where its last line ends, including comments after it and further right below.
 
         Its elements begin at their dashes, entries with a complex key at the question mark.
         """
@@ -181,7 +181,7 @@ class _Places:
         node.end = foot_end(self.text, end, len(self.text), column(self.text, node.children[0].start))
 
     def block_scalar_end(self, node: Node) -> int:
-        """Where the last line of a block scalar ends; blank lines behind it are part of it where `+` keeps them."""
+        """Where the last line of a block scalar ends; trailing blank lines are part of it if `+` keeps them."""
         text, end = self.text, node.end
         header = _BLOCK_HEADER.match(text, node.start)
         if not (header and header[1]):
@@ -191,7 +191,7 @@ class _Places:
 
 
 class _Loader(yaml.SafeLoader):
-    """Builds our nodes beside PyYAML's: one list of finished children for each node that is being composed."""
+    """Builds our nodes beside PyYAML's: one list of finished children for each node being composed."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -225,7 +225,7 @@ class _Loader(yaml.SafeLoader):
         return theirs
 
     def named(self, root: Node) -> Node:
-        """Our root with its keys, once PyYAML has constructed: only then it has settled what they are."""
+        """Our root with its keys, after PyYAML's construction: only that resolves them."""
         for node in root.below():
             for child in node.children:
                 if child.key is not None:

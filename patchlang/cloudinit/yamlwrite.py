@@ -1,6 +1,6 @@
-"""Plain data as YAML 1.1 text that reads as the same data, in cloud-init's reader and in YAML 1.2's.
+"""Plain data as YAML 1.1 text that both cloud-init's reader and YAML 1.2 readers read as the same data.
 
-Scalars are written by PyYAML; the layout of blocks is our own, since new entries take the style of those around them.
+PyYAML writes scalars; the layout of blocks is our own, since new entries follow the style around them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ENDLESS = 1 << 30
 _SHORT = 100
 _BREAKS = pattern("[\n\r\x85\u2028\u2029]")
 _LITERAL = pattern("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
-# text that another reader than PyYAML takes for something else: YAML 1.2, or a looser notion of base 60
+# text that readers other than PyYAML interpret: YAML 1.2, or a looser notion of base 60
 _OTHER_ELSEWHERE = pattern(
     r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-f]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)(e[-+]?[0-9]+)?|[yn]|[-+]?\.(inf|nan)"
     r"|[-+]?[0-9]+(:[0-9]+)+",
@@ -27,7 +27,7 @@ _OTHER_ELSEWHERE = pattern(
 
 @record
 class Layout:
-    """How far a map's entries stand in from their key, how far a list's dashes do, and whether text may be a block."""
+    """How far map entries are indented from their key, how far list dashes are, and whether text may be a block."""
 
     indent: int = 2
     dash: int = 2
@@ -45,7 +45,7 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
-for _type in (dict, list):  # those that know where they come from
+for _type in (dict, list):  # those that know their origin
     _Dumper.add_multi_representer(_type, yaml.SafeDumper.yaml_representers[_type])
 
 
@@ -58,7 +58,7 @@ def flow(value: Any) -> str:
 
 
 def scalar(value: Any, style: str | None = None) -> str:
-    """A scalar on one line of block text; text in the given quotes where it can be."""
+    """A scalar on one line of block text; text in the given quotes if possible."""
     if not isinstance(value, str):
         text = str(yaml.dump(value, Dumper=_Dumper)).removesuffix("\n").removesuffix("\n...")
         return flow(value) if "\n" in text else text
@@ -70,9 +70,9 @@ def scalar(value: Any, style: str | None = None) -> str:
 
 
 def block(value: Any, layout: Layout, *, in_list: bool, style: str | None = None) -> tuple[str, list[str]]:
-    """A value behind a key's colon, or a dash: what stands on that line, and the lines that follow.
+    """A value after a key's colon or a dash: what goes on that line, and the lines that follow.
 
-    The lines are indented against the key, or the dash. A short list in a list (a command) stands on one line.
+    The lines are indented relative to the key, or the dash. A short list in a list (a command) goes on one line.
     """
     match value:
         case dict() if value:

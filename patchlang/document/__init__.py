@@ -1,1 +1,1 @@
-"""Bytes of a patch file to a YAML tree with places, and to the typed model."""
+"""Bytes of a patch file to a YAML tree with places, and on to the typed model."""

@@ -1,4 +1,4 @@
-"""Node tree to model, driven by the model's own field types; every shape error of a file is collected."""
+"""Node tree to model, driven by the model's own field types; collects every shape error of a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CEL_WORDS = frozenset(
     "void while".split()
 )
 MAX_NAMESPACES = 100
-"""Of a patch: each path is compiled with all of them."""
+"""Limit per patch: each path is compiled with all of them."""
 TAKEN_NAMES = frozenset({"_etree_or_element", "item", "index", "node", "vmi", "variables", "cloudInit", "facts"})
 # keys of every edit that an op does not take
 NOT_TAKEN: dict[type, frozenset[str]] = {
@@ -36,14 +36,14 @@ NOT_TAKEN: dict[type, frozenset[str]] = {
 
 
 def yaml_key(field: Field) -> str:
-    """The YAML key of a model field: its own, else its Python name in camel case."""
+    """The YAML key of a model field: its own, or its Python name in camel case."""
     head, *tail = field.name.split("_")
     return field.key or head + "".join(part.capitalize() for part in tail)
 
 
 @cache
 def model_fields(cls: Any) -> dict[str, tuple[Field, Any]]:
-    """YAML key → (field, its type), in order, without ``span``, which is the place and not a key."""
+    """YAML key → (field, its type), in order, without ``span``, which is a place and not a key."""
     hints = get_type_hints(cls)
     return {yaml_key(f): (f, hints[f.name]) for f in fields(cls) if f.name != "span"}
 
@@ -51,7 +51,7 @@ def model_fields(cls: Any) -> dict[str, tuple[Field, Any]]:
 def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:
     """One document of a patch file, with its errors.
 
-    Where it has errors the patch holds what could be read, for further checks; it is None where that is too little.
+    If it has errors, the patch holds what could be read, for further checks; it is None if that is too little.
     """
     return decode_document(root, model.Patch, _check_names)
 
@@ -61,7 +61,7 @@ def decode_document(
 ) -> tuple[T | None, list[Diagnostic]]:
     """One document of the kind that a class of the model is named after, with its errors.
 
-    ``check`` finds what is wrong with a document whose values are right one by one. None where that could not be read.
+    ``check`` finds problems of a document whose individual values are valid. None if it could not be read.
     """
     decoder = _Decoder()
     try:
@@ -76,10 +76,10 @@ def decode_document(
 
 
 _BESIDE = (model.Position.BEFORE, model.Position.AFTER)
-# what can be checked further without the parts that could not be read; and parts without which that would mislead
+# what can be checked further without its unreadable parts; and parts without which that would mislead
 _PARTIAL = (model.Patch, model.Spec)
 _ESSENTIAL = frozenset({"metadata", "spec", "facts", "variables", "namespaces"})
-# records that say nothing without one of these keys
+# records that are meaningless without one of these keys
 _ONE_OF: dict[type, tuple[str, ...]] = {model.Spec: ("domain", "cloudInit")}
 
 
@@ -101,7 +101,7 @@ class _Decoder:
         return None
 
     def record(self, cls: type[T], node: Node, also: Iterable[str] = ()) -> T:
-        """A record from a map: unknown and missing keys, and whatever is wrong in the values, are collected."""
+        """A record from a map; collects unknown and missing keys, and problems of the values."""
         if not isinstance(node, Mapping):
             raise fail(rules.WRONG_TYPE, f"expected a map, not {describe(node)}", node.span, _keys_help(cls))
         known = model_fields(cls)  # type: ignore[arg-type]  # a class is hashable, mypy does not see it of type[T]
@@ -183,7 +183,7 @@ class _Decoder:
         return values
 
     def edits(self, item: Any, node: Sequence, what: str) -> tuple[Any, ...]:
-        """Those that can be read; the others are collected, and what else is wrong is found in the same go."""
+        """The readable entries; collects errors of the others in the same pass."""
         if not node.items:
             self.found.append(
                 Diagnostic(
@@ -269,7 +269,7 @@ def _shape(hint: Any) -> type[Node]:
 
 
 def _choose(options: list[Any], node: Node) -> Any:
-    """The member of a union that fits the node: by its shape, and of several records by their first key."""
+    """The member of a union that matches the node: by its shape, and among records by their first key."""
     fitting = [o for o in options if isinstance(node, _shape(o))] or options[:1]
     if len(fitting) == 1 or not isinstance(node, Mapping):
         return fitting[0]
@@ -341,7 +341,7 @@ def _check_names(patch: model.Patch) -> Iterable[Diagnostic]:
 
 
 def _check_namespaces(patch: model.Patch) -> None:
-    """Raises PatchError (PL104) where there are so many namespaces that further checks would take long."""
+    """Raises PatchError (PL104) if there are so many namespaces that further checks would take long."""
     if len(patch.spec.namespaces) > MAX_NAMESPACES:
         prefix, _ = patch.spec.namespaces[MAX_NAMESPACES]
         message = f"a patch can declare at most {MAX_NAMESPACES} namespaces"
@@ -438,7 +438,7 @@ def _start_of(node: Mapping) -> Span:
 
 
 def _own_first(cls: type) -> list[str]:
-    """The keys of a class, those that every edit has last."""
+    """The keys of a class, with those of every edit last."""
     common = [
         key for base in (model.DomainBase, model.CloudInitBase) if issubclass(cls, base) for key in model_fields(base)
     ]

@@ -1,4 +1,4 @@
-"""One sentence for each key of a document: what editors show, by the schema, and ``patchlang explain``."""
+"""One sentence for each key of a document: editors show it through the schema, and so does ``patchlang explain``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written by habit of another tool, and what it is called here: help for keys, ops and quotes."""
+"""Habits from other tools, and the names used here: help for keys, ops and quotes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _CONTENT = ("value", "xml")
 
 
 def op_hint(name: str, ops: Iterable[str]) -> str | None:
-    """The ops that do what another tool's op of this name does; None where it is no such name."""
+    """The ops that do what another tool's op of this name does; None if the name is unknown."""
     found = [f"`{op}`" for op in _OPS.get(name.lower(), ()) if op in ops]
     return f"that is {' or '.join(found)} here" if found else None
 
 
 def key_hint(cls: type, key: str) -> str | None:
-    """What a key is meant to say that a class of the model does not have; None where it is no habit."""
+    """What a key that a model class lacks is probably meant to be; None if it is not a known habit."""
     if cls is model.Metadata:
         return _METADATA.get(key)
     ops = next((ops for ops in (model.DOMAIN_OPS, model.CLOUD_INIT_OPS) if cls in ops.values()), None)
@@ -52,7 +52,7 @@ def _takes(cls: type, key: str) -> bool:
 
 
 def unquoted_hint(node: Node) -> str | None:
-    """Of a list or map in brackets where a text belongs: what began as an expression, and was read as YAML."""
+    """For a list or map in brackets where text is expected: it began as an expression, and was read as YAML."""
     written = node.span.source.text[node.span.start : node.span.start + 1]
     if isinstance(node, Mapping | Sequence) and written in ("{", "["):
         return f"`{written}` at the start has a meaning in YAML: quote the whole text"

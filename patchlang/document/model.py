@@ -1,6 +1,6 @@
-"""The typed model of a patch file: frozen, every leaf with its place in the file.
+"""The typed model of a patch file: frozen, with every leaf's place in the file.
 
-The decoder (:mod:`patchlang.document.decode`) and the JSON Schema are both made from these classes: a field's type says
+The decoder (:mod:`patchlang.document.decode`) and the JSON Schema both derive from these classes: a field's type says
 how it is read, its YAML key is its name in camel case unless ``field(key=...)`` gives another, and a field without a
 default is required.
 """
@@ -78,7 +78,7 @@ class QName(Text):
 
 @record
 class Expect:
-    """How many nodes must match: ``low`` to ``high`` (None: no upper bound)."""
+    """How many nodes must match: ``low`` to ``high`` (None: no upper limit)."""
 
     low: int
     high: int | None
@@ -93,7 +93,7 @@ class Expect:
 
 
 class Position(Enum):
-    """Where inserted elements go: into the matched node, at its end or start, or beside it."""
+    """Where to insert elements: into the matched node, at its end or start, or beside it."""
 
     APPEND = "append"
     PREPEND = "prepend"
@@ -102,7 +102,7 @@ class Position(Enum):
 
 
 class ListPosition(Enum):
-    """Where ``add`` inserts into a list of cloud-init data: beside the element that the path names, or at the start."""
+    """Where ``add`` inserts into a list of cloud-init data: beside the element at the path, or at the start."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -110,20 +110,20 @@ class ListPosition(Enum):
 
 
 class ListStart(Enum):
-    """Where ``ensure`` inserts into a list of cloud-init data, unless at the end."""
+    """Where ``ensure`` inserts into a list of cloud-init data, if not at the end."""
 
     PREPEND = "prepend"
 
 
 class Unique(Enum):
-    """What of the arguments of QEMU is there once: all of them in a row, or each by itself."""
+    """What to keep from repeating in QEMU's arguments: all of them as a sequence, or each by itself."""
 
     RUN = "run"
     EACH = "each"
 
 
 class FailurePolicy(Enum):
-    """``Fail``: an error stops the run. ``Ignore``: the document is undone and a warning says why."""
+    """``Fail``: an error stops the run. ``Ignore``: the document is rolled back and a warning explains why."""
 
     FAIL = "Fail"
     IGNORE = "Ignore"
@@ -170,38 +170,38 @@ class Variable:
 
 
 class Role(Enum):
-    """What a field is to its edit.
+    """What a field means to its edit.
 
-    The grammar, the advice, KubeVirt's checks and the laws go by the roles of fields (:mod:`patchlang.lint.roles`) and
-    never by ops: so they check an op that they have never heard of.
+    The grammar, the advice, KubeVirt's checks and the laws depend on field roles (:mod:`patchlang.lint.roles`),
+    never on ops: so they also check ops that are new to them.
     """
 
-    # XPath or JSON Pointer that selects what the edit works on, and what becomes of that; `expect` counts it, and
-    # `unless` is asked at each
+    # XPath or JSON Pointer that selects what the edit works on, and what happens to that; `expect` counts it, and
+    # `unless` is evaluated at each
     ASKS = "asks"  # nothing
-    CHANGES = "changes"  # it stays, and what is in it or beside it changes
-    REMOVES = "removes"  # it goes, and may be gone already
-    REPLACES = "replaces"  # it goes, and what is inserted takes its place
-    RENAMES = "renames"  # it gets the name, and may have it already
-    MOVES = "moves"  # it goes elsewhere, to the goal, if there is one, and may be there already
-    COPIES = "copies"  # it stays, and a copy goes to the goal, if there is one, else behind it
-    # where the work is done
-    GOAL = "goal"  # the path of the one node that something is moved or copied into or beside
-    POSITION = "position"  # whether what is put there goes into a node or beside it
-    MAKES = "makes"  # a path that is made where it is missing: at each selected node, else in the document
+    CHANGES = "changes"  # it stays; something in it or beside it changes
+    REMOVES = "removes"  # it is removed, and may be gone already
+    REPLACES = "replaces"  # it is removed, and the inserted content takes its place
+    RENAMES = "renames"  # it gets a new name, and may already have it
+    MOVES = "moves"  # it moves to the goal, if any, and may be there already
+    COPIES = "copies"  # it stays, and a copy goes to the goal, if any, otherwise after it
+    # where the work happens
+    GOAL = "goal"  # the path of the single node that something is moved or copied into or beside
+    POSITION = "position"  # whether new content goes into a node or beside it
+    MAKES = "makes"  # a path that is created if missing: at each selected node, or in the document
     # what is put there
-    INSERTS = "inserts"  # XML or a value, put in each time
-    MERGES = "merges"  # XML or a value, merged into what is there
-    AT = "at"  # the path, from the parent of what is made, of those of its children beside which that is put
-    KEYS = "keys"  # for elements of the XML, the relative paths that tell entries of a list apart
-    VALUE = "value"  # what becomes the text or value of what is made, else of what is selected
-    NAME = "name"  # a name that something gets
-    ARGUMENT = "argument"  # a text that is put on `/domain/qemu:commandline`
-    ONCE = "once"  # what of the arguments is put there once
-    EDITS = "edits"  # edits that are done in each selected node, or in its copy
+    INSERTS = "inserts"  # XML or a value, inserted each time
+    MERGES = "merges"  # XML or a value, merged into the existing content
+    AT = "at"  # the path, from the parent of the new node, of the siblings that it goes beside
+    KEYS = "keys"  # for elements of the XML, the relative paths that distinguish list entries
+    VALUE = "value"  # the new text or value of what is created, or of what is selected
+    NAME = "name"  # the new name of something
+    ARGUMENT = "argument"  # text that is added to `/domain/qemu:commandline`
+    ONCE = "once"  # which arguments must not repeat
+    EDITS = "edits"  # edits made in each selected node, or in its copy
     # about the edit
     CONDITION = "condition"  # CEL that must be true
-    MESSAGE = "message"  # what the user is told
+    MESSAGE = "message"  # what to tell the user
 
 
 @record(kw_only=True)
@@ -242,7 +242,7 @@ class Set(DomainBase):
 
 @record(kw_only=True)
 class Ensure(DomainBase):
-    """Makes what the path names where it is missing, then sets the value."""
+    """Creates what the path describes if it is missing, then sets the value."""
 
     path: Annotated[ConstructivePath, Role.MAKES]
     value: Annotated[Template | None, Role.VALUE] = None
@@ -253,7 +253,7 @@ class Ensure(DomainBase):
 
 @record(kw_only=True)
 class Merge(DomainBase):
-    """Merges the fragment into each matched element; ``keys`` tells list entries apart."""
+    """Merges the fragment into each matched element; ``keys`` distinguish list entries."""
 
     path: Annotated[XPath, Role.CHANGES]
     xml: Annotated[Fragment, Role.MERGES]
@@ -264,7 +264,7 @@ class Merge(DomainBase):
 
 @record(kw_only=True)
 class Replace(DomainBase):
-    """Puts the fragment in place of each matched element (RFC 5261 section 4.4)."""
+    """Replaces each matched element with the fragment (RFC 5261 section 4.4)."""
 
     path: Annotated[XPath, Role.REPLACES]
     xml: Annotated[Fragment, Role.INSERTS]
@@ -279,7 +279,7 @@ class Remove(DomainBase):
 
 @record(kw_only=True)
 class Move(DomainBase):
-    """Moves the elements that ``from`` selects to the one element of ``path``."""
+    """Moves the elements that ``from`` selects to the single element at ``path``."""
 
     source: Annotated[XPath, Role.MOVES] = field(key="from")
     path: Annotated[XPath, Role.GOAL]
@@ -288,9 +288,9 @@ class Move(DomainBase):
 
 @record(kw_only=True)
 class Copy(DomainBase):
-    """Copies the elements that ``from`` selects to the one element of ``path``, else each behind its original.
+    """Copies the elements that ``from`` selects to the single element at ``path``, or each right after its original.
 
-    ``edits`` are done in each copy before it is put in place.
+    ``edits`` run in each copy before it is put in place.
     """
 
     source: Annotated[XPath, Role.COPIES] = field(key="from")
@@ -301,7 +301,7 @@ class Copy(DomainBase):
 
 @record(kw_only=True)
 class Rename(DomainBase):
-    """Gives each matched element or attribute another name."""
+    """Renames each matched element or attribute."""
 
     path: Annotated[XPath, Role.RENAMES]
     to: Annotated[QName, Role.NAME]
@@ -309,7 +309,7 @@ class Rename(DomainBase):
 
 @record(kw_only=True)
 class Within(DomainBase):
-    """Does edits in each matched element: their relative paths start there."""
+    """Runs edits in each matched element: their relative paths start there."""
 
     path: Annotated[XPath, Role.ASKS]
     edits: Annotated[tuple[DomainEdit, ...], Role.EDITS]
@@ -317,7 +317,7 @@ class Within(DomainBase):
 
 @record(kw_only=True)
 class QemuArgs(DomainBase):
-    """Puts arguments on ``qemu:commandline``, once, as one run or each by itself, and environment variables by name."""
+    """Adds arguments to ``qemu:commandline``, once, as a sequence or one by one, and environment variables by name."""
 
     args: Annotated[tuple[Template, ...] | Template, Role.ARGUMENT] = ()
     unique: Annotated[Unique, Role.ONCE] = Unique.RUN
@@ -353,7 +353,7 @@ DOMAIN_OPS: dict[str, type[DomainEdit]] = {
 
 @record
 class Part:
-    """Picks one part of user data."""
+    """Selects one part of user data."""
 
     content_type: Name | None = None
     filename: Name | None = None
@@ -371,7 +371,7 @@ class CloudInitBase(Edit):
 
 @record(kw_only=True)
 class JsonAdd(CloudInitBase):
-    """Adds a value, or sets one that is there (RFC 6902 section 4.1)."""
+    """Adds a value, or sets an existing one (RFC 6902 section 4.1)."""
 
     path: Annotated[Pointer, Role.CHANGES]
     value: Annotated[Value, Role.INSERTS]
@@ -421,7 +421,7 @@ class JsonTest(CloudInitBase):
 
 @record(kw_only=True)
 class JsonMerge(CloudInitBase):
-    """Merges a value into the one that the path names (RFC 7396)."""
+    """Merges a value into the one at the path (RFC 7396)."""
 
     path: Annotated[Pointer, Role.CHANGES]
     value: Annotated[Value, Role.MERGES]
@@ -429,7 +429,7 @@ class JsonMerge(CloudInitBase):
 
 @record(kw_only=True)
 class JsonEnsure(CloudInitBase):
-    """Makes what the pointer names where it is missing, and sets the value."""
+    """Creates what the pointer describes if it is missing, and sets the value."""
 
     path: Annotated[Pointer, Role.MAKES]
     value: Annotated[Value, Role.VALUE]
@@ -438,7 +438,7 @@ class JsonEnsure(CloudInitBase):
 
 @record(kw_only=True)
 class AddPart(CloudInitBase):
-    """Gives multipart user data a part with this type, name and content."""
+    """Adds or updates a part of multipart user data with this type, name and content."""
 
     content_type: Annotated[Name, Role.NAME]
     filename: Annotated[Name, Role.NAME]
@@ -462,7 +462,7 @@ CLOUD_INIT_OPS: dict[str, type[CloudInitEdit]] = {
 }
 
 
-# the ops of each kind of edit, by their names
+# the ops of each kind of edit, by name
 OPS: dict[Any, dict[str, Any]] = {DomainEdit: dict(DOMAIN_OPS), CloudInitEdit: dict(CLOUD_INIT_OPS)}
 
 
@@ -476,7 +476,7 @@ class FileFact:
 
 @record
 class Facts:
-    """What the patch may read of the pod. CEL sees facts.env.NAME and facts.files.NAME, optionals of text."""
+    """What the patch may read from the pod. In CEL: facts.env.NAME and facts.files.NAME, optional strings."""
 
     env: tuple[Name, ...] = ()
     files: tuple[tuple[Name, Name | FileFact], ...] = ()
@@ -498,7 +498,7 @@ class Spec:
 
 @record
 class Metadata:
-    """``name`` is unique in the set and names the patch in every message."""
+    """``name`` is unique in the set, and every message shows it."""
 
     name: Name
 

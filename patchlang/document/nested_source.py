@@ -1,6 +1,6 @@
-"""Texts that are written inside other files: a patch in a ConfigMap, JSON in an annotation.
+"""Text inside other files: a patch in a ConfigMap, JSON in an annotation.
 
-Diagnostics made on such a text point into the file: :class:`Embedded` gives the file's name, lines and columns.
+Diagnostics for such text point into the file: :class:`Embedded` gives the file's name, lines and columns.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .yamltree import Scalar
 
 @record(slots=False)
 class Embedded(SourceFile):
-    """``text`` is a part of what ``outer`` writes; ``places`` has the offset there of each character and of the end."""
+    """``text`` is part of what ``outer`` represents; ``places`` has the outer offset of each character and the end."""
 
     outer: SourceFile
     places: Sequence[int]
@@ -36,7 +36,7 @@ class Embedded(SourceFile):
 
 @record(slots=False)
 class Encoded(Embedded):
-    """As Embedded, but not legible in ``outer``: all of it is at the scalar ``key`` that names it."""
+    """As Embedded, but not readable in ``outer``: all of it is at the scalar ``key`` that names it."""
 
     key: Span
 
@@ -44,19 +44,19 @@ class Encoded(Embedded):
 
 
 def part_of(source: SourceFile, start: int, end: int) -> Embedded:
-    """A slice of a file as a text of its own."""
+    """A slice of a file as a separate text."""
     return Embedded(source.name, source.text[start:end], source, range(start, end + 1))
 
 
 def text_of(scalar: Scalar) -> Embedded:
-    """What a scalar says as a text of its own."""
+    """The content of a scalar as a separate text."""
     source, start = scalar.span.source, scalar.span.start
     places = [start + offset for offset in offsets(scalar.text, source.text[start : scalar.span.end])]
     return Embedded(source.name, scalar.text, source, places)
 
 
 def encoded(text: str, key: Span) -> Encoded:
-    """What an encoded value says, shown at its key."""
+    """The content of an encoded value, shown at its key."""
     return Encoded(key.source.name, text, key.source, [key.start], key)
 
 
@@ -73,7 +73,7 @@ def outermost(span: Span) -> Span:
 
 
 def located(diagnostic: Diagnostic) -> Diagnostic:
-    """The diagnostic with its places in files. In an encoded text the place there is put into the message."""
+    """The diagnostic with its places in files. For an encoded text, the message gives the place inside it."""
     span = diagnostic.span
     if span is None:
         return diagnostic
@@ -83,7 +83,7 @@ def located(diagnostic: Diagnostic) -> Diagnostic:
 
 
 def _inside(span: Span) -> str:
-    """The place in an encoded text, in words."""
+    """The place inside an encoded text, in words."""
     source = span.source
     if not isinstance(source, Encoded):
         return ""

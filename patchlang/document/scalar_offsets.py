@@ -1,4 +1,4 @@
-"""Where the characters of a YAML scalar stand as it is written: over quotes, escapes, indentation and folded lines."""
+"""Maps the characters of a YAML scalar to its source: across quotes, escapes, indentation and folded lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ESCAPE_LENGTHS = {"x": 4, "u": 6, "U": 10}
 
 
 def offsets(text: str, raw: str) -> list[int]:
-    """For each character of ``text``, and its end, the offset in ``raw``, which has its quotes or block mark too."""
+    """For each character of ``text``, and its end, the offset in ``raw``, including quotes or block mark."""
     match raw[:1]:
         case "|":
             return _literal(text, raw)
@@ -27,7 +27,7 @@ def offsets(text: str, raw: str) -> list[int]:
 
 
 def _literal(text: str, raw: str) -> list[int]:
-    """Line by line: what is written before a line's text is indentation."""
+    """Line by line: whatever precedes a line's text is indentation."""
     at = raw.find("\n") + 1
     result: list[int] = []
     for line in text.split("\n"):
@@ -98,5 +98,5 @@ def _flow(raw: str) -> Iterator[int]:
 
 
 def _stretched(found: list[int], length: int, end: int) -> list[int]:
-    """For a form that is not understood (strange line breaks): no character without a place."""
+    """For a form that is not understood (unusual line breaks): every character still has a place."""
     return [*found[:length], *[end] * max(0, length - len(found)), end]

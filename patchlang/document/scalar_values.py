@@ -1,4 +1,4 @@
-"""A YAML scalar to the value that a model field wants."""
+"""A YAML scalar as the value that a model field needs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _expect(node: Scalar) -> model.Expect:
 def json_scalar(node: Scalar) -> model.Constant | model.Template:
     """A scalar of cloud-init data: quoted ones are text, unquoted ones have JSON's types.
 
-    Raises PatchError (PL108) for what YAML readers do not agree on.
+    Raises PatchError (PL108) for values that YAML parsers disagree about.
     """
     text = node.text
     if "$[" in text:

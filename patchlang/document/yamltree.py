@@ -1,4 +1,4 @@
-"""YAML text to a tree of nodes that know their place; nothing is constructed, scalars stay text as written.
+"""YAML text as a tree of nodes with places; nothing is constructed, scalars stay text as written.
 
 The parser is PyYAML's binding to libyaml (events only). Refused with a position: duplicate keys, merge keys,
 explicit tags, keys that are not scalars, and trees beyond the limits below (a file is hostile until it is read).
@@ -28,7 +28,7 @@ _MANIFEST_NODES = 1_000_000
 
 @record
 class Scalar:
-    """A scalar as text. ``plain`` where it is written without quotes or block marks."""
+    """A scalar as text. ``plain`` if it is written without quotes or block marks."""
 
     text: str
     plain: bool
@@ -67,9 +67,9 @@ def describe(node: Node) -> str:
 
 
 def parse(source: SourceFile, *, manifest: bool = False) -> list[Node]:
-    """The documents of a file, empty ones left out.
+    """The documents of a file, without empty ones.
 
-    A ``manifest`` is Kubernetes' and may be larger; tags in it are passed over, and merge keys taken as they are meant.
+    A ``manifest`` is a Kubernetes file and may be larger; its tags are ignored, and merge keys are applied.
 
     Raises PatchError (PL003, PL005, PL006, PL007) at the first fault.
     """
@@ -90,7 +90,7 @@ def parse(source: SourceFile, *, manifest: bool = False) -> list[Node]:
 
 
 def _before(source: SourceFile, at: int) -> int:
-    """The last character before ``at`` that is no white space: libyaml often points into the line behind a fault."""
+    """The last character before ``at`` that is not white space: libyaml often points at the line after a fault."""
     return max(0, len(source.text[:at].rstrip()) - 1)
 
 
@@ -108,7 +108,7 @@ _NEGATION = 'quote an expression that begins with `!`: `when: "!has(...)"`'
 
 
 def _hint(source: SourceFile, first: int, last: int) -> str | None:
-    """What is probably wrong in the lines between two offsets."""
+    """What is probably wrong between two offsets."""
     numbers = range(source.position(first).line, source.position(last).line + 1)
     lines = [source.line(number) for number in numbers]
     if any(_HELM.search(line) for line in lines):
@@ -244,13 +244,13 @@ class _Composer:
 
 
 def _merged(value: Node) -> list[tuple[Scalar, Node]]:
-    """What a merge key brings: the entries of one map or of several, of which the first counts."""
+    """What a merge key adds: the entries of one map or of several, of which the first wins."""
     maps = value.items if isinstance(value, Sequence) else (value,)
     return [entry for one in maps if isinstance(one, Mapping) for entry in one.entries]
 
 
 def _extent(node: Node) -> tuple[int, int]:
-    """How many nodes there are in a node, itself included, and how many levels below it."""
+    """The number of nodes in a node, including itself, and of levels below it."""
     match node:
         case Scalar():
             return 1, 0
@@ -262,9 +262,9 @@ def _extent(node: Node) -> tuple[int, int]:
 
 
 class Inside:
-    """Gives the place in the file of the characters ``start`` to ``end`` of a scalar's text (end of text by default).
+    """The place in the file of the characters ``start`` to ``end`` of a scalar's text (by default its end).
 
-    The written form is walked along with the text, over quotes, escapes and folded lines: once, at the first question.
+    The source is mapped to the text, across quotes, escapes and folded lines, once, on first use.
     """
 
     __slots__ = ("_places", "_scalar")

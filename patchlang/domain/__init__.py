@@ -1,1 +1,1 @@
-"""Bytes of a domain to a tree that can be edited, the ops on it, and back to bytes."""
+"""Bytes of a domain to an editable tree, the ops on it, and back to bytes."""

@@ -1,4 +1,4 @@
-"""Compiles the op of one domain edit. What only some ops need is imported when one of them is met."""
+"""Compiles the op of one domain edit. What only some ops need is imported on demand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _TOP = Around()
 _ONE = model.Expect(1, 1)
 _AT_MOST_ONE = model.Expect(0, 1)
-# what to do where the path of an op matches nothing
+# what to do if the path of an op matches nothing
 _MISSING: dict[type, str] = {
     model.Add: "create what is missing with an `ensure` before it; to add nothing then, set {expect}",
     model.Set: "`ensure` creates what is missing; if it may be missing, set {expect}",
@@ -51,7 +51,7 @@ _NO_DESTINATION = "create what is missing with an `ensure` before it; `expect` c
 
 
 def compile_edit(context: Context, edit: model.DomainEdit, place: str, around: Around = _TOP) -> CompiledEdit[DomainOp]:
-    """Raises PatchError (PL2xx); what is wrong in the edits inside is in ``context.found``."""
+    """Raises PatchError (PL2xx); problems of nested edits are in ``context.found``."""
     loop = compile_loop(context, edit.when, edit.for_each, around, domain=True)
     inside = Around(around.loop or edit.for_each is not None, True, around.copy or isinstance(edit, model.Copy))
     edits = edit.edits if isinstance(edit, model.Within | model.Copy) else ()
@@ -153,7 +153,7 @@ class DomainOps:
         return compile_template(source, self.compiler(node=node))
 
     def value(self, source: Text, *, node: bool = True) -> TemplateProgram:
-        """A template that, where it is one `$[ ]`, may give an optional."""
+        """A template that may give an optional, if it is a single `$[ ]`."""
         return compile_template(source, self.compiler(node=node), self.compiler(node=node, optional=True))
 
     def fragment(self, source: model.Fragment) -> FragmentProgram:
@@ -216,7 +216,7 @@ class DomainOps:
         return tuple(path.text for path in paths)
 
     def renaming(self, edit: model.Rename) -> DomainOp:
-        """Whether it names an element or an attribute is known when the path has matched; both names must do."""
+        """Whether it names an element or an attribute is only known after the path matches; both must work."""
         name = edit.to
         try:
             element, attribute = (
@@ -249,7 +249,7 @@ class DomainOps:
         return QemuArgsOp(args, edit.unique, env, edit.span)
 
     def computed(self, key: str, value: model.Template, kind: str) -> TemplateProgram:
-        """A value that is exactly one ``$[ ]`` in the place of a list or map."""
+        """A value that is a single ``$[ ]`` in place of a list or map."""
         program = self.template(value, node=self.nested)
         if not program.is_one_expression:
             message = f"`{key}` must be a {kind}, or a single `$[ ]` that gives one"
@@ -268,7 +268,7 @@ class DomainOps:
 
 
 def _name_of(selector: Selector) -> str | None:
-    """The local name of the elements that a path selects; None where it does not say."""
+    """The local name of the elements that a path selects; None if it is not explicit."""
     names = {
         path.steps[-1].test if path.steps and path.steps[-1].axis == "child" else None for path in selector.paths()
     }

@@ -1,6 +1,6 @@
-"""``patch:when`` and ``patch:forEach`` of the elements of a fragment: found without reading it as XML.
+"""``patch:when`` and ``patch:forEach`` on the elements of a fragment: found without parsing it as XML.
 
-What is in their quotes is CEL as it is, with ``&&`` and ``<``, so they are cut out before the XML is parsed.
+Their quotes contain plain CEL, with ``&&`` and ``<``, so they are cut out before the XML is parsed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ENDS = {"!--": "-->", "![CDATA[": "]]>", "?": "?>"}
 
 @record
 class Directive:
-    """An attribute with our prefix: ``name`` without it, where all of it is, and where its value is."""
+    """An attribute with our prefix: ``name`` without it, its whole extent, and that of its value."""
 
     name: str
     start: int
@@ -31,7 +31,7 @@ class Directive:
 
 @record
 class StartTag:
-    """Where the name of an element is, and what directives it has. ``declares``: where it binds our prefix."""
+    """Where the name of an element is, and its directives. ``declares``: where it binds our prefix."""
 
     name: str
     start: int
@@ -40,7 +40,7 @@ class StartTag:
 
 
 def start_tags(text: str) -> Iterator[StartTag]:
-    """The start tags of a text that may be XML, in their order."""
+    """The start tags of a text that may be XML, in order."""
     at = 0
     while found := _MARKUP.search(text, at):
         end = _ENDS.get(found[1])
@@ -64,7 +64,7 @@ def start_tags(text: str) -> Iterator[StartTag]:
 
 
 def blanked(text: str) -> str:
-    """The text with blanks in place of the directives."""
+    """The text with the directives blanked out."""
     if PREFIX not in text:
         return text
     result, done = "", 0

@@ -1,4 +1,4 @@
-"""The op ``ensure``: walks a constructive path, making what is missing."""
+"""The op ``ensure``: walks a constructive path and creates what is missing."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from .tree import DomainTree
 
 Wanted = list[tuple[str | None, str]]
-"""The value that each attribute (None: the text) of an element is to have."""
+"""The value that each attribute (None: the text) of an element must have."""
 Walked = list[tuple[etree._Element, BuildStep, Wanted]]
 
 
 class Start(Enum):
-    """Where a path starts: the document, the node around the edit where it is relative, the nodes of ``in``."""
+    """Where a path starts: the document, the node around the edit for a relative path, the nodes of ``in``."""
 
     DOCUMENT = "document"
     NODE = "node"
@@ -97,7 +97,7 @@ class EnsureOp:
         return path
 
     def _names_of_values(self, path: BuildPath) -> set[str]:
-        """The names in a computed path that its text does not hold."""
+        """The names in a computed path that its text does not contain."""
         names = {path.attribute or "", *(step.tag for step in path.steps)}
         names |= {condition.attribute or "" for step in path.steps for condition in step.conditions}
         written = Names([self.source.text])
@@ -106,7 +106,7 @@ class EnsureOp:
     def _walk(
         self, edit: Editor, start: etree._Element, steps: tuple[BuildStep, ...], scope: Scope
     ) -> tuple[Walked, bool]:
-        """The steps with their elements, from ``start`` on, and whether any of those was missing, and so made."""
+        """The steps with their elements, from ``start`` on, and whether any of them was missing and thus created."""
         walked: Walked = []
         made = False
         for step in steps:
@@ -146,7 +146,7 @@ class EnsureOp:
 
 
 def check_build_path(source: Text, path: BuildPath, start: Start, has_value: bool) -> None:
-    """What the shape of an ``ensure`` demands of its path. Raises PatchError (PL207)."""
+    """What the form of an ``ensure`` requires of its path. Raises PatchError (PL207)."""
     if start is Start.MATCHED and path.absolute:
         raise fail(
             rules.BAD_ENSURE_PATH,
@@ -167,7 +167,7 @@ def _check_root(edit: Editor, root: etree._Element, step: BuildStep, scope: Scop
 
 
 def _check_settled(walked: Walked, place: LazySpan) -> None:
-    """The next run must find what this one has made."""
+    """The next run must find what this one created."""
     for element, step, wanted in walked:
         if wanted and not _fits(element, wanted):
             message = (
@@ -190,7 +190,7 @@ def _wanted(condition: Condition, scope: Scope) -> str:
 
 
 def _written(step: BuildStep, condition: Condition) -> str | None:
-    """As what the value of a condition is written; None where it is no computed one."""
+    """The expression of a condition's value; None if it is not computed."""
     if condition.variable is not None:
         return f"${condition.variable}"
     return step.written if "$[" in step.written else None

@@ -1,4 +1,4 @@
-"""XML fragments: copied and filled at each place. Values enter as nodes, never as markup."""
+"""XML fragments: copied and filled at each place. Values become nodes, never markup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @record
 class _Hole:
-    """The text, the tail or (with its name) an attribute of the node at ``ordinal``, put together from parts."""
+    """The text, the tail or (with its name) an attribute of the node at ``ordinal``, composed of parts."""
 
     ordinal: int
     place: str
@@ -35,13 +35,13 @@ class _Hole:
 
     @property
     def written(self) -> str:
-        """What is put together, as one writes it."""
+        """The composed text, as written in the source."""
         return "".join(part if isinstance(part, str) else f"$[ {part.source.text} ]" for part in self.parts)
 
 
 @record
 class _Repeated:
-    """The element at ``ordinal``, which is there as often as its directives say, and what is filled in it."""
+    """The element at ``ordinal``, repeated as its directives say, and what is filled in."""
 
     ordinal: int
     loop: Loop
@@ -56,7 +56,7 @@ class _Region:
     repeated: tuple[_Repeated, ...]
 
     def fill(self, root: etree._Element, scope: Scope) -> bool:
-        """Fill a copy of the element; False where all of it is left out."""
+        """Fill a copy of the element; False if all of it is omitted."""
         nodes = list(root.iter())
         out = [nodes[hole.ordinal] for hole in self.holes if not _fill(nodes[hole.ordinal], hole, scope)]
         for part in self.repeated:
@@ -76,7 +76,7 @@ class _Region:
 
 
 def _fill(node: etree._Element, hole: _Hole, scope: Scope) -> bool:
-    """False where the value is an optional without one, and the node is left out."""
+    """False if the value is an optional without a value, so the node is omitted."""
     if len(hole.parts) == 1 and not isinstance(origin := hole.parts[0], str):
         value = origin.evaluate(scope)
         if value is ABSENT:
@@ -107,7 +107,7 @@ def _usable(value: object, origin: Compiled) -> str:
 
 
 def _take_out(node: etree._Element) -> None:
-    """Without the text behind it, which stays."""
+    """Without the text after it, which stays."""
     parent, previous = node.getparent(), node.getprevious()
     assert parent is not None, "the node is in the fragment"
     if node.tail:
@@ -119,7 +119,7 @@ def _take_out(node: etree._Element) -> None:
 
 
 class FragmentProgram:
-    """A compiled fragment: its elements and where values go into them."""
+    """A compiled fragment: its elements and the places for values."""
 
     def __init__(self, written: WrittenFragment, region: _Region) -> None:
         self.source = written.source
@@ -129,7 +129,7 @@ class FragmentProgram:
         self._region = region
 
     def build(self, scope: Scope) -> list[etree._Element]:
-        """New elements with the values in place. Raises PatchError (PL403, PL406, PL409, PL413)."""
+        """New elements with their values filled in. Raises PatchError (PL403, PL406, PL409, PL413)."""
         scope.budget.hold(self.size)
         root = deepcopy(self.root)
         if self._region.holes or self._region.repeated:
@@ -138,7 +138,7 @@ class FragmentProgram:
 
 
 class FragmentCompiler(Protocol):
-    """Compiles an expression of a fragment: ``item`` is there in it, its result is of type ``want`` or an optional."""
+    """Compiles an expression of a fragment, which may use ``item``; its result is of type ``want`` or an optional."""
 
     def __call__(self, source: Text, *, item: bool, want: str = "dyn", optional: bool = False) -> Compiled: ...
 
@@ -169,7 +169,7 @@ def _region(written: WrittenFragment, top: etree._Element, compiler: FragmentCom
 
 
 def _texts(node: etree._Element, *, all_of: bool, tail: bool) -> Iterator[tuple[str, str, str | None]]:
-    """What of a node is filled. That of an element with directives is filled with it, but for the text behind it."""
+    """What is filled in a node. For an element with directives that excludes the text after it."""
     if all_of:
         yield "text", "", node.text
         if isinstance(node.tag, str):

@@ -1,4 +1,4 @@
-"""Edits of a tree that keep it a domain: the root stays, and texts are such as XML can carry."""
+"""Edits of a tree that keep it a valid domain: the root stays, and text is valid XML."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LazySpan = Callable[[], Span]
 class Editor:
     """Changes ``tree`` for the edit at ``place``. Every method raises PatchError (PL402, PL406, PL407, PL408).
 
-    Places are computed when an error needs them: a span inside a scalar is a walk over its text.
+    Places are computed only for errors: a span inside a scalar is a walk over its text.
     """
 
     tree: DomainTree
@@ -95,7 +95,7 @@ class Editor:
         self.tree.replace(element, nodes)
 
     def is_attached(self, element: etree._Element) -> bool:
-        """False for an element that an earlier change of the same edit took out with what is around it."""
+        """False for an element that an earlier change of the same edit removed along with its surroundings."""
         return self.tree.holds(element)
 
     def _keep_root(self, element: etree._Element) -> None:

@@ -1,4 +1,4 @@
-"""How the elements of a domain are indented, and so how new ones are to be."""
+"""How the elements of a domain are indented, and hence how to indent new ones."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _XML_SPACE = " \t\r\n"
 
 
 class Indentation:
-    """Of the tree under ``root``; ``contents`` says what touched elements held in the input.
+    """The indentation of the tree under ``root``; ``contents`` has the input content of touched elements.
 
-    ``drafts`` are elements that are yet to be put somewhere, each with its indentation there.
+    ``drafts`` are elements without a final place yet, each with its indentation there.
     """
 
     def __init__(
@@ -27,14 +27,14 @@ class Indentation:
         self._element_only: dict[Element, bool] = {}
 
     def forget(self, element: Element | None = None) -> None:
-        """The text of this element, or of any, has changed."""
+        """Records that the text of this element, or of any element, changed."""
         if element is None:
             self._element_only.clear()
         else:
             self._element_only.pop(element, None)
 
     def within(self, parent: Element) -> str | None:
-        """Line break and indentation of the children of ``parent``; None where white space would be content."""
+        """Line break and indentation of the children of ``parent``; None if white space would be content."""
         if not self.is_element_only(parent):
             return None
         first = edge_child(parent, first=True)
@@ -42,7 +42,7 @@ class Indentation:
             own = self._own_indent(parent)
             return None if own is None else own + self.unit
         if "\n" not in (parent.text or "") and first.getnext() is not None:
-            return trailing_indent(first.tail)  # a comment, say, stands behind the start tag
+            return trailing_indent(first.tail)  # a comment, say, is after the start tag
         return trailing_indent(parent.text)
 
     def _own_indent(self, element: Element) -> str | None:
@@ -56,7 +56,7 @@ class Indentation:
 
     @cached_property
     def unit(self) -> str:
-        """One level of indentation: how the children of the root are indented in the input."""
+        """One level of indentation: how the root's children are indented in the input."""
         return (trailing_indent(self._root_text()) or "").lstrip("\n")
 
     def _root_text(self) -> str:
@@ -65,7 +65,7 @@ class Indentation:
         return text if isinstance(text, str) else ""
 
     def lay_out(self, node: Element, indent: str) -> None:
-        """Lay out what is inside a new element; text content is left as it is."""
+        """Lay out the inside of a new element; text content stays as it is."""
         if not isinstance(node.tag, str) or edge_child(node, first=True) is None:
             return
         if any(isinstance(text, str) and text.strip(_XML_SPACE) for text in content_of(node)):
@@ -78,7 +78,7 @@ class Indentation:
         node[-1].tail = indent
 
     def is_element_only(self, parent: Element) -> bool:
-        """No text among its children but white space."""
+        """Whether its children have only white space between them."""
         known = self._element_only.get(parent)
         if known is None:
             known = not any(isinstance(text, str) and text.strip(_XML_SPACE) for text in content_of(parent))

@@ -1,8 +1,8 @@
-"""Where each node of a domain stands in its bytes.
+"""Where each node of a domain is in its bytes.
 
-libxml2 has found the bytes well-formed and there is no DOCTYPE, so every ``<`` outside of comments, CDATA sections and
-processing instructions begins a tag. Most domains have one element a line: then an element stands where its line says.
-In all others one regular expression finds the starts of all nodes. Ends are looked up from the starts.
+libxml2 found the bytes well-formed and there is no DOCTYPE, so every ``<`` outside comments, CDATA sections and
+processing instructions begins a tag. Most domains have one element per line: then the line number locates an element.
+In all others one regular expression finds the starts of all nodes. Ends are derived from the starts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..markup import Scope, declarations
 from ..patterns import pattern
 
 Element = etree._Element
-# text and children in turn, text first and last
+# alternating text and children, beginning and ending with text
 Content = list[Element | str]
 
 _MARKUP = pattern(rb"<(?:[^/!?]|!--.*?(?:-->|\Z)|\?.*?(?:\?>|\Z)|!\[CDATA\[.*?(?:\]\]>|\Z))", re.DOTALL)
@@ -30,10 +30,10 @@ _MAX_LINE = 65_000
 
 
 class Index:
-    """The nodes (elements, comments, processing instructions) that a tree held in the beginning, in its bytes.
+    """The original nodes (elements, comments, processing instructions) of a tree, in its bytes.
 
-    The tree may be edited all the while, as long as ``contents`` has what an element held before its content changed,
-    and ``parents`` the parent of each node that was taken out.
+    The tree may be edited meanwhile, as long as ``contents`` has what an element held before its content changed,
+    and ``parents`` the parent of each removed node.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Index:
         return start
 
     def end(self, node: Element) -> int:
-        """The offset behind the node."""
+        """The offset after the node."""
         end = self._ends.get(node)
         if end is None:
             end = self._ends[node] = self._find_end(node)
@@ -74,7 +74,7 @@ class Index:
         return self.data[self.start(element) : self._start_tag_end(element)]
 
     def end_tag(self, element: Element) -> bytes:
-        """The end tag as written; empty where the element is self-closed."""
+        """The end tag as written; empty if the element is self-closed."""
         return b"" if self.self_closed(element) else self.data[self._closing(element) : self.end(element)]
 
     def self_closed(self, element: Element) -> bool:
@@ -87,7 +87,7 @@ class Index:
         return start, start if self.self_closed(element) else self._closing(element)
 
     def text(self, owner: Element, *, tail: bool) -> bytes:
-        """The text before an element's first child, or behind a node, as written; CDATA sections included."""
+        """The text before an element's first child, or after a node, as written; CDATA sections included."""
         if not tail and self.self_closed(owner):
             return b""
         start = self.end(owner) if tail else self._start_tag_end(owner)
@@ -99,7 +99,7 @@ class Index:
         return {} if parent is None else self.scope_in(parent)
 
     def scope_in(self, element: Element) -> Scope:
-        """The prefixes bound inside an element; the same object as around it where it declares none."""
+        """The prefixes bound inside an element; the same object as around it if it declares none."""
         pending: list[Element] = []
         node: Element | None = element
         while node is not None and node not in self._scopes:
@@ -134,7 +134,7 @@ class Index:
     # -- the bytes -------------------------------------------------------------------------------------------------
 
     def _start_by_line(self, node: Element) -> int | None:
-        """The start of an element that has a line for itself; None where lines do not tell."""
+        """The start of an element that has a line of its own; None if lines do not tell."""
         number = _line(node)
         if not self._trusts_lines or not number or not isinstance(node.tag, str):
             return None
@@ -147,7 +147,7 @@ class Index:
         return tag.start()
 
     def _line_start(self, number: int) -> int:
-        """The offset of a line, counted from 1, or behind the last."""
+        """The offset of a line, counted from 1, or the end after the last line."""
         missing = number - len(self._lengths)
         if missing > 0:
             self._lengths += islice(self._more_lengths, missing)
@@ -155,7 +155,7 @@ class Index:
 
     @cached_property
     def _trusts_lines(self) -> bool:
-        """Do libxml2's line numbers tell where start tags end? If any were wrong, that of the last element would be."""
+        """Whether libxml2's line numbers tell where start tags end: if any were wrong, the last element's would be."""
         data = self.data
         if b"<!" in data or b"<?" in data or b"\r" in data or data.count(b"\n") > _MAX_LINE:
             return False
@@ -169,7 +169,7 @@ class Index:
 
     @cached_property
     def _more_lengths(self) -> Iterator[int]:
-        """How long all lines up to each are."""
+        """The cumulative length of all lines up to each."""
         return accumulate(map(len, self.data.split(b"\n")))
 
     def _find_end(self, node: Element) -> int:
@@ -195,7 +195,7 @@ class Index:
 
     def _start_tag_end(self, element: Element) -> int:
         start = self.start(element)
-        end = self._tag_ends.get(element)  # where a line told the start, it told this too
+        end = self._tag_ends.get(element)  # if a line gave the start, it also gave this
         if end is None:
             found = _START_TAG.match(self.data, start)
             assert found is not None, "a tag starts here"
@@ -204,13 +204,13 @@ class Index:
 
 
 def _line(node: Element) -> int:
-    """The line where the start tag of an element ends; 0 where it is not known."""
+    """The line where the start tag of an element ends; 0 if unknown."""
     number: Any = node.sourceline
     return number or 0
 
 
 def _all_starts(data: bytes) -> list[int]:
-    """Where elements, comments and processing instructions start, from the root on."""
+    """Where elements, comments and processing instructions start, beginning with the root."""
     starts = [found.start() for found in _MARKUP.finditer(data)]
     starts = [at for at in starts if not data.startswith(b"<![", at)]
     root = next(number for number, at in enumerate(starts) if not data.startswith((b"<!", b"<?"), at))

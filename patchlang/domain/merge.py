@@ -1,4 +1,4 @@
-"""The op ``merge``: elements of a fragment merged into what is there, list entries told apart by keys."""
+"""The op ``merge``: merges elements of a fragment into existing ones; keys distinguish list entries."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class MergeOp(FragmentOp):
         return self._merge_all(edit, target, children, scope) or changed
 
     def _counterpart(self, edit: Editor, parent: etree._Element, fragment: etree._Element) -> etree._Element | None:
-        """The child of ``parent`` that the fragment element stands for; None where there is none."""
+        """The child of ``parent`` that the fragment element corresponds to; None if there is none."""
         tag = str(fragment.tag)
         key = self.keys.key(local_name(parent.tag), fragment, self.fragment.source.span)
         wanted = self.keys.values(fragment, key)

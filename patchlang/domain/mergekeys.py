@@ -1,4 +1,4 @@
-"""What tells the entries of a list apart in ``merge``, and whether those of a fragment can be."""
+"""What distinguishes list entries in ``merge``, and whether those of a fragment are distinguishable."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .written import MARK, WrittenFragment
 
 @record
 class Keys:
-    """``own`` override the built-in table, by element name (Clark notation) or ``parent/name``."""
+    """``own`` overrides the built-in table, by element name (Clark notation) or ``parent/name``."""
 
     own: Mapping[str, tuple[Key, ...]]
     namespaces: tuple[tuple[str, str], ...]
 
     def key(self, parent: str | None, node: etree._Element, place: Callable[[], Span]) -> Key:
-        """The paths that tell the node apart from its like; empty where there is only one of its name.
+        """The paths that distinguish the node from others like it; empty if there can only be one of its name.
 
-        ``parent`` is the name of what it is in, None where that is not known. Raises PatchError (PL408).
+        ``parent`` is the name of its parent, None if unknown. Raises PatchError (PL408).
         """
         keys = self._of(parent, str(node.tag))
         if keys is None:
@@ -57,7 +57,7 @@ class Keys:
 
 
 def check_built(keys: Keys, parent: str, siblings: Iterable[etree._Element], place: Callable[[], Span]) -> None:
-    """Siblings of one name in a fragment must be told apart, else the next run could not tell them apart either.
+    """Siblings of one name in a fragment must be distinguishable, or the next run could not tell them apart either.
 
     Raises PatchError (PL408).
     """
@@ -74,7 +74,7 @@ def check_built(keys: Keys, parent: str, siblings: Iterable[etree._Element], pla
 
 
 def check_written(keys: Keys, parent: str | None, fragment: WrittenFragment) -> None:
-    """As :func:`check_built`, as far as it can be told before values are known. Raises PatchError (PL408)."""
+    """As :func:`check_built`, as far as possible before values are known. Raises PatchError (PL408)."""
     _check_written(keys, parent, fragment.root, fragment)
 
 

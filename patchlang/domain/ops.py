@@ -40,12 +40,12 @@ class DomainOp(Protocol):
     """A compiled op."""
 
     def apply(self, tree: DomainTree, scope: Scope) -> Effect:
-        """Change the tree. Raises PatchError (PL4xx); then the tree is of no more use."""
+        """Change the tree. Raises PatchError (PL4xx); the tree is unusable after that."""
 
 
 @record
 class ProtectingOp:
-    """An op that changes no protected node: places of what it ``changes`` and of what it ``takes`` elsewhere."""
+    """An op that changes no protected node: the places that it ``changes``, and those that it ``takes`` elsewhere."""
 
     op: DomainOp
     changes: LazySpan
@@ -65,7 +65,7 @@ class ProtectingOp:
 
 @record
 class Targets:
-    """The nodes an op works on; ``missing`` says what to do where there are none."""
+    """The nodes an op works on; ``missing`` says what to do if there are none."""
 
     selector: Selector
     expect: Expect
@@ -74,7 +74,7 @@ class Targets:
     missing: str | None = None
 
     def find(self, tree: DomainTree, scope: Scope, effect: Effect) -> list[Match]:
-        """The matched nodes that ``unless`` leaves, as ``expect`` allows."""
+        """The matched nodes without those that ``unless`` skips, as ``expect`` allows."""
         found = (self.attribute or self.selector).select(tree.document, scope, scope.context)
         if not self.expect.allows(len(found)):
             quotes = tree.provenance
@@ -137,7 +137,7 @@ class EachOp(ABC):
         return effect
 
     def values(self, matches: list[Match], _scope: Scope) -> Iterable[tuple[Match, Any]]:
-        """The targets in the order of their changes, each with what is computed for it before the first change."""
+        """The targets in the order of their changes, each with what was computed for it before the first change."""
         return [(match, None) for match in matches]
 
     @abstractmethod
@@ -147,7 +147,7 @@ class EachOp(ABC):
 
 @record
 class FragmentOp(EachOp):
-    """One that brings elements of its own, built for each of the elements that it works on."""
+    """An op with its own elements, built for each element that it works on."""
 
     fragment: FragmentProgram
     name = ""

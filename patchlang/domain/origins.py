@@ -1,6 +1,6 @@
-"""Where what edits wrote comes from, for reports that show an expression in place of its value.
+"""The origins of what edits wrote, for reports that show an expression in place of its value.
 
-A run asks nobody for this; who wants it gives the tree an :class:`Origins` before the first edit.
+A run does not need this; a caller that does gives the tree an :class:`Origins` before the first edit.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ Place = tuple[Element, str | None]
 
 @record(frozen=False)
 class Origins:
-    """``computed`` are the places whose values are computed, and as what they are written: ``cache-$[ item ]``.
+    """``computed`` are the places with computed values, and their source: ``cache-$[ item ]``.
 
-    ``copies`` are copies and all in them, with their originals in the domain.
+    ``copies`` are copies and everything in them, with their originals in the domain.
     """
 
     computed: dict[Place, str] = field(default_factory=dict)
     copies: dict[Element, Element] = field(default_factory=dict)
 
     def wrote(self, node: Element, attribute: str | None, written: str | None) -> None:
-        """A value was written; ``written`` is None where it is no computed one."""
+        """A value was written; ``written`` is None if it is not computed."""
         if written is None:
             self.computed.pop((node, attribute), None)
         else:
             self.computed[node, attribute] = written
 
     def handed_on(self, node: Element, attribute: str | None, to: Element) -> None:
-        """A value was written that was built as that of another node."""
+        """A value was written that was built for another node."""
         self.wrote(to, attribute, self.computed.get((node, attribute)))
 
     def built_as(self, node: Element, new: Element) -> None:
-        """``new`` is a copy of what was built, which is written instead."""
+        """``new`` is a copy of a built element, which is written instead."""
         for old, copied in zip(node.iter(), new.iter(), strict=True):
             for attribute in (None, *map(str, old.keys())):
                 if (written := self.computed.get((old, attribute))) is not None:

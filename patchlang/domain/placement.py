@@ -1,4 +1,4 @@
-"""Where ``ensure`` and ``merge`` put what they make."""
+"""Where ``ensure`` and ``merge`` put what they create."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @record
 class Placement:
-    """An edge of the parent, or with ``at`` the place before the first, or behind the last, of those children of it."""
+    """An edge of the parent, or with ``at`` the place before the first, or after the last, of those children."""
 
     position: Position
     at: Selector | None
 
     def find(self, tree: DomainTree, scope: Scope, parent: etree._Element) -> tuple[etree._Element, Position]:
-        """The anchor and the position at it, for new children of an element. Raises PatchError (PL402)."""
+        """The anchor and the position relative to it, for new children of an element. Raises PatchError (PL402)."""
         if self.at is None:
             return parent, self.position
         found = self.at.select(tree.document, scope, parent)

@@ -1,4 +1,4 @@
-"""What KubeVirt finds a domain and its devices by: its name, its uuid, and aliases that begin with ``ua-``."""
+"""How KubeVirt finds a domain and its devices: by its name, its uuid, and aliases that begin with ``ua-``."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _Texts = tuple[str | None, ...]
 
 @record
 class Broken:
-    """What an edit did to a protected node, for people. ``is_loss``: the node is gone."""
+    """What an edit did to a protected node, in words. ``is_loss``: the node is gone."""
 
     message: str
     is_loss: bool
 
 
 class Protected:
-    """Protected nodes as they were before the edit at work, as far as its changes may reach them.
+    """Protected nodes as they were before the current edit, as far as its changes may reach them.
 
-    The tree says of each element what is about to change, so an edit costs no more than what it touches.
+    The tree announces what is about to change in each element, so an edit costs no more than what it touches.
     """
 
     def __init__(self, root: Element, path: Callable[[Match], str]) -> None:
-        """``path`` is that of a node for messages."""
+        """``path`` gives the path of a node for messages."""
         self._root = root
         self._path = path
         self._before: dict[Element, tuple[_Texts, ...]] = {}
         self.made: set[Element] = set()
-        """What the edit at work makes: nothing in it was there before."""
+        """What the current edit creates: nothing in it existed before."""
         self._heirs: dict[Element, Element] = {}
 
     def begin(self) -> None:
@@ -45,7 +45,7 @@ class Protected:
         self._heirs.clear()
 
     def before_change(self, element: Element) -> None:
-        """The text of an element, or a child's name or attribute, is about to change; or which children there are."""
+        """The text of an element, or a child's name or attribute, or the list of children is about to change."""
         if element in self._before or element in self.made:
             return
         self._before[element] = self._texts(element)
@@ -59,14 +59,14 @@ class Protected:
             self.before_change(parent)
 
     def before_replacement(self, element: Element, nodes: Iterable[Element]) -> None:
-        """An element is about to be replaced; a node of its name is the same device from then on."""
+        """An element is about to be replaced; from then on a node of its name is the same device."""
         heir = next((node for node in nodes if node.tag == element.tag), None)
         if heir is not None:
             self.before_change(element)
             self._heirs[element] = heir
 
     def broken(self) -> Broken | None:
-        """What the edit changed of what was protected."""
+        """Which protected nodes the edit changed."""
         for element, before in self._before.items():
             if before and (found := self._broken_alias(element, before[0]) or self._broken_name(before)):
                 return found
@@ -93,7 +93,7 @@ class Protected:
         return None
 
     def _texts(self, element: Element) -> tuple[_Texts, ...]:
-        """The aliases in an element where one is protected; of the root always, and the texts of its names, too."""
+        """The aliases in an element that contains a protected one; for the root always, with the text of its names."""
         aliases = _aliases(element)
         if element is not self._root:
             return (aliases,) if _has_ours(aliases) else ()

@@ -1,6 +1,6 @@
-"""What came with the domain and what edits wrote: messages quote the first alone (:mod:`patchlang.quoting`).
+"""What came with the domain and what edits wrote: messages only quote the former (:mod:`patchlang.quoting`).
 
-Told from what the tree keeps to undo and to write its changes, so it costs an edit nothing and is right after an undo.
+Derived from what the tree keeps for undoing and writing its changes, so it costs an edit nothing and survives an undo.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ..xpath.match import Match, local_name, match_path, string_value
 from .index import Element
 from .splice import Changes, content_of
 
-# what says what the value beside it is
+# labels for the value beside them
 _LABELS = ("name", "key", "id", "usage")
 
 
 @record(frozen=False)
 class Provenance:
-    """Of the nodes of a tree with these changes; ``computed`` are the names that edits made of values.
+    """For the nodes of a tree with these changes; ``computed`` are the names that edits made from values.
 
     ``drafts`` are copies that are not in place yet.
     """
@@ -32,7 +32,7 @@ class Provenance:
     computed: set[str] = field(default_factory=set)
 
     def path(self, match: Match) -> str:
-        """The path of a node, from a copy that is not in place yet; where names are not to be quoted it has ``…``."""
+        """The path of a node, from a copy that is not in place yet; ``…`` replaces names that must not be quoted."""
         path = match_path(match)
         loose = bool(self.drafts) and next(reversed([match.element, *match.element.iterancestors()])) in self.drafts
         if not self.computed:
@@ -48,7 +48,7 @@ class Provenance:
         return "/".join(steps[loose:])
 
     def name(self, element: Element, attribute: str | None = None) -> str | None:
-        """The name of an element, or of that attribute (Clark name) of it, None where it is not to be quoted."""
+        """The name of an element, or of that attribute (Clark name) of it; None if it must not be quoted."""
         if attribute is not None:
             made = attribute in self.computed and attribute not in self._attributes_before(element)
             return None if made else local_name(attribute)
@@ -58,7 +58,7 @@ class Provenance:
         return f"{element.prefix}:{local}" if element.prefix and str(element.tag).startswith("{") else local
 
     def value(self, node: Any) -> str | None:
-        """The text of a node that a path gives, None where it is not to be quoted."""
+        """The text of a node that a path selects; None if it must not be quoted."""
         text = string_value(node)
         if SECRET.search(text):
             return None
@@ -91,7 +91,7 @@ class Provenance:
         return element not in self.changes.contents or self.changes.contents[element] == content_of(element)
 
     def _is_secret(self, element: Element, attribute: str | None = None) -> bool:
-        """Does a name say so: of the node, of what it is in or was in, of what stands or stood beside it?"""
+        """Whether a name suggests a secret: of the node, or of its past or present parents or siblings."""
         said = [attribute or "", *self._said_by(element), *self._said_beside(element)]
         said += [text for above in self._above(element) for text in self._said_by(above)]
         return local_name(element.tag) == "value" or any(map(SECRET.search, said))
@@ -111,7 +111,7 @@ class Provenance:
                 pending += self._parents(above)
 
     def _said_by(self, element: Element) -> Iterator[str]:
-        """The names of an element and its attributes, now and as they came, and what labels it."""
+        """The names of an element and its attributes, now and originally, and its labels."""
         tag, before = self.changes.starts.get(element, (str(element.tag), {}))
         yield tag
         yield str(element.tag)

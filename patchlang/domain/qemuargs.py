@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..run_scope import Scope
     from .tree import DomainTree
 
-# as libvirt takes it: qemuDomainXmlNsDefParse
+# as libvirt parses it: qemuDomainXmlNsDefParse
 _VARIABLE = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -96,7 +96,7 @@ class QemuArgsOp:
         return (self.args[number] if isinstance(self.args, tuple) else self.args).written
 
     def _written_variables(self, env: dict[str, str]) -> dict[str, str | None]:
-        """As what the values of variables are written; of one with a computed name that is not known."""
+        """The source of each variable's value; unknown for one with a computed name."""
         if isinstance(self.env, tuple):
             return {name.constant: value.written for name, value in self.env if name.constant is not None}
         return dict.fromkeys(env, self.env.written)

@@ -1,4 +1,4 @@
-"""Bytes to a tree of lxml's, with nothing in them trusted: no DTD, no entities, no network, bounds."""
+"""Bytes to an lxml tree, trusting nothing in them: no DTD, no entities, no network, limits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..patterns import pattern
 
 MAX_NODES = 200_000
 MAX_ATTRIBUTES = 1000
-"""Of one element; libxml2 walks all of them to find one."""
+"""Limit per element; libxml2 walks all of them to find one."""
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, encoding="utf-8")
 _CROWDED = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
-# what libxml2 quotes of texts: an unescaped `&` in a password is an entity to it, and it shows comments and URIs
+# what libxml2 quotes of text: an unescaped `&` in a password is an entity to it, and it shows comments and URIs
 _NAMED = pattern(r"(within comment|\bxmlns\b|PI|Bytes?|encoding)\b.*", re.DOTALL)
 _ENCODING = pattern(rb"(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)")
 _ASCII = b"us-ascii"
@@ -26,7 +26,7 @@ _ASCII = b"us-ascii"
 def read_root(data: bytes) -> etree._Element:
     """The root of a domain. Raises PatchError (PL501, PL502, PL503)."""
     try:
-        if not data.isascii():  # which is quicker, and takes no memory
+        if not data.isascii():  # which is faster, and needs no memory
             data.decode()
     except UnicodeDecodeError as e:
         raise fail(rules.BAD_DOMAIN, f"the domain XML is not UTF-8 (byte {e.start})") from None
@@ -67,9 +67,9 @@ def read_root(data: bytes) -> etree._Element:
 
 
 def as_declared(data: bytes) -> bytes:
-    """What came of a domain, such that it is in the encoding that it declares.
+    """The resulting domain, in the encoding that it declares.
 
-    What ASCII lacks is written as character references; where those cannot stand, as in names, the declaration changes.
+    Non-ASCII characters become character references; where those are not allowed, as in names, the declaration changes.
     """
     declared = _ENCODING.match(data)
     if declared is None or declared[1].lower() != _ASCII or data.isascii():
@@ -89,12 +89,12 @@ def _all_in(data: bytes) -> list[tuple[object, ...]]:
 
 
 def is_crowded(root: etree._Element, data: bytes) -> bool:
-    """Has an element of what was read from ``data`` more than :data:`MAX_ATTRIBUTES` attributes?"""
+    """Whether an element parsed from ``data`` has more than :data:`MAX_ATTRIBUTES` attributes."""
     return _has_long_tag(data) and bool(_CROWDED(root))
 
 
 def _has_long_tag(data: bytes) -> bool:
-    """May a start tag hold so many attributes? The shortest is ` a=""`, and no `<` stands in a tag."""
+    """Whether a start tag could have that many attributes. The shortest is ` a=""`, and a tag contains no `<`."""
     half = MAX_ATTRIBUTES * len(' a=""') // 2
     return any(data.find(b"<", at, at + half) < 0 for at in range(0, len(data) - half, half))
 
@@ -104,7 +104,7 @@ def _doctype() -> Exception:
 
 
 def _has_doctype(data: bytes) -> bool:
-    """Not merely the word in a comment or a text; nothing of the declaration itself is read."""
+    """Not just the word in a comment or text; the declaration itself is not read."""
 
     class FoundError(Exception):
         pass

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @record
 class RelocateOp:
-    """``move`` and, with ``copies``, ``copy``, which does ``edits`` in each copy before it is put in place.
+    """``move`` and, with ``copies``, ``copy``, which runs ``edits`` in each copy before it is put in place.
 
-    Without a destination each goes behind its original.
+    Without a destination each goes right after its original.
     """
 
     source: Targets

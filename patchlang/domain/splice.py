@@ -1,4 +1,4 @@
-"""An edited tree back to bytes: the input is copied, and only what an edit touched is written anew."""
+"""An edited tree back to bytes: the input is copied, and only what an edit touched is rewritten."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ..markup import Chunk, Scope, StartTag, attributes_of, declarations, escape
 from ..record import record
 from .index import Content, Element, Index
 
-# an element and its text (False), or a node and the text behind it (True)
+# an element and its text (False), or a node and the text after it (True)
 Slot = tuple[Element, bool]
-# a range of the input, and what stands there now
+# a range of the input, and its replacement
 Piece = bytes | memoryview
 Patch = tuple[int, int, Iterable[Piece]]
-# touched elements and all above them, each with its touched children
+# touched elements and all their ancestors, each with its touched children
 Dirty = dict[Element, list[Element]]
 
 
@@ -30,10 +30,10 @@ def content_of(element: Element) -> Content:
 
 @record(frozen=False)
 class Changes:
-    """What edits touched: tags and attributes, content, and texts as they are to be written.
+    """What edits touched: tags and attributes, content, and text as it is to be written.
 
-    ``starts`` and ``contents`` hold elements of the input with what they were there, ``parents`` nodes of the input
-    that were taken out with their parent, ``new`` all other nodes with the prefix that they came with: lxml may take
+    ``starts`` and ``contents`` hold input elements with their original state, ``parents`` removed input
+    nodes with their parent, ``new`` all other nodes with their original prefix: lxml may choose
     another for the same namespace.
     """
 
@@ -44,7 +44,7 @@ class Changes:
     new: dict[Element, str | None]
 
     def dirty(self) -> Dirty:
-        """Touched elements and all above them."""
+        """Touched elements and all their ancestors."""
         found: Dirty = {}
         for element in [*self.starts, *self.contents]:
             below: Element | None = None
@@ -61,7 +61,7 @@ class Changes:
 
 
 def same_as_before(before: Element, now: Element, changes: Changes, dirty: Dirty) -> bool:
-    """Is ``now`` as XML what ``before`` was in the input? Compares no further than edits reached."""
+    """Whether ``now`` is the same XML as ``before`` in the input. Only compares what edits reached."""
     if before is now and before not in dirty:
         return True
     if not isinstance(now.tag, str) or not isinstance(before.tag, str):
@@ -85,7 +85,7 @@ def _written_alone(node: Element) -> bytes:
 
 @record(slots=False)
 class Splicer:
-    """Writes the tree; ``dirty`` is that of ``changes``."""
+    """Writes the tree; ``dirty`` is the one of ``changes``."""
 
     index: Index
     changes: Changes
@@ -93,13 +93,13 @@ class Splicer:
     preferred: Mapping[str, str]
 
     def document(self, root: Element) -> bytes:
-        """The document, with what stands before and after the root."""
+        """The document, including what is before and after the root."""
         patches: list[Patch] = []
         self._patch(root, None, patches)
         return b"".join(self._spliced(0, len(self.index.data), patches))
 
     def _spliced(self, start: int, end: int, patches: Iterable[Patch]) -> list[Piece]:
-        """A part of the input, none of it copied, with its patches, which come in the order of their places."""
+        """Part of the input, not yet copied, with its patches in order."""
         data = memoryview(self.index.data)
         spliced: list[Piece] = []
         for at, behind, pieces in patches:
@@ -109,7 +109,7 @@ class Splicer:
         return spliced
 
     def _patch(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
-        """What to write anew of an element that stands where it stood; ``around`` is there where more is bound."""
+        """What to rewrite of an element in its old place; ``around`` is given if more prefixes are bound."""
         if node in self.changes.starts or (node in self.changes.contents and self.index.self_closed(node)):
             scope = self.index.scope_around(node) if around is None else around
             patches.append((self.index.start(node), self.index.end(node), self._element(node, True, scope)))
@@ -131,7 +131,7 @@ class Splicer:
         last = min(_in_common(reversed(was), reversed(now)), len(old) - first, len(new) - first)
 
         def offset(at: int) -> int:
-            """Where an item of the old content begins, or the content ends."""
+            """Where an item of the old content begins, or where the content ends."""
             if at == len(old):
                 return index.content(node)[1]
             item = old[at] if at % 2 else old[at - 1] if at else None
@@ -222,7 +222,7 @@ class Splicer:
         return self._with_breaks(escape_text(text))
 
     def _with_breaks(self, new: bytes) -> bytes:
-        """What is new, its lines ended as most of the input's are: to XML, both are the same."""
+        """New text, with the line endings that most of the input has: to XML, both are the same."""
         return new.replace(b"\n", b"\r\n") if b"\n" in new and self._is_windows else new
 
     @cached_property
@@ -232,12 +232,12 @@ class Splicer:
 
     @property
     def _closes_empties(self) -> bool:
-        """New empty elements look like those of the input: KubeVirt writes them out, others close them at once."""
+        """New empty elements look like those of the input: KubeVirt writes both tags, others self-close them."""
         return b"/>" in self.index.data
 
 
 def _plain_start(node: Element, scope: Scope) -> bytes | None:
-    """The start tag of a new element; None where namespaces have a part in it."""
+    """The start tag of a new element; None if namespaces are involved."""
     names = [str(node.tag), *map(str, node.attrib)]
     if scope.get(None) or any(name.startswith("{") for name in names):
         return None
@@ -248,12 +248,12 @@ def _plain_start(node: Element, scope: Scope) -> bytes | None:
 
 
 def _identities(node: Element, content: Content, touched: Mapping[Slot, object]) -> list[Element | None]:
-    """For each item of a content what it is: a child, or the owner of a text; None for a touched text."""
+    """For each item of a content what it is: a child, or the owner of a text; None for touched text."""
     owners = [node, *(item for item in content if isinstance(item, Element))]
     texts = [None if (owner, at > 0) in touched else owner for at, owner in enumerate(owners)]
     return [item for pair in zip(texts, [*owners[1:], None], strict=True) for item in pair][:-1]
 
 
 def _in_common(old: Iterable[Element | None], new: Iterable[Element | None]) -> int:
-    """How many first items are the same."""
+    """How many leading items are the same."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] is not None, zip(old, new, strict=False)))

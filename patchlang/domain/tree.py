@@ -1,7 +1,7 @@
-"""Domain XML as a tree that can be edited, and whose untouched parts come back as the bytes they were.
+"""Domain XML as an editable tree whose untouched parts keep their bytes.
 
-lxml holds the tree; the first edit looks up where in the input each node stands (:mod:`patchlang.domain.index`), and
-:meth:`DomainTree.result` splices the outcome from the input (:mod:`patchlang.domain.splice`).
+lxml holds the tree; the first edit finds out where each node is in the input (:mod:`patchlang.domain.index`), and
+:meth:`DomainTree.result` splices the result from the input (:mod:`patchlang.domain.splice`).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from .origins import Origins
 
 MAX_DEPTH = 256
-"""Of elements in each other; libxml2, and with it libvirt, reads no more."""
+"""Limit of nested elements; libxml2, and thus libvirt, reads no more."""
 _PLACED = 2
-"""Changes that take a node in or out: of its place, and of the white space around it."""
+"""Changes when a node is inserted or removed: of its place, and of the white space around it."""
 
 
 def parse(data: bytes) -> DomainTree:
-    """Read a domain as it comes from KubeVirt or another sidecar.
+    """Read a domain from KubeVirt or another sidecar.
 
     Raises PatchError: PL501 not well-formed, not UTF-8 or too many nodes, PL502 a DOCTYPE, PL503 another root.
     """
@@ -47,11 +47,11 @@ def parse(data: bytes) -> DomainTree:
 
 
 class DomainTree:
-    """A domain under edit. Every change goes through its methods.
+    """A domain being edited. Every change goes through its methods.
 
-    ``preferred`` are prefixes by namespace, for names that need a new declaration; ``budget`` is what the run may make;
-    ``origins`` is told where values come from, if somebody wants that; ``tells_spots``: traces say where the nodes that
-    edits match stand in the input.
+    ``preferred`` are prefixes by namespace, for names that need a new declaration; ``budget`` limits the run;
+    ``origins``, if given, records where values come from; ``tells_spots``: traces say where matched nodes are in the
+    input.
     """
 
     def __init__(self, data: bytes, root: Element) -> None:
@@ -69,11 +69,11 @@ class DomainTree:
         self._indentation = Indentation(root, self._changes.contents, self._drafts)
 
     def mark(self) -> tuple[int, dict[str, str]]:
-        """A point to come back to, while nothing has been changed since."""
+        """A point to come back to, as long as nothing has changed since."""
         return self.budget.kept, dict(self.preferred)
 
     def undo(self, mark: tuple[int, dict[str, str]]) -> bool:
-        """Back to it. False where something has been changed: whatever changes the domain is kept by the budget."""
+        """Back to it. False if something has changed: the budget records every change of the domain."""
         kept, preferred = mark
         if self.budget.kept != kept:
             return False
@@ -83,7 +83,7 @@ class DomainTree:
     # -- what edits do -------------------------------------------------------------------------------------------
 
     def set_attribute(self, element: Element, name: str, value: str) -> bool:
-        """``name`` in Clark notation. False where the attribute had this value."""
+        """``name`` in Clark notation. False if the attribute already had this value."""
         if element.get(name) == value:
             return False
         self._count(value)
@@ -123,7 +123,7 @@ class DomainTree:
         return True
 
     def set_text(self, element: Element, text: str) -> bool:
-        """The text of an element without element children; comments in it stay."""
+        """The text of an element without child elements; comments in it stay."""
         children = list(element)
         before = element.text or ""
         if children:
@@ -139,7 +139,7 @@ class DomainTree:
         return True
 
     def remove_text(self, owner: Element, tail: bool) -> bool:
-        """The text before the first child of an element, or (``tail``) the one behind a node."""
+        """The text before the first child of an element, or (``tail``) the text after a node."""
         parent = owner.getparent() if tail else owner
         if parent is None or not (owner.tail if tail else owner.text):
             return False
@@ -150,15 +150,15 @@ class DomainTree:
         return True
 
     def insert(self, nodes: Sequence[Element], anchor: Element, position: Position) -> None:
-        """Put new nodes, which have no parent in the tree, at ``anchor``; they are indented like siblings.
+        """Put new nodes, which have no parent in the tree, at ``anchor``; they are indented like their siblings.
 
-        Raises PatchError (PL413) where the tree grows beyond bounds.
+        Raises PatchError (PL413) if the tree exceeds its limits.
         """
         inside = position in (Position.APPEND, Position.PREPEND)
         parent = anchor if inside else anchor.getparent()
         assert parent is not None, "the root has no siblings"
         is_fresh, size = [], 0
-        for node in nodes:  # one that was taken out comes back as it was
+        for node in nodes:  # a removed node comes back as it was
             is_fresh.append(node not in self._changes.new and node not in self._changes.parents)
             size += budget.CHANGE * _PLACED + (weights.of_new(node) if is_fresh[-1] else 0)
         self.budget.keep(size)
@@ -177,9 +177,9 @@ class DomainTree:
             anchor, position = node, Position.AFTER
 
     def remove(self, node: Element) -> None:
-        """An element with all in it.
+        """An element with everything in it.
 
-        The white space before it goes along where the parent holds no other text, but for a node that follows directly.
+        The white space before it is removed too, unless the parent has other text or a node follows directly.
         """
         parent = node.getparent()
         assert parent is not None, "the root is never removed"
@@ -194,26 +194,26 @@ class DomainTree:
         self._set_chunks(previous, tail, before + after)
 
     def replace(self, node: Element, nodes: Sequence[Element]) -> None:
-        """Put new nodes in place of ``node``; the text around it stays."""
+        """Replace ``node`` with new nodes; the text around it stays."""
         parent = node.getparent()
         assert parent is not None, "the root is never removed"
         self._count(changes=2)
         self.protected.before_replacement(node, nodes)
         self.insert(nodes, node, Position.AFTER)
-        self._set_chunks(node, True, ())  # the white space that parted it from the new nodes
+        self._set_chunks(node, True, ())  # the white space that separated it from the new nodes
         self._detach(node, parent)
 
     def _count(self, text: str = "", changes: int = 1) -> None:
-        """Changes to be made, with the text that they write."""
+        """Changes about to be made, with the text that they write."""
         self.budget.keep(budget.CHANGE * changes + budget.WRITTEN * text_size(text))
 
     def holds(self, node: Element) -> bool:
-        """False for what an edit took out; true in a draft, too."""
+        """False for what an edit removed; true in a draft, too."""
         top = next(reversed([node, *node.iterancestors()]))
         return top is self.root or top in self._drafts
 
     def copy(self, node: Element) -> Element:
-        """A new element that is equal to one of the tree, without the text behind it. Raises PatchError (PL413)."""
+        """A new element equal to one of the tree, without the text after it. Raises PatchError (PL413)."""
         self.budget.hold(weights.of_built(node))
         new = self._copy(node)
         if self.origins is not None:
@@ -221,14 +221,14 @@ class DomainTree:
         return new
 
     def draft(self, node: Element, anchor: Element, position: Position) -> Element:
-        """A copy that may be edited before :meth:`insert` puts it at ``anchor``: it stands nowhere yet.
+        """A copy that may be edited before :meth:`insert` puts it at ``anchor``: it has no place yet.
 
-        Paths from the root find the domain without it. Raises PatchError (PL413).
+        Paths from the root do not find it. Raises PatchError (PL413).
         """
         new = self.copy(node)
         self.budget.keep(weights.of_new(new))
         self.root.append(new)
-        self.root.remove(new)  # so it is of this document, in which paths in it search
+        self.root.remove(new)  # so it belongs to this document, which paths in it search
         self._drafts[new] = None
         self._enroll(new)
         parent = anchor if position in (Position.APPEND, Position.PREPEND) else anchor.getparent()
@@ -239,13 +239,13 @@ class DomainTree:
         return new
 
     def _enroll(self, node: Element) -> None:
-        """Keep a node, with all in it, as new to the tree."""
+        """Record a node, with everything in it, as new to the tree."""
         made = {inner: inner.prefix for inner in node.iter()}
         self._changes.new.update(made)
         self.protected.made.update(made)
 
     def _copy(self, node: Element) -> Element:
-        """Name by name: libxml2's own copy looks namespaces up by their prefix, which may be bound anew inside."""
+        """Name by name: libxml2's own copy looks namespaces up by prefix, which may be bound differently inside."""
         parent = node.getparent()
         if node not in self._changes.new:
             declared = declarations(self._index.start_tag(node))
@@ -265,16 +265,16 @@ class DomainTree:
 
     @property
     def input(self) -> bytes:
-        """The bytes that were read."""
+        """The input bytes."""
         return self._data
 
     @property
     def changes(self) -> Changes:
-        """What edits touched so far."""
+        """What edits have touched so far."""
         return self._changes
 
     def spots(self, matches: Iterable[Match]) -> Iterator[Spot]:
-        """Where matched nodes stand in the input; of nodes that edits have made nothing is said."""
+        """Where matched nodes are in the input; nodes created by edits are skipped."""
         from .spots import spot
 
         for match in matches:
@@ -284,7 +284,7 @@ class DomainTree:
     # -- the result ----------------------------------------------------------------------------------------------
 
     def result(self) -> bytes:
-        """The domain as bytes; the very input where the outcome equals it as XML."""
+        """The domain as bytes; the input itself if the result is the same XML."""
         if not self._changes.starts and not self._changes.contents:
             return self._data
         dirty = self._changes.dirty()
@@ -383,12 +383,12 @@ class DomainTree:
 
 
 def _is_blank(chunk: Chunk) -> bool:
-    """White space that is written as such; a reference to a character is there on purpose."""
+    """White space that is written as such; a character reference is there on purpose."""
     return not (chunk.value.strip(" \t\n") if chunk.raw is None else chunk.raw.strip())
 
 
 def _height(node: Element) -> int:
-    """How many elements are in each other, the node included."""
+    """The nesting depth of elements, including the node."""
     height, level = 0, [node]
     while level:
         height += 1

@@ -1,4 +1,4 @@
-"""What elements take of a run's budget, before they are made."""
+"""What elements use of a run's budget, before they are made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..values import text_size
 
 
 def of_built(root: etree._Element) -> int:
-    """To build elements like these, in no tree yet."""
+    """Building elements like these, outside any tree."""
     size = 0
     for node in root.iter():
         size += budget.BUILT * (1 + len(node.attrib)) + _texts(node)
@@ -17,7 +17,7 @@ def of_built(root: etree._Element) -> int:
 
 
 def of_new(root: etree._Element) -> int:
-    """To put elements into the domain that are new to it."""
+    """Putting new elements into the domain."""
     size = 0
     for node in root.iter():
         size += budget.ELEMENT + budget.WRITTEN * _texts(node)

@@ -1,4 +1,4 @@
-"""Edits inside a node: those of ``within``, and those that ``copy`` does on each copy."""
+"""Edits inside a node: those of ``within``, and those that ``copy`` makes in each copy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Edits = tuple[CompiledEdit[DomainOp], ...]
 
 @record
 class InsideOp:
-    """An op of an edit inside a node, which has to be there still each time it is done."""
+    """An op of an edit inside a node, which must still exist each time the op runs."""
 
     op: DomainOp
     edit: LazySpan
@@ -39,7 +39,7 @@ class InsideOp:
 
 @record
 class WithinOp:
-    """Does the edits in each node, one node after the other."""
+    """Runs the edits in each node, one node after the other."""
 
     targets: Targets
     edits: Edits
@@ -48,7 +48,7 @@ class WithinOp:
         effect, traces = Effect(), scope.inner
         nodes = only_elements(self.targets.find(tree, scope, effect), self.targets.selector.source, "within")
         for index, node in enumerate(nodes):
-            if tree.holds(node):  # else an edit in a node before this one has taken it away
+            if tree.holds(node):  # otherwise an edit in an earlier node has removed it
                 scope.inner = traces
                 run_inside(self.edits, node, index, tree, scope)
         return effect

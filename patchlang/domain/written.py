@@ -1,4 +1,4 @@
-"""XML fragments as they are written: parsed once, with marks where values go, and without directives."""
+"""XML fragments as written: parsed once, with marks in place of values, and without directives."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _RESERVED = "the prefix `patch` is reserved for `patch:when` and `patch:forEach`
 
 @record
 class WrittenFragment:
-    """The elements below ``root``, the expressions by the numbers of their marks, the directives of elements.
+    """The elements below ``root``, the expressions by mark number, the directives of elements.
 
-    ``places`` are those of the names of elements in the source.
+    ``places`` are those of the element names in the source.
     """
 
     source: Text
@@ -91,7 +91,7 @@ def _directives(source: Text, pieces: Cut, tag: StartTag) -> dict[str, Text]:
 
 
 def _expression(source: Text, pieces: Cut, one: Directive, span: Callable[[int, int], Span]) -> Text:
-    """The CEL of a directive, as a text of its own."""
+    """The CEL of a directive, as a separate text."""
     written = pieces.text[one.value_start : one.value_end]
     whole = span(one.value_start, one.value_end)
     if not written.strip():
@@ -162,7 +162,7 @@ def _syntax_error(source: Text, pieces: Cut, error: etree.XMLSyntaxError) -> Pat
     return fail(rules.BAD_FRAGMENT, f"not well-formed XML: {message}", span, help)
 
 
-# libxml2's words → what to write
+# libxml2's messages → what to write
 _INSTEAD = {
     "AttValue": 'quote the value: `name="…"`',
     "not closed": "close an element with `</name>`, an empty one with `/>`",

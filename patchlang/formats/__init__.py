@@ -1,4 +1,4 @@
-"""Forms of a report, one a module. Each is made for a stream, given the files in order, and told when all are there."""
+"""Report formats, one per module. Each is created for a stream, gets the files in order, and then a final call."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ class Format(Protocol):
     """Writes a report to a stream."""
 
     def add(self, file: Checked) -> None:
-        """The next file with its findings; its name is empty for findings that have no place."""
+        """The next file with its findings; its name is empty for findings without a place."""
 
     def finish(self, totals: Totals) -> None:
-        """All files are there."""
+        """All files have been reported."""
 
 
-# form → the class in the module of that name
+# format → the class in the module of that name
 FORMATS = {
     "text": "Text", "json": "Json", "github": "GitHub", "gitlab": "GitLab", "sarif": "Sarif", "junit": "JUnit"
 }  # fmt: skip
-# what people read: it may be told to leave its summary out
+# formats for people, which can omit the summary
 _QUIET = ("text", "github")
 
 
 def make(form: str, stream: TextIO, *, colour: bool = False, quiet: bool = False) -> Format:
-    """The form of that name, which alone is loaded. ``colour`` is for text; ``quiet``: findings without a summary."""
+    """The format of that name; only its module is loaded. ``colour`` is for text; ``quiet``: no summary."""
     options = {"quiet": quiet} if form in _QUIET else {}
     if form == "text":
         options["colour"] = colour

@@ -33,7 +33,7 @@ def command(diagnostic: Diagnostic) -> str:
     if span:
         begin, finish = span.begin, span.finish
         properties += [("file", printable(span.source.name)), ("line", begin.line), ("endLine", finish.line)]
-        if begin.line == finish.line:  # GitHub takes columns on one line only
+        if begin.line == finish.line:  # GitHub only takes columns on a single line
             properties += [("col", begin.column), ("endColumn", finish.column)]
     properties.append(("title", f"{diagnostic.rule.id} {diagnostic.rule.slug}"))
     text = diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else "")

@@ -41,13 +41,13 @@ class GitLab:
         }
 
     def _fingerprint(self, *parts: str) -> str:
-        """The same while what is found and its line's text are, wherever the line is; one for each finding."""
+        """Stable while the finding and its line's text are, wherever the line is; unique for each finding."""
         key = "\0".join(parts)
         self.seen[key] = number = self.seen.get(key, 0) + 1
         return sha256(f"{key}\0{number}".encode(errors="surrogateescape")).hexdigest()
 
 
 def _in_repository(name: str) -> str:
-    """The path from the repository's folder, which GitLab names to its jobs; else from the current one."""
+    """The path relative to the repository, which GitLab tells its jobs; otherwise to the current folder."""
     folder = os.environ.get("CI_PROJECT_DIR") or os.curdir
     return os.path.relpath(name, folder)

@@ -1,4 +1,4 @@
-"""For programs: one JSON object, described in ``docs/validate.md``. ``version`` changes if a field goes or changes."""
+"""For programs: one JSON object, described in ``docs/validate.md``. ``version`` changes with its fields."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Json:
 
 
 def finding(diagnostic: Diagnostic) -> dict[str, Any]:
-    """A finding as JSON; the place is left out where there is none."""
+    """A finding as JSON, without place if it has none."""
     return {
         "rule": diagnostic.rule.id,
         "name": diagnostic.rule.slug,

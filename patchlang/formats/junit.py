@@ -1,4 +1,4 @@
-"""For CI servers that show tests: JUnit's XML, each file a test case. Errors fail it, with ``--strict`` any finding."""
+"""For CI servers that show tests: JUnit XML, one test case per file. Errors fail it; with ``--strict`` any finding."""
 
 from __future__ import annotations
 

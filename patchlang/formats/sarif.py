@@ -56,7 +56,7 @@ class Sarif:
         self.out.write("\n")
 
     def _rule(self, rule: Rule) -> dict[str, Any]:
-        """The reference to a rule, which is described once."""
+        """The reference to a rule, which is described only once."""
         if rule.id not in self.rules:
             self.rules[rule.id] = len(self.rules)
             page = handbook.page(rule)
@@ -96,7 +96,7 @@ class Sarif:
 
 
 def _second_paragraph(page: str) -> str:
-    """Why the rule is there: what a page says behind its first sentence, where that is text."""
+    """Why the rule exists: what its page says after the first sentence, if that is text."""
     paragraph = page.split("\n\n")[2]
     return "" if paragraph.startswith(("```", "-", "|")) else " ".join(paragraph.split())
 

@@ -1,4 +1,4 @@
-"""The report of a test run: text for people, JSON, JUnit XML, the commands of GitHub Actions."""
+"""The report of a test run: text for people, JSON, JUnit XML, GitHub Actions commands."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def written(
     colour: bool = False,
     quiet: bool = False,
 ) -> str:
-    """The report in one of ``FORMATS``. ``errors`` are what is wrong with tests and patches themselves.
+    """The report in one of ``FORMATS``. ``errors`` are problems of tests and patches themselves.
 
-    ``quiet`` text has what failed and nothing else, and so do GitHub's commands.
+    With ``quiet``, text and GitHub commands only have failures.
     """
     match form:
         case "json":
@@ -45,7 +45,7 @@ def written(
 
 
 def as_text(report: TestReport, errors: Sequence[Diagnostic], *, colour: bool, quiet: bool) -> str:
-    """What is wrong with the files, a line for each case, below it what failed; edits that none fired; a summary."""
+    """Problems of the files, one line per case with its failures below, edits that never fired, a summary."""
     lines: list[str] = [render(errors, colour=colour)]
     for test in report.tests:
         for case in test.cases:
@@ -63,9 +63,9 @@ def as_text(report: TestReport, errors: Sequence[Diagnostic], *, colour: bool, q
 
 
 def as_github(report: TestReport, errors: Sequence[Diagnostic], *, require_coverage: bool, quiet: bool) -> str:
-    """A workflow command for all that fails, each at its line; what differs is in its text. Last the summary.
+    """A workflow command for each failure at its line, with the difference in its text; then the summary.
 
-    An edit that no test fired is a notice, and where edits must be tested an error.
+    An edit that no test fired is a notice, or an error if edits must be tested.
     """
     severity = Severity.ERROR if require_coverage else Severity.ADVICE
     found = [
@@ -77,7 +77,7 @@ def as_github(report: TestReport, errors: Sequence[Diagnostic], *, require_cover
 
 
 def _with_case(test: TestResult, case: CaseResult, failure: Failure) -> Diagnostic:
-    """A failure as a finding that names its test and case, with what differs."""
+    """A failure as a finding that names its test and case, with the difference."""
     diagnostic = failure.diagnostic
     said = f"{test.name}: {case.name}: {diagnostic.message}"
     return replace(diagnostic, message=said + (f"\n{legible(failure.diff)}" if failure.diff else ""))
@@ -92,7 +92,7 @@ def summary(report: TestReport, errors: Sequence[Diagnostic]) -> str:
 
 
 def as_json(report: TestReport, errors: Iterable[Diagnostic]) -> str:
-    """One JSON object, described in ``docs/testing.md``. ``errors`` are what is wrong with tests and patches."""
+    """One JSON object, described in ``docs/testing.md``. ``errors`` are problems of tests and patches."""
     cases, failed = _counts(report)
     data = {
         "version": VERSION,
@@ -129,7 +129,7 @@ def as_json(report: TestReport, errors: Iterable[Diagnostic]) -> str:
 
 
 def as_junit(report: TestReport, errors: Iterable[Diagnostic], *, require_coverage: bool) -> str:
-    """The report as JUnit XML: a suite for each test, one for faulty files, one for edits where they must be tested."""
+    """The report as JUnit XML: a suite per test, one for faulty files, and one for edits if they must be tested."""
     suites = [
         _suite(test.name, test.file, [(case.name, case.span.begin.line, case.failures) for case in test.cases])
         for test in report.tests

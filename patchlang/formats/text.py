@@ -23,7 +23,7 @@ class Text:
 
 
 def summary(totals: Totals) -> str:
-    """What was checked and found, on one line."""
+    """What was checked and found, in one line."""
     checked = [_count(totals.files, "file") + " checked"]
     if not totals.errors:
         checked.append(_count(totals.patches, "patch"))
@@ -41,7 +41,7 @@ def summary(totals: Totals) -> str:
 
 
 def helm_templates(number: int) -> str:
-    """What is said of templates that are passed over."""
+    """The note about skipped templates."""
     return f"{_count(number, 'Helm template')} not checked: pipe `helm template CHART | patchlang validate -`"
 
 

@@ -1,5 +1,5 @@
-"""libvirt's grammar: what a domain may hold, and which names in a patch it does not know.
+"""libvirt's grammar: what a domain may contain, and which names in a patch are unknown.
 
-The indexes beside this file are made from libvirt's RELAX NG files by ``tools/index_grammar.py``; the sidecar never
+``tools/index_grammar.py`` makes the indexes beside this file from libvirt's RELAX NG files; the sidecar never
 loads them.
 """

@@ -1,6 +1,6 @@
-"""The patterns of XML Schema as automata: whether a text fits, of which some parts may be known by a pattern alone.
+"""XML Schema patterns as automata: whether a text matches, even if parts of it are only known as patterns.
 
-A text of which all is known is followed character by character, so no pattern takes longer than the text is long.
+A fully known text is followed character by character, so no pattern takes longer than the length of the text.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _MOST_STATES = 5000
 
 
 class BadPatternError(ValueError):
-    """What is no pattern of XML Schema, or not one that is known here."""
+    """Not an XML Schema pattern, or not a supported one."""
 
 
 @record(eq=False)
 class Automaton:
-    """States with the characters that lead on from them; 0 is the first, the last one is where a text ends."""
+    """States with the characters that lead on from them; 0 is the first, and a text ends in the last."""
 
     edges: tuple[tuple[tuple[Ranges, int], ...], ...]
     silent: tuple[tuple[int, ...], ...]
@@ -39,7 +39,7 @@ class Automaton:
         return len(self.edges) - 1
 
     def closed(self, states: Iterable[int]) -> frozenset[int]:
-        """The states, and those that no character is needed for."""
+        """The states, and those reachable without a character."""
         return _reached(states, self.silent.__getitem__)
 
     def after(self, states: frozenset[int], character: str) -> frozenset[int]:
@@ -51,7 +51,7 @@ class Automaton:
         return _reached(states, lambda state: (*self.silent[state], *(to for _, to in self.edges[state])))
 
     def after_any_of(self, states: frozenset[int], other: Automaton) -> frozenset[int]:
-        """Where any text leads that another automaton takes."""
+        """Where any text that another automaton accepts leads."""
         seen: set[tuple[int, int]] = set()
         pending = [(state, first) for state in states for first in other.closed([0])]
         while pending:
@@ -71,7 +71,7 @@ class Automaton:
 
 
 def _reached(states: Iterable[int], following: Callable[[int], Iterable[int]]) -> frozenset[int]:
-    """The states, and all to which steps lead from them."""
+    """The states, and all states reachable from them."""
     found: set[int] = set()
     pending = list(states)
     while pending:
@@ -103,7 +103,7 @@ def spelling(word: str) -> Automaton:
 
 @record
 class _Part:
-    """A piece of a pattern: one of some characters, or parts one behind the other, or any of them, so many times."""
+    """Part of a pattern: one of some characters, a sequence of parts, or alternatives, with repetition."""
 
     ranges: Ranges | None = None
     parts: tuple[_Part, ...] = ()
@@ -184,7 +184,7 @@ class _Parser:
         return _ESCAPED.get(one, ((one, one),))
 
     def characters(self) -> Ranges:
-        """Those between brackets, of which the first one is taken."""
+        """Those between brackets, after the opening one."""
         others = self.peek() == "^"
         self.at += others
         found: list[tuple[str, str]] = []
@@ -200,7 +200,7 @@ class _Parser:
 
 
 class _Maker:
-    """Makes the states of parts. Each begins at a state that is given, and ends at the one that is returned."""
+    """Creates the states of parts. Each begins at the given state, and ends at the returned one."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -208,7 +208,7 @@ class _Maker:
         self.silent: list[list[int]] = []
 
     def state(self, *before: int) -> int:
-        """A new state, to which those before it lead without a character."""
+        """A new state, reachable from those before it without a character."""
         if len(self.edges) >= _MOST_STATES:
             raise BadPatternError(self.pattern)
         self.edges.append([])

@@ -14,9 +14,9 @@ SIBLINGS = ("following-sibling", "preceding-sibling")
 
 
 def origins(places: Places, axis: str) -> Sequence[Place]:
-    """Some of the places, from which an axis reaches what it reaches from all of them."""
+    """Some of the places, from which an axis reaches everything that it reaches from all of them."""
     if axis in BEYOND:
-        # from any node but the root: everything
+        # from any node except the root: everything
         return [place for place in places if place.parent or place is OPEN][:1]
     if axis in SEARCHES and len(places) > 1:
         among = set(places)
@@ -70,12 +70,12 @@ def unique(places: Iterable[Place]) -> Places:
 
 
 def parents_of(places: Places) -> Places:
-    """The elements in which the places are."""
+    """The parent elements of the places."""
     return tuple(dict.fromkeys(p.parent or p for p in places if p is OPEN or p.parent))
 
 
 def ancestors_of(places: Places) -> Places:
-    """All elements in which the places are."""
+    """All ancestor elements of the places."""
     found: dict[Place, None] = {}
     for place in places:
         above = place.parent
@@ -86,5 +86,5 @@ def ancestors_of(places: Places) -> Places:
 
 
 def owners_of(places: Places) -> Places:
-    """Elements, and those of attributes and texts: where `unless` and `xpath()` start."""
+    """Elements, and those of attributes and text: where `unless` and `xpath()` start."""
     return tuple(dict.fromkeys(p.parent if p.kind in ("attribute", "text") and p.parent else p for p in places))

@@ -1,4 +1,4 @@
-"""What a template can come to, as far as the types and the literals in its expressions tell."""
+"""The possible values of a template, as far as the types and literals in its expressions tell."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KINDS = {INTEGER: WHOLE_NUMBER, NUMBER: DECIMAL, BOOLEAN: TRUE_OR_FALSE}
 
 @record
 class Outcome:
-    """A text that a value may come to, and where what decides it is written."""
+    """A possible text of a value, and where its deciding part is written."""
 
     text: Pieces
     source: Text
@@ -43,9 +43,9 @@ class Outcome:
 class Known:
     """What is known where a template is computed.
 
-    ``scope`` has the types; ``variables`` are the expressions of the patch's variables, but for those that a condition
-    asks about; ``asked`` are the literals in conditions: what they stand for may never get so far. To read expressions
-    spends ``effort``.
+    ``scope`` has the types; ``variables`` are the expressions of the patch's variables, except those that a condition
+    tests; ``asked`` are the literals in conditions: the values they stand for may never get here. Reading
+    expressions uses ``effort``.
     """
 
     scope: Scope
@@ -54,11 +54,11 @@ class Known:
     effort: Effort = field(default_factory=Effort, compare=False, repr=False)
 
     def within(self, edit: model.Edit, *conditions: Text | None) -> Known:
-        """What is known in an edit, behind conditions."""
+        """What is known in an edit, under its conditions."""
         return replace(self._behind(conditions), scope=scope_in(self.scope, edit.for_each))
 
     def in_fragment(self, patch: model.Patch, xml: Text) -> Known:
-        """What is known in a fragment, behind the directives in it."""
+        """What is known in a fragment, under its directives."""
         known = self._behind(directives(xml, "when"))
         return replace(known, scope=scope_of_fragment(patch, xml, known.scope))
 
@@ -74,13 +74,13 @@ class Known:
 
 @lru_cache(maxsize=4096)
 def _asked(condition: str) -> tuple[frozenset[str], frozenset[Literal]]:
-    """The variables that a condition asks about, and the literals in it."""
+    """The variables that a condition tests, and the literals in it."""
     nodes = list(walk(read)) if (read := cel(condition)) is not None else []
     names = frozenset(node.name.removeprefix("variables.") for node in nodes if isinstance(node, Ident))
     return names, frozenset(node for node in nodes if isinstance(node, Literal))
 
 
-# what an expression may come to, and the literal that it is
+# the possible text of an expression, and its literal
 _Possible = list[tuple[Pieces, Literal | None]]
 
 
@@ -92,9 +92,9 @@ def computed_pieces(source: Text) -> list[ComputedPiece]:
 def outcomes(
     source: Text, pieces: list[ComputedPiece], start: int, end: int, written: str, known: Known
 ) -> Iterator[Outcome]:
-    """What the characters of a template from ``start`` to ``end`` may come to, of whose ``pieces`` it has some.
+    """The possible text of a template from ``start`` to ``end``, which include some of its ``pieces``.
 
-    ``written`` is that part of it with something of the same length for what is computed.
+    ``written`` is that part with placeholders of the same length for what is computed.
     """
     first = bisect_left(pieces, start, key=attrgetter("at"))
     computed = list(takewhile(lambda piece: piece.end <= end, islice(pieces, first, None)))
@@ -124,7 +124,7 @@ def _of_expression(expression: Text, known: Known) -> _Possible:
 
 
 def _place(piece: ComputedPiece, literal: Literal) -> tuple[Text, int, int] | None:
-    """Where a literal stands, if it is in the expression itself and not in that of a variable."""
+    """Where a literal is, if it is in the expression itself and not in that of a variable."""
     read = cel(piece.expression.text)
     if read is None or not any(node.position == literal.position and node == literal for node in walk(read)):
         return None
@@ -141,7 +141,7 @@ def _possible(node: Node, known: Known) -> _Possible:
         case Call("_?_:_", children=(_, first, second)):
             return [*_possible(first, known), *_possible(second, known)]
         case Call("orValue", True, children=(of, other)):
-            # a condition that asks for the key leaves out what stands for its absence, and so most likely does ''
+            # a condition that tests for the key excludes the value for its absence, and most likely '' too
             never = other == Literal("string", "") or not known.asked.isdisjoint(walk(of))
             return [*_possible(of, known), *([] if never else _possible(other, known))]
         case Call("optional.of" | "string", False, children=(of,)):

@@ -1,4 +1,4 @@
-"""What KubeVirt writes and libvirt's grammar lacks: no typo, though libvirt will not read it."""
+"""What KubeVirt writes and libvirt's grammar lacks: not a typo, although libvirt will not read it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..kubevirt.structs import Struct, domain, releases
 from .index import Type, load, versions
 
 _Way: TypeAlias = tuple[tuple[Type, Struct], ...]
-"""An element in the newest grammar and in a release's structs, behind those it stands in."""
+"""An element in the newest grammar and in a release's structs, with its ancestors."""
 
 
 @cache
 def extras(path: str) -> frozenset[str]:
-    """Names of KubeVirt's structs beyond the newest grammar, for an element by its path; ``@`` before attributes.
+    """Names of KubeVirt's structs that the newest grammar lacks, for an element path; ``@`` before attributes.
 
-    What only an older libvirt lacks is not among them: that it lacks it is worth saying.
+    Names that only an older libvirt lacks are excluded: those are worth reporting.
     """
     found: set[str] = set()
     for type, struct in (way[-1] for way in _ways(path)):
@@ -27,7 +27,7 @@ def extras(path: str) -> frozenset[str]:
 
 @cache
 def _ways(path: str) -> tuple[_Way, ...]:
-    """In each release that has the element; what holds itself again is not followed."""
+    """In each release that has the element; recursive elements are not followed."""
     above, _, name = path.rpartition("/")
     types = load(versions()[-1]).types
     if not above:

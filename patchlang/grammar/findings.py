@@ -24,7 +24,7 @@ _PATHS = 3
 
 @record
 class Finding:
-    """Something at the characters ``start`` to ``end`` of a text."""
+    """A finding at the characters ``start`` to ``end`` of a text."""
 
     rule: Rule
     message: str
@@ -35,7 +35,7 @@ class Finding:
 
 
 def unknown_element(version: str, name: str, places: Sequence[Place], start: int, end: int, *, below: bool) -> Finding:
-    """An element that stands in none of the places; with ``below`` nowhere below them either."""
+    """An element that none of the places may contain; with ``below``, not even deeper."""
     where = f"below {_where(places)}" if below else f"in {_where(places)}"
     message = f"libvirt {version} has no element `{name}` {where}"
     known = {name for place in places for name in (place.names_below if below else place.type.elements)}
@@ -51,7 +51,7 @@ def unknown_element(version: str, name: str, places: Sequence[Place], start: int
 
 
 def _dotted(name: str, places: Sequence[Place]) -> str | None:
-    """A name such as ``target.dev`` as steps, if there is what the first one names."""
+    """A name such as ``target.dev`` as steps, if its first part exists."""
     first, *others = name.split(".")
     inner = [place.elements[first] for place in places if first in place.elements] if others else []
     for other in others[:-1]:
@@ -67,13 +67,13 @@ _BY_OP = {"qemu:commandline": " the op `qemuArgs` creates it without a path"}
 
 
 def _prefixed(name: str, known: set[str]) -> str | None:
-    """The element of that name in a namespace, QEMU's rather than another: KubeVirt's machines are QEMU's."""
+    """The element of that name in a namespace, preferably QEMU's: KubeVirt's VMs use QEMU."""
     found = sorted(one for one in known if one.rpartition(":")[2] == name.rpartition(":")[2] and ":" in one)
     return next((one for one in found if one.startswith("qemu:")), found[0] if found else None)
 
 
 def unknown_attribute(version: str, name: str, places: Sequence[Place], start: int, end: int) -> Finding:
-    """An attribute that an element in none of the places may have."""
+    """An attribute that none of the elements may have."""
     message = f"libvirt {version} has no attribute `{name}` of {_where(places)}"
     if any(name in place.elements for place in places):
         help = f"it is an element: write `{name}`"
@@ -84,7 +84,7 @@ def unknown_attribute(version: str, name: str, places: Sequence[Place], start: i
 
 
 def unknown_value(version: str, value: str, places: Sequence[Place], start: int, end: int) -> Finding:
-    """A text that none of the places may have."""
+    """A text that none of the places allow."""
     allowed = reduce(Texts.__or__, (place.values for place in places if place.values is not None), Texts())
     hint = _hint(value, allowed, places)
     what = f"`{_short(value)}`" if value else "empty text"
@@ -94,7 +94,7 @@ def unknown_value(version: str, value: str, places: Sequence[Place], start: int,
 
 
 def _hint(value: str, allowed: Texts, places: Sequence[Place]) -> str:
-    """What was meant, where that can be guessed."""
+    """The probable intention, if it can be guessed."""
     if value == TRUE_OR_FALSE.name and (pair := next((p for p in _PAIRS if {*p} <= {*allowed.words}), None)):
         return f"write `… ? '{pair[0]}' : '{pair[1]}'`;"
     near = next((word for word in _BOOLEANS.get(value.strip().lower(), ()) if word in allowed.words), None)
@@ -112,25 +112,25 @@ def _hint(value: str, allowed: Texts, places: Sequence[Place]) -> str:
 
 
 def _opposites(value: str) -> Iterator[str]:
-    """Words that look alike, and mean the opposite."""
+    """Words that look alike but mean the opposite."""
     for one, other in (("enable", "disable"), ("allow", "disallow"), ("secure", "insecure"), ("lock", "unlock")):
         for end in ("", "d", "ed"):
             yield from {one + end: [other, other + "d"], other + end: [one, one + "d"]}.get(value, [])
 
 
 def _is_unit(value: str, allowed: Texts, more: str) -> bool:
-    """Whether more letters make libvirt's unit of Kubernetes': of `Gi` and `G`."""
+    """Whether additional letters turn a Kubernetes unit into libvirt's: for `Gi` but not for `G`."""
     of_units = any(one.name == "unit" for one in allowed.datatypes)
     return of_units and value.isalpha() and fits(allowed, (value + more,))
 
 
 def _unit(written: str) -> str:
-    """A unit of Kubernetes as libvirt writes it: `Gi` is `GiB`."""
+    """A Kubernetes unit in libvirt's spelling: `Gi` is `GiB`."""
     return f"{written}B" if len(written) == 2 and written.endswith("i") else written
 
 
 def no_text(version: str, places: Sequence[Place], start: int, end: int) -> Finding:
-    """Text in elements that hold none."""
+    """Text in elements that cannot contain any."""
     message = f"{_where(places)} cannot contain text according to libvirt {version}"
     elements = [name for place in places for name in place.type.elements]
     attributes = [f"@{name}" for place in places for name in place.type.attributes]
@@ -140,7 +140,7 @@ def no_text(version: str, places: Sequence[Place], start: int, end: int) -> Find
 
 
 def nothing_there(message: str, start: int, end: int, help: str | None = None) -> Finding:
-    """A step that cannot lead anywhere."""
+    """A step that cannot match anything."""
     return Finding(rules.IMPOSSIBLE_STEP, message, start, end, help)
 
 
@@ -165,7 +165,7 @@ def _instead(name: str, known: Iterable[str], elsewhere: str | None, what: str) 
 
 
 def _elsewhere(name: str, places: Sequence[Place], kind: str) -> str | None:
-    """Where something of this very name stands near by: below the places or beside them, else the one place it has."""
+    """Where this very name is valid nearby: below the places or beside them, otherwise its only place."""
 
     def has(place: Place) -> bool:
         return name in (place.attributes if kind == "attribute" else place.elements)

@@ -1,4 +1,4 @@
-"""XML fragments against the grammar: what they bring in, where it will stand."""
+"""XML fragments against the grammar: what they add, at its destination."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .axes import Places
 from .findings import Finding
 from .xpaths import FILLER, ComputedText, Dialect, check_value
 
-_MOST = 100  # findings in one fragment: more of them help nobody
+_MOST = 100  # findings in one fragment: more would not help
 _HOLDERS = ("element", "document")
 
 
 @record
 class CheckedFragment:
-    """Where the elements of a fragment will stand, by their names, and what was found or may be, as in an Answer."""
+    """The destinations of a fragment's elements, by name, and what was found or may be, as in an Answer."""
 
     places: dict[str, Places]
     findings: tuple[Finding, ...]
@@ -26,7 +26,7 @@ class CheckedFragment:
 
 @lru_cache(maxsize=2048)
 def check(text: str, parents: Places, dialect: Dialect) -> CheckedFragment:
-    """A fragment whose elements become children of the places. What is no XML has no findings here."""
+    """A fragment whose elements become children of the places. Invalid XML has no findings here."""
     checker = _Checker(dialect)
     for node in read(text):
         checker.check(node, parents, dict(dialect.namespaces))
@@ -81,7 +81,7 @@ class _Checker:
             self.found += check_value(value, places, self.dialect, at)
 
     def _name(self, node: FragmentNode, scope: dict[str, str]) -> str | None:
-        """The element's name with libvirt's prefix; None for one that is foreign to it."""
+        """The element's name with libvirt's prefix; None for a foreign one."""
         prefix, colon, local = node.name.rpartition(":")
         uri = scope.get(prefix, "")
         if not uri:

@@ -1,4 +1,4 @@
-"""The index of libvirt's grammar: types of elements, with the names and values that they allow."""
+"""The index of libvirt's grammar: element types, with the names and values that they allow."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HERE = os.path.dirname(__file__)
 
 @record
 class Datatype:
-    """A kind of text: a whole number from ``least`` to ``most``, or what a ``pattern`` of XML Schema says; or both.
+    """A kind of text: a whole number from ``least`` to ``most``, an XML Schema ``pattern``, or both.
 
-    ``name`` is what libvirt calls it, if it does.
+    ``name`` is libvirt's name for it, if any.
     """
 
     name: str | None
@@ -29,7 +29,7 @@ class Datatype:
 
 @record
 class Texts:
-    """What an attribute or the text of an element may be: some words, and texts of some kinds."""
+    """What an attribute or the text of an element may be: fixed words, and text of certain kinds."""
 
     words: tuple[str, ...] = ()
     datatypes: tuple[Datatype, ...] = ()
@@ -52,7 +52,7 @@ NOTHING = Texts()
 
 @record(eq=False)
 class Type:
-    """What an element may hold; in an ``open`` one (metadata) is anything. Names have libvirt's prefixes."""
+    """What an element may contain; an ``open`` one (metadata) may contain anything. Names have libvirt's prefixes."""
 
     elements: Mapping[str, int]
     attributes: Mapping[str, Values]
@@ -62,7 +62,7 @@ class Type:
 
 @record(eq=False)
 class Index:
-    """The grammar of one libvirt; ``types[0]`` is that of ``/domain``. ``prefixes`` are libvirt's, by namespace."""
+    """The grammar of one libvirt; ``types[0]`` is ``/domain``. ``prefixes`` are libvirt's, by namespace."""
 
     version: str
     prefixes: Mapping[str, str]
@@ -71,19 +71,19 @@ class Index:
 
 @cache
 def versions() -> tuple[str, ...]:
-    """The versions there is an index of, the oldest first."""
+    """The versions with an index, oldest first."""
     names = [name[8:-5] for name in os.listdir(_HERE) if name.startswith("libvirt-") and name.endswith(".json")]
     return tuple(sorted(names, key=lambda v: [int(part) for part in v.split(".")]))
 
 
 def named(version: str) -> str | None:
-    """The version that a user means by its first numbers, as 9.0 or 12; the newest of them."""
+    """The version that a user means by its first numbers, such as 9.0 or 12; the newest match."""
     return next((v for v in reversed(versions()) if f"{v}.".startswith(f"{version}.")), None)
 
 
 @cache
 def load(version: str) -> Index:
-    """The index of a version that :func:`versions` has."""
+    """The index of a version in :func:`versions`."""
     with open(os.path.join(_HERE, f"libvirt-{version}.json"), encoding="utf-8") as file:
         read: dict[str, Any] = json.load(file)
     prefixes = {uri: prefix for prefix, uri in read["namespaces"].items()}
@@ -91,7 +91,7 @@ def load(version: str) -> Index:
 
 
 class _Types(Sequence[Type]):
-    """Types, each made when it is asked for: a patch has to do with a few."""
+    """Types, each created on demand: a patch involves only a few."""
 
     def __init__(self, read: dict[str, Any]) -> None:
         self.read = read

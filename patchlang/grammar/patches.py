@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _NAMED = pattern(r"(?:(.*)/)?([^/]+)")
 
-# a finding, and the text it is in
+# a finding, and its text
 _Located = tuple[Text, Finding]
 
 
@@ -70,7 +70,7 @@ def _diagnostics(patch: model.Patch, version: str, effort: Effort) -> Iterator[D
 
 
 class _Unknown:
-    """What another libvirt finds in an edit, given the places of what the one that is asked for finds there."""
+    """What another libvirt finds in an edit, given the places of the requested one's findings."""
 
     def __init__(self, found: Sequence[_Located], ours: set[tuple[int, int]]) -> None:
         self._keys = {_key(*one) for one in found}
@@ -85,7 +85,7 @@ class _Unknown:
     def knows(self, text: Text, finding: Finding) -> bool:
         """Whether it knows what was found.
 
-        Not where it lacks a name on the way there, which this one has: behind that it does not look.
+        Not if it lacks a name on the way there that this one has: it does not look further.
         """
         is_behind = self._first.get(text.text, finding.start) < finding.start or bool(self._paths - {text.text})
         return not is_behind and _key(text, finding) not in self._keys
@@ -110,7 +110,7 @@ def _of_other_version(finding: Finding, version: str, knowing: Sequence[str]) ->
 
 
 class _Checker:
-    """Checks one patch; each finding comes with the text it is in."""
+    """Checks one patch; each finding comes with its text."""
 
     def __init__(self, patch: model.Patch, version: str, effort: Effort) -> None:
         self.patch = patch
@@ -126,9 +126,9 @@ class _Checker:
         return (self.dialect.unfolding.document,)
 
     def check(self) -> list[list[_Located]]:
-        """What is found in the patch's own expressions, then in each edit.
+        """The findings in the patch's own expressions, then in each edit.
 
-        ``ended_at`` is then the edit at which there was too much to look at.
+        ``ended_at`` is then the edit where the effort ran out.
         """
         spec = self.patch.spec
         found, edit = [self.found], spec.domain[0]
@@ -144,7 +144,7 @@ class _Checker:
 
     @cached_property
     def outside(self) -> Known:
-        """What is known outside of the edits."""
+        """What is known outside the edits."""
         from ..kubevirt.vmicheck import scope_of
         from .computed import Known
 
@@ -152,7 +152,7 @@ class _Checker:
 
     @property
     def known(self) -> Known:
-        """What is known in the edit that is checked."""
+        """What is known in the current edit."""
         if self._known is None:
             edit = self.edit
             self._known = self.outside.within(edit, self.patch.spec.when, edit.when) if edit else self.outside
@@ -213,7 +213,7 @@ class _Checker:
             self.found.append((value, findings.no_text(self._version, places, 0, end)))
 
     def _computed(self, source: Text, texts: Iterable[ComputedText], xml: model.Fragment | None = None) -> None:
-        """Texts of which something is computed: each that they may come to, as far as that can be told."""
+        """Partly computed text: each possible value, as far as it can be determined."""
         written = in_place(source)
         known: Known | None = None
         pieces: list[ComputedPiece] | None = None
@@ -232,7 +232,7 @@ class _Checker:
                     self.found.append((outcome.source, found))
 
     def _brought(self, path: model.XPath, moved: Places, parents: Places) -> None:
-        """What is moved or copied must be able to stand where it goes."""
+        """What is moved or copied must be valid at its destination."""
         if _unknown(moved) or _unknown(parents) or any(place.kind != "element" for place in (*moved, *parents)):
             return
         if not any(place.name in parent.elements for place in moved for parent in parents):
@@ -286,7 +286,7 @@ class _Checker:
                 self._xpath(path, places.get(named[2] if named else "", ()))
 
     def _cel(self, value: object, context: Places) -> None:
-        """The XPaths that are written out in CEL's ``xpath('…')``."""
+        """The literal XPaths in CEL's ``xpath('…')``."""
         for expression in expressions(value):
             for literal in xpath_literals(expression):
                 self._xpath(literal, context)
@@ -297,5 +297,5 @@ def _unknown(places: Places) -> bool:
 
 
 def in_place(text: Text) -> str:
-    """A template with what is computed filled up, so that all else stands where it stood."""
+    """A template with placeholders for what is computed, so that everything else keeps its place."""
     return filled(text, lambda piece: FILLER * (piece.end - piece.at))

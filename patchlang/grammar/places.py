@@ -1,4 +1,4 @@
-"""The places of a domain: the grammar unfolded from the root, as far as anybody asks."""
+"""The places of a domain: the grammar unfolded from the root, on demand."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _LEAF = Type({}, {}, None, False)
 
 
 class Place:
-    """An element, an attribute or the text of an element, by the way to it from the document.
+    """An element, an attribute or the text of an element, with its path from the document.
 
-    ``kind`` is ``document``, ``element``, ``attribute``, ``text`` or ``open``: somewhere that nothing is known of.
+    ``kind`` is ``document``, ``element``, ``attribute``, ``text`` or ``open``: a place about which nothing is known.
     """
 
     __slots__ = ("_attributes", "_elements", "_text", "kind", "name", "parent", "type", "unfolding")
@@ -31,7 +31,7 @@ class Place:
 
     @property
     def path(self) -> str:
-        """The way to it, as XPath."""
+        """Its path, as XPath."""
         if self.parent is None:
             return ""
         name = {"attribute": f"@{self.name}", "text": "text()"}.get(self.kind, self.name)
@@ -40,7 +40,7 @@ class Place:
     @property
     def elements(self) -> dict[str, Place]:
         if self._elements is None:
-            # what holds itself again is not unfolded twice
+            # recursive elements are not unfolded twice
             same = next((p for p in self.ancestors if p.name == self.name and p.type is self.type), None)
             self._elements = self.unfolding.elements(self) if same is None else same.elements
         return self._elements
@@ -60,7 +60,7 @@ class Place:
 
     @property
     def values(self) -> Values:
-        """What an attribute or a text may be, and an element as text."""
+        """What an attribute or text may be, and an element as text."""
         return self.type.text
 
     @property
@@ -69,7 +69,7 @@ class Place:
 
     @property
     def ancestors(self) -> Iterator[Place]:
-        """The places above it, the nearest first, the document last."""
+        """The places above it, nearest first, the document last."""
         place = self.parent
         while place is not None:
             yield place
@@ -89,12 +89,12 @@ class Place:
 
     @property
     def names_below(self) -> frozenset[str]:
-        """The names that libvirt's grammar itself has below it."""
+        """The names below it in libvirt's grammar itself."""
         return self.unfolding.names_below(self)
 
     @property
     def may_stand_deeper(self) -> bool:
-        """Is it in itself again, so that what is above it may be more than its ancestors?"""
+        """Whether it contains itself again, so that what is above it may be more than its ancestors."""
         return self.type in self.unfolding.recursive
 
     def __repr__(self) -> str:
@@ -102,7 +102,7 @@ class Place:
 
 
 class Unfolding:
-    """Makes the places of one index."""
+    """Creates the places of one index."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
@@ -113,7 +113,7 @@ class Unfolding:
         self.document = Place("document", "", None, Type({"domain": 0}, {}, NOTHING, False), self)
 
     def named_below(self, place: Place, name: str) -> list[Place]:
-        """The elements of a name below a place: a search for each of many names goes through them once."""
+        """The elements of a name below a place: a search for many names walks them once."""
         if place not in self._named:
             named = self._named[place] = dict[str, list[Place]]()
             for one in place.below:
@@ -127,7 +127,7 @@ class Unfolding:
 
     @property
     def recursive(self) -> frozenset[Type]:
-        """The types between which there are ways round."""
+        """The types with cycles between them."""
         if self._recursive is None:
             types = self.index.types
             left = {number: set(one.elements.values()) for number, one in enumerate(types)}
@@ -140,7 +140,7 @@ class Unfolding:
         return self._recursive
 
     def holders(self, name: str) -> list[Place]:
-        """The places that may hold an element, or with ``@`` an attribute, of this name."""
+        """The places that may contain an element, or with ``@`` an attribute, of this name."""
         if self._holders is None:
             self._holders = {}
             for place in self.document.below:

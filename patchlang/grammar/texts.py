@@ -1,4 +1,4 @@
-"""Whether a text can be what the grammar allows; of what is computed, only some of it may be known."""
+"""Whether a text is allowed by the grammar; if it is computed, only parts of it may be known."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _LONGEST = 10_000
 
 @record
 class Unknown:
-    """A piece of text of which a pattern is all that is known, and what that is called."""
+    """A piece of text that is only known as a pattern, and the name of that pattern."""
 
     pattern: str
     name: str = "…"
 
 
-# pieces, one behind the other
+# consecutive pieces
 Pieces = tuple[str | Unknown, ...]
 ANYTHING = Unknown("(.|\n|\r)*")
 WHOLE_NUMBER = Unknown("-?[0-9]+", "(number)")
@@ -48,7 +48,7 @@ _SHOWN_PATTERN = 50
 
 
 def fits(allowed: Texts, text: Pieces) -> bool:
-    """Whether a text can be one that is allowed; white space around it does not count."""
+    """Whether a text can be an allowed one; surrounding white space is ignored."""
     text = _trimmed(text)
     if sum(len(piece) for piece in text if isinstance(piece, str)) > _LONGEST:
         return True
@@ -81,7 +81,7 @@ def _is_of(datatype: Datatype, text: Pieces) -> bool:
     if not _meets(automaton("[+\\-]?[0-9]+"), text):
         return False
     if any(isinstance(piece, Unknown) for piece in text):
-        # of the range a sign says something, if it is written
+        # a sign says something about the range, if it is written
         signed = isinstance(text[0], str) and text[0].startswith("-")
         return not signed or datatype.least is None or datatype.least <= 0
     digits = "".join(map(str, text))
@@ -120,7 +120,7 @@ def described(allowed: Texts, most_words: int) -> str:
 
 
 def _holds(one: Datatype, other: Datatype) -> bool:
-    """Whether a range has all of another and more."""
+    """Whether a range includes all of another and more."""
     low = one.least is None or (other.least is not None and one.least <= other.least)
     high = one.most is None or (other.most is not None and other.most <= one.most)
     return low and high and (one.least, one.most) != (other.least, other.most)

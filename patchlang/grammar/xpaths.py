@@ -1,7 +1,7 @@
-"""XPath against the grammar: each step to the places it may lead to, as far as that can be told.
+"""XPath against the grammar: each step to the places it may lead to, as far as possible.
 
-A set of places is always at least what the path may select: where something cannot be told it has
-:data:`~patchlang.grammar.places.OPEN` in it, and nothing is found there.
+A set of places always includes at least what the path may select: if something is unknown, it includes
+:data:`~patchlang.grammar.places.OPEN`, and nothing is found there.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .index import NOTHING, Index, Texts, Values
 from .places import OPEN, Place, Unfolding
 from .texts import ANYTHING, Unknown, fits
 
-# stands for each character of what is computed; a path with it can be parsed, and its places are those of the text
+# replaces each computed character; the path can then be parsed, and keeps the places of the text
 FILLER = "\ud7fb"
-# what takes longer than a look at a place: to say what was meant, to name a place or what is in it
+# work that takes longer than looking at a place: guessing what was meant, naming a place or its contents
 _OF_A_FINDING, _OF_A_PATH = 800, 10
 
 
 @record
 class Answer:
-    """Where a path leads, and what was found in it; ``computed`` has what may be found once that is known."""
+    """Where a path leads, and its findings; ``computed`` has possible findings that depend on computed values."""
 
     places: Places
     findings: tuple[Finding, ...]
@@ -39,7 +39,7 @@ class Answer:
 
 @record
 class ComputedText:
-    """A text at ``start`` that becomes that of the places; what is computed in it is filled up."""
+    """A text at ``start`` that becomes the text of the places; computed parts are filled with placeholders."""
 
     text: str
     start: int
@@ -48,14 +48,14 @@ class ComputedText:
 
 @record
 class Dialect:
-    """The grammar, and the prefixes of a patch as pairs of prefix and namespace; what reads them spends ``effort``."""
+    """The grammar, and the prefixes of a patch as pairs of prefix and namespace; readers use ``effort``."""
 
     unfolding: Unfolding
     namespaces: tuple[tuple[str, str], ...]
     effort: Effort = field(default_factory=Effort, compare=False, repr=False)
 
     def name(self, written: str) -> str | None:
-        """A name with libvirt's prefix; None for one that is foreign to it or computed."""
+        """A name with libvirt's prefix; None for a foreign or computed one."""
         return canonical(written, dict(self.namespaces), self.unfolding.index) if ":" in written else _plain(written)
 
 
@@ -72,7 +72,7 @@ def _plain(name: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def answer(text: str, context: Places, dialect: Dialect) -> Answer:
-    """Where an XPath leads from the places ``context``. What is no XPath leads anywhere."""
+    """Where an XPath leads from the places ``context``. An invalid XPath leads anywhere."""
     try:
         tree = parse(text)
     except XPathSyntaxError:
@@ -94,7 +94,7 @@ class _Reader:
         return self.dialect.unfolding.index.version
 
     def places(self, expr: Expr, context: Places, *, top: bool = False) -> Places | None:
-        """Where an expression leads; None for what gives no nodes. What is in it is looked at too."""
+        """Where an expression leads; None if it gives no nodes. Its parts are checked too."""
         match expr:
             case Path(base=None):
                 return self._steps((self.dialect.unfolding.document,) if expr.absolute else context, expr.steps, top)
@@ -107,7 +107,7 @@ class _Reader:
                     self.places(condition, start)
                 return self._steps(start, expr.steps, top)
             case Binary(operator="|"):
-                # a union of unions is as deep as it is long: what is on its right is new each time
+                # a union of unions is as deep as it is long: its right side is new each time
                 sides = [self.places(side, context, top=top) for side in (expr.left, expr.right)]
                 self._look(sum(len(places or ()) for places in sides))
                 return unique(place for places in sides for place in places or (OPEN,))
@@ -140,7 +140,7 @@ class _Reader:
         return places
 
     def _look(self, at: int) -> None:
-        """So many places are about to be looked at. Raises SpentError."""
+        """Announces that many places to look at. Raises SpentError."""
         self.dialect.effort.spend(at)
 
     def _step(self, places: Places, step: Step, search: Step | None, top: bool) -> Places:
@@ -175,7 +175,7 @@ class _Reader:
         for node in along(place, axis):
             self._look(1)
             if node is OPEN:
-                # what is searched for by a name without a prefix does not stand in metadata
+                # an unprefixed name that is searched for is not in metadata
                 if name is None or place.is_open or axis not in SEARCHES:
                     yield node
             elif test == "node()" or (test == "*" and node.kind == principal):
@@ -194,7 +194,7 @@ class _Reader:
                 yield node
 
     def _nothing(self, places: Places, axis: str, step: Step) -> Finding:
-        """The finding for a step that leads nowhere."""
+        """The finding for a step that matches nothing."""
         start, end = step.start, step.head_end
         written = self.text[start:end]
         if step.test == "text()" and axis in ("child", *SEARCHES):
@@ -221,7 +221,7 @@ class _Reader:
         return findings.nothing_there(message, start, end, help)
 
     def _advise(self, search: Step, step: Step, places: Places, found: Place) -> None:
-        """``//`` that stands for one path."""
+        """``//`` that stands for a single path."""
         if found.kind != "element" or len(places) != 1 or places[0] is OPEN or step.axis != "child":
             return
         if any(place.may_stand_deeper for place in (found, *found.ancestors)):
@@ -236,7 +236,7 @@ class _Reader:
     # -- values ----------------------------------------------------------------------------------------------------
 
     def _compare(self, side: Expr, places: Places | None, other: Expr, context: Places) -> None:
-        """A path that is compared with a text or a number."""
+        """A path that is compared with text or a number."""
         if isinstance(side, Call) and side.name in ("name", "local-name") and not side.args:
             if isinstance(other, Literal):
                 self._compare_name(context, other, local=side.name == "local-name")
@@ -255,7 +255,7 @@ class _Reader:
                     self.found += against(values, text, places, self.version, other.start, other.end)
 
     def _unquoted(self, side: Expr, other: Expr) -> None:
-        """A name that nothing has, compared with a path: a text without its quotes."""
+        """An unknown name compared with a path: probably text without its quotes."""
         match side:
             case Path(absolute=False, base=None, steps=(Step(axis="child", test=test, predicates=()),)) if (
                 isinstance(other, Path) and other.steps
@@ -268,7 +268,7 @@ class _Reader:
                 pass
 
     def _side(self, expr: Expr, context: Places) -> Places | None:
-        """Where one side of a comparison leads; `string(…)` is its nodes' text as they are themselves."""
+        """Where one side of a comparison leads; `string(…)` is the text of its nodes themselves."""
         match expr:
             case Call(name="string" | "normalize-space", args=(inner,)):
                 return self.places(inner, context)
@@ -291,7 +291,7 @@ class _Reader:
             self.found.append(findings.unknown_element(self.version, literal.value, parents, start, end, below=False))
 
     def _part(self, call: Call, places: Places | None) -> None:
-        """``starts-with(@type, 'pci')``: some value must be like it."""
+        """``starts-with(@type, 'pci')``: some value must match."""
         literal = call.args[1]
         if places is None or OPEN in places or not isinstance(literal, Literal) or FILLER in literal.value:
             return
@@ -307,12 +307,12 @@ class _Reader:
 
 
 def check_value(value: str, places: Places, dialect: Dialect, start: int = 0) -> Iterator[Finding]:
-    """What is wrong with a text that becomes that of the places."""
+    """Problems of a text that becomes the text of the places."""
     yield from against(allowed(places), value, places, dialect.unfolding.index.version, start, start + len(value))
 
 
 def allowed(places: Places) -> Values:
-    """What the texts of the places may be."""
+    """What the text of the places may be."""
     if any(place.is_open for place in places):
         return None
     return _either(place.values for place in places)
@@ -329,7 +329,7 @@ def against(values: Values, value: str, places: Places, version: str, start: int
 
 
 def _values(places: Places) -> Values:
-    """What the string value of nodes may be: that of an element has the texts of all elements in it."""
+    """What the string value of nodes may be: that of an element includes the text of all elements in it."""
     for place in places:
         below = [place, *place.below] if place.type.elements else [place]
         if any(p.is_open for p in below) or (len(below) > 1 and any(p.values != NOTHING for p in below)):
@@ -347,7 +347,7 @@ def _either(found: Iterable[Values]) -> Values:
 
 
 def _equals(values: Texts, number: float) -> bool:
-    """Whether a text that is allowed can be this number."""
+    """Whether an allowed text can be this number."""
     if any(_number(word) == number for word in values.words):
         return True
     sign, size = ("-", -number) if number < 0 else ("", number)

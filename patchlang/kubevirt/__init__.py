@@ -1,4 +1,4 @@
-"""KubeVirt's eyes: which names in a domain its own structs know, and what becomes of those that they do not.
+"""What KubeVirt sees: which names in a domain its own structs know, and what happens to the others.
 
-``structs.json`` is made by ``tools/index_kubevirt.py``; the sidecar never loads it.
+``tools/index_kubevirt.py`` makes ``structs.json``; the sidecar never loads it.
 """

@@ -1,7 +1,7 @@
-"""The addresses that libvirt gives to devices between the first two runs of a boot, as far as KubeVirt keeps them.
+"""The addresses that libvirt assigns to devices between the first two runs of a boot, as far as KubeVirt keeps them.
 
-Which device gets an address, and of which type, is known by what it is; of a disk on a drive libvirt's own rule
-(``virDomainDiskDefAssignAddress``) tells all. The numbers of a PCI address are libvirt's choice: here they are free.
+The device decides whether it gets an address, and of which type; for a disk on a drive, libvirt's own rule
+(``virDomainDiskDefAssignAddress``) decides. libvirt chooses the numbers of a PCI address: here they are free.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from ..patterns import pattern
 from . import structs
 
 Element: TypeAlias = Any
-# an address by its attributes
+# an address as its attributes
 Address = tuple[tuple[str, str], ...]
 
 _DRIVE = pattern(r"(?:hd|sd|fd)([a-z]{1,3})")
 _LAST_BUS = 255
-# models of controllers that are no devices on a bus
+# controller models that are not devices on a bus
 _ROOTS = frozenset({"pci-root", "pcie-root", "none"})
-# controllers by whether they are PCI devices
+# controllers, by whether they are PCI devices
 _ON_PCI = frozenset({"pci", "sata", "scsi", "usb", "virtio-serial"})
 _OF_MODEL = {"memballoon": "virtio", "memory": "virtio-", "rng": "virtio", "watchdog": "i6300esb"}
 
 
 def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Address]]:
-    """The domain with an address for every device that gets one and has none; and these addresses.
+    """The domain with an address for every device that needs one; and these addresses.
 
-    Left alone are interfaces, which KubeVirt writes anew before each run, and devices of which the ``release`` of
-    KubeVirt does not read back the address.
+    Excluded are interfaces, which KubeVirt rewrites before each run, and devices whose address the ``release`` of
+    KubeVirt does not read back.
     """
     root = etree.fromstring(domain)
     devices = root.find("devices")
@@ -55,7 +55,7 @@ def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Address]
 
 
 def without(domain: bytes, given: Counter[Address]) -> bytes:
-    """The domain without the addresses that were given. What else has such an address keeps it."""
+    """The domain without the assigned addresses. Other devices with such an address keep it."""
     if not given:
         return domain
     root = etree.fromstring(domain)
@@ -69,7 +69,7 @@ def without(domain: bytes, given: Counter[Address]) -> bytes:
 
 
 def _take(node: Element) -> None:
-    """Takes an element out, and leaves the text behind it."""
+    """Removes an element, but not the text after it."""
     before, parent = node.getprevious(), node.getparent()
     if before is not None:
         before.tail = (before.tail or "") + (node.tail or "")
@@ -83,7 +83,7 @@ def _key(attributes: Mapping[str, str]) -> Address:
 
 
 class _Giver:
-    """Chooses addresses that are free."""
+    """Chooses free addresses."""
 
     def __init__(self, root: Element, devices: Element) -> None:
         kind = root.find("os/type")
@@ -94,7 +94,7 @@ class _Giver:
         self._next = max(buses, default=0) + 1
 
     def address(self, device: Element) -> dict[str, str]:
-        """The address of a device; empty where it gets none, or nobody can tell."""
+        """The address of a device; empty if it gets none, or if that is unknown."""
         if device.tag == "disk":
             return self._of_disk(device)
         if device.tag == "controller":
@@ -143,7 +143,7 @@ def _usb() -> dict[str, str]:
 
 
 def _drive(bus: str, index: int) -> tuple[int, int, int, int]:
-    """The controller, bus, target and unit of the disk with that index, as libvirt counts them."""
+    """The controller, bus, target and unit of the disk with that index, in libvirt's numbering."""
     match bus:
         case "scsi":
             unit = index % 15

@@ -1,4 +1,4 @@
-"""Advice on what KubeVirt loses of the work of a patch, by what the structs of a release know, and cannot read."""
+"""Advice on what KubeVirt drops of a patch's work, according to a release's structs, and on what it cannot read."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .devices import dropped_alias, unreadable
 from .losses import Lost, lost
 
 FIRST_WITH_PLUGINS = "1.9"
-"""The release in which KubeVirt's plugins came."""
+"""The release that introduced KubeVirt's plugins."""
 
 
 def advise(patches: Iterable[model.Patch], release: str, *, plugins: bool) -> list[Diagnostic]:
-    """What a KubeVirt release loses of the patches' work; ``plugins``: there are Plugins in the cluster."""
+    """What a KubeVirt release drops of the patches' work; ``plugins``: the cluster uses Plugins."""
     effort = Effort()
     found: list[Diagnostic] = []
     for patch in patches:
@@ -50,7 +50,7 @@ def _of_patch(patch: model.Patch, release: str, effort: Effort, *, plugins: bool
 
 
 class _Others:
-    """What the edits of a patch make and take away, for each other."""
+    """What the edits of a patch create and remove, for each other."""
 
     def __init__(self, patch: model.Patch) -> None:
         self._patch = patch
@@ -62,7 +62,7 @@ class _Others:
                     self._first_taker.setdefault(name, edit.span.start)
 
     def help(self, edit: model.DomainEdit, unknown: Sequence[Lost]) -> bool:
-        """Whether other edits make what is lost, or have taken the edit's work away before."""
+        """Whether other edits recreate what is lost, or have removed the edit's work before."""
         made, start = made_names(self._patch, edit), edit.span.start
         return all(self._makers[one.name] > (one.name in made) for one in unknown) or any(
             self._first_taker.get(name, start) < start for name in made
@@ -70,9 +70,9 @@ class _Others:
 
 
 def _in_next_run(patch: model.Patch, edit: model.DomainEdit, release: str, unknown: Lost) -> Iterator[Diagnostic]:
-    """An edit that run 2 leaves out, or does twice, since KubeVirt has lost a part of what it made.
+    """An edit that run 2 skips, or repeats, since KubeVirt dropped part of its result.
 
-    Found by trying the edit by itself on a domain that its paths describe. What is lost and made again is no harm.
+    Found by trying the edit alone on a domain that its paths describe. What is dropped and recreated does no harm.
     """
     from .trial import Fate, fate  # which loads the engine
 
@@ -88,7 +88,7 @@ def _in_next_run(patch: model.Patch, edit: model.DomainEdit, release: str, unkno
 
 
 def _with_plugins(patch: model.Patch, release: str, unknown: Lost) -> Diagnostic:
-    """Anything that KubeVirt does not know, wherever it stands: with Plugins there, it never reaches libvirt."""
+    """Anything unknown to KubeVirt, anywhere: if the cluster uses Plugins, it never reaches libvirt."""
     message = f"{_loses(release, unknown)} permanently, because the cluster uses Plugins"
     help = "run the sidecar as a Plugin with `--plugin-socket`: KubeVirt keeps what Plugins write"
     return advice(patch, rules.LOST_WITH_PLUGINS, message, unknown.span, help)

@@ -1,4 +1,4 @@
-"""What is done with values of the VMI: comparisons, arithmetic, calls, against the types of what they get."""
+"""Operations on values of the VMI: comparisons, arithmetic, calls, checked against the types of their operands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .celwords import (
 )
 from .vmitypes import INTEGER, NUMBER, QUANTITY, TEXT, VmiField, VmiTypes, kinds, words
 
-# what functions take, and how that is called
+# what functions take, and the word for it
 TAKES = {
     **dict.fromkeys(("double", "quantity", "uint"), (frozenset({"text", "number"}), "a string or a number")),
     "int": (frozenset({"text", "number", "boolean"}), "a string or a number"),
@@ -41,7 +41,7 @@ NUMERIC = frozenset({"double", "hex", "int", "range", "uint"})
 
 
 class Slip(NamedTuple):
-    """What was found in an expression, at the characters ``start`` to ``end``; ``way`` is what may be absent."""
+    """A finding in an expression, at the characters ``start`` to ``end``; ``way`` is what may be missing."""
 
     rule: Rule
     message: str
@@ -72,7 +72,7 @@ def key_of(node: Node) -> str:
 
 
 class Judge:
-    """Collects what is wrong in an expression."""
+    """Collects the problems of an expression."""
 
     def __init__(self, text: str, types: VmiTypes) -> None:
         self.types = types
@@ -121,7 +121,7 @@ class Judge:
         self.with_number(node, "cannot be compared with", left, right)
 
     def with_number(self, node: Call, says: str, left: Typed, right: Typed) -> None:
-        """A quantity that meets a number: Kubernetes writes it as a text."""
+        """A quantity used with a number: Kubernetes writes it as a string."""
         pair = {left.type, right.type}
         if QUANTITY in pair and len(pair) == 2 and pair <= {QUANTITY, INTEGER, NUMBER}:
             one, other = (left, right) if left.type == QUANTITY else (right, left)
@@ -133,13 +133,13 @@ class Judge:
         self.found.append(Slip(rules.VMI_TYPE, message, *self.at(node), help, Severity.ADVICE))
 
     def condition(self, node: Node, value: Typed) -> None:
-        """A value where only true or false may be."""
+        """A value where only true or false is allowed."""
         if kinds(value.type) and not kinds(value.type) & {"boolean", "null"}:
             message = f"a condition must be true or false, but {what(value)} is neither"
             self.slip(rules.VMI_TYPE, message, self.whole(node), boolean_of(node, value))
 
     def wanted(self, node: Node, value: Typed, kind: str) -> None:
-        """What an expression as a whole gives, where a ``boolean``, a ``list`` or a ``text`` is needed."""
+        """The result of an expression as a whole, where a ``boolean``, a ``list`` or a ``text`` is needed."""
         found = kinds(value.type)
         if kind == "boolean":
             self.condition(node, value)
@@ -221,7 +221,7 @@ class Judge:
         self.found.append(Slip(rule, message, *place, help, Severity.ERROR))
 
     def at(self, node: Node) -> tuple[int, int]:
-        """The token that CEL names for a node; of a function its name."""
+        """The token that CEL gives for a node; for a function, its name."""
         for number, token in enumerate(self.tokens):
             if token.start == node.position:
                 if token.text == "(" and number and self.tokens[number - 1].kind == "name":
@@ -234,12 +234,12 @@ class Judge:
         return any(token.start == at and token.text in characters for token in self.tokens)
 
     def whole(self, node: Node) -> tuple[int, int]:
-        """The last name of a chain of members, else what CEL names for a node."""
+        """The last name of a chain of members, otherwise what CEL gives for a node."""
         way = way_to(node)
         return self.name(node, way[-1]) if way else self.at(node)
 
     def name(self, node: Node, name: str) -> tuple[int, int]:
-        """Where a member is named: behind the dot or between the brackets."""
+        """Where a member is named: after the dot or between the brackets."""
         dot = node.position if isinstance(node, Select) and not node.tested else -1
         after = max(dot, node.children[0].position if node.children else node.position)
         for before, token in pairwise(self.tokens):

@@ -1,6 +1,6 @@
-"""An expression of CEL with the types of the VMI: what it gives, and what in it cannot be.
+"""A CEL expression with the types of the VMI: its result, and what in it is impossible.
 
-Told from CEL's own tree. What nobody can tell is of the type ``any``, of which anything may be.
+Derived from CEL's own tree. What is unknown has the type ``any``, which allows anything.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _OF_TEXT = frozenset(
 _SAME = frozenset({"distinct", "reverse", "slice", "sort"})
 _ORDER = frozenset({"_<_", "_<=_", "_>_", "_>=_"})
 _ARITHMETIC = frozenset({"_-_", "_*_", "_/_", "_%_"})
-# arguments that are looked at here, the one before a method's dot included
+# arguments that are checked here, including the one before a method's dot
 _LEAST = {"contains": 2, "optional.of": 1, "optional.ofNonZeroValue": 1, "orValue": 2, "size": 1}
 _OVER = frozenset({"all", "exists", "exists_one", "filter", "map"})
 
 
 class Scope(NamedTuple):
-    """What is known where an expression stands: types by name, and the ways that are there for sure."""
+    """What is known where an expression is: types by name, and the paths that certainly exist."""
 
     types: VmiTypes
     names: Mapping[str, Typed]
     there: frozenset[Way] = frozenset()
 
     def behind(self, condition: Node) -> Scope:
-        """What is known where a condition has held: all that it asks for, and reads without asking."""
+        """What is known once a condition is true: everything that it tests for, and reads without a test."""
         found = {way[:end] for way in _asked(condition) | _read(condition) for end in range(1, len(way) + 1)}
         return self._replace(there=self.there | found)
 
@@ -61,7 +61,7 @@ def typed(tree: Node, scope: Scope) -> Typed:
 
 
 def slips(text: str, tree: Node, scope: Scope, wanted: str = "") -> list[Slip]:
-    """What in an expression cannot be, or may be absent; ``wanted`` is what it must give: ``boolean list text``."""
+    """What in an expression is impossible or may be missing; ``wanted`` is its required type: ``boolean list text``."""
     reader = _Reader(text, scope, _asked(tree))
     found = reader.value(tree, scope.names)
     if not any(one.severity is Severity.ERROR for one in reader.found):
@@ -70,7 +70,7 @@ def slips(text: str, tree: Node, scope: Scope, wanted: str = "") -> list[Slip]:
 
 
 def _asked(tree: Node) -> frozenset[Way]:
-    """The ways that an expression asks about: by ``has``, ``in`` or an optional."""
+    """The paths that an expression tests: with ``has``, ``in`` or an optional."""
     found = set()
     for node in walk(tree):
         match node:
@@ -122,11 +122,11 @@ class _Reader(Judge):
                 return Typed()
 
     def joined(self, found: Iterable[str]) -> str:
-        """The type of a value that is of one of these; of none where there are none."""
+        """The common type of these values; of nothing if there are none."""
         several = {*found}
         if several == {INTEGER, NUMBER}:
             return NUMBER
-        # what is empty is of the kind of the others
+        # an empty one is of the type of the others
         filled = several - {"[none]", "{none}"}
         if len(filled) == 1 and all(kinds(one) == kinds(*filled) for one in several):
             return filled.pop()
@@ -135,7 +135,7 @@ class _Reader(Judge):
     # -- members ---------------------------------------------------------------------------------------------------
 
     def member(self, node: Node, of: Typed, name: str, *, asks: bool) -> Typed:
-        """A member by its name; ``asks``: it need not be there."""
+        """A member by name; ``asks``: it may be missing."""
         type = of.type.removeprefix("?")
         optional = type != of.type
         way = (*of.way, name) if of.way else NOWHERE
@@ -204,7 +204,7 @@ class _Reader(Judge):
 
     def call(self, node: Call, given: list[Typed]) -> Typed:
         if len(given) < _LEAST.get(node.function, 0):
-            return Typed()  # which CEL's own check finds
+            return Typed()  # CEL's own check finds this
         match node.function:
             case "_?_:_" if len(given) == 3:
                 self.condition(node.children[0], given[0])
@@ -272,7 +272,7 @@ class _Reader(Judge):
         type = of.type[1:-1] if of.type.startswith("[") else TEXT if kinds(of.type) == {"map"} else ANY
         asked = {way for way in _asked(node) if way[0] == node.variable}
         before = self.there
-        # what is known of the entries is known of the variable, but nothing that is known of another one of its name
+        # what is known of the entries is known of the variable, but nothing about another variable of its name
         self.there = frozenset(way for way in before if way[0] != node.variable) | asked
         self.there |= {(node.variable, *way) for way in of.known}
         inside = {**names, node.variable: Typed(type, (node.variable,))}

@@ -1,4 +1,4 @@
-"""Values of the VMI in words: what they are called, and what to write instead of what they do not fit."""
+"""Values of the VMI in words: their names, and what to write instead if they do not fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..cel.tree import Call, Node
 from ..cel.unparse import write
 from .vmitypes import ANY, QUANTITY, kinds, words
 
-# a value by the way to it: the name it starts at, and members
+# a value as its path: the name it starts at, and members
 Way = tuple[str, ...]
 NOWHERE: Way = ()
 # maps whose keys are written in brackets
@@ -18,7 +18,7 @@ _OF_MACHINES = frozenset("dataVolumeTemplates instancetype preference runStrateg
 
 
 class Typed(NamedTuple):
-    """A value: its type, the way to it, and which ways below its entries are there for sure."""
+    """A value: its type, its path, and which paths below its entries certainly exist."""
 
     type: str = ANY
     way: Way = NOWHERE
@@ -37,7 +37,7 @@ def shown(way: Way) -> str:
 
 
 def called(of: Typed) -> str:
-    """The value as CEL, as far as it comes of the VMI."""
+    """The value as CEL, as far as it comes from the VMI."""
     return shown(of.way) if of.way else "it"
 
 
@@ -55,7 +55,7 @@ def source(node: Node) -> str:
 
 
 def converting(node: Call, left: Typed, right: Typed) -> str:
-    """How two values that are compared become of one kind."""
+    """How two compared values become the same kind."""
     both = kinds(left.type) | kinds(right.type)
     if QUANTITY in (left.type, right.type) or both == {"text", "number"}:
         number = 0 if left.type == QUANTITY or (right.type != QUANTITY and "text" in kinds(left.type)) else 1
@@ -101,7 +101,7 @@ def list_of(node: Node, value: Typed) -> str:
 
 
 def text_of(node: Node, value: Typed) -> str:
-    """How a value becomes a text."""
+    """How a value becomes a string."""
     found = kinds(value.type)
     if found == {"boolean"}:
         return f"write `{source(node)} ? 'yes' : 'no'`, or the words used there"
@@ -111,12 +111,12 @@ def text_of(node: Node, value: Typed) -> str:
 
 
 def is_metadata(value: Typed) -> bool:
-    """Whether it is a text of the VMI's metadata, or of nowhere that is known."""
+    """Whether it is a string of the VMI's metadata, or of unknown origin."""
     return value.way[:2] == ("vmi", "metadata") or not value.way
 
 
 def of_machines(type: str, name: str) -> str | None:
-    """What to read instead of a field that a VirtualMachine has in its ``spec``, and a VMI has not."""
+    """What to read instead of a field that is in a VirtualMachine's ``spec`` but not in a VMI."""
     if type != "VirtualMachineInstanceSpec" or name not in _OF_MACHINES:
         return None
     return "only a VirtualMachine has it; a VMI has what `spec.template` holds there: `vmi.spec.domain`"

@@ -1,7 +1,7 @@
-"""Advice on devices that KubeVirt cannot read, and on aliases that libvirt does not keep.
+"""Advice on devices that KubeVirt cannot read, and on aliases that libvirt drops.
 
-KubeVirt reads the alias of every disk, interface and hostdev, and the MAC address of every interface, without asking
-whether there is one. libvirt keeps the aliases that :data:`USER_ALIAS` describes.
+KubeVirt reads the alias of every disk, interface and hostdev, and the MAC address of every interface, without checking
+that it exists. libvirt keeps the aliases that :data:`USER_ALIAS` describes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ..xpath.tree import Binary, Expr, Literal, Path, walk
 
 USER_ALIAS = pattern(r"ua-[A-Za-z0-9_-]*")
 
-# stands for each character of what is computed
+# replaces each computed character
 _COMPUTED = "\ue000"
-# an alias as far as it is written: what is computed may be anything
+# the written part of an alias: computed parts may be anything
 _MAY_BE_USERS = pattern(rf"(?:ua-|ua{_COMPUTED}|u{_COMPUTED}|{_COMPUTED})[A-Za-z0-9_{_COMPUTED}-]*")
 _MOST_SPELLINGS = 16
 _READ = {
@@ -43,7 +43,7 @@ _WRITE = {"alias": '<alias name="ua-…"/>', "mac": '<mac address="…"/>'}
 
 
 class _Made(NamedTuple):
-    """A device that an edit makes or writes to, as it is written in a fragment."""
+    """A device that an edit creates or writes to, as written in a fragment."""
 
     text: Text
     node: FragmentNode
@@ -51,7 +51,7 @@ class _Made(NamedTuple):
 
 
 class _Lack(NamedTuple):
-    """What a device is without: at which place of the patch that shows, and what to write."""
+    """What a device lacks: where in the patch that shows, and what to write."""
 
     span: Span
     device: str
@@ -60,10 +60,10 @@ class _Lack(NamedTuple):
 
 
 def unreadable(patch: model.Patch) -> Iterator[Diagnostic]:
-    """A disk, interface or hostdev that is made without the alias or the MAC address that KubeVirt reads, or loses it.
+    """A disk, interface or hostdev created without the alias or MAC address that KubeVirt reads, or losing it.
 
-    What ``merge`` and ``ensure`` write is taken for a device of its own where it has a ``source``: else one that is
-    there is changed. Where another edit of the patch makes one, that is taken for the missing one.
+    What ``merge`` and ``ensure`` write counts as a new device if it has a ``source``: otherwise an existing one
+    is changed. If another edit of the patch creates the missing part, that counts.
     """
     written = [set(_written(edit)) for edit in patch.spec.domain]
     times = Counter(name for names in written for name in names)
@@ -77,7 +77,7 @@ def unreadable(patch: model.Patch) -> Iterator[Diagnostic]:
 
 
 def _in_fragments(patch: model.Patch, edit: model.DomainEdit) -> Iterator[_Lack]:
-    """Devices that an edit inserts, replaces or merges, or brings from where the patch has put them before."""
+    """Devices that an edit inserts, replaces or merges, or brings from where the patch put them before."""
     for text, node, whole in (*_devices(edit), *_brought(patch, edit)):
         if not whole and not any(child.name == "source" for child in node.nodes):
             continue
@@ -102,7 +102,7 @@ def _brought(patch: model.Patch, edit: model.DomainEdit) -> Iterator[_Made]:
 
 
 def _ensured(edit: model.DomainEdit, seen: set[tuple[str, str]]) -> Iterator[_Lack]:
-    """Devices that ``ensure`` makes where they are not there yet; of several edits on one, the first one counts."""
+    """Devices that ``ensure`` creates if they are missing; of several edits of one, the first counts."""
     for path, location, way in _made(edit):
         steps = [step for step in location.steps if step.test != "node()"]
         at = len(_DEVICES) - (len(way) - len(steps))
@@ -119,7 +119,7 @@ def _ensured(edit: model.DomainEdit, seen: set[tuple[str, str]]) -> Iterator[_La
 
 
 def _renamed(edit: model.DomainEdit) -> Iterator[_Lack]:
-    """What becomes one of these devices by its name alone."""
+    """What becomes one of these devices just by its name."""
     for path in texts(edit, model.XPath, Role.RENAMES):
         for location in locations_of(path):
             way = names(location.steps)
@@ -134,7 +134,7 @@ def _renamed(edit: model.DomainEdit) -> Iterator[_Lack]:
 
 
 def _taken(edit: model.DomainEdit, own: set[tuple[str, str]]) -> Iterator[_Lack]:
-    """What is taken out of one of these devices."""
+    """What is removed from one of these devices."""
     for path in texts(edit, model.XPath, Role.REMOVES, Role.REPLACES, Role.MOVES, Role.RENAMES):
         for location in locations_of(path):
             way = names(location.steps)
@@ -155,7 +155,7 @@ def _names_of(predicate: Expr) -> Iterator[str]:
 
 
 def _made(edit: model.DomainEdit) -> Iterator[tuple[model.ConstructivePath, Path, tuple[str, ...]]]:
-    """The paths that ``ensure`` makes, and the names on the way to each from the root."""
+    """The paths that ``ensure`` creates, and the names on the way to each from the root."""
     selected = [path for text in texts(edit, model.XPath, Role.CHANGES) for path in locations_of(text)]
     around = [names(path.steps) for path in selected] if has(edit, Role.CHANGES) else [()]
     for text in texts(edit, model.ConstructivePath, Role.MAKES):
@@ -167,7 +167,7 @@ def _made(edit: model.DomainEdit) -> Iterator[tuple[model.ConstructivePath, Path
 
 
 def dropped_alias(patch: model.Patch) -> Iterator[Diagnostic]:
-    """An alias of a device that libvirt drops, so that run 2 of a boot does not find the device by it."""
+    """A device alias that libvirt drops, so that run 2 of a boot cannot find the device by it."""
     for edit in patch.spec.domain:
         for text, start, end in _aliases(edit):
             dropped = (one for one in _spellings(text, start, end) if not _MAY_BE_USERS.fullmatch(one))
@@ -183,7 +183,7 @@ def _text(text: Text) -> str:
 
 
 def _spellings(text: Text, start: int, end: int) -> list[str]:
-    """What a stretch of a text may come to, with :data:`_COMPUTED` for what is not known; none where it is empty."""
+    """The possible values of part of a text, with :data:`_COMPUTED` for the unknown; none if it is empty."""
     found, at = [""], start
     for piece in template(text):
         if isinstance(piece, ComputedPiece) and start <= piece.at and piece.end <= end:
@@ -195,7 +195,7 @@ def _spellings(text: Text, start: int, end: int) -> list[str]:
 
 
 def _of_expression(node: Node) -> list[str]:
-    """The texts that an expression is written as, as far as literals tell."""
+    """The possible text of an expression, as far as literals tell."""
     match node:
         case CelLiteral("string", str(value)):
             return [value]
@@ -212,19 +212,19 @@ def _has(node: FragmentNode, name: str, attribute: str) -> bool:
 
 
 def _places(edit: model.DomainEdit) -> Iterator[tuple[str, ...] | None]:
-    """The elements into which an edit's fragments go, by their names; None where nobody can tell."""
+    """The destination elements of an edit's fragments, by name; None if unknown."""
     for text in anchors(edit):
         for path in locations_of(text):
             steps = path.steps[:-1] if is_beside(edit) else path.steps
             place = names(steps)
             last = path.steps[-1].test if path.steps else ""
             if place is None and is_beside(edit) and f"devices/{last}" in MERGE_KEYS:
-                place = _DEVICES  # `//disk` stands there
+                place = _DEVICES  # `//disk` is there
             yield place
 
 
 def _devices(edit: model.DomainEdit) -> Iterator[_Made]:
-    """The devices in an edit's fragments; ``whole``: none that is there is merged with it."""
+    """The devices in an edit's fragments; ``whole``: no existing one is merged with them."""
     whole = not has(edit, Role.MERGES)
     into = set(_places(edit))
     for text in texts(edit, model.Fragment, Role.INSERTS, Role.MERGES):
@@ -236,7 +236,7 @@ def _devices(edit: model.DomainEdit) -> Iterator[_Made]:
 
 
 def _aliases(edit: model.DomainEdit) -> Iterator[tuple[Text, int, int]]:
-    """The names of aliases that an edit writes: in which text, and where in it."""
+    """The alias names that an edit writes: in which text, and where in it."""
     for text, node, _ in _devices(edit):
         yield from _names_in(text, [child for child in node.nodes if child.name == "alias"])
     if any(place is not None and place[:2] == _DEVICES and len(place) == 3 for place in _places(edit)):
@@ -272,7 +272,7 @@ def _compared(predicate: Expr) -> Iterator[tuple[int, int]]:
 
 
 def _written(edit: model.DomainEdit) -> Iterator[tuple[str, str]]:
-    """The aliases and MAC addresses that an edit gives to devices that are there: to which (or any), and what."""
+    """The aliases and MAC addresses that an edit gives to existing devices: to which (or any), and what."""
     for _, _, way in _made(edit):
         device = way[2] if way[:2] == _DEVICES and len(way) > 2 else ""
         yield from ((device, name) for name in way if name in _WHAT)

@@ -1,8 +1,8 @@
-"""What the domain edits of a patch write, and what of it the structs of a KubeVirt release do not know.
+"""What the domain edits of a patch write, and which of it the structs of a KubeVirt release do not know.
 
-Paths are followed by their names, as far as those tell where they lead; of the rest nothing is said. Of several places
-that a path may lead to, one that knows a name is enough. Names count without their namespace, as KubeVirt reads them,
-but for those of ``qemu``.
+Paths are followed by name, as far as names tell where they lead; nothing is said about the rest. If a path may lead
+to several places, one that knows a name is enough. Names count without their namespace, as KubeVirt reads them,
+except those of ``qemu``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .structs import Struct
 
 @record
 class Lost:
-    """Something that is written and not known: ``element``, ``@attribute`` or ``text()``, in the element ``owner``."""
+    """Something written but unknown: ``element``, ``@attribute`` or ``text()``, in the element ``owner``."""
 
     span: Span
     name: str
@@ -35,21 +35,21 @@ class Lost:
 
 @record
 class StructPlace:
-    """An element, or an attribute (``@name``), that is known."""
+    """A known element or attribute (``@name``)."""
 
     name: str
     struct: Struct
 
 
-# None: nobody can tell where; empty: nowhere that is known
+# None: unknown place; empty: no known place
 StructPlaces = Sequence[StructPlace] | None
 _LEAF = Struct(["#text"])
 _OF_A_RESULT = 3
-"""What a place that a path leads to takes, beside one that is looked at."""
+"""What a place on a path accepts, beside the one being looked at."""
 
 
 def lost(patch: model.Patch, edit: model.DomainEdit, domain: Struct, effort: Effort) -> list[Lost]:
-    """What an edit writes that the structs do not know, in the order of its text. Raises SpentError."""
+    """What an edit writes that the structs do not know, in text order. Raises SpentError."""
     reader = _Reader(patch, edit, domain, effort)
     reader.read()
     return reader.found
@@ -99,12 +99,12 @@ class _Reader:
     # -- paths -----------------------------------------------------------------------------------------------------
 
     def paths(self, texts: Iterable[Text], *, parents: bool) -> StructPlaces:
-        """Where paths from the document lead; with ``parents`` the elements in which that is."""
+        """Where paths from the document lead; with ``parents``, the parent elements of that."""
         found = [self.path(text, self.document, parents=parents) for text in texts]
         return [place for places in found for place in places or ()] if None not in found else None
 
     def path(self, text: Text, start: StructPlaces, *, made: bool = False, parents: bool = False) -> StructPlaces:
-        """Where a path leads; ``made``: predicates name what is written, too."""
+        """Where a path leads; ``made``: predicates also name what is written."""
         paths = locations_of(text)
         found: dict[tuple[str, int], StructPlace] = {}
         for path in paths:
@@ -151,7 +151,7 @@ class _Reader:
         return found
 
     def below(self, places: Iterable[StructPlace], step: Step) -> list[StructPlace]:
-        """The children, or attributes, of places that a step names."""
+        """The children or attributes of places that a step names."""
         structs, name = [place.struct for place in places], self.name(step.test)
         if step.axis == "attribute":
             names = [sorted(s.attributes) if step.test == "*" else [name] * (name in s.attributes) for s in structs]
@@ -161,7 +161,7 @@ class _Reader:
         return [StructPlace(one, child) for struct in structs for one, child in struct.children.items()]
 
     def predicate(self, text: Text, expr: Expr, places: Sequence[StructPlace]) -> None:
-        """An attribute that ``ensure`` makes with its element."""
+        """An attribute that ``ensure`` creates with its element."""
         match expr:
             case Binary(operator="and", left=left, right=right):
                 self.predicate(text, left, places)
@@ -185,7 +185,7 @@ class _Reader:
             self.found.append(Lost(value.span(), "text()", places[0].name))
 
     def brought(self, path: model.XPath, places: StructPlaces) -> None:
-        """What ``move`` and ``copy`` bring, by its name."""
+        """What ``move`` and ``copy`` bring, by name."""
         sources = texts(self.edit, model.XPath, Role.MOVES, Role.COPIES)
         found = [one for source in sources for one in locations_of(source)]
         names = {self.name(one.steps[-1].test) for one in found if one.steps}

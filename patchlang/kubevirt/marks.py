@@ -1,6 +1,6 @@
-"""Marks in the place of what a patch computes, so that one of its edits can be tried without a VMI.
+"""Marks instead of computed values, so that a single edit can be tried without a VMI.
 
-What CEL in ``$[ ]`` and what XPath by ``$name`` mean by the same name gets the same mark.
+The same name in CEL's ``$[ ]`` and in XPath's ``$name`` gets the same mark.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def _path(node: Node) -> str | None:
 
 
 def marked(patch: model.Patch, edit: model.DomainEdit) -> model.Patch | None:
-    """The patch with this edit alone, and marks for what it takes from the VMI; conditions on the VMI are left out.
+    """The patch with only this edit, and marks for what it reads from the VMI; conditions on the VMI are removed.
 
-    None where a loop reads the domain.
+    None if a loop reads the domain.
     """
     if edit.for_each is not None and calls_xpath(edit.for_each.text):
         return None
@@ -77,7 +77,7 @@ def marked(patch: model.Patch, edit: model.DomainEdit) -> model.Patch | None:
 
 
 def _value(root: str, names: set[str]) -> str:
-    """A CEL literal for a variable: its mark, or a map of the members that XPath asks for."""
+    """A CEL literal for a variable: its mark, or a map of the members that XPath reads."""
     members = sorted(name.split(".", 1)[1] for name in names if name.startswith(f"{root}."))
     if not members:
         return f"'{mark(root)}'"
@@ -98,7 +98,7 @@ def _filled(value: Any) -> Any:
 
 
 def _on_domain(patch: model.Patch, condition: model.Expression | None) -> model.Expression | None:
-    """What of a condition depends on the domain alone. Raises ValueError where that cannot be told."""
+    """The part of a condition that depends only on the domain. Raises ValueError if that cannot be determined."""
     if condition is None:
         return None
     read = variables_of(patch).condition(condition.text)

@@ -1,9 +1,9 @@
-"""One boot as KubeVirt plays it: what the hook sees in each run, and whether two runs made the same machine.
+"""One boot as KubeVirt runs it: what the hook sees in each run, and whether two runs made the same VM.
 
-A domain is defined up to three times for a boot. The first run sees it untouched, with interfaces that keep places for
-hotplug where it has interfaces at all. The second sees the devices as the first left them, without the aliases that
-libvirt drops, and read back into KubeVirt's own types, so without what these do not know; interfaces and all that is
-not a device are as before any edit. The third sees everything as the second left it.
+KubeVirt defines a domain up to three times per boot. The first run sees it untouched, with placeholder interfaces for
+hotplug if it has any interface. The second sees the devices as the first left them, without the aliases that
+libvirt drops, and read back into KubeVirt's own types, so without what these do not know; interfaces and everything
+outside the devices are as before any edit. The third sees everything as the second left it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLACEHOLDERS = 2
 
 
 def with_placeholders(domain: bytes) -> bytes | None:
-    """The domain with the interfaces that hold a place for hotplug; None where it has no interface, and gets none."""
+    """The domain with placeholder interfaces for hotplug; None if it has no interface, and so gets none."""
     root = etree.fromstring(domain)
     interfaces = root.findall("devices/interface")
     if not interfaces:
@@ -45,8 +45,8 @@ def second_run(
 ) -> bytes:
     """What the second run sees of a domain, given the result of the first.
 
-    ``read_back_by`` is a KubeVirt release: what its types do not know of the devices is gone, but for what the domain
-    itself has in such a place. With ``keeps_aliases`` no alias is dropped, as where what is computed is not known.
+    ``read_back_by`` is a KubeVirt release: what its types do not know of the devices is dropped, except what the domain
+    itself has in such a place. With ``keeps_aliases`` no alias is dropped, for when computed values are unknown.
     """
     root = etree.fromstring(domain)
     devices, patched = root.find("devices"), etree.fromstring(first_result).find("devices")
@@ -61,7 +61,7 @@ def second_run(
 
 
 def _drop_aliases(devices: Element, before: Element) -> None:
-    """Takes out the aliases that libvirt drops; those that were there before the patches are of its own making."""
+    """Removes the aliases that libvirt drops; those that existed before the patches are its own."""
     own = {alias.get("name") for alias in before.iterfind("*/alias")}
     for device in devices:
         for alias in device.findall("alias"):
@@ -78,9 +78,9 @@ def _written(root: Element) -> bytes:
 
 
 def differences(first: bytes, second: bytes, names: tuple[str, str]) -> str:
-    """A unified diff of two domains as machines, empty where they are the same.
+    """A unified diff of two domains as VMs, empty if they are the same.
 
-    The order of devices, of what is in them, and of attributes does not count, nor does white space between elements.
+    The order of devices, of their contents, and of attributes is ignored, and so is white space between elements.
     """
     one, other = _parsed(first), _parsed(second)
     ours, theirs = one.find("devices"), other.find("devices")
@@ -91,12 +91,12 @@ def differences(first: bytes, second: bytes, names: tuple[str, str]) -> str:
 
 
 def is_same_but_for_white_space(first: bytes, second: bytes) -> bool:
-    """Whether two domains differ in nothing but white space between elements and the order of attributes."""
+    """Whether two domains only differ in white space between elements and in the order of attributes."""
     return first == second or _pretty(_parsed(first)) == _pretty(_parsed(second))
 
 
 def _parsed(domain: bytes) -> Element:
-    """A domain without the texts that are white space alone, also where an element holds nothing else."""
+    """A domain without whitespace-only text, also in otherwise empty elements."""
     root = etree.fromstring(domain, etree.XMLParser(resolve_entities=False))
     for node in root.iter():
         if isinstance(node.tag, str) and not (node.text or "").strip():
@@ -116,7 +116,7 @@ def _pretty(root: Element) -> str:
 
 
 def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element]:
-    """The nodes, each where its equal stands in the model, else where one of its name does, else at the end."""
+    """The nodes in the order of the model: each in place of its equal, otherwise of one of its name, otherwise last."""
     rest = [(content(node), node) for node in nodes]
     places: list[Element | None] = []
     for wanted in model:
@@ -136,6 +136,6 @@ def _in_order_of(model: list[Element], nodes: list[Element]) -> Iterator[Element
 
 
 def content(node: Element) -> tuple[object, ...]:
-    """What a device is, for comparison. (libxml2's canonical form would do, but crashes on a comment by itself.)"""
+    """A comparable form of a device. (libxml2's canonical form would do, but crashes on a lone comment.)"""
     children = sorted(((content(child), child.tail) for child in node), key=repr)
     return node.tag, sorted(node.attrib.items()), node.text, children

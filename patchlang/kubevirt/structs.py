@@ -17,9 +17,9 @@ Element: TypeAlias = Any
 
 
 class Struct:
-    """What is known of an element: its attributes, its children, whether it holds text.
+    """What is known of an element: its attributes, its children, whether it has text.
 
-    ``names`` are as ``structs.json`` has them; ``of`` gives the struct of a child by its kind. Few are ever asked for.
+    ``names`` are as in ``structs.json``; ``of`` gives the struct of a child by its kind. Few are ever used.
     """
 
     def __init__(self, names: Collection[str] = (), of: Callable[[str], Struct] | None = None) -> None:
@@ -39,7 +39,7 @@ class Struct:
 
 @cache
 def releases() -> tuple[str, ...]:
-    """The releases there are structs of, the oldest first. The oldest knows least."""
+    """The releases with structs, oldest first. The oldest knows least."""
     return tuple(_read()["releases"])
 
 
@@ -57,7 +57,7 @@ def domain(release: str) -> Struct:
 
 
 def _names(release: str, kind: str) -> set[str]:
-    """All that is known of a kind of struct."""
+    """Everything known about a kind of struct."""
     names: set[str] = set()
     for each, changes in _read()["releases"].items():
         names.update(changes.get("new", {}).get(kind, ()))
@@ -75,7 +75,7 @@ def _read() -> dict[str, Any]:
 
 
 def known_name(clark: object) -> str:
-    """The name of an element or attribute as the structs have it; empty for comments."""
+    """The name of an element or attribute in the structs' form; empty for comments."""
     if not isinstance(clark, str):
         return ""
     uri, _, local = clark.rpartition("}")
@@ -83,7 +83,7 @@ def known_name(clark: object) -> str:
 
 
 def prune(node: Element, struct: Struct | None, twins: list[Element]) -> None:
-    """Takes out what a struct does not know, but for what one of ``twins``, the elements there in the input, has."""
+    """Removes what a struct does not know, except what one of ``twins``, the input elements there, has."""
     known = struct or Struct()
     for name in list(node.attrib):
         if known_name(name) not in known.attributes and not any(name in twin.attrib for twin in twins):

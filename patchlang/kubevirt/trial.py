@@ -1,6 +1,6 @@
-"""One edit tried on a domain that is made for it: what the second run of a boot makes of what KubeVirt has left.
+"""One edit tried on a domain made for it: what the second run of a boot does with what KubeVirt kept.
 
-The domain holds the nodes that the edit's paths ask for, and nothing else. What cannot be tried so is not judged.
+The domain contains the nodes that the edit's paths select, and nothing else. What cannot be tried is not judged.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .replay import content, second_run
 
 
 class Fate(Enum):
-    """What run 2 makes of the edit's work."""
+    """What run 2 does with the edit's work."""
 
     LOST = "lost"
     DOUBLED = "doubled"
 
 
 def fate(patch: model.Patch, edit: model.DomainEdit, release: str) -> Fate | None:
-    """What becomes of an edit's work; None where run 2 makes the same of it as run 1, or nobody can tell.
+    """What happens to an edit's work; None if run 2 gives the same result as run 1, or if that is unknown.
 
-    Nor is anything said where run 2 differs although KubeVirt has lost nothing: that is not KubeVirt's doing.
+    Also None if run 2 differs although KubeVirt dropped nothing: then KubeVirt is not the cause.
     """
     alone = marked(patch, edit)
     program = compile_program([alone])[0] if alone is not None else None
@@ -71,7 +71,7 @@ def _domain(patch: model.Patch, edit: model.DomainEdit, release: str) -> bytes:
 
 
 class _Grower:
-    """Makes the nodes that paths select, as far as they name them."""
+    """Creates the nodes that paths select, as far as they name them."""
 
     def __init__(self, prefixes: dict[str, str], devices: structs.Struct) -> None:
         self.prefixes = prefixes
@@ -80,7 +80,7 @@ class _Grower:
         etree.SubElement(etree.SubElement(self.document, "domain"), "devices")
 
     def grow(self, node: etree._Element, steps: tuple[Step, ...], value: str | None = None) -> None:
-        """Makes what the steps lead to, with ``value`` as its text."""
+        """Creates what the steps lead to, with ``value`` as its text."""
         search = False
         for step in steps:
             if step.abbreviated:
@@ -110,7 +110,7 @@ class _Grower:
         return found
 
     def satisfy(self, node: etree._Element, predicate: Expr) -> None:
-        """Makes what a predicate asks for; what it denies, and positions, are left to chance."""
+        """Creates what a predicate requires; what it excludes, and positions, are left to chance."""
         match predicate:
             case Binary(operator="and", left=left, right=right):
                 self.satisfy(node, left)

@@ -1,4 +1,4 @@
-"""The expressions of patches against the fields of the VMI that a KubeVirt release has."""
+"""The expressions of patches against the VMI fields of a KubeVirt release."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .vmitypes import INTEGER, releases, types
 
 
 def check(patches: Iterable[model.Patch], release: str | None) -> list[Diagnostic]:
-    """What the VMI of a release has not, and what it may be without; None: what it has in no release."""
+    """What the VMI of a release lacks, and what may be missing; None: what no release has."""
     found = (one for patch in patches for one in _diagnostics(flat(patch, copies=True), release))
     return list(in_order(distinct(found)))
 
 
 def scope_of(patch: model.Patch, release: str | None) -> Scope:
-    """What the expressions of a patch know, but for the entry of a loop."""
+    """What the expressions of a patch know, except the entry of a loop."""
     names = {**ROOTS}
     for variable in patch.spec.variables:
         if (read := cel(variable.expression.text)) is not None:
@@ -37,7 +37,7 @@ def scope_of(patch: model.Patch, release: str | None) -> Scope:
 
 
 def scope_in(scope: Scope, for_each: Text | None) -> Scope:
-    """What expressions in a loop know besides: its entry."""
+    """What expressions in a loop also know: its entry."""
     if for_each is None:
         return scope
     read = cel(for_each.text)
@@ -66,7 +66,7 @@ def _diagnostics(patch: model.Patch, release: str | None) -> Iterator[Diagnostic
 
 
 class _Elsewhere:
-    """What a patch reads that is unknown in the other releases; each of them is only looked at if it is asked for."""
+    """What a patch reads that is unknown in the other releases; each is checked on demand."""
 
     def __init__(self, patch: model.Patch, release: str | None) -> None:
         self._patch = patch
@@ -74,7 +74,7 @@ class _Elsewhere:
         self._unknown: dict[str, set[tuple[str, int]]] = {}
 
     def release_with(self, text: Text, slip: Slip) -> str | None:
-        """The release nearest to this one in which there is nothing amiss at a place."""
+        """The nearest release without a problem at a place."""
         for release in self._others:
             if release not in self._unknown:
                 self._unknown[release] = {_place(*found) for found in _slips(self._patch, release)}
@@ -84,7 +84,7 @@ class _Elsewhere:
 
 
 def _others(release: str | None) -> tuple[str, ...]:
-    """The releases besides one, the next newer one first, then the older ones."""
+    """The releases except one: the next newer one first, then older ones."""
     if release is None:
         return ()
     at = releases().index(release)
@@ -108,7 +108,7 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
     if spec.when is not None:
         yield from _of(spec.when, outer, "boolean")
     inner = _behind(patch, spec.when, outer)
-    # a variable is computed where it is used, so behind the conditions of the edits
+    # a variable is computed where it is used, so under the conditions of the edits
     used = inner
     for edit in edits:
         used = _behind(patch, edit.when, used)
@@ -136,13 +136,13 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
 
 
 def _directives(xml: Text) -> Iterator[tuple[str, str]]:
-    """The expressions of the directives of a fragment, and what each must give."""
+    """The expressions of a fragment's directives, and the required type of each."""
     for name, wanted in (("when", "boolean"), ("forEach", "list")):
         yield from ((expression.text, wanted) for expression in directives(xml, name))
 
 
 def _wanted(edit: model.Edit, name: str, leaf: Text) -> str:
-    """What the expressions in a field must give; empty where that may be anything."""
+    """The required type of the expressions in a field; empty if any will do."""
     role = role_of(edit, name)
     if isinstance(leaf, model.Expression):
         return "boolean" if role is Role.CONDITION else ""
@@ -151,7 +151,7 @@ def _wanted(edit: model.Edit, name: str, leaf: Text) -> str:
 
 
 def scope_of_fragment(patch: model.Patch, xml: Text, scope: Scope) -> Scope:
-    """What expressions in a fragment know behind the directives in it: any of them may be around."""
+    """What expressions in a fragment know under its directives: any of them may surround them."""
     loops = list(directives(xml, "forEach"))
     if len(loops) > 1:
         scope = scope._replace(names={**scope.names, "item": Typed(way=("item",))})
@@ -171,7 +171,7 @@ def _of(expression: Text, scope: Scope, wanted: str = "") -> Iterator[tuple[Text
     read = cel(expression.text)
     reported: list[Way] = []
     for slip in slips(expression.text, read, scope, wanted) if read is not None else ():
-        # where the outer one is absent nobody gets to the inner one
+        # if the outer one is missing, the inner one is never reached
         if not any(slip.way[: len(way)] == way for way in reported):
             yield expression, slip
         if slip.way:

@@ -1,9 +1,9 @@
 """The fields of a VirtualMachineInstance in each KubeVirt release, and their types.
 
-A type is a word: ``string integer number boolean null any``, ``scalar`` (a text or a number), ``quantity`` (the same,
+A type is a word: ``string integer number boolean null any``, ``scalar`` (a string or a number), ``quantity`` (the same,
 such as `2Gi`), the name of a type with fields, ``[T]`` for a list, ``{T}`` for a map (of ``none``: an empty one),
 ``?T`` for an optional of CEL.
-``vmi.json`` is made by ``tools/index_vmi.py``; the sidecar never loads it.
+``tools/index_vmi.py`` makes ``vmi.json``; the sidecar never loads it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = "VirtualMachineInstance"
 QUANTITY = "quantity"
 ANY, TEXT, INTEGER, NUMBER, BOOLEAN, NULL = "any", "string", "integer", "number", "boolean", "null"
 
-# what every VMI has when it starts, though its description requires none of it
+# what every VMI has when it starts, though its schema does not require it
 _ALWAYS = {
     ROOT: frozenset({"metadata", "status"}),
     "ObjectMeta": frozenset({"annotations", "labels", "name", "namespace", "uid"}),
@@ -32,25 +32,25 @@ _ALWAYS = {
 
 @record
 class VmiField:
-    """A field by its type; ``always``: no VMI is without it."""
+    """A field by type; ``always``: every VMI has it."""
 
     type: str
     always: bool
 
 
 _field = cache(VmiField)
-"""One for all fields that are alike, in all releases: most are."""
+"""Shared by all equal fields, in all releases: most are."""
 VmiTypes = Mapping[str, Mapping[str, VmiField]]
 
 
 @cache
 def types(release: str | None) -> VmiTypes:
-    """The types with fields of a release; for None what any release has, where they differ of no known type."""
+    """The types with fields of a release; for None, what any release has, unless their types differ."""
     return _Types(release)
 
 
 class _Types(Mapping[str, Mapping[str, VmiField]]):
-    """Types, each made when it is asked for: an expression names a few."""
+    """Types, each created on demand: an expression names only a few."""
 
     def __init__(self, release: str | None) -> None:
         self.release = release
@@ -88,7 +88,7 @@ def _made(name: str) -> Mapping[str, VmiField]:
 
 @cache
 def _of_release(release: str, name: str) -> Mapping[str, VmiField]:
-    """The fields of a type; none where the release does not have it."""
+    """The fields of a type; empty if the release does not have it."""
     facts: set[str] = set()
     for each, changes in _read()["releases"].items():
         facts.update(changes.get("new", {}).get(name, ()))
@@ -104,7 +104,7 @@ def _of_release(release: str, name: str) -> Mapping[str, VmiField]:
 
 
 def releases() -> tuple[str, ...]:
-    """The releases whose fields are known, the oldest first."""
+    """The releases with known fields, oldest first."""
     return tuple(_read()["releases"])
 
 
@@ -120,7 +120,7 @@ _WORDS = {TEXT: "a string", INTEGER: "a number", NUMBER: "a number", BOOLEAN: "t
 
 
 def kinds(type: str) -> frozenset[str]:
-    """``text number boolean null list map``, of which a value of the type is one; empty where that is not known."""
+    """``text number boolean null list map``, the possible kinds of a value of the type; empty if unknown."""
     if type in ("scalar", QUANTITY):
         return frozenset({"text", "number"})
     if type in (ANY, "none") or type.startswith("?"):

@@ -1,6 +1,6 @@
-"""Advice: what a patch may do and most likely should not. Each rule is a function whose docstring says what it finds.
+"""Advice: what a patch may do but probably should not. Each rule is a function whose docstring says what it finds.
 
-The rules look at the patches alone, so they say only what their text tells; `patchlang test` runs them on a domain.
+The rules only see the patches, so they only say what the text tells; `patchlang test` runs them on a domain.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .values import joined_argument, not_computed, trailing_break
 
 __all__ = ["advise", "untested"]
 
-# of one patch at a time
+# rules for one patch at a time
 CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
     positional_predicate,
     nested_search,
@@ -36,9 +36,9 @@ CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
 
 
 def advise(patches: Sequence[model.Patch], program: Program | None) -> list[Diagnostic]:
-    """All advice on the patches of a set, given in file order, but for :func:`untested`, which needs the tests.
+    """All advice on the patches of a set, given in file order, except :func:`untested`, which needs the tests.
 
-    Without a ``program`` some patch has errors; then nothing is said of how the patches of the set meet.
+    Without a ``program`` some patch has errors; then the patches of the set are not checked against each other.
     """
     patches = [flat(patch) for patch in patches]
     found = [diagnostic for patch in patches for check in CHECKS for diagnostic in check(patch)]

@@ -1,8 +1,8 @@
-"""What is known of a CEL condition without a VMI: true, false, or nothing (None).
+"""What is known about a CEL condition without a VMI: true, false, or nothing (None).
 
-Read are the operators between comparisons (``&&``, ``||``, ``!``); a comparison is judged by what its sides say, and
-by what kinds of value they can be. Variables are replaced by their expressions. What is under ``vmi`` is of unknown
-type to CEL; that annotations, labels and names are texts is known here.
+The operators between comparisons (``&&``, ``||``, ``!``) are read; a comparison is judged by its sides, and
+by their possible kinds of value. Variables are replaced with their expressions. CEL does not know the types below
+``vmi``; annotations, labels and names are known to be strings here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..cel.tree import Call, Ident, ListExpr, Literal, MapExpr, Node, Select
 from ..xpath.tree import result_kind
 from .reading import cel, tree
 
-# how deep variables are looked into, how deep the tree that they unfold into may be, and how big
+# limits for following variables, and for the depth and size of the resulting tree
 _MAX_VARIABLES = 30
 _MAX_DEPTH = 100
 MOST_NODES = 5000
@@ -22,7 +22,7 @@ _EQUAL, _UNEQUAL = "_==_", "_!=_"
 
 
 class _TooBigError(Exception):
-    """The variables unfold into more than is read."""
+    """The variables expand to more than the limit."""
 
 
 class _Unfolding:
@@ -45,7 +45,7 @@ class _Unfolding:
 def read(text: str, variables: Mapping[str, str], most: int = MOST_NODES) -> Node | None:
     """A condition; ``variables`` are the expressions of the patch's variables by name.
 
-    None where CEL does not take it, or the variables unfold into more than ``most`` nodes.
+    None if CEL does not accept it, or if the variables expand to more than ``most`` nodes.
     """
     found = cel(text)
     try:
@@ -55,7 +55,7 @@ def read(text: str, variables: Mapping[str, str], most: int = MOST_NODES) -> Nod
 
 
 def truth(condition: Node) -> bool | None:
-    """The value of a condition, where it is the same for every VMI and domain."""
+    """The value of a condition, if it is the same for every VMI and domain."""
     match condition:
         case Call("!_", children=(inner,)):
             return _not(truth(inner))
@@ -75,7 +75,7 @@ def truth(condition: Node) -> bool | None:
 
 
 def truth_of_all(conditions: Iterable[Node]) -> bool | None:
-    """The value of conditions that must all hold."""
+    """The value of conditions that must all be true."""
     parts = [part for condition in conditions for part in conjuncts(condition)]
     values = [truth(part) for part in parts]
     if False in values or _contradict(parts):
@@ -113,7 +113,7 @@ def _negated(condition: Node) -> Node:
 
 
 def _contradict(parts: list[Node]) -> bool:
-    """Whether a value would have to equal two literals, or equal one and not, or a condition hold and not."""
+    """Whether a value must equal two literals, or equal one and not, or a condition be true and false."""
     equal: dict[Node, Node] = {}
     unequal: set[tuple[Node, Node]] = set()
     every = set(parts)
@@ -166,7 +166,7 @@ _MAPS_OF_TEXTS = tuple(Select(_METADATA, name) for name in ("annotations", "labe
 
 
 def kinds_of(node: Node) -> frozenset[str]:
-    """What a value can be: ``text bytes number boolean null list map``; empty where unknown."""
+    """The possible kinds of a value: ``text bytes number boolean null list map``; empty if unknown."""
     match node:
         case Literal(kind):
             found = _KINDS.get(kind)

@@ -25,10 +25,10 @@ _NOT_TEXT = "annotations and labels are strings: compare with 'true', not true"
 
 
 def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
-    """A condition that is always true, or never, whatever the VMI and the domain are.
+    """A condition that is always true, or never, for any VMI and domain.
 
-    Such as an annotation (a text) that is compared with ``true``, a value that would have to equal two texts, ``in``
-    an empty list, a text as predicate.
+    Such as an annotation (a string) compared with ``true``, a value that would have to equal two strings, ``in``
+    an empty list, or text as a predicate.
     """
     variables = variables_of(patch)
     for key, condition in _conditions(patch):
@@ -52,7 +52,7 @@ def constant_condition(patch: model.Patch) -> Iterator[Diagnostic]:
 def unexplained(
     found: Iterable[Diagnostic], slips: Iterable[Diagnostic], patches: Sequence[model.Patch]
 ) -> list[Diagnostic]:
-    """The findings, without conditions that are constant because of one of the ``slips``: it says so, and where.
+    """The findings, without conditions that are constant because of one of the ``slips``: that one says so, and where.
 
     Such a finding is in the condition, or in a variable that the condition reads.
     """
@@ -105,7 +105,7 @@ def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:
 
 
 def _alone(step: Step) -> list[Literal]:
-    """Texts that are one side of ``and`` or ``or``: they hold for every node."""
+    """Text as one side of ``and`` or ``or``: it is true for every node."""
     parts = (part for predicate in step.predicates for part in walk(predicate))
     sides = (side for part in parts if isinstance(part, Binary) and part.operator in _JOINS for side in part.children)
     return [side for side in sides if isinstance(side, Literal) and side.value]

@@ -1,4 +1,4 @@
-"""What an edit leaves behind, as far as its text tells: names that it makes, facts about the nodes it matched."""
+"""The result of an edit, as far as its text tells: names that it creates, facts about the nodes it matched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .reading import constant, locations_of, names, template
 from .roles import adds, anchors, has, is_beside, parts, selecting, texts
 from .truth import NodeFacts, Presence, Steps
 
-# elements of which there are several in one place, besides those that `merge` tells apart by a key
+# elements that may repeat in one place, besides those that `merge` distinguishes by key
 _LISTS = frozenset({"qemu:arg", "initarg"})
 _COMPUTED = "\ue000"
 
@@ -27,13 +27,13 @@ Known = dict[Steps, str | Presence]
 
 
 def fragment_roots(patch: model.Patch, edit: model.DomainEdit, *, certain: bool = False) -> list[etree._Element]:
-    """The elements of an edit's fragments, computed values as marks; none of a fragment that cannot be read."""
+    """The elements of an edit's fragments, with marks for computed values; none of an unreadable fragment."""
     fragments = texts(edit, model.Fragment, Role.INSERTS, Role.MERGES)
     return [node for xml in fragments for node in _elements(patch, xml, certain=certain)]
 
 
 def _elements(patch: model.Patch, xml: model.Fragment, *, certain: bool = False) -> list[etree._Element]:
-    """Of a fragment; those that are ``certain`` to be there have no directive, and are in none that has one."""
+    """The elements of a fragment; those ``certain`` to exist have no directive, on themselves or around them."""
     from ..domain.written import read_fragment
 
     try:
@@ -51,21 +51,21 @@ def namespaces(patch: model.Patch) -> dict[str, str]:
 
 
 def prefixed(patch: model.Patch, clark: str) -> str:
-    """A name of the fragment as an XPath of the patch writes it."""
+    """A name of the fragment as the patch's XPaths write it."""
     uri, _, local = clark[1:].partition("}") if clark.startswith("{") else ("", "", clark)
     prefix = next((p for p, u in namespaces(patch).items() if u == uri), None) if uri else None
     return f"{prefix}:{local}" if prefix else local
 
 
 def roots(patch: model.Patch, edit: model.DomainEdit, *, certain: bool = False) -> list[str]:
-    """The names of the elements that an edit puts somewhere, or is ``certain`` to."""
+    """The names of the elements that an edit inserts, or is ``certain`` to insert."""
     brought = [path for text in texts(edit, model.XPath, Role.MOVES, Role.COPIES) for path in locations_of(text)]
     built = dict.fromkeys(prefixed(patch, str(node.tag)) for node in fragment_roots(patch, edit, certain=certain))
     return [*(path.steps[-1].test for path in brought if path.steps), *built]
 
 
 def inserted(patch: model.Patch, edit: model.DomainEdit) -> list[Steps]:
-    """The paths, as names from the root, of what is put into the domain where it was not before."""
+    """The paths, as names from the root, of new content in the domain."""
     if not adds(edit) and not has(edit, Role.GOAL):
         return []
     found = [path for text in anchors(edit) for path in locations_of(text)]
@@ -102,7 +102,7 @@ def _merged(patch: model.Patch, edit: model.DomainEdit) -> list[Steps]:
 
 
 def made_names(patch: model.Patch, edit: model.DomainEdit) -> set[str]:
-    """Names of elements and attributes (with ``@``) that the edit makes or may make."""
+    """Names of elements and attributes (with ``@``) that the edit creates or may create."""
     found: set[str] = set(roots(patch, edit))
     for root in fragment_roots(patch, edit):
         for node in root.iter(etree.Element):
@@ -119,13 +119,13 @@ def made_names(patch: model.Patch, edit: model.DomainEdit) -> set[str]:
 
 
 def last_names(path: Text) -> Iterator[str]:
-    """The names of what a path leads to."""
+    """The names at the end of a path."""
     for place in locations_of(path):
         yield from (names(place.steps) or ())[-1:]
 
 
 def facts_after(patch: model.Patch, edit: model.DomainEdit) -> Known:
-    """What is known of each node that the edit matched, once it is done: relative names → text or state."""
+    """What is known about each matched node after the edit: relative names → text or state."""
     known: Known = {}
     if not texts(edit, model.XPath, Role.CHANGES):
         return known
@@ -185,20 +185,20 @@ def _is_list(patch: model.Patch, node: etree._Element, parent: str) -> bool:
 
 
 def is_list(name: str, parent: str) -> bool:
-    """Whether a domain may hold several elements of a name in one parent (``""``: whichever)."""
+    """Whether a domain may have several elements of a name in one parent (``""``: any name)."""
     if name in _LISTS or name in MERGE_KEYS:
         return True
     return f"{parent}/{name}" in MERGE_KEYS if parent else any(key.endswith(f"/{name}") for key in MERGE_KEYS)
 
 
 def replacement_facts(patch: model.Patch, root: etree._Element) -> NodeFacts:
-    """All that is known of an element that a fragment brings."""
+    """Everything known about an element from a fragment."""
     known = _of_element(patch, root, (), single=True)
     return NodeFacts({steps[1:]: value for steps, value in known.items()}, complete=True)
 
 
 def steps_above(path: Path) -> Iterator[tuple[Step, Steps]]:
-    """The steps of a path from its end, each with the names from it down to the end, as far up as those are single."""
+    """The steps of a path from its end, each with the names from there to the end, as far up as those are unique."""
     below: Steps = ()
     for at in range(len(path.steps) - 1, -1, -1):
         step = path.steps[at]

@@ -1,4 +1,4 @@
-"""XML fragments as they are written, with the places of their names and values."""
+"""XML fragments as written, with the places of their names and values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ATTRIBUTE = pattern(r"(?<!\s)\s++([^\s=/>]++)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'
 
 @record(frozen=False)
 class FragmentNode:
-    """An element as it is written: where its name is, its attributes and its text with their places."""
+    """An element as written: where its name is, and its attributes and text with their places."""
 
     name: str
     start: int
@@ -25,7 +25,7 @@ class FragmentNode:
 
 
 def read(text: str) -> list[FragmentNode]:
-    """The elements of a fragment with their places; none where it is not well-formed."""
+    """The elements of a fragment with their places; none if it is not well-formed."""
     reader = expat.ParserCreate("UTF-8")
     reader.ordered_attributes = True
     reader.buffer_text = False
@@ -72,7 +72,7 @@ def read(text: str) -> list[FragmentNode]:
 
 
 def _written(text: str, at: int, count: int) -> Iterator[re.Match[str]]:
-    """The attributes of a start tag behind its name."""
+    """The attributes of a start tag after its name."""
     for _ in range(count):
         found = _ATTRIBUTE.match(text, at)
         if found is None:
@@ -82,7 +82,7 @@ def _written(text: str, at: int, count: int) -> Iterator[re.Match[str]]:
 
 
 class _Offsets:
-    """From bytes to the characters of the fragment, for places that come in order."""
+    """From bytes to the characters of the fragment, for places in order."""
 
     def __init__(self, data: bytes, head: int) -> None:
         self.data = data

@@ -1,6 +1,6 @@
-"""What keeps an edit from being done again in the next run of a boot, and whether that run still sees it.
+"""What keeps the next run of a boot from repeating an edit, and whether that run still sees it.
 
-Run 2 of a boot has ``<devices>`` as the edits left them, but its interfaces and everything else as before any edit.
+Run 2 of a boot sees ``<devices>`` as the edits left them, but interfaces and everything else as before any edit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .reading import (
 from .roles import texts
 
 _MOST_UNFOLDED = 100_000
-"""Nodes that all expressions of a patch may have more than are written, once variables are put in."""
+"""Limit of additional nodes in all expressions of a patch once variables are expanded."""
 
 
 class Zone(Enum):
@@ -42,7 +42,7 @@ class Zone(Enum):
 
 @record
 class Guard:
-    """A condition that reads the domain. ``absent``: it holds while these paths find nothing (none: it is not read)."""
+    """A condition that reads the domain. ``absent``: true while these paths find nothing (empty: it is not read)."""
 
     source: Text
     absent: tuple[Path, ...]
@@ -59,7 +59,7 @@ _DEVICES = frozenset(key.split("/")[1] for key in MERGE_KEYS if key.startswith("
 
 
 def zone_of(steps: tuple[str, ...], path: Path) -> Zone:
-    """The zone of what an absolute path selects; of ``//name`` that of the elements of this name."""
+    """The zone of what an absolute path selects; for ``//name``, that of the elements of this name."""
     if path.steps and path.steps[0].abbreviated and len(path.steps) > 1:
         name = path.steps[1].test
         if name.startswith("qemu:") or name == "interface":
@@ -82,7 +82,7 @@ def zone_of_names(steps: tuple[str, ...]) -> Zone:
 
 
 def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
-    """All that may keep the edit from being done again: ``unless``, conditions and loops that read the domain."""
+    """Everything that may prevent repeating the edit: ``unless``, conditions and loops that read the domain."""
     variables = variables_of(patch)
     found = [guard for text in (patch.spec.when, edit.when) if text is not None for guard in variables.guards(text)]
     if edit.for_each is not None and _may_end(variables, edit.for_each):
@@ -95,7 +95,7 @@ def guards(patch: model.Patch, edit: model.DomainEdit) -> list[Guard]:
 
 
 def _of_fragments(variables: Variables, edit: model.DomainEdit) -> list[Guard]:
-    """The conditions of what an edit puts somewhere, if all of that has one."""
+    """The conditions of what an edit inserts, if all of it has one."""
     found: list[Guard] = []
     for xml in texts(edit, model.Fragment, Role.INSERTS):
         for conditions in conditions_of_roots(xml):
@@ -107,13 +107,13 @@ def _of_fragments(variables: Variables, edit: model.DomainEdit) -> list[Guard]:
 
 
 def reads_domain(patch: model.Patch, edit: model.DomainEdit) -> bool:
-    """Whether a condition or a loop around the edit reads the domain, in whatever way."""
+    """Whether a condition or a loop around the edit reads the domain in any way."""
     around = [text for text in (patch.spec.when, edit.when, edit.for_each) if text is not None]
     return any(calls_xpath(reached.text) for text in around for reached in variables_of(patch).reached(text))
 
 
 class Variables:
-    """The variables of a patch, and what its expressions say once those are put in: each is read once."""
+    """The variables of a patch, and its expressions with those expanded: each is read once."""
 
     def __init__(self, patch: model.Patch) -> None:
         self.patch = patch
@@ -125,19 +125,19 @@ class Variables:
         self._reached: dict[tuple[str, ...], tuple[Text, ...]] = {}
 
     def condition(self, text: str) -> cel_tree.Node | None:
-        """As :func:`.celtruth.read`. None, too, where the variables of all expressions unfold into too much."""
+        """As :func:`.celtruth.read`. Also None if the variables of all expressions expand to too much."""
         if text not in self._conditions:
             from . import celtruth
 
             found = celtruth.read(text, self.texts, min(celtruth.MOST_NODES, len(text) + self._left))
             self._conditions[text] = found
-            read = found or cel(text)  # what CEL does not take has cost nothing
+            read = found or cel(text)  # what CEL does not accept has cost nothing
             nodes = sum(1 for _ in cel_tree.walk(found)) if found else celtruth.MOST_NODES if read else 0
             self._left -= min(self._left, max(0, nodes - len(text)))
         return self._conditions[text]
 
     def guards(self, condition: Text) -> list[Guard]:
-        """What a condition of the patch keeps from being done again."""
+        """What a condition of the patch prevents from running again."""
         if id(condition) not in self._guards:
             self._guards[id(condition)] = list(_of_condition(self, condition))
         return self._guards[id(condition)]
@@ -164,7 +164,7 @@ def _variables_in(text: str) -> tuple[str, ...]:
 
 
 class _Same:
-    """A patch by its identity, for a cache: to compare it would take long."""
+    """A patch by identity, for a cache: comparing it would take long."""
 
     def __init__(self, patch: model.Patch) -> None:
         self.patch = patch
@@ -206,7 +206,7 @@ def _of_condition(variables: Variables, condition: Text) -> Iterator[Guard]:
 
 @record
 class _Asked:
-    """A condition that holds where nodes are absent, or present."""
+    """A condition that is true if nodes are absent, or present."""
 
     query: str
     nodes: Expr
@@ -214,7 +214,7 @@ class _Asked:
 
 
 def _asked(part: cel_tree.Node) -> _Asked | None:
-    """What a condition asks of the domain, where it is as simple as that."""
+    """What a condition tests in the domain, if it is simple enough."""
     queries = [query for _, query in xpath_calls(part)]
     if len(queries) != 1 or (read := tree(queries[0])) is None:
         return None
@@ -248,6 +248,6 @@ def _xpaths(variables: Variables, expression: Text) -> Iterator[Text]:
 
 
 def _may_end(variables: Variables, loop: Text) -> bool:
-    """Whether the list of a loop may be empty once its edit is done: it asks the domain for what is not there."""
+    """Whether a loop's list may be empty after its edit: it selects nodes that do not exist."""
     trees = [tree(literal.text) for literal in _xpaths(variables, loop)]
     return any(isinstance(part, Call) and part.name == "not" for read in trees if read for part in walk(read))

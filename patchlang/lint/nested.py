@@ -1,7 +1,7 @@
-"""Edits inside a node, for checks that read one edit at a time: each as the edit that it is from the document.
+"""Edits inside a node, for checks of single edits: each rewritten as an edit from the document.
 
-``within`` P with ``set`` of Q is ``set`` of P/Q where the conditions around hold. What is written keeps its place in
-the file. An edit whose paths cannot be put together so is left out: rather nothing is said than something wrong.
+``within`` P with ``set`` of Q is ``set`` of P/Q under the surrounding conditions. Written text keeps its place in
+the file. An edit whose paths cannot be combined this way is skipped: better to say nothing than something wrong.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from .reading import calls_xpath, cel, locations, quoted, template, tree, xpath_
 T = TypeVar("T", bound=Text)
 
 _ANY = model.Expect(0, None)
-# paths in one: of more nothing is said
+# limit of combined paths: beyond it nothing is said
 _MOST = 50
 _LONGEST = 500
 
 
 class _UnknownError(Exception):
-    """The paths cannot be put together."""
+    """The paths cannot be combined."""
 
 
 def flat(patch: model.Patch, *, copies: bool = False) -> model.Patch:
-    """The patch with the edits inside others beside them. With ``copies`` also those of a copy, as of its original."""
+    """The patch with nested edits beside their parents. With ``copies`` also those of a copy, as if on its original."""
     edits = patch.spec.domain
     if not any(isinstance(edit, model.Within | model.Copy) and edit.edits for edit in edits):
         return patch
@@ -40,7 +40,7 @@ def flat(patch: model.Patch, *, copies: bool = False) -> model.Patch:
 
 
 def distinct(found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Findings without those that are the same: what is wrong around several edits is found with each of them."""
+    """Findings without duplicates: problems around several edits are found with each of them."""
     return list({(one.rule, one.message, str(one.span)): one for one in found}.values())
 
 
@@ -61,7 +61,7 @@ def _flat(edit: model.DomainEdit, copies: bool) -> Iterator[model.DomainEdit]:
 
 
 def _inside(outer: model.Within | model.Copy, path: model.XPath, inner: model.DomainEdit) -> model.DomainEdit:
-    """An edit as it is from the document."""
+    """An edit rewritten to start at the document."""
     nodes = path if outer.unless is None else _with_predicate(path, outer.unless)
     values: dict[str, Any] = {}
     for field in fields(inner):
@@ -140,7 +140,7 @@ def _with_predicate(path: model.XPath, unless: model.XPath) -> model.XPath:
 
 
 def _rebased(path: model.XPath, text: T, expressions: Sequence[tuple[int, int]]) -> T:
-    """The same, where CEL's ``xpath('…')`` starts at the document instead of a node of the path."""
+    """The same, with CEL's ``xpath('…')`` starting at the document instead of at a node of the path."""
     pieces: list[_Piece] = []
     done = 0
     for start, end in expressions:
@@ -163,7 +163,7 @@ def _rebased(path: model.XPath, text: T, expressions: Sequence[tuple[int, int]])
 
 
 def _from_node(path: model.XPath, query: str, quote: str) -> Iterator[tuple[int, list[_Piece], int]]:
-    """What comes before each relative path of a query, with the place where it is put and where the query goes on."""
+    """What to insert before each relative path of a query, with its place and where the query continues."""
     first = _locations(path)[0]
     prefix = path.text[first.start : first.end]
     other = "'" if quote == '"' else '"'
@@ -205,7 +205,7 @@ def _both(one: model.Expression | None, other: model.Expression | None) -> model
 
 
 class _Piece:
-    """A text that is written at ``at`` in another, or (not ``written``) is put in there."""
+    """A text that is written at ``at`` in another, or (not ``written``) is inserted there."""
 
     def __init__(self, text: str, source: Text, at: int, *, written: bool = False) -> None:
         self.text = text
@@ -226,7 +226,7 @@ def _built(kind: type[T], pieces: Sequence[_Piece], whole: Text) -> T:
         length += len(piece.text)
 
     def locate(start: int, end: int | None) -> Span:
-        """All of it is ``whole``. Of a part the end is where it is written; so is the start, if in the same text."""
+        """All of it is ``whole``. A part ends where it is written; it starts there too, if in the same text."""
         if start == 0 and end in (None, length):
             return whole.span()
         stop = length if end is None else end

@@ -1,4 +1,4 @@
-"""Advice on XPaths that work today and break when the domain looks different."""
+"""Advice on XPaths that work today and break when the domain changes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _WIDE_AXES = frozenset({
 })  # fmt: skip
 _NUMBER = pattern(r"\s*-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*")
 MAX_DEGREE = 2
-"""Nested searches that nobody need be told of: a domain has some hundred nodes."""
+"""Nested searches that need no warning: a domain has some hundred nodes."""
 MOST_STEPS = 30_000_000
-"""In one domain: a sidecar with little of a processor needs some seconds for them."""
+"""In one domain: a sidecar with a small share of a CPU needs some seconds for them."""
 _SEARCH_ONCE = "write the path from the root without `//` in predicates, or put an inner search in a variable"
 _POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 def positional_predicate(patch: model.Patch) -> Iterator[Diagnostic]:
-    """A node picked by its position: ``disk[1]``, ``[last()]``, ``[position() = 2]``, ``[$index + 1]``.
+    """A node selected by its position: ``disk[1]``, ``[last()]``, ``[position() = 2]``, ``[$index + 1]``.
 
-    Not where the position is only a place: the last step of a path that something is put before or behind, a
-    neighbour (``following-sibling::arg[1]``); nor in ``remove``, where ``[position() > 1]`` leaves one of several.
+    Not if the position is only a place: the last step of a path that something is put before or after, a
+    neighbor (``following-sibling::arg[1]``); nor in ``remove``, where ``[position() > 1]`` leaves one of several.
     """
     for query in queries(patch):
         for holder, predicate in _predicates(query.tree):
@@ -93,13 +93,13 @@ def _role(query: PatchQuery) -> Role | None:
 
 
 def _is_last(query: PatchQuery, holder: Step | Path) -> bool:
-    """Whether the step is the last one of a path, and so the node itself is what is selected."""
+    """Whether the step is the last one of a path, so that the path selects the node itself."""
     ends = [path.steps[-1] for path in locations(query.tree) if path.steps]
     return holder in ends if isinstance(holder, Step) else not holder.steps
 
 
 def _leaves_some(query: PatchQuery, predicate: Expr) -> bool:
-    """Whether ``remove`` takes all of several nodes but the first or last ones."""
+    """Whether ``remove`` removes all of several nodes except the first or last ones."""
     if _role(query) is not Role.REMOVES:
         return False
     match predicate:
@@ -124,7 +124,7 @@ def _best(keys: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
 
 
 def nested_search(patch: model.Patch) -> Iterator[Diagnostic]:
-    """``//`` inside a predicate: the whole document, or all below, is searched anew for every candidate."""
+    """``//`` inside a predicate: searches the whole document, or everything below, again for every candidate."""
     for query in queries(patch):
         for step, absolute in _searches(query.tree, False):
             where = "searches the whole document for each candidate, and does not depend on the candidate"
@@ -140,7 +140,7 @@ _ARITHMETIC = frozenset({"+", "-", "*", "div", "mod"})
 
 
 def text_as_number(patch: model.Patch) -> Iterator[Diagnostic]:
-    """``'ua-' + $item``: XPath adds numbers, and what is none makes NaN of it, to which nothing is equal."""
+    """``'ua-' + $item``: XPath adds numbers, and turns anything else into NaN, which equals nothing."""
     for query in queries(patch):
         for part in walk(query.tree):
             if not isinstance(part, Binary) or part.operator not in _ARITHMETIC:
@@ -168,7 +168,7 @@ def _is_no_number(expr: Expr) -> bool:
 
 
 def costly_xpath(patch: model.Patch) -> Iterator[Diagnostic]:
-    """Searches of the whole document in searches: a small domain is done at once, a large one is late at boot."""
+    """Nested searches of the whole document: fast on a small domain, late at boot on a large one."""
     for query in queries(patch):
         nested = degree(query.tree)
         if nested > MAX_DEGREE:
@@ -180,7 +180,7 @@ def costly_xpath(patch: model.Patch) -> Iterator[Diagnostic]:
 
 
 def costly_here(patch: model.Patch, nodes: int) -> Iterator[Diagnostic]:
-    """Searches in searches that take long in a domain of so many nodes."""
+    """Nested searches that are slow on a domain with that many nodes."""
     for query in queries(patch):
         nested = degree(query.tree)
         if nested > 1 and nodes**nested > MOST_STEPS:
@@ -194,9 +194,9 @@ def costly_here(patch: model.Patch, nodes: int) -> Iterator[Diagnostic]:
 def degree(expr: Expr) -> int:
     """How evaluation grows with the number n of nodes: about n to this power.
 
-    A path that starts at the document or steps over a wide axis looks at n nodes, and its predicates are evaluated
-    for each of them. Two such paths side by side add, nested ones multiply; so does a step over siblings or over what
-    follows or precedes, for it starts at each of the nodes before it.
+    A path that starts at the document or steps over a wide axis looks at n nodes, and evaluates its predicates
+    for each. Two such paths side by side add up, nested ones multiply; so does a step over siblings or over what
+    follows or precedes, because it starts at each node of the previous step.
     """
     match expr:
         case Path():
@@ -205,7 +205,7 @@ def degree(expr: Expr) -> int:
             wide = False
             for step in expr.steps:
                 if step.axis in _BESIDE:
-                    # libxml2 joins the node sets of the steps before it, and looks for each node in all of them
+                    # libxml2 joins the node sets of the previous steps, and looks for each node in all of them
                     here += 2 if wide and step.axis in ("following", "preceding") else 1
                 elif step.axis in _WIDE_AXES:
                     here = max(here, 1)

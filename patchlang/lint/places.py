@@ -1,4 +1,4 @@
-"""Advice on patches that meet: two of a set that write one place, one that no test applies."""
+"""Advice on patches that interact: two of a set that write the same place, one that no test applies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WORDS = {
 
 @record
 class _Write:
-    """One place that an edit writes: in which way, its path in one form, its new text where that can be compared."""
+    """One place that an edit writes: how, its normalized path, its new text if that can be compared."""
 
     patch: model.Patch
     role: Role
@@ -38,19 +38,19 @@ class _Write:
     conditions: tuple[Node, ...]
 
 
-# with so many others each write is compared: conditions that exclude each other take time to read
+# limit of others to compare each write with: mutually exclusive conditions take time to read
 _MOST = 50
-# so many patches of a file are named
+# limit of patches named per file
 _NAMED = 8
 
 
 def same_place(patches: Sequence[model.Patch]) -> Iterator[Diagnostic]:
-    """Two patches that write one place, so that their order decides what it becomes.
+    """Two patches that write the same place, so that their order decides its final value.
 
-    The same path, but for its layout, and another value; or one takes away what the other changes. Patches whose
-    conditions exclude each other never meet.
+    The same path, except for its layout, and another value; or one removes what the other changes. Patches with
+    mutually exclusive conditions never conflict.
     """
-    # by their paths, and by all paths above them, so that each is compared with few
+    # by their paths, and by all paths above them, so that each is compared with few others
     at: dict[Steps, list[_Write]] = {}
     below: dict[Steps, list[_Write]] = {}
     for patch in sorted(patches, key=lambda patch: patch.spec.priority):
@@ -80,11 +80,11 @@ def _writes(patch: model.Patch) -> Iterator[_Write]:
 
 
 def _written(edit: model.DomainEdit) -> Iterator[tuple[Role, Text, Steps, str | None]]:
-    """How an edit writes, and by which path; the path in one form; the new text, where that can be compared."""
+    """How an edit writes, and with which path; the normalized path; the new text, if that can be compared."""
     selected = texts(edit, model.XPath, Role.CHANGES)
     made = texts(edit, model.ConstructivePath, Role.MAKES)
     starts = [steps for path in selected for steps in _steps(path.text)] if selected else [()]
-    # what is made without a value, others may make, too
+    # what is created without a value, others may also create
     for text in texts(edit, model.Template, Role.VALUE):
         for path in made or selected:
             below = _steps(path.text)
@@ -98,14 +98,14 @@ def _written(edit: model.DomainEdit) -> Iterator[tuple[Role, Text, Steps, str | 
 
 
 def _value(text: Text | None) -> str | None:
-    """What tells values apart: the text, unless what it computes depends on the patch or on the old value."""
+    """What distinguishes values: the text, unless what it computes depends on the patch or on the old value."""
     if text is None or (constant(text) is None and ("variables" in text.text or "node" in text.text)):
         return None
     return text.text
 
 
 def _steps(text: str) -> list[Steps]:
-    """The steps of each path of a union in one form; none for those with variables, which are the patch's own."""
+    """The normalized steps of each path of a union; none for paths with variables, which belong to the patch."""
     read = tree(text)
     if read is None or any(isinstance(part, VariableRef) for part in walk(read)):
         return []
@@ -151,7 +151,7 @@ def _clash(one: _Write, other: _Write) -> bool:
 
 
 def _meet(one: _Write, other: _Write) -> bool:
-    """Whether both edits may run for one VM: their conditions do not exclude each other."""
+    """Whether both edits may run for one VM: their conditions are not mutually exclusive."""
     from . import celtruth
 
     return celtruth.truth_of_all((*one.conditions, *other.conditions)) is not False
@@ -168,7 +168,7 @@ def _finding(earlier: _Write, later: _Write) -> Diagnostic:
 
 
 def untested(patches: Iterable[tuple[str, Span]], tested: Collection[str]) -> Iterator[Diagnostic]:
-    """Patches that no test applies, in folders where others are tested; said once a file.
+    """Patches that no test applies, in folders where others are tested; reported once per file.
 
     ``patches`` are names, each with its place; ``tested`` are the files and folders that the tests name, as real paths.
     """

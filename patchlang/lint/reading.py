@@ -1,4 +1,4 @@
-"""What a patch says, as the advice rules read it: its texts by notation, its XPaths as trees."""
+"""What a patch says, for the advice rules: its texts by notation, its XPaths as trees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .fragments import read as read_written
 if TYPE_CHECKING:
     from ..cel.syntax import Token
 
-# in these `$[ ]` is computed
+# `$[ ]` is computed in these
 TEMPLATES = (model.Template, model.ComputedName, model.Fragment, model.ConstructivePath, model.Pointer)
 
 
@@ -50,7 +50,7 @@ def leaves(value: Any) -> Iterator[Text]:
 
 
 def constants(value: Any) -> Iterator[model.Constant]:
-    """Every value of cloud-init data below a value of the model that is written out."""
+    """Every literal value of cloud-init data below a value of the model."""
     if isinstance(value, model.Constant):
         yield value
     elif isinstance(value, tuple):
@@ -62,7 +62,7 @@ def constants(value: Any) -> Iterator[model.Constant]:
 
 
 def expressions(value: Any) -> Iterator[Text]:
-    """Every CEL expression below a value of the model, those within ``$[ ]`` as well."""
+    """Every CEL expression below a value of the model, including those in ``$[ ]``."""
     for leaf in leaves(value):
         if isinstance(leaf, model.Expression):
             yield leaf
@@ -74,7 +74,7 @@ def expressions(value: Any) -> Iterator[Text]:
 
 
 def directives(xml: Text, *names: str) -> Iterator[Text]:
-    """The CEL of the directives of a fragment, of all or of those names."""
+    """The CEL of the directives of a fragment, of all of them or of those names."""
     plain = filled(xml, lambda piece: "x" * (piece.end - piece.at), blank=False)
     for tag in start_tags(plain) if PREFIX in plain else ():
         for one in (one for one in tag.directives if not names or one.name in names):
@@ -82,7 +82,7 @@ def directives(xml: Text, *names: str) -> Iterator[Text]:
 
 
 def conditions_of_roots(xml: Text) -> Iterator[list[Text]]:
-    """Of each element at the top of a fragment its conditions: none or one."""
+    """The conditions of each top-level element of a fragment: none or one."""
     plain = filled(xml, lambda piece: "x" * (piece.end - piece.at), blank=False)
     conditions = {
         tag.start: [part_of(xml, one.value_start, one.value_end) for one in tag.directives if one.name == "when"]
@@ -93,7 +93,7 @@ def conditions_of_roots(xml: Text) -> Iterator[list[Text]]:
 
 
 def template(text: Text) -> tuple[Any, ...]:
-    """The pieces of a template; none where it is not one. Directives of a fragment are blanks in it."""
+    """The pieces of a template; none if it is not one. Directives of a fragment are blanked out."""
     return _pieces(Text(_without_directives(text), text.locate))
 
 
@@ -105,7 +105,7 @@ def _pieces(text: Text) -> tuple[Any, ...]:
 
 
 def filled(text: Text, fill: Callable[[ComputedPiece], str], *, blank: bool = True) -> str:
-    """The source of a template with something else in place of each computed part, and directives as blanks."""
+    """The source of a template with replacements for computed parts, and directives blanked out."""
     source = _without_directives(text) if blank else text.text
     result, done = "", 0
     for piece in _pieces(Text(source, text.locate)):
@@ -123,11 +123,11 @@ def _without_directives(text: Text) -> str:
 
 
 HIDDEN = "\ue000"
-"""In place of what is computed in a fragment, so that nothing in it is taken for XML."""
+"""Replaces computed parts of a fragment, so that nothing in them counts as XML."""
 
 
 def constant(text: Text | None) -> str | None:
-    """The text of a template in which nothing is computed."""
+    """The text of a template without computed parts."""
     if text is None:
         return None
     if isinstance(text, model.Fragment) and next(directives(text), None) is not None:
@@ -139,7 +139,7 @@ def constant(text: Text | None) -> str | None:
 
 @lru_cache(maxsize=4096)
 def tree(text: str) -> Expr | None:
-    """An XPath as a tree, None where it is none."""
+    """An XPath as a tree; None if it is invalid."""
     try:
         return parse(text)
     except XPathSyntaxError:
@@ -148,7 +148,7 @@ def tree(text: str) -> Expr | None:
 
 @record
 class PatchQuery:
-    """An XPath of a patch. ``edit`` is the one it belongs to, ``key`` the field it stands in, ``xpath()`` in CEL."""
+    """An XPath of a patch. ``edit`` is the one it belongs to, ``key`` its field, or ``xpath()`` in CEL."""
 
     source: Text
     tree: Expr
@@ -157,7 +157,7 @@ class PatchQuery:
 
 
 def queries(patch: model.Patch) -> Iterator[PatchQuery]:
-    """Every XPath of a patch that can be read, those in CEL's ``xpath('…')`` as well."""
+    """Every readable XPath of a patch, including those in CEL's ``xpath('…')``."""
     spec = patch.spec
     for edit, part in ((None, (spec.when, spec.variables)), *((edit, edit) for edit in spec.domain)):
         if edit is not None:
@@ -172,21 +172,21 @@ def queries(patch: model.Patch) -> Iterator[PatchQuery]:
 
 
 def xpaths(patch: model.Patch) -> Iterator[tuple[Text, Expr, model.Edit | None]]:
-    """Every XPath of a patch that can be read, those of ``ensure`` as well, and the edit that it belongs to."""
+    """Every readable XPath of a patch, including those of ``ensure``, and the edit that it belongs to."""
     for query in queries(patch):
         yield query.source, query.tree, query.edit
     for edit in patch.spec.domain:
         for leaf in leaves(edit):
             if not isinstance(leaf, model.ConstructivePath):
                 continue
-            # what is computed is as long, so that all else stands where it stood
+            # the replacement is as long, so that everything else keeps its place
             if (read := tree(filled(leaf, lambda piece: "_" * (piece.end - piece.at)))) is not None:
                 yield leaf, read, edit
 
 
 @lru_cache(maxsize=4096)
 def cel(text: str) -> cel_tree.Node | None:
-    """CEL's own tree of an expression, not checked; None where CEL does not take it."""
+    """CEL's own tree of an expression, unchecked; None if CEL does not accept it."""
     from ..cel.checked_expr import UnreadableError, read
     from ..cel.library import parse  # which loads CEL
 
@@ -198,13 +198,13 @@ def cel(text: str) -> cel_tree.Node | None:
 
 @lru_cache(maxsize=4096)
 def calls_xpath(text: str) -> bool:
-    """Whether an expression reads the domain; one that CEL does not take might."""
+    """Whether an expression reads the domain; one that CEL does not accept might."""
     read = cel(text)
     return "xpath" in text if read is None else cel_tree.calls(read, "xpath")
 
 
 def xpath_calls(node: cel_tree.Node) -> Iterator[tuple[cel_tree.Literal, str]]:
-    """The queries of ``xpath('…')`` that are written out: where, and what."""
+    """The literal queries of ``xpath('…')``: where, and what."""
     for call in cel_tree.walk(node):
         match call:
             case cel_tree.Call("xpath", False, children=(cel_tree.Literal("string", str(query)) as literal, *_)):
@@ -212,7 +212,7 @@ def xpath_calls(node: cel_tree.Node) -> Iterator[tuple[cel_tree.Literal, str]]:
 
 
 def xpath_literals(expression: Text) -> Iterator[Text]:
-    """The texts of ``xpath('…')`` in CEL that are written out and have no escapes, so that their places are known."""
+    """The literal texts of ``xpath('…')`` in CEL without escapes, so that their places are known."""
     for start, end in _literals(expression.text):
         yield part_of(expression, start, end)
 
@@ -230,7 +230,7 @@ def _literals(expression: str) -> tuple[tuple[int, int], ...]:
 
 
 def quoted(token: Token | None, text: str) -> int | None:
-    """Where a text begins that a token of CEL has in quotes; None where it is written otherwise."""
+    """Where the quoted text of a CEL token begins; None if it is written differently."""
     quote = _QUOTE.match(token.text) if token is not None else None
     if token is None or quote is None or token.text != f"{quote[0]}{text}{quote[1]}":
         return None
@@ -241,7 +241,7 @@ _QUOTE = pattern(r"[rR]?('''|\"\"\"|'|\")")
 
 
 def locations(expr: Expr) -> tuple[Path, ...]:
-    """The location paths whose union an XPath is; none where it is built otherwise."""
+    """The location paths whose union an XPath is; none if it has another form."""
     pending, found = [expr], list[Path]()
     while pending:
         match pending.pop():
@@ -255,13 +255,13 @@ def locations(expr: Expr) -> tuple[Path, ...]:
 
 
 def locations_of(text: Text) -> tuple[Path, ...]:
-    """As :func:`locations`, of an XPath of a patch; none where it cannot be read."""
+    """As :func:`locations`, for an XPath of a patch; none if it cannot be read."""
     read = tree(text.text)
     return locations(read) if read is not None else ()
 
 
 def steps_before_computed(text: Text) -> Text:
-    """What a path of ``ensure`` has before the first name or predicate that is computed; all of it where nothing is."""
+    """The part of an ``ensure`` path before the first computed name or predicate; all of it if nothing is computed."""
     plain = filled(text, lambda piece: HIDDEN * (piece.end - piece.at))
     if HIDDEN not in plain:
         return text
@@ -272,7 +272,7 @@ def steps_before_computed(text: Text) -> Text:
 
 
 def names(steps: tuple[Step, ...]) -> tuple[str, ...] | None:
-    """The names of plain steps (``@`` before that of an attribute); None where an axis or node type is among them."""
+    """The names of plain steps (``@`` before that of an attribute); None if they include an axis or node type."""
     found = []
     for step in steps:
         if step.axis == "self" and step.test == "node()":
@@ -284,6 +284,6 @@ def names(steps: tuple[Step, ...]) -> tuple[str, ...] | None:
 
 
 def shown(text: str, limit: int = 60) -> str:
-    """A piece of a patch for a message, on one line."""
+    """Part of a patch for a message, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

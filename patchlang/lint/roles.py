@@ -1,4 +1,4 @@
-"""An edit by the roles of its fields: how the checks read it, whatever its op."""
+"""An edit by the roles of its fields: how checks read it, whatever its op."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ASKING = (Role.ASKS, Role.CONDITION, Role.MESSAGE)
 
 
 class Declared(NamedTuple):
-    """A field that an op has of its own: its name, its YAML key, its role."""
+    """A field that belongs to an op: its name, its YAML key, its role."""
 
     name: str
     key: str
@@ -27,7 +27,7 @@ class Declared(NamedTuple):
 
 
 class RolePart(NamedTuple):
-    """What an edit has in such a field."""
+    """The value of such a field in an edit."""
 
     key: str
     role: Role
@@ -36,9 +36,9 @@ class RolePart(NamedTuple):
 
 @cache
 def declared(op: type[model.Edit]) -> tuple[Declared, ...]:
-    """The fields that the class of an op adds to those of every edit, in the order of the roles.
+    """The fields that the class of an op adds to those of every edit, in role order.
 
-    Raises TypeError where one declares no role, since nothing could check it.
+    Raises TypeError if one declares no role, since nothing could check it.
     """
     hints = get_type_hints(op, include_extras=True)
     inherited = {field.name for base in op.__mro__[1:] if is_record(base) for field in fields(base)}
@@ -64,18 +64,18 @@ def _declared(edit: model.Edit) -> tuple[Declared, ...]:
 
 
 def role_of(edit: model.Edit, name: str) -> Role | None:
-    """The role of a field by its name; None for those of every edit."""
+    """The role of a field by name; None for those of every edit."""
     return next((one.role for one in _declared(edit) if one.name == name), None)
 
 
 def parts(edit: model.Edit) -> list[RolePart]:
-    """What an edit has in the fields of its op, in the order of the roles, but for what is left out."""
+    """The values of an edit's op fields, in role order, except omitted ones."""
     found = (RolePart(one.key, one.role, getattr(edit, one.name)) for one in _declared(edit))
     return [part for part in found if part.value is not None]
 
 
 def texts(edit: model.Edit, kind: type[T], *roles: Role) -> list[T]:
-    """The texts of one notation that an edit has in fields of these roles."""
+    """The texts of one notation in an edit's fields with these roles."""
     return [leaf for part in parts(edit) if part.role in roles for leaf in leaves(part.value) if isinstance(leaf, kind)]
 
 
@@ -85,17 +85,17 @@ def selecting(edit: model.Edit) -> list[model.XPath]:
 
 
 def anchors(edit: model.Edit) -> list[model.XPath]:
-    """The paths of the nodes that a domain edit puts something into, beside, or in the place of."""
+    """The paths of the nodes that a domain edit puts something into, beside, or in place of."""
     return texts(edit, model.XPath, Role.GOAL) or texts(edit, model.XPath, Role.CHANGES, Role.REPLACES, Role.COPIES)
 
 
 def has(edit: model.Edit, *roles: Role) -> bool:
-    """Whether an edit has something in a field of one of these roles."""
+    """Whether an edit has a value in a field with one of these roles."""
     return any(part.role in roles for part in parts(edit))
 
 
 def is_beside(edit: model.Edit) -> bool:
-    """Whether what is put there becomes a sibling of the node, not its child."""
+    """Whether inserted content becomes a sibling of the node, not its child."""
     if has(edit, Role.MAKES, Role.MERGES):
         return False
     if has(edit, Role.COPIES) and not has(edit, Role.GOAL):
@@ -105,7 +105,7 @@ def is_beside(edit: model.Edit) -> bool:
 
 
 def adds(edit: model.Edit) -> bool:
-    """Whether an edit puts something there that it does not look for first, nor puts in the place of something."""
+    """Whether an edit inserts something without looking for it first or replacing something."""
     return has(edit, Role.COPIES) or (has(edit, Role.INSERTS) and not has(edit, Role.REPLACES))
 
 

@@ -1,4 +1,4 @@
-"""Advice on edits that the later runs of one boot do again, or fail at."""
+"""Advice on edits that later runs of one boot repeat, or fail at."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _RUNS = "the hook runs up to three times per boot, each time on the result of th
 
 
 def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
-    """``add`` and ``copy`` without a guard, values built on the old one, another ``a`` made inside of each ``//a``.
+    """``add`` and ``copy`` without a guard, values built on the old one, another ``a`` created inside each ``//a``.
 
-    A guard is ``unless``, a ``when`` or a loop that asks the domain, a path that no longer matches. What an earlier
-    edit of the patch has removed or replaced is made anew, and does not pile up.
+    A guard is ``unless``, a ``when`` or a loop that reads the domain, or a path that no longer matches. What an earlier
+    edit of the patch removed or replaced is created again, and does not pile up.
     """
     survey = _Survey(patch)
     for number, edit in enumerate(patch.spec.domain):
@@ -64,7 +64,7 @@ def piles_up(patch: model.Patch) -> Iterator[Diagnostic]:
 
 
 def _nests(edit: model.DomainEdit, made: set[str]) -> str | None:
-    """The name of the elements that an edit finds anywhere and makes below themselves."""
+    """The name of the elements that an edit finds anywhere and creates below themselves."""
     if is_beside(edit) or not has(edit, Role.MAKES, Role.INSERTS, Role.MERGES):
         return None
     for path in texts(edit, model.XPath, Role.CHANGES):
@@ -105,7 +105,7 @@ def _is_more(node: cel_tree.Node) -> bool:
 
 
 def _guards_itself(survey: _Survey, edit: model.DomainEdit) -> bool:
-    """Whether a path asks for what is not there, and the patch makes it."""
+    """Whether a path tests for absence, and the patch creates it."""
     trees = [read for path in selecting(edit) if (read := tree(path.text)) is not None]
     denied = [part for read in trees for part in walk(read) if isinstance(part, Call) and part.name == "not"]
     asked = {name for call in denied for part in walk(call) if isinstance(part, Step) for name in names((part,)) or ()}
@@ -114,7 +114,7 @@ def _guards_itself(survey: _Survey, edit: model.DomainEdit) -> bool:
 
 @record
 class _Taken:
-    """A path that an edit takes away, with its names from the root; of ``replace`` what is below it."""
+    """A path that an edit removes, with its names from the root; for ``replace``, what is below it."""
 
     number: int
     below: bool
@@ -122,7 +122,7 @@ class _Taken:
     anywhere: bool
 
     def covers(self, place: Steps) -> bool:
-        """Whether it names the place, or something above it. Predicates are not looked at."""
+        """Whether it names the place, or something above it. Predicates are ignored."""
         if self.anywhere:
             return self.names[-1] in place[: -1 if self.below else None]
         alike = all(one in (other, "*") for one, other in zip(self.names, place, strict=False))
@@ -130,12 +130,12 @@ class _Taken:
 
 
 class _Survey:
-    """What all edits of a patch take away, and how many make each name."""
+    """What all edits of a patch remove, and how many create each name."""
 
     def __init__(self, patch: model.Patch) -> None:
         self.made = [made_names(patch, edit) for edit in patch.spec.domain]
         self.times = Counter(name for one in self.made for name in one)
-        # by a name that a place must have, or by all of them, so that big patches take no longer than they must
+        # by a name that a place must have, or by all of them, so that big patches take no longer than needed
         self._plain: dict[Steps, list[_Taken]] = {}
         self._others: dict[str, list[_Taken]] = {}
         for taken in _all_taken(patch):
@@ -146,15 +146,15 @@ class _Survey:
                 self._others.setdefault(named[-1] if named else "*", []).append(taken)
 
     def is_made_anew(self, number: int, place: Steps) -> bool:
-        """Whether an edit before this one takes away what is at a place, or something above it."""
+        """Whether an edit before this one removes what is at a place, or something above it."""
         return any(taken.number < number for taken in self._covering(place))
 
     def is_temporary(self, number: int, place: Steps) -> bool:
-        """Whether an edit behind this one removes what it makes."""
+        """Whether an edit after this one removes what it creates."""
         return any(taken.number > number and not taken.below for taken in self._covering(place))
 
     def is_made_elsewhere(self, number: int, name: str) -> bool:
-        """Whether another edit makes a name."""
+        """Whether another edit creates a name."""
         return self.times[name] > (name in self.made[number])
 
     def _covering(self, place: Steps) -> Iterator[_Taken]:
@@ -175,9 +175,9 @@ def _all_taken(patch: model.Patch) -> Iterator[_Taken]:
 
 
 def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
-    """An edit that insists on a match and takes away what its own path asks for, so that the next run fails.
+    """An edit that requires a match and removes what its own path selects, so that the next run fails.
 
-    ``remove`` with ``expect: 1``, ``rename`` and ``move`` out of reach, ``replace`` by something else, ``set`` of what
+    ``remove`` with ``expect: 1``, ``rename`` and ``move`` out of reach, ``replace`` with another, ``set`` of what
     a predicate of the path compares.
     """
     survey = _Survey(patch)
@@ -208,7 +208,7 @@ def _lenient(edit: model.DomainEdit) -> str:
 
 
 def _why_gone(patch: model.Patch, survey: _Survey, number: int, role: Role, path: Path) -> str | None:
-    """Why a path that selects no longer matches once its edit is done; None where it may."""
+    """Why a path no longer matches after its edit; None if it may."""
     edit = patch.spec.domain[number]
     last = path.steps[-1] if path.steps else None
     name = (names((last,)) or (None,))[0] if last else None
@@ -233,7 +233,7 @@ def _why_gone(patch: model.Patch, survey: _Survey, number: int, role: Role, path
 
 
 def _is_false(step: Step, below: Steps, known: Known) -> bool:
-    """Whether the predicates of a step no longer hold; ``known`` is of the node that has the names ``below`` it."""
+    """Whether the predicates of a step are no longer true; ``known`` is about the node with the names ``below`` it."""
     return all_of(step.predicates, NodeFacts({(*below, *steps): value for steps, value in known.items()})) is False
 
 
@@ -256,10 +256,10 @@ def _replaced_by_another(patch: model.Patch, edit: model.DomainEdit, last: Step 
 
 
 def unseen_guard(patch: model.Patch) -> Iterator[Diagnostic]:
-    """A guard that reads another part of the domain than the edit changes, of which run 2 of a boot sees another state.
+    """A guard that reads another part of the domain than the edit changes, which run 2 of a boot sees in another state.
 
-    Run 2 sees the devices as edited, but interfaces and all else as before any edit. So does a `move` from the one to
-    the other, whose path is a guard itself.
+    Run 2 sees the devices as edited, but interfaces and everything else as before any edit. The same applies to a
+    `move` from one part to the other, whose path is itself a guard.
     """
     devices = [edit for edit in patch.spec.domain if zone(patch, edit) is Zone.DEVICES]
     made_there = {name for edit in devices for name in made_names(patch, edit)}

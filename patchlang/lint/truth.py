@@ -1,4 +1,4 @@
-"""What is known of an XPath predicate without a domain: true, false, or nothing (None)."""
+"""What is known about an XPath predicate without a domain: true, false, or nothing (None)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Steps = tuple[str, ...]
 
 
 class Presence(Enum):
-    """What is known of a node besides its text."""
+    """What is known about a node besides its text."""
 
     ABSENT = "absent"
     PRESENT = "present"
@@ -21,9 +21,9 @@ class Presence(Enum):
 
 @record
 class NodeFacts:
-    """What is known of a node: relative names (``("target", "@dev")``; empty: itself) → text, or whether it is there.
+    """What is known about a node: relative names (``("target", "@dev")``; empty: itself) → text, or whether it exists.
 
-    Of a node that is ``complete`` all else is absent.
+    In a ``complete`` node, everything else is absent.
     """
 
     known: Mapping[Steps, str | Presence]
@@ -37,7 +37,7 @@ NOTHING = NodeFacts({})
 
 
 def truth(expr: Expr, facts: NodeFacts) -> bool | None:
-    """The value of a predicate at a node of which ``facts`` are known."""
+    """The value of a predicate at a node with known ``facts``."""
     match expr:
         case Binary(operator="and"):
             parts = list(_operands(expr, "and"))
@@ -75,7 +75,7 @@ def all_of(predicates: tuple[Expr, ...], facts: NodeFacts) -> bool | None:
     parts = [part for predicate in predicates for part in _operands(predicate, "and")]
     if _contradict(parts):
         return False
-    # a number is a position, and which one is not known, but for the one that there never is
+    # a number is a position; which one is unknown, except one that never exists
     return _all(_position(part) if isinstance(part, Number) else truth(part, facts) for part in parts)
 
 

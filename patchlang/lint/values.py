@@ -1,4 +1,4 @@
-"""Advice on values that do not say what they seem to say."""
+"""Advice on values that do not mean what they seem to mean."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SpanOf = Callable[[int, int], Span]
 def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
     """``$port``, ``${ port }``, ``{{ port }}`` in a value, where ``port`` is a variable: only ``$[ ]`` is computed.
 
-    A value that is a path of CEL and nothing else, such as ``vmi.metadata.name``, is meant so, too; so is ``$port`` in
-    the quotes of an XPath, and Helm's ``{{ .Values.port }}``.
+    The same for a value that is just a CEL path, such as ``vmi.metadata.name``, for ``$port`` in
+    the quotes of an XPath, and for Helm's ``{{ .Values.port }}``.
     """
     variables = {variable.name.text for variable in patch.spec.variables}
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
@@ -55,7 +55,7 @@ def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
 
 
 def _quoted_variables(patch: model.Patch, variables: set[str]) -> Iterator[Diagnostic]:
-    """``'ua-$port'`` in an XPath: a variable stands outside of quotes there."""
+    """``'ua-$port'`` in an XPath: variables only work outside quotes there."""
     for text, expr, edit in xpaths(patch):
         names = variables | ({"item", "index"} if edit is not None and edit.for_each is not None else set())
         for part in walk(expr):
@@ -79,7 +79,7 @@ def _concatenated(variable: str, before: str, after: str) -> str:
 
 
 def _literals(edit: model.Edit) -> Iterator[tuple[type, str, SpanOf]]:
-    """The texts of an edit in which something might be computed: their notation, themselves, where they are."""
+    """The texts of an edit in which something might be computed: their notation, the texts, their places."""
     for leaf in leaves(edit):
         if isinstance(leaf, TEMPLATES):
             for piece in template(leaf):
@@ -99,9 +99,9 @@ def _whole(span: Span, start: int, end: int) -> Span:
 
 
 def _meant(text: str, kind: type, names: set[str], cloud_init: bool) -> Iterator[tuple[int, int, str]]:
-    """What looks like a value to compute: its place and the name in it.
+    """What looks like a value to compute: its place and its name.
 
-    The shell scripts and Jinja templates of cloud-init data have names of their own: there it must be the whole text,
+    Shell scripts and Jinja templates in cloud-init data have their own variables: there it must be the whole text,
     or a member of ``vmi`` or ``variables``.
     """
     for found in _BRACES.finditer(text):
@@ -111,14 +111,14 @@ def _meant(text: str, kind: type, names: set[str], cloud_init: bool) -> Iterator
         if ours or (root in names and (not cloud_init or found.group() == text)):
             yield found.start(), found.end(), name
     if kind is model.ConstructivePath:
-        return  # it is XPath, in which variables are written so
+        return  # it is XPath, where variables are written this way
     for found in _DOLLAR.finditer(text):
         if found[1] in names and (not cloud_init or found.group() == text or kind is model.Pointer):
             yield found.start(), found.end(), found[1]
 
 
 def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterator[tuple[int, int, str]]:
-    """Paths of CEL that are the whole of a value, or of an attribute or a text of a fragment."""
+    """CEL paths that are the whole of a value, or of an attribute or a text of a fragment."""
     if kind not in (model.Template, model.Fragment):
         return
     whole = _WHOLE_PATH.fullmatch(text)
@@ -135,7 +135,7 @@ _OPTION = pattern(r"(--?[A-Za-z][\w-]*)[ \t]+(?=\S)")
 
 
 def joined_argument(patch: model.Patch) -> Iterator[Diagnostic]:
-    """An option of QEMU and its value in one argument, ``-device x``: QEMU knows no option with a blank in its name.
+    """A QEMU option and its value in one argument, ``-device x``: no QEMU option has a blank in its name.
 
     Not a value with blanks, such as ``console=ttyS0 ro``.
     """
@@ -149,7 +149,7 @@ def joined_argument(patch: model.Patch) -> Iterator[Diagnostic]:
 
 
 def trailing_break(patch: model.Patch) -> Iterator[Diagnostic]:
-    """A value of a domain edit that ends in a line break, as ``|`` makes it: that becomes part of what is set."""
+    """A value of a domain edit that ends in a line break, as ``|`` adds: it becomes part of what is set."""
     for edit in patch.spec.domain:
         for value in texts(edit, model.Template, Role.VALUE, Role.ARGUMENT):
             if value.text.endswith("\n"):

@@ -1,1 +1,1 @@
-"""Kubernetes manifests that carry patches: ConfigMaps, and virtual machines whose annotation asks for hook sidecars."""
+"""Kubernetes manifests that carry patches: ConfigMaps, and VMs whose annotation requests hook sidecars."""

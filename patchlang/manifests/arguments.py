@@ -1,4 +1,4 @@
-"""The arguments of a sidecar, read as our shim reads them (``shim/config.py``; a test holds the two together)."""
+"""The arguments of a sidecar, read as our shim reads them (``shim/config.py``; a test compares the two)."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ FLAGS: dict[str, bool | None] = {
     "log-level": True,
     "max-memory": True,
 }
-"""The shim's flags, and whether each takes a value; None where it may."""
+"""The shim's flags, and whether each takes a value; None if it is optional."""
 OURS = frozenset(FLAGS) - {"version"}
-"""Those that KubeVirt's own shim does not know."""
+"""Flags that KubeVirt's own shim does not have."""
 
 
 @record
 class Arguments:
-    """What a sidecar is told. ``patches`` are the places where it looks for patch files; empty: the default one.
+    """A sidecar's settings. ``patches`` are the places where it looks for patch files; empty: the default one.
 
-    ``sha256`` are the checksums that these must have; empty: any text will do.
+    ``sha256`` are their required checksums; empty: any text is accepted.
     """
 
     version: Scalar | None
@@ -52,7 +52,7 @@ class Arguments:
 
 
 def names(args: Sequence[Scalar]) -> set[str]:
-    """The flags that are given, known or not."""
+    """The given flags, known or not."""
     return {arg.text.lstrip("-").replace("=", " ").split(" ")[0] for arg in args if arg.text.startswith("-")}
 
 
@@ -104,7 +104,7 @@ def _pairs(args: Sequence[Scalar], found: list[Diagnostic]) -> Iterator[tuple[st
 
 
 def _is_value(text: str) -> bool:
-    """Does Python's argparse, which reads the sidecar's arguments, take it for the value of the flag before it?"""
+    """Whether Python's argparse, which reads the sidecar's arguments, takes it as the value of the previous flag."""
     return not text.startswith("-") or text == "-" or (" " in text and text.lstrip("-").split("=")[0] not in FLAGS)
 
 

@@ -1,4 +1,4 @@
-"""ConfigMaps: their keys as texts with places, and what Kubernetes would refuse in them."""
+"""ConfigMaps: their keys as text with places, and what Kubernetes would refuse in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..source import Span
 from .documents import at, word
 
 LARGEST = 1024 * 1024
-"""Bytes that the values of a ConfigMap may have together (Kubernetes' own limit)."""
+"""The maximum total size of a ConfigMap's values in bytes (Kubernetes' own limit)."""
 _KEY = pattern(r"[-._a-zA-Z0-9]{1,253}")
 _PATCH = pattern(r"^['\"]?(?:apiVersion['\"]?\s*:\s*['\"]?patchlang|kind['\"]?\s*:\s*['\"]?Patch\b)", re.MULTILINE)
 _JSON_PATCH = pattern(r"\"apiVersion\"\s*:\s*\"patchlang")
@@ -25,7 +25,7 @@ _JSON_PATCH = pattern(r"\"apiVersion\"\s*:\s*\"patchlang")
 
 @record
 class Entry:
-    """A key of a ConfigMap. ``content`` is its value, None where that is not text."""
+    """A key of a ConfigMap. ``content`` is its value, None if that is not text."""
 
     key: Scalar
     content: Embedded | None
@@ -39,13 +39,13 @@ class Entry:
 
     @property
     def is_program(self) -> bool:
-        """Whether the sidecar would run it, at the place of a hook executable."""
+        """Whether the sidecar would execute it in the place of a hook."""
         return self.content is None or self.content.text.startswith("#!")
 
 
 @record
 class ConfigMap:
-    """``namespace`` is empty where the manifest leaves it to kubectl. ``span`` is its name."""
+    """``namespace`` is empty if the manifest leaves it to kubectl. ``span`` is its name."""
 
     name: str
     namespace: str
@@ -57,7 +57,7 @@ class ConfigMap:
 
 
 def read(node: Mapping) -> tuple[ConfigMap, list[Diagnostic]]:
-    """A ConfigMap from its manifest, and what is wrong with it (PL701, PL715)."""
+    """A ConfigMap from its manifest, and its problems (PL701, PL715)."""
     found: list[Diagnostic] = []
     name = at(node, "metadata", "name")
     entries: list[Entry] = []

@@ -1,4 +1,4 @@
-"""Virtual machines against the ConfigMaps beside them: will the sidecars start, and find their patches?"""
+"""VMs against the ConfigMaps beside them: will the sidecars start, and find their patches?"""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _ENDINGS = (".yaml", ".yml")
 
 
 Load = Callable[[Entry], PatchFacts]
-"""Checks a value that is a patch file by its place, though it does not look like one."""
+"""Checks a value that counts as a patch file by its place, though it does not look like one."""
 
 
 def check(
     file: str, machine: Machine, config_maps: Sequence[Given], load: Load, generated: Sequence[Generated] = ()
 ) -> list[Diagnostic]:
-    """What is wrong between a machine, which is in ``file``, and ConfigMaps (PL005, PL702 to PL714, PL717)."""
+    """Problems between a VM, which is in ``file``, and ConfigMaps (PL005, PL702 to PL714, PL717)."""
     found = [*pod.misplaced(machine), *pod.misspelt(machine)]
     annotation = machine.annotation or next(iter((*machine.misplaced, *machine.misspelt)), None)
     if annotation:
@@ -65,7 +65,7 @@ class _Machine:
         self.found += pod.cloud_init(self.machine, listed, called)
 
     def sidecar(self, sidecar: Sidecar) -> bool:
-        """Checks one sidecar; returns whether it answers for cloud-init data."""
+        """Checks one sidecar; returns whether it handles cloud-init data."""
         mount = sidecar.config_map
         path = mount.path.text if mount and mount.path else ""
         entry, facts = self.mounted(mount) if mount else (None, None)
@@ -93,7 +93,7 @@ class _Machine:
         return facts.edits_cloud_init if facts else is_hook(path) and path.endswith("/preCloudInitIso")
 
     def told(self, sidecar: Sidecar) -> Arguments | None:
-        """What our shim is told; None where another program is started, or that is not known."""
+        """Our shim's settings; None if another program starts, or if they are unknown."""
         if sidecar.command and PurePosixPath(sidecar.command[0].text).name != "sidecar-shim":
             return None
         if not sidecar.is_whole:
@@ -110,7 +110,7 @@ class _Machine:
     # -- what it mounts, and where ---------------------------------------------------------------------------------
 
     def mounted(self, mount: Mount) -> tuple[Entry | None, PatchFacts | None]:
-        """The key that is mounted; says where it, or its ConfigMap, is not among what is given (PL707, PL708)."""
+        """The mounted key; reports if it, or its ConfigMap, is not in the input (PL707, PL708)."""
         name = mount.name.text
         given = self.nearest(name)
         if not given:
@@ -126,7 +126,7 @@ class _Machine:
         return None, None
 
     def checksum(self, entry: Entry, path: str, told: Arguments) -> None:
-        """Whether the sidecar would refuse the text that is mounted (PL011)."""
+        """Whether the sidecar would refuse the mounted text (PL011)."""
         if not told.sha256:
             return
         what = f"key `{entry.key.text}` ({entry.key.span})"
@@ -151,7 +151,7 @@ class _Machine:
             self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, "KubeVirt looks in the VM's namespace")
             return
         if hashed := next((one.config_map for one in self.config_maps if is_hashed(one.config_map.name, name)), None):
-            message = f"ConfigMap `{name}` is called `{hashed.name}` ({hashed.span}): kustomize added a hash to it"
+            message = f"ConfigMap `{name}` is named `{hashed.name}` ({hashed.span}): kustomize added a hash to it"
             self.wrong(rules.CONFIG_MAP_NOT_GIVEN, f"{message}, but does not update annotations", span, KEEP_NAME)
             return
         if made := next((one for one in self.generated if one.name == name), None):
@@ -165,7 +165,7 @@ class _Machine:
         self.wrong(rules.CONFIG_MAP_NOT_GIVEN, message, span, help, Severity.WARNING)
 
     def nearest(self, name: str) -> list[Given]:
-        """The ConfigMaps of that name which the machine may mean: those in the nearest folder, if there are several."""
+        """The ConfigMaps of that name which the VM may mean: those in the nearest folder, if there are several."""
         namespaces = {self.machine.namespace, ""} if self.machine.namespace else None
         fitting = [
             one
@@ -176,7 +176,7 @@ class _Machine:
         return [one for one, distance in zip(fitting, distances, strict=True) if distance == min(distances)]
 
     def hook_path(self, mount: Mount, written: Scalar, told: Arguments) -> None:
-        """Whether the shim finds the file (PL709), and says so where it is missing (PL718)."""
+        """Whether the shim finds the file (PL709); reports if no argument names it (PL718)."""
         looked_at = told.patches or (DEFAULT_PATCHES,)
         path = PurePosixPath(written.text)
         if is_hook(written.text) or any(path == PurePosixPath(place) for place in told.patches):
@@ -217,7 +217,7 @@ def is_hook(path: str) -> bool:
 
 
 def _distance(file: str, other: str) -> int:
-    """How far apart two files are: 0 for one and the same, then by the folders between them."""
+    """The distance between two files: 0 for the same file, then by the folders between them."""
     if file == other:
         return 0
     return 1 + len(PurePosixPath(os.path.relpath(os.path.dirname(other) or ".", os.path.dirname(file) or ".")).parts)

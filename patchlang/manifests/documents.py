@@ -1,4 +1,4 @@
-"""The YAML documents of a file, and which of them concern us; all others are left unread."""
+"""The YAML documents of a file, and which of them concern us; the others are not parsed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WORDS = (
 
 
 class Kind(Enum):
-    """What a document is to us."""
+    """What a document means to us."""
 
     PATCH = "patch"
     TEST = "test"
@@ -51,7 +51,7 @@ class Kind(Enum):
 
 @record
 class Document:
-    """A document, or an item of a list, that concerns us. ``chunk`` is the text it stands in."""
+    """A document, or an item of a list, that concerns us. ``chunk`` is the text that contains it."""
 
     kind: Kind
     node: Mapping
@@ -59,7 +59,7 @@ class Document:
 
     @property
     def label(self) -> str:
-        """What it is called: ``VirtualMachine prod/web``, and of which of Helm's templates it was rendered."""
+        """Its description: ``VirtualMachine prod/web``, and the Helm template that it was rendered from."""
         name = "/".join(filter(None, (word(self.node, "metadata", "namespace"), word(self.node, "metadata", "name"))))
         template = _SOURCE.search(self.chunk.text)
         of = f", from {template[1]}" if template else ""
@@ -68,9 +68,9 @@ class Document:
 
 @record
 class Contents:
-    """What a file holds for us. ``unread`` are faults of documents that may concern us and are no YAML.
+    """What a file contains for us. ``unread`` are faults of possibly relevant documents that are not YAML.
 
-    ``template`` says that such a document looks like the source of a template (Helm), which others render.
+    ``template``: such a document looks like the source of a template (Helm), which others render.
     """
 
     documents: tuple[Document, ...]
@@ -98,22 +98,22 @@ def read(source: SourceFile) -> Contents:
 
 
 def starts_as_patch(text: str) -> bool:
-    """Whether a text starts as a patch document does, be the rest YAML or not."""
+    """Whether a text starts like a patch document, even if the rest is not YAML."""
     return _OURS_AT_TOP.match(text) is not None
 
 
 def may_concern_us(data: bytes) -> bool:
-    """A cheap look at a file's bytes: False where no document in it can concern us."""
+    """A cheap look at a file's bytes: False if no document in it can concern us."""
     return any(word in data for word in _WORDS)
 
 
 def is_manifest(text: str) -> bool:
-    """Whether a text looks like a manifest of Kubernetes, of whatever kind."""
+    """Whether a text looks like a Kubernetes manifest of any kind."""
     return _MANIFEST.search(text) is not None
 
 
 def _chunks(source: SourceFile) -> Iterator[Embedded]:
-    """The documents as texts: a mark in the first column ends a document, whatever it stands in."""
+    """The documents as texts: a mark in the first column ends a document, whatever contains it."""
     starts = [0, *(mark.start() for mark in _MARK.finditer(source.text)), len(source.text)]
     for start, end in pairwise(starts):
         if source.text[start:end].strip():
@@ -121,7 +121,7 @@ def _chunks(source: SourceFile) -> Iterator[Embedded]:
 
 
 def _concerning(node: Node) -> Iterator[tuple[Kind, Mapping]]:
-    """What concerns us in a document: itself, or items of the list that it is."""
+    """What concerns us in a document: itself, or items if it is a list."""
     if not isinstance(node, Mapping):
         return
     version, kind = word(node, "apiVersion"), word(node, "kind")
@@ -145,7 +145,7 @@ def _concerning(node: Node) -> Iterator[tuple[Kind, Mapping]]:
 
 
 def _may_mean_us(version: str) -> bool:
-    """Whether an ``apiVersion`` is missing, lacks its group, or has it misspelt."""
+    """Whether an ``apiVersion`` is missing, lacks its group, or misspells it."""
     group, slash, _ = version.partition("/")
     return not slash or closest(group, ["patchlang"]) is not None
 
@@ -156,17 +156,17 @@ MACHINES: dict[str, tuple[str, ...]] = {
     "VirtualMachineInstanceReplicaSet": ("spec", "template"),
     "VirtualMachinePool": ("spec", "virtualMachineTemplate", "spec", "template"),
 }
-"""KubeVirt's kinds, and where in each the metadata and the spec of the VirtualMachineInstance stand."""
+"""KubeVirt's kinds, and where the metadata and the spec of the VirtualMachineInstance are in each."""
 
 
 def word(node: Node | None, *path: str) -> str:
-    """The text of the scalar at a path of keys; empty where there is none."""
+    """The text of the scalar at a path of keys; empty if there is none."""
     found = at(node, *path)
     return found.text if isinstance(found, Scalar) else ""
 
 
 def at(node: Node | None, *path: str) -> Node | None:
-    """The node at a path of keys, None where there is none."""
+    """The node at a path of keys; None if there is none."""
     for key in path:
         node = node.get(key) if isinstance(node, Mapping) else None
     return node

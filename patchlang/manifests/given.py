@@ -1,4 +1,4 @@
-"""What is known of the patches and ConfigMaps of a run when machines are held against them."""
+"""What is known of a run's patches and ConfigMaps when VMs are checked against them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @record
 class PatchFacts:
-    """What a patch text holds: its patches' names, with their places, and whether one edits cloud-init data.
+    """The contents of a patch text: its patches' names, with places, and whether one edits cloud-init data.
 
-    ``only_tests``: it holds documents, all of them tests (``kind: PatchTest``).
+    ``only_tests``: it has documents, all of them tests (``kind: PatchTest``).
     """
 
     names: tuple[tuple[str, Span], ...]
@@ -26,7 +26,7 @@ class PatchFacts:
 
 @record
 class Given:
-    """A ConfigMap that is given, the file it is in, and what is known of those keys that hold patches."""
+    """A ConfigMap in the input, its file, and what is known of its keys with patches."""
 
     file: str
     config_map: ConfigMap

@@ -17,9 +17,9 @@ _DEEPEST = 50
 
 
 def parse(source: SourceFile) -> tuple[Node, list[Diagnostic]]:
-    """The value of a JSON text. Strings are scalars that are not ``plain``, all else without structure is.
+    """The value of a JSON text. Strings are scalars that are not ``plain``; all other scalars are.
 
-    Of keys that stand twice the last one counts, as for Go; each is a diagnostic. Raises PatchError (PL702) at what is
+    Of duplicate keys the last one counts, as in Go; each is a diagnostic. Raises PatchError (PL702) for text that is
     not JSON.
     """
     reader = _Reader(source)
@@ -49,7 +49,7 @@ class _Reader:
         return blanks.end() if blanks else at
 
     def value(self, at: int, depth: int) -> tuple[Node, int]:
-        """The value at ``at``, and where what follows it begins."""
+        """The value at ``at``, and where the following text begins."""
         if depth > _DEEPEST:
             raise self.error("nested too deeply", at)
         match self.text[at : at + 1]:
@@ -103,7 +103,7 @@ class _Reader:
         return Mapping(tuple(entries.values()), Span(self.source, start, at + 1)), self.skip(at + 1)
 
     def expect(self, mark: str, at: int, message: str) -> int:
-        """Where what follows the mark begins."""
+        """Where the text after the mark begins."""
         if self.text[at : at + 1] != mark:
             raise self.error(message, at)
         return self.skip(at + 1)

@@ -1,4 +1,4 @@
-"""Kustomize: ConfigMaps that it generates, and the hash that it puts behind their names, but not into annotations."""
+"""Kustomize: ConfigMaps that it generates, and the hash that it adds to their names, but not in annotations."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..record import record
 from ..source import Span
 from .documents import at, word
 
-# hexadecimal digits, of which kustomize writes some as other letters
+# hexadecimal digits, some of which kustomize replaces with other letters
 _HASH = pattern(r"-[2456789bcdfghkmt]{10}")
 KEEP_NAME = "set `generatorOptions: {disableNameSuffixHash: true}` in kustomization.yaml to keep the name"
 
 
 @record
 class Generated:
-    """A ConfigMap that a kustomization generates; ``hashed`` where its name gets a hash."""
+    """A ConfigMap that a kustomization generates; ``hashed`` if its name gets a hash."""
 
     name: str
     span: Span
@@ -40,5 +40,5 @@ def _keeps_name(options: Node | None) -> bool:
 
 
 def is_hashed(name: str, written: str) -> bool:
-    """Whether a ConfigMap is the one that is written, with a hash behind its name."""
+    """Whether a ConfigMap is the written one with a hash after its name."""
     return name.startswith(written) and _HASH.fullmatch(name[len(written) :]) is not None

@@ -1,4 +1,4 @@
-"""Virtual machines: where KubeVirt looks for the annotation of the hook sidecars, and the volumes beside them."""
+"""VMs: where KubeVirt looks for the hook sidecars' annotation, and the volumes beside them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _POD_VOLUMES = (
 class Machine:
     """A manifest that makes VirtualMachineInstances.
 
-    ``annotation`` is where KubeVirt reads it, ``misplaced`` where it does not; ``misspelt`` are annotations with nearly
-    its name. ``volumes`` are the names that become volumes of the pod. ``cloud_init`` is None where the manifest does
-    not show its volumes.
+    ``annotation`` is where KubeVirt reads it, ``misplaced`` where it does not; ``misspelt`` are annotations with
+    a similar name. ``volumes`` are the names that become volumes of the pod. ``cloud_init`` is None if the manifest
+    does not show its volumes.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Machine:
 
 
 def read(node: Mapping) -> Machine:
-    """A machine from its manifest, which is one of ``MACHINES``."""
+    """A VM from its manifest, which is one of ``MACHINES``."""
     kind = word(node, "kind")
     template = MACHINES[kind]
     spec = at(node, *template, "spec")

@@ -1,4 +1,4 @@
-"""What KubeVirt makes of a machine's sidecars as a whole: the volumes of the pod, and who is called for cloud-init."""
+"""What KubeVirt makes of all sidecars of a VM: the volumes of the pod, and which one it calls for cloud-init."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def misplaced(machine: Machine) -> Iterator[Diagnostic]:
 
 
 def misspelt(machine: Machine) -> Iterator[Diagnostic]:
-    """Annotations that KubeVirt passes over for their names (PL717)."""
+    """Annotations that KubeVirt ignores because of their names (PL717)."""
     for key, _ in machine.misspelt:
         message = f"KubeVirt ignores the unknown annotation `{key.text}`: the VM would start unpatched"
         yield Diagnostic(rules.MISSPELT_ANNOTATION, message, key.span, f"did you mean `{ANNOTATION}`?")
 
 
 def volumes(machine: Machine, listed: Sequence[Sidecar]) -> Iterator[Diagnostic]:
-    """KubeVirt calls the pod's volume as the ConfigMap or the claim is called (PL711, PL712)."""
+    """KubeVirt names the pod's volume after the ConfigMap or the claim (PL711, PL712)."""
     taken = dict.fromkeys(KUBEVIRTS_VOLUMES, _OWN)
     taken |= {name: "the VM's" for name, _ in machine.volumes}
     for sidecar in listed:
@@ -56,11 +56,11 @@ def volumes(machine: Machine, listed: Sequence[Sidecar]) -> Iterator[Diagnostic]
 
 
 def cloud_init(machine: Machine, listed: Sequence[Sidecar], called: Sequence[int]) -> Iterator[Diagnostic]:
-    """``called`` are the sidecars, by number, that answer for cloud-init data: KubeVirt calls one (PL714), and crashes
-    where there is no such data (PL713)."""
+    """``called`` are the sidecars, by number, that handle cloud-init data: KubeVirt calls one (PL714), and crashes
+    if there is no such data (PL713)."""
     if not called:
         return
-    first, *others = sorted(called, key=str)  # KubeVirt orders them by their containers' names, as texts
+    first, *others = sorted(called, key=str)  # KubeVirt orders them by their containers' names, as strings
     for number in others:
         message = f"KubeVirt calls only one sidecar for cloud-init data, here the first, hook-sidecar-{first}"
         help = "put all cloud-init patches in one sidecar"

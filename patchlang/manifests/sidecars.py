@@ -1,4 +1,4 @@
-"""The annotation that asks for hook sidecars: JSON in text, read as KubeVirt's ``HookSidecarList`` (pkg/hooks)."""
+"""The annotation that requests hook sidecars: JSON as text, read as KubeVirt's ``HookSidecarList`` (pkg/hooks)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Mount:
 class Sidecar:
     """One entry of the list, as far as it could be read. ``span`` is its first character.
 
-    It is not ``is_whole`` where a value has a wrong type.
+    It is not ``is_whole`` if a value has a wrong type.
     """
 
     span: Span
@@ -67,7 +67,7 @@ _EXAMPLES = {
 
 
 def read(key: Scalar, value: Node) -> tuple[list[Sidecar], list[Diagnostic]]:
-    """The sidecars that an annotation asks for, and what is wrong with its text (PL005, PL702, PL703)."""
+    """The sidecars that an annotation requests, and problems of its text (PL005, PL702, PL703)."""
     if not isinstance(value, Scalar):
         message = f"an annotation must be text, not {describe(value)}"
         help = f"write the JSON as a block scalar: `{key.text}: |`"
@@ -76,7 +76,7 @@ def read(key: Scalar, value: Node) -> tuple[list[Sidecar], list[Diagnostic]]:
 
 
 def read_text(text: SourceFile) -> tuple[list[Sidecar], list[Diagnostic]]:
-    """The same of the annotation's text alone."""
+    """The same for just the annotation's text."""
     reader = _Reader()
     try:
         tree, reader.found = jsontree.parse(text)
@@ -102,7 +102,7 @@ def _kind(node: Node) -> str:
 
 
 class _Reader:
-    """Reads entries as Go does: fields by their name in any case, unknown ones passed over, null as nothing."""
+    """Reads entries as Go does: field names in any case, unknown ones ignored, null as nothing."""
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
@@ -146,7 +146,7 @@ class _Reader:
         return Mount(values["name"], values.get("key"), values.get(required[-1]))
 
     def fields(self, node: Mapping, known: dict[str, str], what: str) -> dict[str, Node]:
-        """The values by the names that KubeVirt has for them; those of a wrong type are left out."""
+        """The values by KubeVirt's field names; those of a wrong type are omitted."""
         values: dict[str, Node] = {}
         by_lower = {name.lower(): name for name in known}
         for key, value in node.entries:

@@ -1,4 +1,4 @@
-"""Patch files as a manifest: the ConfigMap, and the annotation that has a sidecar read it."""
+"""Patch files as a manifest: the ConfigMap, and the annotation that mounts it into a sidecar."""
 
 from __future__ import annotations
 
@@ -26,55 +26,55 @@ _HEAD = f"""\
 """
 _BY_DIGEST = pattern(r"[^\s@]+@sha256:[0-9a-f]{64}")
 LONGEST_PLUGIN = 53
-"""The name of a Plugin: its container is called so, with a prefix."""
+"""The name of a Plugin: its container has the same name, with a prefix."""
 
 
 def key_of(names: Sequence[str]) -> str:
-    """The key for patch files of these names: that of a single file, if it can be a key and a file in a folder."""
+    """The key for patch files of these names: that of a single file, if valid as a key and as a file in a folder."""
     name = PurePath(names[0]).name
     return name if len(names) == 1 and _KEY.fullmatch(name) else _SEVERAL
 
 
 def joined(sources: Sequence[SourceFile]) -> str:
-    """Patch files as one, in the order in which they are loaded, with line feeds as line breaks."""
+    """Patch files as one, in load order, with line feeds as line breaks."""
     texts = [re.sub(r"\r\n?", "\n", source.text) for source in in_load_order(sources)]
     text = texts[0]
     for following in texts[1:]:
         if text and not text.endswith("\n"):
             text += "\n"
-        # a directive may stand only where the document before it is ended
+        # a directive is only allowed after the end of the previous document
         ending = "...\n" if re.match(r"(?:#[^\n]*\n|\s)*%", following) else "---\n"
         text += ending + following
     return text
 
 
 def in_load_order(sources: Sequence[SourceFile]) -> list[SourceFile]:
-    """As the sidecar loads the files of a folder: by the names of the files."""
+    """The order in which the sidecar loads the files of a folder: by file name."""
     return sorted(sources, key=lambda s: (s.name.rsplit("/", 1)[-1], s.name))
 
 
 def config_map(name: str, namespace: str | None, key: str, text: str) -> str:
-    """The YAML of a ConfigMap with one key; the text is legible in it where YAML can write it so."""
+    """The YAML of a ConfigMap with one key; its text stays readable if YAML can represent it that way."""
     head = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {plain(name)}\n"
     head += f"  namespace: {plain(namespace)}\n" if namespace else ""
     return f"{head}data:\n  {plain(key)}: {scalar(text, 4)}"
 
 
 def by_digest(image: str) -> bool:
-    """Whether an image is named so that it is always the same one."""
+    """Whether an image is pinned to one version."""
     return _BY_DIGEST.fullmatch(image) is not None
 
 
 def checksum(text: str) -> str:
-    """The SHA-256 of a key's text as it is mounted, in hexadecimal digits."""
+    """The SHA-256 of a key's text as mounted, in hexadecimal."""
     return sha256(text.encode()).hexdigest()
 
 
 def annotation(image: str, version: str, name: str, key: str, digest: str | None = None) -> str:
-    """The value of KubeVirt's annotation ``hooks.kubevirt.io/hookSidecars``: JSON in three lines, or four.
+    """The value of KubeVirt's annotation ``hooks.kubevirt.io/hookSidecars``: JSON in three or four lines.
 
-    The sidecar is told the file by its name: then it is an error if nothing is mounted there. With ``digest``, the
-    file's SHA-256, it refuses another text.
+    It names the file for the sidecar: then it is an error if nothing is mounted there. With ``digest``, the
+    file's SHA-256, the sidecar refuses any other text.
     """
     path = f"{DEFAULT_PATCHES}/{key}"
     args = json.dumps(["--version", version, "--patches", path])
@@ -91,12 +91,12 @@ def annotation_comment(value: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A name as YAML, in quotes where some reader of YAML might take it for something else."""
+    """A name as YAML, quoted if some YAML parser might misread it."""
     return text if _WORD.fullmatch(text) and text not in _NO_WORDS else json.dumps(text)
 
 
 def scalar(text: str, indent: int) -> str:
-    """A text as the value of a key in a map: a block, ``indent`` (an even number) blanks in, else in quotes."""
+    """A text as the value of a key in a map: a block, indented by ``indent`` (an even number), otherwise in quotes."""
     import yaml
 
     ending = "+" if text.endswith("\n\n") or text == "\n" else "" if text.endswith("\n") else "-"

@@ -1,1 +1,1 @@
-"""Tests of patches, documents of ``kind: PatchTest``: decoded, run as one boot runs the hook, reported."""
+"""Patch tests, documents of ``kind: PatchTest``: decoded, run as one boot runs the hook, reported."""

@@ -1,4 +1,4 @@
-"""Expectations of a test, compiled: what an XPath or a pointer must find in an outcome."""
+"""Compiled expectations of a test: what an XPath or a pointer must find in a result."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _SHOWN = 200
 
 
 class Check(Protocol):
-    """One expectation, ready to be held against outcomes."""
+    """One expectation, ready to be checked against results."""
 
     @property
     def of_domain(self) -> bool:
-        """Whether it looks at the domain, or at the cloud-init data."""
+        """Whether it reads the domain, or the cloud-init data."""
 
     def fault(self, outcome: bytes) -> Diagnostic | None:
-        """What is wrong with an outcome (PL601)."""
+        """The problem of a result (PL601)."""
 
 
 def compile_check(expectation: XPathExpectation | PointerExpectation, namespaces: Namespaces) -> Check:
-    """Raises PatchError (PL1xx, PL2xx) for what can never be held against an outcome."""
+    """Raises PatchError (PL1xx, PL2xx) for an expectation that can never be checked."""
     if expectation.matches is not None and _search("", expectation.matches.text) is None:
         raise fail(rules.BAD_VALUE, "this is not a valid regular expression (RE2)", expectation.matches.span())
     if isinstance(expectation, XPathExpectation):
@@ -69,7 +69,7 @@ def _compile_xpath(expectation: XPathExpectation, namespaces: Namespaces) -> Che
 
 @record
 class XPathCheck:
-    """An XPath: of nodes where the query is a Selector, else of a text, number or boolean."""
+    """An XPath: for nodes if the query is a Selector, otherwise for a string, number or boolean."""
 
     expectation: XPathExpectation
     query: Query
@@ -100,7 +100,7 @@ class XPathCheck:
         return self._one_text(texts)
 
     def _needed(self) -> Expect | None:
-        """How many nodes there must be, None where there may be none."""
+        """The expected number of nodes, None if there may be none."""
         wanted = self.expectation
         if wanted.contains is not None or wanted.matches is not None:
             return Expect(1, 1)
@@ -178,7 +178,7 @@ def _text_checks(contains: Literal | None, matches: Literal | None) -> Iterator[
 
 
 def plain_value(value: model.Value) -> Any:
-    """A value as plain data; ``$[ ]`` has no meaning in it."""
+    """A value as plain data; ``$[ ]`` is not computed in it."""
     match value:
         case model.Constant(data=data):
             return data
@@ -229,6 +229,6 @@ def _matcher() -> Any:
 
 
 def _search(text: str, pattern: str) -> bool | None:
-    """Whether a pattern (RE2, as CEL's ``matches``) is found in a text; None where it is none."""
+    """Whether a pattern (RE2, as in CEL's ``matches``) matches part of a text; None if it is invalid."""
     value = _matcher().eval(data={"text": text, "pattern": pattern})
     return None if value.type().name() == "ERROR" else bool(value.plain_value())

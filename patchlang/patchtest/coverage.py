@@ -1,4 +1,4 @@
-"""Which edits did their work in some run of a test: changed something, or, of ``test``, were asked."""
+"""Which edits did something in some run of a test: changed something or, for ``test``, were evaluated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Edit:
 
 
 class Coverage:
-    """The edits of all programs under test, by their place; a file may belong to several programs."""
+    """The edits of all programs under test, by place; a file may belong to several programs."""
 
     def __init__(self) -> None:
         self._edits: dict[tuple[str, int], _Edit] = {}
@@ -48,7 +48,7 @@ class Coverage:
                 edit.fired |= bool(done.ran if edit.only_tests else done.changed)
 
     def unfired(self) -> Iterator[Diagnostic]:
-        """The edits that never did (PL607), sorted by their place."""
+        """The edits that never did anything (PL607), sorted by place."""
         for _, edit in sorted(self._edits.items(), key=lambda item: item[0]):
             if not edit.fired:
                 message = f"`{edit.label}` {'runs in no' if edit.only_tests else 'changes nothing in any'} test"

@@ -1,4 +1,4 @@
-"""Documents of ``kind: PatchTest`` from YAML: decoded as patches are, then checked for what does not go together."""
+"""Documents of ``kind: PatchTest`` from YAML: decoded like patches, then checked for conflicting keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .model import Case, PatchTest, PointerExpectation, XPathExpectation
 
 
 def tests_of(source: SourceFile) -> tuple[list[PatchTest], list[Diagnostic]]:
-    """The tests of one file and what is wrong with them; its patches are passed over."""
+    """The tests of one file and their problems; its patches are skipped."""
     tests: list[PatchTest] = []
     found: list[Diagnostic] = []
     try:

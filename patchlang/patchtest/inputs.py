@@ -1,4 +1,4 @@
-"""What a case of a test is tried on: the domain, the cloud-init data and the VMI, out of files or as written."""
+"""The inputs of a test case: the domain, the cloud-init data and the VMI, from files or inline."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest
 
 
 def beside(entry: File | Input) -> Path:
-    """The path that an entry names, seen from the working directory."""
+    """The path of an entry, relative to the working directory."""
     return Path(os.path.normpath(Path(entry.span().source.name).parent / entry.text))
 
 
 def domain_of(test: PatchTest, case: Case) -> bytes | None:
-    """The domain of a case, None where it has none. Raises PatchError (PL001, PL501)."""
+    """The domain of a case, None if it has none. Raises PatchError (PL001, PL501)."""
     entry = case.domain or test.spec.domain
     if entry is None:
         return None
@@ -37,7 +37,7 @@ def domain_of(test: PatchTest, case: Case) -> bytes | None:
 
 
 def vmi_of(test: PatchTest, case: Case) -> bytes:
-    """The VMI of a case as JSON, with what the case changes in it. Raises PatchError (PL001, PL504, PL410)."""
+    """The VMI of a case as JSON, with the case's changes. Raises PatchError (PL001, PL504, PL410)."""
     entry = case.vmi or test.spec.vmi
     try:
         vmi = parse_vmi(read_vmi(_content(entry))) if isinstance(entry, Input) else plain_value(entry) if entry else {}
@@ -55,7 +55,7 @@ def vmi_of(test: PatchTest, case: Case) -> bytes:
 
 
 def pod_of(test: PatchTest, case: Case, declared: frozenset[str]) -> Given:
-    """The facts of a test, and what its case has instead. Raises PatchError (PL206) for one that no patch declares."""
+    """The facts of a test, overridden by its case. Raises PatchError (PL206) for one that no patch declares."""
     facts: dict[str, bytes] = {}
     for given in filter(None, (test.spec.facts, case.facts)):
         for kind, entries in (("env", given.env), ("files", given.files)):
@@ -66,7 +66,7 @@ def pod_of(test: PatchTest, case: Case, declared: frozenset[str]) -> Given:
 
 
 def cloud_init_of(test: PatchTest, case: Case, vmi: bytes) -> bytes | None:
-    """KubeVirt's CloudInitData of a case, None where it has none. Raises PatchError (PL001)."""
+    """KubeVirt's CloudInitData of a case, None if it has none. Raises PatchError (PL001)."""
     entry = case.cloud_init or test.spec.cloud_init
     if entry is None or isinstance(entry, Input):
         return _content(entry) if entry else None
@@ -92,7 +92,7 @@ def _placed(error: PatchError, entry: Input | MapValue) -> PatchError:
 
 
 def _cloud_init_data(entry: CloudInitInput, host: str) -> bytes:
-    """As KubeVirt writes it; meta data that the test does not write is that of a VM called ``host``."""
+    """As KubeVirt writes it; metadata that the test omits is that of a VM named ``host``."""
     no_cloud = entry.data_source is DataSource.NO_CLOUD
     meta: Any = {"instance-id": "test", "local-hostname": host}
     if not no_cloud:

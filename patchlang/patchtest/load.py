@@ -1,4 +1,4 @@
-"""Tests from disk to trials: files found, patches compiled, inputs read; all that is wrong in one go."""
+"""Tests from disk to trials: files found, patches compiled, inputs read; collects all problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KIND = pattern(r"\bPatchTest\b")
 
 @record
 class Golden:
-    """A file that an outcome must equal."""
+    """A file that a result must equal."""
 
     path: Path
     span: Span
@@ -33,7 +33,7 @@ class Golden:
 
 @record
 class Trial:
-    """One case, ready to run. ``domain`` and ``cloud_init`` are None where it has no such input."""
+    """One case, ready to run. ``domain`` and ``cloud_init`` are None if it has no such input."""
 
     name: str
     span: Span
@@ -51,7 +51,7 @@ class Trial:
 
 @record
 class LoadedTest:
-    """A test and its trials; none of them where the test or its patches are faulty."""
+    """A test and its trials; no trials if the test or its patches are faulty."""
 
     name: str
     file: str
@@ -61,15 +61,15 @@ class LoadedTest:
 
 @record(frozen=False)
 class LoadedTests:
-    """All tests that the paths hold, in the order of their files, and what is wrong with them."""
+    """All tests in the paths, in file order, and their problems."""
 
     tests: list[LoadedTest] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
 def read_test_files(files: Iterable[tuple[str, bool]]) -> tuple[list[SourceFile], list[Diagnostic]]:
-    """The files with tests, of those given, each with whether the user named it: of the others, those count in which
-    a test may be. All other YAML is left unread."""
+    """The given files with tests, each with whether the user named it: of the others, only those that may contain
+    a test. All other YAML is not read."""
     found: list[SourceFile] = []
     errors: list[Diagnostic] = []
     for name, is_named in files:
@@ -110,7 +110,7 @@ class _Programs:
         self.known: dict[tuple[str, ...], tuple[Program | None, bool]] = {}  # and whether there is no patch at all
 
     def of(self, test: PatchTest, source: SourceFile) -> Program | None:
-        """The program of a test, None where it cannot be had; why goes to the findings."""
+        """The program of a test, None if it is unavailable; the reason is a finding."""
         try:
             files = list(_patch_files(test, source))
         except PatchError as e:

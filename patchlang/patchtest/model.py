@@ -1,6 +1,6 @@
 """The typed model of a test: a document of ``kind: PatchTest``, decoded as patches are (see :mod:`patchlang.document`).
 
-A test names patches and the input they are tried on; each of its cases changes the VMI and says what must come out.
+A test names patches and their input; each of its cases changes the VMI and states the expected result.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from ..source import Span, Text
 
 
 class File(Text):
-    """A path, relative to the file in which it is written."""
+    """A path, relative to the file that contains it."""
 
     __slots__ = ()
 
 
 class Input(Text):
-    """A path, relative to the file in which it is written, or the content where it starts with ``<`` or ``{``."""
+    """A path, relative to the file that contains it, or the content if it starts with ``<`` or ``{``."""
 
     __slots__ = ()
 
@@ -33,7 +33,7 @@ class DataSource(Enum):
 
 @record
 class CloudInitInput:
-    """Cloud-init data written out, by the names that patches have for its parts."""
+    """Inline cloud-init data, with the names that patches use for its parts."""
 
     user_data: Literal | None = None
     network_data: Literal | None = None
@@ -43,7 +43,7 @@ class CloudInitInput:
 
 @record
 class FactsInput:
-    """Facts of the pod, by the names by which patches declare them. What is not here is not there."""
+    """Facts of the pod, with the names that patches declare. What is not listed does not exist."""
 
     env: tuple[tuple[Name, Literal], ...] = ()
     files: tuple[tuple[Name, Literal], ...] = ()
@@ -51,9 +51,9 @@ class FactsInput:
 
 @record
 class XPathExpectation:
-    """What must hold of the nodes, or of the value, that an XPath gives on the outcome.
+    """What must be true of the nodes, or of the value, that an XPath selects in the result.
 
-    ``equals`` compares the texts of all nodes, in document order; the others need one text.
+    ``equals`` compares the text of all nodes, in document order; the others need a single node.
     """
 
     span: Span
@@ -67,9 +67,9 @@ class XPathExpectation:
 
 @record
 class PointerExpectation:
-    """What must hold of the value that a pointer names in the cloud-init data of the outcome.
+    """What must be true of the value that a pointer selects in the cloud-init data of the result.
 
-    ``contains`` is a piece of a text or an element of a list.
+    ``contains`` is part of a text or an element of a list.
     """
 
     span: Span
@@ -84,7 +84,7 @@ class PointerExpectation:
 
 @record
 class Refusal:
-    """An error that must come: its rule, a piece of its message, or both."""
+    """An expected error: its rule, part of its message, or both."""
 
     rule: Name | None = None
     message: Name | None = None
@@ -92,7 +92,7 @@ class Refusal:
 
 @record
 class Case:
-    """One try. ``annotations``, ``labels`` and ``set`` (JSON Pointer → value) change the VMI."""
+    """One case. ``annotations``, ``labels`` and ``set`` (JSON Pointer → value) change the VMI."""
 
     span: Span
     name: Name
@@ -111,13 +111,13 @@ class Case:
 
     @property
     def refusal(self) -> Refusal | None:
-        """``error``, of which a text is the rule."""
+        """``error``, where text is the rule."""
         return Refusal(rule=self.error) if isinstance(self.error, Name) else self.error
 
 
 @record
 class TestSpec:
-    """``patches`` are files and folders; without them, the patches of the same file are tested."""
+    """``patches`` are files and folders; without them, the test covers the patches of the same file."""
 
     cases: tuple[Case, ...]
     patches: tuple[File, ...] = ()

@@ -1,4 +1,4 @@
-"""Runs trials: each as often as one boot calls the hook, every outcome held against what the test expects."""
+"""Runs trials: each as often as one boot calls the hook, checking every result against the expectations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .model import Refusal
 
 @record
 class Failure:
-    """What is wrong with an outcome (PL6xx), and where that helps a diff."""
+    """A problem of a result (PL6xx), with a diff if that helps."""
 
     diagnostic: Diagnostic
     diff: str = ""
@@ -29,7 +29,7 @@ class Failure:
 
 @record
 class CaseResult:
-    """How a case ended; passed without a failure."""
+    """How a case ended; it passed if there is no failure."""
 
     name: str
     span: Span
@@ -48,7 +48,7 @@ class TestResult:
 
 @record(frozen=False)
 class TestReport:
-    """Of all tests: how they ended, the edits that changed nothing in any of them (PL607), golden files written."""
+    """The result of all tests: how they ended, edits that changed nothing in any (PL607), golden files written."""
 
     tests: list[TestResult] = field(default_factory=list)
     unfired: list[Diagnostic] = field(default_factory=list)
@@ -56,7 +56,7 @@ class TestReport:
 
 
 def run_tests(tests: Iterable[LoadedTest], *, kubevirt: str, update: bool) -> TestReport:
-    """Run all trials, of a boot by a KubeVirt release; with ``update``, golden files that differ are written anew."""
+    """Run all trials, for a boot of a KubeVirt release; with ``update``, golden files that differ are rewritten."""
     runner = _Runner(kubevirt, update)
     report = TestReport(written=runner.written)
     for test in tests:
@@ -67,7 +67,7 @@ def run_tests(tests: Iterable[LoadedTest], *, kubevirt: str, update: bool) -> Te
 
 
 class _RunError(Exception):
-    """Ends a case at the first run whose outcome is not as it should be."""
+    """Ends a case at the first run with an unexpected result."""
 
     def __init__(self, *failures: Failure) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class _Runner:
                     yield from e.failures
 
     def refused(self, trial: Trial, wanted: Refusal) -> Iterator[Failure]:
-        """The first run must fail, of the domain or of the cloud-init data, and as the case says."""
+        """The first run must fail, on the domain or on the cloud-init data, as the case says."""
         errors = [
             error
             for data, domain in ((trial.domain, True), (trial.cloud_init, False))
@@ -118,7 +118,7 @@ class _Runner:
         play(cloud_init_runs(data), partial(self.held, trial))
 
     def held(self, trial: Trial, run: Run) -> bytes:
-        """The outcome of one run, which must be as expected and what run 1 has made."""
+        """The result of one run, which must be as expected and equal to that of run 1."""
         outcome = self.apply(trial, run)
         if run.name == FIRST:
             self.golden(trial, outcome)
@@ -127,7 +127,7 @@ class _Runner:
         return outcome
 
     def apply(self, trial: Trial, run: Run) -> bytes:
-        """The outcome of one run, which must be as expected; of a rehearsal only that it is one."""
+        """The result of one run, which must be as expected; a rehearsal must only succeed."""
         result, error = self.outcome(trial, run.data, domain=run.of_domain)
         if result is None:
             assert error is not None
@@ -165,7 +165,7 @@ class _Runner:
         raise _RunError(Failure(Diagnostic(rules.GOLDEN, message, golden.span, help), changes))
 
     def outcome(self, trial: Trial, data: bytes, *, domain: bool) -> tuple[bytes | None, Diagnostic | None]:
-        """The result and the error of one run; one of them is None."""
+        """The result or the error of one run; the other is None."""
         outcome: Outcome | CloudInitOutcome
         if domain:
             outcome = patch_domain(trial.program, data, trial.vmi, pod=trial.pod)
@@ -190,7 +190,7 @@ def _failure(
 
 
 def _ended(data: bytes) -> bytes:
-    """With a line break at the end, as files have it and outcomes need not."""
+    """With a final line break, as files have but results need not."""
     return data if data.endswith(b"\n") else data + b"\n"
 
 

@@ -1,5 +1,5 @@
-"""What patches will do to the VMs of a dump, before they do: ``patchlang plan``.
+"""What patches would do to the VMs of a dump, in advance: ``patchlang plan``.
 
-A dump is read twice: once for where each object stands (:mod:`.inventory`), then VM by VM (:mod:`.work`). What is kept
-of a VM is its name and the digest of its effect; what groups show is in :mod:`.report`.
+A dump is read twice: once to locate each object (:mod:`.inventory`), then VM by VM (:mod:`.work`). Of each VM only
+its name and the digest of its effect are kept; :mod:`.report` has what groups show.
 """

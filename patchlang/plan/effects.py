@@ -1,7 +1,7 @@
-"""What edits did to a domain, in words that are the same for VMs to which the same was done.
+"""What edits did to a domain, in words that are equal for VMs with equal changes.
 
-Nodes are named by what tells them apart (``disk[target/@dev='vda']``), not by a VM's own name, UUIDs and addresses;
-values that were computed are their expressions, with what they gave as an example.
+Nodes are named by what identifies them (``disk[target/@dev='vda']``), not by a VM's own name, UUIDs and addresses;
+computed values are shown as their expressions, with an example of the result.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from ..xpath.match import local_name
 _OWN = pattern(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-|[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}")
 """UUIDs and MAC addresses."""
 _ANY: tuple[Key, ...] = (("@type",), ("@name",))
-"""What may tell elements apart of which libvirt has no list."""
+"""What may identify elements for which libvirt has no list."""
 _MOST_SHOWN = 200
-"""Characters of a value that are an example."""
+"""Length limit of an example value."""
 
 
 @record(frozen=False)
 class Effect:
-    """``lines`` say what was done, sorted; ``values`` what its expressions gave."""
+    """``lines`` describe the changes, sorted; ``values`` what the expressions gave."""
 
     lines: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
 
 
 def effect_of(tree: DomainTree, name: str) -> Effect:
-    """What the edits of a tree did, which has :class:`Origins`; ``name`` is the VM's own."""
+    """What the edits of a tree with :class:`Origins` did; ``name`` is the VM's own."""
     assert tree.origins is not None
     return _Reader(tree.changes, tree.origins, tree.root, name).read()
 
@@ -105,7 +105,7 @@ class _Reader:
     # -- what is new ---------------------------------------------------------------------------------------------------
 
     def built(self, node: Element) -> str:
-        """A new element in one line, with expressions in place of what they gave."""
+        """A new element in one line, with expressions in place of their results."""
         if not isinstance(node.tag, str):
             return f"<!--{node.text}-->"
         original = self.origins.copies.get(node)
@@ -119,7 +119,7 @@ class _Reader:
         return " ".join([f"<{' '.join(said)}>", *inner])
 
     def differences(self, node: Element, original: Element, path: str) -> Iterator[str]:
-        """What edits in a copy made of it."""
+        """What edits in a copy changed."""
         for name, value in sorted(node.attrib.items()):
             if original.get(name) != value:
                 yield f"{path}/@{local_name(name)} = {self.value(node, str(name), str(value))}"
@@ -161,11 +161,11 @@ class _Reader:
         return known
 
     def step(self, element: Element, siblings: list[Element]) -> str:
-        """The name of an element, with what tells it apart from its siblings."""
+        """The name of an element, with what distinguishes it from its siblings."""
         name = _name(element)
         alike = [node for node in siblings if node.tag == element.tag]
         if len(alike) < 2 and element in alike:
-            # alone here, but another VM may have more of its kind
+            # unique here, but another VM may have more of its kind
             return name + (self.predicate(element, alike) or "")
         return name + (self.predicate(element, alike) or f"[{alike.index(element) + 1 if element in alike else '?'}]")
 
@@ -185,7 +185,7 @@ class _Reader:
 
 
 def _keys(element: Element) -> tuple[Key, ...]:
-    """Paths that tell an element apart and may be the same on several VMs: no paths, no addresses of a host."""
+    """Paths that identify an element and may be equal on several VMs: no file paths, no host addresses."""
     parent = element.getparent()
     tag = str(element.tag)
     names = (tag,) if parent is None else (f"{local_name(parent.tag)}/{tag}", tag)
@@ -218,12 +218,12 @@ def _name(element: Element) -> str:
 
 
 def _text(content: list[str | Element]) -> str:
-    """The text of an element that has no other use for white space."""
+    """The text of an element in which white space is insignificant."""
     return re.sub(r"\s+", " ", "".join(item for item in content if isinstance(item, str))).strip()
 
 
 def with_expressions(tree: DomainTree) -> bytes:
-    """The outcome with expressions in place of what they gave. The tree is of no more use then."""
+    """The result with expressions in place of their values. The tree is unusable after that."""
     assert tree.origins is not None
     changes = tree.changes
     for (node, attribute), written in tree.origins.computed.items():

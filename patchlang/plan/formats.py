@@ -1,4 +1,4 @@
-"""A plan for people and for CI servers: text, Markdown, JSON, JUnit's XML. HTML is :mod:`.page`."""
+"""A plan for people and for CI servers: text, Markdown, JSON, JUnit XML. HTML is in :mod:`.page`."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def write(plan: Plan, form: str, *, colour: bool = False) -> str:
 
 
 def title(group: Group, total: int) -> str:
-    """``37 of 40 would change``, and why not, where they would not."""
+    """``37 of 40 would change``, and why not, if they would not."""
     body = group.body
     because = f": {body.reason}" if body.reason else ""
     return f"{len(group.vms)} of {total} {WORDS[body.status]}{because}"
 
 
 def summary(plan: Plan) -> str:
-    """All in one line."""
+    """A summary in one line."""
     counts = plan.counts()
     parts = [f"{counts[status.value]} {WORDS[status]}" for status in Status if counts[status.value]]
     vms = f"{counts['vms']} VM{'' if counts['vms'] == 1 else 's'}"
@@ -57,7 +57,7 @@ def summary(plan: Plan) -> str:
 
 
 def names(group: Group) -> str:
-    """The first VMs of a group, and how many more there are."""
+    """The first VMs of a group, and the number of others."""
     more = f" and {len(group.vms) - _SHOWN} more" if len(group.vms) > _SHOWN else ""
     return ", ".join(group.vms[:_SHOWN]) + more
 
@@ -126,12 +126,12 @@ def _cell(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    """Text in which Markdown finds nothing to do."""
+    """Text in which Markdown has no effect."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>&~#" else c for c in printable(text))
 
 
 def _fenced(language: str, text: str) -> Iterator[str]:
-    """A block of code; its fence is longer than any in the text."""
+    """A code block; its fence is longer than any in the text."""
     longest = max(map(len, _TICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
     yield ""

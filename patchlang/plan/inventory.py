@@ -1,4 +1,4 @@
-"""What a dump holds and where: VMs, ConfigMaps and domains, by their names and places. No object is kept."""
+"""What a dump contains and where: VMs, ConfigMaps and domains, by name and place. No object is kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOWHERE = -1
 
 @record
 class Place:
-    """Where an object stands: the number of its file, its bytes there, its line and column."""
+    """Where an object is: the number of its file, its bytes there, its line and column."""
 
     file: int
     start: int
@@ -43,7 +43,7 @@ class Place:
 
 @record(slots=False)
 class Part(SourceFile):
-    """A piece of a file, whose places are those in the file."""
+    """Part of a file, with places in that file."""
 
     first: Position
 
@@ -61,9 +61,9 @@ class Part(SourceFile):
 
 @record
 class DumpFile:
-    """A file of objects: what it is called, and what to read it from. ``is_json``: its objects are JSON as they stand.
+    """A file of objects: its name, and where to read it from. ``is_json``: its objects are JSON as they are.
 
-    ``objects`` is where they are as JSON, where they are not.
+    Otherwise ``objects`` is where they are as JSON.
     """
 
     name: str
@@ -74,10 +74,10 @@ class DumpFile:
 
 @record(frozen=False)
 class Inventory:
-    """``numbers`` are VMs by ``namespace/name``; all else of a VM is at its number in the columns.
+    """``numbers`` are VMs by ``namespace/name``; everything else about a VM is at its number in the columns.
 
-    ``annotations`` are the texts that ask for sidecars, each once; ``asked`` says which of them a VM has, ``lines``
-    where the object with it begins. ``domains`` are files by the VM they are of, ``admission`` Plugins and policies.
+    ``annotations`` are the distinct texts that request sidecars; ``asked`` says which of them a VM has, ``lines``
+    where the object with it begins. ``domains`` are files by VM, ``admission`` Plugins and policies.
     """
 
     files: list[DumpFile] = field(default_factory=list)
@@ -114,7 +114,7 @@ class Inventory:
 
 
 class Reader:
-    """Reads dumps into an inventory. ``scratch`` is a folder for what has to be read twice and is no file."""
+    """Reads dumps into an inventory. ``scratch`` is a folder for what must be read twice and is not a file."""
 
     def __init__(self, scratch: Path, selector: Selector | None, progress: Callable[[int], None]) -> None:
         self.scratch = scratch
@@ -149,7 +149,7 @@ class Reader:
                 self.pairs.setdefault(_stem(path), []).extend(new)
 
     def spooled(self) -> str:
-        """Standard input as a file: ConfigMaps come last in it."""
+        """Standard input as a file, with ConfigMaps last."""
         path = self.scratch / "stdin"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
@@ -208,7 +208,7 @@ class Reader:
         columns[kind][number], columns[f"{kind}_at"][number], columns[f"{kind}_size"][number], line = place
         metadata = value["metadata"] if kind == "vmi" else value_at(value, "spec", "template", "metadata")
         is_vm_known = columns["vm"][number] != _NOWHERE
-        if kind == "vm" or not is_vm_known:  # the next start is made of the VirtualMachine
+        if kind == "vm" or not is_vm_known:  # the next start uses the VirtualMachine
             text = map_at(metadata, "annotations").get(ANNOTATION)
             texts = self.into.annotations
             self.into.asked[number] = texts.setdefault(text, len(texts)) if isinstance(text, str) else _NOWHERE
@@ -218,7 +218,7 @@ class Reader:
         self.progress(len(self.into.numbers))
 
     def as_json(self, one: Found) -> bytes:
-        """An object of YAML as JSON. Raises PatchError where it is none."""
+        """A YAML object as JSON. Raises PatchError if that is impossible."""
         try:
             return json.dumps(one.value, default=str).encode()
         except (TypeError, ValueError, RecursionError):
@@ -241,7 +241,7 @@ class Reader:
             self.others.append(path)
 
     def settle(self) -> None:
-        """Domains whose files are not called by a VM: of the object beside it, else by the ``name`` in the domain."""
+        """Domains in files not named after a VM: the VM is the object beside it, or the ``name`` in the domain."""
         for path in self.others:
             beside = self.pairs.get(_stem(path)) or []
             name = beside[0] if len(beside) == 1 else _name_in(path)
@@ -254,7 +254,7 @@ class Reader:
 
 
 def _walk(name: str) -> Iterator[str]:
-    """The files of a folder, at any depth and in the order of their names; hidden ones are passed over."""
+    """The files of a folder, recursively and by name; hidden ones are skipped."""
     if not os.path.isdir(name):
         yield name
         return
@@ -266,7 +266,7 @@ def _walk(name: str) -> Iterator[str]:
 
 
 def _stem(path: str) -> str:
-    """A path without its endings, those of pairs such as ``web.vmi.json`` and ``web.domain.xml`` included."""
+    """A path without its suffixes, including those of pairs such as ``web.vmi.json`` and ``web.domain.xml``."""
     stem = os.path.splitext(path)[0]
     for ending in (".vmi", ".vm", ".domain"):
         stem = stem.removesuffix(ending)
@@ -274,7 +274,7 @@ def _stem(path: str) -> str:
 
 
 def _name_in(path: str) -> str | None:
-    """The VM that a domain is of, by its own ``name``: KubeVirt's is NAMESPACE_NAME."""
+    """The VM of a domain, by the domain's own ``name``: KubeVirt uses NAMESPACE_NAME."""
     from ..diagnostics import PatchError
     from ..domain.read import read_root
     from ..extract import read_domain
@@ -288,13 +288,13 @@ def _name_in(path: str) -> str | None:
 
 
 def value_at(value: object, *path: str) -> object:
-    """What stands at a path of keys, None where nothing does."""
+    """The value at a path of keys, None if there is none."""
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def map_at(metadata: object, name: str) -> dict[str, Any]:
-    """The map of that name, empty where there is none."""
+    """The map of that name, empty if there is none."""
     found = metadata.get(name) if isinstance(metadata, dict) else None
     return found if isinstance(found, dict) else {}

@@ -1,6 +1,6 @@
-"""Objects out of JSON of any length: those of a List one by one, or documents behind each other.
+"""Objects from JSON of any length: those of a List one by one, or consecutive documents.
 
-What is in memory is one object and a piece of the file, however long the file is.
+Only one object and a piece of the file are in memory, however long the file is.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _PIECE = 1 << 20
 _BLANKS = " \t\r\n"
 _DECODER = JSONDecoder()
 _DEEP = 100
-"""Blanks before an object of a List, at most; ``kubectl`` writes eight."""
+"""The maximum number of blanks before an object of a List; ``kubectl`` writes eight."""
 _NEAR = 16
-"""An error so near to the end of what was read may be that of a text which is cut off there."""
+"""An error this close to the end of what was read may mean that the text is truncated there."""
 
 
 @record
 class Found:
-    """An object and where it stands: its bytes in the file, and the line and column (from 1) of its first character."""
+    """An object and its place: its bytes in the file, and the line and column (from 1) of its first character."""
 
     value: Any
     start: int
@@ -33,7 +33,7 @@ class Found:
 
 
 class NotJsonError(Exception):
-    """Where the text is no JSON: what is wrong, and the line and column."""
+    """The text is not JSON: what is wrong, and the line and column."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(message)
@@ -44,8 +44,8 @@ class NotJsonError(Exception):
 def objects(file: BinaryIO, brief: Container[str] = ()) -> Iterator[Found]:
     """The items of a List, or the documents of the file. Raises NotJsonError.
 
-    Of an item whose kind is among the ``brief`` ones, ``value`` may be its kind and metadata alone: the rest is not
-    read where it is laid out as ``kubectl`` does.
+    For an item whose kind is in ``brief``, ``value`` may be just its kind and metadata: the rest is not
+    read if it has ``kubectl``'s layout.
     """
     return _Reader(file, brief).documents()
 
@@ -58,7 +58,7 @@ class _Reader:
         self.text = ""
         self.at = 0
         self.is_all = False
-        # of the character before which all is counted
+        # of the character up to which everything is counted
         self.counted = 0
         self.offset = 0
         self.line = 1
@@ -74,7 +74,7 @@ class _Reader:
                 yield Found(value, start, self.count() - start, *place)
 
     def document(self) -> Iterator[Found]:
-        """An object, key by key; where ``items`` is a list of it, what is in that."""
+        """An object, key by key; if ``items`` is one of its lists, the items."""
         start, place = self.count(), (self.line, self.column)
         document: dict[str, Any] = {}
         is_list = False
@@ -110,9 +110,9 @@ class _Reader:
         self.at += 1
 
     def head(self) -> tuple[Any, int, tuple[int, int]] | None:
-        """Kind and metadata of an object that is laid out line by line; None of any other.
+        """Kind and metadata of an object that is laid out line by line; None for any other.
 
-        In JSON no text goes over a line. So the object ends at the first brace that is indented as its own is.
+        JSON strings do not span lines. So the object ends at the first brace with the same indentation.
         """
         text, at = self.text, self.at
         if not self.brief or text[at + 1 : at + 2] != "\n":
@@ -171,7 +171,7 @@ class _Reader:
         return self.text[self.at]
 
     def skip(self) -> bool:
-        """Goes to the next character that is not blank; False at the end."""
+        """Advances to the next character that is not blank; False at the end."""
         while True:
             while self.at < len(self.text) and self.text[self.at] in _BLANKS:
                 self.at += 1
@@ -182,7 +182,7 @@ class _Reader:
             self.more()
 
     def more(self) -> None:
-        """Reads on: as much as is at hand already, so that a long object is not tried too often."""
+        """Reads more: as much as is already buffered, so that a long object is not parsed too often."""
         self.count()
         rest = self.text[self.at :]
         data = self.file.read(max(_PIECE, len(rest)))
@@ -196,7 +196,7 @@ class _Reader:
             self.text, self.offset = self.text[1:], len(codecs.BOM_UTF8)
 
     def count(self) -> int:
-        """The offset in bytes of the next character; its line and column are known then."""
+        """The byte offset of the next character, whose line and column are then known."""
         passed = self.text[self.counted : self.at]
         if passed:
             self.offset += len(passed) if passed.isascii() else len(passed.encode())

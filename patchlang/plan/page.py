@@ -1,6 +1,6 @@
-"""A plan as one page of HTML, which needs nothing else: a filter, a table of groups with their diffs, all VMs.
+"""A plan as a self-contained HTML page: a filter, a table of groups with their diffs, all VMs.
 
-It fetches nothing, and its policy forbids the browser to. Without scripts there is no filter.
+It loads nothing, and its policy forbids the browser to. Without scripts there is no filter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which patches a VM asks for: its annotation's sidecars, their ConfigMaps, and the programs of these."""
+"""Which patches a VM uses: its annotation's sidecars, their ConfigMaps, and the resulting programs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .inventory import Inventory, Part, Place
 
 _ENDINGS = (".yaml", ".yml")
 _MOST = 200
-"""Sets and programs that are kept, of each kind."""
+"""Cache size for sets and programs, each."""
 
 
 Text = tuple[Embedded, str]
-"""A key of a ConfigMap: its text, and what it is called."""
+"""A key of a ConfigMap: its text, and its description."""
 
 
 @record
 class Step:
-    """One sidecar: its program, and the keys of ConfigMaps that it is from; whether it only audits, what it takes.
+    """One sidecar: its program, and the ConfigMap keys that it comes from; whether it only audits, its limit.
 
-    The program may have been compiled from another ConfigMap with the same texts.
+    The program may have been compiled from another ConfigMap with the same text.
     """
 
     program: Program
@@ -46,16 +46,16 @@ class Step:
     max_domain_bytes: int = DEFAULT_DOMAIN
 
     def placed(self, found: Diagnostic) -> Diagnostic:
-        """A finding of the program in this step's own ConfigMap."""
+        """A finding of the program, located in this step's own ConfigMap."""
         return _placed(found, self.texts)
 
 
 @record(frozen=False)
 class PatchSet:
-    """What a VM's sidecars do, in order. ``unknown`` says what keeps it from being known.
+    """What a VM's sidecars do, in order. ``unknown`` says why that cannot be determined.
 
-    ``found`` are errors that keep the VM from starting. ``others``: there are sidecars whose work is not known.
-    ``selected``: a Plugin is among what is asked for.
+    ``found`` are errors that keep the VM from starting. ``others``: some sidecars do unknown work.
+    ``selected``: a Plugin is involved.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -66,7 +66,7 @@ class PatchSet:
 
 
 class Resolver:
-    """Resolves annotations to patches; texts that are the same are compiled once."""
+    """Resolves annotations to patches; identical texts are compiled once."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
@@ -75,7 +75,7 @@ class Resolver:
         self.sets: dict[tuple[str, str], PatchSet] = {}
 
     def of(self, namespace: str, annotation: str) -> PatchSet:
-        """What an annotation asks for; what is wrong with it has no place yet (:func:`in_object`)."""
+        """What an annotation requests; its problems have no place yet (:func:`in_object`)."""
         key = (namespace, annotation)
         if key not in self.sets:
             _make_room(self.sets)
@@ -120,7 +120,7 @@ class Resolver:
             self.step([(entry.content, f"ConfigMap {name}, key {key}")], told, result)
 
     def add_keys(self, name: str, keys: Sequence[str] | None, told: Arguments, result: PatchSet) -> None:
-        """One sidecar more, which reads these keys of a ConfigMap, or (None) all that are called patch files."""
+        """Adds a sidecar that reads these keys of a ConfigMap, or (None) all keys named like patch files."""
         config_map, _ = self.config_map(name)
         if keys is None and config_map is not None:
             there = (one.key.text for one in config_map.entries)
@@ -131,7 +131,7 @@ class Resolver:
             self.step(texts, told, result)
 
     def entry(self, name: str, key: str, result: PatchSet) -> Entry | None:
-        """A key of a ConfigMap; where there is none, the result says so."""
+        """A key of a ConfigMap; if there is none, the result says so."""
         config_map, faults = self.config_map(name)
         if config_map is None:
             result.unknown = f"ConfigMap {name} is not in the dump"
@@ -153,7 +153,7 @@ class Resolver:
             result.steps.append(Step(program, tuple(texts), told.audits, told.max_domain_bytes))
 
     def config_map(self, name: str) -> tuple[ConfigMap | None, list[Diagnostic]]:
-        """A ConfigMap of the dump, None where it has none, and what Kubernetes would refuse in it."""
+        """A ConfigMap of the dump, None if it is missing, and what Kubernetes would refuse in it."""
         if name not in self.config_maps:
             _make_room(self.config_maps)
             place = self.inventory.config_maps.get(name)
@@ -184,7 +184,7 @@ class Resolver:
         return (root, []) if isinstance(root, Mapping) else (None, [])
 
     def compiled(self, contents: Sequence[Embedded]) -> tuple[Program | None, tuple[Diagnostic, ...]]:
-        """The program of patch texts, and what keeps them from being one; the same texts are compiled once."""
+        """The program of patch texts, and their errors; identical texts are compiled once."""
         texts = [content.text.encode(errors="surrogatepass") for content in contents]
         digest = sha256(b"\0".join(texts)).digest()
         if digest not in self.programs:
@@ -208,7 +208,7 @@ def _other_text(content: Embedded, told: Arguments) -> Iterator[Diagnostic]:
 
 
 def _placed(found: Diagnostic, texts: Sequence[Text]) -> Diagnostic:
-    """A finding in the text of one ConfigMap, in another one of the same text."""
+    """A finding in the text of one ConfigMap, moved to another one with the same text."""
 
     def own(span: Span | None) -> Text | None:
         return next((one for one in texts if span is not None and one[0].text == span.source.text), None)
@@ -227,7 +227,7 @@ def _placed(found: Diagnostic, texts: Sequence[Text]) -> Diagnostic:
 
 @record(slots=False)
 class _Annotation(SourceFile):
-    """The text of an annotation, all of which is where its object stands."""
+    """The text of an annotation, all of which has the place of its object."""
 
     first: Position
 
@@ -246,7 +246,7 @@ def _make_room(known: dict[Any, Any]) -> None:
 
 
 def in_object(found: Diagnostic, file: str, line: int) -> Diagnostic:
-    """A finding; of one in the annotation, the place is the object that has it, and the message shows what is meant."""
+    """A finding; for one in the annotation, the place is its object, and the message shows what is meant."""
     span = found.span
     if span is None or not isinstance(span.source, _Annotation):
         return found

@@ -1,4 +1,4 @@
-"""Plugins of KubeVirt in a dump: which VMs their conditions select, and the patches that their sidecars apply."""
+"""KubeVirt Plugins in a dump: which VMs their conditions select, and the patches that their sidecars apply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @record
 class Brought:
-    """A Plugin, and the container that a policy of the dump brings for it with the volumes of that policy, if any."""
+    """A Plugin, and the container that a policy of the dump adds for it with that policy's volumes, if any."""
 
     plugin: Plugin
     container: Container | None
@@ -26,7 +26,7 @@ class Brought:
 
 
 class Plugins:
-    """The Plugins of a dump, in the order of their names."""
+    """The Plugins of a dump, by name."""
 
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
@@ -40,7 +40,7 @@ class Plugins:
         self.brought.sort(key=lambda one: one.plugin.name)
 
     def add(self, namespace: str, vmi: dict[str, Any], result: PatchSet) -> None:
-        """What the Plugins that select a VM do, behind what is there already."""
+        """What the Plugins that select a VM do, after what is already there."""
         for one in self.brought:
             asked = [self.holds(condition.text, vmi) for condition in one.plugin.conditions]
             if False in asked:
@@ -54,10 +54,10 @@ class Plugins:
                 self.work(one.container, one.policy, namespace, result)
 
     def holds(self, condition: str, vmi: dict[str, Any]) -> bool | None:
-        """Whether a VMI fulfils a condition; None where CEL fails on it.
+        """Whether a VMI meets a condition; None if CEL fails on it.
 
-        KubeVirt reads an absent field as empty and refuses an absent key, and a VMI alone does not tell one from the
-        other. An empty condition always holds.
+        KubeVirt reads a missing field as empty and refuses a missing key, and a VMI alone does not distinguish the
+        two. An empty condition is always true.
         """
         if not condition.strip():
             return True

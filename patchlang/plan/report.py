@@ -1,4 +1,4 @@
-"""What a plan says: VMs in groups of equal effect. The parts of it add up, however the VMs were shared out."""
+"""What a plan says: VMs in groups of equal effect. Its parts add up, however the VMs were distributed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..record import field, record
 
 VERSION = 1
 EXAMPLES = 3
-"""VMs of a group whose computed values are shown."""
+"""How many VMs of a group show their computed values."""
 
 
 class Status(Enum):
-    """What happens to the VMs of a group at their next start, in the order in which it is told."""
+    """What happens to the VMs of a group at their next start, in display order."""
 
     FAILS = "fails"
     CHANGES = "changes"
@@ -26,7 +26,7 @@ class Status(Enum):
 
 @record
 class Said:
-    """A finding: as one reads it, and as JSON (docs/validate.md)."""
+    """A finding: as text for people, and as JSON (docs/validate.md)."""
 
     text: str
     data: Mapping[str, Any]
@@ -34,9 +34,9 @@ class Said:
 
 @record
 class Body:
-    """What is the same for all VMs of a group; the diff and the findings are those of one of them, ``of``.
+    """What is equal for all VMs of a group; the diff and the findings are from one of them, ``of``.
 
-    ``reason`` says in words why nothing changes or nothing is known, ``edits`` are those that change something,
+    ``reason`` explains why nothing changes or nothing is known, ``edits`` are those that change something,
     ``effect`` is what they do.
     """
 
@@ -59,14 +59,14 @@ class Example:
 
 @record(frozen=False)
 class Group:
-    """VMs of equal effect: ``namespace/name`` of all, and the first few with the values that were computed for them."""
+    """VMs of equal effect: ``namespace/name`` of all, and the first few with their computed values."""
 
     body: Body
     vms: list[str] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
 
     def add(self, other: Group) -> None:
-        """Takes another part of the same group; what is shown is of the VM whose name is first."""
+        """Adds another part of the same group; details are shown for the VM whose name is first."""
         if other.body.of < self.body.of:
             self.body = other.body
         self.vms += other.vms
@@ -85,14 +85,14 @@ NOTES = {
     "base": "Two sets of patches are compared on the same domains: a VM changes if their results differ.",
     "left-over": "Some domains belong to no VM in the dump and are ignored.",
 }
-"""What a report rests on, by the names under which it is noted."""
+"""The assumptions of a report, by the names of their notes."""
 
 
 @record(frozen=False)
 class Plan:
-    """Groups by their key, a digest of their effect. ``shard`` is which part of how many this is, None for the whole.
+    """Groups by key, a digest of their effect. ``shard`` is which part of how many this is, None for the whole.
 
-    ``dump`` is a digest of the names of all VMs and of what is planned, the same for all parts of one plan.
+    ``dump`` is a digest of all VM names and of what is planned, the same for all parts of one plan.
     """
 
     groups: dict[str, Group] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Plan:
         self.notes |= other.notes
 
     def sorted(self) -> list[tuple[str, Group]]:
-        """The groups as they are told: what matters most first, then the larger ones."""
+        """The groups in display order: the most important first, then the larger ones."""
         ranks = list(Status)
         for group in self.groups.values():
             group.vms.sort()
@@ -118,7 +118,7 @@ class Plan:
         )
 
     def counts(self) -> dict[str, int]:
-        """How many VMs there are, and how many of each status."""
+        """The number of VMs, in total and by status."""
         found = dict.fromkeys((status.value for status in Status), 0)
         for group in self.groups.values():
             found[group.body.status.value] += len(group.vms)
@@ -157,7 +157,7 @@ def _group(key: str, group: Group) -> dict[str, Any]:
 
 
 class NotAPlanError(ValueError):
-    """A text that is no plan, or plans that are no parts of one; the message says why."""
+    """Text that is not a plan, or plans that are not parts of one; the message says why."""
 
 
 def from_data(data: Any) -> Plan:
@@ -184,7 +184,7 @@ def _read_group(data: dict[str, Any]) -> Group:
 
 
 def merge(plans: Iterable[tuple[str, Plan]]) -> Plan:
-    """The whole of its parts, which come with the names of their files. Raises NotAPlanError."""
+    """The whole from its parts, which come with their file names. Raises NotAPlanError."""
     whole = Plan()
     there: dict[int, str] = {}
     of = 0

@@ -1,4 +1,4 @@
-"""A whole plan: the dump read, its VMs planned in one process or several, what they found put together."""
+"""A whole plan: reads the dump, plans its VMs in one process or several, combines the results."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .report import Plan
 from .work import Planner, Setup
 
 _AT_ONCE = 64
-"""VMs that a process is given at a time."""
+"""How many VMs a process gets at a time."""
 _SELDOM = 50_000
-"""Objects between two searches for garbage that keeps itself."""
+"""How many objects between two searches for cyclic garbage."""
 
 Tasks = Sequence[tuple[str, int, str | None]]
-"""VMs by their names and numbers, with the files of their domains."""
+"""VMs by name and number, with the files of their domains."""
 
 
 class WorkerDied(Exception):  # noqa: N818 (it says what happened)
-    """A process that planned VMs is gone; the system ended it."""
+    """A process that planned VMs died; the system killed it."""
 
 
 @record
@@ -41,9 +41,9 @@ def plan(
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Plan:
-    """Plans the VMs of a dump that are wanted; the plan is the same with any number of jobs. Raises WorkerDied.
+    """Plans the selected VMs of a dump; the plan is the same with any number of jobs. Raises WorkerDied.
 
-    ``progress`` is told how many of how many are done.
+    ``progress`` gets the number of finished VMs and the total.
     """
     inventory = setup.inventory
     names = sorted(name for name, number in inventory.numbers.items() if inventory.wanted[number])
@@ -73,7 +73,7 @@ def _parts(setup: Setup, tasks: Tasks, jobs: int) -> Iterator[tuple[Plan, int]]:
 
 
 def _collect_seldom() -> None:
-    """Domains make thousands of objects that go by themselves: it is in vain to look for cycles so often."""
+    """Domains make thousands of objects that free themselves: looking for cycles so often is useless."""
     gc.freeze()
     gc.set_threshold(_SELDOM)
 
@@ -85,7 +85,7 @@ def _planned(planner: Planner, piece: Tasks) -> Plan:
 
 
 def _spread(setup: Setup, pieces: Sequence[Tasks], jobs: int) -> Iterator[tuple[Plan, int]]:
-    """The same in several processes; no more is handed out at once than they need."""
+    """The same in several processes; no more work is handed out at once than they need."""
     from multiprocessing import get_context
 
     context = get_context("spawn")  # not forked: the engine's libraries may have threads
@@ -115,12 +115,12 @@ _planner: Planner | None = None
 
 
 def _begin(setup: Setup) -> None:
-    """In a process of its own."""
+    """In a separate process."""
     import signal
 
     global _planner
     _collect_seldom()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's alone
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the first process handles Ctrl-C
     _planner = Planner(setup)
 
 
@@ -130,7 +130,7 @@ def _work(piece: Tasks) -> Plan:
 
 
 def _digest(setup: Setup, names: Sequence[str]) -> str:
-    """What parts of one plan have in common: the VMs' names, and the patches of the command line."""
+    """What parts of one plan have in common: the VM names, and the patches of the command line."""
     digest = sha256()
     texts: list[Any] = [source.text for part in (setup.given, setup.base) for source in part or ()]
     for text in (*names, "", *texts):

@@ -1,4 +1,4 @@
-"""Label selectors as Kubernetes has them: ``app=web,tier!=db,zone in (a,b),!canary`` (pkg/labels of apimachinery)."""
+"""Kubernetes label selectors: ``app=web,tier!=db,zone in (a,b),!canary`` (pkg/labels of apimachinery)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _EXISTS = pattern(r"(!?)[ \t]*+([\w./-]++)", re.ASCII)
 
 
 class SelectorError(ValueError):
-    """A text that is no selector; the message says which part of it."""
+    """Text that is not a selector; the message says which part is wrong."""
 
 
 @record
 class Requirement:
-    """One part. ``values`` are those that fit, or with ``negated`` do not; None: any."""
+    """One part. ``values`` are those that match, or with ``negated`` do not; None: any."""
 
     key: str
     negated: bool
@@ -34,7 +34,7 @@ class Requirement:
 
 @record
 class Selector:
-    """What labels must fulfil: each of the parts."""
+    """The requirements for labels: each of the parts."""
 
     parts: tuple[Requirement, ...]
 
@@ -48,7 +48,7 @@ def parse(text: str) -> Selector:
 
 
 def _parts(text: str) -> list[str]:
-    """The text split at commas that stand in no parentheses; an empty one has no parts."""
+    """The text split at commas outside parentheses; an empty one has no parts."""
     parts: list[str] = []
     start = depth = 0
     for at, character in enumerate(text):

@@ -1,4 +1,4 @@
-"""Plans VMs: patches each domain as the sidecar would, and says to which group it belongs."""
+"""Plans VMs: patches each domain as the sidecar would, and assigns it to a group."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ALREADY = "already patched"
 
 @record
 class Setup:
-    """What is planned. ``given`` are patch files that stand for all that annotations ask for, ``base`` what they are
+    """What is planned. ``given`` are patch files that replace everything annotations request, ``base`` what they are
     compared with; None: there are none."""
 
     inventory: Inventory
@@ -46,7 +46,7 @@ class Setup:
 
 @record(frozen=False)
 class _Done:
-    """One pass over a domain: the outcome, the tree that edits left, and what they did."""
+    """One pass through a domain: the result, the tree that edits left, and what they did."""
 
     outcome: Outcome
     tree: DomainTree | None
@@ -54,7 +54,7 @@ class _Done:
 
 
 class Planner:
-    """Plans VMs by their numbers; what it finds is in ``plan``."""
+    """Plans VMs by number; the results are in ``plan``."""
 
     def __init__(self, setup: Setup) -> None:
         self.inventory = setup.inventory
@@ -69,7 +69,7 @@ class Planner:
         self.files: dict[int, int] = {}
 
     def vm(self, name: str, number: int, path: str | None) -> None:
-        """Plans one VM, whose domain is in the file ``path``. Its parts are read here and dropped again."""
+        """Plans one VM, whose domain is in the file ``path``. Its parts are read here and released again."""
         try:
             self.planned(name, number, path)
         except PatchError as e:
@@ -79,7 +79,7 @@ class Planner:
             self.fails(name, [Diagnostic(rules.UNREADABLE, message)])
 
     def taken(self) -> Plan:
-        """What was found since this was asked last."""
+        """What was found since the last call."""
         found, self.plan = self.plan, Plan()
         return found
 
@@ -151,7 +151,7 @@ class Planner:
         self.add(name, key, body, values)
 
     def compared(self, name: str, domain: bytes, vmi: bytes, steps: Sequence[Step]) -> None:
-        """The outcome of the given patches beside that of the base."""
+        """The result of the given patches compared with that of the base."""
         assert self.base is not None
         if self.base.found:
             raise PatchError(self.base.found[0])
@@ -190,19 +190,19 @@ class Planner:
         return self.resolver.of(name.partition("/")[0], self.annotations[asked])
 
     def with_plugins(self, name: str, number: int, asked: PatchSet | None) -> PatchSet | None:
-        """What a VM asks for, and what Plugins do that select it."""
+        """What a VM requests, and what the Plugins that select it do."""
         result = PatchSet() if asked is None else replace(asked, steps=[*asked.steps], found=[*asked.found])
         self.plugins.add(name.partition("/")[0], parse_vmi(self.vmi(number)), result)
         return result if result.selected else asked
 
     def object(self, number: int) -> tuple[int, int, int]:
-        """The object that says what the VM's next start is made of."""
+        """The object that defines the VM's next start."""
         place = self.inventory.place(number, "vm") or self.inventory.place(number, "vmi")
         assert place is not None, "a VM has one of them"
         return place
 
     def vmi(self, number: int) -> bytes:
-        """The VMI as it is at the next start: what runs, with the annotations and labels of its VirtualMachine."""
+        """The VMI at the next start: the running one, with the annotations and labels of its VirtualMachine."""
         running, kept = self.slice(number, "vmi"), self.slice(number, "vm")
         if running is None:
             return read_vmi(kept or b"{}")
@@ -211,7 +211,7 @@ class Planner:
         try:
             template, vmi = value_at(json.loads(kept), "spec", "template", "metadata"), json.loads(running)
         except (ValueError, RecursionError):
-            return running  # the engine says what is wrong with it
+            return running  # the engine reports what is wrong with it
         changed = False
         for what in ("annotations", "labels"):
             wanted, there = map_at(template, what), map_at(vmi["metadata"], what)
@@ -227,7 +227,7 @@ class Planner:
         number, start, length = place
         if number not in self.files:
             file = self.inventory.files[number]
-            self.files[number] = os.open(file.objects or file.path, os.O_RDONLY)  # for as long as the planner
+            self.files[number] = os.open(file.objects or file.path, os.O_RDONLY)  # as long as the planner lives
         return os.pread(self.files[number], length, start)
 
     def run(self, step: Step, domain: bytes, vmi: bytes, name: str) -> _Done:
@@ -264,7 +264,7 @@ class Planner:
         self.add(name, ("fails", *keys), body)
 
     def add(self, name: str, key: tuple[str, ...], body: Any, values: Mapping[str, str] | None = None) -> None:
-        """A VM to its group, whose body is made where it is the first of it."""
+        """Adds a VM to its group, whose body is made for its first member."""
         digest = sha256("\0".join(key).encode(errors="surrogatepass")).hexdigest()[:32]
         group = self.plan.groups.get(digest)
         if group is None:
@@ -290,7 +290,7 @@ def _domain(path: str) -> bytes:
 
 
 def _identity(found: Diagnostic) -> str:
-    """What is the same of one finding for several VMs, and for ConfigMaps of the same text."""
+    """The part of a finding that is equal for several VMs, and for ConfigMaps with the same text."""
     if found.span is None:
         return f"{found.rule.id} {found.message}"
     text = sha256(found.span.source.text.encode(errors="surrogatepass")).hexdigest()

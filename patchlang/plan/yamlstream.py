@@ -1,6 +1,6 @@
-"""Objects out of YAML: documents, and the items of a List as ``kubectl`` writes it, one by one.
+"""Objects from YAML: documents, and the items of a List as ``kubectl`` writes it, one by one.
 
-libyaml reads them; that costs thirty times what JSON does.
+libyaml parses them, which is thirty times slower than JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEY = pattern(rb"[A-Za-z'\"{]")
 
 
 class NotYamlError(Exception):
-    """Where the text is no YAML: what is wrong, and the line and column."""
+    """The text is not YAML: what is wrong, and the line and column."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class NotYamlError(Exception):
 
 
 def objects(file: BinaryIO) -> Iterator[Found]:
-    """The documents of the file, and in place of a List its items. Raises NotYamlError."""
+    """The documents of the file, with Lists replaced by their items. Raises NotYamlError."""
     for start, line, chunk in _chunks(file):
         for value in _read(chunk, line):
             found = value[0] if isinstance(value, list) and len(value) == 1 else value
@@ -39,7 +39,7 @@ def objects(file: BinaryIO) -> Iterator[Found]:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
-    """Pieces that are YAML each, with their offset and line: documents, or in place of a List its items."""
+    """Pieces of valid YAML, with their offset and line: documents, with Lists replaced by their items."""
     pieces = _Pieces()
     for line in file:
         yield from pieces.add(line)
@@ -47,9 +47,9 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
 
 
 class _Pieces:
-    """Cuts lines into pieces. ``item`` is how an item of a List starts; None outside of one, empty before the first.
+    """Splits lines into pieces. ``item`` is how an item of a List starts; None outside one, empty before the first.
 
-    Around the items, what a List says of itself is left out.
+    What a List says about itself, around the items, is omitted.
     """
 
     def __init__(self) -> None:

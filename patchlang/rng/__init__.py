@@ -1,1 +1,1 @@
-"""Domains judged by libvirt's own RELAX NG schema."""
+"""Domains checked against libvirt's own RELAX NG schema."""

@@ -1,7 +1,7 @@
-"""Runs a program on a domain and checks the outcome by libvirt's schema.
+"""Runs a program on a domain and checks the result against libvirt's schema.
 
-What is refused is laid to the edit that made it so: the program is run with all edits but the last, but the last two,
-the last four and so on, until the fault is not there; what lies between is halved.
+A fault is attributed to the edit that caused it: the program runs with all edits except the last, the last two,
+the last four and so on, until the fault is gone; then bisection narrows it down.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def patch_domain_checked(
 ) -> Outcome:
     """As :func:`patchlang.engine.patch_domain`; what the patches made invalid is an error (PL416).
 
-    Of what one of the errors that are ``known`` of the patches explains, the place and the help are those of that.
-    A patch that is to blame and says ``failurePolicy: Ignore`` is left out, with a warning, as one that fails.
+    If one of the ``known`` errors of the patches explains it, its place and help are used.
+    A guilty patch with ``failurePolicy: Ignore`` is skipped with a warning, like one that fails.
     """
     ignored: dict[str, tuple[DocumentTrace, Diagnostic]] = {}
     comparison = Comparison(schema, domain)
@@ -77,9 +77,9 @@ def made_invalid(
     pod: Pod = NOTHING,
     known: Sequence[Diagnostic] = (),
 ) -> list[Diagnostic]:
-    """Warnings of what the patches made invalid in an outcome that stands all the same.
+    """Warnings about what the patches made invalid in a result that is used anyway.
 
-    Nothing is said of what was invalid before, nor of what one of the errors explains that are ``known`` of them.
+    Excludes what was invalid before, and what one of the ``known`` errors explains.
     """
     if outcome.data is None:
         return []
@@ -89,7 +89,7 @@ def made_invalid(
 
 
 class _Check:
-    """The faults of one outcome, and the edits behind them."""
+    """The faults of one result, and the edits that caused them."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class _Check:
         self._faults = {len(self._edits): comparison.new_faults(outcome.data), 0: []}
 
     def findings(self) -> list[Diagnostic]:
-        """One of each place; places that differ in numbers alone are one."""
+        """One per place; places that only differ in numbers are one."""
         by_names: dict[Names, list[Fault]] = {}
         for fault in self._faults[len(self._edits)]:
             by_names.setdefault(fault.names, []).append(fault)
@@ -155,7 +155,7 @@ class _Check:
     def _told(self, fault: Fault, edit: Span) -> tuple[Fault, list[str]]:
         """A fault, and what is allowed instead of its text.
 
-        An element is refused as a whole where one of its attributes that must be there is wrong: that one is told, if
+        An element is refused as a whole if one of its required attributes is wrong: that one is reported, if
         the edit names it or its value.
         """
         node, unit, schema = fault.node, fault.unit, self._comparison.schema
@@ -179,7 +179,7 @@ class _Check:
         return any(_is_like(other, fault) for other in self._after(count))
 
     def _after(self, count: int) -> list[Fault]:
-        """The sure faults when so many edits have run."""
+        """The sure faults after that many edits."""
         if count not in self._faults:
             data = patch_domain(_first(self._program, count), self._domain, self._vmi, pod=self._pod).data
             self._faults[count] = [] if data is None else self._comparison.new_faults(data)
@@ -195,7 +195,7 @@ class _Check:
 
 
 def _quoted(fault: Fault, edit: Span) -> str | None:
-    """The value that is refused, where the edit has it as a word of its own; what was computed may be secret."""
+    """The refused value, if the edit has it as a separate word; a computed value may be secret."""
     value = (fault.text or b"").decode()
     if not value or len(value) > _LONGEST:
         return None
@@ -208,7 +208,7 @@ def _is_word(value: str, text: str) -> bool:
 
 
 def _explains(known: Diagnostic, edit: Span, fault: Fault) -> bool:
-    """Is what is known of an edit the reason of a fault: is it of a name or a text that is refused, or in there?"""
+    """Whether a known error of an edit explains a fault: it is about a name or text that is refused, or inside it."""
     span = known.span
     if span is None or span.source is not edit.source or not edit.start <= span.start < span.end <= edit.end:
         return False
@@ -222,9 +222,9 @@ def _explains(known: Diagnostic, edit: Span, fault: Fault) -> bool:
 
 
 def _is_like(fault: Fault, later: Fault) -> bool:
-    """Is it the fault that is found later, or one that it is found behind?
+    """Whether it is the fault found later, or one that hides it.
 
-    What is a text is the same only if that is the same. While a device is built, it is refused as a whole.
+    Text is only the same if it is equal. While a device is being built, it is refused as a whole.
     """
     if later.names == WHOLE:
         return True
@@ -234,7 +234,7 @@ def _is_like(fault: Fault, later: Fault) -> bool:
 
 
 def _first(program: Program, count: int) -> Program:
-    """The program with so many edits."""
+    """The program with that many edits."""
     documents = []
     for document in program.documents:
         documents.append(replace(document, domain=document.domain[:count]))

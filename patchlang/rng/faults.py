@@ -1,6 +1,6 @@
-"""What is invalid in a domain by libvirt's schema, and was not before.
+"""What is invalid in a domain according to libvirt's schema, and was not before.
 
-KubeVirt's own domains are not valid by it: they hold what libvirt passes over. So only what is new counts.
+KubeVirt's own domains are not valid: they contain things that libvirt ignores. So only new faults count.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ..record import field, record
 from ..xpath.match import Match, match_path, node_path
 from .schema import DomainSchema, smallest_domain, take, take_out, units
 
-# the names on the way from the root to a node, an attribute's with `@`
+# the names from the root to a node, an attribute's with `@`
 Names = tuple[str, ...]
-# these, and what tells the node from others there
+# these names, and what distinguishes the node from others there
 _Key = tuple[Names, bytes]
 
 WHOLE: Names = ("domain",)
@@ -30,10 +30,10 @@ _MAX_TRIED = 50
 
 @record
 class Fault:
-    """``path`` is for people, ``names`` the same without numbers, ``says`` what is wrong there.
+    """``path`` is for people, ``names`` the same without indexes, ``says`` what is wrong there.
 
-    ``text`` is that of an attribute, or of an element without others in it. A fault that is not ``sure`` lies in
-    something that was refused before, and may be no new one. ``node`` is what is at fault in a ``unit``.
+    ``text`` is that of an attribute, or of an element without children. A fault that is not ``sure`` is in
+    something that was refused before, and may not be new. ``node`` is the faulty node in a ``unit``.
     """
 
     path: str
@@ -46,7 +46,7 @@ class Fault:
 
 
 class Comparison:
-    """Domains beside the one that they were made of."""
+    """Domains compared with the one that they were made from."""
 
     def __init__(self, schema: DomainSchema, before: bytes) -> None:
         self.schema = schema
@@ -58,16 +58,16 @@ class Comparison:
 
     @cached_property
     def names(self) -> dict[str, None]:
-        """The names of elements and attributes in the domain before, with prefixes apart."""
+        """The names of elements and attributes in the original domain, with prefixes separate."""
         nodes = list(self._old.root.iter("*"))
         tags = [*(str(node.tag) for node in nodes), *(str(name) for node in nodes for name in node.attrib)]
         prefixes = [prefix for node in nodes for prefix in node.nsmap if prefix]
         return dict.fromkeys([*(etree.QName(tag).localname for tag in tags), *prefixes])
 
     def new_faults(self, after: bytes) -> list[Fault]:
-        """The faults of a domain that the one before does not have. Raises PatchError (PL5xx) where one is no domain.
+        """The faults of a domain that the original does not have. Raises PatchError (PL5xx) if one is not a domain.
 
-        Of units of one name, the first fifty with faults are looked at.
+        Of units with the same name, the first fifty with faults are examined.
         """
         if after == self._before:
             return []
@@ -82,13 +82,13 @@ class Comparison:
             refused = [(number, unit) for number, unit in enumerate(arrived) if not new.allows(unit)]
             for number, unit in refused[:_MAX_TRIED]:
                 likely = left[number] if len(left) == len(arrived) else None
-                # a new unit has nothing that it came from; but it may be a copy, with faults that are KubeVirt's
+                # a new unit has no origin; but it may be a copy, with faults that are KubeVirt's
                 found += _in_unit(unit, new, old, left or old.some(names), likely)
         return found if any(fault.sure for fault in found) else [*found, *_as_a_whole(old, new)]
 
 
 class _Domain:
-    """A domain in units, each with what tells it from others."""
+    """A domain as units, each with what distinguishes it from others."""
 
     def __init__(self, schema: DomainSchema, root: etree._Element) -> None:
         self.schema = schema
@@ -100,19 +100,19 @@ class _Domain:
         self._nodes: dict[etree._Element, dict[Match, _Key]] = {}
 
     def refused(self, unit: etree._Element) -> list[Match]:
-        """The nodes of a unit without which it is valid."""
+        """The nodes of a unit that make it invalid."""
         if unit not in self._refused:
             self._refused[unit] = [] if self.allows(unit) else self.schema.refused(unit)
         return self._refused[unit]
 
     def nodes(self, unit: etree._Element) -> dict[Match, _Key]:
-        """All elements and attributes in a unit, and what tells each from others."""
+        """All elements and attributes in a unit, and what distinguishes each from others."""
         if unit not in self._nodes:
             self._nodes[unit] = _keys(unit)
         return self._nodes[unit]
 
     def allows(self, unit: etree._Element) -> bool:
-        """Is a unit valid?"""
+        """Whether a unit is valid."""
         if unit not in self._allowed:
             self._allowed[unit] = self.schema.allows_unit(unit)
         return self._allowed[unit]
@@ -132,9 +132,9 @@ class _Domain:
         return list(islice(found, _MAX_TRIED))
 
     def without_refused(self, lacking: Collection[str]) -> tuple[etree._Element, dict[etree._Element, etree._Element]]:
-        """A copy without what is refused, and the units in it by the original.
+        """A copy without what is refused, and its units by their original.
 
-        What every domain must have is put in where it was refused, or is of those that are ``lacking``.
+        What every domain needs is added if it was refused, or is in ``lacking``.
         """
         copy = deepcopy(self.root)
         copies = dict(zip(self.units, list(units(copy)), strict=True))
@@ -142,7 +142,7 @@ class _Domain:
         for unit, key in self.units.items():
             if self.allows(unit):
                 continue
-            # a child of the domain may mostly be there once: of several, all are kept as far as they are valid
+            # a child of the domain may usually occur once: of several, all are kept as long as they are valid
             if len(key[0]) > 2 or several[key[0]] == 1 or not self._cure(unit, copies[unit]):
                 take_out(copies.pop(unit))
         for child in smallest_domain():
@@ -153,7 +153,7 @@ class _Domain:
         return copy, copies
 
     def _cure(self, unit: etree._Element, copy: etree._Element) -> bool:
-        """Takes what is refused out of the copy of a unit. False where that is all of it."""
+        """Removes what is refused from the copy of a unit. False if that is all of it."""
         refused = self.refused(unit)
         if refused == [Match(unit)]:
             return False
@@ -170,7 +170,7 @@ def _in_unit(
     former: Sequence[etree._Element],
     likely: etree._Element | None,
 ) -> Iterator[Fault]:
-    """The faults of a unit that is one of the ``former``, most ``likely`` the one at its place, or is new."""
+    """The faults of a unit that is one of the ``former``, most ``likely`` the one in its place, or new."""
     keys = new.nodes(unit)
     left = Counter(old.nodes(other)[match] for other in former for match in old.refused(other))
     known = []
@@ -184,14 +184,14 @@ def _in_unit(
     changed = [] if partner is None else [match for match in old.refused(partner) if left[before[match]] > 0]
     for match in new.schema.refused(unit, known=known, prefer=lambda match: keys[match] not in there):
         names = keys[match][0]
-        # what had parts and was refused was so for any of them
+        # anything with parts that was refused may have been refused for any of them
         doubtful = any(_has_parts(other) and names[: len(before[other][0])] == before[other][0] for other in changed)
         says = "is not allowed in this form"
         yield Fault(match_path(match), names, says, _written(match), sure=not doubtful, node=match, unit=unit)
 
 
 def _written(match: Match) -> bytes | None:
-    """The text of an attribute, or of an element that holds no others."""
+    """The text of an attribute, or of an element without children."""
     element, name, _ = match
     if name is not None:
         return str(element.get(name)).encode()
@@ -201,7 +201,7 @@ def _written(match: Match) -> bytes | None:
 def _partner(
     keys: set[_Key], old: _Domain, former: Sequence[etree._Element], likely: etree._Element | None
 ) -> etree._Element | None:
-    """The unit that one with these nodes came from: the likely one if they are alike, else the one most like it."""
+    """The origin of a unit with these nodes: the likely one if they are alike, otherwise the most similar."""
 
     def shared(other: etree._Element) -> int:
         return len(keys.intersection(old.nodes(other).values()))
@@ -216,7 +216,7 @@ def _has_parts(match: Match) -> bool:
 
 
 def _as_a_whole(old: _Domain, new: _Domain) -> list[Fault]:
-    """Why a domain is invalid whose units are valid: something is missing, or does not go with the rest."""
+    """Why a domain of valid units is invalid: something is missing, or does not fit the rest."""
     allows = new.schema.allows
     needed = {str(child.tag) for child in smallest_domain()}
     lacking = needed - {str(child.tag) for domain in (old, new) for child in domain.root}
@@ -232,7 +232,7 @@ def _as_a_whole(old: _Domain, new: _Domain) -> list[Fault]:
 def _mendings(
     old: _Domain, new: _Domain, domain: etree._Element, copies: dict[etree._Element, etree._Element]
 ) -> Iterator[Fault]:
-    """What may be the fault; while each is looked at, ``domain`` is without it."""
+    """Candidates for the fault; while each is examined, ``domain`` lacks it."""
     for arrived in new.but(old).values():
         for unit in [unit for unit in arrived if unit in copies][:_MAX_TRIED]:
             put_back = take_out(copies[unit])
@@ -251,7 +251,7 @@ def _mendings(
 
 
 def _attributes(names: Names, element: etree._Element, before: etree._Element) -> Iterator[Fault]:
-    """As :func:`_mendings`, of the attributes in which two elements differ."""
+    """As :func:`_mendings`, for the attributes in which two elements differ."""
     now, then = attributes_of(element), attributes_of(before)
     for name in sorted(name for name in {*now, *then} if now.get(name) != then.get(name)):
         mended = {key: value for key, value in now.items() if key != name}
@@ -266,9 +266,9 @@ def _names(element: etree._Element) -> Names:
 
 
 def _content(element: etree._Element) -> bytes:
-    """All that is in an element, whatever its prefixes, its comments and the order of its attributes.
+    """Everything in an element, regardless of prefixes, comments and attribute order.
 
-    Canonical XML would be that, but there is none where a namespace is a relative URI.
+    Canonical XML would be that, but does not exist if a namespace is a relative URI.
     """
     pieces: list[str] = []
     for event, node in etree.iterwalk(element, events=("start", "end", "comment", "pi")):
@@ -286,7 +286,7 @@ def _content(element: etree._Element) -> bytes:
 
 
 def _keys(unit: etree._Element) -> dict[Match, _Key]:
-    """All elements and attributes in a unit, and what tells each from others."""
+    """All elements and attributes in a unit, and what distinguishes each from others."""
     found: dict[Match, _Key] = {}
     for element in unit.iter(etree.Element):
         names = _names(element)

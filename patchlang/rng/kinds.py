@@ -1,7 +1,7 @@
-"""What may stand in an attribute or a text, told by trial: a schema is asked of texts of many kinds.
+"""What an attribute or a text may be, found by trial: the schema is asked about many kinds of text.
 
-Kinds that have names, such as MAC addresses, are known by an example each. Of anything else it is found out which
-characters a text may have, and how many; of numbers, from which one to which.
+Named kinds, such as MAC addresses, are recognized by one example each. For anything else, trials determine which
+characters and lengths are allowed; for numbers, which range.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 Allows = Callable[[str], bool]
 
-# what stands for any name: texts in which nobody sees another kind
+# stands for any name: text that does not look like another kind
 _NAMES = ("zzq", "zzqzzq", "zzqzzqzzqzzq")
 _SIGNS = "_-.:/+@#%&=,;~ !$()*<>?[]^{|}'\"\\"
 _MOST_CHARACTERS = 300
@@ -19,7 +19,7 @@ _DOTTED = (
     ("a version such as {}", "2.0"),
     ("an IPv4 address such as {}", "192.0.2.10"),
 )
-"""Of these the first one that is allowed: what it takes may look like the others."""
+"""The first of these that is allowed: what it accepts may look like the others."""
 _WWN = "5000c50015ea71ad"
 _EXAMPLES = (
     ("a UUID such as {}", "5d307ca9-b3ef-428c-8861-06e72d69f223"),
@@ -39,17 +39,17 @@ _NUMBERS = sorted(
     | {2**bits + more for bits in (3, 4, 5, 6, 7, 8, 12, 15, 16, 24, 31, 32, 44, 63, 64) for more in (-1, 0)}
 )
 _UNBOUND = 2**31 - 1
-"""A range that goes so far is told without its end."""
+"""A range beyond this is described without its end."""
 
 
 def described(allows: Allows, words: Iterable[str]) -> list[str]:
-    """What is allowed, for people: kinds first, then those of the ``words`` that are; empty where nobody can tell."""
+    """What is allowed, in words: kinds first, then the allowed ones of the ``words``; empty if unknown."""
     if any(map(allows, _NAMES)):
         return list(filter(None, [_characters(allows)]))
     numbers = _numbers(allows)
     found = [*numbers, *_kinds(allows, bool(numbers))]
     taken = [word for word in words if not (numbers and word.lstrip("-").isdigit()) and allows(word)]
-    # a word is one of the kind, and no word of its own, where longer ones are allowed as well
+    # a word is an instance of the kind, not a separate word, if longer ones are allowed too
     return [*found, *(word for word in taken if not (found and (allows(f"{word}q") or allows(f"{word}0"))))]
 
 
@@ -64,7 +64,7 @@ def _kinds(allows: Allows, numbers: bool) -> Iterator[str]:
 
 
 def _characters(allows: Allows) -> str:
-    """The characters that a text may have, and how many; empty where that is any text."""
+    """The allowed characters and lengths of a text; empty if any text is allowed."""
     length = max((count for count in range(1, _MOST_CHARACTERS) if allows("z" * count)), default=0)
     least = next((count for count in range(1, length + 1) if allows("z" * count)), 1)
     name = "z" * max(0, min(length, max(least, 3)) - 2)
@@ -87,7 +87,7 @@ def _listed(signs: list[str], *before: str) -> str:
 
 
 def _numbers(allows: Allows) -> list[str]:
-    """The range of whole numbers; nothing where there are none."""
+    """The range of whole numbers; nothing if there are none."""
     taken = [number for number in _NUMBERS if allows(str(number))]
     if not taken:
         return []
@@ -103,7 +103,7 @@ def _numbers(allows: Allows) -> list[str]:
 
 
 def _edge(allows: Allows, taken: int, refused: int) -> int:
-    """The last number that is taken on the way to one that is refused."""
+    """The last accepted number on the way to a refused one."""
     while abs(taken - refused) > 1:
         middle = (taken + refused) // 2
         taken, refused = (middle, refused) if allows(str(middle)) else (taken, middle)

@@ -1,8 +1,8 @@
-"""libvirt's RELAX NG schema as a judge that names the nodes it refuses.
+"""libvirt's RELAX NG schema as a validator that names the nodes it refuses.
 
-libxml2 stops at the first fault and says little of it. So what is refused is found by trial: nodes without which the
+libxml2 stops at the first fault and says little about it. So faults are found by trial: nodes without which the
 rest is valid. Children of ``<domain>`` and of ``<devices>``, called units here, are tried one by one, each in the
-smallest domain that there is.
+smallest possible domain.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from ..xpath.match import Match
 _SMALLEST = b"<domain type='kvm'><name>n</name><memory>1</memory><os><type>hvm</type></os></domain>"
 _RNG = "http://relaxng.org/ns/structure/1.0"
 _MAX_TRIALS = 1000
-"""For one unit; what is not found by then is the unit as a whole."""
+"""For one unit; if the fault is not found by then, it is the unit as a whole."""
 _FEW = 60
-"""With more nodes than this, halves are tried before single ones."""
+"""With more nodes than this, halves are tried before single nodes."""
 
 
 class DomainSchema:
-    """The schema of libvirt's domains, from a folder with ``domain.rng`` and all that it includes.
+    """The schema of libvirt's domains, from a folder with ``domain.rng`` and everything that it includes.
 
-    Raises PatchError (PL009) where it cannot be read, or is that of something else.
+    Raises PatchError (PL009) if it cannot be read, or describes something else.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,21 +51,21 @@ class DomainSchema:
             raise fail(rules.UNREADABLE_SCHEMA, f"`{file}` is not the schema of libvirt's domains", help=help)
 
     def allows(self, domain: etree._Element) -> bool:
-        """Is a domain valid as a whole?"""
+        """Whether a domain is valid as a whole."""
         return bool(self._relaxng.validate(domain))
 
     def allows_unit(self, unit: etree._Element) -> bool:
-        """Is a unit valid, whatever stands beside it?"""
+        """Whether a unit is valid, regardless of what is beside it."""
         return self.allows(_alone(deepcopy(unit), unit))
 
     def values(self, node: Match, unit: etree._Element) -> list[str]:
-        """What may stand in an attribute or a text of a unit: kinds of texts, and the words that the schema lists."""
+        """What an attribute or a text of a unit may be: kinds of text, and the words that the schema lists."""
         from .kinds import described  # which a boot that succeeds never needs
 
         copy = deepcopy(unit)
         domain = _alone(copy, unit)
         copies = dict(zip(unit.iter(etree.Element), copy.iter(etree.Element), strict=True))
-        around = {node.element, *node.element.iterancestors()}  # refused where they need the node
+        around = {node.element, *node.element.iterancestors()}  # refused if they need the node
         for other in self.refused(unit, known=[node]):
             if other != node and (other.attribute is not None or other.element not in around):
                 take(Match(copies[other.element], other.attribute))
@@ -82,7 +82,7 @@ class DomainSchema:
 
     @cached_property
     def _words(self) -> list[str]:
-        """All that the schema lists anywhere: of which of them one place takes, trial tells."""
+        """Everything that the schema lists anywhere: trial determines which of it one place accepts."""
         found: dict[str, None] = {}
         for file in sorted(self.folder.glob("*.rng")):
             for value in etree.parse(file).iter(f"{{{_RNG}}}value", f"{{{_RNG}}}param"):
@@ -98,9 +98,9 @@ class DomainSchema:
     def refused(
         self, unit: etree._Element, *, known: Collection[Match] = (), prefer: Callable[[Match], bool] | None = None
     ) -> list[Match]:
-        """The nodes of a unit without which it is valid, in document order.
+        """The nodes of a unit that make it invalid, in document order.
 
-        ``known`` are left out from the start. Where any of several would do, those that ``prefer`` takes come first.
+        ``known`` are excluded from the start. If any of several would do, those that ``prefer`` accepts come first.
         """
         copy = deepcopy(unit)
         domain = _alone(copy, unit)
@@ -127,7 +127,7 @@ class DomainSchema:
 
 
 def smallest_domain() -> etree._Element:
-    """A valid domain that has only what it must have."""
+    """A valid domain with only the required content."""
     return etree.fromstring(_SMALLEST)
 
 
@@ -141,7 +141,7 @@ def units(root: etree._Element) -> Iterator[etree._Element]:
 
 
 def take_out(element: etree._Element) -> Callable[[], None]:
-    """Take an element out of its parent; what is given back puts it in again."""
+    """Remove an element from its parent; the returned function puts it back."""
     parent = element.getparent()
     assert parent is not None, "the root is never removed"
     at = parent.index(element)
@@ -150,7 +150,7 @@ def take_out(element: etree._Element) -> Callable[[], None]:
 
 
 def take(node: Match) -> Callable[[], None]:
-    """Take an element or attribute out; what is given back puts it in again."""
+    """Remove an element or attribute; the returned function puts it back."""
     element, name, _ = node
     if name is None:
         return take_out(element)
@@ -176,7 +176,7 @@ class _TooManyError(Exception):
 
 
 class _Trial:
-    """Takes nodes out of a tree, and looks whether the rest is valid."""
+    """Removes nodes from a tree, and checks whether the rest is valid."""
 
     def __init__(self, is_valid: Callable[[], bool], prefer: Callable[[Match], bool]) -> None:
         self._is_valid = is_valid
@@ -184,9 +184,9 @@ class _Trial:
         self._trials = 0
 
     def locate(self, element: etree._Element) -> list[Match] | None:
-        """Takes out of an element what makes the tree invalid; None where that is the element itself.
+        """Removes from an element what makes the tree invalid; None if that is the element itself.
 
-        Then the tree is as it was. All but this element is valid.
+        Then the tree is unchanged. Everything except this element is valid.
         """
         if self._try():
             return []
@@ -214,7 +214,7 @@ class _Trial:
             put_back()
 
     def _several_of(self, element: etree._Element) -> Iterator[list[Match]]:
-        """From a few children on with which the element is valid, all others are added that do not spoil it."""
+        """Starting with a few children with which the element is valid, adds all others that keep it valid."""
         attributes, children = attributes_of(element), list(element)
 
         def keep(names: Collection[str], kept: Collection[etree._Element]) -> None:
@@ -251,7 +251,7 @@ class _Trial:
 
 
 def _beginnings(names: list[str], children: list[etree._Element]) -> Iterator[tuple[list[str], list[etree._Element]]]:
-    """What an element may be valid with: all its attributes, or all but one, and no child, one or two."""
+    """Minimal content for an element: all its attributes, or all but one, and no child, one or two."""
     for count in range(3):
         for few in combinations(children[:_FEW], count):
             yield names, list(few)
@@ -262,7 +262,7 @@ def _beginnings(names: list[str], children: list[etree._Element]) -> Iterator[tu
 
 
 def _parts(element: etree._Element) -> list[Match]:
-    """All attributes and elements in an element, its own attributes included."""
+    """All attributes and elements in an element, including its own attributes."""
     found: list[Match] = []
     for inner in element.iter(etree.Element):
         if inner is not element:
@@ -272,7 +272,7 @@ def _parts(element: etree._Element) -> list[Match]:
 
 
 def _size(part: Match) -> int:
-    """How many elements and attributes go with it."""
+    """How many elements and attributes are removed with it."""
     if part.attribute is not None:
         return 1
     return sum(1 + len(inner.attrib) for inner in part.element.iter(etree.Element))

@@ -1,1 +1,1 @@
-"""Checks of whole repositories: what is there to check, all findings in it, and which of them comments ignore."""
+"""Checks of whole repositories: what to check, all findings, and which of them comments ignore."""

@@ -1,4 +1,4 @@
-"""A configuration as it is written, in YAML or in TOML, decoded with the place of all that is wrong; and its schema."""
+"""A configuration file, in YAML or TOML, decoded with the places of all problems; and its schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS = {
     "kubevirt": "the KubeVirt release to check against",
     "libvirt": "the libvirt whose grammar to check against; none: skip the check",
 }
-"""What each key says, for people and for the schema."""
+"""The meaning of each key, for people and for the schema."""
 
 
 def schema() -> dict[str, Any]:
@@ -52,13 +52,13 @@ def schema() -> dict[str, Any]:
 
 
 def _with_numbers(texts: Iterable[str]) -> list[str | float]:
-    """Texts, and the numbers that YAML takes some of them for where they are not in quotes."""
+    """Text, and the numbers that YAML makes of unquoted text."""
     found: list[str | float] = [*texts]
     return found + [float(one) for one in texts if one.replace(".", "", 1).isdigit() and str(float(one)) == one]
 
 
 def read_one_of(paths: Sequence[str]) -> tuple[Configuration, tuple[Diagnostic, ...]] | None:
-    """The configuration of a folder, by the files of it that may have one; None where none has. Two are a finding."""
+    """The configuration of a folder, from the files that may have one; None if none does. Two are a finding."""
     written = [found for path in paths if (found := _load(os.path.relpath(path)))]
     if len(written) > 1:
         place = written[1][0].span if isinstance(written[1][0], Mapping) else None
@@ -69,7 +69,7 @@ def read_one_of(paths: Sequence[str]) -> tuple[Configuration, tuple[Diagnostic, 
 
 
 def read_configuration(path: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
-    """The configuration in a file that is named, by its ending TOML or YAML, and what is wrong with it."""
+    """The configuration in a given file, TOML or YAML by its suffix, and its problems."""
     folder = os.path.dirname(os.path.abspath(path))
     found = _load(path)
     if found is None:
@@ -82,7 +82,7 @@ _Loaded = tuple[Node | None, tuple[Diagnostic, ...]]
 
 
 def _load(path: str) -> _Loaded | None:
-    """The tree of a configuration, and why it cannot be read; None where a TOML file has none."""
+    """The tree of a configuration, and why it cannot be read; None if a TOML file has none."""
     try:
         source = read_source(Path(path))
         if path.endswith(".toml"):
@@ -125,7 +125,7 @@ def _decoded(
 
 
 class _Reader:
-    """Values of keys; ``found`` is what is wrong with them."""
+    """Values of keys; ``found`` has their problems."""
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []

@@ -1,6 +1,6 @@
-"""What a repository says of its checks: ``.patchlang.yaml``, or ``[tool.patchlang]`` in ``pyproject.toml``.
+"""A repository's settings for checks: ``.patchlang.yaml``, or ``[tool.patchlang]`` in ``pyproject.toml``.
 
-Most have neither, so what reads them (:mod:`.configfile`) is loaded where there is one.
+Most have neither, so the reader (:mod:`.configfile`) is only loaded if there is one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MOST_BYTES = 1024 * 1024
 
 @record
 class Configuration:
-    """The keys of a configuration; None where one is not given. ``exclude`` is for the folder of its file."""
+    """The keys of a configuration; None if one is missing. ``exclude`` is relative to the folder of its file."""
 
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Configuration:
 
 
 def configuration(folder: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
-    """The nearest configuration, in a folder or above it, and what is wrong with it (PL001 to PL007, PL012)."""
+    """The nearest configuration, in a folder or above it, and its problems (PL001 to PL007, PL012)."""
     here = os.path.abspath(folder)
     while True:
         files = [os.path.join(here, name) for name in (YAML_NAME, TOML_NAME)]
@@ -46,14 +46,14 @@ def configuration(folder: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
 
 
 def _may_be_ours(path: str) -> bool:
-    """Whether a file says anything to us. A TOML file that does not is left to others, right or wrong."""
+    """Whether a file has settings for us. A TOML file without any is ignored, valid or not."""
     if path.endswith(YAML_NAME):
         return True
     try:
         with open(path, "rb") as file:
             return b"patchlang" in file.read(_MOST_BYTES)
     except OSError:
-        return True  # what reads it says so
+        return True  # the reader reports it
 
 
 def not_to_ignore(selector: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Paths, folders and patterns to the files that are to be checked."""
+"""Paths, folders and patterns to the files to check."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ENDINGS = (".yaml", ".yml")
 
 @record
 class Input:
-    """A file to check. ``named``: the user means this very file; others lie in a folder that is looked through.
+    """A file to check. ``named``: the user named this very file; others are in a searched folder.
 
-    ``data`` is its content where that does not come from the file ``name``. ``open``: it is what an editor holds of
-    that file, and belongs to the file's folder.
+    ``data`` is its content if that does not come from the file ``name``. ``open``: it is that file's content in an
+    editor, and belongs to the file's folder.
     """
 
     name: str
@@ -29,21 +29,21 @@ class Input:
 
     @property
     def folder(self) -> str:
-        """Where it lies: files of one folder are loaded together. What is no file is by itself."""
+        """Where it is: files of one folder are loaded together. What is not a file is on its own."""
         is_file = self.data is None or self.open
         return os.path.normpath(os.path.dirname(self.name) or ".") if is_file else self.name
 
 
 def find(paths: Sequence[str], left_out: LeftOut) -> tuple[list[Input], list[Diagnostic]]:
-    """The files that the paths name, each once and in the order of their names, and which paths name none (PL001).
+    """The files that the paths name, each once and sorted by name, and which paths name none (PL001).
 
-    A folder is looked through with its sub-folders for ``*.yaml`` and ``*.yml``; hidden entries are passed over, and
-    with them a ConfigMap volume's ``..data``. What is called so and is a pipe, a socket or a device is an error, and so
-    is an empty folder called so, which is no file that a sidecar could load (PL010). A path that does not exist is a
+    A folder is searched recursively for ``*.yaml`` and ``*.yml``; hidden entries are skipped, and
+    with them a ConfigMap volume's ``..data``. A pipe, a socket or a device with such a name is an error, and so
+    is an empty folder with such a name, which a sidecar could not load (PL010). A path that does not exist is a
     pattern if it has ``*``, ``?`` or ``[``; ``**`` in it stands for any folders.
 
-    Of what is in folders ``left_out`` is asked, of what a pattern matches only whether the user excludes it; what is
-    named stands.
+    ``left_out`` decides about what is in folders; for matches of a pattern only the user's exclusions count;
+    named paths always count.
     """
     found: dict[str, Input] = {}
     errors: list[Diagnostic] = []
@@ -106,11 +106,11 @@ def _is_empty(folder: str) -> bool:
     try:
         return not os.listdir(folder)
     except OSError:
-        return False  # what walks through it says so
+        return False  # the traversal reports it
 
 
 def nothing_in(paths: Sequence[str], left_out: LeftOut) -> str:
-    """Paths in which nothing was found, each with what is there instead, as far as that helps."""
+    """Paths in which nothing was found, each with what is there instead, if that helps."""
     everything = LeftOut(git=False)
     said = ", ".join(
         f"{path} (an empty directory)"

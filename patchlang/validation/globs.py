@@ -1,9 +1,9 @@
-"""Patterns of paths as .gitignore has them (gitignore(5)), matched without a regular expression.
+"""Path patterns as in .gitignore (gitignore(5)), matched without a regular expression.
 
-A pattern without ``/`` (but for one at its end) is about names at any depth, another about the path from the folder
-that it is written for. ``*``, ``?`` and ``[a-z]`` stay within a name, ``**`` between slashes stands for any folders, a
-backslash takes the next character as it is, ``!`` takes back what an earlier pattern said, ``/`` at the end means
-folders alone.
+A pattern without ``/`` (except at its end) matches names at any depth, any other matches the path relative to its
+folder. ``*``, ``?`` and ``[a-z]`` match within a name, ``**`` between slashes matches any folders, a
+backslash escapes the next character, ``!`` reverts an earlier pattern, ``/`` at the end matches
+only folders.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..record import record
 
 _SEVERAL = "**"
 _LONGEST = 4096
-"""No path has more characters; a longer pattern counts for none."""
+"""No path is longer; a longer pattern is ignored."""
 _CLASSES = {
     "alnum": str.isalnum, "alpha": str.isalpha, "blank": " \t".__contains__, "digit": "0123456789".__contains__,
     "lower": str.islower, "space": str.isspace, "upper": str.isupper, "xdigit": "0123456789abcdefABCDEF".__contains__,
@@ -24,7 +24,7 @@ _CLASSES = {
 
 @record
 class Glob:
-    """One pattern. ``steps`` are what is between its slashes; ``takes_back``: what matches is in again."""
+    """One pattern. ``steps`` are the parts between its slashes; ``takes_back``: what matches is included again."""
 
     steps: tuple[str, ...]
     takes_back: bool
@@ -32,7 +32,7 @@ class Glob:
     any_depth: bool
 
     def matches(self, path: Sequence[str], *, is_folder: bool) -> bool:
-        """Whether it is about a path, given by its names from the pattern's folder on."""
+        """Whether it matches a path, given as names relative to the pattern's folder."""
         if self.folders_only and not is_folder:
             return False
         if self.any_depth:
@@ -41,7 +41,7 @@ class Glob:
 
 
 def read_globs(lines: Iterable[str]) -> tuple[Glob, ...]:
-    """The patterns of lines; blank ones and comments are none."""
+    """The patterns in lines; blank lines and comments are skipped."""
     return tuple(glob for line in lines for glob in _read(line))
 
 
@@ -58,7 +58,7 @@ def _read(line: str) -> Iterator[Glob]:
 
 
 def _steps(text: str) -> Iterator[str]:
-    """What is between the slashes; one in brackets is none."""
+    """The parts between the slashes; a slash in brackets does not count."""
     start = at = 0
     while at < len(text):
         if text[at] == "/":
@@ -70,14 +70,14 @@ def _steps(text: str) -> Iterator[str]:
 
 
 def _without_blanks(line: str) -> str:
-    """Without the spaces at the end, but for one behind a backslash."""
+    """Without trailing spaces, except one after a backslash."""
     bare = line.rstrip(" ")
     backslashes = len(bare) - len(bare.rstrip("\\"))
     return bare + " " if backslashes % 2 and bare != line else bare
 
 
 def decides(globs: Sequence[Glob], path: Sequence[str], *, is_folder: bool) -> bool | None:
-    """Whether a path is meant, by the last pattern that is about it; None where none is."""
+    """Whether a path is excluded, by the last pattern that matches it; None if none does."""
     for glob in reversed(globs):
         if glob.matches(path, is_folder=is_folder):
             return not glob.takes_back
@@ -85,7 +85,7 @@ def decides(globs: Sequence[Glob], path: Sequence[str], *, is_folder: bool) -> b
 
 
 def _path_matches(steps: Sequence[str], path: Sequence[str]) -> bool:
-    """Steps against names; ``**`` takes any number of folders, and at the end at least one name."""
+    """Steps against names; ``**`` matches any number of folders, and at the end at least one name."""
     if not steps[-1]:
         return False  # `a//`
     if steps[-1] == _SEVERAL and len(steps) > 1:
@@ -108,7 +108,7 @@ def _path_matches(steps: Sequence[str], path: Sequence[str]) -> bool:
 
 
 def _name_matches(pattern: str, name: str) -> bool:
-    """A pattern without slashes against a name. A star that matched too little takes one character more, so the time
+    """A pattern without slashes against a name. A star that matched too little matches one more character, so the time
     is at most that of comparing each character of one with each of the other."""
     at = here = 0
     retry, from_here = -1, 0
@@ -130,9 +130,9 @@ def _name_matches(pattern: str, name: str) -> bool:
 
 
 def _one_matches(pattern: str, at: int, character: str) -> tuple[int, bool]:
-    """Where the pattern goes on behind what stands at ``at``, and whether that takes the character.
+    """Where the pattern continues after what is at ``at``, and whether that matches the character.
 
-    0 where it cannot go on: brackets that do not end or name no class take nothing, nor does a backslash at the end.
+    0 if it cannot continue: unclosed or invalid brackets match nothing, nor does a backslash at the end.
     """
     match pattern[at]:
         case "?":

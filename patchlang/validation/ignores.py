@@ -1,7 +1,7 @@
 """Comments that ignore findings: ``# patchlang: ignore[PL301] reason``.
 
-On a line of its own such a comment is about the next line, else about its own. Where a text begins in that line that
-goes on over further lines (a block scalar: a patch in a ConfigMap, the JSON of an annotation) it is about all of it.
+Such a comment on a line of its own applies to the next line, otherwise to its own. If a text begins in that line and
+continues over more lines (a block scalar: a patch in a ConfigMap, the JSON of an annotation), it applies to all of it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ..source import SourceFile, Span
 _COMMENT = pattern(r"(?<!\S)#[ \t]*patchlang:[ \t]*ignore\b(?:[ \t]*\[([^\]\n]*)\])?[ \t]*([^\n\r]*)")
 _ID = pattern(r"[^\s,]+")
 _STAGES = ("PL3", "PL7", "PL9")
-"""Advice, what is wrong around the patches, what libvirt does not know. What the sidecar refuses cannot be ignored."""
+"""Advice, manifest problems, libvirt's grammar. What the sidecar refuses cannot be ignored."""
 
 
 @record
 class Ignore:
-    """One comment. ``ids`` are the rules named in it; it is about what begins between ``start`` and ``end``."""
+    """One comment. ``ids`` are the rules that it names; it applies to what begins between ``start`` and ``end``."""
 
     span: Span
     ids: tuple[tuple[str, Span], ...]
@@ -42,7 +42,7 @@ def can_be_ignored(rule: str) -> bool:
 
 
 def collect(source: SourceFile) -> Iterator[Ignore]:
-    """The comments in a YAML text, with their places in the file that it is written in."""
+    """The comments in a YAML text, with their places in the file that contains it."""
     if isinstance(source, Encoded) or not _COMMENT.search(source.text):
         return
     text = source.text
@@ -52,7 +52,7 @@ def collect(source: SourceFile) -> Iterator[Ignore]:
     for found in _COMMENT.finditer(text):
         at = bisect_right(starts, found.start()) - 1
         if at >= 0 and scalars[at][1] <= found.start() < scalars[at][2]:
-            continue  # not a comment but text of a scalar
+            continue  # not a comment but the text of a scalar
         start, end = lines.meant(found.start())
         there = scalars[bisect_right(starts, start - 1) : bisect_right(starts, end)]
         reach = max([end, *(stop for _, _, stop in there)])
@@ -67,7 +67,7 @@ def collect(source: SourceFile) -> Iterator[Ignore]:
 
 
 def _scalars(source: SourceFile) -> Iterator[tuple[int, int, int]]:
-    """Where each scalar begins, where its content does, and where it ends; up to what is no YAML."""
+    """Where each scalar begins, where its content does, and where it ends; up to the first invalid YAML."""
     try:
         for event in yaml.parse(source.text, Loader=yaml.CSafeLoader):
             if isinstance(event, yaml.ScalarEvent) and event.start_mark and event.end_mark:
@@ -85,11 +85,11 @@ class _Lines:
         self._next = 0
 
     def meant(self, comment: int) -> tuple[int, int]:
-        """Start and end of the line that a comment is about."""
+        """Start and end of the line that a comment applies to."""
         start = self._text.rfind("\n", 0, comment) + 1
         if self._text[start:comment].strip():
             return start, self._end(start)
-        start = max(start, self._next)  # where the comment before this one has looked there is nothing else
+        start = max(start, self._next)  # up to there the previous comment has already looked
         while start < len(self._text) and self._text[start : self._end(start)].strip()[:1] in ("", "#"):
             start = self._end(start) + 1
         self._next = start
@@ -103,10 +103,10 @@ class _Lines:
 def apply(
     diagnostics: Iterable[Diagnostic], ignores: Iterable[Ignore], complete: Callable[[str, str], bool]
 ) -> list[Diagnostic]:
-    """The diagnostics that no comment ignores, and findings on the comments themselves (PL801, PL802, PL803).
+    """The diagnostics that no comment ignores, and findings about the comments themselves (PL801, PL802, PL803).
 
-    Places are in files. ``complete`` says of a file's name and a rule's id whether all findings are there: where they
-    are not, a comment may be of use all the same.
+    Places are in files. ``complete`` says for a file name and a rule id whether all findings are there: if they
+    are not, a comment may still be useful.
     """
     found, written = list(diagnostics), list(ignores)
     ignored, used = _meet(found, written)
@@ -117,14 +117,14 @@ def apply(
     return left
 
 
-# a stretch of a file, and a rule
+# a range of a file, and a rule
 _Stretch = tuple[str, str, int, int]
 
 
 def _meet(diagnostics: Iterable[Diagnostic], ignores: Iterable[Ignore]) -> tuple[set[int], set[_Stretch]]:
-    """The diagnostics, by identity, that comments ignore, and of what is ignored that in which there is one.
+    """The diagnostics, by identity, that comments ignore, and the comments that ignore one.
 
-    Both are gone through together in the order of the text, so that many of them take no longer than they must.
+    Both are processed together in text order, so that many of them take no longer than necessary.
     """
     stretches = {(_file(one), name, one.start, one.end) for one in ignores for name, _ in one.ids}
     pending: dict[tuple[str, str], list[_Stretch]] = {}

@@ -1,4 +1,4 @@
-"""What is left out of folders: what git ignores, and what the user excludes."""
+"""What is skipped in folders: what git ignores, and what the user excludes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _MOST_BYTES = 1024 * 1024
 
 @record
 class Exclusion:
-    """Patterns as in .gitignore, and the folder (an absolute path) that they are written for."""
+    """Patterns as in .gitignore, and the folder (an absolute path) that they are relative to."""
 
     folder: str
     globs: tuple[Glob, ...]
 
 
 def excluding(folder: str, patterns: Iterable[str]) -> Exclusion:
-    """The exclusion of patterns that are written for a folder."""
+    """An exclusion from patterns that are relative to a folder."""
     return Exclusion(os.path.abspath(folder), read_globs(patterns))
 
 
 @record(frozen=False)
 class LeftOut:
-    """What to leave out; ``count`` is of the files and folders that were.
+    """What to skip; ``count`` counts the skipped files and folders.
 
-    ``git``: what .gitignore files say counts, and .git/info/exclude, within a repository. What a user's own git
-    configuration ignores does not: the same files are checked for everybody.
+    ``git``: applies .gitignore files and .git/info/exclude within a repository. A user's own git
+    configuration does not count: the same files are checked for everyone.
     """
 
     exclusions: Sequence[Exclusion] = ()
@@ -39,7 +39,7 @@ class LeftOut:
     _chains: dict[str, tuple[Exclusion, ...]] = field(default_factory=dict, repr=False)
 
     def excludes(self, path: str, *, is_folder: bool) -> bool:
-        """Whether the user excludes it, by itself or by a folder that it is in."""
+        """Whether the user excludes it, directly or through a parent folder."""
         place = os.path.abspath(path)
         if any(_excluded(one, place, is_folder) for one in self.exclusions):
             self.count += 1
@@ -47,7 +47,7 @@ class LeftOut:
         return False
 
     def leaves_out(self, folder: str, name: str, *, is_folder: bool) -> bool:
-        """Whether an entry of a folder that is looked through is left out. Asked of folders before what is in them."""
+        """Whether to skip an entry of a searched folder. Called for folders before their entries."""
         place = os.path.join(os.path.abspath(folder), name)
         out = any(_meant(one, place, is_folder) for one in self.exclusions) or (
             self.git and self._ignored(place, is_folder)
@@ -63,7 +63,7 @@ class LeftOut:
         return False
 
     def _chain(self, folder: str) -> tuple[Exclusion, ...]:
-        """What ignores entries of a folder, the nearest last; nothing outside of a repository."""
+        """What ignores entries of a folder, the nearest last; empty outside a repository."""
         if (known := self._chains.get(folder)) is not None:
             return known
         top = os.path.lexists(os.path.join(folder, ".git"))
@@ -79,7 +79,7 @@ class LeftOut:
         return chain
 
     def _read(self, path: str, *, follow: bool = False) -> tuple[Glob, ...]:
-        """The patterns in a file; none where it cannot be read. A .gitignore that is a link is none, as for git."""
+        """The patterns in a file; empty if it cannot be read. A .gitignore that is a link is ignored, as in git."""
         if not follow and os.path.islink(path):
             return ()
         try:
@@ -92,7 +92,7 @@ class LeftOut:
 
 
 def _exclude_file(repository: str) -> str:
-    """``info/exclude`` of a repository: of a linked worktree, and of a submodule, where its .git file leads."""
+    """A repository's ``info/exclude``: for a linked worktree or a submodule, where its .git file points."""
     place = os.path.join(repository, ".git")
     if os.path.isfile(place):
         place = os.path.join(repository, _line(place).removeprefix("gitdir:").strip())
@@ -110,7 +110,7 @@ def _line(path: str) -> str:
 
 
 def _names(folder: str, place: str) -> list[str]:
-    """The names on the way from a folder to a place in it; none where it is not in it."""
+    """The names from a folder to a place in it; empty if it is not inside."""
     prefix = folder.rstrip("/") + "/"
     return place.removeprefix(prefix).split("/") if place.startswith(prefix) else []
 
@@ -121,7 +121,7 @@ def _meant(exclusion: Exclusion, place: str, is_folder: bool) -> bool:
 
 
 def _excluded(exclusion: Exclusion, place: str, is_folder: bool) -> bool:
-    """Whether it is meant, or a folder on the way to it."""
+    """Whether it, or a folder on the way to it, is excluded."""
     names = _names(exclusion.folder, place)
     return any(
         decides(exclusion.globs, names[:depth], is_folder=is_folder or depth < len(names)) is True

@@ -1,4 +1,4 @@
-"""What patches are checked against besides their own language."""
+"""What patches are checked against besides the language itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .selection import ALL, Selection
 
 @record
 class Options:
-    """``kubevirt`` is the release that runs the hook; ``plugins``: there are KubeVirt Plugins in the cluster.
+    """``kubevirt`` is the release that runs the hook; ``plugins``: the cluster uses KubeVirt Plugins.
 
-    ``vmi`` is the release whose VMI expressions read; None: a field that some release has is fine.
+    ``vmi`` is the release whose VMI expressions read; None: a field of any release is fine.
 
-    ``libvirt`` is the version whose grammar the domain follows; None: that is not checked.
+    ``libvirt`` is the version whose grammar the domain follows; None: not checked.
 
     ``selection`` are the rules whose findings count.
     """

@@ -1,4 +1,4 @@
-"""Units of work in several processes. A worker that dies is noticed, and Ctrl-C is the first process's alone."""
+"""Units of work in several processes. A worker's death is detected, and only the first process handles Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_all(units: Sequence[list[Input]], options: Options, jobs: int) -> Iterator[tuple[int, UnitOutcome]]:
-    """The outcome of each unit, with its number, as they come. Raises WorkerDied."""
+    """The result of each unit, with its number, as they arrive. Raises WorkerDied."""
     from multiprocessing import get_context
 
     context = get_context("spawn")  # not forked: the engine's libraries may have threads
@@ -65,7 +65,7 @@ def _distribute(units: Sequence[list[Input]], connections: Sequence[Connection])
 
 
 def _work(connection: Connection, options: Options) -> None:
-    """What a worker does until there is nobody who gives it more."""
+    """What a worker does until there is no more work."""
     try:
         while True:
             connection.send(check(connection.recv(), options))
@@ -75,7 +75,7 @@ def _work(connection: Connection, options: Options) -> None:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Processes that are started meanwhile never see Ctrl-C; the terminal sends it to all of them."""
+    """Processes started in the meantime never see Ctrl-C, which the terminal sends to all of them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What a run found."""
+"""The findings of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..record import record
 
 @record
 class Held:
-    """What a file holds: how many patches, machines with sidecars and tests."""
+    """What a file contains: how many patches, VMs with sidecars, and tests."""
 
     name: str
     patches: int = 0
@@ -23,7 +23,7 @@ class Held:
 
 @record
 class Checked:
-    """A file, what it holds and what was found in it, in order. Without a name: findings that have no place."""
+    """A file, its contents and its findings, in order. Without a name: findings without a place."""
 
     held: Held
     diagnostics: tuple[Diagnostic, ...]
@@ -33,7 +33,7 @@ class Checked:
 class Totals:
     """A run in numbers. ``failed``: there are errors, or with ``strict`` any findings.
 
-    ``templates`` are Helm's, which were not checked.
+    ``templates`` are Helm templates, which were not checked.
     """
 
     files: int
@@ -50,7 +50,7 @@ class Totals:
 
 @record
 class Report:
-    """The files in which there was something to check, in order; first, if there are any, findings without a place.
+    """The files with something to check, in order; first, if any, findings without a place.
 
     ``templates`` are files that Helm must render before they can be checked.
     """
@@ -86,7 +86,7 @@ class Report:
 
 
 def report(held: Iterable[Held], found: Iterable[Diagnostic], templates: int = 0) -> Report:
-    """Findings, in order already, by the files they are in."""
+    """Sorted findings, by file."""
     files: dict[str, Held] = {}
     for one in held:
         files[one.name] = files.get(one.name, Held(one.name)) + one

@@ -1,4 +1,4 @@
-"""A whole run: units of files, in one process or several; then what only shows when all of them are known."""
+"""A whole run: units of files, in one process or several; then what only shows once all are known."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .report import Report, report
 from .unit import UnitOutcome, check, check_entry
 
 LARGEST_UNIT = 1000
-"""Files of one folder that are checked together. Larger folders are no sidecar's (a ConfigMap holds 1 MiB): in them
-advice on several patches is given within such parts."""
+"""Files of one folder that are checked together. No sidecar has a larger folder (a ConfigMap holds 1 MiB): there,
+advice on several patches covers only such parts."""
 
 OF_SEVERAL_FILES = {
     rule.id
@@ -36,7 +36,7 @@ OF_SEVERAL_FILES = {
         rules.NOT_ADMITTED,
     )
 }
-"""Findings that depend on what else is given: a comment on them may be of use, though not with these files."""
+"""Findings that depend on the other input: a comment on them may be useful, though not with these files."""
 
 BYTES_A_WORKER = 150_000
 """What one process checks in about the time that another takes to start."""
@@ -57,9 +57,9 @@ def validate_files(
     jobs: int = 1,
     progress: Progress = lambda _: None,
 ) -> Report:
-    """Checks files; ``known`` are findings that there are already. The report is the same with any number of jobs.
+    """Checks files; ``known`` are existing findings. The report is the same with any number of jobs.
 
-    Raises WorkerDied if one of several processes ends before its work is done.
+    Raises WorkerDied if one of several processes dies before its work is done.
     """
     units = list(_units(inputs))
     outcomes = _outcomes(units, options, jobs, progress)
@@ -99,7 +99,7 @@ def validate_files(
 
 
 def worthwhile_jobs(inputs: Sequence[Input], processors: int) -> int:
-    """How many processes are worth their start, at most one a processor: by the folders, and the bytes in them."""
+    """How many processes pay off, at most one per CPU: by the folders, and the bytes in them."""
     folders = len({one.folder for one in inputs})
     most = min(processors, folders)
     if most < 2:
@@ -113,7 +113,7 @@ def worthwhile_jobs(inputs: Sequence[Input], processors: int) -> int:
 
 
 def _size(one: Input) -> int:
-    """Of what is to be read; 0 where that cannot be told, as of a pipe."""
+    """The size of the input; 0 if unknown, as for a pipe."""
     if one.data is not None:
         return len(one.data)
     try:
@@ -123,7 +123,7 @@ def _size(one: Input) -> int:
 
 
 def _in_objects(found: Iterable[Diagnostic], objects: Iterable[tuple[Span, str]]) -> Iterator[Diagnostic]:
-    """Findings, each with the manifest that it stands in."""
+    """Findings, each with its manifest."""
     by_file: dict[str, list[tuple[Span, str]]] = {}
     for span, label in objects:
         by_file.setdefault(span.source.name, []).append((span, label))
@@ -147,7 +147,7 @@ def _units(inputs: Sequence[Input]) -> Iterator[list[Input]]:
 
 
 def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progress: Progress) -> list[UnitOutcome]:
-    """The outcome of each unit, in their order."""
+    """The result of each unit, in order."""
     done = 0
 
     def tick() -> None:
@@ -168,7 +168,7 @@ def _outcomes(units: Sequence[list[Input]], options: Options, jobs: int, progres
 
 
 def _duplicate_names(units: Sequence[list[Input]], outcomes: Sequence[UnitOutcome]) -> Iterator[Diagnostic]:
-    """Patches of one name in parts of a folder that were checked apart."""
+    """Patches of the same name in parts of a folder that were checked separately."""
     first: dict[tuple[str, str], tuple[UnitOutcome, str]] = {}
     for unit, outcome in zip(units, outcomes, strict=True):
         for name, span in outcome.facts.names:

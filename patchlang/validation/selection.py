@@ -1,4 +1,4 @@
-"""Which rules are looked at: by their ids (PL301), the beginnings of ids (PL3), or their names."""
+"""Which rules apply: by id (PL301), id prefix (PL3), or name."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ _OPTIONAL = ("PL3", "PL7", "PL8", "PL9")
 
 @cache
 def known_rules() -> dict[str, str]:
-    """The names of all rules by their ids, in order."""
+    """The names of all rules by id, in order."""
     found = {value.id: value.slug for value in vars(rules).values() if isinstance(value, Rule)}
     return dict(sorted(found.items()))
 
 
 def selectors() -> list[str]:
-    """What can be written for rules, beginnings of ids aside."""
+    """What can be written for rules, except id prefixes."""
     return [*known_rules(), *known_rules().values()]
 
 
 def meant(selector: str) -> str | None:
-    """The id, or the beginning of ids, that a selector stands for; None where it is that of no rule."""
+    """The id, or the id prefix, that a selector stands for; None if it matches no rule."""
     by_name = {name: id for id, name in known_rules().items()}
-    written = by_name.get(selector.lower(), selector.upper())  # no name begins as an id does
+    written = by_name.get(selector.lower(), selector.upper())  # no name begins like an id
     return written if written.startswith(ALL) and any(id.startswith(written) for id in known_rules()) else None
 
 
 def can_be_left_out(selector: str) -> bool:
-    """Whether all rules of an id, or of the beginning of ids, can be left out: the sidecar refuses none of them."""
+    """Whether all rules with an id, or an id prefix, can be skipped: the sidecar refuses none of them."""
     return all(id.startswith(_OPTIONAL) for id in known_rules() if id.startswith(selector))
 
 
 @record
 class Selection:
-    """Ids of rules and beginnings of them. Of those that fit a rule the longest decides, of two as long ``ignore``.
+    """Rule ids and id prefixes. The longest match for a rule wins, and ``ignore`` wins a tie.
 
-    What the sidecar itself refuses is always looked at.
+    What the sidecar itself refuses is always reported.
     """
 
     select: tuple[str, ...] = (ALL,)

@@ -1,4 +1,4 @@
-"""A table of a TOML file as a tree of nodes that know their place. ``tomllib`` reads it; this finds where it stands."""
+"""A table of a TOML file as a tree of nodes with places. ``tomllib`` parses it; this finds where everything is."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _WORD = pattern(
 )
 _FAULT = pattern(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _DEEPEST = 8
-"""Steps of a path that are told apart; no key of a configuration is so deep."""
+"""How many steps of a path are distinguished; no configuration key is that deep."""
 _Path = tuple[str | int, ...]
 
 
 def read_table(source: SourceFile, *path: str) -> Mapping | None:
-    """The table of that name; None where there is none, or something else. Raises PatchError (PL012) for bad TOML."""
+    """The table of that name; None if there is none, or something else. Raises PatchError (PL012) for bad TOML."""
     import tomllib
 
     try:
@@ -44,7 +44,7 @@ def read_table(source: SourceFile, *path: str) -> Mapping | None:
 
 
 def _fault(source: SourceFile, said: str) -> tuple[str, Span]:
-    """What ``tomllib`` says, and where it means."""
+    """What ``tomllib`` says, and its place."""
     found = _FAULT.search(said)
     at = len(source.text)
     if found and found[1]:
@@ -102,7 +102,7 @@ class _Tree:
                 self._value(self._key(table, "="))
 
     def _key(self, table: _Path, end: str) -> _Path:
-        """A key with dots, up to what ends it; each of its parts has a place."""
+        """A dotted key, up to what ends it; each of its parts has a place."""
         path = table
         while (word := self._peek()) not in (None, end):
             if word not in (".", "\n"):
@@ -151,5 +151,5 @@ class _Tree:
 
 
 def _unquoted(key: str) -> str:
-    """A key as text. Escapes in one are rare, and a key that has them is found at the start of the file."""
+    """A key as text. Escapes in one are rare; a key with escapes gets the start of the file as its place."""
     return key[1:-1] if key[:1] in ("'", '"') else key

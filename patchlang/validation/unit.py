@@ -39,11 +39,11 @@ MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
 @record(frozen=False)
 class UnitOutcome:
-    """What came out of a unit: places are in files. ``held`` has the files in which there was something to check.
+    """The result of a unit: places are in files. ``held`` has the files with something to check.
 
-    ``facts`` are of the folder's patch files together. ``incomplete`` are the files whose findings may not be all,
-    since there are errors. ``bound`` are the policies, by name, of which there is a binding. ``objects`` are where
-    manifests stand and what they are called, ``templates`` how many files Helm must render first. ``tested`` are the
+    ``facts`` are about the folder's patch files together. ``incomplete`` are files whose findings may be incomplete,
+    because of errors. ``bound`` are the policies, by name, that have a binding. ``objects`` are the places
+    and names of manifests, ``templates`` the number of files that Helm must render first. ``tested`` are the
     files and folders, as real paths, whose patches a test applies.
     """
 
@@ -65,7 +65,7 @@ class UnitOutcome:
     tested: set[str] = field(default_factory=set)
 
     def add(self, diagnostics: Iterable[Diagnostic], files: Iterable[str] = ()) -> None:
-        """Findings. Where there is an error among them, there may be more to find in ``files``."""
+        """Findings. If one of them is an error, ``files`` may have more."""
         found = [located(diagnostic) for diagnostic in diagnostics]
         self.diagnostics += found
         if has_errors(found):
@@ -76,11 +76,11 @@ class UnitOutcome:
 
 
 class WorkerDied(Exception):  # noqa: N818 (it says what happened)
-    """A process that checked files is gone; the system ended it."""
+    """A process that checked files died; the system killed it."""
 
 
 def check(inputs: Sequence[Input], options: Options, tick: Callable[[], None] = lambda: None) -> UnitOutcome:
-    """Checks the files of one folder; ``tick`` is called after each."""
+    """Checks the files of one folder; calls ``tick`` after each."""
     outcome = UnitOutcome(options)
     patch_files: list[SourceFile] = []
     for one in inputs:
@@ -101,7 +101,7 @@ def check(inputs: Sequence[Input], options: Options, tick: Callable[[], None] = 
 
 
 def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[PatchFacts, list[int], list[Diagnostic]]:
-    """Patch files that are loaded together: what they hold, how many patches each, and what is wrong with them."""
+    """Patch files that are loaded together: their contents, how many patches each, and their problems."""
     patches: list[model.Patch] = []
     counts = [0] * len(sources)
     found: list[Diagnostic] = []
@@ -128,7 +128,7 @@ def check_patches(sources: Sequence[SourceFile], options: Options) -> tuple[Patc
 def _with_those_of_the_vmi(
     found: Sequence[Diagnostic], patches: Sequence[model.Patch], release: str | None
 ) -> list[Diagnostic]:
-    """The findings, and what the VMI of a release says of expressions; what both say stands there once."""
+    """The findings, and what the VMI of a release says about expressions; duplicates are merged."""
     from ..kubevirt.vmicheck import check as check_vmi
     from ..lint.conditions import unexplained
 
@@ -144,7 +144,7 @@ def _with_those_of_the_vmi(
 
 
 def findings(sources: Sequence[SourceFile], options: Options) -> list[Diagnostic]:
-    """What is wrong with patch files that are loaded together and do load, but for what comments in them ignore."""
+    """Problems of patch files that load together, except what their comments ignore."""
     outcome = UnitOutcome(options)
     outcome.add(check_patches(sources, options)[2])
     for source in sources:
@@ -153,7 +153,7 @@ def findings(sources: Sequence[SourceFile], options: Options) -> list[Diagnostic
 
 
 def _is_in(diagnostic: Diagnostic, value: Span) -> bool:
-    """Whether the type of something is wrong of which it is said already that it is."""
+    """Whether something of a wrong type has already been reported."""
     span = diagnostic.span
     return (
         diagnostic.rule is rules.VMI_TYPE
@@ -171,7 +171,7 @@ def _place(diagnostic: Diagnostic) -> tuple[str, int] | None:
 
 
 def _check_file(one: Input, outcome: UnitOutcome, patch_files: list[SourceFile]) -> None:
-    """Checks the manifests of a file, or adds it to the patch files. Raises PatchError where it cannot be read."""
+    """Checks the manifests of a file, or adds it to the patch files. Raises PatchError if it cannot be read."""
     data = _data(one)
     if not one.named and not documents.may_concern_us(data):
         return
@@ -200,19 +200,19 @@ def _data(one: Input) -> bytes:
 
 
 def _is_patch_file(one: Input, source: SourceFile, contents: Contents) -> bool:
-    """Whether the sidecar would be given the file as it is; a named file that is nothing else was meant to be."""
+    """Whether the sidecar would get the file as it is; a named file that is nothing else was meant to be."""
     kinds = {document.kind for document in contents.documents}
     if kinds & {Kind.CONFIG_MAP, Kind.MACHINE, Kind.PLUGIN, Kind.ADMISSION}:
         return False
     if Kind.PATCH in kinds or documents.starts_as_patch(source.text):
         return True
     if one.data is not None and not one.open and documents.is_manifest(source.text):
-        return False  # what others rendered, and nothing in it is ours
+        return False  # rendered by others, with nothing of ours in it
     return one.named and not kinds and not contents.unread
 
 
 def _check_tests(contents: Contents, outcome: UnitOutcome) -> None:
-    """Checks the shape of tests; whether they pass is for ``patchlang test`` to say."""
+    """Checks the shape of tests; ``patchlang test`` determines whether they pass."""
     for document in contents.documents:
         if document.kind is Kind.TEST:
             from pathlib import Path
@@ -277,7 +277,7 @@ def _check_manifests(source: SourceFile, contents: Contents, outcome: UnitOutcom
 
 
 def _read_policy(document: Document, outcome: UnitOutcome) -> bool:
-    """A policy, or the binding of one; whether it has to do with Plugins."""
+    """A policy, or the binding of one; returns whether it involves Plugins."""
     node = document.node
     if documents.word(node, "kind") == "MutatingAdmissionPolicyBinding":
         outcome.bound.append(documents.word(node, "spec", "policyName"))
@@ -296,7 +296,7 @@ def _read_policy(document: Document, outcome: UnitOutcome) -> bool:
 
 
 def _check_config_map(document: Document, outcome: UnitOutcome) -> int:
-    """Checks the patches in a ConfigMap, each key by itself, as KubeVirt mounts it; returns how many there are."""
+    """Checks the patches in a ConfigMap, each key by itself, as KubeVirt mounts it; returns their number."""
     from ..manifests import configmaps
 
     config_map, found = configmaps.read(document.node)
@@ -308,7 +308,7 @@ def _check_config_map(document: Document, outcome: UnitOutcome) -> int:
 
 
 def check_entry(entry: Entry, outcome: UnitOutcome) -> PatchFacts:
-    """Checks a key of a ConfigMap as a patch file of its own."""
+    """Checks a key of a ConfigMap as a separate patch file."""
     content = entry.content
     assert content is not None, "what is not text cannot be a patch"
     size = len(content.text.encode(errors="surrogatepass"))

@@ -1,1 +1,1 @@
-"""XPath: its text, its tree, its queries and matches, and what to say where a path does not match."""
+"""XPath: its text, its tree, its queries and matches, and messages for a path that does not match."""

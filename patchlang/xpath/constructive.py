@@ -1,10 +1,10 @@
 """Constructive paths, the grammar of ``ensure``: ``/domain/os/boot[@dev='hd']``, ``…/@mode``.
 
 Steps are names; predicates are equalities of ``@attribute`` or ``.`` with a literal or a variable, joined by ``and``.
-They are read as XPath and then held to that subset, so that what is built is what the path selects.
+They are parsed as XPath and then restricted to that subset, so that the path selects what it builds.
 
-Such a path may be a template. Its computed parts, the holes, are cut out before it is read, and their values are put
-into what was read: in quotes a value is text, elsewhere it is steps or a whole number. No value can add a predicate.
+Such a path may be a template. Its computed parts, the holes, are cut out before parsing, and their values are inserted
+into the result: in quotes a value is text, elsewhere it is steps or a whole number. No value can add a predicate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .query import Namespaces, new_name
 from .tree import Binary, Expr, Literal, Number, Path, Step, VariableRef, walk
 
 HOLE = "Q"
-"""What stands for a computed part while the path is read: part of a name, but of no word that XPath knows."""
+"""Stands for a computed part during parsing: part of a name, but not of an XPath keyword."""
 
 _QUOTED_HOLE = pattern(f"`[^`{HOLE}]*+{HOLE}[^`]*+`")
 _QUOTE = pattern("['\"]")
@@ -39,7 +39,7 @@ class Condition:
 
 @record
 class BuildStep:
-    """One element: its Clark name, the prefix of that, the step as it is written, and what tells the element apart."""
+    """One element: its Clark name, its prefix, the step as written, and what identifies the element."""
 
     tag: str
     prefix: str | None
@@ -49,7 +49,7 @@ class BuildStep:
 
 @record
 class BuildPath:
-    """Steps from the document (``absolute``) or from a node, and the attribute at the end, if it names one."""
+    """Steps from the document (``absolute``) or from a node, and the attribute at the end, if any."""
 
     absolute: bool
     steps: tuple[BuildStep, ...]
@@ -66,9 +66,9 @@ class BuildDialect:
 
 @record
 class CutPath:
-    """A path whose computed parts are cut out: ``text`` has a :data:`HOLE` at each of the offsets ``holes``.
+    """A path with its computed parts cut out: ``text`` has a :data:`HOLE` at each of the offsets ``holes``.
 
-    ``places``: where in the source each character of ``text`` stands, and the end.
+    ``places``: the source offset of each character of ``text``, and of the end.
     """
 
     source: Text
@@ -80,7 +80,7 @@ class CutPath:
         return self.source.span(*self._range(start, end))
 
     def written(self, start: int, end: int) -> str:
-        """The characters ``start`` to ``end`` of the text as they stand in the source."""
+        """The characters ``start`` to ``end`` of the text as written in the source."""
         return self.source.text[slice(*self._range(start, end))]
 
     def _range(self, start: int, end: int) -> tuple[int, int]:
@@ -89,7 +89,7 @@ class CutPath:
 
 
 class BuildProgram:
-    """A constructive path, read once; :meth:`path` puts the values of its computed parts in."""
+    """A constructive path, parsed once; :meth:`path` inserts the values of its computed parts."""
 
     def __init__(self, cut: CutPath, dialect: BuildDialect) -> None:
         """Raises PatchError (PL206, PL207, PL209)."""
@@ -109,7 +109,7 @@ class BuildProgram:
         literals = [(e.start, e.end) for e in walk(tree) if isinstance(e, Literal)]
         self._bare = {at for at in cut.holes if not any(start < at < end for start, end in literals)}
         self.shape = self._read(None)
-        """The path with a name of no meaning wherever a part of a name is computed."""
+        """The path with a meaningless name wherever part of a name is computed."""
 
     def path(self, values: Sequence[str]) -> BuildPath:
         """The path with the values of its holes, in order. Raises PatchError (PL207, PL209)."""
@@ -151,7 +151,7 @@ class _Reader:
         return BuildPath(absolute, tuple(steps), attribute)
 
     def check_values(self) -> None:
-        """What is computed outside quotes may be steps or a whole number, and nothing else."""
+        """What is computed outside quotes may only be steps or a whole number."""
         if self.values is None:
             return
         for at in sorted(self.bare):
@@ -169,7 +169,7 @@ class _Reader:
             raise self.error(f"the path is longer than {MAX_LENGTH} characters", 0, len(self.text))
 
     def names(self, step: Step) -> list[str]:
-        """What a step names: one element, and where it is computed perhaps several, the last perhaps an attribute."""
+        """What a step names: one element, or if computed several, the last optionally an attribute."""
         if step.axis != "child" or step.test.endswith(("*", ")")):
             what = "`//`" if step.abbreviated else f"`{self.cut.written(step.start, step.head_end)}`"
             raise self.error(
@@ -244,21 +244,21 @@ class _Reader:
                 raise self.not_buildable(value)
 
     def is_hole(self, expr: Expr) -> bool:
-        """Is it a computed part, and nothing else?"""
+        """Whether it is a computed part and nothing else."""
         return expr.start in self.bare and expr.end == expr.start + 1
 
     def has_hole(self, start: int, end: int) -> bool:
         return any(start <= at < end for at in self.cut.holes)
 
     def filled(self, start: int, end: int) -> str:
-        """The characters ``start`` to ``end`` with the values in place."""
+        """The characters ``start`` to ``end`` with their values filled in."""
         values = self.values or {}
         return "".join(values.get(at, self.text[at]) for at in range(start, end))
 
     def clark(self, name: str, step: Step, *, attribute: bool) -> str:
         computed = self.has_hole(step.start, step.head_end)
         if computed and self.values is None:
-            return name  # its prefix may be what is computed
+            return name  # its prefix may be computed
         shown = self.cut.written(step.start, step.head_end) if computed else name
         try:
             return new_name(name, self.dialect.namespaces, attribute=attribute)
@@ -278,7 +278,7 @@ class _Reader:
         )
 
     def apart(self, step: Step | None) -> str:
-        """The way to write a path of which a step cannot be made."""
+        """How to write a path with a step that cannot be created."""
         rest = self.cut.written(step.end, len(self.text)).lstrip("/") if step else ""
         if step is None or not rest or step.axis != "child" or self.cut.holes:
             return "select the nodes with `in`, and write in `path` what to create below them"

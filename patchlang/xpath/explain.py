@@ -1,6 +1,6 @@
-"""Messages for a path that did not match as expected: how far it matched, what is there, what is near.
+"""Messages for a path that did not match as expected: how far it matched, what is there, what is close.
 
-What they may quote of the document is decided by its :class:`Quotes`.
+:class:`Quotes` decides what they may quote of the document.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _MOST_VALUES = 1000
 
 
 class Quotes(Protocol):
-    """What messages may hold of a document."""
+    """What messages may quote of a document."""
 
     def path(self, match: Match) -> str:
         """The path of a node."""
 
     def name(self, element: etree._Element, attribute: str | None = None) -> str | None:
-        """The name of an element or of an attribute of it, None where it may not be quoted."""
+        """The name of an element or of one of its attributes, None if it may not be quoted."""
 
     def value(self, node: Any) -> str | None:
-        """The text of a node that a path gave, None where it may not be quoted."""
+        """The text of a node that a path selected, None if it may not be quoted."""
 
 
 def count_error(
@@ -50,7 +50,7 @@ def count_error(
 ) -> PatchError:
     """PL401 for a path that matched another number of nodes than ``expect`` allows.
 
-    ``context`` is where it starts; ``missing`` is what to do where there is nothing, by what the path is for;
+    ``context`` is where it starts; ``missing`` is what to do if nothing matches, depending on the path's purpose;
     ``{expect}`` in it is filled in.
     """
     span = selector.source.span()
@@ -70,7 +70,7 @@ def count_error(
 
 
 def _lenient(expect: Expect) -> str:
-    """The ``expect`` that takes fewer, and none."""
+    """The ``expect`` that allows fewer, and none."""
     if expect.low > 1:
         return f'`expect: "{f"0..{expect.high}" if expect.high else "0+"}"`'
     return '`expect: "0..1"` or `"0+"`'
@@ -92,7 +92,7 @@ def _line(element: etree._Element) -> str:
 
 @record
 class _Explanation:
-    """How far one location path matched, and what there is where it stopped."""
+    """How far one location path matched, and what is there where it stopped."""
 
     selector: Selector
     path: Path
@@ -152,7 +152,7 @@ class _Explanation:
         return _missing(where, f"element `{step.test}`", step.test, set(filter(None, map(self.quotes.name, children))))
 
     def at_predicate(self, step: Step, bare: list[Match]) -> str:
-        """Elements of that name are there, none fits the predicates: show the values that the predicates compare."""
+        """Elements of that name exist, but none matches the predicates: show the values that the predicates compare."""
         count = "found 1" if len(bare) == 1 else f"found {len(bare)}"
         text = f"{count} `{step.test}`, none with `{self.selector.text[step.head_end : step.end]}`"
         shown = [
@@ -168,7 +168,7 @@ class _Explanation:
         return text
 
     def equalities(self, step: Step) -> Iterator[tuple[str, str | None]]:
-        """The relative paths that the predicates compare or search, and with which text where that is known."""
+        """The relative paths that the predicates compare or search, and with which text, if known."""
         pending: list[Expr] = list(step.predicates)
         while pending:
             match pending.pop(0):
@@ -214,6 +214,6 @@ def _missing(where: str, what: str, name: str, names: set[str]) -> str:
 
 
 def _namespace_of(name: str, elements: list[etree._Element]) -> str | None:
-    """The namespace of an element with that local name, where none has the name without a namespace."""
+    """The namespace of an element with that local name, if none has the name without a namespace."""
     found = [str(e.tag) for e in elements if local_name(e.tag) == name]
     return found[0][1:].split("}")[0] if found and name not in found else None

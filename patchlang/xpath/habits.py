@@ -1,4 +1,4 @@
-"""What is written in XPath by habit of other languages, and what XPath 1.0 has instead."""
+"""Habits from other languages, and what XPath 1.0 has instead."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _FUNCTIONS = {
 
 
 def help_for(text: str, offset: int) -> str | None:
-    """What to write instead of what stands at ``offset``, where the parser stopped; None where nobody can tell."""
-    # of a sign of two characters, the parser may stop at the second one
+    """What to write instead of what is at ``offset``, where the parser stopped; None if unclear."""
+    # for a symbol of two characters, the parser may stop at the second one
     here = (text[offset : offset + 2], text[max(0, offset - 1) : offset + 1], text[offset : offset + 1])
     if (found := next((_SIGNS[sign] for sign in here if sign in _SIGNS), None)) is not None:
         return found

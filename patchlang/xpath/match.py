@@ -9,7 +9,7 @@ from lxml import etree
 
 class Match(NamedTuple):
     """A node that a path selected: an element; with ``attribute`` (Clark name) that attribute of it; with ``text``
-    the text before its first child (``text``) or behind it (``tail``)."""
+    the text before its first child (``text``) or after it (``tail``)."""
 
     element: etree._Element
     attribute: str | None = None
@@ -43,7 +43,7 @@ def string_value(node: Any) -> str:
 
 
 def node_path(element: etree._Element) -> str:
-    """The path of an element for messages: ``/domain/devices/disk[2]``, with prefixes where they are known."""
+    """The path of an element for messages: ``/domain/devices/disk[2]``, with known prefixes."""
     path = element.getroottree().getpath(element)
     if "*" not in path:  # which libxml2 writes for names in a default namespace
         return path

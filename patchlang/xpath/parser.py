@@ -1,6 +1,6 @@
-"""XPath 1.0 text to a tree with places: what static checks and error messages need and lxml does not tell.
+"""XPath 1.0 text to a tree with places: what static checks and error messages need and lxml does not provide.
 
-The grammar is that of the W3C recommendation of 1999, sections 2 and 3; lxml evaluates, this module only reads.
+The grammar is that of the W3C recommendation of 1999, sections 2 and 3; lxml evaluates, this module only parses.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ AXES = frozenset(
 )
 NODE_TYPES = frozenset({"comment", "text", "processing-instruction", "node"})
 # XML 1.0 (fifth edition) productions 4 and 4a, without the colon
-# … as far as libxml2 takes them in a path: not beyond the basic plane
+# … as far as libxml2 accepts them in a path: only the basic plane
 _NAME_START = (
     r"A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f\u2c00-\u2fef"
     r"\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd"
 )
 _NAME = rf"[{_NAME_START}][{_NAME_START}.0-9\u00b7\u0300-\u036f\u203f\u2040-]*"
-# the same of ASCII: classes that reach over the basic plane take 10 ms to compile, which few texts need
+# the same for ASCII: classes that span the basic plane take 10 ms to compile, which few texts need
 _ASCII_NAME = r"[A-Z_a-z][A-Z_a-z.0-9-]*"
 
 
@@ -46,7 +46,7 @@ _NCNAME, _NCNAME_OF_ASCII = pattern(_NAME), pattern(_ASCII_NAME)
 
 
 def is_ncname(text: str) -> bool:
-    """Is it a name of XML without a colon?"""
+    """Whether it is an XML name without a colon."""
     return bool((_NCNAME_OF_ASCII if text.isascii() else _NCNAME).fullmatch(text))
 
 

@@ -23,13 +23,13 @@ class XPathValues(Protocol):
     """Values of ``$NAME`` in XPath."""
 
     def xpath_value(self, name: str) -> Any:
-        """Text, number or boolean; LookupError with a message and the diagnostic behind it (or None) without."""
+        """A string, number or boolean; otherwise raises LookupError with a message and its diagnostic (or None)."""
 
 
 class Query:
     """A checked and compiled XPath expression.
 
-    At ``document`` a relative path starts there; else it starts at the node given to :meth:`evaluate`.
+    At ``document`` a relative path starts there; otherwise it starts at the node passed to :meth:`evaluate`.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Query:
             return evaluator(tree if context is None else context, **bound)
         except (etree.XPathError, ValueError) as e:
             raise_if_exhausted(e)
-            if str(e) == "Undefined variable":  # all are bound above: libxml2 had no room for the value of one
+            if str(e) == "Undefined variable":  # all are bound above: libxml2 had no memory for the value of one
                 raise MemoryError from None
             raise fail(rules.EVALUATION, f"the path cannot be evaluated: {e}", self.source.span()) from None
 
@@ -227,7 +227,7 @@ class Selector(Query):
         )
 
     def paths(self) -> tuple[Path, ...]:
-        """The location paths whose union this is; empty where it is built otherwise."""
+        """The location paths whose union this is; empty if it has another form."""
         found: list[Path] = []
         pending = [self.tree]
         while pending:
@@ -242,7 +242,7 @@ class Selector(Query):
 
 
 class AttributeSelector:
-    """A path of ``set`` that ends in ``@name``: counts the elements before it, so that a missing attribute is made."""
+    """A path of ``set`` that ends in ``@name``: counts the elements before it, so that a missing one is created."""
 
     def __init__(self, selector: Selector, step: Step) -> None:
         self._selector = selector
@@ -281,9 +281,9 @@ def clark_name(name: str, namespaces: Namespaces) -> str:
 
 
 def new_name(name: str, namespaces: Namespaces, *, attribute: bool) -> str:
-    """As :func:`clark_name`, for a name that is to be made.
+    """As :func:`clark_name`, for a name that will be created.
 
-    KeyError for an unknown prefix, ValueError for what is no name of XML or would be a namespace declaration.
+    KeyError for an unknown prefix, ValueError for an invalid XML name or a namespace declaration.
     """
     prefix, colon, local = name.partition(":")
     if not is_ncname(prefix) or (colon and not is_ncname(local)):
@@ -300,7 +300,7 @@ def new_name(name: str, namespaces: Namespaces, *, attribute: bool) -> str:
 
 
 def to_cel(result: Any, source: Text | None = None) -> Any:
-    """What CEL's ``xpath()`` gives for lxml's result. Raises PatchError (PL403) for NaN and infinities."""
+    """What CEL's ``xpath()`` returns for lxml's result. Raises PatchError (PL403) for NaN and infinities."""
     match result:
         case bool() | str():
             return result if isinstance(result, bool) else str(result)

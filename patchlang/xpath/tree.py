@@ -1,4 +1,4 @@
-"""The tree of an XPath 1.0 expression, with places, and what can be told from it: kind of result, cost, relations."""
+"""The tree of an XPath 1.0 expression, with places, and what it tells: kind of result, cost, relations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FUNCTIONS: dict[str, tuple[int, int | None, str]] = {
 
 @record
 class Expr:
-    """A piece of an expression: the characters ``start`` to ``end`` of the text."""
+    """Part of an expression: the characters ``start`` to ``end`` of the text."""
 
     start: int
     end: int
@@ -98,7 +98,7 @@ class Step(Expr):
 
 @record
 class Path(Expr):
-    """A location path, or a filter expression (``base`` with ``filters``) and the steps behind it."""
+    """A location path, or a filter expression (``base`` with ``filters``) and the steps after it."""
 
     absolute: bool
     steps: tuple[Step, ...]
@@ -111,7 +111,7 @@ class Path(Expr):
 
 
 def walk(expr: Expr) -> Iterator[Expr]:
-    """The expression and all below it."""
+    """The expression and everything below it."""
     pending = [expr]
     while pending:
         expr = pending.pop()

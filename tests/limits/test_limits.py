@@ -122,7 +122,7 @@ def test_cloud_init_data_that_executables_print(start: Start, group: Cage, chara
         if len(text) <= MIB:
             assert answer == text
         else:
-            assert b"FAILED_PRECONDITION: what preCloudInitIso" in answer
+            assert b"FAILED_PRECONDITION: the output of preCloudInitIso" in answer
             assert f"has {len(text)} bytes, more than the limit of 1048576".encode() in answer
 
 
@@ -162,7 +162,7 @@ def test_sixteen_domains_that_are_too_large(start: Start, group: Cage, size: int
     with nobody_is_killed(group, shim):
         (answer,) = {text.decode().split(" (")[0] for text in at_once(16, call)}
         assert answer.startswith("RESOURCE_EXHAUSTED: ")
-        words = "SERVER: Received message larger than max" if size > 4 * MIB else "more than the 1048576 allowed"
+        words = "SERVER: Received message larger than max" if size > 4 * MIB else "but the limit is 1048576"
         assert words in answer
         assert define(shim, documents.domain(2000)) == patched(documents.domain(2000))
 

@@ -27,7 +27,7 @@ def test_groff_shows_it_without_complaint() -> None:
     for name in COMMANDS:
         assert f"patchlang {name} [OPTIONS]" in done.stdout
     assert "patchlang validate --format github -o sarif=patches.sarif" in done.stdout
-    assert "'charts/**/*.yaml' in quotes" in " ".join(done.stdout.split())
+    assert "a quoted pattern such as 'charts/**/*.yaml'" in " ".join(done.stdout.split())
 
 
 def test_man_shows_it() -> None:

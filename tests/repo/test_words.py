@@ -1,8 +1,12 @@
-"""Documents avoid the words of tests/words.txt, each of which says what to write instead."""
+"""Documents and the text in the code avoid the words of tests/words.txt, each of which says what to write instead."""
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,13 @@ DOCUMENTS = sorted(
     )
     for path in ROOT.glob(place)
 )  # fmt: skip
-_CODE = re.compile(r"^( *)(`{3,}).*?^ *\2 *$|<!--.*?-->|`[^`]*`|\]\([^)\s]*\)", re.DOTALL | re.MULTILINE)
+MODULES = sorted(
+    str(path.relative_to(ROOT))
+    for place in ("patchlang/**/*.py", "shim/**/*.py")
+    for path in ROOT.glob(place)
+    if "stubs" not in path.parts  # generated
+)
+_CODE = re.compile(r"^( *)(`{3,}).*?^ *\2 *$|<!--.*?-->|``.*?``|`[^`]*`|\]\([^)\s]*\)", re.DOTALL | re.MULTILINE)
 
 
 def _listed() -> list[tuple[re.Pattern[str], str]]:
@@ -56,3 +66,29 @@ def test_a_document_avoids_them(document: str) -> None:
 def test_they_are_found_over_lines_and_not_in_code() -> None:
     text = "Write it\nanew, but\nfor `anew`:\n\n```sh\nmend anew\n```\n"
     assert [line.split(":")[0] for line in avoided(prose(text))] == ["line 2", "line 2"]
+
+
+def texts(source: str) -> Iterator[tuple[int, str]]:
+    """The line and the text of each comment, docstring and other string of a module; names alone are left out."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+    nodes = list(ast.walk(ast.parse(source)))
+    parts = {part for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr):
+            pieces = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+            yield node.lineno, "".join(map(str, pieces))
+        elif isinstance(node, ast.Constant) and node not in parts and isinstance(node.value, str) and " " in node.value:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_avoids_them(module: str) -> None:
+    found = [(line, avoided(prose(text))) for line, text in texts((ROOT / module).read_text())]
+    assert [(line, words) for line, words in found if words] == []
+
+
+def test_they_are_found_in_messages_docstrings_and_comments() -> None:
+    source = 'def f(x):\n    """Writes it anew."""\n    # to mend it\n    raise ValueError(f"`{x}` stands twice")\n'
+    assert [line for line, text in texts(source) if avoided(prose(text))] == [3, 2, 4]

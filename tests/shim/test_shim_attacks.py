@@ -188,7 +188,7 @@ def test_half_a_call_is_ended(served: Shim, headers: dict[str, str]) -> None:
     with half_a_call(served, **headers) as caller:
         assert virtlauncher.ask_info(served.socket).name == "shim"
         hear(caller, b"the call's message did not arrive within ")
-    assert any("OnDefineDomain failed: DEADLINE_EXCEEDED: the message of the call" in m for m in served.messages)
+    assert any("OnDefineDomain failed: DEADLINE_EXCEEDED: the call's message" in m for m in served.messages)
 
 
 def test_half_a_call_ends_at_its_own_deadline(served: Shim) -> None:

@@ -110,4 +110,4 @@ def test_warnings_are_in_the_log(shim: Shim) -> None:
     shim.patch(WARNING)
     call(shim, "v1alpha3", CLOUD_INIT, b"")
     (warning,) = [line for line in shim.lines if line["level"] == "warning"]
-    assert "virt-launcher knows no field `NoCloudMetaData.role` and drops it" in warning["msg"]
+    assert "virt-launcher does not know field `NoCloudMetaData.role` and drops it" in warning["msg"]

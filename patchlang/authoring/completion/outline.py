@@ -327,7 +327,7 @@ class _Reader:
         return start
 
     def is_lone_mark(self, at: int, end: int, indent: int) -> bool:
-        """Whether a line is empty but for the mark, and what comes next is still of the block around it."""
+        """Whether a line is empty except for the mark, and what comes next is still of the block around it."""
         if at != self.at_mark or at + 1 != end:
             return False
         start = self.next_line(end)

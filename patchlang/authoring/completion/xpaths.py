@@ -70,7 +70,7 @@ def variable_at(spot: Spot, text: str, ground: Ground) -> str | None:
 
 
 _KINDS = {"attribute": "attribute"}
-# but for what means nothing in a domain
+# except for what means nothing in a domain
 _FUNCTIONS = sorted(FUNCTIONS.keys() - {"id", "lang", "namespace-uri"})
 _AXES = sorted(AXES - {"namespace"})
 

@@ -254,9 +254,11 @@ def test_empty_user_data_would_lose_the_meta_data() -> None:
 def test_what_virt_launcher_would_drop_is_warned_of() -> None:
     state = ensured(opened(), Target.META_DATA, "/role", "web")
     closed = state.close(Names(inputs=lambda: [{"role": "web"}]))
-    assert [w.message for w in closed.warnings] == ["virt-launcher knows no field `NoCloudMetaData.role` and drops it"]
+    assert [w.message for w in closed.warnings] == [
+        "virt-launcher does not know field `NoCloudMetaData.role` and drops it"
+    ]
     assert "instance-id" in (closed.warnings[0].help or "")
-    assert "no field `NoCloudMetaData.…`" in state.close().warnings[0].message  # a name that may be a value
+    assert "field `NoCloudMetaData.…`" in state.close().warnings[0].message  # a name that may be a value
 
 
 def test_warnings_of_user_data_come_along() -> None:
