@@ -114,7 +114,7 @@ class _Decoder:
             elif name.text not in also:
                 from .habits import key_hint
 
-                help = key_hint(cls, name.text) or did_you_mean(name.text, [*also, *_own_first(cls)], "keys here")
+                help = key_hint(cls, name.text) or did_you_mean(name.text, [*also, *_own_first(cls)], "known keys")
                 self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span, help))
         self.found += _missing_keys(cls, node)
         read = {name: value for name, value in values.items() if value is not None}
@@ -446,4 +446,4 @@ def _own_first(cls: type) -> list[str]:
 
 
 def _keys_help(cls: type) -> str:
-    return "keys here: " + ", ".join(_own_first(cls))
+    return "known keys: " + ", ".join(_own_first(cls))

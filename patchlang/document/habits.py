@@ -28,7 +28,7 @@ _CONTENT = ("value", "xml")
 def op_hint(name: str, ops: Iterable[str]) -> str | None:
     """The ops that do what another tool's op of this name does; None if the name is unknown."""
     found = [f"`{op}`" for op in _OPS.get(name.lower(), ()) if op in ops]
-    return f"that is {' or '.join(found)} here" if found else None
+    return f"use {' or '.join(found)} here" if found else None
 
 
 def key_hint(cls: type, key: str) -> str | None:

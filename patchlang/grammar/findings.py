@@ -74,7 +74,7 @@ def _prefixed(name: str, known: set[str]) -> str | None:
 
 def unknown_attribute(version: str, name: str, places: Sequence[Place], start: int, end: int) -> Finding:
     """An attribute that none of the elements may have."""
-    message = f"libvirt {version} has no attribute `{name}` of {_where(places)}"
+    message = f"libvirt {version} has no attribute `{name}` on {_where(places)}"
     if any(name in place.elements for place in places):
         help = f"it is an element: write `{name}`"
     else:

@@ -99,7 +99,7 @@ devices of the VM (patch swap)
   9 |       with: /domain/devices/disk[2]/@bus
     |                                  ^
   help: identify it: `[alias/@name='ua-…']`; if there is only one, remove the position: `expect` counts
-patch.yaml:9:37: error[PL902 unknown-attribute] libvirt 12.8.0 has no attribute `bus` of `/domain/devices/disk` \
+patch.yaml:9:37: error[PL902 unknown-attribute] libvirt 12.8.0 has no attribute `bus` on `/domain/devices/disk` \
 (patch swap)
   9 |       with: /domain/devices/disk[2]/@bus
     |                                     ^^^^
