@@ -138,7 +138,7 @@ class _Server(LanguageServer):
         log(f"{type(error).__name__}: {error}")
 
     def shutdown(self) -> None:
-        """As pygls', but for waiting for a thread that waits for input."""
+        """As pygls', except for waiting for a thread that waits for input."""
         if self._stop_event is not None:
             self._stop_event.set()
         self.thread_pool.shutdown(wait=False, cancel_futures=True)
