@@ -72,7 +72,7 @@ def domain_runs(domain: bytes, release: str) -> Runs:
     """All runs of one boot; then with places for hotplug, devices read back by a KubeVirt release, and addresses."""
     first = yield Run(FIRST, "the domain that KubeVirt made", domain)
     yield Run(_AGAIN, "all that run 1 made", first, settled=True)
-    sees = "the devices that run 1 made, without the aliases that libvirt drops; all else as before any edit"
+    sees = "the devices that run 1 made, without the aliases that libvirt drops; everything else as before any edit"
     second = yield Run("run 2", sees, second_run(domain, first), first=first)
     yield Run("run 3", "all that run 2 made", second, settled=True)
     rehearsal, reserved = first, with_placeholders(domain)

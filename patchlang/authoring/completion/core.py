@@ -79,8 +79,8 @@ def definition(text: str, offset: int) -> tuple[int, int] | None:
 def own_line(text: str, offset: int) -> int:
     """Where the line begins above which a comment about what is at an offset can stand.
 
-    Of a text that begins in one line and goes on over others that is the line of its key, since what stands within it
-    is no comment.
+    Of a text that begins in one line and goes on over others that is the line of its key, since what is inside it
+    is not a comment.
     """
     at = min(max(offset, 0), len(text))
     cursor = _cursor(text, at, lambda place: place, _MOST_NESTED)

@@ -13,7 +13,7 @@ from .positions import UTF_16, Lines, Range
 
 @record(slots=False)
 class Buffer:
-    """An open text. ``path`` is that of its file, or the URI of what is no file."""
+    """An open text. ``path`` is that of its file, or its URI if it is not a file."""
 
     uri: str
     path: str
@@ -27,7 +27,7 @@ class Buffer:
 
     @property
     def folder(self) -> str:
-        """The folder of its file; what is no file is by itself."""
+        """The folder of its file; what is not a file is on its own."""
         return os.path.dirname(self.path) if os.path.isabs(self.path) else self.path
 
 
@@ -96,7 +96,7 @@ def path_of(uri: str) -> str:
 
 
 def uri_of(path: str) -> str:
-    """The URI of a path; of what is no absolute path itself."""
+    """The URI of a path; anything but an absolute path is returned as is."""
     from pathlib import Path
 
     return Path(path).as_uri() if os.path.isabs(path) else path

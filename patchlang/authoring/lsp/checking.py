@@ -248,5 +248,5 @@ def _findings(diagnostics: Iterator[Diagnostic], folder: Folder) -> Findings:
 
 
 def _path(name: str, folder: Folder) -> str:
-    """The path of a file that a finding is in; of what is no file its URI."""
+    """The path of the file that a finding is in, or its URI if it is not a file."""
     return name if name in folder.open else os.path.abspath(name)

@@ -121,5 +121,5 @@ def done_of(checker: Checker, job: Job) -> Done:
     except MemoryError:
         return Done(job, None, f"no memory to check {job.folder.path}")
     except Exception as e:
-        # a fault of ours must not end the help for all other files
+        # a bug must not end the help for all other files
         return Done(job, None, f"a check of {job.folder.path} failed: {type(e).__name__}: {e}")

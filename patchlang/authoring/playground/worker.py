@@ -17,7 +17,7 @@ def main(seconds: float) -> None:
     """Answers until standard input ends."""
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever is printed by mistake is no answer
+    os.dup2(2, 1)  # whatever is printed by mistake is not an answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
     while head := requests.readline():
         name, size = head.decode().split()
