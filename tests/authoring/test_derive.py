@@ -119,3 +119,107 @@ def test_comments_count_unless_the_script_drops_them_all() -> None:
     assert any("comments" in remark for remark in derived.remarks)
     kept = parse(before)
     assert form(kept) != form(parse(BASE))
+
+
+def disks(*devices: tuple[str, str, str]) -> bytes:
+    """A domain with disks: what each is, its target, and its cache."""
+    inner = "".join(
+        f'<disk type="file" device="{kind}"><driver name="qemu" cache="{cache}"/><target dev="{target}"/>'
+        f'<alias name="ua-{target}"/></disk>'
+        for kind, target, cache in devices
+    )
+    return f"<domain><name>x</name><devices>{inner}</devices></domain>".encode()
+
+
+def vmi(labels: str = "{}", annotations: str = "{}") -> bytes:
+    return f'{{"metadata": {{"name": "x", "labels": {labels}, "annotations": {annotations}}}}}'.encode()
+
+
+_FEW = (("disk", "vda", "none"),)
+_MANY = (("cdrom", "sda", "none"), ("disk", "vdb", "none"), ("disk", "vdc", "unsafe"))
+
+
+def cached(devices: tuple[tuple[str, str, str], ...], cache: str) -> bytes:
+    return disks(*((kind, target, cache if kind == "disk" else old) for kind, target, old in devices))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_predicate_fits_the_nodes_that_change_in_all_samples(order: int) -> None:
+    samples = [
+        Sample("few", disks(*_FEW), cached(_FEW, "unsafe"), vmi('{"app": "a"}')),
+        Sample("many", disks(*_MANY), cached(_MANY, "unsafe"), vmi('{"owner": "b"}')),
+        Sample("done", disks(("disk", "sdx", "unsafe")), disks(("disk", "sdx", "unsafe")), vmi()),
+        Sample("cdrom", disks(_MANY[0]), disks(_MANY[0]), vmi()),
+    ][::order]
+    derived = derive([*samples, Sample("named", BASE, BASE.replace(b'cache="none"', b'cache="unsafe"'))], "x")
+    assert derived.text is not None, derived.faults
+    assert "in: /domain/devices/disk[@device='disk']" in derived.text
+    assert "when" not in derived.text
+    assert derived.text.count("- op:") == 1
+
+
+def test_an_annotation_that_tells_samples_apart_is_the_condition_of_one_predicate() -> None:
+    said = vmi(annotations='{"example.test/cache": "%s"}')
+    samples = [
+        Sample("few", disks(*_FEW), cached(_FEW, "writeback"), said.replace(b"%s", b"writeback")),
+        Sample("many", disks(*_MANY), cached(_MANY, "directsync"), said.replace(b"%s", b"directsync")),
+        Sample("without", disks(*_FEW), disks(*_FEW), vmi('{"app": "a"}')),
+    ]
+    derived = derive(samples, "x")
+    assert derived.text is not None, derived.faults
+    assert "when: \"'example.test/cache' in vmi.metadata.annotations\"" in derived.text
+    assert "disk[@device='disk']" in derived.text
+    assert "value: $[ annotation('example.test/cache') ]" in derived.text
+
+
+def test_what_the_hook_removes_in_all_samples_is_removed_by_its_name() -> None:
+    made = '<domain><name>x</name><devices><video><model type="%s"/></video></devices></domain>'
+    samples = [
+        Sample(kind, (made % kind).encode(), b"<domain><name>x</name><devices/></domain>") for kind in ("vga", "qxl")
+    ]
+    derived = derive(samples, "x")
+    assert derived.text is not None, derived.faults
+    assert "{op: remove, path: /domain/devices/video}" in derived.text
+
+
+def test_a_condition_is_on_the_domain_before_it_is_on_a_label() -> None:
+    clock = '<clock offset="%s"/>'
+    samples = [
+        Sample(
+            name,
+            f"<domain><name>x</name>{clock % 'utc'}<features>{old}</features></domain>".encode(),
+            f"<domain><name>x</name>{clock % offset}<features>{new}</features></domain>".encode(),
+            vmi(f'{{"os": "{name}"}}'),
+        )
+        for name, offset, old, new in (
+            ("windows", "localtime", '<hyperv><vapic state="off"/></hyperv>', '<hyperv><vapic state="on"/></hyperv>'),
+            ("linux", "utc", "<acpi/>", "<acpi/>"),
+        )
+    ]
+    derived = derive(samples, "x")
+    assert derived.text is not None, derived.faults
+    assert "xpath('/domain/features/hyperv" in derived.text
+    assert "labels" not in derived.text
+
+
+def test_cloud_init_data_get_a_condition_only_where_an_edit_would_do_more() -> None:
+    made = (
+        '{"DataSource":"noCloud","NoCloudMetaData":{"instance-id":"i"},"ConfigDriveMetaData":null,'
+        '"UserData":"#cloud-config\\n%s\\n","NetworkData":"","DevicesData":null,"VolumeName":"v"}'
+    )
+    samples = [
+        Sample(
+            "a", (made % "{hostname: a, packages: [b]}").encode(), (made % "{packages: [a, b]}").encode(), b"{}", False
+        ),
+        Sample("b", (made % "{fqdn: a.b}").encode(), (made % "{fqdn: a.b, packages: [a]}").encode(), vmi(), False),
+    ]
+    derived = derive(samples, "x")
+    assert derived.text is not None, derived.faults
+    assert "when" not in derived.text
+
+
+def test_a_derivation_that_takes_too_long_ends_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patchlang.authoring.derive.deriving._CPU_SECONDS", -1)
+    derived = derive([Sample("x", BASE, BASE.replace(b">2</vcpu>", b">3</vcpu>"))], "x")
+    assert derived.text is None
+    assert "gave up" in derived.faults[0].message

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 from ...cloudinit.state import open_cloud_init
+from ...diagnostics import Diagnostic
+from ...record import replace
 from . import proof, writing
 from .conditions import Source, condition, conditions
 from .deriving import Derived
@@ -17,6 +19,8 @@ from .samples import Sample
 
 _NAMES = ("name", "path", "id", "filename", "device", "mac_address")
 """Members that tell the maps of a list apart."""
+_MOST_TRIED = 40
+"""Edits that are tried to be left out."""
 _TEXTS = {"UserData": "userData", "NetworkData": "networkData"}
 Edit = dict[str, Any]
 
@@ -35,6 +39,10 @@ def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
     found: list[Edit] = []
     for key, values in rows.items():
         found += _edits(edits[key], values, facts, len(samples))
+    whens = {edit.get("when") for edit in found}
+    if len(samples) > 1 and (len(whens) > 1 or None in whens):
+        plain = _needed([_without_idle_condition(edit, samples) for edit in found], samples)
+        found = found if any(proof.differs(_text(name, plain), samples)) else plain
     text = _text(name, found)
     faults = [*proof.differs(text, samples)] or [
         Fault(None, f"{one.message} ({one.rule.id})")
@@ -44,6 +52,32 @@ def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
     if faults:
         return Derived(None, tuple(faults))
     return Derived(writing.with_ignores(text, proof.findings(text)))
+
+
+def _needed(edits: Sequence[Edit], samples: Sequence[Sample]) -> list[Edit]:
+    """The edits without those whose work another edit does in all samples, and those that undo it."""
+    found = [*edits]
+    for edit in edits[:_MOST_TRIED]:
+        rest = [one for one in found if one is not edit]
+        if rest and not any(proof.differs(_text("x", rest), samples)):
+            found = rest
+    return found
+
+
+def _without_idle_condition(edit: Edit, samples: Sequence[Sample]) -> Edit:
+    """The edit without its condition, if it changes nothing in samples where the hook did the same otherwise."""
+    if "when" not in edit:
+        return edit
+    alone = {key: value for key, value in edit.items() if key != "when"}
+    program = proof.compiled(_text("x", [alone]))
+    if isinstance(program, Diagnostic):
+        return edit
+    for sample in samples:
+        later = replace(sample, before=sample.after)
+        first, made = proof.outcome(program, sample), proof.outcome(program, later)
+        if isinstance(first, Diagnostic) or isinstance(made, Diagnostic) or sample.differences(made):
+            return edit
+    return alone
 
 
 def _text(name: str, edits: Sequence[Edit]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from time import process_time
 from typing import Any
 
 from lxml import etree
@@ -25,6 +26,12 @@ from .widen import widen
 
 _TRIES = 60
 """Patches that are tried before a derivation is given up."""
+_CPU_SECONDS = 90
+"""After these no other patch is tried."""
+
+
+class _LateError(Exception):
+    """The time for one derivation is over."""
 
 
 @record
@@ -54,9 +61,19 @@ class _Derivation:
             Differences(*sample.roots, self._namespaces, number) for number, sample in enumerate(samples)
         ]
         self._tried = 0
+        self._until = process_time() + _CPU_SECONDS
         self._places: dict[str, None] = {}
 
     def run(self) -> Derived:
+        """The patch, or why there is none; that says too when the changes are too many for the time."""
+        try:
+            return self._derived()
+        except _LateError:
+            changes = sum(len(one.changes()) for one in self._differences)
+            message = f"gave up after {_CPU_SECONDS} s: {changes} changes in {len(self._samples)} samples are too many"
+            return Derived(None, (Fault(None, f"{message}; give smaller domains, or fewer samples"),))
+
+    def _derived(self) -> Derived:
         changes = across([of.changes() for of in self._differences], self._differences, self._facts)
         self._places = {path_of(change.steps): None for one in changes for change in one}
         groups = grouped(unified([*map(widen, changes, self._differences)], self._facts))
@@ -262,6 +279,8 @@ class _Derivation:
         return False
 
     def _text(self, groups: Sequence[Group]) -> str:
+        if process_time() > self._until:
+            raise _LateError
         edits: list[Edit] = [dict(edit) for group in groups if group.ways for edit in group.edits]
         spec: dict[str, Any] = {}
         conditions = {edit.get("when") for edit in edits}

@@ -112,7 +112,7 @@ class Facts:
         for name in ("name", "namespace", "uid"):
             found = {n: _map(document.get("metadata")).get(name) for n, document in enumerate(self.documents)}
             values = {number: value for number, value in found.items() if value is not None}
-            if values:
+            if len(values) == len(self.documents):  # it has no guard, and a sample may be without a VMI
                 yield Fact(f"vmi.metadata.{name}", values, "", True)
 
     def _of_spec(self) -> Iterator[Fact]:

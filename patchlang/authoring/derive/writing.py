@@ -128,7 +128,7 @@ class _Writer:
             yield f"{key}:"
             yield from (f"{indent}  {line}" for line in self._data(value))
         else:
-            shown = self._value(value, flow=False)
+            shown = value if key == "expect" else self._value(value, flow=False)
             if "\n" in shown:
                 first, *rest = shown.split("\n")
                 yield f"{key}: {first}"
@@ -181,7 +181,7 @@ class _Writer:
             elif isinstance(value, (dict, list)) and value:
                 return None
             else:
-                shown = self._value(value, flow=True)
+                shown = value if key == "expect" else self._value(value, flow=True)
                 if "\n" in shown:
                     return None
             found.append(f"{key}: {shown}")
