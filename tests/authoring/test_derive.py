@@ -223,3 +223,18 @@ def test_a_derivation_that_takes_too_long_ends_in_words(monkeypatch: pytest.Monk
     derived = derive([Sample("x", BASE, BASE.replace(b">2</vcpu>", b">3</vcpu>"))], "x")
     assert derived.text is None
     assert "gave up" in derived.faults[0].message
+
+
+def test_a_script_that_sorts_all_elements_is_derived_without_the_order() -> None:
+    root = etree.fromstring(BASE)
+    for node in [*root.iter("*")]:
+        node[:] = sorted(node, key=lambda child: str(child.tag))
+    for at in ("cpu", "devices/memballoon"):
+        root.find(at).set(*(("mode", "host-passthrough") if at == "cpu" else ("model", "none")))
+    etree.SubElement(root.find("devices"), "watchdog", model="i6300esb", action="reset")
+    derived = derive([Sample("x", BASE, bytes(etree.tostring(root)))], "x")
+    assert derived.text is not None, derived.faults
+    assert any("order" in remark for remark in derived.remarks)
+    assert derived.text.count("{op: ") == 3
+    assert "position" not in derived.text
+    assert "move" not in derived.text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from enum import Enum
 from typing import Any
@@ -10,7 +9,17 @@ from typing import Any
 from ...libvirt_lists import QEMU_NAMESPACE
 from ...record import record
 from .paths import Namespaces, Paths, Step, Steps, path_of
-from .trees import Element, Pairs, elements, has_mixed_content, is_element, key_values, keys_of, values_at
+from .trees import (
+    Element,
+    Pairs,
+    elements,
+    has_mixed_content,
+    is_element,
+    key_values,
+    keys_of,
+    longest_rising,
+    values_at,
+)
 
 _COMMANDLINE = f"{{{QEMU_NAMESPACE}}}commandline"
 
@@ -71,9 +80,15 @@ class Change:
 
 
 class Differences:
-    """The changes from one domain to another; ``number`` is that of the sample."""
+    """The changes from one domain to another; ``number`` is that of the sample.
 
-    def __init__(self, before: Element, after: Element, namespaces: Namespaces, number: int = 0) -> None:
+    Without ``is_ordered`` the place of a new element does not count.
+    """
+
+    def __init__(
+        self, before: Element, after: Element, namespaces: Namespaces, number: int = 0, *, is_ordered: bool = True
+    ) -> None:
+        self._is_ordered = is_ordered
         self.before, self.after = before, after
         self.pairs = Pairs(before, after)
         self.paths = Paths(self.pairs, namespaces)
@@ -139,7 +154,7 @@ class Differences:
     def _children(self, before: Element, after: Element) -> Iterator[Change]:
         kept = [node for node in before if node in self.pairs.after]
         order = {node: number for number, node in enumerate(after)}
-        stays = _longest_rising(kept, [order[self.pairs.after[node]] for node in kept])
+        stays = {kept[at] for at in longest_rising([order[self.pairs.after[node]] for node in kept])}
         replaced: set[Element] = set()
         for node in before:
             if not is_element(node):
@@ -179,6 +194,8 @@ class Differences:
 
     def _place(self, parent: Element, node: Element, settled: set[Element]) -> Place:
         """By the elements that are in their places already."""
+        if not self._is_ordered:
+            return END
         siblings = elements(parent)
         at = siblings.index(node)
         later = [one for one in siblings[at + 1 :] if one in settled]
@@ -207,24 +224,6 @@ class Differences:
                 wanted = tuple((path, values_at(node, path)[0]) for path in key)
                 return Step(self.namespaces.name(node), wanted)
         return None if keys else Step(self.namespaces.name(node))
-
-
-def _longest_rising(nodes: list[Element], numbers: list[int]) -> set[Element]:
-    """Of nodes with numbers that are all different those of the longest rising row."""
-    ends: list[int] = []
-    at_end: list[int] = []
-    came_from = [-1] * len(numbers)
-    for i, number in enumerate(numbers):
-        length = bisect_left(ends, number)
-        came_from[i] = at_end[length - 1] if length else -1
-        ends[length:] = [number] if length == len(ends) else [number, *ends[length + 1 :]]
-        at_end[length:] = [i] if length == len(at_end) else [i, *at_end[length + 1 :]]
-    row: set[Element] = set()
-    i = at_end[-1] if at_end else -1
-    while i >= 0:
-        row.add(nodes[i])
-        i = came_from[i]
-    return row
 
 
 def _is_of_commandline(change: Change) -> bool:

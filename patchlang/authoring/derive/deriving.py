@@ -58,7 +58,8 @@ class _Derivation:
         self._namespaces = Namespaces()
         self._facts = Facts([sample.document for sample in samples])
         self._differences = [
-            Differences(*sample.roots, self._namespaces, number) for number, sample in enumerate(samples)
+            Differences(*sample.roots, self._namespaces, number, is_ordered=not sample.reorders)
+            for number, sample in enumerate(samples)
         ]
         self._tried = 0
         self._until = process_time() + _CPU_SECONDS
@@ -293,6 +294,8 @@ class _Derivation:
     def _remarks(self, groups: Sequence[Group]) -> Iterator[str]:
         if any(sample.drops_comments for sample in self._samples):
             yield "the hook drops all comments of the domain, as Python's ElementTree does; the patch keeps them"
+        if any(sample.reorders for sample in self._samples):
+            yield "the hook puts elements in another order; libvirt does not mind, and the patch leaves it"
         literal = [group for group in groups if group.when is None and group.apart]
         for group in literal:
             yield f"nothing in the VMIs tells which samples {path_of(group.root)} changes in"

@@ -13,8 +13,10 @@ from .trees import Element
 
 @record(slots=False, eq=False)
 class Sample:
-    """``name`` is for people; ``vmi`` is JSON. ``without_comments``: the hook has dropped all comments, as Python's
-    ElementTree does, and that is not taken for its purpose."""
+    """``name`` is for people; ``vmi`` is JSON.
+
+    What a script does to the whole domain is not taken for its purpose: that it drops all comments, or sorts elements.
+    """
 
     name: str
     before: bytes
@@ -38,10 +40,17 @@ class Sample:
         """The domains before and after. Raises PatchError."""
         return self.tree(self.before), self.tree(self.after)
 
+    @cached_property
+    def reorders(self) -> bool:
+        """Whether the hook puts the elements of the domain in another order."""
+        return self.is_domain and trees.is_reordered(trees.parse(self.before), trees.parse(self.after))
+
     def tree(self, data: bytes) -> Element:
         root = trees.parse(data)
         if self.drops_comments:
             trees.without_comments(root)
+        if self.reorders:
+            trees.in_order(root)
         return root
 
     def differences(self, found: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, TypeAlias
@@ -37,6 +38,47 @@ def without_comments(root: Element) -> None:
         elif node.tail:
             parent.text = (parent.text or "") + node.tail
         parent.remove(node)
+
+
+def is_reordered(before: Element, after: Element) -> bool:
+    """Whether what a domain or its devices hold has another order after, as a script leaves it that sorts or rebuilds.
+
+    At least three names of children, and a third of them, are not where they were among the others.
+    """
+    for one, other in ((before, after), (before.find("devices"), after.find("devices"))):
+        if one is None or other is None:
+            continue
+        was, now = ([*dict.fromkeys(child.tag for child in elements(node))] for node in (one, other))
+        shared = [tag for tag in was if tag in now]
+        row = longest_rising([now.index(tag) for tag in shared])
+        if len(shared) - len(row) >= max(3, len(shared) / 3):
+            return True
+    return False
+
+
+def longest_rising(numbers: Sequence[int]) -> set[int]:
+    """Of numbers that are all different those in the longest rising row, by their places."""
+    ends: list[int] = []
+    at_end: list[int] = []
+    came_from = [-1] * len(numbers)
+    for i, number in enumerate(numbers):
+        length = bisect_left(ends, number)
+        came_from[i] = at_end[length - 1] if length else -1
+        ends[length:] = [number] if length == len(ends) else [number, *ends[length + 1 :]]
+        at_end[length:] = [i] if length == len(at_end) else [i, *at_end[length + 1 :]]
+    row: set[int] = set()
+    i = at_end[-1] if at_end else -1
+    while i >= 0:
+        row.add(i)
+        i = came_from[i]
+    return row
+
+
+def in_order(root: Element) -> None:
+    """Sort elements by name in place; those of one name keep their order, and what has text or comments stays."""
+    for node in [*root.iter("*")]:
+        if not has_mixed_content(node) and all(map(is_element, node)):
+            node[:] = sorted(node, key=lambda child: str(child.tag))
 
 
 def is_element(node: Element) -> bool:
