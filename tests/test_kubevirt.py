@@ -224,7 +224,7 @@ def test_real_hooks_lose_with_plugins_what_is_said_and_nothing_else(case: str, r
 def unknown(domain: bytes, release: str) -> Counter[str]:
     """Names of elements and attributes that KubeVirt's types do not know where they stand."""
     whole, known = etree.fromstring(domain), etree.fromstring(domain)
-    structs.prune(known, structs.domain(release), [])
+    structs.prune(known, structs.domain(release), structs.Seen([]))
     return names(whole) - names(known)
 
 

@@ -54,7 +54,7 @@ def second_run(
         if not keeps_aliases:
             _drop_aliases(patched, devices)
         if read_back_by is not None:
-            structs.prune(patched, structs.domain(read_back_by).children["devices"], [devices])
+            structs.prune(patched, structs.domain(read_back_by).children["devices"], structs.Seen([devices]))
         interfaces = [child for child in devices if child.tag == "interface"]
         devices[:] = [*interfaces, *(deepcopy(child) for child in patched if child.tag != "interface")]
     return _written(root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os.path
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, TypeAlias
 
@@ -82,18 +82,36 @@ def known_name(clark: object) -> str:
     return f"qemu:{local}" if uri == f"{{{QEMU_NAMESPACE}" else local
 
 
-def prune(node: Element, struct: Struct | None, twins: list[Element]) -> None:
-    """Removes what a struct does not know, except what one of ``twins``, the input elements there, has."""
+class Seen:
+    """What elements of the input that stand for each other have, together; each of them is read once."""
+
+    def __init__(self, nodes: Sequence[Element]) -> None:
+        self._nodes = nodes
+        self.attributes = {name for node in nodes for name in node.attrib}
+        self.has_text = any(node.text and node.text.strip() for node in nodes)
+
+    @cached_property
+    def children(self) -> dict[object, Seen]:
+        """The same of their children, by name."""
+        alike: dict[object, list[Element]] = {}
+        for node in self._nodes:
+            for child in node:
+                alike.setdefault(child.tag, []).append(child)
+        return {tag: Seen(nodes) for tag, nodes in alike.items()}
+
+
+def prune(node: Element, struct: Struct | None, seen: Seen) -> None:
+    """Removes what a struct does not know, except what is seen in the input at this place."""
     known = struct or Struct()
     for name in list(node.attrib):
-        if known_name(name) not in known.attributes and not any(name in twin.attrib for twin in twins):
+        if known_name(name) not in known.attributes and name not in seen.attributes:
             del node.attrib[name]
-    if not known.text and not any(twin.text and twin.text.strip() for twin in twins):
+    if not known.text and not seen.has_text:
         node.text = None
     for child in list(node):
-        below = [other for twin in twins for other in twin if other.tag == child.tag]
         name = known_name(child.tag)
-        if name in known.children or below:
-            prune(child, known.children.get(name), below)
+        below = seen.children.get(child.tag)
+        if name in known.children or below is not None:
+            prune(child, known.children.get(name), below or Seen(()))
         else:
             node.remove(child)
