@@ -104,13 +104,15 @@ _QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
 _NO_BLANK = pattern(
     r"\s*(?:-\s+)?(apiVersion|expect|forEach|from|in|kind|name|op|path|unless|value|when|xml):[^\s/:][^:]*$"
 )
+_HINTED_LINES, _HINTED_COLUMNS = 100, 1000
+"""How much is looked at for a hint: the expressions above go through a line once for each bracket or quote in it."""
 _NEGATION = 'quote an expression that begins with `!`: `when: "!has(...)"`'
 
 
 def _hint(source: SourceFile, first: int, last: int) -> str | None:
     """What is probably wrong between two offsets."""
-    numbers = range(source.position(first).line, source.position(last).line + 1)
-    lines = [source.line(number) for number in numbers]
+    numbers = range(source.position(first).line, source.position(last).line + 1)[:_HINTED_LINES]
+    lines = [source.line(number)[:_HINTED_COLUMNS] for number in numbers]
     if any(_HELM.search(line) for line in lines):
         return HELM_HELP
     if any("\t" in line[: len(line) - len(line.lstrip())] for line in lines):
@@ -127,7 +129,7 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
         return "quote the whole value if it begins with a quote: `when: \"'x' in vmi.metadata.annotations\"`"
     if any(_BRACKET_START.search(line) for line in lines):
         return "quote the whole value if it begins with `[` or `{` and continues after the closing bracket"
-    before = source.line(numbers[0] - 1) if numbers[0] > 1 else ""
+    before = source.line(numbers[0] - 1)[:_HINTED_COLUMNS] if numbers[0] > 1 else ""
     if found := next((one for one in map(_NO_BLANK.match, (before, *lines)) if one), None):
         return f"put a space after the colon of a key: `{found[1]}: …`"
     if any(_COLON_INSIDE.search(line) for line in lines):

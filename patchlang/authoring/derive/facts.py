@@ -379,10 +379,10 @@ def _truth(value: object) -> bool | None:
 
 def _outside(text: str) -> str:
     """The literal parts of a text, apart from each other."""
-    return re.sub("\ue000[^\ue001]*\ue001", "\ue000", text) if is_computed(text) else text
+    return re.sub("\ue000[^\ue000\ue001]*\ue001", "\ue000", text) if is_computed(text) else text
 
 
 def _replaced(text: str, part: str, mark: str) -> str:
     """A text with a part of its literal text, each time it is there, replaced."""
-    pieces = re.split("(\ue000[^\ue001]*\ue001)", text)
+    pieces = re.split("(\ue000[^\ue000\ue001]*\ue001)", text)
     return "".join(piece if is_computed(piece) else piece.replace(part, mark) for piece in pieces)

@@ -8,7 +8,7 @@ from ...patterns import pattern
 
 # two characters for private use frame an expression, so that literal text needs no escapes until it is written
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_COMPUTED = pattern(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+_COMPUTED = pattern(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 
 
 def computed(expression: str) -> str:
