@@ -1,4 +1,4 @@
-"""sidecar-shim with limits of a second, and an engine that does not return for a domain that says so.
+"""sidecar-shim with limits of three seconds, and an engine that does not return for a domain that says so.
 
 Imported alone it changes the engine of the process that imports it, as later engines do.
 """
@@ -33,4 +33,4 @@ setattr(engine, "patch_domain", _slow)  # noqa: B010
 setattr(engines, "_BOOT", engines._BOOT.replace("from shim.engine", "import slowrun; from shim.engine"))  # noqa: B010
 
 if __name__ == "__main__":
-    sys.exit(main(limits=Limits(callback=1.0, mutate=1.0)))
+    sys.exit(main(limits=Limits(callback=3.0, mutate=3.0)))

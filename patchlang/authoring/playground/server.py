@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -60,7 +60,11 @@ def application(token: str, port: int, patches: Sequence[PatchText], workers: Wo
             raise HTTPException(HTTPStatus.NOT_FOUND, "there is nothing of this name to ask for")
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
-        return _json(*await asked.ask(name, await _body(request)))
+        try:
+            body = await _body(request)
+        except ClientDisconnect:  # there is nobody to answer, as where a browser drops what has changed since
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
+        return _json(*await asked.ask(name, body))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
