@@ -11,7 +11,7 @@ from ..cloudinit import ops as cloudinit_ops
 from ..compile import Program
 from ..diagnostics import Diagnostic, Severity
 from ..domain import ops as domain_ops
-from ..domain.within import WithinOp
+from ..domain.within import InsideOp, WithinOp
 from ..edits import CompiledEdit
 from ..record import record
 from ..result import DocumentTrace
@@ -37,7 +37,8 @@ class Coverage:
         for document in program.documents:
             edits: tuple[CompiledEdit[Any], ...] = (*document.domain, *document.cloud_init)
             for edit in (one for outer in edits for one in outer.every()):
-                only_tests = isinstance(edit.op, (domain_ops.TestOp, WithinOp, cloudinit_ops.JsonTestOp))
+                op = edit.op.op if isinstance(edit.op, InsideOp) else edit.op
+                only_tests = isinstance(op, (domain_ops.TestOp, WithinOp, cloudinit_ops.JsonTestOp))
                 self._edits.setdefault(_place(edit.span), _Edit(edit.label, document.name, edit.span, only_tests))
 
     def note(self, trace: Iterable[DocumentTrace]) -> None:

@@ -71,6 +71,7 @@ def test_what_it_does(recipe: Recipe) -> None:
     results = run_tests(loaded.tests, kubevirt=releases()[0], update=False)
     faults = [fault for test in results.tests for case in test.cases for fault in case.failures]
     assert faults == [], faults
+    assert results.unfired == [], "an edit that no case needs"
     assert any(trial.refusal is None and not trial.unchanged for test in loaded.tests for trial in test.trials)
 
 
