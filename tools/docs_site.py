@@ -135,7 +135,7 @@ def _nav(entries: list[Any], docs: Path) -> list[Any]:
         elif re.match(r"[a-z]+:", what) or (docs / what).exists():
             found.append(entry)
         else:
-            print(f"zensical.toml: {what} is in `nav` and is not written yet", file=sys.stderr)
+            raise SiteError(f"zensical.toml: `nav` names {what}, and there is no such page")
     return found
 
 
