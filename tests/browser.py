@@ -1,4 +1,4 @@
-"""Headless Chromium by its own protocol, over a pipe: no driver, no port."""
+"""Headless Chromium, driven over a pipe by its own protocol: no driver, no port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHROMIUM = shutil.which("chromium")
 
 
 class Browser:
-    """One page. ``events`` are what the browser has told meanwhile."""
+    """One page. ``events`` are the events that the browser has sent so far."""
 
     def __init__(self, reads: int, writes: int) -> None:
         self.reads = os.fdopen(reads, "rb")
@@ -56,23 +56,23 @@ class Browser:
         return found
 
     def told(self, method: str) -> list[dict[str, Any]]:
-        """What came with the events of a kind."""
+        """The parameters of all events of one kind."""
         return [event["params"] for event in self.events if event.get("method") == method]
 
     def open(self, page: Path | str) -> None:
-        """A file, or a URL."""
+        """Open a file or a URL."""
         self.call("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self.message())
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page."""
+        """Evaluate an expression in the page."""
         result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
     def wait_for(self, condition: str, seconds: float = 60) -> None:
-        """Until an expression in the page is true."""
+        """Wait until an expression in the page is true."""
         script = """new Promise((done, fail) => {
             const end = performance.now() + %d;
             const late = () => performance.now() > end ? fail("still not so") : setTimeout(look, 20);
@@ -95,7 +95,7 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
 
     def prefer(self, scheme: str) -> None:
-        """The colour scheme that the user prefers, ``light`` or ``dark``; and nothing that moves."""
+        """Set the user's preferred color scheme, ``light`` or ``dark``, and turn off animations."""
         features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
         asked = [{"name": name, "value": value} for name, value in features.items()]
         self.call("Emulation.setEmulatedMedia", features=asked)

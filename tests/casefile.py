@@ -1,6 +1,6 @@
-"""Cases as files: what goes in and what is expected, as parts of one text, like Go's txtar.
+"""Cases as files: the input and the expected output, as parts of one text file, like Go's txtar.
 
-``tests/cases/README.md`` describes the format; this reads and writes it.
+``tests/cases/README.md`` describes the format. This module reads and writes it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ESCAPED, GENERATED, NO_NEWLINE = "escaped", "generated", "no newline"
 
 
 class CaseError(ValueError):
-    """A case file that cannot be read; the message names the file and the line."""
+    """A case file that cannot be read. The message names the file and the line."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of a case. ``lines`` is how the case says it, ``content`` its bytes, or how they are generated."""
+    """One file of a case. ``lines`` is its text in the case file, ``content`` its bytes or how to generate them."""
 
     name: str
     content: bytes
@@ -46,7 +46,7 @@ class Part:
 
 @dataclass
 class CaseFile:
-    """A case: ``path`` names it, ``comment`` is what stands before the first part."""
+    """A case. ``path`` is its file, ``comment`` the text before the first part."""
 
     path: Path
     comment: bytes = b""
@@ -60,15 +60,15 @@ class CaseFile:
         return name in self.parts
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a part; None if there is none of that name."""
+        """The bytes of a part, or None if there is no part of that name."""
         return self.parts[name].data if name in self.parts else None
 
     def named(self, pattern: str) -> list[Part]:
-        """The parts whose whole name matches a regular expression, in the order of their names."""
+        """The parts whose whole name matches a regular expression, sorted by name."""
         return [self.parts[name] for name in sorted(self.parts) if re.fullmatch(pattern, name)]
 
     def unpack(self, folder: Path, but: str = "") -> Path:
-        """Write the parts into a folder, made if needed, except those whose whole name matches ``but``."""
+        """Write the parts into a folder, except those whose whole name matches ``but``. Create the folder if needed."""
         folder.mkdir(parents=True, exist_ok=True)
         for part in self.parts.values():
             if not re.fullmatch(but, part.name):
@@ -78,7 +78,7 @@ class CaseFile:
         return folder
 
     def update(self, name: str, data: bytes) -> None:
-        """Set a part, or remove it if there is no data, and write the case's file if that changes it."""
+        """Set a part, or remove it if there is no data, and write the case's file if this changes it."""
         if data == (self.read(name) or b""):
             return
         if data:
@@ -88,12 +88,12 @@ class CaseFile:
         self.path.write_bytes(self.whole())
 
     def whole(self) -> bytes:
-        """The file that says it all."""
+        """The bytes of the whole file."""
         return self.comment + b"".join(part.lines for part in self.parts.values())
 
 
 def cases(kind: str) -> list[CaseFile]:
-    """The cases in a folder of tests/cases, by name."""
+    """The cases in a folder of tests/cases, sorted by name."""
     return [load(path) for path in sorted((CASES / kind).glob(f"*{SUFFIX}"), key=lambda path: path.stem)]
 
 
@@ -108,7 +108,7 @@ def load(path: Path) -> CaseFile:
 
 
 def parse(path: Path, data: bytes) -> CaseFile:
-    """The case that a file's bytes say. Raises CaseError."""
+    """Parse the bytes of a case file. Raises CaseError."""
     found = CaseFile(path)
     sections = list(_sections(path, data))
     found.comment = sections[0][2]
@@ -124,7 +124,7 @@ def parse(path: Path, data: bytes) -> CaseFile:
 
 
 def _sections(path: Path, data: bytes) -> Iterator[tuple[int, str, bytes]]:
-    """What stands before the first header, with no header, then each header with its line number and what follows."""
+    """The text before the first header, then each header with its line number and the text that follows."""
     if data and not data.endswith(b"\n"):
         raise CaseError(f"{path.name}: the last line has no line break; `(no newline)` in a header says that of a part")
     number, header, body = 1, "", b""
@@ -168,7 +168,7 @@ def _part(header: str, body: bytes) -> Part:
 
 
 def _generated(piece: str | dict[str, Any]) -> str:
-    """A text, or one so many times, in which ``{n}`` is the number of each."""
+    """A text, or a text repeated a number of times with ``{n}`` replaced by the count."""
     if isinstance(piece, str):
         return piece
     return "".join(piece["repeat"].replace("{n}", str(n)) for n in range(piece["times"]))
@@ -182,7 +182,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def written(name: str, data: bytes) -> Part:
-    """A part that says these bytes, with the flags that this needs."""
+    """A part with these bytes, and the flags it needs."""
     text = data.decode(errors="surrogateescape")
     flags = []
     if LIKE_A_HEADER.search(text) or any(map(_needs_escape, text)):

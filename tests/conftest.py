@@ -1,4 +1,4 @@
-"""Options and profiles of the whole test suite."""
+"""Options and profiles for the whole test suite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
-# `pytest --hypothesis-profile=long` looks harder; CI draws the same examples each time
+# `pytest --hypothesis-profile=long` tries more examples; CI draws the same examples each time
 settings.register_profile("short", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("short")

@@ -1,4 +1,4 @@
-"""Every regular expression in the sources, found by reading them, with the texts that may be bad for it."""
+"""Every regular expression in the sources, found by parsing them, with texts that may be slow to match."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LETTERS, _WORDS = 10, 3
 
 
 class Expression(NamedTuple):
-    """One expression: where it is written, what it says, and the methods by which it is used."""
+    """One expression: where it is, its pattern, and the methods that use it."""
 
     place: str
     text: Any
@@ -31,7 +31,7 @@ class Expression(NamedTuple):
     methods: frozenset[str]
 
     def scan(self) -> Callable[[str], object]:
-        """What it does with a text, at its worst."""
+        """The slowest way in which the code applies it to a text."""
         compiled: Any = re.compile(self.text, self.flags)
         anywhere = bool(self.methods & _ANYWHERE)
 
@@ -46,7 +46,7 @@ class Expression(NamedTuple):
         return run
 
     def alphabet(self) -> tuple[list[str], list[str]]:
-        """Characters that it names, one of each class, and the words in it."""
+        """The characters in the pattern, one of each class, and the words in it."""
         letters, words = _Alphabet().read(parser.parse(self.text, self.flags))
         return letters[:_LETTERS], words[:_WORDS]
 
@@ -95,7 +95,7 @@ class _Alphabet:
 
 
 def expressions() -> list[Expression]:
-    """All of them. One that is put together from values that only a run knows has its text from :data:`SAMPLES`."""
+    """All expressions. If a pattern is built from values known only at run time, :data:`SAMPLES` has examples of it."""
     trees = {path: ast.parse(path.read_text()) for path in SOURCES}
     uses: dict[str, set[str]] = {}
     for path, tree in trees.items():
@@ -106,7 +106,7 @@ def expressions() -> list[Expression]:
 
 
 def _known_as(path: Path, used: ast.expr | None) -> str:
-    """By what a use and an expression find each other. What is private to a module may have a namesake in another."""
+    """The key that connects an expression with its uses. Names private to a module may also exist in another module."""
     name = used.id if isinstance(used, ast.Name) else ""
     if name.isupper():
         return f"{path} {name}" if name.startswith("_") else name
@@ -119,7 +119,7 @@ SAMPLES: dict[str, Sequence[Any]] = {
     r"f'--{re.escape(boundary)}(--)?[ \\t]*'": ["--X(--)?[ \t]*"],  # cloudinit/mime.py
     r"f'(?<!\\w){re.escape(name)}(?!\\w)'": [r"(?<!\w)name(?!\w)"],  # quoting.py
     r"f'(?<![\\w.:-]){re.escape(value)}(?![\\w.:-])'": [r"(?<![\w.:-])value(?![\w.:-])"],  # rng/check.py
-    "self.pattern": [],  # patterns.py: what is made there is given to `pattern`
+    "self.pattern": [],  # patterns.py: gives the text to `pattern`
     "text": [made.pattern for made in libyaml._DIFFERING],
 }
 """What the sources of arguments give that only a run knows."""
@@ -148,7 +148,7 @@ def _in(path: Path, tree: ast.Module, uses: dict[str, set[str]]) -> Iterator[Exp
 
 
 def _maker(function: ast.expr) -> str | None:
-    """The method that a call uses an expression by: ``compile`` where it only makes one; None for any other call."""
+    """The method that a call uses an expression with; ``compile`` if it only creates it, None for any other call."""
     match function:
         case ast.Name(id="pattern"):
             return "compile"

@@ -1,4 +1,4 @@
-"""How the time of a scanner grows with its text: linear or not, told by ratios, so that a busy machine does no harm."""
+"""Whether the time of a scanner is linear in the size of its text. Ratios make it independent of the machine's load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRIES = 4
 
 
 def texts(units: Iterable[str], leads: Iterable[str] = ("",), ends: Iterable[str] = ("",)) -> Iterator[Shape]:
-    """Each unit again and again, behind each lead and before each end."""
+    """Each unit repeated many times, after each lead and before each end."""
     for unit, lead, end in itertools.product(units, leads, ends):
         yield lead, unit, end
 
@@ -32,16 +32,16 @@ def build(shape: Shape, size: int) -> str:
 
 
 def pairs(alphabet: Iterable[str]) -> list[str]:
-    """The units of one and of two characters (or words)."""
+    """The units of one and two characters (or words)."""
     letters = list(dict.fromkeys(alphabet))
     return letters + ["".join(pair) for pair in itertools.permutations(letters, 2)]
 
 
 def steep(scan: Callable[[str], object], shapes: Iterable[Shape], size: int = SIZE) -> tuple[Shape, float] | None:
-    """A shape for which the time grows by more than the size, and by how much for ``TIMES`` the size.
+    """Find a shape for which time grows faster than size, and by how much for ``TIMES`` the size.
 
-    A shape that is quick is passed over: it could not be quadratic. One that is not is measured again and again,
-    the quickest of several, and counts only where each try says the same.
+    Fast shapes are skipped: they cannot be quadratic. Slow ones are measured several times, taking the fastest run
+    each time, and count only if every try agrees.
     """
     for shape in shapes:
         if _seconds(scan, build(shape, size)) > SUSPICIOUS and (ratio := _growth(scan, shape, size)) > STEEP:
@@ -50,7 +50,7 @@ def steep(scan: Callable[[str], object], shapes: Iterable[Shape], size: int = SI
 
 
 def _growth(scan: Callable[[str], object], shape: Shape, size: int) -> float:
-    """The smallest ratio of some tries, each of which measures more often."""
+    """The smallest ratio of several tries. Each try measures more often than the one before."""
     least = float("inf")
     for tries in range(1, TRIES + 1):
         small = min(_seconds(scan, build(shape, size)) for _ in range(tries))
@@ -62,9 +62,9 @@ def _growth(scan: Callable[[str], object], shape: Shape, size: int) -> float:
 
 
 def _seconds(scan: Callable[[str], object], text: str) -> float:
-    """Of this thread's processor time, which others on the machine do not lengthen much.
+    """The CPU time of this thread, which other load on the machine affects little.
 
-    What tests before this one have left is no garbage to look through while it runs.
+    Garbage collection must not look through objects that earlier tests left behind.
     """
     gc.freeze()
     try:

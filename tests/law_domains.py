@@ -1,4 +1,4 @@
-"""Domains as text, as many writers might write them, and where in the text each element stands."""
+"""Domains as text, written in many styles, with the position of each element in the text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = ("a", "b", "c", "d-e", "é")
 ATTRIBUTES = ("x", "y", "z-1")
 PREFIXES = ("p", "q")
 URIS = ("urn:one", "urn:two")
-# what may stand in an attribute, whatever its quotes
+# valid in an attribute with either kind of quotes
 VALUES = ("", "1", "two words", "&#39;&#34;", "&lt;&amp;>", "&#xA;", "é&#x1F600;", "  ", "new")
 TEXTS = ("t", "one two", "&#39;&#34;", "&lt;b/&gt;", "&#10;", "é", "]]&gt;", "<![CDATA[<c>&]]]]>", "<![CDATA[]]>", " ")
 OTHERS = ("<!-- c -->", "<!-- <a/> & -->", "<!---->", "<?pi x='1'?>", "<?pi?>")
@@ -24,7 +24,7 @@ Scope = dict[str, str]
 
 @dataclass(eq=False)
 class Written:
-    """An element as it is written. ``content`` holds elements, and all else as text."""
+    """An element as written. ``content`` holds elements as objects and everything else as text."""
 
     name: str
     attributes: tuple[str, ...]
@@ -36,7 +36,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Place:
-    """Byte offsets of an element: its start tag, its end tag (empty where it closes itself), its end."""
+    """Byte offsets of an element: its start tag, its end tag (empty if the element closes itself), its end."""
 
     start: int
     tag_end: int
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass
 class Domain:
-    """A domain as bytes; ``places`` and ``children`` (places of the child elements) by document order."""
+    """A domain as bytes. ``places`` and ``children`` (places of the child elements) are in document order."""
 
     data: bytes = b""
     places: list[Place] = field(default_factory=list)
@@ -96,9 +96,9 @@ def lay_out(before: str, root: Written, after: str) -> Domain:
 
 
 class Writer:
-    """Writes a domain as some bytes tell: each decides one question, and zero is the plainest answer.
+    """Writes a domain from a string of bytes. Each byte decides one question, and zero gives the simplest answer.
 
-    One drawn value instead of hundreds: that is what makes the laws quick to test and failures small.
+    Drawing one value instead of hundreds keeps the laws fast and the failures small.
     """
 
     def __init__(self, decisions: bytes, namespaces: bool) -> None:
@@ -118,7 +118,7 @@ class Writer:
         return f"{space}{name}{equals}{quote}{value}{quote}"
 
     def declarations(self) -> Scope:
-        """Prefixes and what an element binds them to; "" is the default namespace."""
+        """Prefixes and the namespaces that an element binds them to; "" is the default namespace."""
         if not self.namespaces or not self.one_in(4):
             return {}
         found = {prefix: self.pick(URIS) for prefix in PREFIXES if self.one_in(2)}
@@ -134,7 +134,7 @@ class Writer:
         return tuple([*binding, *written] if not self.one_in(3) else [*written, *binding])
 
     def content(self, scope: Scope, depth: int, indent: str) -> tuple[Written | str, ...]:
-        """Children and text: indented, in one line, or mixed."""
+        """Children and text: indented, on one line, or mixed."""
         count = self.pick((0, 1, 2, 3, 4, 5) if depth < 2 else (0, 0, 1, 2) if depth < 4 else (0,))
         children: list[Written | str] = [self.element(scope, depth + 1, indent) for _ in range(count)]
         if self.one_in(5):
@@ -169,7 +169,7 @@ class Writer:
         return Written(name, self.attributes(scope, declared), space, inside, self_closed, closing)
 
     def domain(self) -> Domain:
-        """A whole document; its root is `domain`, in no namespace."""
+        """A whole document. Its root is `domain`, in no namespace."""
         indent = self.pick(("  ", "\t", "    "))
         root = self.element({}, 0, indent, "domain")
         xml = "<?xml version=\"1.0\" encoding='utf-8'?>\n"

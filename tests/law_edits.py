@@ -1,6 +1,6 @@
-"""Edits of any op, made from what the model says of its fields: a new op is drawn and held to the laws like the others.
+"""Edits of every op, generated from the fields in the model, so that the laws cover new ops too.
 
-Some are refused, since nothing here knows which keys go together.
+Some are refused, since this module does not know which keys go together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from patchlang.schema import options
 
 Edit = dict[str, Any]
 Values = st.SearchStrategy[Any]
-# what is drawn for a type, given its role and those of the fields that are drawn already
+# how to draw a value of a type, given its role and the roles of the fields already drawn
 Draw = Callable[..., Values]
 
 WRITING = frozenset({Role.INSERTS, Role.MERGES, Role.VALUE, Role.ARGUMENT})
@@ -56,7 +56,7 @@ NAMING: dict[Any, Values] = {
     ),
     model.QName: st.sampled_from(("name", "uuid", "alias", "n")),
 }
-# an empty message is passed on as it is, and says nothing
+# an empty message is passed through unchanged and has no effect
 MESSAGES = {model.Template: st.sampled_from([text for text in TEXTS if text])}.__getitem__
 OF_EVERY_EDIT: dict[str, Values] = {
     "name": st.just("an edit"),
@@ -73,7 +73,7 @@ INSIDE = [".", "*", "a", "b", "n", "..", "//a", "/domain/*"]
 def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = False, depth: int = 0) -> Values:
     """Edits of a domain whose elements have these paths.
 
-    ``computed``: those that compute what they write; ``naming``: those that make what is protected, or may.
+    ``computed``: edits with computed values. ``naming``: edits that may create protected nodes.
     """
     leaves = {**LEAVES, **NAMING} if naming else LEAVES
     ends = st.sampled_from(("", "", "", "/text()", *(f"/@{name}" for name in (("name",) if naming else ATTRIBUTES))))
@@ -132,7 +132,7 @@ def _edits(draw: st.DrawFn, ops: dict[str, Any], of_op: Draw, of_every_edit: Map
 
 
 def _of_type(hint: Any, leaf: Callable[[Any], Values]) -> Values:
-    """What is drawn for a type of the model, whose texts ``leaf`` draws."""
+    """How to draw a value of a type of the model. ``leaf`` draws its texts."""
     found = options(hint)
     if set(found) == set(get_args(model.Value)):
         return leaf(model.Value)

@@ -1,4 +1,4 @@
-"""What the ops should do, in a few lines of plain lxml: no positions, no bytes, no undo."""
+"""The intended effect of the ops, in a few lines of plain lxml: no positions, no bytes, no undo."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class RefusedError(Exception):
 
 
 def canonical(element: Element, *, exact: bool = False) -> Any:
-    """The document as nested tuples: equal where two documents say the same, whatever prefixes they use.
+    """The document as nested tuples. Documents with the same meaning are equal, whatever prefixes they use.
 
-    White space between elements is left out, unless ``exact``; it is content where other text stands beside it.
+    White space between elements is left out unless ``exact`` is set. Next to other text it is content.
     """
     if not isinstance(element.tag, str):
         target = element.target if isinstance(element, etree._ProcessingInstruction) else "comment"
@@ -35,7 +35,7 @@ def elements(root: Element) -> list[Element]:
 
 
 def clone(element: Element) -> Element:
-    """A copy without the tail. ``deepcopy`` finds namespaces by their prefix, which is wrong where it is bound anew."""
+    """A copy without the tail. ``deepcopy`` looks up namespaces by prefix, which is wrong if the prefix is rebound."""
     if isinstance(element, etree._ProcessingInstruction):
         return etree.ProcessingInstruction(str(element.target), element.text or "")
     if not isinstance(element.tag, str):
@@ -80,7 +80,7 @@ def insert(nodes: list[Element], anchor: Element, position: str) -> None:
 
 
 def detach(element: Element) -> None:
-    """Without its tail, which stays where it is."""
+    """Without its tail, which stays in place."""
     parent, previous = element.getparent(), element.getprevious()
     if parent is None:
         raise RefusedError
@@ -126,7 +126,7 @@ def rename_attribute(element: Element, name: str, to: str) -> None:
 
 
 def relocate(element: Element, anchor: Element, position: str, *, copies: bool) -> None:
-    """``move``, or with ``copies`` ``copy``."""
+    """``move``, or ``copy`` if ``copies`` is set."""
     inside = position in ("append", "prepend")
     if not copies:
         if element in anchor.iterancestors() or (inside and element is anchor):
@@ -144,7 +144,7 @@ def relocate(element: Element, anchor: Element, position: str, *, copies: bool) 
 
 
 def outcome(root: Element, change: Callable[[Element], None]) -> Element | None:
-    """A changed copy of the document; None where the engine must refuse the change."""
+    """A changed copy of the document, or None if the engine must refuse the change."""
     root = clone(root)
     try:
         change(root)

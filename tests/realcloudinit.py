@@ -1,6 +1,6 @@
-"""Debian's cloud-init and netplan as judges: what they read in user data and network data, and what they object to.
+"""Checks against the cloud-init and netplan of Debian: how they read user data and network data, and what they reject.
 
-cloud-init is a library of the system's Python alone, so each question is one process that answers for many texts.
+cloud-init is available only to the system's Python, so each question is one process that handles many texts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def cloud_init_version() -> str:
 
 
 class Part(NamedTuple):
-    """A part of user data as cloud-init reads it; of a cloud-config the data, and the faults that its schema finds."""
+    """A part of user data as cloud-init reads it. A cloud-config also has its data and the errors of its schema."""
 
     content_type: str
     filename: str | None
@@ -102,7 +102,7 @@ print(json.dumps(results))
 
 
 def faults_of_network_data(texts: Sequence[str]) -> list[str | None]:
-    """What cloud-init or netplan has against each text."""
+    """The error of cloud-init or netplan for each text, if any."""
     known: dict[str, str | None] = {}
     for text, (fault, rendered) in zip(texts, _ask(_NETWORK_DATA, list(texts)), strict=True):
         known[text] = fault or known.get(text) or _netplan(rendered)

@@ -1,4 +1,4 @@
-"""Every scanner that is written by hand: what reads a text step by step, with the texts that may be bad for it."""
+"""Every hand-written scanner: code that reads a text step by step, with texts that may be slow for it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MOST = 600
 
 
 class Scanner(NamedTuple):
-    """``run`` is given texts of ``letters`` and pairs of them again and again, between ``leads`` and ``ends``."""
+    """``run`` gets repetitions of single ``letters`` and pairs of them, between ``leads`` and ``ends``."""
 
     name: str
     modules: Sequence[str]
@@ -83,7 +83,7 @@ _REFUSALS = (
 
 
 def whole(run: Callable[[str], object]) -> Callable[[str], object]:
-    """A refusal ends a scan as well as a result."""
+    """A scan may end with a refusal instead of a result."""
 
     def guarded(written: str) -> None:
         with suppress(*_REFUSALS):
@@ -93,7 +93,7 @@ def whole(run: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def _edited(written: str) -> None:
-    """A domain with something new at some of its elements, written."""
+    """A domain as text, with something added to some of its elements."""
     tree = parse_domain(written.encode())
     for element in [tree.root, *tree.root][:5]:
         if isinstance(element.tag, str):
@@ -103,7 +103,7 @@ def _edited(written: str) -> None:
 
 
 def _rewritten(written: str) -> None:
-    """YAML as cloud-init reads it, with an entry more."""
+    """YAML with one more entry, written the way cloud-init reads it."""
     document = yamlread.read(written)
     old = document.value
     yamledit.rewrite(

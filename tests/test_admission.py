@@ -1,4 +1,4 @@
-"""The policy of ``patchlang manifest --policy``, as the API server evaluates it: by CEL, on objects."""
+"""The policy of ``patchlang manifest --policy``, evaluated as the API server does: by CEL, on objects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def printed() -> str:
 
 
 def annotation(printed: str) -> str:
-    """The text of the annotation as it comes to the cluster: the comment with its marks taken off."""
+    """The annotation as the cluster gets it: the text of the comment without the comment marks."""
     comment = printed[printed.index("#   annotations:") :]
     text: str = yaml.safe_load("".join(f"{line[1:]}\n" for line in comment.splitlines()))["annotations"][ANNOTATION]
     return text
@@ -53,7 +53,7 @@ class Refused(Exception):  # noqa: N818 (it is what the policy says)
 
 
 def admits(rule: Mapping[str, Any], new: Any, old: Any = None) -> bool:
-    """As the API server does it: variables in their order, then all validations; an error refuses (Fail)."""
+    """Evaluate like the API server: variables in order, then all validations. An error refuses the object (Fail)."""
     spec = rule["spec"]
     assert spec["failurePolicy"] == "Fail"
     names = {
@@ -79,7 +79,7 @@ def admits(rule: Mapping[str, Any], new: Any, old: Any = None) -> bool:
 
 
 def machine(kind: str, text: Any) -> dict[str, Any]:
-    """A machine of a kind with the annotation where KubeVirt reads it."""
+    """A machine of a kind, with the annotation in the place where KubeVirt reads it."""
     inner: Any = {"metadata": {"annotations": {ANNOTATION: text, "another": "x"}}, "spec": {"domain": {}}}
     for field in reversed(MACHINES[kind]):
         inner = {field: inner}
@@ -155,7 +155,7 @@ def test_machines_without_sidecars_are_let_alone(new: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_ran_before_the_policy_stays_and_may_go_but_not_change(kind: str) -> None:
-    """The controllers of KubeVirt write running machines, and take their finalizers off."""
+    """KubeVirt's controllers update running machines and remove their finalizers."""
     rule, good, other = documents(printed())[POLICY], annotation(printed()), BAD["a tag"]
     assert admits(rule, {**machine(kind, other), "status": {"phase": "Running"}}, machine(kind, other))
     assert admits(rule, machine(kind, good), machine(kind, other))
@@ -172,7 +172,7 @@ def test_it_is_not_moved_from_where_it_does_nothing_to_where_it_does() -> None:
     assert not admits(documents(printed())[POLICY], moved, misplaced)
 
 
-# without NUL, at which the binding of CEL's library to Python ends a text
+# without NUL, because the Python binding of the CEL library ends a text there
 CHARACTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 TEXT = st.text(CHARACTERS, max_size=40) | st.text(
     "'\"\\\n\r\t\u00e9\u2028\U0001f600$[]{}#: \x01\x7f\ufeff", max_size=20
@@ -222,7 +222,7 @@ def test_what_is_printed_is_taken_by_validate() -> None:
 
 
 def test_several_annotations_are_admitted_by_one_policy(tmp_path: Path) -> None:
-    """By the policy that was printed before, and by a machine that has one."""
+    """From a policy printed earlier, and from a machine that has an annotation."""
     (tmp_path / "policy.yaml").write_text(printed())
     other = f'[{{"image": "registry.example.test/other@{DIGEST}", "args": ["it\'s"]}}]'
     (tmp_path / "vm.yaml").write_text(yaml.safe_dump(machine("VirtualMachine", other)))

@@ -1,6 +1,6 @@
-"""The cases under tests/cases: what patches do, what is refused in which words, what the command line answers.
+"""The cases under tests/cases: the effect of patches, the messages of refusals, the output of the command line.
 
-``tests/cases/README.md`` says what is in a case's file.
+``tests/cases/README.md`` describes the content of a case file.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from patchlang.record import MISSING
 from patchlang.render import render
 
 OPS: dict[str, Any] = dict(model.DOMAIN_OPS)
-# rules that no domain, patch file or command line brings about (they belong to cloud-init and to the sidecar), and two
-# whose case would be too big a file: see test_input_limits.py and test_validate_manifests.py
+# rules that no domain, patch file or command line can trigger (they belong to cloud-init and to the sidecar), and two
+# that would need too big a case file: see test_input_limits.py and test_validate_manifests.py
 ELSEWHERE = {
     rules.AMBIGUOUS_SCALAR, rules.BAD_CLOUD_INIT, rules.BAD_POINTER, rules.CONFIG_MAP_TOO_BIG, rules.DEADLINE,
     rules.ENGINE_CRASHED, rules.FILE_TOO_BIG, rules.FORMAT, rules.INPUT_TOO_BIG, rules.OPERATION, rules.OUT_OF_MEMORY,
@@ -52,7 +52,7 @@ def name(case: CaseFile) -> str:
 
 
 class Golden:
-    """Compares with the parts of a case, or writes them into its file. A missing part stands for nothing."""
+    """Compares with the parts of a case, or writes them into its file. A missing part means empty content."""
 
     def __init__(self, rewrite: bool) -> None:
         self.rewrite = rewrite
@@ -220,7 +220,7 @@ def test_every_rule_has_a_case() -> None:
 
 
 def test_every_field_of_every_op_has_a_case() -> None:
-    """An edit counts with every key that differs from the default."""
+    """An edit covers every key that differs from its default."""
     edits = [edit for patch in applied_patches() for edit in patch.spec.domain]
     wanted = {(op, key) for op, cls in OPS.items() for key in model_fields(cls)}
     # no path, no nodes to count; decode refuses them

@@ -1,4 +1,4 @@
-"""Whatever function an expression names, and whatever it gives it: what is wrong is said, and nothing fails."""
+"""Whatever function an expression calls with whatever arguments, errors are reported and nothing crashes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The cases under tests/cases/cloudinit: what patches make of cloud-init data, what is refused, in which words.
+"""The cases under tests/cases/cloudinit: the effect of patches on cloud-init data, and the messages of refusals.
 
-``tests/cases/README.md`` says what is in a case's file.
+``tests/cases/README.md`` describes the content of a case file.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ WRAPPINGS = {
 
 @dataclass(frozen=True)
 class Case:
-    """What virt-launcher sends, put together from the parts of a case."""
+    """The data that virt-launcher sends, assembled from the parts of a case."""
 
     file: CaseFile
 
@@ -109,7 +109,7 @@ class Case:
         return self.wrapping.unwrap((text or "").encode()).decode() if self.wrapping and text else text or ""
 
     def check(self, golden: Golden, before: bytes, outcome: CloudInitOutcome) -> None:
-        """Compares what has changed: the two texts, and all else as JSON, with the parts of the case."""
+        """Compares the changes with the parts of the case: the two texts, and everything else as JSON."""
         assert outcome.data is not None
         assert outcome.no_cloud_source is not None
         old, new = json.loads(before or b"{}") or {}, json.loads(outcome.data)
@@ -175,7 +175,7 @@ DOCUMENTS = [file for file in CASES if file.name.startswith("document-")]
 
 
 def site_user_data(text: str) -> list[Any]:
-    """The cloud-configs in user data as that patch wants them, by plain Python."""
+    """The cloud-configs in user data as this patch should change them, computed in plain Python."""
     wanted = []
     for data in cloud_configs_of(text):
         data = {**(data or {})}
@@ -245,10 +245,10 @@ def test_every_part_is_one_that_a_case_may_have() -> None:
 
 
 def test_every_field_of_every_op_has_a_case() -> None:
-    """An edit counts with every key that differs from the default."""
+    """An edit covers every key that differs from its default."""
     edits = applied()
     wanted = {(op, key) for op, cls in model.CLOUD_INIT_OPS.items() for key in model_fields(cls)}
-    # decode refuses them: it names its part by itself
+    # decode refuses them: addPart names its part itself
     wanted -= {("addPart", "part"), ("addPart", "unless"), ("addPart", "expect")}
     seen = {
         (op, key)

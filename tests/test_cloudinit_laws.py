@@ -1,4 +1,4 @@
-"""Laws of cloud-init edits, for any data, through the whole engine: twice is once, no trace of a failure, no markup."""
+"""Laws of cloud-init edits on any data, through the whole engine: idempotent, no trace of failures, no markup."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LAYOUTS = (
     {"default_flow_style": False, "indent": 4, "default_style": '"'},
     {"default_flow_style": False, "width": 20},
 )
-# what means something to YAML, Jinja, MIME or to a shell
+# texts with a meaning in YAML, Jinja, MIME or a shell
 MARKUP = (
     ": ", " #", "#", "%", "%YAML 1.1", "---", "...", "- ", "? ", "& ", "*x", "!x", "|", ">", "@", "`", "'", '"', "\\",
     "{", "}", "[", "]", ",", "{{ x }}", "\n", "\r\n", "\n  ", "\n\n", "\t", " ", "  ", "key: value", "<<", "=", "~",
@@ -55,7 +55,7 @@ NETWORK_OPS = st.sampled_from(["ensure", "merge", "add", "replace", "test"])
 
 
 class Quoted(yaml.SafeDumper):
-    """Writes patch files: all text in quotes."""
+    """Writes patch files with all text in quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -104,7 +104,7 @@ def user_data(outcome: CloudInitOutcome) -> str:
 
 
 def literal(value: Any) -> Any:
-    """A value for a patch file, where ``$[`` opens an expression."""
+    """A value for a patch file. ``$[`` starts an expression."""
     match value:
         case str():
             return value.replace("$[", "$$[")
@@ -165,7 +165,7 @@ def test_a_failing_document_leaves_no_trace(text: str, edits: list[tuple[str, st
 @given(cloud_configs(), TEXT, TEXT)
 @example("#cloud-config\n", "a\n: b", "x: {y: [")
 def test_a_value_never_becomes_markup(text: str, value: str, key: str) -> None:
-    """Neither as a value, nor in a list, nor as a key; and all else says what it said."""
+    """Not as a value, not in a list, not as a key. Everything else keeps its meaning."""
     vmi = {"metadata": {"annotations": {"value": value, "key": key}}}
     edits: list[dict[str, Any]] = [
         {"op": "ensure", "target": "userData", "path": "/new", "value": "$[ vmi.metadata.annotations.value ]"},
@@ -201,7 +201,7 @@ CODE = st.lists(
 @example("{{ ", "x", " }}", "key")
 @example("{{ '}}", "' ~ x ~ '", "' }}", "text")
 def test_a_value_never_becomes_jinja(before: str, value: str, after: str, place: str) -> None:
-    """A value in a template, between what the patch writes itself, changes nothing in what Jinja takes for its own."""
+    """A value inserted between parts of a template written by the patch does not change what Jinja reads as code."""
     hole = f"{before}$[ vmi.metadata.annotations.value ]{after}"
     head = "## template: jinja\n#!/bin/sh\n"
     target, user = {"target": "userData"}, "## template: jinja\n#cloud-config\na: '{{ v1.b }}'\n"
@@ -258,7 +258,7 @@ COMPUTED = cloud_init_edits(
 
 @given(MAPS, st.lists(COMPUTED, min_size=1, max_size=2), TEXT)
 def test_a_value_never_becomes_markup_or_path_in_any_edit(data: Any, edits: list[dict[str, Any]], value: str) -> None:
-    """Maps, lists and texts come out as with a harmless value, and as many; or the edit is refused in words."""
+    """There are as many maps, lists and texts as with a harmless value, or the edit is refused with a message."""
     assume(not re.fullmatch(r"[0-9]*|-", value) and value not in NAMES_THERE)
     for edit in edits:
         edit.pop("part", None)
@@ -279,7 +279,7 @@ NAMES_THERE = ["a", "b", "c", "name", "x/y", "yes", "é: #"]
 
 
 def shape(data: Any) -> Any:
-    """Data without its texts, and without its keys, which may be computed."""
+    """The structure of the data, without its texts and without its keys, which may be computed."""
     match data:
         case dict():
             return "map", sorted(repr(shape(item)) for item in data.values())
@@ -290,7 +290,7 @@ def shape(data: Any) -> Any:
 
 
 def parts_of(text: str) -> list[tuple[str, str]]:
-    """The parts of a MIME message as Python's own reader finds them."""
+    """The parts of a MIME message as Python's own parser finds them."""
     message = email.message_from_string(text)
     leaves = [part for part in message.walk() if not part.is_multipart()]
     return [(part.get_content_type(), bytes(part.get_payload(decode=True)).decode()) for part in leaves]
@@ -301,7 +301,7 @@ def parts_of(text: str) -> list[tuple[str, str]]:
 @example("\n--==patchlang==--\n", "two")
 @example("\r\n--b\r\n", "two")
 def test_a_value_never_becomes_a_part(value: str, text: str) -> None:
-    """Whatever boundary it guesses."""
+    """Whatever boundary the value guesses."""
     edit = {
         "op": "addPart",
         "contentType": "text/x-shellscript",
@@ -321,7 +321,7 @@ def test_a_value_never_becomes_a_part(value: str, text: str) -> None:
 def test_a_cloud_config_is_edited_alike_wherever_it_is_a_part(
     text: str, path: str, value: Any, op: str, other: str
 ) -> None:
-    """Alone, in a MIME message and in an archive: the same text comes of it, or none, and the other part stays."""
+    """Alone, in a MIME message or in an archive: the edit gives the same text or fails, and the other part stays."""
     assume("jinja" not in text)
     part = {"contentType": "text/cloud-config"}
     edit = {"op": op, "target": "userData", "part": part, "path": path, "value": literal(value)}
@@ -354,7 +354,7 @@ def test_a_part_of_an_archive_twice_is_once(text: str, content: str, other: str)
 def test_ignition_is_edited_as_json(
     data: dict[str, Any], edits: list[tuple[str, str, Any]], indent: int | None
 ) -> None:
-    """As network data in JSON is."""
+    """In the same way as network data in JSON."""
     text = json.dumps({"ignition": {"version": "3.4.0"}, **data}, indent=indent)
     user, network = (
         [{"op": op, "target": target, "path": p, "value": literal(v)} for op, p, v in edits if p]
@@ -371,7 +371,7 @@ def test_ignition_is_edited_as_json(
 def test_network_data_is_edited_alike_below_its_outer_key(
     data: dict[str, Any], edits: list[tuple[str, str, Any, bool]], as_json: bool
 ) -> None:
-    """Whatever the edits do or say: the data is the same inside, and the outer key stays; paths may name it there."""
+    """Whatever the edits do: the data inside is the same and the outer key stays. Paths may include that key."""
     write = json.dumps if as_json else yaml.safe_dump
     written = [{"op": op, "target": "networkData", "path": p, "value": literal(v)} for op, p, v, _ in edits]
     named = [
@@ -396,7 +396,7 @@ def test_network_data_is_edited_alike_below_its_outer_key(
 
 @given(cloud_configs(), st.sampled_from(["ensure", "merge", "add", "replace"]), POINTERS, JSON)
 def test_what_is_left_out_of_a_value_is_not_in_it(text: str, op: str, pointer: str, value: Any) -> None:
-    """Parts that are optionals without a value, and the whole value."""
+    """Optionals without a value, as parts of a value and as the whole value."""
     none, edit = "$[ optional.none() ]", {"op": op, "target": "userData", "path": pointer}
     data = record(text)
     assert run([{**edit, "value": none}], data).data in (data, None)
@@ -407,7 +407,7 @@ def test_what_is_left_out_of_a_value_is_not_in_it(text: str, op: str, pointer: s
 
 @given(cloud_configs(), POINTERS, JSON)
 def test_without_an_effect_no_byte_changes(text: str, pointer: str, value: Any) -> None:
-    """What is added is taken away again, what is there is set to what it is, a test changes nothing."""
+    """Removing an added value, setting a value to itself and running a test all change nothing."""
     target = {"target": "userData"}
     before = yaml.safe_load(text) or {}
     edits: list[dict[str, Any]] = [
@@ -449,7 +449,7 @@ ANY_EDIT = cloud_init_edits(
 
 @given(DATA | FIELDS, DATA | FIELDS, FIELDS, st.lists(ANY_EDIT, max_size=3))
 def test_whatever_comes_is_answered(users: Any, network: Any, meta: Any, edits: list[dict[str, Any]]) -> None:
-    """An outcome that virt-launcher takes, or an error in words; and what is not changed keeps its bytes."""
+    """The outcome is data that virt-launcher accepts, or an error with a message. Unchanged fields keep their bytes."""
     fields = {"DataSource": "noCloud", "NoCloudMetaData": meta, "UserData": users, "NetworkData": network}
     data = json.dumps(fields).encode()
     outcome = run([*edits, {"op": "test", "expression": "true"}], data)
@@ -467,7 +467,7 @@ def test_whatever_comes_is_answered(users: Any, network: Any, meta: Any, edits: 
 
 @st.composite
 def blocks(draw: st.DrawFn) -> list[tuple[str, Any, str]]:
-    """Key, value and text of each entry of a cloud-config: a comment, and the entry in a layout of its own."""
+    """Key, value and text of each entry of a cloud-config: a comment, and the entry in its own layout."""
     keys = draw(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=5, unique=True))
     found = []
     for key in keys:

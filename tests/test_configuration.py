@@ -1,4 +1,4 @@
-"""The configuration of the checks, what it leaves out, and which rules it looks at."""
+"""The configuration of the checks: what it excludes and which rules it selects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# -- where it is, and what it says -------------------------------------------------------------------------------------
+# -- location and content  ---------------------------------------------------------------------------------------------
 
 
 def test_the_nearest_counts_and_no_other() -> None:

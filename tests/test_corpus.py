@@ -1,7 +1,7 @@
-"""Real hooks: every case of corpus/cases.yaml, patched by the file of examples/corpus that bears its name.
+"""Real hooks: every case of corpus/cases.yaml, with the patch of the same name in examples/corpus.
 
-A run is judged on the first result, on a second run over that result, and on the boot as virt-launcher plays it. The
-header of cases.yaml tells the format.
+Each run is judged on the first result, on a second run over that result, and on a boot as virt-launcher does it. The
+header of cases.yaml describes the format.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CORPUS = Path(__file__).parent / "corpus"
 PATCHES = Path(__file__).parents[1] / "examples" / "corpus"
 NAMESPACES = {"qemu": "http://libvirt.org/schemas/domain/qemu/1.0"}
 
-# lines of all patches, comments aside, before the language had `within`, optional parts of fragments and places
+# lines of all patches, without comments, before the language had `within`, optional parts of fragments and places
 LINES_BEFORE = 1513
 LONGEST_BEFORE = {
     "pci-topology-groups": 73,
@@ -43,10 +43,10 @@ LONGEST_BEFORE = {
     "disk-qos-json-by-position": 39,
 }
 MAX_LINES, MAX_COLUMNS = 30, 120
-# patches that are longer, with their lines
+# patches that got longer, with their lines
 LONGER = {"pci-topology-groups": 47}
 
-# cases whose second run on their own result may change it, each with the reason
+# cases that a second run on their own result may change, each with the reason
 NOT_IDEMPOTENT: dict[str, str] = {}
 
 Assertion: TypeAlias = dict[str, Any]
@@ -54,7 +54,7 @@ Assertion: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One case or variant: what goes in and what must hold of what comes out."""
+    """One case or variant: its input, and the assertions on its output."""
 
     case: str
     name: str
@@ -101,7 +101,7 @@ def runs() -> Iterator[Run]:
 
 
 def put(document: Any, pointer: str, value: Any) -> None:
-    """Set a value; maps that are missing on the way, or null, are made."""
+    """Set a value. Maps on the way that are missing or null are created."""
     *parents, last = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
     for token in parents:
         if isinstance(document, dict) and document.get(token) is None:
@@ -127,7 +127,7 @@ def program(case: str) -> Program:
 
 
 def attempt(run: Run, data: bytes) -> tuple[bytes | None, str]:
-    """The result of the run's patch on ``data`` and what it said."""
+    """The result of the run's patch on ``data``, and its messages."""
     if run.domain:
         outcome = engine.patch_domain(program(run.case), data, run.vmi)
         return outcome.data, render(outcome.diagnostics)
@@ -146,16 +146,16 @@ def apply(run: Run, data: bytes, stage: str) -> bytes:
 
 
 def second_definition(first_input: bytes, first_result: bytes) -> bytes:
-    """What virt-launcher sends in run 2 of a boot: our devices, all else as before any edit.
+    """The input of run 2 of a boot from virt-launcher: our devices, everything else as before any edit.
 
-    Interfaces stand first among the devices, and are those of the input, too.
+    Interfaces come first among the devices, and are those of the input too.
     """
     domain = etree.fromstring(first_input)
     devices, patched = domain.find("devices"), etree.fromstring(first_result).find("devices")
     if devices is not None and patched is not None:
         interfaces = [node for node in devices if node.tag == "interface"]
         devices[:] = [*interfaces, *(copy.deepcopy(node) for node in patched if node.tag != "interface")]
-    return etree.tostring(domain, method="c14n")  # in which no tag closes itself, as in Go's
+    return etree.tostring(domain, method="c14n")  # in which no tag closes itself, as in Go's output
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def in_cloud_init(result: bytes) -> Lookup:
 
 
 def text_keys(value: Any) -> Any:
-    """YAML data with all keys as text, for JSON pointers to name them."""
+    """YAML data with all keys as text, so that JSON pointers can name them."""
     if isinstance(value, dict):
         return {str(key): text_keys(inner) for key, inner in value.items()}
     return [text_keys(inner) for inner in value] if isinstance(value, list) else value
@@ -213,7 +213,7 @@ PLACES = {"xpath", "raw_contains", "pointer", "userdata", "networkdata", "part",
 
 
 def judge(assertion: Assertion, look: Lookup) -> str | None:
-    """What is wrong; None where the assertion holds."""
+    """The error, or None if the assertion holds."""
     assert set(assertion) <= {*PLACES, *OPERATORS, "absent"}, f"unknown key in {assertion}"
     try:
         value = look(assertion)
@@ -262,7 +262,7 @@ def test_every_case_has_its_patch() -> None:
 
 
 def fingerprint() -> str:
-    """Of all results and all that was said."""
+    """A digest of all results and all messages."""
     digest = hashlib.sha256()
     for run in runs():
         if (PATCHES / f"{run.case}.yaml").is_file():
@@ -272,7 +272,7 @@ def fingerprint() -> str:
 
 
 def test_every_process_gives_the_same_bytes() -> None:
-    """Whatever the order in which it keeps maps and sets: Python's follows a seed, CEL's the place in memory."""
+    """Independent of the order of maps and sets: in Python it depends on a seed, in CEL on memory addresses."""
     code = f"import test_corpus; print(test_corpus.{fingerprint.__name__}())"
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     processes = [
@@ -291,7 +291,7 @@ def test_every_process_gives_the_same_bytes() -> None:
 
 @cache
 def lengths() -> dict[str, int]:
-    """Lines of each patch, without comments and empty ones."""
+    """The lines of each patch, without comments and empty lines."""
     return {
         path.stem: sum(line.strip()[:1] not in ("", "#") for line in path.read_text().splitlines())
         for path in PATCHES.glob("*.yaml")

@@ -1,4 +1,4 @@
-"""What patches make of a domain, by a schema: only what is new counts, and the edit that made it is named."""
+"""The check of patched domains by a schema: it reports only new errors, and names the edit that caused each."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def test_one_fault_among_many_nodes_is_found() -> None:
     assert paths == ["/domain/cputune/vcpupin[1235]", "/domain/cputune/vcpupin[8]"]
 
 
-# -- what is allowed instead ---------------------------------------------------------------------------------------
+# -- the allowed alternatives  -------------------------------------------------------------------------------------
 
 
 _XSD = "http://www.w3.org/2001/XMLSchema-datatypes"
-_NAMELESS = {"[a-fA-F0-9]{32}", "0x[fF][0-9a-eA-E]?"}  # stand beside a kind that is told
+_NAMELESS = {"[a-fA-F0-9]{32}", "0x[fF][0-9a-eA-E]?"}  # appear next to a kind that has a name
 _ANY_TEXT = {".+", "[^\\n]+", "[ -~]*"}
 
 
 def _one_attribute(datatype: Any, folder: Path) -> DomainSchema:
-    """A schema in which a unit `<x a="…"/>` has an attribute of a datatype."""
+    """A schema with a unit `<x a="…"/>` that has an attribute of a datatype."""
     facets = {"minInclusive": datatype.least, "maxInclusive": datatype.most, "pattern": datatype.pattern}
     params = "".join(f"<param name='{k}'>{escape(str(v))}</param>" for k, v in facets.items() if v is not None)
     kind = "integer" if datatype.number else "string"
@@ -278,7 +278,7 @@ def test_whatever_a_domain_holds_the_check_has_an_answer(before: Domain, after: 
 
 @given(domains())
 def test_how_a_domain_is_written_is_no_news(domain: Domain) -> None:
-    """Comments gone, attributes in another order, tags written otherwise."""
+    """Comments removed, attributes in another order, tags written differently."""
     root = etree.fromstring(domain.data)
     etree.strip_elements(root, etree.Comment, with_tail=False)
     for element in root.iter(etree.Element):

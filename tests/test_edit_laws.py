@@ -1,6 +1,6 @@
-"""Laws of every edit, whatever its op: an answer in words, no trace of a failure, a condition that counts, no markup.
+"""Laws of every edit, whatever its op: errors with messages, no trace of failures, conditions that count, no markup.
 
-The edits are made from the model (``law_edits``); what each op means is in ``test_laws.py``.
+The edits are generated from the model (``law_edits``). ``test_laws.py`` checks the meaning of each op.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def drawn(data: st.DataObject, domain: Domain, *, computed: bool = False, naming
 
 
 def loaded(*edits: Edit, **spec: Any) -> Program:
-    """The program of edits; what is refused before it runs is answered in words, too, and not looked at further."""
+    """The program of some edits. Skips the example if they are refused before they run, and checks for a message."""
     program, found = load_sources([SourceFile("patch.yaml", document("law", list(edits), **spec))])
     if program is None:
         assert [d for d in found if d.is_error and d.span is not None and d.message]
@@ -49,7 +49,7 @@ def run(program: Program, domain: Domain, name: str = "a") -> Outcome:
 @MANY
 @given(domains(), st.data())
 def test_every_edit_is_answered(domain: Domain, data: st.DataObject) -> None:
-    """A domain that parses, the same for the same input; or an error at a place of the patch."""
+    """A domain that parses, the same for the same input, or an error with a position in the patch."""
     edit = drawn(data, domain)
     program = loaded(edit)
     outcome = run(program, domain)
@@ -79,7 +79,7 @@ def test_no_edit_leaves_a_trace_when_its_document_fails(domain: Domain, data: st
 def test_no_edit_runs_where_its_condition_does_not_hold(domain: Domain, data: st.DataObject, key: str) -> None:
     edit = {**drawn(data, domain), key: {"when": "false", "forEach": "[]"}[key]}
     if key == "forEach":
-        edit.pop("when", None)  # which is asked before, and may fail
+        edit.pop("when", None)  # evaluated first, and may fail
     assert patched(run(loaded(edit), domain)) == domain.data
 
 
@@ -109,7 +109,7 @@ MANAGED = Domain(
 @MANY
 @given(st.data(), st.integers(1, 3))
 def test_no_edit_changes_what_is_protected_unless_it_may(data: st.DataObject, count: int) -> None:
-    """One name, one uuid and their texts; the aliases of devices that are still there."""
+    """One name, one uuid and their texts, and the aliases of devices that still exist."""
     edits = []
     for _ in range(count):
         edit = protecting(drawn(data, MANAGED, naming=True))
@@ -129,7 +129,7 @@ def test_no_edit_changes_what_is_protected_unless_it_may(data: st.DataObject, co
 
 
 def protecting(edit: Edit) -> Edit:
-    """The edit, and those in it, without ``allowProtected``, and without changes of copies, which may lose an alias."""
+    """The edit and its inner edits, without ``allowProtected`` and without edits of copies, which may lose an alias."""
     edit.pop("allowProtected", None)
     if edit["op"] == "copy":
         edit.pop("edits", None)
@@ -145,7 +145,7 @@ def texts_in(element: reference.Element) -> str:
 @MANY
 @given(domains(), st.data(), texts)
 def test_a_value_is_no_markup_in_any_edit(domain: Domain, data: st.DataObject, value: str) -> None:
-    """The elements and attributes of the outcome do not depend on it."""
+    """The elements and attributes of the outcome do not depend on the value."""
     edit = drawn(data, domain, computed=True)
     assume(is_xml(value))
     program = loaded(edit)
@@ -158,7 +158,7 @@ def test_a_value_is_no_markup_in_any_edit(domain: Domain, data: st.DataObject, v
 
 
 def same(one: bytes, other: bytes) -> bool:
-    """Which of several prefixes a new element uses and declares for a namespace is open; all else is the same bytes."""
+    """Ignores which of several prefixes a new element declares for a namespace. All other bytes must be the same."""
     if one == other or b"xmlns" not in one + other:
         return one == other
     documents = [reference.canonical(etree.fromstring(data), exact=True) for data in (one, other)]
@@ -175,7 +175,7 @@ def shape(element: reference.Element) -> Any:
 @MANY
 @given(domains(), st.data(), st.sampled_from(("/domain/a", "/domain/*", "/domain", "/domain/*[@x]")))
 def test_an_edit_within_a_node_is_that_edit_at_the_node(domain: Domain, data: st.DataObject, path: str) -> None:
-    """One relative path, or both in one: the same comes of it."""
+    """Nested paths, or one path that joins both: the result is the same."""
     below = data.draw(st.sampled_from(("a", "*", "b/a", "@x", ".")))
     edit: Edit = data.draw(
         st.sampled_from(
@@ -203,7 +203,7 @@ def test_an_edit_within_a_node_is_that_edit_at_the_node(domain: Domain, data: st
 @MANY
 @given(domains(), st.data())
 def test_a_place_changes_nothing_but_the_place(domain: Domain, data: st.DataObject) -> None:
-    """``position`` and ``at`` of ``ensure`` and ``merge``: the same elements, and nothing to do the next time."""
+    """``position`` and ``at`` of ``ensure`` and ``merge``: the same elements, and no change on the next run."""
     op: Edit = data.draw(
         st.sampled_from(
             (
@@ -225,7 +225,7 @@ def test_a_place_changes_nothing_but_the_place(domain: Domain, data: st.DataObje
 
 
 def content(element: reference.Element) -> Any:
-    """An element with what is in it, but for texts and the order of children."""
+    """An element with its content, except for texts and the order of children."""
     children = [content(child) for child in element if isinstance(child.tag, str)]
     return str(element.tag), sorted(element.attrib.items()), sorted(children)
 
@@ -259,7 +259,7 @@ OUTCOMES: tuple[Edit, ...] = (
 
 @st.composite
 def machines(draw: st.DrawFn) -> bytes:
-    """Domains with some of what these edits look for."""
+    """Domains that contain some of the nodes that these edits look for."""
     parts = ["<os/>", "<os><a/></os>", "<cpu><feature name='a'/></cpu>", "<vcpu>1</vcpu>"]
     devices = [
         "<disk x='1' y='2'><target dev='vda'/></disk>",
@@ -277,7 +277,7 @@ def machines(draw: st.DrawFn) -> bytes:
 @MANY
 @given(machines(), st.sampled_from(OUTCOMES))
 def test_what_names_its_outcome_is_done_once_in_all_runs_of_a_boot(machine: bytes, edit: Edit) -> None:
-    """Run again on its outcome it changes nothing, and each run of a boot makes the same machine."""
+    """A second run on the outcome changes nothing, and each run of a boot gives the same machine."""
     program = loaded(edit)
     first = run(program, Domain(machine))
     if first.data is None:
