@@ -1,1 +1,1 @@
-"""Measures patchlang beside what it replaces, all in one run on one machine: ``make bench``."""
+"""Measures patchlang against what it replaces, all in one run on one machine: ``make bench``."""

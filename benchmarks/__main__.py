@@ -1,4 +1,4 @@
-"""``make bench``: measures all groups and writes the report; with names of groups, prints those."""
+"""``make bench``: measures all groups and writes the report; with group names, prints only those groups."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _commit() -> str:
-    """The commit that is checked out, marked where files of it were changed."""
+    """The checked-out commit, marked if its files have changes."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty=, with changes", "--abbrev=12", "--exclude=*"],

@@ -1,8 +1,8 @@
-"""The sidecar's two processes without a sidecar: what Python, gRPC, lxml and PyYAML alone cost.
+"""The sidecar's two processes without a sidecar: the cost of Python, gRPC, lxml and PyYAML alone.
 
 ``python -m benchmarks.bare SOCKET fork`` or ``exec``: a front that serves an empty Info with grpc.aio, and a child that
-has imported lxml and PyYAML by then. The child is forked before gRPC is imported, as the sidecar's first engine is, or
-started as a program of its own.
+has already imported lxml and PyYAML. The child is forked before gRPC is imported, like the sidecar's first engine, or
+started as a separate program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ READY = b"1"
 
 
 def child(connection: socket.socket) -> NoReturn:
-    """Imports what an engine cannot do without, says so, and stays until the front is gone."""
+    """Import what an engine needs, report it, and stay until the front exits."""
     import yaml
     from lxml import etree
 
@@ -71,7 +71,7 @@ def main() -> None:
     if sys.argv[1] == "child":
         child(socket.socket(fileno=int(sys.argv[2])))
     path, how = sys.argv[1:]
-    # Neither has the sidecar OpenSSL, which asyncio would import.
+    # The sidecar has no OpenSSL either, which asyncio would import.
     sys.modules["ssl"] = None  # type: ignore[assignment]
     serve(path, start(how))
 

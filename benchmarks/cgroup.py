@@ -1,4 +1,4 @@
-"""Limits as KubeVirt sets them on a sidecar, by cgroups (version 1, as root): memory and CPU of child groups."""
+"""Limits as KubeVirt sets them on a sidecar, with cgroups (version 1, as root): memory and CPU of child groups."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ session a share of its own (sched_autogroup): what starts one, as the sidecar do
 
 
 class Unavailable(Exception):  # noqa: N818 (it says what is)
-    """The limits cannot be set here; the text says why."""
+    """The limits cannot be set here; the message says why."""
 
 
 class Cage:
-    """Child groups of this process's own. ``command`` starts a program in them."""
+    """Child groups of the current process. ``command`` starts a program in them."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = folders
@@ -36,17 +36,17 @@ class Cage:
 
     @property
     def enter(self) -> list[str]:
-        """What stands before a command that is to run in them."""
+        """The prefix of a command to run in the groups."""
         return self.command()
 
     @property
     def peak(self) -> int:
-        """The most that was charged at once, in bytes, the page cache included."""
+        """The peak of the charged memory in bytes, including the page cache."""
         return self.number("memory.max_usage_in_bytes")
 
     @property
     def killed(self) -> int:
-        """How many processes the kernel killed for want of memory."""
+        """How many processes the kernel killed because memory ran out."""
         return self.field("memory.oom_control", "oom_kill")
 
     def number(self, file: str) -> int:
@@ -54,7 +54,7 @@ class Cage:
         return int(self._read(file))
 
     def field(self, file: str, name: str) -> int:
-        """One of the numbers with a name, such as ``oom_kill`` in ``memory.oom_control``."""
+        """One of the named numbers, such as ``oom_kill`` in ``memory.oom_control``."""
         return next(int(line.split()[1]) for line in self._read(file).splitlines() if line.split()[0] == name)
 
     def _read(self, file: str) -> str:
@@ -91,7 +91,7 @@ def _own(controller: str) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Ends what is left in a group; it is busy for a moment after its last process has ended."""
+    """End the remaining processes of a group; it is busy for a moment after its last process ends."""
     for _ in range(100):
         try:
             for process in (folder / "cgroup.procs").read_text().split():

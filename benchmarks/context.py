@@ -1,4 +1,4 @@
-"""What the groups are given to measure with."""
+"""The environment that the groups measure in."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tempfile import TemporaryDirectory
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``python`` has what the image has and our packages, ``tools`` holds the programs that we are compared with."""
+    """``python`` has the image's packages and our own; ``tools`` holds the programs that we compare with."""
 
     python: Path
     tools: Path
 
     @contextmanager
     def not_cached(self) -> Iterator[Context]:
-        """The same with a copy of ``python``'s environment that no page cache holds.
+        """The same with a copy of ``python``'s environment that is in no page cache.
 
-        A control group pays for the pages of files that it is the first to read, as a container does on a new node.
+        A control group is charged for the file pages that it reads first, like a container on a new node.
         """
         with self.scratch() as scratch:
             environment = scratch / "run"
@@ -34,7 +34,7 @@ class Context:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder with a short path, since a socket's has at most 107 bytes."""
+        """A folder with a short path, since a socket path has at most 107 bytes."""
         with TemporaryDirectory(prefix="bench-") as folder:
             yield Path(folder)
 

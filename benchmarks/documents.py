@@ -1,4 +1,4 @@
-"""The inputs: real domains and VMIs of the corpus, grown where size is what is measured, and patches by number."""
+"""The inputs: real domains and VMIs from the corpus, enlarged where size matters, and numbered patches."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def vmi(name: str = "numa-gpu") -> bytes:
 
 
 def grown_domain(size: int) -> bytes:
-    """The domain of ``numa-gpu`` with disks added up to ``size`` bytes, and no byte more."""
+    """The ``numa-gpu`` domain with added disks, exactly ``size`` bytes long."""
     start, end = domain().split(b"\t</devices>")
     pieces, total = [start], len(start) + len(end) + len(b"\t</devices>")
     for number in range(1, 1_000_000):
@@ -53,12 +53,12 @@ def grown_domain(size: int) -> bytes:
 
 
 def named(patch: str, number: int) -> str:
-    """A copy of a patch that can stand beside the others."""
+    """A copy of a patch that can coexist with the others."""
     return patch.replace("\n  name: ", f"\n  name: n{number}-", 1)
 
 
 def write_patches(folder: Path, patch: str, count: int) -> None:
-    """``count`` patch files in ``folder``, which is made."""
+    """Write ``count`` patch files to ``folder``, which it creates."""
     folder.mkdir(parents=True)
     for number in range(count):
         (folder / f"{number:03}.yaml").write_text(named(patch, number))

@@ -1,4 +1,4 @@
-"""A sidecar that gives back what it is sent: what gRPC itself costs. ``python -m benchmarks.echo SOCKET``."""
+"""A sidecar that returns its input: the cost of gRPC itself. ``python -m benchmarks.echo SOCKET``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""A fleet of VMs, made of the corpus: what ``kubectl get vmi,configmap -A -o json`` and ``virsh dumpxml`` would give.
+"""A fleet of VMs built from the corpus, as ``kubectl get vmi,configmap -A -o json`` and ``virsh dumpxml`` would print
+it.
 
-Names, UUIDs, MAC addresses and annotations differ from VM to VM. A third lacks the annotation that the patch asks for;
-what the patch does to the others is the same for each base of the corpus.
+Names, UUIDs, MAC addresses and annotations differ from VM to VM. A third of them lacks the annotation that the patch
+requires; the patch changes the others in the same way for each base in the corpus.
 
     python -m benchmarks.fleet 10000 FOLDER
 """
@@ -41,7 +42,7 @@ _MAC = re.compile(rb"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
 def write(folder: Path, count: int) -> None:
-    """``dump.json``, and ``domains`` with a file for each VM."""
+    """Write ``dump.json``, and ``domains`` with a file for each VM."""
     domains = folder / "domains"
     domains.mkdir(parents=True, exist_ok=True)
     with (folder / "dump.json").open("w") as dump:
@@ -82,7 +83,7 @@ def fleet(count: int) -> Iterator[tuple[str, str, bytes, dict[str, Any]]]:
 
 
 def _grown(domain: bytes) -> bytes:
-    """A domain with disks added up to the size."""
+    """A domain with disks added to reach the size."""
     missing = max(0, SIZE - len(domain))
     disks = "".join(f"\t\t{_DISK.format(f'x{number}')}\n" for number in range(missing // len(_DISK)))
     return domain.replace(b"</devices>", disks.encode() + b"\t</devices>", 1)

@@ -1,4 +1,4 @@
-"""Where a piece of work spends its time."""
+"""Where a workload spends its time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ SHOWN = 12
 
 
 def hotspots(title: str, work: Callable[[], object], runs: int) -> Breakdown:
-    """Milliseconds of a run by function, as cProfile counts them: what is called often looks dearer than it is."""
+    """Milliseconds of a run by function, as cProfile counts them: functions that are called often look more expensive
+    than they are."""
     work()
     profile = cProfile.Profile()
     profile.enable()
@@ -28,4 +29,4 @@ def hotspots(title: str, work: Callable[[], object], runs: int) -> Breakdown:
 
 def _function(key: tuple[str, int, str]) -> str:
     file, line, name = key
-    return name if file == "~" else f"{'/'.join(Path(file).parts[-2:])}:{line} {name}"  # `ops.py` is in two folders
+    return name if file == "~" else f"{'/'.join(Path(file).parts[-2:])}:{line} {name}"  # `ops.py` exists in two folders

@@ -1,4 +1,4 @@
-"""How fast ``patchlang lsp`` answers an editor, over the wire."""
+"""How fast ``patchlang lsp`` answers an editor over the protocol."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Message = dict[str, Any]
 
 
 def rows(context: Context) -> list[Row]:
-    """The times of completion, hover and diagnostics in a file of 60 documents that somebody types in."""
+    """The times of completion, hover and diagnostics while somebody types in a file of 60 documents."""
     if not PYTHON.exists():
         return [Row(what, "ms", None, reach=REACH, note="not measured: needs `make setup`") for what in WHAT.values()]
     with context.scratch() as scratch, _editor(scratch) as editor:
@@ -45,19 +45,19 @@ def rows(context: Context) -> list[Row]:
 
 
 def text() -> str:
-    """One file with patches of the corpus, each by its own name."""
+    """One file with patches from the corpus, each with its own name."""
     sources = [path.read_text() for path in sorted(CORPUS.glob("*.yaml"))]
     return "---\n".join([one for one in sources if "kind: PatchTest" not in one][:DOCUMENTS])
 
 
 def _figure(values: list[float]) -> Figure:
-    """The percentile in place of the median."""
+    """A figure with the percentile instead of the median."""
     ordered = sorted(values)
     return Figure(round(ordered[int(SHARE * len(ordered))], 3), round(ordered[0], 3), len(ordered))
 
 
 class Editor:
-    """Sends messages, and waits for those that it means."""
+    """Sends messages and waits for the matching answers."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -70,7 +70,7 @@ class Editor:
         self.process.stdin.flush()
 
     def request(self, method: str, params: Any) -> None:
-        """Asks, and waits for the answer."""
+        """Send a request and wait for the answer."""
         self.number += 1
         number = self.number
         self.send({"id": number, "method": method, "params": params})
@@ -103,7 +103,7 @@ def _editor(folder: Path) -> Iterator[Editor]:
 
 
 def _typed(editor: Editor, path: Path, written: str) -> dict[str, list[float]]:
-    """Somebody makes a typo in one document after another, and takes it back."""
+    """Make a typo in one document after another, and undo it."""
     uri = path.as_uri()
     document = {"uri": uri, "languageId": "yaml", "version": 1, "text": written}
     editor.send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
@@ -114,7 +114,7 @@ def _typed(editor: Editor, path: Path, written: str) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in WHAT}
     number = 0
     for version in range(2, ROUNDS + 2):
-        is_typed = version % 2 == 0  # and gone again in the next round
+        is_typed = version % 2 == 0  # and removed again in the next round
         number = chosen.choice(places) if is_typed else number
         typed = lines[number] + (chosen.choice("xyz") if is_typed else "")
         changed = "\n".join([*lines[:number], typed, *lines[number + 1 :]])

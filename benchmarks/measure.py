@@ -1,4 +1,5 @@
-"""Fair timing: warmed up, in rounds that take each thing once, in an order that a seed shuffles anew each round."""
+"""Fair timing: after a warm-up, in rounds that run each action once, in a seeded order that is shuffled for each
+round."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ SEED = 20_260_101
 
 
 def interleaved(actions: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3) -> dict[str, list[float]]:
-    """Milliseconds of each action in each round. What slows the machine for a while slows all of them alike."""
+    """Milliseconds of each action in each round. If the machine slows down for a while, it slows all of them
+    equally."""
     names = list(actions)
     order = random.Random(SEED)
     taken: dict[str, list[float]] = {name: [] for name in names}
@@ -30,7 +32,8 @@ def interleaved(actions: Mapping[str, Callable[[], object]], rounds: int, warm_u
 
 
 def quickest(action: Callable[[], object], least_seconds: float = 0.2, least_rounds: int = 5) -> float:
-    """The least milliseconds of one action, for curves; Python's collector runs between, not in, the rounds."""
+    """The minimum milliseconds of one action, for curves; Python's garbage collector runs between rounds, not in
+    them."""
     action()
     best, spent, rounds = float("inf"), 0.0, 0
     while spent < least_seconds or rounds < least_rounds:
@@ -47,5 +50,5 @@ def figures(taken: Mapping[str, list[float]]) -> dict[str, Figure]:
 
 
 def rounded(taken: Mapping[str, list[float]]) -> dict[str, list[float]]:
-    """Samples as they are kept: to the microsecond."""
+    """Samples as stored: rounded to the microsecond."""
     return {name: [round(value, 3) for value in values] for name, values in taken.items()}

@@ -1,8 +1,8 @@
-"""`patchlang plan` over fleets of VMs: time beside the bare engine over the same bytes, and memory.
+"""`patchlang plan` over fleets of VMs: its memory, and its time compared with the bare engine on the same bytes.
 
     python -m benchmarks.plan > benchmarks/plan.json
 
-takes some minutes and gigabytes of disk. The figures are in docs/plan.md.
+It takes several minutes and gigabytes of disk space. The figures are in docs/plan.md.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 
 
 def planned(dump: Path, domains: Path) -> tuple[float, float]:
-    """Processor seconds of the command, its start and its report included, and the most memory it had, in MB."""
+    """CPU seconds of the command, including its start and its report, and its peak memory in MB."""
     command = str(Path(sys.executable).with_name("patchlang"))
     call = [command, "plan", str(dump), "--domains", str(domains), "--format", "json"]
     measured = [sys.executable, "-c", _MEASURED, *call]
@@ -47,7 +47,7 @@ def planned(dump: Path, domains: Path) -> tuple[float, float]:
 
 
 def bare(folder: Path) -> float:
-    """Processor seconds of the engine alone, over the same bytes; reading them is not counted."""
+    """CPU seconds of the engine alone on the same bytes, without reading them."""
     program, _ = load_sources([SourceFile("patch.yaml", WITH_CEL)])
     assert program is not None
     spent = 0.0
@@ -90,7 +90,7 @@ def measure() -> dict[str, Any]:
 
 
 def _yaml(folder: Path) -> float:
-    """Processor seconds for the same objects as YAML."""
+    """CPU seconds for the same objects as YAML."""
     import yaml
 
     objects = json.loads((folder / "dump.json").read_bytes())

@@ -1,4 +1,4 @@
-"""How fast the playground answers on a big domain, from request to answer of its worker process."""
+"""How fast the playground answers for a big domain, from the request to the answer of its worker process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PATHS = {
 
 
 def rows() -> list[Row]:
-    """What an answer takes: findings, diff and trace."""
+    """The time of each part of an answer: findings, diff and trace."""
     return [
         Row(f"the playground on 137 KB, {name}", "ms", Figure.of(taken), reach=REACH)
         for name, taken in asyncio.run(_taken()).items()
@@ -40,7 +40,7 @@ async def _taken() -> dict[str, list[float]]:
                 status, _ = await worker.ask("run", body)
                 if status != HTTPStatus.OK:
                     raise RuntimeError(f"the playground answers with status {status}")
-                if number:  # the first warms up
+                if number:  # the first round warms up
                     taken[name].append(1000 * (time.perf_counter() - start))
     finally:
         await worker.stop()

@@ -1,4 +1,4 @@
-"""Curves as an SVG: one panel a curve, both axes logarithmic, a dashed line that is linear growth."""
+"""Curves as an SVG: one panel per curve, both axes logarithmic, with a dashed line for linear growth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ text { font: 11px sans-serif; fill: #333 }
 
 
 def svg(curves: Sequence[Curve]) -> str:
-    """The image; its text is the same for the same curves."""
+    """The image; the same curves give the same text."""
     rows = math.ceil(len(curves) / COLUMNS)
     width, height = COLUMNS * PANEL_WIDTH, rows * PANEL_HEIGHT
     lines = [
@@ -70,7 +70,7 @@ def _path(points: Sequence[tuple[float, float]], across: _Axis, up: _Axis) -> st
 
 
 class _Axis:
-    """A logarithmic axis over whole decades' ticks, from ``start`` to ``end`` in the image."""
+    """A logarithmic axis over the ticks of whole decades, from ``start`` to ``end`` in the image."""
 
     def __init__(self, values: Sequence[float], start: float, end: float) -> None:
         self.low, self.high = min(values) / 1.3, max(values) * 1.3
@@ -82,7 +82,7 @@ class _Axis:
 
     @property
     def ticks(self) -> list[float]:
-        """Powers of ten, or where there are few of them also their double and fivefold."""
+        """Powers of ten, or if there are few of them also twice and five times those."""
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         wide = math.log10(self.high / self.low) > 2
         steps = [step * 10.0**decade for decade in decades for step in ((1,) if wide else (1, 2, 5))]

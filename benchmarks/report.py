@@ -47,7 +47,7 @@ def terminal(group: Group) -> str:
 
 
 def summary(results: Results) -> str:
-    """How many bounds were met, and which not."""
+    """How many bounds were met, and which were not."""
     judged = [(group, row) for group in results.groups for row in group.rows if row.met is not None]
     missed = [f"  {group.title}: {row.what}{_versus(row)}" for group, row in judged if not row.met]
     unmeasured = [row.what for group in results.groups for row in group.rows if row.ours is None]
@@ -60,7 +60,7 @@ def _versus(row: Row) -> str:
 
 
 def page(results: Results, plot: str) -> str:
-    """The whole page; ``plot`` is the name of the image beside it."""
+    """The whole page; ``plot`` is the name of the image next to it."""
     facts = "".join(f"| {label} | {results.machine[key]} |\n" for key, label in MACHINE.items())
     taken = f"| commit | `{results.commit}` |\n| date | {results.date} |\n| duration | {results.seconds:.0f} s |\n"
     parts = [_INTRODUCTION, f"| | |\n|---|---|\n{taken}{facts}\n", summary(results).split(", missed")[0] + ".\n\n"]
@@ -121,7 +121,7 @@ def _reach(row: Row) -> str:
 
 
 def write(results: Results, figures: Path, page_path: Path, plot_path: Path, plot: str) -> None:
-    """The three files of a run."""
+    """Write the three files of a run."""
     results.write(figures)
     plot_path.write_text(plot)
     page_path.write_text(page(results, plot_path.name))

@@ -1,4 +1,4 @@
-"""What a run measured: rows with their bounds, curves, and the machine it ran on; to JSON and back."""
+"""The results of a run: rows with their bounds, curves, and the machine it ran on; to JSON and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Median and minimum of a number of measurements."""
+    """Median and minimum of several measurements."""
 
     median: float
     minimum: float
@@ -25,15 +25,15 @@ class Figure:
 
 
 def _short(value: float) -> float:
-    """Six significant digits: more is noise."""
+    """Six significant digits: anything more is noise."""
     return float(f"{value:.6g}")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing measured, ``against`` another or for itself.
+    """One measurement, ``against`` another or on its own.
 
-    ``reach`` is the most that the ratio of the medians (the figure itself, where nothing is compared) may be. Without
+    ``reach`` is the upper bound for the ratio of the medians (for the figure itself, if nothing is compared). Without
     ``ours`` nothing could be measured, and ``note`` says why.
     """
 
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Of the medians."""
+        """The ratio of the medians."""
         return self.ours.median / self.theirs.median if self.ours and self.theirs else None
 
     @property
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """None where there is no bound, or nothing was measured."""
+        """Whether the bound is met; None if there is no bound, or nothing was measured."""
         if self.reach is None or self.ours is None:
             return None
         return (self.ours.median if self.ratio is None else self.ratio) <= self.reach
@@ -64,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """How time grows with a number of things. ``points`` are the number and the least milliseconds."""
+    """How time grows with a number of things. ``points`` are pairs of the number and the minimum milliseconds."""
 
     name: str
     label: str
@@ -72,7 +72,7 @@ class Curve:
 
     @property
     def exponent(self) -> float:
-        """The slope at the end, where fixed costs count least, over the last factor of four at least: 1 is linear."""
+        """The slope at the end, where fixed costs matter least, over at least the last factor of four: 1 is linear."""
         last, milliseconds = self.points[-1]
         before = max((point for point in self.points if point[0] * 4 <= last), default=self.points[0])
         return _short(math.log(milliseconds / before[1]) / math.log(last / before[0]))
@@ -80,7 +80,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """Where the time or the memory goes: parts, and how much each is in ``unit``."""
+    """Where the time or the memory goes: parts, and the amount of each in ``unit``."""
 
     title: str
     unit: str
@@ -89,7 +89,7 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What one module of :mod:`benchmarks.groups` measured. ``about`` says how, in a sentence or two."""
+    """The results of one module of :mod:`benchmarks.groups`. ``about`` describes the method in a sentence or two."""
 
     name: str
     title: str

@@ -1,7 +1,7 @@
-"""What running an executable for each call costs without a sidecar.
+"""The cost of running an executable for each call without a sidecar.
 
-``python -m benchmarks.runner SOCKET EXECUTABLE``: a gRPC server in asyncio that does nothing but run the executable as
-KubeVirt's sidecar-shim does, and answers what it printed. Nothing is checked, nothing has a limit.
+``python -m benchmarks.runner SOCKET EXECUTABLE``: a gRPC server in asyncio that only runs the executable as KubeVirt's
+sidecar-shim does, and returns its output. There are no checks and no limits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Callbacks(v1alpha2_pb2_grpc.CallbacksServicer):
         self, request: v1alpha2_pb2.OnDefineDomainParams, context: object
     ) -> v1alpha2_pb2.OnDefineDomainResult:
         command: list[str | bytes] = [self._executable, "--vmi", request.vmi, "--domain", request.domainXML]
-        # It blocks the event loop, which nobody else needs: no way to wait for it costs less.
+        # It blocks the event loop, which nobody else needs: every other way to wait costs more.
         printed = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
         return v1alpha2_pb2.OnDefineDomainResult(domainXML=printed.stdout)
 

@@ -1,4 +1,4 @@
-"""Sidecar processes, started as the image starts them, and a client that calls them as virt-launcher does."""
+"""Sidecar processes, started as in the image, and a client that calls them as virt-launcher does."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _dial(socket: Path) -> Iterator[grpc.Channel]:
 
 
 def define_domain(socket: Path, domain: bytes, vmi: bytes) -> bytes:
-    """One OnDefineDomain by a connection of its own."""
+    """One OnDefineDomain over its own connection."""
     request = v1alpha2_pb2.OnDefineDomainParams(domainXML=domain, vmi=vmi)
     with _dial(socket) as channel:
         result = v1alpha2_pb2_grpc.CallbacksStub(channel).OnDefineDomain(request, timeout=CALL_SECONDS)
@@ -60,13 +60,13 @@ def define_domain(socket: Path, domain: bytes, vmi: bytes) -> bytes:
 
 
 def info(socket: Path) -> None:
-    """One Info by a connection of its own."""
+    """One Info over its own connection."""
     with _dial(socket) as channel:
         info_pb2_grpc.InfoStub(channel).Info(info_pb2.InfoParams(), timeout=CALL_SECONDS)
 
 
 def pre_cloud_init(socket: Path, data: bytes, vmi: bytes) -> bytes:
-    """One PreCloudInitIso by a connection of its own; the new ``CloudInitData``."""
+    """One PreCloudInitIso over its own connection; returns the new ``CloudInitData``."""
     source = json.dumps({"userData": json.loads(data)["UserData"]}).encode()
     request = v1alpha2_pb2.PreCloudInitIsoParams(cloudInitData=data, cloudInitNoCloudSource=source, vmi=vmi)
     with _dial(socket) as channel:
@@ -76,10 +76,11 @@ def pre_cloud_init(socket: Path, data: bytes, vmi: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of the sidecar's processes together.
+    """Total bytes of the sidecar's processes.
 
-    ``resident`` counts each page once, whichever process has it. ``anonymous`` is what of it is in no file, as a sum
-    (RssAnon): what two processes still share after a fork counts twice; ``own`` counts that once too (Pss_Anon).
+    ``resident`` counts each page once, whichever process has it. ``anonymous`` is the sum of the pages without a file
+    (RssAnon): pages that two processes still share after a fork count twice; ``own`` counts those once as well
+    (Pss_Anon).
     """
 
     resident: int
@@ -88,7 +89,7 @@ class Memory:
 
 
 class Sidecar:
-    """A process that serves a socket in ``folder``, from when Info is answered to the end of the ``with``."""
+    """A process that serves a socket in ``folder``, from the first answer to Info to the end of the ``with``."""
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class Sidecar:
                     with _dial(self.socket) as channel:
                         info_pb2_grpc.InfoStub(channel).Info(info_pb2.InfoParams(), timeout=START_SECONDS)
                 except grpc.RpcError:
-                    pass  # bound, and not yet listening
+                    pass  # bound, but not yet listening
                 else:
                     return
             time.sleep(0.002)
@@ -134,7 +135,7 @@ class Sidecar:
         return self._log.read_text(errors="replace")
 
     def processes(self) -> list[int]:
-        """The front and the engine that lives."""
+        """The front and the live engine."""
         return [self.process.pid, *children(self.process.pid)]
 
     def memory(self) -> Memory:
@@ -156,13 +157,13 @@ class Sidecar:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started, whichever of its threads did."""
+    """The child processes of a process, whichever of its threads started them."""
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for children in lists for child in children.read_text().split()]
 
 
 def memory(processes: Sequence[int]) -> Memory:
-    """What they have in memory now. As root: to others the kernel does not tell which page is which."""
+    """Their current memory. Needs root: the kernel does not tell other users which page is which."""
     total: Counter[str] = Counter()
     pages: set[int] = set()
     for pid in processes:
@@ -176,7 +177,7 @@ def memory(processes: Sequence[int]) -> Memory:
 
 
 def _pages(pid: int) -> set[int]:
-    """The numbers of the pages that a process has in memory (the kernel's admin-guide/mm/pagemap)."""
+    """The page numbers of a process's memory (see the kernel's admin-guide/mm/pagemap)."""
     found: set[int] = set()
     mappings = Path(f"/proc/{pid}/maps").read_text().splitlines()
     with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
@@ -191,12 +192,12 @@ def _pages(pid: int) -> set[int]:
 
 
 def cpu_clock(process: int) -> int:
-    """The clock that counts a process's CPU time (CPUCLOCK_SCHED of the kernel)."""
+    """The clock that counts a process's CPU time (CPUCLOCK_SCHED in the kernel)."""
     return ~process << 3 | 2
 
 
 def bare(python: Path, sockets: Path, how: str) -> list[str]:
-    """The command that starts the two processes without a sidecar; ``how`` its child is started: fork or exec."""
+    """The command that starts the two processes without a sidecar; ``how`` says how the child starts: fork or exec."""
     return [str(python), "-m", "benchmarks.bare", str(sockets / SOCKET), how]
 
 
@@ -209,7 +210,7 @@ def shim(python: Path, sockets: Path, patches: Path | None) -> list[str]:
 def hook_folder(folder: Path, hook: str, file: str) -> Path:
     """A folder for ``$PATH`` with an executable of ``inputs`` as ``hook``.
 
-    Python itself is in it, too: what else is found as python3 may be a wrapper, which no container has.
+    Python itself is in it too: any other python3 may be a wrapper, which no container has.
     """
     folder.mkdir()
     (folder / hook).symlink_to(INPUTS / file)
@@ -218,13 +219,14 @@ def hook_folder(folder: Path, hook: str, file: str) -> Path:
 
 
 def alone(hook: Path, *arguments: str, libraries: Path | None = None) -> Callable[[], bytes]:
-    """Runs a hook of a ``hook_folder`` as the sidecar would, without a sidecar."""
+    """Run a hook from a ``hook_folder`` as the sidecar would, without a sidecar."""
     command, environment = [str(hook), *arguments], _environment(hook.parent, libraries)
     return lambda: subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
 
 
 def _environment(search: Path | None, libraries: Path | None) -> dict[str, str]:
-    """The image's; ``search`` is first in ``$PATH``, ``libraries`` has packages that a hook in Python needs."""
+    """The image's environment; ``search`` is first in ``$PATH``, ``libraries`` has packages that a Python hook
+    needs."""
     environment = {**os.environ, **IMAGE}
     if search is not None:
         environment["PATH"] = f"{search}{os.pathsep}{environment['PATH']}"

@@ -1,10 +1,10 @@
 """Calls one sidecar again and again under its real limits, kills its engine, and watches the memory: `make soak`.
 
-Domain and cloud-init calls are mixed, each over a connection of its own as virt-launcher makes it, with a VMI of its
-own; every answer is compared with the engine's. Sizes are 1 KB, 2 KB, … 1 MB, the larger the rarer. Every fiftieth call
-is followed by one that must be refused. In every 1,000 calls the engine is killed twice: in the middle of a call, which
-alone must fail, and between two, which no call may notice. It ends with status 1 where an answer is wrong, or where
-the memory of both processes at the end is more than 5 % over that after the first 1,000 calls.
+It mixes domain and cloud-init calls, each over its own connection as virt-launcher does, and with its own VMI; it
+compares every answer with the engine's. Sizes are 1 KB, 2 KB, … 1 MB; larger ones are rarer. Every fiftieth call is
+followed by one that must be refused. In every 1,000 calls it kills the engine twice: during a call, which must be the
+only one to fail, and between two calls, which no call may notice. It exits with status 1 if an answer is wrong, or if
+the memory of both processes at the end is more than 5 % above its value after the first 1,000 calls.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ VERSION = "v1alpha3"
 
 @dataclass
 class Report:
-    """What a run was and what it saw.
+    """The settings and results of a run.
 
-    ``rss`` holds pairs of calls and KiB, of the front and the engine together; ``killed_between`` and
+    ``rss`` holds pairs of a call count and the KiB of the front and the engine together; ``killed_between`` and
     ``killed_within`` count engines.
     """
 
@@ -75,11 +75,11 @@ class Report:
 
 
 class WrongAnswerError(Exception):
-    """A call that failed, that ought to have failed, or whose result is not the engine's."""
+    """A call failed, succeeded although it should fail, or gave a result that differs from the engine's."""
 
 
 class Soak:
-    """One sidecar, what is sent to it and what must come back."""
+    """One sidecar, the calls to it and the expected results."""
 
     def __init__(self, shim: Shim) -> None:
         self.shim = shim
@@ -97,7 +97,7 @@ class Soak:
         self.weights = [size**-0.8 for size in SIZES for _ in range(2)]
 
     def call(self, number: int, document: tuple[bool, bytes, bytes]) -> int:
-        """The bytes sent."""
+        """Make one call; returns the bytes sent."""
         is_domain, data, wanted = document
         board = f"board-{number:08d}"
         vmi = documents.vmi(board)
@@ -120,7 +120,7 @@ class Soak:
         raise WrongAnswerError(f"after call {number}: a domain without the disk was not refused")
 
     def rss(self) -> int:
-        """KiB of the front and the engine together."""
+        """The KiB of the front and the engine together."""
         assert self.shim.process is not None
         found = 0
         for pid in (self.shim.process.pid, self.engine()):
@@ -129,7 +129,7 @@ class Soak:
         return found
 
     def engine(self, but: int = 0) -> int:
-        """The engine's process, another one than ``but``."""
+        """The engine's process, other than ``but``."""
         assert self.shim.process is not None
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
@@ -142,12 +142,12 @@ class Soak:
         raise WrongAnswerError(f"no engine after {START_SECONDS:g} s")
 
     def kill_between(self) -> None:
-        """The next call must not notice."""
+        """Kill the engine between calls; the next call must not notice."""
         os.kill(self.engine(), signal.SIGKILL)
 
     def kill_within(self, number: int) -> None:
-        """A call of the largest domain, which must fail; one that waits for its turn must not."""
-        self.call(number, self.pool[0])  # so that the engine is there, with nothing else to do
+        """Kill the engine during a call with the largest domain, which must fail; waiting calls must not."""
+        self.call(number, self.pool[0])  # so that the engine exists and is idle
         engine = self.engine()
         clock = cpu_clock(engine)
         before = time.clock_gettime(clock)
@@ -181,7 +181,7 @@ def run(group: Cage, calls: int = CALLS, settled: int = SETTLED, killed: int = K
         started = time.monotonic()
         met = 0
         for number in range(1, calls + 1):
-            # each engine gets each document once, so that its memory is what the largest one needs, then by chance
+            # each engine gets each document once, to reach the memory that the largest one needs, then random ones
             drawn = soak.pool[met] if met < len(soak.pool) else choose.choices(soak.pool, soak.weights)[0]
             met += 1
             report.sent_bytes += soak.call(number, drawn)

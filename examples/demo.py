@@ -1,6 +1,6 @@
 """Show the shim at work: start it with an example patch, call it as virt-launcher does, print what it changed.
 
-The patch lies in a folder laid out as kubelet lays out a mounted ConfigMap. Run by `make demo`.
+The folder of the patch has the layout of a ConfigMap that kubelet mounted. `make demo` runs this.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def mount_config_map(folder: Path, files: dict[str, bytes]) -> None:
-    """Lay out files as kubelet's atomic writer does: a dated folder, `..data` pointing at it, a link per key."""
+    """Lay out files as kubelet's atomic writer does: a dated folder, `..data` pointing to it, and a link per key."""
     version = folder / "..2026_01_01_00_00_00.000000001"
     version.mkdir(parents=True)
     (folder / "..data").symlink_to(version.name)
@@ -64,7 +64,7 @@ def mount_config_map(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def wait_for_socket(folder: Path, shim: subprocess.Popen[bytes]) -> Path:
-    """The first socket in the folder; virt-launcher scans it in the same way."""
+    """The first socket in the folder; virt-launcher scans it the same way."""
     while shim.poll() is None:
         for path in folder.iterdir():
             if path.is_socket():

@@ -1,13 +1,13 @@
-"""Holds `validate` against the domains of libvirt's own tests: of what libvirt takes, nothing may be found.
+"""Check `validate` against the domains in libvirt's own tests: it must find nothing in the ones libvirt accepts.
 
     python tools/check_libvirt_domains.py .libvirt-domains        # all of them; `make libvirt-domains` fetches them
     python tools/check_libvirt_domains.py --sample 200 --seed 1 .libvirt-domains
 
-The folder holds libvirt's sources, as `tools/fetch_libvirt.sh` unpacks them. Each domain becomes a patch of its parts:
-each element of it as a fragment, each attribute and text as the value of an `ensure` and in the predicate of a path.
-Which domains libvirt takes is for the grammar to say that the sources come with. Of the others `validate` should find
-many, which is counted. With ``--faults N`` it makes N domains wrong in one value each, so that the same grammar refuses
-them, and counts in how many of those parts `validate` finds it.
+The folder holds libvirt's sources as `tools/fetch_libvirt.sh` unpacks them. Each domain becomes a patch of its parts:
+each element as a fragment, each attribute and text as the value of an `ensure` and in the predicate of a path. The
+grammar that comes with the sources decides which domains libvirt accepts. `validate` should find errors in many of the
+others; the script counts them. With ``--faults N`` it breaks one value in each of N domains so that the same grammar
+rejects them, and counts how many of those `validate` finds.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from patchlang.validation.options import Options
 from patchlang.validation.run import validate_files
 
 Element = Any
-LONGEST = 1000  # in a path, which has an end
+LONGEST = 1000  # of a text in a path, whose length is limited
 PREFIXES = {f"http://libvirt.org/schemas/domain/{name}/1.0": name for name in ("qemu", "lxc", "xen", "bhyve")}
 NAMESPACES = {name: uri for uri, name in PREFIXES.items() if name not in ("qemu", "lxc", "xen")}
 
 
 def domains(folder: Path) -> list[Path]:
-    """The domains among libvirt's tests, each once."""
+    """The domains among libvirt's tests, without duplicates."""
     found = (file for file in sorted(folder.glob("**/tests/**/*.xml")) if not file.is_symlink())
     return [file for file in found if (root := _root(file)) is not None and root.tag == "domain"]
 
 
 def grammar(folder: Path) -> etree.RelaxNG:
-    """The grammar that the sources come with."""
+    """The grammar that comes with the sources."""
     return etree.RelaxNG(etree.parse(next(folder.glob("**/schemas/domain.rng"))))
 
 
@@ -55,7 +55,7 @@ def _root(file: Path) -> Element | None:
 
 
 def patch_of(root: Element) -> str:
-    """A patch that has all parts of a domain."""
+    """A patch that contains every part of a domain."""
     edits: list[dict[str, Any]] = []
     for parent in (root, *root.findall("devices")):
         for child in parent.iterchildren(etree.Element):
@@ -76,7 +76,7 @@ def patch_of(root: Element) -> str:
 
 
 def _values(root: Element) -> Iterator[tuple[str, str]]:
-    """The attributes and texts of a domain, by the path of names; not what is in metadata, nor what is foreign."""
+    """The attributes and texts of a domain by path of names, without metadata and foreign elements."""
     pending = [(root, "/domain")]
     while pending:
         node, path = pending.pop()
@@ -94,7 +94,7 @@ def _values(root: Element) -> Iterator[tuple[str, str]]:
 
 
 def found_in(text: str, version: str) -> list[Diagnostic]:
-    """The errors that `validate` finds."""
+    """The errors that `validate` reports."""
     [*checked] = validate_files([Input("parts.yaml", True, text.encode())], options=Options(libvirt=version))
     return [d for one in checked for d in one.diagnostics if d.severity is Severity.ERROR]
 
@@ -123,7 +123,7 @@ def measure(files: Iterable[Path], judge: etree.RelaxNG, version: str) -> dict[s
 
 
 def measure_faults(files: Sequence[Path], judge: etree.RelaxNG, version: str, count: int, seed: int) -> dict[str, Any]:
-    """Makes domains wrong in one value each, and counts which of them are found."""
+    """Break one value in each of several domains and count how many `validate` finds."""
     chance = random.Random(seed)  # noqa: S311
     made = found = 0
     escaped: list[str] = []

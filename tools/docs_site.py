@@ -1,8 +1,8 @@
 """Build the site of the documentation: `make docs`, or `python tools/docs_site.py [FOLDER]` (build/site).
 
-FOLDER/docs gets the pages of docs/ and those that are made here: one for each rule, the gallery of recipes, and the
+FOLDER/docs gets the pages of docs/ and the generated pages: one for each rule, the gallery of recipes, and the
 documents at the root of the repository. Zensical then builds FOLDER/site from them, strictly: a link or an anchor that
-leads nowhere fails the build. Nothing that is made here is committed.
+leads nowhere fails the build. The generated pages are not committed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SiteError(Exception):
 
 
 def assemble(folder: Path) -> None:
-    """Write FOLDER/docs and FOLDER/zensical.toml. SiteError where a page is in no part of the navigation."""
+    """Write FOLDER/docs and FOLDER/zensical.toml. Raise SiteError if a page is missing from the navigation."""
     config = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
     project = config["project"]
     docs = folder / "docs"
@@ -63,7 +63,7 @@ def assemble(folder: Path) -> None:
 
 
 def _sources() -> dict[Path, str]:
-    """Each file that is copied → its path on the site."""
+    """Each file to copy → its path on the site."""
     docs = ROOT / "docs"
     found = {path: str(path.relative_to(docs)) for path in docs.rglob("*") if path.suffix in (".md", ".png", ".svg")}
     found |= {path: f"rules/{path.name}" for path in (ROOT / "patchlang" / "pages").glob("*.md")}
@@ -71,7 +71,7 @@ def _sources() -> dict[Path, str]:
 
 
 def _made(docs: Path) -> dict[Path, str]:
-    """What stands for a page that is made here, in links → its path on the site."""
+    """The source that links use for each generated page → its path on the site."""
     recipes = ROOT / "examples" / "corpus"
     found = {recipe: f"gallery/{recipe.stem}.md" for recipe in recipes.glob("*.yaml")}
     found |= {recipes: "gallery/index.md", ROOT / "patchlang" / "pages": "rules/index.md"}
@@ -85,7 +85,7 @@ def _make_gallery(folder: Path) -> None:
 
 
 class Links:
-    """Targets of links in one page: another page of the site, or the file in the repository."""
+    """Link targets on one page: another page of the site, or a file in the repository."""
 
     def __init__(self, source: Path, page: str, pages: dict[Path, str], repository: str) -> None:
         self.folder = source.parent
@@ -105,7 +105,7 @@ class Links:
 
 
 def _rules_index() -> str:
-    """All rules by the stage in which they are found, each with its first sentence."""
+    """All rules by the stage that finds them, each with its first sentence."""
     lines = [
         "# Rules",
         "",
@@ -122,7 +122,7 @@ def _rules_index() -> str:
 
 
 def _nav(entries: list[Any], docs: Path) -> list[Any]:
-    """The navigation with its patterns (`rules/*.md`) filled in."""
+    """The navigation with its patterns (`rules/*.md`) expanded."""
     found: list[Any] = []
     for entry in entries:
         if isinstance(entry, str):
@@ -157,7 +157,7 @@ def _toml(table: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value of TOML on one line. Texts, numbers and booleans are written as in JSON."""
+    """A TOML value on one line. Strings, numbers and booleans are written as in JSON."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{json.dumps(key)} = {_value(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
@@ -166,7 +166,7 @@ def _value(value: Any) -> str:
 
 
 def build(folder: Path) -> int:
-    """Assemble and build; the exit status of Zensical."""
+    """Assemble and build the site; returns Zensical's exit status."""
     zensical = Path(sys.executable).parent / "zensical"
     if not zensical.exists():
         raise SiteError("zensical is not installed next to this Python: run `make docs`, or `pip install '.[docs]'`")

@@ -1,8 +1,8 @@
 """Write the gallery of recipes as Markdown: `python tools/gallery.py OUTDIR`.
 
-OUTDIR gets index.md (all recipes by tag) and a page for each recipe, NAME.md: its title, wish, tags and patch, what the
-patch changes in the first case of its test that changes anything, and the test. `make docs` calls this; nothing that it
-writes is committed.
+OUTDIR gets index.md (all recipes by tag) and a page for each recipe, NAME.md, with its title, wish, tags and patch, the
+diff from the first test case in which the patch changes anything, and the test. `make docs` calls this; the output is
+not committed.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ def _page(recipe: Recipe) -> str:
 
 
 def _test(recipe: Recipe) -> str:
-    """The test as `patchlang new` writes it, beside the patch."""
+    """The test as `patchlang new` writes it next to the patch."""
     return files(recipe, recipe.name, recipe.name, with_config_map=False)[
         PurePosixPath(f"{recipe.name}.test.yaml")
     ].decode()
 
 
 def _code(text: str) -> str:
-    """A file without the comments at its head."""
+    """A file without its leading comments."""
     lines = text.splitlines()
     return "\n".join(lines[next(n for n, line in enumerate(lines) if not line.startswith("#")) :])
 
@@ -107,7 +107,7 @@ def _block(language: str, text: str) -> list[str]:
 
 
 def _changes(recipe: Recipe) -> tuple[str, str]:
-    """The name of the first case in which the recipe changes something, and the difference."""
+    """The name of the first case in which the recipe changes something, and the diff."""
     sources, _ = read_test_files([(str(FOLDER / "tests" / f"{recipe.name}.test.yaml"), True)])
     for trial in (trial for test in load_tests(sources).tests for trial in test.trials):
         after: bytes | None

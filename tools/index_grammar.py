@@ -1,14 +1,14 @@
-"""Makes the index of libvirt's grammar, ``patchlang/grammar/libvirt-VERSION.json``, from its RELAX NG files.
+"""Build the index of libvirt's grammar, ``patchlang/grammar/libvirt-VERSION.json``, from its RELAX NG files.
 
     python tools/index_grammar.py --libvirt 9.0.0 /usr/share/libvirt/schemas > patchlang/grammar/libvirt-9.0.0.json
 
-The index has facts only: which element may hold which elements, attributes and text, the values where the grammar
-lists them, and the datatypes of others: ranges of whole numbers, patterns. Debian has the files in ``libvirt-common``
+The index contains only facts: which elements, attributes and text an element may hold, the values that the grammar
+lists, and the datatypes of the others: integer ranges and patterns. Debian ships the files in ``libvirt-common``
 (Debian 12: ``libvirt0``); ``apt-get download`` and ``dpkg-deb -x`` unpack them without installing anything.
 
-An element is known by its context: each ``<element>`` of the grammar is a type of its own. Where one parent has
-several of one name (``source`` of an interface, by the interface's type), a path cannot tell them apart; they become
-one type that may hold what any of them may. Types that are equal all the way down are then made one.
+An element is identified by its context: each ``<element>`` in the grammar is its own type. If a parent has several
+elements with the same name (``source`` of an interface, by the interface's type), a path cannot tell them apart; they
+become one type that may hold whatever any of them may. Types that are equal all the way down are then merged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lxml import etree
 RNG = "{http://relaxng.org/ns/structure/1.0}"
 ANY = "*"
 
-# the whole numbers of XML Schema by their least and greatest
+# XML Schema's integer types by minimum and maximum
 NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "integer": (None, None),
     "positiveInteger": (1, None),
@@ -37,13 +37,13 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "unsignedInt": (0, 2**32 - 1),
     "unsignedShort": (0, 2**16 - 1),
 }
-# what of a definition that is one datatype and nothing else
+# the parts of a definition that is a single datatype
 SIMPLE = ("data", "param", "choice", "value", "except", "ref")
 
 
 @dataclass(frozen=True)
 class Datatype:
-    """A kind of text; ``name`` is that of its definition, where it has one of its own."""
+    """A kind of text; ``name`` is the name of its definition, if it has its own."""
 
     name: str | None
     number: bool
@@ -57,14 +57,14 @@ class Datatype:
         return {**number, **{key: value for key, value in found.items() if value is not None}}
 
 
-# the values of an attribute or text: those that the grammar lists or describes, or None for any
+# the values of an attribute or text: the ones that the grammar lists or describes, or None for any
 Values = frozenset[str | Datatype] | None
 State = frozenset[etree._Element]
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a pattern allows: attributes and elements by name, text (no values: none)."""
+    """What a pattern allows: attributes and elements by name, and text (no values: none)."""
 
     attributes: dict[str, Values] = field(default_factory=dict)
     elements: dict[str, State] = field(default_factory=dict)
@@ -84,13 +84,13 @@ def either(one: Values, other: Values) -> Values:
 
 
 class Schema:
-    """The definitions of a grammar with all that it includes."""
+    """The definitions of a grammar, including everything it includes."""
 
     def __init__(self, start: Path) -> None:
         self.defines: dict[str, list[etree._Element]] = {}
         self.start: list[etree._Element] = []
         self.namespaces: dict[str, str] = {}
-        self._nodes: list[etree._Element] = []  # lxml's nodes are told apart by identity as long as they are held
+        self._nodes: list[etree._Element] = []  # lxml's nodes have a stable identity only while referenced
         self._load(start, frozenset())
         self._known: dict[etree._Element, Content | None] = {}
 
@@ -118,13 +118,13 @@ class Schema:
                 raise ValueError(f"{file.name}: <{other}> in a grammar")
 
     def content(self, pattern: etree._Element) -> Content | None:
-        """What a pattern allows; None where it can never match."""
+        """What a pattern allows; None if it can never match."""
         if pattern not in self._known:
             self._known[pattern] = self._content(pattern)
         return self._known[pattern]
 
     def inside(self, element: etree._Element) -> Content | None:
-        """What may stand in an ``<element>`` pattern."""
+        """What may appear in an ``<element>`` pattern."""
         return self._all([p for p in element.iterchildren(etree.Element) if kind(p) not in ("name", "anyName")])
 
     def _content(self, pattern: etree._Element) -> Content | None:
@@ -136,7 +136,7 @@ class Schema:
                 values = self._all([p for p in inner if kind(p) not in ("name", "anyName")], values=True)
                 if values is None:
                     return None
-                # an attribute without a pattern has any text
+                # an attribute without a pattern accepts any text
                 text = values.text if inner else None
                 return Content(dict.fromkeys(self._names(pattern), text))
             case "ref":
@@ -163,7 +163,7 @@ class Schema:
                 raise ValueError(f"<{other}> is not supported (line {pattern.sourceline})")
 
     def _all(self, patterns: list[etree._Element], values: bool = False) -> Content | None:
-        """All of them together. With ``values`` what is empty stands for the empty text."""
+        """All of them together. With ``values``, an empty pattern means the empty text."""
         whole = Content()
         for pattern in patterns:
             content = self.content(pattern)
@@ -175,7 +175,7 @@ class Schema:
         return whole
 
     def _reached(self, pattern: etree._Element) -> list[etree._Element]:
-        """The pattern and all in it, those behind its references too."""
+        """The pattern and everything in it, including what its references point to."""
         found = list(pattern.iter(etree.Element))
         for ref in [one for one in found if kind(one) == "ref"]:
             for define in self.defines[str(ref.get("name"))]:
@@ -191,7 +191,7 @@ class Schema:
         return reduce(Content.__or__, possible) if len(possible) == len(parts) else None
 
     def _names(self, pattern: etree._Element) -> list[str]:
-        """The names of an ``<element>`` or ``<attribute>``, with libvirt's prefix where they have a namespace."""
+        """The names of an ``<element>`` or ``<attribute>``, with libvirt's prefix if they have a namespace."""
         name = pattern.get("name")
         if name is None:
             if any(kind(one) == "anyName" for one in pattern.iterchildren(etree.Element)):
@@ -212,7 +212,7 @@ def kind(pattern: etree._Element) -> str:
 
 
 def datatype(data: etree._Element) -> Values:
-    """What a ``<data>`` takes; exceptions and lengths are left out, and what is not known takes any text."""
+    """What a ``<data>`` accepts; exceptions and lengths are ignored, and an unknown type accepts any text."""
     parameters = {str(one.get("name")): str(one.text) for one in data.iterchildren(f"{RNG}param")}
     pattern, base = parameters.get("pattern"), str(data.get("type"))
     if base in NUMBERS:
@@ -226,7 +226,7 @@ def datatype(data: etree._Element) -> Values:
 
 
 def defined(data: etree._Element) -> str | None:
-    """The name of the definition that is this datatype, or a choice with it, and no more."""
+    """The name of the definition that is exactly this datatype, or a choice that includes it."""
     define = next(data.iterancestors(f"{RNG}define"), None)
     if define is None or any(kind(one) not in SIMPLE for one in define.iterdescendants(etree.Element)):
         return None
@@ -234,7 +234,7 @@ def defined(data: etree._Element) -> str | None:
 
 
 def states(schema: Schema) -> tuple[State, dict[State, Content]]:
-    """The state of ``/domain`` and, of it and all below, what may stand there."""
+    """The state of ``/domain``, and what may appear in it and in every state below."""
     start = reduce(Content.__or__, (c for node in schema.start if (c := schema._all(list(node))) is not None))
     root = start.elements["domain"]
     found: dict[State, Content] = {}
@@ -249,7 +249,7 @@ def states(schema: Schema) -> tuple[State, dict[State, Content]]:
 
 
 def classes(contents: dict[State, Content]) -> dict[State, int]:
-    """States that allow the same all the way down are of one class."""
+    """Group the states: states that allow the same all the way down share a class."""
     known: dict[State, int] = dict.fromkeys(contents, 0)
     while True:
         numbers: dict[Any, int] = {}
@@ -264,7 +264,7 @@ def classes(contents: dict[State, Content]) -> dict[State, int]:
 
 
 def index(folder: Path, version: str) -> str:
-    """The index as JSON: one type a line, types numbered as they are met from the root, in the order of names."""
+    """The index as JSON: one type per line, numbered in the order they are reached from the root, by name."""
     schema = Schema(folder / "domain.rng")
     root, contents = states(schema)
     known = classes(contents)

@@ -1,23 +1,23 @@
-"""Makes ``patchlang/kubevirt/structs.json``: what each KubeVirt release knows of a domain, names only.
+"""Build ``patchlang/kubevirt/structs.json``: the names each KubeVirt release knows in a domain.
 
     python tools/index_kubevirt.py FOLDER
 
-FOLDER has one file a release, named after it (``1.9.json``; ``main.json`` is the newest), with the names that
+FOLDER has one file per release, named after it (``1.9.json``; ``main.json`` is the newest), with the names that
 KubeVirt's ``DomainSpec`` reads and writes::
 
     {"root": "DomainSpec",
      "types": {"Disk": {"attributes": ["type"], "children": {"driver": "DiskDriver", "serial": "text"}, "text": false}}}
 
-``children`` gives the type of each element; ``text`` is that of one that holds text, or nothing, and no more.
+``children`` gives the type of each element; ``text`` is the type of an element that is empty or holds only text.
 
-Such a file is made from KubeVirt's sources, tag by tag: in a copy of them, a Go test in the package
+Generate such a file from KubeVirt's sources, tag by tag: in a copy of them, a Go test in the package
 ``pkg/virt-launcher/virtwrap/api`` starts at ``reflect.TypeOf(DomainSpec{})`` and walks the fields of each struct once,
-through pointers and slices. The tag ``xml:"NAME,attr"`` is an attribute, ``xml:",chardata"`` text, ``xml:"A>B"`` an
-element in an element, any other ``xml:"NAME"`` an element of the field's type; a field without a name embeds. A type
-with methods ``UnmarshalXML`` and ``MarshalXML`` has the names that these read and write: read them in the source.
-Prefixes stay as they are written there (``qemu:commandline``).
+through pointers and slices. The tag ``xml:"NAME,attr"`` is an attribute, ``xml:",chardata"`` text, ``xml:"A>B"`` a
+nested element, any other ``xml:"NAME"`` an element of the field's type; a field without a name embeds. A type with the
+methods ``UnmarshalXML`` and ``MarshalXML`` has the names that these methods read and write: look them up in the source.
+Prefixes stay as written there (``qemu:commandline``).
 
-The first release stands in the file as a whole, each later one as what is new in it and what is gone.
+The file contains the first release in full, and each later one as its additions and removals.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from typing import Any
 
 TARGET = Path(__file__).resolve().parents[1] / "patchlang" / "kubevirt" / "structs.json"
 
-# a type, and a name in it: `#text`, `@attribute`, or an element and its type
+# a type and a name in it: `#text`, `@attribute`, or an element and its type
 Fact = tuple[str, str]
 
 
 def facts(structs: dict[str, Any]) -> set[Fact]:
-    """All that the structs of one release know."""
+    """Everything that the structs of one release know."""
     found: set[Fact] = set()
     for name, type in structs["types"].items():
         found |= {(name, "#text")} if type["text"] else set()
@@ -52,7 +52,7 @@ def grouped(known: Iterable[Fact]) -> dict[str, list[str]]:
 
 
 def changes(root: str, releases: dict[str, set[Fact]]) -> str:
-    """The text of an index of facts; ``releases`` from the oldest to the newest."""
+    """The text of a fact index; ``releases`` are ordered from oldest to newest."""
     lines = [f'{{"root": {json.dumps(root)}, "releases": {{']
     before: set[Fact] = set()
     for release, known in releases.items():

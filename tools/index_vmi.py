@@ -1,20 +1,21 @@
-"""Makes ``patchlang/kubevirt/vmi.json``: the fields of a VMI in each KubeVirt release, and their types.
+"""Build ``patchlang/kubevirt/vmi.json``: the fields of a VMI in each KubeVirt release, and their types.
 
     python tools/index_vmi.py FOLDER
 
-FOLDER has one file a release, named after it (``1.9.json``; ``main.json`` is the newest), with facts of the release's
-OpenAPI description (``api/openapi-spec/swagger.json`` of KubeVirt), of ``v1.VirtualMachineInstance`` and all below it::
+FOLDER has one file per release, named after it (``1.9.json``; ``main.json`` is the newest), with facts from the
+release's OpenAPI description (``api/openapi-spec/swagger.json`` in KubeVirt) about ``v1.VirtualMachineInstance`` and
+everything below it::
 
     {"root": "v1.VirtualMachineInstance",
      "types": {"v1.CPU": {"fields": {"cores": "integer", "features": ["v1.CPUFeature"]}, "required": []},
                "k8s.io.apimachinery.pkg.api.resource.Quantity": {"kind": ["string", "integer", "number"]}}}
 
 A type is ``string``, ``integer``, ``number``, ``boolean``, ``object`` or ``any``, another type by its name, ``[T]`` a
-list, ``{"*": T}`` a map; of several in brackets either may be there.
+list, ``{"*": T}`` a map; several types in brackets are alternatives.
 
-The file has a word for each field: ``cores integer``, ``name! string`` where it is required, ``[Disk]`` for a list,
-``{string}`` for a map, ``scalar`` for a text or a number, ``quantity`` for one of Kubernetes. The first release stands
-there as a whole, each later one as what is new in it and what is gone.
+The output has one word per field: ``cores integer``, ``name! string`` where it is required, ``[Disk]`` for a list,
+``{string}`` for a map, ``scalar`` for a text or a number, ``quantity`` for a Kubernetes quantity. The file contains the
+first release in full, and each later one as its additions and removals.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ PLAIN = ("string", "integer", "number", "boolean", "object", "any")
 
 
 class Names:
-    """Short names of types, and what types without fields stand for."""
+    """Short names of types, and what replaces types without fields."""
 
     def __init__(self, types: dict[str, Any]) -> None:
         self.types = types

@@ -1,4 +1,4 @@
-"""The man page of ``patchlang``, from what the commands say of themselves: python tools/man.py >man/patchlang.1"""
+"""The man page of ``patchlang``, from the help of its commands: python tools/man.py >man/patchlang.1"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENVIRONMENT = {
 
 
 def text(words: str) -> str:
-    """Words as roff takes them: no escapes, no requests."""
+    """Words in roff, with escapes and requests disabled."""
     special = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "^": "\\(ha", "~": "\\(ti", "`": "\\(ga"}
     shown = words.translate(str.maketrans(special))
     shown = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in shown)
@@ -46,7 +46,7 @@ def definitions(entries: dict[str, str]) -> Iterator[str]:
 
 
 def paragraphs(help: str) -> Iterator[str]:
-    """A docstring: paragraphs, and behind ``\\b`` lines as they stand."""
+    """A docstring: paragraphs, and after ``\\b`` lines kept as they are."""
     for paragraph in inspect.cleandoc(help).split("\n\n"):
         lines = paragraph.strip("\n").splitlines()
         as_it_stands = lines[0].strip() == "\b"
@@ -77,7 +77,7 @@ def command_page(parent: click.Context, name: str) -> Iterator[str]:
 
 
 def page() -> str:
-    """The whole page, in roff with the macros of man(7)."""
+    """The whole page, in roff with the man(7) macros."""
     root = click.Context(cli.cli, info_name="patchlang", **cli.cli.context_settings)
     lines = [
         f'.TH PATCHLANG 1 "" "patchlang {__version__}" "User Commands"',

@@ -1,17 +1,18 @@
-"""Makes typos in all example patches, one at a time, and counts which of them `patchlang validate` finds.
+"""Make typos in all example patches, one at a time, and count how many `patchlang validate` finds.
 
     python tools/measure_typos.py > benchmarks/typos.json
     python tools/measure_typos.py --of values > benchmarks/values.json
     python tools/measure_typos.py --of vmi > benchmarks/vmi.json
 
-A typo is made where the grammar has a word: in the name of an element or attribute in a path, a fragment, a key of
-``merge`` or ``rename``, and in a value that the grammar lists for an attribute or element of that name. Not in what is
-free text (an annotation's key, a file name, QEMU's arguments) nor in YAML's keys and CEL, which other rules look at. It
-is what fingers and memory get wrong: a letter left out, doubled, swapped, replaced or of the wrong case, a plural, an
-attribute for an element and back, a step left out, `on` for `yes` or another word that some list has.
+A typo goes where the grammar has a word: in the name of an element or attribute in a path, a fragment, a key of
+``merge`` or ``rename``, and in a value that the grammar lists for an attribute or element of that name. Free text (an
+annotation's key, a file name, QEMU's arguments) gets no typos, and neither do YAML keys and CEL, which other rules
+check. Typos are the mistakes that fingers and memory make: a letter left out, doubled, swapped, replaced or in the
+wrong case, a plural, an attribute for an element and vice versa, a step left out, `on` for `yes` or another word from
+some list.
 
-Found is a typo that brings about an error which the patch did not have. What is not found is either a word that the
-grammar has at this place too, and then no typo that a grammar could find, or it escapes: both are listed.
+A typo counts as found if it causes an error that the patch did not have before. Any other is either another word that
+the grammar allows in this place, which no grammar check could find, or it is missed: the report lists both.
 """
 
 from __future__ import annotations
@@ -54,10 +55,10 @@ OTHERS = ("enabled", "true", "none", "auto", "default", "kvm", "custom", "raw")
 
 @dataclass(frozen=True)
 class Site:
-    """A word of a patch: where it is written (once, or in both tags of an element) and what may be done to it.
+    """A word in a patch: where it is written (once, or in both tags of an element) and how it may be changed.
 
-    ``step`` has the place of a whole step with its slash, ``sign`` whether an `@` may be put in or taken out;
-    ``name`` is what a value is of.
+    ``step`` is the position of a whole step with its slash, ``sign`` tells whether an `@` may be added or removed;
+    ``name`` is the name that a value belongs to.
     """
 
     file: File
@@ -83,7 +84,7 @@ class Typo:
 
 
 class Vocabulary:
-    """The words of the grammar, whatever their place."""
+    """The words of the grammar, wherever they may appear."""
 
     def __init__(self, version: str) -> None:
         types = load(version).types
@@ -107,7 +108,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: where it can be wrong, how, and whether what was made is right after all."""
+    """What to measure: where it can be wrong, how, and whether a change is valid after all."""
 
     finder: type[Finder]
     typo: Callable[[Site, random.Random, Vocabulary], Typo | None]
@@ -125,14 +126,14 @@ def sites(file: File, words: Vocabulary, kind: type[Finder]) -> Iterator[Site]:
 
 
 class Finder:
-    """Finds the words of a patch."""
+    """Finds the words in a patch."""
 
     def __init__(self, file: File, words: Vocabulary) -> None:
         self.file = file
         self.words = words
         self.source = file.read_text(encoding="utf-8")
         self.found: list[Site] = []
-        self.name: str | None = None  # what the value that is looked at is of
+        self.name: str | None = None  # the name that the current value belongs to
 
     def patch(self, patch: model.Patch) -> None:
         spec = patch.spec
@@ -153,7 +154,7 @@ class Finder:
                 self.xpath(literal)
 
     def is_value(self, name: str | None, value: str) -> bool:
-        """Whether it is a value that something of this name may have, and not any text may."""
+        """Whether something of this name may have this value, but not any text."""
         return self.words.lists(name, value)
 
     def word(self, kind: str, text: Text, start: int, end: int, **more: Any) -> None:
@@ -162,7 +163,7 @@ class Finder:
             self.found.append(Site(self.file, kind, text.text[start:end], (place,), **more))
 
     def place(self, text: Text, start: int, end: int) -> tuple[int, int] | None:
-        """Where the characters stand in the file; None where they are written otherwise, as with escapes."""
+        """The position of the characters in the file; None if they are written differently, as with escapes."""
         span = text.span(start, end)
         return (span.start, span.end) if self.source[span.start : span.end] == text.text[start:end] else None
 
@@ -187,7 +188,7 @@ class Finder:
             return
         start, end = step.head_end - len(step.test), step.head_end
         attribute = step.axis == "attribute"
-        # a step in the middle, without predicates, that can be forgotten with the slash before it
+        # a step in the middle, without predicates, that can be forgotten along with the slash before it
         forgotten = None
         if before and not is_last and not before[-1].abbreviated and not step.predicates:
             forgotten = self.place(text, step.start - 1, step.end)
@@ -260,7 +261,7 @@ def _last_name(path: Text) -> str | None:
 
 
 def typo(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
-    """A typo at a site; None where the one that chance has chosen cannot be made there."""
+    """A typo at a site; None if the randomly chosen kind is impossible there."""
     slip = chance.choice(["left out", "doubled", "swapped", "replaced", "case", "plural", "sign", "forgotten", "other"])
     source = site.file.read_text(encoding="utf-8")
     if slip == "forgotten" and site.step:
@@ -281,7 +282,7 @@ def typo(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
 
 
 def slipped(site: Site, slip: str, chance: random.Random) -> str | None:
-    """A word as a slip leaves it; None where it cannot be made so."""
+    """A word after a slip; None if the slip is impossible in it."""
     prefix, colon, word = site.word.rpartition(":")
     letters = [i for i, c in enumerate(word) if c.isalpha()]
     if len(word) < 2 or not letters:
@@ -317,13 +318,13 @@ def errors(file: File, text: str, options: Options) -> set[tuple[str, str]]:
 
 
 def measure(count: int, seed: int, version: str, subject: Subject | None = None) -> dict[str, Any]:
-    """Makes ``count`` typos and reports what came of them."""
+    """Make ``count`` typos and report the results."""
     subject = subject or Subject(Finder, typo, is_word_there)
     files = sorted(file for pattern in PATCHES for file in ROOT.glob(pattern))
     words, options, chance = Vocabulary(version), Options(libvirt=version), random.Random(seed)  # noqa: S311
     everywhere = [site for file in files for site in sites(file, words, subject.finder)]
     before = {file: errors(file, file.read_text(encoding="utf-8"), options) for file in files}
-    made: dict[Typo, None] = {}  # each once
+    made: dict[Typo, None] = {}  # without duplicates
     while len(made) < count:
         one = subject.typo(chance.choice(everywhere), chance, words)
         if one is not None:
@@ -354,21 +355,21 @@ def measure(count: int, seed: int, version: str, subject: Subject | None = None)
 
 
 def is_word_there(one: Typo, words: Vocabulary) -> bool:
-    """Is what was made a word that the grammar has for this kind of thing?"""
+    """Whether the result is a word that the grammar has for this kind of thing."""
     if "value" in one.site.kind:
         return any(one.shown in values for values in words.values.values())
     return one.shown.lstrip("@") in words.names
 
 
 def _table(made: Iterable[Typo], valid: Sequence[Typo], escaped: Sequence[Typo], key: Any) -> dict[str, list[int]]:
-    """Typos and found ones, by kind."""
+    """Typos made and found, by kind."""
     all_of = Counter(key(one) for one in made if one not in valid)
     lost = Counter(key(one) for one in escaped)
     return {name: [number, number - lost[name]] for name, number in sorted(all_of.items())}
 
 
 def main() -> None:
-    # what is measured besides is in modules that build on this one
+    # the modules that measure the other subjects build on this one
     import measure_values
     import measure_vmi
 

@@ -34,7 +34,7 @@ BOOLEANS = {"yes": "true", "no": "false", "on": "true", "off": "false"}
 
 
 class ValueFinder(Finder):
-    """Finds the values of a patch whose names say what they may be."""
+    """Finds the values in a patch whose names restrict them."""
 
     def is_value(self, name: str | None, value: str) -> bool:
         allowed = self.words.texts.get(name or "")
@@ -62,7 +62,7 @@ class ValueFinder(Finder):
                 self.computed(text, at, at + len(value), node.name)
 
     def computed(self, text: Text, start: int, end: int, name: str | None) -> None:
-        """The literals that a value which is all computed may come to."""
+        """The literals that an entirely computed value may evaluate to."""
         for piece in template(text):
             if isinstance(piece, ComputedPiece) and (piece.at, piece.end) == (start, end):
                 written = {token.start: token for token in tokens(piece.expression.text)}
@@ -84,7 +84,7 @@ def _chosen(node: Node) -> Iterator[Literal]:
 
 
 def wrong_value(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
-    """A value at a site that nothing of its name may have; None where the one that chance has chosen is none."""
+    """A value at a site that nothing of its name may have; None if the randomly chosen one is valid."""
     slip = chance.choice(SLIPS)
     made = made_wrong(site.word, slip, chance)
     if made is None or made == site.word or fits(words.texts[site.name or ""], (made,)):
@@ -92,12 +92,12 @@ def wrong_value(site: Site, chance: random.Random, words: Vocabulary) -> Typo | 
     [(start, end)] = site.places
     source = site.file.read_text(encoding="utf-8")
     if made.endswith(",") and source[end:].lstrip(" ")[:1] in (",", "}", "]"):
-        return None  # it is YAML's comma then, and the value stays as it is
+        return None  # here the comma belongs to YAML, and the value stays as it is
     return Typo(site, slip, source[:start] + made + source[end:], made)
 
 
 def made_wrong(value: str, slip: str, chance: random.Random) -> str | None:
-    """Another value that comes of a slip; None where the value is not one of which it could."""
+    """The value after a slip; None if no slip applies to it."""
     at = chance.randrange(len(value))
     number = re.fullmatch(r"\d+", value) is not None
     match slip:
@@ -136,5 +136,5 @@ def made_wrong(value: str, slip: str, chance: random.Random) -> str | None:
             return None
 
 
-# what is made is wrong wherever it stands
+# a wrong value is wrong everywhere
 SUBJECT = Subject(ValueFinder, wrong_value, lambda one, words: False)

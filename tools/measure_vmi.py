@@ -1,7 +1,7 @@
-"""Typos in what the example patches read of the VMI, for ``tools/measure_typos.py --of vmi``.
+"""Typos in the VMI fields that the example patches read, for ``tools/measure_typos.py --of vmi``.
 
-A typo is made in a field that an expression names, from `vmi` on, through variables, loops and macros: a letter left
-out, doubled, swapped, replaced or of the wrong case, a plural, another field's name, a step left out. What is made is
+A typo goes into a field that an expression names, from `vmi` on, through variables, loops and macros: a letter left
+out, doubled, swapped, replaced or in the wrong case, a plural, another field's name, a step left out. The result is
 wrong unless some type has both names.
 """
 
@@ -26,7 +26,7 @@ KIND = "field of the VMI"
 
 
 class MemberFinder(Finder):
-    """Finds the fields of the VMI that expressions name."""
+    """Finds the VMI fields that expressions name."""
 
     def patch(self, patch: model.Patch) -> None:
         spec, names = patch.spec, {"vmi"}
@@ -55,7 +55,7 @@ class MemberFinder(Finder):
 
 
 def _members(node: Node, names: set[str]) -> Iterator[tuple[int, str]]:
-    """The fields that are named, each with the position of what it is a member of."""
+    """The named fields, each with the position of the value it is a member of."""
     match node:
         case Select(field, children=(of,)) | Call("_?._", children=(of, Literal("string", str(field)))):
             if field in FIELDS and _is_of_vmi(of, names):
@@ -72,7 +72,7 @@ def _members(node: Node, names: set[str]) -> Iterator[tuple[int, str]]:
 
 
 def _is_of_vmi(node: Node | None, names: set[str]) -> bool:
-    """Whether a value is a part of the VMI."""
+    """Whether a value is part of the VMI."""
     match node:
         case Ident(name):
             return name in names
@@ -83,7 +83,7 @@ def _is_of_vmi(node: Node | None, names: set[str]) -> bool:
 
 
 def misspelt(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
-    """A typo at a site; None where the one that chance has chosen cannot be made there."""
+    """A typo at a site; None if the randomly chosen kind is impossible there."""
     slip = chance.choice(SLIPS)
     source = site.file.read_text(encoding="utf-8")
     if slip == "forgotten":
@@ -99,7 +99,7 @@ def misspelt(site: Site, chance: random.Random, words: Vocabulary) -> Typo | Non
 
 
 def is_field_there(one: Typo, words: Vocabulary) -> bool:
-    """Whether some type has both names, so that no type is sure to lack the new one."""
+    """Whether some type has both names, so that the new name may be valid."""
     return any(one.site.word in fields and one.shown in fields for fields in types(None).values())
 
 

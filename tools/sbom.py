@@ -1,9 +1,10 @@
-"""Print what an image holds as a bill of materials, CycloneDX 1.6 in JSON: Debian's packages, Python and its packages.
+"""Print an image's bill of materials as CycloneDX 1.6 JSON: Debian's packages, Python and its packages.
 
     sbom.py NAME VERSION [ROOT]
 
-Run by the Dockerfile inside the image, by the interpreter that has the packages. The same root gives the same bytes:
-no time, no random number. Licences are what the packages declare, by SPDX's names where those are certain.
+The Dockerfile runs it inside the image, with the interpreter that has the packages. The same root gives the same bytes:
+there is no timestamp and no random number. Licenses are as declared by the packages, with SPDX names where those are
+certain.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-# Where a root may keep Python's packages.
+# Where a root may hold Python packages.
 SITES = (
     "opt/*/lib/python3*/site-packages",
     "usr/lib/python3/dist-packages",
@@ -28,7 +29,7 @@ SITES = (
     "usr/local/lib/python3*/site-packages",
 )
 
-# How packages spell licences, in lower case, and SPDX's name. Left out is what may mean several ("BSD").
+# How packages spell licenses, in lower case, and the SPDX name. Ambiguous spellings ("BSD") are left out.
 SPELLINGS = {
     "3-clause bsd license": "BSD-3-Clause",
     "apache 2.0": "Apache-2.0",
@@ -58,7 +59,7 @@ EXTRA = re.compile(r";.*\bextra\s*==")
 
 @dataclass(frozen=True)
 class Part:
-    """One component; ``needs`` has the purls of others."""
+    """One component; ``needs`` has the purls of the components it depends on."""
 
     type: str
     name: str
@@ -73,7 +74,7 @@ class Part:
 
 
 def spdx(name: str) -> str | None:
-    """SPDX's name of a licence, where the spelling leaves no doubt."""
+    """The SPDX name of a license, if the spelling is unambiguous."""
     if match := GNU.fullmatch(name):
         version = match[1] if "." in match[1] else f"{match[1]}.0"
         return f"{version}-{'or-later' if match[2] else 'only'}"
@@ -81,7 +82,7 @@ def spdx(name: str) -> str | None:
 
 
 def licences(names: Iterable[str]) -> list[dict[str, Any]]:
-    """CycloneDX's list of licences that apply together."""
+    """CycloneDX's list of licenses that apply together."""
     known = {name: spdx(name) for name in names}
     ids = sorted({identifier for identifier in known.values() if identifier})
     rest = sorted(name for name, identifier in known.items() if not identifier)
@@ -89,7 +90,7 @@ def licences(names: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def python_licence(distribution: metadata.Distribution) -> list[dict[str, Any]]:
-    """What a Python package declares: an expression, else one short line, else classifiers."""
+    """What a Python package declares: an expression, otherwise one short line, otherwise classifiers."""
     about = distribution.metadata
     if expression := about.get_all("License-Expression"):
         return [{"expression": expression[0]}]
@@ -101,7 +102,7 @@ def python_licence(distribution: metadata.Distribution) -> list[dict[str, Any]]:
 
 
 def stanzas(text: str) -> Iterator[dict[str, str]]:
-    """The paragraphs of a Debian control file, each field's first line."""
+    """The paragraphs of a Debian control file, with the first line of each field."""
     for paragraph in re.split(r"\n\s*\n", text.strip()):
         yield dict(re.findall(r"^(\S+?):[ \t]*(.*)$", paragraph, re.MULTILINE))
 
@@ -111,12 +112,12 @@ def read(path: Path) -> str:
 
 
 def system(root: Path) -> dict[str, str]:
-    """os-release, the quotes removed."""
+    """os-release, without the quotes."""
     return {key: value.strip("\"'") for key, value in re.findall(r"^(\w+)=(.*)$", read(root / "etc/os-release"), re.M)}
 
 
 def debian_licence(root: Path, package: str) -> list[dict[str, Any]]:
-    """From the package's copyright file, if that is the kind for machines."""
+    """The license from the package's copyright file, if it is machine-readable."""
     text = read(root / "usr/share/doc" / package / "copyright")
     if not text.startswith("Format:"):
         return []
@@ -124,7 +125,7 @@ def debian_licence(root: Path, package: str) -> list[dict[str, Any]]:
 
 
 def debian(root: Path) -> list[Part]:
-    """The installed packages, by dpkg's own list."""
+    """The installed packages, from dpkg's own list."""
     release = system(root)
     distribution = release.get("ID", "debian")
     distro = f"{distribution}-{release['VERSION_ID']}" if "VERSION_ID" in release else distribution
@@ -155,12 +156,12 @@ def debian(root: Path) -> list[Part]:
 
 
 def owned(root: Path) -> set[str]:
-    """All paths that Debian's packages brought."""
+    """All paths that belong to Debian packages."""
     return {line for path in root.glob("var/lib/dpkg/info/*.list") for line in read(path).splitlines()}
 
 
 def python(root: Path, known: set[str], bundled: Mapping[str, Iterable[Part]]) -> list[Part]:
-    """Python's packages that Debian did not bring, and the libraries known to be compiled into them."""
+    """Python packages that did not come from Debian, and the libraries known to be compiled into them."""
     folders = [path for pattern in SITES for site in root.glob(pattern) for path in site.glob("*.dist-info")]
     found = {}
     for path in folders:
@@ -188,7 +189,7 @@ def generic(kind: str, name: str, version: str, licence: str) -> Part:
 
 
 def compiled_in() -> dict[str, list[Part]]:
-    """Libraries inside wheels that tell their version; scanners cannot see them. Others stay unnamed."""
+    """Libraries inside wheels that report their version; scanners cannot see them. Others are not listed."""
     import yaml
     from lxml import etree
 

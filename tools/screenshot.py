@@ -1,6 +1,6 @@
-"""A picture of the playground, by headless Chromium: python tools/screenshot.py docs/playground.png
+"""Take a screenshot of the playground in headless Chromium: python tools/screenshot.py docs/playground.png
 
-With --all it makes one for each width and color scheme: NAME-1280-light.png and so on.
+With --all it takes one for each width and color scheme: NAME-1280-light.png and so on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES = {1280: 800, 400: 860}
 
 @contextmanager
 def served(*arguments: str) -> Iterator[str]:
-    """The URL of a playground, which ends afterwards."""
+    """The URL of a playground, which stops at the end of the block."""
     command = [sys.executable, "-m", "patchlang", "playground", "--no-open", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None

@@ -1,8 +1,8 @@
-"""GitHub's Markdown to that of the site generator: links, lists, tables, fences.
+"""Convert GitHub's Markdown to the site generator's: links, lists, tables, fences.
 
-The documents are written for GitHub. The generator's parser (Python-Markdown) differs in a few points: what belongs to
-a list item is indented by four, a list needs a blank line above it, and a table keeps the backslash of an escaped
-pipe in code. Of the comments that tell the tests how to run an example, the name of a file becomes its title.
+The documents are written for GitHub. The generator's parser (Python-Markdown) differs in a few points: the content of a
+list item is indented by four, a list needs a blank line above it, and a table keeps the backslash of an escaped pipe in
+code. If a comment for the tests names a file, that name becomes the title of the example.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COMMENT = re.compile(r" *<!-- .*? -->")
 
 
 def convert(text: str, target_of: Callable[[str], str]) -> str:
-    """A page as the generator reads it. ``target_of`` gives the new target of each link."""
+    """A page in the generator's Markdown. ``target_of`` gives the new target of each link."""
     lines: list[str] = []
     prose: list[str] = []
     in_fence = False
@@ -37,8 +37,8 @@ def convert(text: str, target_of: Callable[[str], str]) -> str:
 
 
 def _indented(lines: list[str]) -> Iterator[str]:
-    """What belongs to a list item moves to four columns for each level."""
-    columns: list[int] = []  # where the content of the open items starts
+    """Indent the content of list items by four columns per level."""
+    columns: list[int] = []  # the column where the content of each open item starts
     previous = ""
     fenced = False
     for line in lines:
@@ -59,7 +59,7 @@ def _indented(lines: list[str]) -> Iterator[str]:
 
 
 def _head(fence: re.Match[str], file: str | None) -> str:
-    """A fence with a title: the file that a comment names, or that of ``yaml wrong domain.xml`` in a rule's page."""
+    """A fence with a title: the file named in a comment, or the file of ``yaml wrong domain.xml`` on a rule's page."""
     language, *words = fence[2].split() or [""]
     name = file or next((word for word in words if "." in word), None)
     title = f' title="{name}"' if name else ""

@@ -1,7 +1,8 @@
-"""Takes out of a virtual environment what nothing in it uses: python slim.py FOLDER, for the image.
+"""Remove everything unused from a virtual environment: python slim.py FOLDER, for the image.
 
-Symbols of compiled modules, which only a debugger reads: wheels carry them, and the image has no program that strips.
-And what packages bring beyond what the sidecar and the command line import. The image's tests start both.
+It removes the symbols of compiled modules, which only a debugger reads: wheels contain them, and the image has no strip
+program. It also removes the parts of packages that neither the sidecar nor the command line imports. The image's tests
+start both.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ _NO_BITS = 8
 
 
 def stripped(data: bytes) -> bytes:
-    """A library of 64-bit ELF, little-endian, without what stands behind all that is loaded, and without its sections'
-    list, which the loader does not read. Anything else, and one that has loaded parts behind, is left as it is."""
+    """A little-endian 64-bit ELF library without the data after its loaded parts and without the section headers, which
+    the loader does not read. Any other file, and one with loaded parts at the end, is unchanged."""
     if len(data) < _HEADER.size or data[:6] != b"\x7fELF\x02\x01":
         return data
     header = list(_HEADER.unpack_from(data))
@@ -55,7 +56,7 @@ def stripped(data: bytes) -> bytes:
 
 
 def slim(folder: Path) -> Iterator[str]:
-    """Makes the packages of an environment smaller; says how, a line for each change."""
+    """Shrink the packages of an environment; returns one line for each change."""
     for site in sorted(folder.glob("lib/python3*/site-packages")):
         for pattern in UNUSED:
             for path in sorted(site.glob(pattern)):

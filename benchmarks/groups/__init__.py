@@ -1,4 +1,4 @@
-"""What is measured, a module a subject. Each has ``measure(context)``; the order here is that of the report."""
+"""What to measure, one module per subject. Each has ``measure(context)``; the report keeps the order given here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tools for authors cost on big inputs, and how fast an editor is answered."""
+"""The cost of the authoring tools on big inputs, and how fast an editor gets an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call over the socket, patched and by hook executables."""
+"""One call over the socket, with patches and with hook executables."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _actions(
 
 
 def compare(actions: Mapping[str, Callable[[], bytes]], plain: bytes) -> None:
-    """All must come to the same document, and that must be another than ``plain``. Raises AssertionError."""
+    """All results must be the same document, and it must differ from ``plain``. Raises AssertionError."""
     outcomes = {name: _canonical(action()) for name, action in actions.items()}
     wanted = outcomes[OURS]
     if wanted == _canonical(plain):
@@ -117,5 +117,5 @@ def compare(actions: Mapping[str, Callable[[], bytes]], plain: bytes) -> None:
 
 
 def _canonical(domain: bytes) -> str:
-    """Without what indentation, quotes and prefixes make different."""
+    """The document without differences in indentation, quotes and prefixes."""
     return str(canonicalize(domain.decode(), strip_text=True, rewrite_prefixes=True))

@@ -1,4 +1,4 @@
-"""What starting the command line costs, beside the imports that it cannot do without."""
+"""The cost of starting the command line, compared with the imports it needs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def measure(context: Context) -> Group:
 
 
 def _rounds(python: Path, programs: Mapping[str, Sequence[str]]) -> dict[str, list[float]]:
-    """Milliseconds of the processor that each takes, in rounds that run each once."""
+    """CPU milliseconds of each command, in rounds that run each once."""
     names = list(programs)
     order = random.Random(SEED)
     taken: dict[str, list[float]] = {name: [] for name in names}
@@ -67,7 +67,7 @@ def _rounds(python: Path, programs: Mapping[str, Sequence[str]]) -> dict[str, li
         order.shuffle(names)
         for name in names:
             spent = _spent([str(python), "-c", *programs[name]])
-            if number:  # the first warms up
+            if number:  # the first round warms up
                 taken[name].append(spent)
     return taken
 

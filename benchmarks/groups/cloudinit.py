@@ -1,4 +1,4 @@
-"""An edit of a large cloud-config, against scripts that load and dump the YAML."""
+"""One edit of a large cloud-config, compared with scripts that load and dump the YAML."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def measure(context: Context) -> Group:
 
 
 def cloud_init_data(size: int) -> bytes:
-    """What KubeVirt sends for a VM whose cloud-config writes so many files that it has ``size`` bytes, and no more."""
+    """What KubeVirt sends for a VM whose cloud-config writes enough files to have exactly ``size`` bytes."""
     data = json.loads((documents.BASE / "nocloud-cloudconfig.cloudinit.json").read_bytes())
     lines = [data["UserData"].rstrip("\n").partition("\nwrite_files:")[0], "write_files:"]
     number, length = 0, sum(len(line) + 1 for line in lines)
@@ -108,7 +108,7 @@ def _actions(
 
 
 def compare(actions: dict[str, Callable[[], bytes]]) -> None:
-    """All must come to the same cloud-config. Raises AssertionError."""
+    """All results must be the same cloud-config. Raises AssertionError."""
     outcomes = {name: yaml.load(json.loads(action())["UserData"], yaml.CSafeLoader) for name, action in actions.items()}
     different = [name for name, outcome in outcomes.items() if outcome != outcomes[OURS]]
     if different or outcomes[OURS]["bootcmd"][-1] != ["echo", "patched"]:

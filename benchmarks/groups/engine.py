@@ -1,4 +1,4 @@
-"""The engine alone, against bare lxml, and how it grows."""
+"""The engine alone, compared with bare lxml, and how it scales."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def run(program: Program, domain: bytes, vmi: bytes) -> bytes:
 
 
 def bare(domain: bytes) -> bytes:
-    """What anyone would write with lxml."""
+    """What anyone would write with plain lxml."""
     root = etree.fromstring(domain)
     for name, (value, path) in _ENTRIES.items():
         if not path(root):
@@ -130,7 +130,7 @@ def _patching(program: Program, domain: bytes, vmi: bytes) -> Callable[[], bytes
 
 
 def _edits(count: int, vmi: bytes) -> Callable[[], object]:
-    """Edits that each set another attribute, or one again."""
+    """Edits that each set another attribute, or the same one again."""
     domain = documents.grown_domain(64 * 1024)
     disks = domain.count(b"<disk ")
     edits = "".join(
@@ -147,7 +147,7 @@ def _documents(count: int, vmi: bytes) -> Callable[[], object]:
 
 
 def _matches(count: int, vmi: bytes) -> Callable[[], object]:
-    """One edit that matches ``count`` of 10,000 elements: the domain is the same at all points of the curve."""
+    """One edit that matches ``count`` of 10,000 elements: the domain is the same at every point of the curve."""
     features = "".join(
         f'\t\t<feature name="f{number:05}" policy="{"require" if number < count else "optional"}"></feature>\n'
         for number in range(10_000)

@@ -1,4 +1,4 @@
-"""The sidecar's memory, in a container's limit."""
+"""The sidecar's memory within a container's limit."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _resident(context: Context, patch: str) -> tuple[Memory, Memory]:
 
 @dataclass(slots=True)
 class _Peak:
-    """What runs with large domains came to: bytes a run, milliseconds a call, and what must not happen."""
+    """The result of a run with large domains: bytes per run, milliseconds per call, and what must not happen."""
 
     used: list[int] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)

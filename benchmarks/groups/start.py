@@ -1,4 +1,4 @@
-"""From the start of the process to the first Info answered."""
+"""From process start to the first answer to Info."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _what(count: int, kind: str) -> str:
 
 
 def _cost(taken: Times) -> list[Row]:
-    """What a start costs the processor, against the least that it could."""
+    """CPU cost of a start, compared with the possible minimum."""
     used = {what: Figure.of([processor for _, processor in times]) for what, times in taken.items()}
     rows = []
     for kind, reach in COST.items():
@@ -101,7 +101,7 @@ def _cost(taken: Times) -> list[Row]:
 
 
 def _rounds(commands: Mapping[str, list[str]], hooks: Path, rounds: int, limits: Cage | None) -> Times:
-    """Seconds by the clock and of the processor for each command, in shuffled rounds."""
+    """Wall-clock and CPU seconds of each command, in shuffled rounds."""
     order = random.Random(SEED)
     times: Times = {name: [] for name in commands}
     for number in range(rounds + 1):
@@ -114,7 +114,7 @@ def _rounds(commands: Mapping[str, list[str]], hooks: Path, rounds: int, limits:
 
 
 def _imports(context: Context) -> tuple[Breakdown, Breakdown]:
-    """Milliseconds of importing, by package, for one patch with CEL: of the front, and of the engine."""
+    """Import time in milliseconds by package, for one patch with CEL: of the front and of the engine."""
     with context.scratch() as scratch:
         documents.write_patches(scratch / "patches", documents.WITH_CEL, 1)
         program, *arguments = shim(context.python, scratch / "hooks", scratch / "patches")

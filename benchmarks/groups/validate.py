@@ -1,4 +1,4 @@
-"""``validate`` at the scale of a large repository, beside other checkers of YAML."""
+"""``validate`` on a large repository, compared with other YAML checkers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ files in the same run. Memory is the maximum that one of the processes had resid
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a command took."""
+    """The measurements of one command."""
 
     seconds: float
     peak: int
@@ -75,7 +75,7 @@ def _rows(taken: dict[str, list[Ran]]) -> list[Row]:
 
 
 def write_tree(folder: Path, count: int) -> list[Path]:
-    """``count`` patch files: copies of the corpus, a folder each, with names and comments of their own."""
+    """Write ``count`` patch files: copies of the corpus, one folder each, with their own names and comments."""
     sources = [(path.name, path.read_text()) for path in sorted(CORPUS.glob("*.yaml"))]
     written: list[Path] = []
     while len(written) < count:
@@ -90,7 +90,7 @@ def write_tree(folder: Path, count: int) -> list[Path]:
 
 
 def run(command: Sequence[str]) -> Ran:
-    """Runs a checker to its end, whatever it finds; its output goes nowhere."""
+    """Run a checker to its end, whatever it finds; its output is discarded."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
@@ -104,7 +104,8 @@ def run(command: Sequence[str]) -> Ran:
 
 
 def _resident(process: int) -> int:
-    """The most that the process or one of its children had resident. (What wait4 tells begins with our own memory.)"""
+    """The peak resident memory of the process or one of its children. (The value from wait4 starts with our own
+    memory.)"""
     found = [0]
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()

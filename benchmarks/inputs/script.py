@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# The way of the Python script in KubeVirt's user guide: ElementTree, without a package beyond the standard library.
+# As the Python script in KubeVirt's user guide does it: ElementTree, using only the standard library.
 import sys
 import xml.etree.ElementTree as ET
 
