@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# -- location and content  ---------------------------------------------------------------------------------------------
+# -- location and content ----------------------------------------------------------------------------------------------
 
 
 def test_the_nearest_counts_and_no_other() -> None:

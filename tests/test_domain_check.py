@@ -58,7 +58,7 @@ def test_one_fault_among_many_nodes_is_found() -> None:
     assert paths == ["/domain/cputune/vcpupin[1235]", "/domain/cputune/vcpupin[8]"]
 
 
-# -- the allowed alternatives  -------------------------------------------------------------------------------------
+# -- the allowed alternatives --------------------------------------------------------------------------------------
 
 
 _XSD = "http://www.w3.org/2001/XMLSchema-datatypes"

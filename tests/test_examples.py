@@ -1,4 +1,4 @@
-"""Every folder in examples/patches: valid, gives what is shown, and survives every run of a boot."""
+"""Every folder in examples/patches is valid, gives the documented result, and survives every run of a boot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def patched(folder: Path, domain: bytes, vmi: bytes) -> bytes:
 
 
 def second_input(first_result: bytes, original: bytes) -> bytes:
-    """KubeVirt's second run of one boot: devices as we left them, but interfaces and all else as before any edit."""
+    """KubeVirt's second run of one boot: devices as we left them, interfaces and everything else as before any edit."""
     left, right = etree.fromstring(original), etree.fromstring(first_result)
     before, ours = left.find("devices"), right.find("devices")
     assert before is not None

@@ -1,11 +1,11 @@
-"""The help pages: every rule has one, and what a page shows is run, so that it cannot rot.
+"""The help pages: every rule has one, and its samples are run, so that they stay correct.
 
-A fenced block of a page says in its head what it is: ``yaml wrong`` brings the rule about, ``yaml right`` does not. A
-file name behind it (``xml wrong domain.xml``) says which file it is, else it is patch.yaml. A block with a file name
-alone is there in both cases. A list of edits, or the keys of a spec, stand for a patch that has just these.
+The header of a fenced block describes it: ``yaml wrong`` triggers the rule, ``yaml right`` does not. A file name
+after it (``xml wrong domain.xml``) gives the name of the file; the default is patch.yaml. A block with only a file
+name belongs to both cases. A list of edits, or the keys of a spec, is short for a patch with just these.
 
-With domain.xml or cloud-init.json there, the patch is applied; with test.yaml, it is tested; else all files are
-validated, as they are where the rule is advice.
+With domain.xml or cloud-init.json, the patch is applied; with test.yaml, it is tested. Otherwise all files are
+validated, as they also are if the rule is advice.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_SAMPLE = {
     "PL715": "it would take 1 MiB",
 }
 
-# rules that are asked for → how
+# rules that need options → which
 OPTIONS = {"PL322": ["--plugins"], "PL906": ["--libvirt", "9.0"]}
 
 RULES = list(handbook.all_rules().values())
@@ -52,7 +52,7 @@ def blocks(text: str) -> list[tuple[str, str, str]]:
 
 
 def document(text: str) -> str:
-    """A whole patch from what a page shows."""
+    """A whole patch from the short form on a page."""
     first = next((line for line in text.split("\n") if line and not line.startswith("#")), "")
     if first.startswith("- "):
         text = "domain:\n" + textwrap.indent(text, "  ")
@@ -68,7 +68,7 @@ def run(
     capture: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[int, str]:
-    """The exit status and all that is said."""
+    """The exit status and all output."""
     folder.mkdir()
     monkeypatch.chdir(folder)
     for name, text in files.items():

@@ -1,4 +1,4 @@
-"""Reports in all formats: the same findings at the same places, and each format as its readers want it."""
+"""Reports in all formats: the same findings at the same places, each format as its consumers expect it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ data:
             </a>
   json: '{"apiVersion": "patchlang/v1", "kind": "Patch", "metadata": {"name": "😀"}, "spec": {"domain": 1}}'
 """
-# (rule, what is written at the finding)
+# (rule, source text at the finding)
 FOUND = {
     ("PL301", "1"): "notice",
     ("PL107", "sett"): "error",
@@ -61,7 +61,7 @@ QUIET = {"text": ["--quiet"], "github": ["--quiet"]}
 
 
 class Run:
-    """Runs ``patchlang validate`` in a folder of its own."""
+    """Runs ``patchlang validate`` in a separate folder."""
 
     def __init__(self, capture: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
         self.capture = capture
@@ -122,7 +122,7 @@ def places_in_github(text: bytes) -> list[Place]:
 
 
 def places_in_text(text: bytes) -> list[tuple[str, str, int, int]]:
-    """With the end of what the caret marks, which is in the line."""
+    """Includes the end of the text that the caret marks, which is on this line."""
     pattern = r"^(.+?):(\d+):(\d+): \w+\[(PL\d+) "
     return [(m[4], m[1], int(m[2]), int(m[3])) for m in re.finditer(pattern, text.decode(), re.MULTILINE)]
 
@@ -254,11 +254,11 @@ def test_related_places_and_severities() -> None:
     assert summary(checked.totals(strict=False)) == "1 file checked, 1 patch, no errors, 1 warning"
 
 
-# -- what other programs ask of them -----------------------------------------------------------------------------------
+# -- what other programs require ---------------------------------------------------------------------------------------
 
 
 def test_every_rule_in_sarif_says_what_code_scanning_shows(run: Run) -> None:
-    """GH2012, SARIF2005 and SARIF2012 of Microsoft's multitool."""
+    """Rules GH2012, SARIF2005 and SARIF2012 of Microsoft's multitool."""
     Path("a.yaml").write_text(MANIFEST)
     [sarif] = json.loads(run("a.yaml", "none", "--format", "sarif").stdout)["runs"]
     driver = sarif["tool"]["driver"]

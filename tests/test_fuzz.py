@@ -1,4 +1,4 @@
-"""A short run of the fuzzer, and that it would notice: each kind of find is brought about on purpose."""
+"""A short run of the fuzzer, and proof that it notices problems: each kind of find is triggered on purpose."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fuzz(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_short_run(tmp_path: Path) -> None:
-    """A fixed seed: what it tries is the same for all who change the code."""
+    """A fixed seed: everybody who changes the code tries the same inputs."""
     record = tmp_path / "record.json"
     run = fuzz("--inputs", str(INPUTS), "--seed", "7", "--record", str(record), "--finds", str(tmp_path))
     assert run.returncode == 0, run.stdout + run.stderr
@@ -64,7 +64,7 @@ def test_finds_are_kept_as_they_were(target: str, tmp_path: Path) -> None:
 
 
 def said(figures: dict[str, Any]) -> str:
-    """The figures of a recorded run, as docs/reliability.md has them."""
+    """The figures of a recorded run, as in docs/reliability.md."""
     finds = f"found and fixed since: {', '.join(figures['finds'])}" if figures["finds"] else "no finds"
     lines = [
         f"The recorded run ([benchmarks/fuzz.json](../benchmarks/fuzz.json)): {figures['inputs']:,} inputs with seed",
@@ -92,7 +92,7 @@ def test_the_recorded_run_is_the_one_in_the_document() -> None:
 
 
 def test_what_is_wrong_is_noticed(tmp_path: Path) -> None:
-    """The target that fails in every way: none is missed, none ends the run, each find shows itself again."""
+    """A target that fails in every way: the run finds every failure, survives them all, and can replay each find."""
     run = fuzz("--target", "dire", "--inputs", "7", "--seed", "1039", "--processes", "1", "--finds", str(tmp_path))
     assert run.returncode == 1, run.stdout + run.stderr
     finds = [find.read(file.read_text()) for file in tmp_path.iterdir()]

@@ -1,4 +1,4 @@
-"""libvirt's grammar: what it finds in patches, what it leaves alone, and that its index is libvirt's."""
+"""Errors in patches by libvirt's grammar, patches without false alarms, and an index that must match libvirt."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_few_names_are_kubevirts_alone() -> None:
 
 @pytest.fixture(scope="module")
 def installed() -> str:
-    """The version of the libvirt whose schemas are here: of libvirt0 in Debian 12, later of libvirt-common."""
+    """The version of libvirt that these schemas come from: libvirt0 in Debian 12, later libvirt-common."""
     if not (SCHEMAS / "domain.rng").exists():
         pytest.skip("needs libvirt's schemas: the Debian package libvirt0 or libvirt-common")
     found = {v for package in ("libvirt0", "libvirt-common") for v in debian_version(package)} & set(versions())
@@ -147,7 +147,7 @@ OTHERS = (
 
 
 def test_what_the_index_does_not_know_libvirts_own_grammar_refuses(installed: str) -> None:
-    """libxml2 judges a domain that is valid, with one attribute or value more that the index does not know there."""
+    """libxml2 validates a valid domain with one more attribute or value that the index does not know there."""
     grammar = etree.RelaxNG(etree.parse(SCHEMAS / "domain.rng"))
     root = etree.fromstring((ROOT / "tests/corpus/base/linux-min.domain.xml").read_bytes())
     for name in ("bios", "baseBoard", "chassis", "capacity", "filesystemOverhead", "metadata"):
@@ -197,7 +197,7 @@ GRAMMAR = '<grammar xmlns="http://relaxng.org/ns/structure/1.0"><start><ref name
 
 
 def test_the_program_reads_what_relax_ng_can_say(tmp_path: Path) -> None:
-    """Overridden and combined definitions, name classes, what can never be, recursion, namespaces."""
+    """Overridden and combined definitions, name classes, impossible content, recursion, namespaces."""
     (tmp_path / "domain.rng").write_text(
         GRAMMAR.format(
             '<include href="common.rng"><define name="replaced"><element name="new"><text/></element></define>'
@@ -243,7 +243,7 @@ def test_nothing_is_said_of_examples(file: Path) -> None:
 
 @pytest.mark.parametrize("file", BASES, ids=lambda p: p.name)
 def test_what_kubevirt_writes_is_known(file: Path) -> None:
-    """Every element, attribute, value and text of a domain as virt-launcher hands it on."""
+    """Every element, attribute, value and text of a domain as virt-launcher passes it on."""
     document = re.sub(r"^<\?xml.*?\?>", "", file.read_text(encoding="utf-8"))
     checked = fragments.check(document, (unfolding(NEWEST).document,), dialect())
     assert [finding.message for finding in checked.findings] == []
@@ -251,7 +251,7 @@ def test_what_kubevirt_writes_is_known(file: Path) -> None:
 
 
 def test_nothing_is_said_of_the_xpaths_of_the_corpus() -> None:
-    """The expectations of its cases: functions, axes, predicates of every kind."""
+    """The XPaths that its cases expect: functions, axes, predicates of every kind."""
     cases = yaml.safe_load((ROOT / "tests/corpus/cases.yaml").read_text(encoding="utf-8"))
     runs = [run for case in cases for run in (case, *case.get("variants", ()))]
     xpaths = [one["xpath"] for run in runs for one in run.get("expect", ()) if "xpath" in one]
@@ -283,7 +283,7 @@ def test_what_cannot_be_told_is_left_alone(xpath: str, version: str) -> None:
 
 
 def test_places_are_at_least_what_a_path_selects() -> None:
-    """Each node of real domains is among the places of each path to it, down any axis."""
+    """Each node of real domains is among the places of each path to it, along any axis."""
     paths = [
         "//*",
         "//@*",
@@ -305,7 +305,7 @@ def test_places_are_at_least_what_a_path_selects() -> None:
                 assert way in known, (path, way)
 
 
-# -- what it costs -----------------------------------------------------------------------------------------------------
+# -- cost --------------------------------------------------------------------------------------------------------------
 
 WIDE = [
     "//*" + "/following::*" * 90,
@@ -319,7 +319,7 @@ WIDE = [
 
 @pytest.mark.parametrize("xpath", [*WIDE, "a[string(" * 14 + "a" + ")='x']" * 14], ids=lambda x: x[:20])
 def test_a_path_never_leads_to_more_places_than_there_are(xpath: str) -> None:
-    """Searches of searches, and what holds itself again, are followed once."""
+    """Searches inside searches, and elements that contain themselves, are followed once."""
     places = {place for one in unfolding(NEWEST).document.below for place in (one, one.text, *one.attributes.values())}
     assert set(ask(xpath).places) <= {*places, OPEN}
 
@@ -367,7 +367,7 @@ def test_the_guide_has_the_figures_of_the_measure() -> None:
 
 
 def test_typos_are_found_today() -> None:
-    """Other typos than the recorded ones."""
+    """Typos other than the recorded ones."""
     measured = measure_typos.measure(150, 7, NEWEST)
     assert measured["patches with false alarms"] == 0
     assert measured["share"] >= 0.95, measured["escaped"]

@@ -1,6 +1,6 @@
-"""Growth is counted before it is made: a refused run takes no more than three times its limit, whatever its edits are.
+"""Growth is counted before it happens: a refused run takes at most three times its limit, whatever the edits.
 
-Measured in a process of its own, as the kernel sees it: Python's memory, libxml2's, libyaml's and CEL's.
+Measured in a separate process, by the kernel: the memory of Python, libxml2, libyaml and CEL.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ for line in sys.stdin:
 
 
 class Runner:
-    """Runs patches one by one and says how much memory each took."""
+    """Runs patches one by one and reports how much memory each took."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -174,7 +174,7 @@ def test_growth_of_cloud_init_data(runner: Runner, edits: list[dict[str, Any]], 
 
 @pytest.mark.parametrize("variables", [3, 60])
 def test_growth_of_variables(runner: Runner, variables: int) -> None:
-    """Each would fit, and their sum is what counts."""
+    """Each would fit alone, but the sum counts."""
     vmi = {"spec": {"text": "x" * 1_000_000}}
     edits = [{"op": "test", "expression": " && ".join(f"variables.v{n} != ''" for n in range(variables))}]
     given_ = {"patch": patch(edits, variables, "domain"), "data": "<domain/>", "vmi": vmi, "kind": "domain"}

@@ -1,8 +1,8 @@
-"""Guides (GUIDES, in docs/) as someone types them: files are written, commands run, what they say is compared.
+"""Guides (GUIDES, in docs/) as a user follows them: write the files, run the commands, compare the output.
 
-``<!-- file: NAME -->`` before a block puts it into the folder of the document. In ``console`` blocks a line after
-``$ `` is a command, the lines below it are what it says. All of a document runs in one folder, from its top to its
-end. ``<!-- table: CLASS -->`` names a table whose first column has the keys of a class of patchlang.patchtest.model.
+``<!-- file: NAME -->`` before a block writes it to a file in the document's folder. In ``console`` blocks a line after
+``$ `` is a command, and the lines below it are its output. A whole document runs in one folder, from top to
+bottom. ``<!-- table: CLASS -->`` names a table whose first column has the keys of a class in patchlang.patchtest.model.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def blocks(name: str) -> list[Block]:
 
 
 def prepare(name: str, folder: Path) -> dict[str, str]:
-    """Makes the folder of a document; the environment in which its commands run."""
+    """Create the folder of a document, and return the environment for its commands."""
     commands = folder / ".bin"
     commands.mkdir()
     start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from patchlang.cli import main; main()"

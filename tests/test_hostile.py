@@ -1,4 +1,4 @@
-"""The table of hostile input in docs/reliability.md: each row names a case that is there and says what the row says."""
+"""The table of hostile input in docs/reliability.md: each row names an existing case and gives its true result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MESSAGES = ("expected.txt", "warnings.txt", "stderr")
 
 
 class Row(NamedTuple):
-    """``rule`` is empty where the input does no harm, or the answer is none of ours."""
+    """``rule`` is empty if the input does no harm, or if the response does not come from us."""
 
     rule: str
     name: str

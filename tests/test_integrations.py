@@ -1,4 +1,4 @@
-"""Where the command line plugs in: pre-commit, GitHub's actions, the completion of shells."""
+"""The integrations of the command line: pre-commit, GitHub Actions, shell completion."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedPro
 
 @pytest.fixture
 def bin_folder(tmp_path: Path) -> Path:
-    """A folder with ``patchlang``, of this checkout."""
+    """A folder with the ``patchlang`` of this checkout."""
     folder = tmp_path / "bin"
     folder.mkdir()
     command = folder / "patchlang"
@@ -70,7 +70,7 @@ def git(folder: Path, *args: str) -> None:
 
 
 def repository(folder: Path) -> Path:
-    """A git repository of all files in a folder."""
+    """A git repository with all files in a folder."""
     git(folder, "init", "--quiet")
     git(folder, "add", "--force", ".")
     git(folder, "commit", "--quiet", "--message", "all")
@@ -80,7 +80,7 @@ def repository(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def users_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose hooks are those of a copy of this checkout."""
+    """A repository with the hooks of a copy of this checkout."""
     listed = run("git", "ls-files", "-z", cwd=ROOT)
     if find_spec("pre_commit") is None or listed.returncode != 0:
         pytest.skip("needs pre-commit (PyPI), and git with the checkout of a repository")
@@ -123,11 +123,11 @@ def test_every_hook_calls_a_command_that_there_is() -> None:
         assert all(option in result.stdout for option in options)
 
 
-# -- GitHub's actions --------------------------------------------------------------------------------------------------
+# -- GitHub Actions ----------------------------------------------------------------------------------------------------
 
 
 def act(cwd: Path, temporary: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
-    """Runs the steps of the action as its runner does, but for those that set Python up."""
+    """Runs the steps of the action as its runner does, except those that set up Python."""
     given = {name: str(one.get("default", "")) for name, one in ACTION["inputs"].items()} | inputs
     for step in ACTION["runs"]["steps"]:
         condition = re.fullmatch(r"inputs\.(\w+) != ''", step.get("if", "inputs.paths != ''"))
@@ -285,7 +285,7 @@ def test_zsh_completes_as_one_types(bin_folder: Path, tmp_path: Path) -> None:
 
 
 def screen(terminal: int, seconds: float = 30) -> Iterator[str]:
-    """What has come out so far, each time that there is more."""
+    """All output so far, each time there is more."""
     shown, end = b"", time.monotonic() + seconds
     while time.monotonic() < end:
         if select.select([terminal], [], [], 0.2)[0]:

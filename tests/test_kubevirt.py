@@ -1,4 +1,4 @@
-"""What KubeVirt's own types lose of the work of patches: what is said of it, held against runs that lose it."""
+"""The results of patches that KubeVirt's own types lose: warnings about them, compared with runs that lose them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ VMI = b'{"metadata": {"name": "one"}, "spec": {"volumes": [{"name": "one"}], "do
 
 
 def boot(text: str, release: str | None) -> str:
-    """What the second run of a boot makes, beside the first: ``more``, ``less`` or the same; None: nothing is lost."""
+    """The result of a boot's second run next to the first: ``more``, ``less`` or the same; None if nothing is lost."""
     _, program = compiled(source(text))
     domain = DOMAIN.replace(b'<model type="virtio"', b'<model type="vga"')
     first = patch_domain(program, domain, VMI).data
@@ -101,7 +101,7 @@ def test_what_cannot_be_tried_is_not_judged(text: str) -> None:
     assert render(advise(decode_source(source(text))[0], OLDEST, plugins=False)) == ""
 
 
-# one condition, its quotes written in many ways: it sees that an alias is lost, and adds the channel once more
+# one condition with its quotes written in many ways: it notices that an alias is lost, and adds the channel again
 QUOTED = (
     r"""xpath('//alias[@name="ua-a"]') == []""",
     r"""xpath("//alias[@name='ua-a']") == []""",
@@ -185,7 +185,7 @@ def test_plugins_came_with_a_release() -> None:
 
 # the names in the path come from an annotation
 COMPUTED = {"dotted-path-from-annotation-key"}
-# what is said of edits that no run of the case does, or that change what its input has already
+# warnings about edits that no run of the case makes, or that change something already in its input
 NOT_TRIED = {"launch-security-sev-snp": {"hostData"}, "edge-mixed-content": {"note"}}
 
 HOOKS: dict[str, list[Run]] = defaultdict(list)
@@ -222,7 +222,7 @@ def test_real_hooks_lose_with_plugins_what_is_said_and_nothing_else(case: str, r
 
 
 def unknown(domain: bytes, release: str) -> Counter[str]:
-    """Names of elements and attributes that KubeVirt's types do not know where they stand."""
+    """Names of elements and attributes that KubeVirt's types do not know in that position."""
     whole, known = etree.fromstring(domain), etree.fromstring(domain)
     structs.prune(known, structs.domain(release), structs.Seen([]))
     return names(whole) - names(known)

@@ -1,6 +1,6 @@
-"""Laws of edits, on generated domains: what stays, what comes out, what twice means, what a failure leaves behind.
+"""Laws of edits on generated domains: unchanged bytes, outcomes, second runs, failures.
 
-`--hypothesis-profile=long` looks harder.
+`--hypothesis-profile=long` tries more examples.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from patchlang.source import SourceFile
 
 Edit = dict[str, Any]
 
-MANY = settings(max_examples=2 * settings().max_examples)  # of the profile
+MANY = settings(max_examples=2 * settings().max_examples)  # number of examples in the profile
 
 POSITIONS = ("append", "prepend", "before", "after")
 FRAGMENTS = (
@@ -50,7 +50,7 @@ NO_EDIT: Edit = {"op": "test", "expression": "true"}
 
 
 def yaml_of(value: Any) -> str:
-    """Data as flow YAML; every character that could mean anything is escaped."""
+    """Data as flow YAML, with every special character escaped."""
     match value:
         case dict():
             return "{" + ", ".join(f"{yaml_of(k)}: {yaml_of(v)}" for k, v in value.items()) + "}"
@@ -83,11 +83,11 @@ def patched(outcome: Outcome) -> bytes:
     return outcome.data
 
 
-# -- generated edits with their meaning ------------------------------------------------------------------------------
+# -- generated edits and their meaning -------------------------------------------------------------------------------
 
 
 class Planned:
-    """An edit, what it means in plain lxml, and the element (by its number) around which nothing may change."""
+    """An edit, its meaning in plain lxml, and the element (by number) outside which nothing may change."""
 
     def __init__(self, edit: Edit, meaning: Callable[[reference.Element], None], number: int) -> None:
         self.edit = edit
@@ -107,7 +107,7 @@ def path_of(element: reference.Element) -> str:
 
 @st.composite
 def plans(draw: st.DrawFn, root: reference.Element, *, relocations: bool = True) -> Planned:
-    """One edit of the document whose root is given; it may be one that must be refused."""
+    """One edit of the document with this root. It may be an edit that must be refused."""
     found = reference.elements(root)
     number = draw(st.integers(0, len(found) - 1))
     path = path_of(found[number])
@@ -177,7 +177,7 @@ def plans(draw: st.DrawFn, root: reference.Element, *, relocations: bool = True)
             return Planned(edit, relocate, number)
 
 
-# -- (a) what is outside the matched nodes stays, byte for byte ------------------------------------------------------
+# -- (a) bytes outside the matched nodes stay the same ---------------------------------------------------------------
 
 
 @given(domains(), st.data())
@@ -210,14 +210,14 @@ def test_bytes_outside_the_matched_nodes_stay(domain: Domain, data: st.DataObjec
 @MANY
 @given(domains(), st.data(), st.sampled_from(("n", "p:n", "q:n", "a")))
 def test_bytes_in_a_renamed_element_stay(domain: Domain, data: st.DataObject, name: str) -> None:
-    """Whatever its new name is in, and whatever the prefix of that is bound to around it."""
+    """Whatever namespace its new name is in, and whatever the prefix is bound to around it."""
     found = reference.elements(etree.fromstring(domain.data))
     telling = [n for n, element in enumerate(found) if n and len(element) and element.nsmap] or list(
         range(1, len(found))
     )
     assume(telling)
     number = data.draw(st.sampled_from(telling))
-    # a name in no namespace cannot stand where there is a default one, nor can what is in it go on without that
+    # a name in no namespace needs a place without a default namespace, and so do the names inside
     assume(":" in name or not found[number].nsmap.get(None))
     after = patched(run(domain.data, {"op": "rename", "path": path_of(found[number]), "to": name}))
     place = domain.places[number]
@@ -229,7 +229,7 @@ def test_bytes_in_a_renamed_element_stay(domain: Domain, data: st.DataObject, na
 @MANY
 @given(domains(), st.data())
 def test_an_outcome_is_in_the_encoding_that_it_declares(domain: Domain, data: st.DataObject) -> None:
-    """What libxml2 reads is the same as where UTF-8 is declared; but for names and comments no other byte changes."""
+    """libxml2 reads the same as with UTF-8 declared. No other byte changes except in names and comments."""
     text = etree.tostring(etree.fromstring(domain.data), encoding="unicode").replace("é", "e")
     plain = b'<?xml version="1.0" encoding="%s"?>' + text.encode("ascii", "xmlcharrefreplace")
     root = etree.fromstring(plain % b"utf-8")
@@ -249,7 +249,7 @@ def surrounds(before: bytes, data: bytes, after: bytes) -> bool:
 
 @given(domains(), st.sampled_from(NAMES), st.sampled_from((*ATTRIBUTES, "")), st.sampled_from(VALUES))
 def test_bytes_between_many_matches_stay(domain: Domain, name: str, attribute: str, value: str) -> None:
-    """All leaves of a name are set at once; what is written around and between them comes back in its order."""
+    """All leaves with one name are set at once. The text around and between them stays, in order."""
     root = etree.fromstring(domain.data)
     hits = [
         n
@@ -271,7 +271,7 @@ def test_bytes_between_many_matches_stay(domain: Domain, name: str, attribute: s
 
 @given(domains())
 def test_without_an_effective_edit_the_input_comes_back(domain: Domain) -> None:
-    """Every text and attribute is set to what it is, an element is added and removed, a name is changed to and fro."""
+    """Set every text and attribute to itself, add and remove an element, change a name and change it back."""
     root = etree.fromstring(domain.data)
     edits: list[Edit] = []
     for element in reference.elements(root):
@@ -292,17 +292,17 @@ def test_without_an_effective_edit_the_input_comes_back(domain: Domain) -> None:
     ]
     if not (root.text or "").strip() and len(root):
         assert patched(run(domain.data, *edits)) == domain.data
-    else:  # white space of the new element may have come and gone in an empty or mixed root
+    else:  # an empty or mixed root may have gained and lost white space around the new element
         assert patched(run(domain.data, *edits[:-3])) == domain.data
 
 
-# -- (b) the outcome is what plain lxml makes of it ------------------------------------------------------------------
+# -- (b) plain lxml gives the same outcome ---------------------------------------------------------------------------
 
 
 @MANY
 @given(domains(), st.data())
 def test_the_outcome_is_that_of_plain_lxml(domain: Domain, data: st.DataObject) -> None:
-    """One to four edits, each on what the one before left."""
+    """One to four edits, each fitting the result of the one before."""
     expected: reference.Element | None = etree.fromstring(domain.data)
     edits: list[Edit] = []
     for _ in range(data.draw(st.integers(1, 4), label="edits")):
@@ -324,13 +324,13 @@ def test_the_outcome_is_that_of_plain_lxml(domain: Domain, data: st.DataObject) 
 @MANY
 @given(domains(), st.data())
 def test_edits_of_a_copy_are_done_before_it_is_in_place(domain: Domain, data: st.DataObject) -> None:
-    """They do to the copy what they do to a document, and see the domain without it."""
+    """They change the copy as they would change a document, and see the domain without it."""
     root = etree.fromstring(domain.data)
     found = reference.elements(root)
     numbers = st.integers(0, len(found) - 1)
     number, goal, position = data.draw(numbers), data.draw(numbers), data.draw(st.sampled_from(POSITIONS))
     plan = data.draw(plans(reference.clone(found[number])))
-    assume((plan.edit["op"], plan.edit.get("path")) != ("rename", "/*"))  # as nothing but a root may not be renamed
+    assume((plan.edit["op"], plan.edit.get("path")) != ("rename", "/*"))  # because only a root may not be renamed
     inner = {key: f".{value[2:]}" if str(value).startswith("/*") else value for key, value in plan.edit.items()}
     count = {"op": "test", "path": "/descendant::*", "expect": len(found)}
     edit = {"op": "copy", "from": path_of(found[number]), "path": path_of(found[goal]), "position": position}
@@ -353,7 +353,7 @@ def test_edits_of_a_copy_are_done_before_it_is_in_place(domain: Domain, data: st
 
 @given(domains(namespaces=False), st.data())
 def test_the_outcome_is_that_of_plain_lxml_to_the_last_blank(domain: Domain, data: st.DataObject) -> None:
-    """Edits that neither bring nor take white space: canonical XML, bytes compared."""
+    """Edits that neither add nor remove white space: canonical XML, compared as bytes."""
     plan = data.draw(plans(etree.fromstring(domain.data), relocations=False))
     assume(plan.edit["op"] in ("set", "rename") or "@" in plan.edit["path"] or "text()" in plan.edit["path"])
     expected = reference.outcome(etree.fromstring(domain.data), plan.meaning)
@@ -363,13 +363,13 @@ def test_the_outcome_is_that_of_plain_lxml_to_the_last_blank(domain: Domain, dat
         return
     result = etree.fromstring(patched(outcome))
     assert reference.canonical(result, exact=True) == reference.canonical(expected, exact=True)
-    namespaced = "p:" in str(plan.edit)  # c14n compares prefixes, too, and which one is declared is the engine's choice
+    namespaced = "p:" in str(plan.edit)  # c14n also compares prefixes, and the engine chooses which one to declare
     assert namespaced or etree.tostring(result, method="c14n") == etree.tostring(expected, method="c14n")
 
 
 @given(domains(), st.data())
 def test_lines_end_as_those_of_the_input(domain: Domain, data: st.DataObject) -> None:
-    """With Windows line breaks the outcome is the same but for the line breaks, which are Windows' as well."""
+    """With Windows line breaks the outcome is the same, except that it also has Windows line breaks."""
     assume(b"\n" in domain.data)
     edits = drawn_edits(data, domain.data, 3)
     unix, windows = run(domain.data, *edits), run(domain.data.replace(b"\n", b"\r\n"), *edits)
@@ -497,7 +497,7 @@ FAILURES: list[Edit] = [
 
 
 def drawn_edits(data: st.DataObject, start: bytes, most: int) -> list[Edit]:
-    """Edits of which each fits what the one before left."""
+    """Edits that each fit the result of the one before."""
     root: reference.Element | None = etree.fromstring(start)
     edits: list[Edit] = []
     for _ in range(data.draw(st.integers(1, most))):
@@ -520,7 +520,7 @@ def test_a_failing_document_leaves_no_trace(domain: Domain, data: st.DataObject,
     )
     undone = [*drawn_edits(data, between, 5), failure]
     failing = document("failing", undone, failurePolicy="Ignore", namespaces=other)
-    # what libxml2 takes for the prefixes shows in `name()`
+    # `name()` shows which prefixes libxml2 uses
     names = {"op": "set", "path": "//*/@y", "expect": "0+", "value": "$[ xpath('name()') ]"}
     last = [*drawn_edits(data, between, 3), names]
     documents = [document("first", first), document("last", last)]
@@ -703,7 +703,7 @@ def clark(name: str) -> str:
 @example("/domain/a", "$[ vmi.metadata.name ]")
 @example("20", "/domain/e$[ vmi.metadata.name ]/f")
 def test_a_value_in_the_names_of_a_computed_path_is_names(value: str, template: str) -> None:
-    """It is refused, or what comes out is one chain of elements with these names and nothing else."""
+    """It is refused, or the outcome is one chain of elements with these names and nothing else."""
     vmi = json.dumps({"metadata": {"name": value}}).encode()
     outcome = run(b"<domain/>", {"op": "ensure", "path": template, "value": "t"}, vmi=vmi)
     if outcome.data is None:

@@ -1,6 +1,6 @@
-"""Domains of libvirt's own tests, in parts: of what libvirt takes, nothing is found; of what it refuses, what is wrong.
+"""Domains of libvirt's own tests, split into parts: no findings where libvirt accepts them, errors where it refuses.
 
-The sources come from Debian by ``make .libvirt-domains``, as .ci/run has them; ``make libvirt-domains`` takes all.
+The sources come from Debian with ``make .libvirt-domains``, as in .ci/run; ``make libvirt-domains`` checks them all.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def test_wrong_values_are_found(sample: list[Path], judge: etree.RelaxNG) -> Non
 
 
 def test_parts_of_a_domain_are_all_looked_at() -> None:
-    """Without the sources: a domain of ours, right and wrong in each of its parts."""
+    """Works without the sources: a domain of our own, correct and wrong in each of its parts."""
     root = etree.fromstring(
         "<domain type='kvm'><vcpu>2</vcpu><memory unit='KiB'>1024</memory><devices><disk type='file'>"
         "<source file='/a'/><target dev='vda'/></disk></devices></domain>"

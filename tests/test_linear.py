@@ -1,7 +1,7 @@
-"""The time of everything that scans a text grows with the text, not with its square.
+"""The time of any scan of a text is linear in the size of the text, not quadratic.
 
-What is tried is found in the sources: all regular expressions, and the modules that step through a text. A new one of
-them is tried as well, or fails here until it is listed in ``scanners.py``.
+The tests find the scanners in the sources: all regular expressions, and the modules that step through a text. A new
+one is tested too, or fails here until it is listed in ``scanners.py``.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def test_every_module_that_steps_through_a_text_is_listed() -> None:
 
 
 def _steps_through_a_text(tree: ast.Module) -> bool:
-    """Whether there is a loop without a list, or a search from a place on."""
+    """Whether the module has a ``while`` loop, or a search from an offset."""
     return any(
         isinstance(node, ast.While)
         or (

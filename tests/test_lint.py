@@ -1,4 +1,4 @@
-"""Advice: what it finds and what it leaves alone. What it says of the runs of a boot is held against real ones."""
+"""Advice: the patches that get it and those that do not. Advice about runs of a boot is compared with real runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from patchlang.source import SourceFile
 
 ROOT = Path(__file__).resolve().parents[1]
 DOMAIN = (ROOT / "tests/corpus/base/linux-min.domain.xml").read_bytes()
-# of each rule about runs of a boot
+# the rules about runs of a boot
 RUNS = {"PL303", "PL304", "PL305"}
 
 
@@ -50,7 +50,7 @@ def advice(*texts: str) -> list[Diagnostic]:
 
 # -- samples -----------------------------------------------------------------------------------------------------------
 
-# rule → patches that it advises on; nothing else is said of them
+# rule → patches that get its advice and no other
 BAD: dict[str, list[str]] = {
     "PL301": [
         "- {op: set, path: '/domain/devices/disk[1]/driver/@cache', value: none}",
@@ -220,7 +220,7 @@ BAD: dict[str, list[str]] = {
     ],
 }
 
-# rule → patches that come near, and of which nothing is said
+# rule → patches that come close but get no advice
 GOOD: dict[str, list[str]] = {
     "PL301": [
         "- {op: set, path: \"/domain/devices/disk[alias/@name='ua-a']/driver/@cache\", value: none}",
@@ -386,11 +386,11 @@ def test_every_check_says_what_it_finds() -> None:
     assert [check.__name__ for check in lint.CHECKS if not (check.__doc__ or "").strip()] == []
 
 
-# -- held against the runs of a boot -----------------------------------------------------------------------------------
+# -- compared with the runs of a boot ----------------------------------------------------------------------------------
 
 
 def boot(text: str) -> str:
-    """What three runs of one boot make of a patch: ``stable``, ``changes`` or ``fails``."""
+    """The result of three runs of one boot with a patch: ``stable``, ``changes`` or ``fails``."""
     _, program = compiled(source(text))
     results: list[bytes] = []
     for number in range(3):
@@ -535,13 +535,13 @@ def known(condition: str, variables: Mapping[str, str]) -> bool | None:
         ("a[r'k'] == 'x' && a['\\x6b'] == 'y'", False),
         ("vmi.metadata.annotations[r'x'] == 1", False),
         ("vmi.metadata.annotations[variables.w] == 1", False),
-        # a sign is part of a number, parentheses say nothing
+        # a sign is part of a number, parentheses make no difference
         ("-1 == -1", True),
         ("a == -1 && a == -2", False),
         ("-1 in [1, 2]", False),
         ("(a) == 'x' && a == ('y')", False),
         ("!!a && !a", False),
-        # and what is neither
+        # neither of the two
         ("b'a' == vmi.metadata.name", False),
         ("b'a' == vmi.spec.a", None),
         ("a == b == c", None),
@@ -576,7 +576,7 @@ def test_conditions_that_would_take_long_are_left_alone(text: str, variables: di
 
 
 def test_faulty_patches_are_read_as_well() -> None:
-    """Advice is given beside errors, on what could be read."""
+    """Advice is given in addition to errors, on the parts that could be read."""
     for case in cases("reject"):
         for part in case.named(r"patch.*\.yaml"):
             if not part.generated:
@@ -588,7 +588,7 @@ def test_faulty_patches_are_read_as_well() -> None:
 
 
 def test_every_example_is_as_advised_or_says_why_not() -> None:
-    """Each file by itself: together the patches of the corpus are no set that anyone would load."""
+    """Each file separately: nobody would load all patches of the corpus together."""
     files = sorted([*(ROOT / "examples").rglob("patch.yaml"), *(ROOT / "examples/corpus").glob("*.yaml")])
     said = []
     for path in files:

@@ -1,4 +1,4 @@
-"""``patchlang manifest``: what it prints is taken by validate, and holds the very patches that went in."""
+"""``patchlang manifest``: validate accepts its output, which contains exactly the patches that went in."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def key_and_text(printed: str) -> tuple[str, str]:
 
 
 def annotations(printed: str) -> dict[str, str]:
-    """Those of the comment, with its marks taken off."""
+    """The annotations in the comment, without the comment marks."""
     comment = printed[printed.index("#   annotations:") :]
     found: dict[str, str] = yaml.safe_load("".join(f"{line[1:]}\n" for line in comment.splitlines()))["annotations"]
     return found

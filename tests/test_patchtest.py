@@ -1,4 +1,4 @@
-"""Tests of patches: the boot that they replay, golden files, coverage; and those of the examples."""
+"""Tests of patches: the boot that they replay, golden files, coverage, and the tests of the examples."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ def test_real_hooks_make_the_same_machine_of_devices_with_addresses(run: Run) ->
 
 
 def addresses(devices: str, *, release: str = "main", arch: str = "x86_64") -> list[dict[str, str] | None]:
-    """The address of each device, None without one."""
+    """The address of each device, or None if it has none."""
     domain = f"<domain><os><type arch='{arch}'>hvm</type></os><devices>{devices}</devices></domain>"
     data, given = with_addresses(domain.encode(), release)
     assert differences(domain.encode(), without(data, given), ("before", "without")) == ""

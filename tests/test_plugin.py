@@ -1,4 +1,4 @@
-"""``patchlang manifest --plugin``: what it prints fits together, and brings a sidecar that finds its patches."""
+"""``patchlang manifest --plugin``: the parts of its output fit together, and the sidecar finds its patches."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def printed(*args: str | Path) -> dict[str, Any]:
 
 
 def added(found: dict[str, Any]) -> dict[str, Any]:
-    """What the policy adds to a pod, by its path."""
+    """The additions of the policy to a pod, by path."""
     (mutation,) = found["MutatingAdmissionPolicy"]["spec"]["mutations"]
     operations = plain(literals.read(SourceFile("policy", mutation["jsonPatch"]["expression"])))
     assert all(operation["op"] == "add" for operation in operations)
@@ -112,7 +112,7 @@ def test_it_runs_without_privileges() -> None:
     }
 
 
-# -- which VMs ---------------------------------------------------------------------------------------------------------
+# -- selecting VMs -----------------------------------------------------------------------------------------------------
 
 
 def holds(expression: str, **names: Any) -> bool:
@@ -155,7 +155,7 @@ def test_without_a_condition_it_is_for_every_vm() -> None:
     assert "matchConditions" not in found["MutatingAdmissionPolicy"]["spec"]
 
 
-# -- what it refuses ---------------------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

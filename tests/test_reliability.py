@@ -1,4 +1,4 @@
-"""docs/reliability.md: each fault names a test that is there, and the figures are those that were recorded."""
+"""docs/reliability.md: each fault names an existing test, and the figures are the recorded ones."""
 
 from __future__ import annotations
 

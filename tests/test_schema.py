@@ -1,4 +1,4 @@
-"""The JSON Schema: it takes what the decoder takes and refuses what the decoder refuses, and it is the one shipped."""
+"""The JSON Schema accepts and refuses the same files as the decoder, and is the one that is shipped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VALIDATOR = Draft7Validator(json.loads(schema_text()))
 HEAD = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: a}\nspec:\n"
 TEST_HEAD = HEAD.replace("Patch", "PatchTest") + "  domain: d.xml\n  cases:\n"
 
-# all that the decoder refuses and JSON Schema cannot say: what the message says → (why, an example)
+# refused by the decoder, but not expressible in JSON Schema: part of the message → (why, an example)
 BEYOND = {
     "disagree about unquoted": (
         "quotes make no difference in JSON",
@@ -102,20 +102,20 @@ def documents(text: str) -> list[Any]:
 
 
 def as_json(value: Any) -> Any:
-    """With text for keys."""
+    """With all keys as text."""
     if isinstance(value, dict):
         return {str(key): as_json(inner) for key, inner in value.items()}
     return [as_json(inner) for inner in value] if isinstance(value, list) else value
 
 
 def shape_errors(source: SourceFile) -> list[Diagnostic]:
-    """What the decoder says of the shape of a file's patches and tests."""
+    """The decoder's errors about the structure of a file's patches and tests."""
     found = [*decode_source(source)[1], *testdecode.tests_of(source)[1]]
     return [d for d in found if d.rule.id.startswith("PL1")]
 
 
 def readable(source: SourceFile) -> bool:
-    """Whether it is YAML as patches are written: no duplicate keys, no tags, no document missing."""
+    """Whether it is YAML that patches may use: no duplicate keys, no tags, no missing document."""
     try:
         return bool(yamltree.parse(source))
     except PatchError:
@@ -128,7 +128,7 @@ def schema_errors(text: str) -> list[str]:
 
 @cache
 def files() -> dict[str, str]:
-    """The text of every file with patches or tests, by its path; that of a case is below the case."""
+    """The text of every file with patches or tests, by path. Files in a case are below the path of the case."""
     paths = [path for path in (ROOT / "examples").rglob("*.y*ml") if path.is_file()]
     found = {str(path.relative_to(ROOT)): path.read_text(errors="replace") for path in paths}
     for kind in ("apply", "reject", "cli", "cloudinit"):
@@ -163,7 +163,7 @@ def test_what_the_schema_cannot_say(words: str) -> None:
     assert schema_errors(text) == []
 
 
-# -- and on files that are broken in every place -----------------------------------------------------------------------
+# -- files broken in every place ---------------------------------------------------------------------------------------
 
 
 MORE = """
@@ -235,7 +235,7 @@ def samples() -> list[Any]:
 
 
 def parts(document: Any) -> Iterator[Any]:
-    """One document for each of its edits and cases."""
+    """One document for each edit and case of a document."""
     spec = document.get("spec")
     if not isinstance(spec, dict):
         return
@@ -250,7 +250,7 @@ def parts(document: Any) -> Iterator[Any]:
 
 
 def signature(document: Any) -> str:
-    """The keys of a document and its op, or the name of its case: of those alike, one is enough."""
+    """The keys of a document and its op, or the name of its case. One document per signature is enough."""
     spec = document["spec"]
     first = next((spec[key][0] for key in ("cases", "domain", "cloudInit") if spec.get(key)), {})
     return repr((document["kind"], sorted(spec), sorted(first), first.get("op") or first.get("name")))
@@ -260,7 +260,7 @@ STRANGERS: tuple[Any, ...] = ("", "stranger", 7, True, None, [], ["a"], {}, {"st
 
 
 def mutations(value: Any) -> Iterator[Any]:
-    """The value with one thing in it changed: replaced by a stranger, a key dropped, a key too many."""
+    """The value with one change: a part replaced by a stranger, a key dropped, a key added."""
     for stranger in STRANGERS:
         if stranger != value or type(stranger) is not type(value):
             yield stranger
@@ -289,14 +289,14 @@ def test_the_samples_have_every_op_and_every_key() -> None:
 
 @pytest.mark.parametrize("number", range(8))
 def test_schema_and_decoder_agree_on_every_mutation(number: int) -> None:
-    """JSON is YAML, so what is in the data is in the text."""
+    """JSON is YAML, so every key and value in the data is in the text."""
     disagreed = []
     for document in samples()[number::8]:
         for mutant in mutations(document["spec"]):
             changed = {**document, "spec": mutant}
             text = json.dumps(changed)
             if "null" in text:
-                continue  # where a text is wanted, it is one to the decoder and a forgotten value to the schema
+                continue  # the decoder takes null for a text where it expects one, the schema for a forgotten value
             wrong = shape_errors(SourceFile("patch.yaml", text))
             valid = VALIDATOR.is_valid(changed)
             if valid != (not wrong) and not (valid and beyond(wrong)):
@@ -304,7 +304,7 @@ def test_schema_and_decoder_agree_on_every_mutation(number: int) -> None:
     assert disagreed == []
 
 
-# -- the file and its words --------------------------------------------------------------------------------------------
+# -- the schema file and its descriptions ------------------------------------------------------------------------------
 
 
 def test_the_shipped_file_is_fresh() -> None:
@@ -366,7 +366,7 @@ def test_every_example_names_the_schema() -> None:
 
 
 def test_a_union_of_documents_is_told_by_kind() -> None:
-    """The documents of a file may be of both kinds; each is judged by its own."""
+    """A file may mix both kinds of documents, and each is validated by its own schema."""
     assert set(schema.KINDS) == {"Patch", "PatchTest"}
     assert schema_errors("apiVersion: patchlang/v1\nkind: PatchTest\nmetadata: {name: a}\nspec: {domain: []}\n")
     assert is_test(yamltree.parse(SourceFile("x", "kind: PatchTest"))[0])

@@ -1,4 +1,4 @@
-"""Laws of reading: a character of a scalar has its place, XPath is what lxml takes for it, CEL ends where it does."""
+"""Laws of the parsers: each character of a scalar has a position, XPath agrees with lxml, CEL ends where it should."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from patchlang.source import SourceFile, Span, Text
 from patchlang.xpath import parser as xpath_parser
 from patchlang.xpath import tree as xpath_tree
 
-MANY = settings(max_examples=3 * settings().max_examples)  # of the profile
+MANY = settings(max_examples=3 * settings().max_examples)  # number of examples in the profile
 VERY_MANY = settings(max_examples=8 * settings().max_examples)
 
 # -- scalars ---------------------------------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ VERY_MANY = settings(max_examples=8 * settings().max_examples)
 
 @dataclass
 class Scalar:
-    """A scalar as a writer wrote it: the text it means, and for each character where in the file it is written."""
+    """A scalar as written: its text, and the position in the file of each character."""
 
     text: str = ""
     written: str = ""
@@ -63,7 +63,7 @@ INDENT = "    "
 @st.composite
 def double_quoted(draw: st.DrawFn) -> Scalar:
     scalar = Scalar(written='"')
-    folded = True  # just behind a fold or the quote no blank may stand
+    folded = True  # no blank may follow a fold or the quote
     for char in draw(st.lists(st.sampled_from((*"ab é'#:[]", "\U0001f600", *ESCAPES)), max_size=12)):
         ways = ["hex"]
         if char in ESCAPES:
@@ -96,7 +96,7 @@ def double_quoted(draw: st.DrawFn) -> Scalar:
 
 @st.composite
 def folding(draw: st.DrawFn, words: tuple[str, ...], quote: str = "") -> Scalar:
-    """Single-quoted, or with no quote plain: words with blanks, folds and blank lines between them."""
+    """Single-quoted or plain: words with blanks, folds and blank lines between them."""
     scalar = Scalar(written=quote)
     for number, word in enumerate(draw(st.lists(st.sampled_from(words), min_size=1, max_size=6))):
         if number:
@@ -119,7 +119,7 @@ def folding(draw: st.DrawFn, words: tuple[str, ...], quote: str = "") -> Scalar:
 
 @st.composite
 def literal(draw: st.DrawFn) -> Scalar:
-    """A block of lines, kept as they are."""
+    """A block of lines, kept unchanged."""
     header = draw(st.sampled_from(("|", "|-", "|+", "|2", "|-2", "| # a comment")))
     scalar = Scalar(written=f"{header}\n")
     lines = draw(
@@ -141,7 +141,7 @@ def literal(draw: st.DrawFn) -> Scalar:
 
 @st.composite
 def folded(draw: st.DrawFn) -> Scalar:
-    """A block whose lines are joined; a blank line is a line break, deeper lines stay as they are."""
+    """A block whose lines are joined. A blank line is a line break, and deeper lines stay unchanged."""
     header = draw(st.sampled_from((">-", ">", "> # a comment")))
     scalar = Scalar(written=f"{header}\n")
     paragraphs = draw(st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4), min_size=1, max_size=3))
@@ -198,7 +198,7 @@ def test_every_character_of_a_scalar_has_its_place(scalar: Scalar, windows: bool
     event(scalar.written[0] if scalar.written[0] in "'\"|>" else "plain")
 
     def place(offset: int) -> int:
-        """Where an offset of the text with plain line feeds is in the file."""
+        """The position in the file of an offset in the text with plain line feeds."""
         return len(before) + offset + (text[: len(before) + offset].count("\n") if windows else 0)
 
     nexts = [*(end for _, end in scalar.places[1:]), len(scalar.written)]
@@ -308,7 +308,7 @@ def expressions(draw: st.DrawFn, depth: int = 0) -> str:
         case 7:
             return "-" + draw(blank) + draw(expressions(depth + 1))
         case 8:
-            # operators that are names need room around them
+            # operators that are names need space around them
             room = st.sampled_from((" ", "\n"))
             operator = draw(st.sampled_from(OPERATORS))
             left, right = draw(expressions(depth + 1)), draw(expressions(depth + 1))
@@ -325,12 +325,12 @@ def expressions(draw: st.DrawFn, depth: int = 0) -> str:
 
 BY_DESIGN = re.compile("has no function|takes .* arguments|namespace axis|nested deeper|longer than|more than .* parts")
 
-# what libxml2 takes, and XPath 1.0 does not
+# accepted by libxml2, but not XPath 1.0
 LIBXML2_QUIRKS = re.compile(r"/\s*/\s*/|/\s+/|\s:(?!:)|(?<!:):\s|\b(?:div|mod|and|or)[\w.-]")
 
 
 def ours(text: str) -> xpath_tree.Expr | None:
-    """The expression, None where it is refused as not being XPath."""
+    """The expression, or None if it is refused as not being XPath."""
     try:
         return xpath_parser.parse(text)
     except xpath_parser.XPathSyntaxError as e:
@@ -359,7 +359,7 @@ def test_xpath_that_is_generated_is_read_by_both(text: str) -> None:
 
 @st.composite
 def broken(draw: st.DrawFn) -> str:
-    """XPath with a token left out, doubled, or put somewhere else."""
+    """XPath with a token removed, doubled or moved."""
     text = draw(expressions())
     for _ in range(draw(st.integers(1, 2))):
         found = re.findall(r"[\w.-]+|::|//|\.\.|[!<>]=|'[^']*'|\s+|\S", text)
@@ -413,7 +413,7 @@ def test_any_text_is_xpath_or_refused_with_a_place(text: str) -> None:
 
 
 def shape(expr: xpath_tree.Expr) -> Any:
-    """An expression without its places."""
+    """An expression without its positions."""
     match expr:
         case xpath_tree.Step():
             detail: tuple[Any, ...] = (expr.axis, expr.test, expr.abbreviated)
@@ -444,15 +444,15 @@ def test_every_part_of_an_expression_is_where_it_says(text: str) -> None:
 
 @given(expressions())
 def test_a_path_of_the_document_starts_at_the_document(text: str) -> None:
-    """What a relative path selects there is what lxml selects from the root node, the parent of `domain`."""
-    # lxml cannot stand at the root node, only the paths are moved there: `name()` means the element in it
+    """A relative path there selects the same nodes as lxml from the root node, the parent of `domain`."""
+    # lxml cannot evaluate at the root node. Only the paths are moved there: `name()` refers to the element in it
     assume(lxml_takes(text) and not re.search(r"\$|id|lang|(name|uri)\s*\(\s*\)", text))
     tree = ours(text)
     assert tree is not None
     root = etree.fromstring(
         "<domain xmlns:p='urn:p' x='1'><a x='2'>1<b-c/></a><!-- c --><p:a/><div x=''>2</div></domain>"
     )
-    # XSLT is what evaluates at the root node in lxml
+    # in lxml, only XSLT evaluates at the root node
     sheet = """<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:p="urn:p">
 <xsl:output method="text"/><xsl:template match="/"><xsl:value-of select="TEXT"/>|<xsl:value-of select="count(NODES)"/>
 </xsl:template></xsl:stylesheet>"""
@@ -467,7 +467,7 @@ def test_a_path_of_the_document_starts_at_the_document(text: str) -> None:
     count = f"count({xpath_tree.document_relative(nodes, xpath_parser.parse(nodes))})"
     try:
         ours_text = str(etree.XPath(f"string({moved})", namespaces=namespaces)(root.getroottree()))
-    except etree.XPathEvalError:  # of types that do not fit
+    except etree.XPathEvalError:  # the types do not fit
         assume(False)
     ours_count = etree.XPath(count, namespaces=namespaces)(root.getroottree())
     expected = str(transform(root.getroottree())).strip("\n")
@@ -480,7 +480,7 @@ def test_a_path_of_the_document_starts_at_the_document(text: str) -> None:
 
 @st.composite
 def strings(draw: st.DrawFn) -> str:
-    """A string literal of CEL, full of brackets and quotes."""
+    """A string literal in CEL, full of brackets and quotes."""
     quote = draw(st.sampled_from(("'", '"', "'''", '"""')))
     raw = draw(st.booleans())
     parts = ["]", "[", "$[", "a", "é", "//"]
@@ -500,7 +500,7 @@ def strings(draw: st.DrawFn) -> str:
 
 @st.composite
 def cel(draw: st.DrawFn, depth: int = 0) -> str:
-    """An expression of CEL whose value is a text."""
+    """A CEL expression whose value is a text."""
     match draw(st.integers(0, 2 if depth > 3 else 6)):
         case 3:
             return f"[{draw(cel(depth + 1))}, {draw(cel(depth + 1))}][{draw(st.integers(0, 1))}]"
@@ -536,7 +536,7 @@ def test_the_bracket_that_ends_an_expression_is_found(expression: str, behind: s
 
 @st.composite
 def lists(draw: st.DrawFn, depth: int = 0) -> tuple[str, list[int]]:
-    """A list of CEL, with the macros that need a guard, and its value."""
+    """A CEL list, with the macros that need a guard, and its value."""
     kind = draw(st.integers(0, 4 if depth > 3 else 11))
     if kind <= 2:
         values = draw(st.lists(st.integers(0, 9), max_size=4))

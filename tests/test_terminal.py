@@ -1,4 +1,4 @@
-"""The command line as a process of its own: colour, pipes, what the environment refuses."""
+"""The command line as a separate process: color, pipes, and refusals by the environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def on_a_terminal(*args: str, stream: str, **environment: str) -> bytes:
-    """What the command writes to ``stream``, which is a terminal; the other one is a pipe."""
+    """The output of the command to ``stream``, which is a terminal. The other stream is a pipe."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *args],
@@ -49,7 +49,7 @@ def on_a_terminal(*args: str, stream: str, **environment: str) -> bytes:
     try:
         while piece := os.read(ours, 4096):
             shown += piece
-    except OSError:  # Linux's word for the end of a terminal
+    except OSError:  # how Linux signals the end of a terminal
         pass
     other = b"".join(filter(None, process.communicate(timeout=60)))
     os.close(ours)

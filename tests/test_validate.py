@@ -131,9 +131,9 @@ def test_control_c_ends_at_once_and_quietly(jobs: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where the tests run in the background
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # because the tests may run in the background
     )
-    ends = [writing_end(pipe) for pipe in pipes[: int(jobs)]]  # soon it waits for what we write
+    ends = [writing_end(pipe) for pipe in pipes[: int(jobs)]]  # so it soon waits for our input
     wait_until_all_wait(process.pid)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does
     _, errors = process.communicate(timeout=20)
@@ -144,7 +144,7 @@ def test_control_c_ends_at_once_and_quietly(jobs: str) -> None:
 
 
 def wait_until_all_wait(group: int) -> None:
-    """Until each process of the group waits: a signal just before a call that blocks is heard when that returns."""
+    """Wait until all processes of the group wait. A signal just before a blocking call is handled when that returns."""
     for _ in range(1200):
         fields = [stat.rpartition(")")[2].split() for stat in map(read_if_there, Path("/proc").glob("[0-9]*/stat"))]
         if {state for state, _, of, *_ in filter(None, fields) if int(of) == group} == {"S"}:
@@ -161,7 +161,7 @@ def read_if_there(path: Path) -> str:
 
 
 def writing_end(pipe: str) -> int:
-    """The end to write to, as soon as somebody reads."""
+    """The end to write to, opened as soon as somebody reads."""
     for _ in range(1200):
         try:
             return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
@@ -174,7 +174,7 @@ def writing_end(pipe: str) -> int:
 
 
 def test_ten_thousand_files() -> None:
-    """Nine of ten are other people's manifests."""
+    """Nine out of ten are manifests that contain no patches."""
     other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n" + "# " + "x" * 2000
     for number in range(100):
         folder = Path(f"app{number:02}")
@@ -188,7 +188,7 @@ def test_ten_thousand_files() -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert output.stdout == "1000 files checked, 1000 patches, no errors\n"
     assert after.ru_utime - before.ru_utime < 30
-    # the largest of all processes so far: pip, which another test ran, may have been larger
+    # the maximum over all processes so far: an earlier test may have run pip, which needs more
     assert after.ru_maxrss < max(200_000, before.ru_maxrss + 1), "KB"
 
 
@@ -196,7 +196,7 @@ def test_ten_thousand_files() -> None:
 
 
 def on_a_terminal(*args: str, **environment: str) -> str:
-    """What is written to a terminal."""
+    """The output on a terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *args], env={**ENVIRONMENT, "TERM": "xterm", **environment}, stdout=theirs, stderr=theirs
@@ -206,7 +206,7 @@ def on_a_terminal(*args: str, **environment: str) -> str:
     try:
         while piece := os.read(ours, 4096):
             shown += piece
-    except OSError:  # Linux's word for the end of a terminal
+    except OSError:  # how Linux signals the end of a terminal
         pass
     process.wait(timeout=60)
     os.close(ours)
@@ -214,7 +214,7 @@ def on_a_terminal(*args: str, **environment: str) -> str:
 
 
 def test_progress_on_a_terminal_only() -> None:
-    write_folders(60, 60)  # it takes longer than the line waits
+    write_folders(60, 60)  # longer than the delay of the progress line
     shown = on_a_terminal(".")
     counts = [int(count) for count in re.findall(r"\r\x1b\[K(\d+) of 3600 files", shown)]
     assert counts

@@ -159,7 +159,7 @@ def machine_of(text: str) -> Mapping:
 
 @pytest.mark.parametrize(("size", "fits"), [(configmaps.LARGEST - 4, True), (configmaps.LARGEST - 3, False)])
 def test_the_size_of_a_configmap(size: int, fits: bool) -> None:
-    """The bytes of all values count, those of binaryData decoded, keys do not."""
+    """The bytes of all values count, with binaryData decoded. Keys do not count."""
     value = "x" * size
     text = f"kind: ConfigMap\nmetadata: {{name: a}}\ndata: {{é: 'é', b: {value}}}\nbinaryData: {{c: //8=}}\n"
     _, found = configmaps.read(machine_of(text))

@@ -1,4 +1,4 @@
-"""The fields of the VMI and their types: what is said of expressions, held against VMIs that have all their fields."""
+"""The fields of the VMI and their types: findings in expressions, compared with VMIs that have every field."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEVER_DEEPER = 6
 
 
 def found(expression: str, release: str | None = None) -> list[str]:
-    """The rules of what is found in an expression."""
+    """The rules of the findings in an expression."""
     read = cel(expression)
     assert read is not None, expression
     return [slip.rule.id for slip in slips(expression, read, Scope(types(release), ROOTS))]
@@ -80,11 +80,11 @@ def test_what_any_release_has_is_right_without_one() -> None:
                 assert not one.always or field in fields or name not in types(release)
 
 
-# -- a VMI that has everything -----------------------------------------------------------------------------------------
+# -- a VMI with every field --------------------------------------------------------------------------------------------
 
 
 def whole(type: str, depth: int = 0) -> Any:
-    """A value of a type with all its fields, as deep as need be."""
+    """A value of a type with all its fields, as deep as needed."""
     if type in MAIN:
         return {name: whole(one.type, depth + 1) for name, one in MAIN[type].items()} if depth < NEVER_DEEPER else {}
     if type.startswith("["):
@@ -98,7 +98,7 @@ VMI = json.dumps(whole(ROOT)).encode()
 
 
 def value_of(expression: str) -> str | None:
-    """What an expression gives on that VMI, as text; None where it fails."""
+    """The value of an expression on that VMI, as text, or None if it fails."""
     patch = {
         "apiVersion": "patchlang/v1",
         "kind": "Patch",
@@ -144,7 +144,7 @@ FORMS = (
 @settings(max_examples=300, deadline=None)
 @given(paths(), paths(), st.sampled_from(FORMS))
 def test_what_is_found_does_fail(one: tuple[str, str], other: tuple[str, str], form: str) -> None:
-    """What is an error at the desk fails where every field is there, or is never true."""
+    """An expression with an error fails even if every field is present, or is never true."""
     expression = form.format(one[0], other[0])
     read = cel(expression)
     assert read is not None, expression
