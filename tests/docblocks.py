@@ -1,42 +1,44 @@
-"""Documentation that cannot rot: what README.md and the documents named below show is read here, and run in tests/docs.
+"""Documentation that stays correct: reads the examples in README.md and the documents below, which tests/docs runs.
 
-What a fenced block is follows from its language and its first lines.
+The language and the first lines of a fenced block determine its kind.
 
 ``yaml``
-    A list is a list of domain edits, a map of keys of ``spec`` is a spec, ``apiVersion: patchlang/v1`` starts whole
-    patch documents: all must compile. Anything else is a manifest, in which ConfigMaps and the annotation of the
-    hook sidecars are checked. Comments at its start give the input: ``# annotations: {…}``, ``# labels: {…}``,
+    A list is a list of domain edits, a map with the keys of ``spec`` is a spec, and ``apiVersion: patchlang/v1`` starts
+    whole patch documents: all of these must compile. Anything else is a manifest, whose ConfigMaps and hook sidecar
+    annotations are checked. Comments at the start give the input: ``# annotations: {…}``, ``# labels: {…}``,
     ``# vmi: {…}``, merged into the VMI of the base domain.
 ``diff``
-    What the patch shown last makes of a domain: lines with a blank or ``-`` in front are the domain before, those with
-    a blank or ``+`` the domain after, byte for byte. ``<domain>`` around it may be left out. A second run on the
-    outcome must change nothing, unless ``<!-- second run changes -->`` or ``<!-- second run fails -->`` stands before.
+    The effect of the last patch on a domain: lines that start with a blank or ``-`` are the domain before, lines that
+    start with a blank or ``+`` the domain after, byte for byte. The ``<domain>`` around them is optional. A second run
+    on the outcome must change nothing, unless ``<!-- second run changes -->`` or ``<!-- second run fails -->`` comes
+    before the block.
 ``text``
-    What is said of the patch shown last: ``error[PL401 match-count] …`` and its ``help:`` line, or with places as the
-    command line shows them (then the patch is a whole document). It is applied to the domain of the ``xml`` block
-    between them, else to the base domain.
+    The messages for the last patch: ``error[PL401 match-count] …`` and its ``help:`` line, or messages with positions
+    as on the command line (then the patch is a whole document). The patch is applied to the domain in an ``xml`` block
+    between the two, or to the base domain if there is none.
 ``sh``, ``python``, ``xml`` with ``xsl:`` elements
-    A hook script: called as KubeVirt calls it, on the base domain or cloud-init data, it must give the same as the next
-    patch. Snippets of Python and XSLT go into the frame shown under ``<!-- frame: … -->``, at its line ``…``. A snippet
-    that starts with ``# lxml`` gets lxml. ``<!-- breaks: A; B -->`` before it names inputs (see ``variant`` in
-    test_docs_scripts.py) of which the script makes something else than the patch, or what it spoils; the document says
-    so in words.
+    A hook script. It is called as KubeVirt calls it, on the base domain or cloud-init data, and must give the same
+    result as the next patch. Snippets of Python and XSLT are inserted into the frame under ``<!-- frame: … -->``, at
+    its line ``…``. A snippet that starts with ``# lxml`` gets lxml. ``<!-- breaks: A; B -->`` before it names inputs
+    (see ``variant`` in test_docs_scripts.py) for which the script gives another result than the patch, or things that
+    it breaks. The document must mention them.
 ``xml``
-    Must be well-formed. ``<!-- base -->`` before it makes it the base domain of the document. Pages of the language
-    share that of docs/language/example.md, and the values shown there.
+    Must be well-formed. ``<!-- base -->`` before it makes it the base domain of the document. The pages on the language
+    share the base domain and the values of docs/language/example.md.
 
 ``json``
-    The log of the sidecar, with the ConfigMap shown last, for one start of a VM; times and places apart.
+    The log of the sidecar for one start of a VM with the last ConfigMap, except for times and positions.
 
-``<!-- flags -->`` before a ``text`` makes it flags of the sidecar. ``<!-- boot: stable -->`` or ``<!-- boot: piles up
--->`` before a patch runs it as often as one boot does, on the base domain; ``<!-- advice: PL303 -->`` says what is
-advised against it, else nothing is. ``<!-- not run -->`` leaves a block out. ``<!-- cloud-init -->`` before a patch and
-what it gives says that they are of cloud-init data: test_docs_cloud_init.py runs them.
+``<!-- flags -->`` before a ``text`` block makes it flags of the sidecar. ``<!-- boot: stable -->`` or
+``<!-- boot: piles up -->`` before a patch runs it as often as one boot does, on the base domain.
+``<!-- advice: PL303 -->`` lists the advice that the patch gets; by default it must get none. ``<!-- not run -->`` skips
+a block. ``<!-- cloud-init -->`` before a patch and its result means that they are about cloud-init data:
+test_docs_cloud_init.py runs them.
 
-Tables: ``<!-- table: NAME -->`` names one that is compared with the code, see ``TABLES`` in test_docs_tables.py. A
-table whose head starts with ``expression`` (CEL) or ``XPath`` holds an expression and its result in JSON, or
-``error: `` and a part of its message, on the values shown under ``<!-- values -->`` and the base domain;
-``<!-- node: PATH -->`` before it says at which matched node.
+Tables: ``<!-- table: NAME -->`` names a table that is compared with the code, see ``TABLES`` in test_docs_tables.py. A
+table whose header starts with ``expression`` (CEL) or ``XPath`` has an expression and its result in JSON, or
+``error: `` and a part of its message. It uses the values under ``<!-- values -->`` and the base domain.
+``<!-- node: PATH -->`` before the table gives the matched node at which it is evaluated.
 """
 
 from __future__ import annotations
@@ -150,7 +152,7 @@ def _blocks(document: str, text: str) -> Iterator[Block]:
 
 
 def rows(table: Block) -> list[list[str]]:
-    """The cells of a table, without its head."""
+    """The cells of a table, without its header."""
     split = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in table.text.split("\n")]
     return [[cell.replace("\\|", "|").strip() for cell in row] for row in split[2:]]
 
@@ -180,7 +182,7 @@ def kind_of(text: str) -> str:
 
 
 def source(text: str) -> SourceFile:
-    """A patch file from what a block shows."""
+    """A patch file from the content of a block."""
     kind = kind_of(text)
     if kind == "documents":
         return SourceFile("patch.yaml", text)
@@ -196,7 +198,7 @@ def program(block: Block) -> Program:
 
 
 def given(text: str) -> dict[str, Any]:
-    """What the comments at the start of a patch say of the VMI."""
+    """The parts of the VMI in the comments at the start of a patch."""
     values: dict[str, Any] = {}
     for line in text.split("\n"):
         if not (found := re.match(r"# (annotations|labels|vmi|facts): (.*)", line)):
@@ -209,7 +211,7 @@ def given(text: str) -> dict[str, Any]:
 
 
 def pod_of(text: str) -> Given:
-    """The facts that the comments at the start of a patch give: ``# facts: {env: {NAME: text}, files: …}``."""
+    """The facts in the comments at the start of a patch: ``# facts: {env: {NAME: text}, files: …}``."""
     facts: dict[str, bytes] = {}
     for line in itertools.takewhile(lambda line: line.startswith("# "), text.split("\n")):
         if line.startswith("# facts: "):
@@ -227,7 +229,7 @@ def merge(into: dict[str, Any], values: dict[str, Any]) -> None:
 
 
 def base_of(block: Block) -> str:
-    """The base domain for a block: the one it names, else that of its document."""
+    """The base domain for a block: the one that it names, or the one of its document."""
     if name := block.marks.get("domain"):
         return (BASE / f"{name}.domain.xml").read_text()
     shown = _marked(block.document, "base")
@@ -235,18 +237,18 @@ def base_of(block: Block) -> str:
 
 
 def values_shown(document: str) -> str:
-    """The YAML of the values on which the tables of a document are evaluated."""
+    """The YAML with the values for the tables of a document."""
     return _marked(document, "values")[0].text
 
 
 def _marked(document: str, mark: str) -> list[Block]:
-    """The blocks under a mark, in the document or in the page of examples that it shares."""
+    """The blocks under a mark, in the document or in its shared page of examples."""
     shared = (EXAMPLE,) if document in LANGUAGE else ()
     return [b for name in (document, *shared) for b in blocks(name) if mark in b.marks]
 
 
 def vmi_of(block: Block, shown: str) -> bytes:
-    """The VMI of the base domain with what a patch's comments add."""
+    """The VMI of the base domain, with the additions in a patch's comments."""
     vmi = (
         {}
         if _marked(block.document, "base")
@@ -281,7 +283,7 @@ def first_codes(table: Block, column: int = 0) -> list[str]:
 def constant(name: str) -> float:
     """``package.module.CONSTANT`` or ``package.module.Class.default``."""
     holder, _, last = name.rpartition(".")
-    found = pkgutil.resolve_name(holder)  # imports the modules in it
+    found = pkgutil.resolve_name(holder)  # imports the modules in the name
     return float(getattr(found() if isinstance(found, type) else found, last))
 
 

@@ -1,4 +1,4 @@
-"""The Python API does what the engine and the command line do."""
+"""The Python API does the same as the engine and the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every example of docs/api.md runs, and is what mypy --strict takes."""
+"""Every example in docs/api.md runs and passes mypy --strict."""
 
 from __future__ import annotations
 

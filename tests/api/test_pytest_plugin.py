@@ -1,4 +1,4 @@
-"""The plugin of pytest: tests of patches are collected when asked, and the fixture loads what lies beside a test."""
+"""The pytest plugin: it collects tests of patches on request, and its fixture loads files from the folder of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is public in Python: `patchlang.__all__` and nothing else, with types, and cheap to import."""
+"""The public Python API: `patchlang.__all__` and nothing else, with types, and cheap to import."""
 
 from __future__ import annotations
 
@@ -86,6 +86,6 @@ print(*sorted(set(sys.modules) - before))
 
 
 def test_the_name_of_no_module_hides_a_public_one() -> None:
-    """`import patchlang.x` binds the name `x` in the package: it would hide a function of that name."""
+    """`import patchlang.x` binds the name `x` in the package, which would hide a function of that name."""
     inside = {path.stem for path in (ROOT / "patchlang").iterdir()}
     assert not inside & set(patchlang.__all__)

@@ -60,7 +60,7 @@ def vmi(
 
 
 def vm(one: dict[str, Any]) -> dict[str, Any]:
-    """The VirtualMachine whose next start makes this VMI."""
+    """A VirtualMachine that has this VMI after its next start."""
     metadata = {key: one["metadata"][key] for key in ("labels", "annotations")}
     return {
         "apiVersion": "kubevirt.io/v1",
@@ -83,7 +83,7 @@ def domain(one: dict[str, Any], text: str = DOMAIN) -> str:
 
 
 def write(folder: Path, *objects: dict[str, Any], domains: bool = True, form: str = "json") -> None:
-    """``dump.json`` or ``dump.yaml``, and a domain for each VMI in ``domains``."""
+    """``dump.json`` or ``dump.yaml``, and in ``domains`` a domain for each VMI."""
     listed = {"apiVersion": "v1", "items": objects, "kind": "List", "metadata": {"resourceVersion": ""}}
     text = json.dumps(listed, indent=4) if form == "json" else yaml.safe_dump(listed)
     (folder / f"dump.{form}").write_text(f"{text}\n")

@@ -1,4 +1,4 @@
-"""`patchlang plan` from dumps to reports and exit status."""
+"""`patchlang plan`, from dumps to reports and exit status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def lab(folder: Path) -> Path:
-    """Two that change, one whose `when` is false, one without sidecars, one without a domain."""
+    """Two VMs that change, one whose `when` is false, one without sidecars, one without a domain."""
     objects = [
         vmi("web-1", sidecar(), title="shop"),
         vmi("web-2", sidecar(), title="mail"),

@@ -1,4 +1,4 @@
-"""What a plan costs beside the engine, and what it keeps of a VM; docs/plan.md has the figures that were measured."""
+"""The cost of a plan in addition to the engine, and its memory per VM. docs/plan.md has the measured figures."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_plan_costs_little_more_than_the_engine(fleets: dict[int, Path]) -> No
 
 
 def test_what_is_kept_of_a_vm_is_little(fleets: dict[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonstream, "_PIECE", 1 << 16)  # so that what is read at once counts for little
+    monkeypatch.setattr(jsonstream, "_PIECE", 1 << 16)  # so that the input buffer does not matter much
 
     def peak(folder: Path) -> int:
         tracemalloc.start()
@@ -82,7 +82,7 @@ def test_what_is_kept_of_a_vm_is_little(fleets: dict[int, Path], monkeypatch: py
         finally:
             tracemalloc.stop()
 
-    planned(fleets[120])  # what is loaded and compiled once
+    planned(fleets[120])  # load and compile everything that is needed only once
     less, more = peak(fleets[120]), peak(fleets[600])
     assert (more - less) / 480 < BYTES_OF_A_VM
 

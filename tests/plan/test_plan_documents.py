@@ -1,4 +1,4 @@
-"""docs/plan.md: its example, its script and its schema are what is there."""
+"""docs/plan.md: its example, its script and its schema match the program."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_schema(tmp_path: Path, args: list[str]) -> None:
 
 
 def strict(schema: Any) -> Any:
-    """No field is left undescribed, but for those of findings, which another page describes."""
+    """Every field has a description, except the fields of findings, which another page describes."""
     if isinstance(schema, dict):
         inner = {key: strict(value) for key, value in schema.items()}
         is_closed = "properties" in schema and "additionalProperties" not in schema

@@ -1,4 +1,4 @@
-"""What must hold of plans whatever the patches: the sidecar's bytes, an effect for each change, groups beyond names."""
+"""Laws of plans, whatever the patches: the sidecar's bytes, an effect for each change, groups that ignore names."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_each_change_has_an_effect_and_the_bytes_are_the_engine_s(path: Path) ->
 
 
 def fleet(folder: Path, patch: str, domain: bytes, vmi: dict[str, Any]) -> None:
-    """Three VMs that differ in names, UUIDs and addresses alone."""
+    """Three VMs that differ only in names, UUIDs and addresses."""
     old = vmi["metadata"].get("name", "web")
     items: list[Any] = []
     for number in range(3):
@@ -169,7 +169,7 @@ def test_yaml_is_read_in_pieces_as_it_is_in_one(lists: list[list[Any]], style: b
 
 
 def _hostile() -> st.SearchStrategy[Any]:
-    """Objects with the right keys, and anything below them."""
+    """Objects with the right keys and arbitrary values below them."""
     anything = st.one_of(values, st.sampled_from(["lab", "patches", "web", TITLE, json.dumps([sidecar()])]))
     keys = ["name", "namespace", "labels", "annotations", "hooks.kubevirt.io/hookSidecars", "template", "metadata"]
     keys += [

@@ -1,4 +1,4 @@
-"""The page that `patchlang plan --format html` writes, in headless Chromium."""
+"""The page from `patchlang plan --format html`, in headless Chromium."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Checker(HTMLParser):
-    """Tags are closed in the order in which they were opened; ``addresses`` are what a browser might fetch."""
+    """Checks that tags are properly nested. ``addresses`` are the URLs that a browser might fetch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ def test_no_request_leaves_and_no_text_is_run(loaded: Browser, page: Path) -> No
     asked = [
         event["params"]["request"]["url"] for event in loaded.events if event["method"] == "Network.requestWillBeSent"
     ]
-    assert set(asked) <= {page.as_uri(), "https://example.test/"}  # the second is the one above, refused
+    assert set(asked) <= {page.as_uri(), "https://example.test/"}  # the second is the one above, and was refused
     wrong = [
         event
         for event in loaded.events
@@ -147,7 +147,7 @@ def luminance(colour: str) -> float:
 def test_light_and_dark_can_be_read(loaded: Browser, scheme: str) -> None:
     loaded.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     loaded.run("[...document.querySelectorAll('details')].forEach(one => one.open = true)")
-    # what the browser paints where the page sets nothing
+    # the background color of the browser where the page sets none
     paper = loaded.run("(() => { const d = document.createElement('div'); d.style.color = 'Canvas';"
         " document.body.append(d); const c = getComputedStyle(d).color; d.remove(); return c })()")  # fmt: skip
     for of in ("body", "pre .add", "pre .del", "pre .at", "tbody a", "summary", "input"):

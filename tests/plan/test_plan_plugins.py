@@ -1,4 +1,4 @@
-"""`patchlang plan` knows which VMs a Plugin selects, and what its sidecar does to them."""
+"""`patchlang plan` knows which VMs a Plugin selects and how its sidecar changes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def invoke(*args: str) -> Any:
 
 
 def manifests(folder: Path, *args: str) -> list[dict[str, Any]]:
-    """What `manifest --plugin` prints: the ConfigMap, the Plugin, its policy and the binding."""
+    """The output of `manifest --plugin`: the ConfigMap, the Plugin, its policy and the binding."""
     (folder / "patch.yaml").write_text(TITLE)
     call = ["manifest", str(folder / "patch.yaml"), "--plugin", "--name", "titles", "--namespace", "lab", *args]
     result = invoke(*call, "--image", "registry.example.test/patchlang:0.1.0")

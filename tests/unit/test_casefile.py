@@ -1,4 +1,4 @@
-"""The format of the cases: what a file says is what a case has, to the byte, and what it cannot say is an error."""
+"""The format of the cases: a case has exactly the bytes in its file, and invalid content is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Domains and VMIs out of what people have."""
+"""Domains and VMIs, extracted from the files that users have."""
 
 from __future__ import annotations
 

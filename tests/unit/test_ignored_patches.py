@@ -1,4 +1,4 @@
-"""Patches that fail and are left out (``failurePolicy: Ignore``): nothing of them stays, and many cost no more each."""
+"""Patches that fail and are skipped (``failurePolicy: Ignore``) leave no trace, and many cost no more per patch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHANGED = "{op: set, path: /domain/title, value: other}"
 
 
 def patches(kind: str, *edits: list[str]) -> str:
-    """Patches that are left out where they fail."""
+    """Patches that are skipped if they fail."""
     return "---\n".join(
         f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: p{number}}}\nspec:\n"
         f"  failurePolicy: Ignore\n  {kind}:\n" + "".join(f"    - {edit}\n" for edit in one)
@@ -34,7 +34,7 @@ def patches(kind: str, *edits: list[str]) -> str:
 
 
 class Runs:
-    """Counts how often a patch is begun."""
+    """Counts how often the run of a patch begins."""
 
     def __init__(self) -> None:
         self.count = 0

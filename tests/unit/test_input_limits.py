@@ -35,7 +35,7 @@ def test_size_of_a_file(tmp_path: Path, size: int, rule: Rule) -> None:
 
 @pytest.mark.parametrize(("count", "rule"), [(yamltree.MAX_NODES - 1, None), (yamltree.MAX_NODES, rules.YAML_LIMIT)])
 def test_nodes_of_a_file(count: int, rule: Rule | None) -> None:
-    """The list is a node, too."""
+    """The list is a node too."""
     assert refused("[" + "a," * count + "]") is rule
 
 
@@ -46,10 +46,10 @@ def test_depth_of_a_file(depth: int, rule: Rule | None) -> None:
 
 @pytest.mark.parametrize("split", [1, 20, 39])
 def test_depth_counts_through_aliases(split: int) -> None:
-    """A list of lists, cut in two by an alias, is as deep as in one piece."""
+    """A list of lists, split in two by an alias, is as deep as an unsplit one."""
     for depth, rule in ((yamltree.MAX_DEPTH, None), (yamltree.MAX_DEPTH + 1, rules.YAML_LIMIT)):
         inner, outer = split - 1, depth - split
-        # both parts stand in a list of their own, the first level of each
+        # each part is in a list of its own, which is its first level
         text = f"- &a {'[' * inner}x{']' * inner}\n- {'[' * outer}*a{']' * outer}\n"
         assert refused(text) is rule, (depth, split)
 
@@ -83,7 +83,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_memory_of_many_variables() -> None:
-    """Each is compiled among those before it: 400 times CEL's environment would be more than the sidecar has."""
+    """Each is compiled after those before it. 400 copies of CEL's environment would not fit into the sidecar."""
     head = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: many}\nspec:\n  variables:\n"
     edits = "  domain: [{op: test, path: /domain}]\n"
     run = subprocess.run([sys.executable, "-c", LOADS, head, edits], capture_output=True, text=True, check=True)
@@ -98,7 +98,7 @@ ATTRIBUTES = {
 
 @pytest.mark.parametrize("edit", ATTRIBUTES.values(), ids=ATTRIBUTES)
 def test_memory_of_many_attributes(edit: str) -> None:
-    """What undoes a change holds that one attribute, not all of the element's."""
+    """The undo log of a change holds only that attribute, not all attributes of the element."""
     text = f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: many}}\nspec: {{domain: [{edit}]}}\n"
     program, found = loading.load_sources([SourceFile("patch.yaml", text)])
     assert program is not None, found
@@ -116,7 +116,7 @@ def test_memory_of_many_attributes(edit: str) -> None:
 
 @pytest.mark.parametrize(("templates", "found"), [(1000, []), (9000, [rules.LIMIT])])
 def test_room_for_expressions(templates: int, found: list[Rule]) -> None:
-    """Of all patches together; the first expression that has none is the only error (PL413)."""
+    """The limit is for all patches together. The first expression over it is the only error (PL413)."""
     values = "'$[ vmi.spec ]', " * (templates // 2)
     patches = [
         SourceFile(

@@ -1,4 +1,4 @@
-"""Which patch files paths name: nothing found is an error wherever something is there or was named."""
+"""The patch files that paths name. Finding none is an error if a path was given or the folder is not empty."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def full_folder(path: Path) -> None:
 
 
 def bound_socket(path: Path) -> None:
-    """By a short name, as the path of a socket may have 107 bytes."""
+    """Uses a short name because the path of a socket is limited to 107 bytes."""
     here = os.open(path.parent, os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"/proc/self/fd/{here}/{path.name}")
@@ -94,7 +94,7 @@ LOOP = "PL001 unreadable-file] `{}` cannot be read: Too many levels of symbolic 
 GONE = "PL001 unreadable-file] `{}` cannot be read: does not exist"
 NOT_FOUND = "PL001 unreadable-file] `{}` cannot be read: No such file or directory"
 
-# what is there → said of it where it is named a.yaml, where it is named a, and where it lies in a folder as either
+# what exists → error if named as a.yaml, error if named as a, and error for each name inside a folder
 SAID: dict[str, tuple[str, str, str, str]] = {
     "a file": ("", "", "", ""),
     "a link to a file": ("", "", "", ""),
@@ -119,7 +119,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def said(errors: object) -> str:
-    """What is said, without the help."""
+    """The error messages, without the help."""
     return "".join(line.removeprefix("error[") for line in render(errors).splitlines() if line.startswith("error"))  # type: ignore[arg-type]
 
 
@@ -131,7 +131,7 @@ def test_what_is_named(kind: str, at: int, name: str, required: bool) -> None:
     found, errors = find_patch_files([Path(name), Path(name)], required=required)
     expected = SAID[kind][at].format(name)
     if expected == EMPTY.format("a") and not required:
-        expected = ""  # as the sidecar's default folder may be
+        expected = ""  # the sidecar's default folder may be empty
         assert found == []
     assert said(errors) == expected
     if expected:
@@ -156,7 +156,7 @@ def test_what_is_called_like_a_patch_in_a_folder(kind: str, required: bool) -> N
 @pytest.mark.parametrize("name", ["a", ".hidden.yaml", "p.json", "p.YAML", "p.yaml.txt", "p.yml~"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_called_otherwise_in_a_folder(kind: str, name: str) -> None:
-    """Only an empty directory is taken for a key that is missing."""
+    """Only an empty directory counts as a missing key."""
     Path("p").mkdir()
     KINDS[kind](Path("p", name).absolute())
     expected = SAID[kind][3].format(f"p/{name}")
@@ -226,7 +226,7 @@ def test_folders_that_must_not_be_read() -> None:
 
 
 def test_streams_are_for_the_command_line() -> None:
-    """``patchlang apply -p <(helm template …)``; a pipe in a folder would wait for a writer all the same."""
+    """``patchlang apply -p <(helm template …)``. A pipe in a folder would still wait for a writer."""
     os.mkfifo("pipe")
     assert find_patch_files([Path("pipe")], required=True, streams=True) == ([Path("pipe")], [])
     Path("p").mkdir()
@@ -258,8 +258,8 @@ ENTRIES = st.dictionaries(
 
 @given(entries=ENTRIES, required=st.booleans())
 def test_nothing_found_is_never_silent(entries: dict[str, str], required: bool) -> None:
-    """Where a folder holds anything of the user's, or is named, there are patch files or errors; every patch file that
-    is not found is in an error."""
+    """If a folder is given or holds any user files, there are patch files or errors. Every patch file that is not
+    found is in an error."""
     with TemporaryDirectory() as parent:
         folder = Path(parent, "p")
         folder.mkdir()
@@ -277,7 +277,7 @@ def test_nothing_found_is_never_silent(entries: dict[str, str], required: bool) 
             assert entries[name] != "an empty directory" or f"`{path}`" in text
 
 
-# -- documents that say nothing ----------------------------------------------------------------------------------------
+# -- documents without content -----------------------------------------------------------------------------------------
 
 
 def loaded(named: tuple[str, ...], **texts: str) -> tuple[bool, list[str]]:

@@ -1,4 +1,4 @@
-"""Patterns do what compiled ones do, and are compiled when first used."""
+"""Patterns behave like compiled ones, and are compiled on first use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USES: dict[str, tuple[Any, ...]] = {
 
 
 def shown(found: Any) -> Any:
-    """A match, or an iterator of matches, as what can be compared."""
+    """A match, or an iterator of matches, in a form that can be compared."""
     if isinstance(found, re.Match):
         return found.group(), found.span()
     return [shown(one) for one in found] if hasattr(found, "__next__") else found

@@ -1,4 +1,4 @@
-"""Records are dataclasses that cost little: what a dataclass does is the measure of what they do."""
+"""Records behave like dataclasses, but cost little."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ Members = list[tuple[str, str, Any]]
 
 @st.composite
 def members(draw: st.DrawFn, *, kw_only: bool, before: Members) -> Members:
-    """Fields with how they are declared and with their default; those without one come first where order matters."""
+    """Fields with their declarations and defaults. Fields without a default come first if order matters."""
     taken = {name for name, _, _ in before}
     found = []
     for name in draw(NAMES):

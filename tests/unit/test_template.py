@@ -1,4 +1,4 @@
-"""Templates: what is computed is cut out, and every character that stays is known by its place in the source."""
+"""Templates: computed parts are cut out, and the position of every remaining character in the source is known."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The condition of a Plugin: what KubeVirt's CEL refuses, and what the VMI has not."""
+"""The condition of a Plugin: expressions that KubeVirt's CEL refuses, and fields that the VMI does not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an expression makes, read without evaluating it."""
+"""The value of an expression, read without evaluating it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from patchlang.source import SourceFile
 
 
 def plain(node: Node) -> Any:
-    """As Python data; what is computed in angle brackets."""
+    """The value as Python data, with computed parts in angle brackets."""
     match node:
         case Scalar(text, True):
             return f"<{text}>"

@@ -1,4 +1,4 @@
-"""CEL's libraries of lists and of regular expressions: what Python says of the same, and what they may cost."""
+"""CEL's list and regular expression libraries: the same results as in Python, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from patchlang.run_scope import Scope
 
 
 def value(expression: str, **variables: Any) -> Any:
-    """The value of an expression, in which the variables are of unknown type."""
+    """The value of an expression whose variables have unknown types."""
     names = Names(tuple((name, "dyn") for name in variables))
     return compile_expression(fuzz._text(expression), names).evaluate(Scope({}, variables=variables))
 
@@ -58,7 +58,7 @@ def test_replace_is_never_longer_than_what_is_counted(text: str, pattern: str, c
         made = regex.replace(text, pattern, put, count)
         assert len(made) <= now().searched
     python = re.sub(pattern, put.replace(r"\0", r"\g<0>"), text, count=max(count, 0)) if count else text
-    if pattern:  # of empty matches beside others Python has more
+    if pattern:  # Python finds more empty matches next to other matches
         assert made == python
 
 

@@ -1,4 +1,4 @@
-"""The null that an error of an evaluation names: the right one, at its place in the expression."""
+"""The null named by an evaluation error: the right one, at its position in the expression."""
 
 from __future__ import annotations
 

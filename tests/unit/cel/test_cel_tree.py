@@ -1,4 +1,4 @@
-"""CEL's own tree, as we read it: of every expression of the fuzz target, and of bytes that are no tree."""
+"""CEL's own syntax tree as we read it, for every expression of the fuzz target and for bytes that are not a tree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from patchlang.diagnostics import PatchError
 
 
 def tree(text: str) -> Node:
-    """The tree of an expression that CEL takes."""
+    """The tree of an expression that CEL accepts."""
     parsed = library.parse(text)
     assert parsed is not None, text
     return read(parsed)
@@ -70,7 +70,7 @@ X, Y, ONE = Ident("x"), Ident("y"), Literal("int", 1)
         ("cel.bind(y, x, y)", Macro("cel.bind", "y", X, Y)),
         ("x.optMap(y, y)", Macro("optMap", "y", X, Y)),
         ("x.optFlatMap(y, y)", Macro("optFlatMap", "y", X, Y)),
-        # by hand what a macro is written out to
+        # the expansion of a macro, written by hand
         (
             "x.hasValue() ? optional.of(cel.bind(y, x.value(), y)) : optional.none()",
             Call(
@@ -103,7 +103,7 @@ def test_an_operand_that_cel_writes_twice_is_read_once() -> None:
 
 
 def refusal(text: str) -> str | None:
-    """Why an expression is not compiled."""
+    """The reason why an expression is not compiled."""
     try:
         compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
     except PatchError as e:
@@ -134,7 +134,7 @@ def test_every_expression_is_read_and_its_places_are_those_of_its_text(seed: int
         assert -1 <= node.position < len(text)
         if isinstance(node, Literal) and node.position >= 0:
             written = starts[node.position].text
-            if not re.match(r"[-.0-9]", written):  # whose ends the lexer does not know
+            if not re.match(r"[-.0-9]", written):  # the lexer does not know where it ends
                 assert tree(written) == node
         if isinstance(node, Ident):
             assert node.position < 0 or text[node.position] in "." + node.name
@@ -157,7 +157,7 @@ def test_what_is_written_is_read_as_the_same(seed: int) -> None:
     if (parsed := library.parse(text)) is not None:
         node = read(parsed)
         written = library.parse(write(node))
-        # parentheses that CEL had no need of are not written, but its levels are counted in the text
+        # writing drops parentheses that CEL does not need, but CEL counts nesting levels in the text
         assert written is None or read(written) == node
         assert written is not None or len(text) > 200
 
@@ -266,7 +266,7 @@ COMPARED, HANDED = "an optional is compared with a value", "an optional may reac
         ("flatten([dyn(item.?a)])", HANDED, "?"),
         ("flatten([optional.of(optional.of(1)).value()])", HANDED, "optional.of(1"),
         ("flatten([?optional.of(item.?a)])", HANDED, "?a"),
-        # which only the type of the function tells
+        # only the type of the function shows it
         ("flatten([[1].first()])", HANDED, "first"),
         ("flatten([[1].last(), 'é'])", HANDED, "last"),
     ],
@@ -308,7 +308,7 @@ def test_optionals_that_end_well(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["{'a': [1].first()}", "[[1].last()]", "{'a': vmi.metadata.?name}"])
 def test_an_optional_inside_of_a_result_is_an_error(text: str) -> None:
-    """The library's own conversion of one ends the process."""
+    """The library's own conversion of an optional crashes the process."""
     compiled = compile_expression(fuzz._text(text), fuzz._NAMES_OF_CEL)
     with pytest.raises(PatchError, match="the result is an optional"):
         compiled.evaluate(fuzz._Bindings())
@@ -330,7 +330,7 @@ def test_a_patch_that_makes_no_optionals_is_loaded_without_its_trees() -> None:
 
 @pytest.mark.parametrize("levels", range(1, 40))
 def test_macros_within_macros(levels: int) -> None:
-    """Each is written out as several levels, of which CEL reads fewer than it writes."""
+    """Each macro expands to several levels, and CEL cannot read as many as it can write."""
     text = "1"
     for _ in range(levels):
         text = f"[1].map(x, true, [{text}])"

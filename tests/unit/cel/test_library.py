@@ -1,4 +1,4 @@
-"""How CEL's library is set up, and what comes along with it."""
+"""The setup of the CEL library, and the modules it imports."""
 
 from __future__ import annotations
 

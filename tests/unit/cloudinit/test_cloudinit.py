@@ -1,4 +1,4 @@
-"""Cloud-init data as a whole: from virt-launcher's request to an answer that it takes."""
+"""Cloud-init data as a whole: from virt-launcher's request to a response that it accepts."""
 
 import gc
 import json
@@ -299,7 +299,7 @@ def test_no_user_data_stays_behind() -> None:
     left = [weakref.ref(known), weakref.ref(known.read), weakref.ref(known.read._last)]
     assert "hunter2" in known.read._last.text
     gc.collect()
-    gc.disable()  # no circle keeps it until somebody collects
+    gc.disable()  # no reference cycle keeps it until the next garbage collection
     try:
         del state, known
         assert [ref() for ref in left] == [None] * 3

@@ -81,7 +81,7 @@ OPS = st.one_of(
 
 @given(JSON, OPS)
 def test_the_same_outcome_as_the_jsonpatch_library(doc: Any, op: dict[str, Any]) -> None:
-    """An independent implementation judges, except where it removes the root, which no document survives."""
+    """Compare with an independent implementation, except for removing the root, which leaves no document."""
     try:
         theirs = jsonpatch.apply_patch(copy.deepcopy(doc), [op])
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException):
@@ -289,14 +289,14 @@ def test_no_value_in_any_message() -> None:
 
 
 class Unread(list[Any]):
-    """A list that nobody may look into."""
+    """A list that must not be read."""
 
     def __iter__(self) -> Any:
         raise AssertionError("looked at")
 
 
 def test_what_two_values_share_is_not_compared() -> None:
-    """A thousand edits of large data would compare all of it each time."""
+    """With large data, a thousand edits would compare all of it each time."""
     shared = Unread(["much"])
     assert plain_data.identical({"a": shared, "b": [shared, 1]}, {"b": [shared, 1], "a": shared})
     assert not plain_data.identical({"a": shared, "b": 1}, {"a": shared, "b": True})

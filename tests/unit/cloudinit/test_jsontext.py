@@ -1,4 +1,4 @@
-"""The least change of JSON text, and Go's way to write it."""
+"""Minimal changes to JSON text, written in Go's style."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""MIME user data: parts are found as cloud-init finds them, and an edit of one leaves the bytes of all others."""
+"""MIME user data: parts are found as cloud-init finds them, and an edit of one part leaves the bytes of the others."""
 
 import email
 import quopri

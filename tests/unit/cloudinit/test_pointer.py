@@ -1,4 +1,4 @@
-"""JSON pointers: their grammar, their extensions, and following them."""
+"""JSON pointers: their grammar, their extensions, and their resolution."""
 
 import datetime
 
@@ -14,7 +14,7 @@ USERS = {"users": ["default", {"name": "ops", "uid": 7}, {"name": "web", "groups
 
 
 def written(text: str) -> str:
-    """The exact characters that an error of the pointer points at."""
+    """The exact characters that an error of the pointer marks."""
     with pytest.raises(PointerError) as e:
         pointer.parse(text)
     return text[e.value.start : e.value.end]

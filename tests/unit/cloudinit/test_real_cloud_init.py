@@ -1,4 +1,4 @@
-"""Judged by the real cloud-init: its multipart reader, its YAML reader, its schema. Skipped where it is missing."""
+"""Checks against the real cloud-init: its multipart reader, YAML reader and schema. Skipped if it is not installed."""
 
 import json
 import subprocess

@@ -1,7 +1,7 @@
-"""RFC 6902 as users meet it: the cases of cases/rfc6902 as patch documents, applied to cloud-init data by the engine.
+"""RFC 6902 from the user's side: the engine applies the cases of cases/rfc6902 to cloud-init data, as patch documents.
 
-Each runs on a cloud-config and on network data in JSON, below the key ``doc``, and where its document is a map at the
-root of the network data, too. An error must name the operation that failed, and its place in the patch.
+Each runs on a cloud-config and on network data in JSON, below the key ``doc``. If its document is a map, it also runs
+at the root of the network data. An error must name the operation that failed, and its position in the patch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CASES = [
 
 
 class Place(NamedTuple):
-    """Where a case's document stands in the cloud-init data."""
+    """The location of a case's document in the cloud-init data."""
 
     target: str
     below: str
@@ -49,18 +49,18 @@ class Place(NamedTuple):
         return value["doc"] if self.below else value
 
     def pointer(self, pointer: str) -> str:
-        """A pointer that is none stays as it is."""
+        """Text that is not a pointer stays unchanged."""
         return self.below + pointer if pointer[:1] in ("", "/") else pointer
 
     def patch(self, operations: list[dict[str, Any]]) -> str:
-        """A document with one operation a line, the first in line 7."""
+        """A document with one operation per line, starting in line 7."""
         moved = [{**op, **{k: self.pointer(op[k]) for k in ("path", "from") if k in op}} for op in operations]
         lines = [f"- {json.dumps({**op, 'target': self.target})}" for op in moved]
         head = ["apiVersion: patchlang/v1", "kind: Patch", "metadata:", "  name: rfc", "spec:", "  cloudInit:"]
         return "\n".join([*head, *(f"    {line}" for line in lines)]) + "\n"
 
     def words(self, error: str) -> str:
-        """A part of a message, with the pointers that it names here."""
+        """A part of a message, with its pointers as they are in this location."""
         if not self.below:
             return error
         return error.replace("at `/", f"at `{self.below}/").replace("the root", f"`{self.below}`")
@@ -77,7 +77,7 @@ def apply(place: Place, document: Any, operations: list[dict[str, Any]]) -> Clou
 
 
 def judged_at(place: Place, case: dict[str, Any]) -> bool:
-    """Whether a case makes sense there: a document has an edit, the root of network data is a map and stays one."""
+    """Whether a case makes sense here: a document has an edit, and the root of network data is a map and stays one."""
     if place.below:
         return bool(case["patch"]) and "the root cannot be removed" not in case.get("error", "")
     return bool(case["patch"]) and isinstance(case["doc"], dict) and isinstance(case.get("result", {}), dict)
@@ -106,7 +106,7 @@ def test_rfc6902(case: dict[str, Any], place: Place) -> None:
     assert found.span.begin.column > len("    - {")
     assert found.edit == f"cloudInit[{failing}] {case['patch'][failing]['op']}"
     assert f"(patch rfc, {found.edit})" in render([found])
-    if outcome.trace:  # it failed when it ran
+    if outcome.trace:  # it failed while running
         (document,) = outcome.trace
         last = document.edits[-1]
         assert document.state is State.FAILED

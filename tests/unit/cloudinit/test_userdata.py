@@ -1,4 +1,4 @@
-"""User data and network data: telling formats, opening wrappings, editing what is YAML, refusing what is not."""
+"""User data and network data: detecting formats, unwrapping, editing YAML, refusing everything else."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""libyaml serves for PyYAML's own parser only where both read the same: data, places, keys that stand twice."""
+"""libyaml replaces PyYAML's own parser only if both read the same: data, positions, duplicate keys."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PIECES = [
 
 
 def outcome(text: str) -> Any:
-    """All that is read of a text, or why it is not."""
+    """Everything read from a text, or the reason why it cannot be read."""
     try:
         document = yamlread.read(text)
     except (yamlread.YamlError, yamlread.TooBigError) as e:
@@ -48,7 +48,7 @@ def shape(node: Node | None) -> Any:
 
 
 def check(text: str, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Is libyaml asked, and comes to the same?"""
+    """Whether libyaml reads the text. If so, its result must be the same."""
     composed = libyaml.compose(text, max_nodes=yamlread.MAX_YAML_NODES, max_depth=98)
     if composed is None:
         return False
@@ -66,7 +66,7 @@ def test_all_texts_of_the_cases_are_read_alike(monkeypatch: pytest.MonkeyPatch) 
 
 @st.composite
 def changed(draw: st.DrawFn) -> str:
-    """A piece of a text with other pieces put in."""
+    """A piece of a text with other pieces inserted."""
     text = draw(st.sampled_from(TEXTS))
     start = draw(st.integers(0, len(text)))
     text = text[start : start + draw(st.integers(0, 400))]
@@ -83,7 +83,7 @@ def test_changed_texts_are_read_alike(text: str) -> None:
         check(text, monkeypatch)
 
 
-# libyaml reads each of these, and otherwise than PyYAML: another value, another place, or an error
+# libyaml reads each of these differently from PyYAML: another value, another position, or an error
 DIFFERENT = [
     "a:\t1\n",
     "a: [b?c]\n",

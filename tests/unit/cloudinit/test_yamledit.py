@@ -1,4 +1,4 @@
-"""The least change of YAML text: what it looks like, that it means what it should, that the rest stays."""
+"""Minimal changes to YAML text: the new text is readable and has the right meaning, and the rest stays."""
 
 import datetime
 from itertools import pairwise
@@ -46,7 +46,7 @@ def test_edit_with_windows_line_breaks(case: dict[str, Any]) -> None:
         assert yamledit.rewrite(document, apply(document.value, case["ops"])) == after
 
 
-# top-level entries in every style, none of which PyYAML may read differently after an edit elsewhere
+# top-level entries in every style; PyYAML must read each the same after an edit elsewhere
 CHUNKS = [
     "mode: 0644   # octal\n",
     "when: 1:30\n",
@@ -107,7 +107,7 @@ def test_untouched_entries_keep_their_bytes(chunks: list[str], count: int, data:
 
 @pytest.mark.parametrize("chunk", CHUNKS)
 def test_an_edited_entry_leaves_the_others_alone(chunk: str) -> None:
-    """Whatever style a value has: replaced, removed, renamed, its neighbours stay, and the outcome is right."""
+    """Whatever the style of a value is: replace, remove or rename it, its neighbors stay, and the result is right."""
     text = "before: 'x'  # b\n" + chunk + "\n# after\nafter: |\n  y\n"
     document = yamlread.read(text)
     for key in [key for key in document.value if key not in ("before", "after")]:
@@ -220,7 +220,7 @@ def test_any_text_can_come_to_mean_anything(old: Any, new: Any, indentless: bool
     try:
         document = yamlread.read(text)
     except yamlread.YamlError:
-        return  # PyYAML cannot read all that it writes when styles are forced on it
+        return  # with forced styles, PyYAML cannot read everything that it writes
     assert yamledit.rewrite(document, yamlread.read(text).value) == text
     part = data.draw(st.sampled_from(list(new) if isinstance(new, dict) else list(range(len(new)))))
     mixed: Any = new

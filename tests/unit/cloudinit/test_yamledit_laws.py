@@ -1,4 +1,4 @@
-"""Whatever edits do: the data are as RFC 6902 says, and each entry that stays has its own lines and comments."""
+"""Whatever the edits: the data is as RFC 6902 requires, and each entry that stays keeps its own lines and comments."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ FLOWS = (
 
 
 class Entry:
-    """An entry of the model: what identifies it in the text, the text it was, and whether edits reached inside."""
+    """An entry of the model: its identity in the text, its original text, and whether edits reached inside."""
 
     def __init__(self, number: int, key: str | None) -> None:
         self.number, self.key = number, key
-        self.text: str | None = None  # of a leaf
+        self.text: str | None = None  # for a leaf
         self.kind: type[Any] = dict
         self.below: list[Entry] = []
         self.value: Any = None
@@ -66,7 +66,7 @@ def documents(draw: st.DrawFn) -> tuple[Entry, str]:
     anchors: list[tuple[str, Any]] = []
 
     def lines_of(entry: Entry, depth: int, lead: str) -> list[str]:
-        """The entry's lines from column 0 on; ``lead`` is what its first line begins with."""
+        """The entry's lines, starting at column 0. ``lead`` is the start of its first line."""
         n = entry.number
         entry.behind = draw(st.booleans())
         behind = f"  # behind {n}." if entry.behind else ""
@@ -135,14 +135,14 @@ def new_entry(key: str | None, value: Any) -> Entry:
 
 
 def mark(root: Entry, entry: Entry) -> None:
-    """An edit reaches into a collection, and so into all that it is in."""
+    """An edit reaches into a collection and all collections around it."""
     while entry is not root:
         entry.reached = True
         entry = parent_of(root, entry)
 
 
 def step(root: Entry, draw: Any, number: int) -> dict[str, Any] | None:
-    """One random edit, done to the model as well."""
+    """One random edit, also applied to the model."""
     entries = list(root.all())
     containers = [one for one in (root, *entries) if one.text is None]
     op = draw(st.sampled_from(["add", "remove", "replace", "move", "move", "move", "copy", "ensure", "test"]))
@@ -176,7 +176,7 @@ def step(root: Entry, draw: Any, number: int) -> dict[str, Any] | None:
             source = parent_of(root, entry)
             at = source.below.index(entry)
             source.below.remove(entry)
-            if f"{path_of(root, target)}/".startswith(f"{edit['from']}/"):  # it reads as a move into itself
+            if f"{path_of(root, target)}/".startswith(f"{edit['from']}/"):  # it looks like a move into itself
                 source.below.insert(at, entry)
                 return None
             mark(root, source)
@@ -245,7 +245,7 @@ def test_entries_keep_their_text(
         edit = step(root, data.draw, number)
         if edit:
             edits.append(edit)
-            if edit["op"] == "ensure":  # of something that is not there
+            if edit["op"] == "ensure":  # the target does not exist
                 edit = {**edit, "op": "add"}
             model = jsonpatch.apply_patch(model, [edit])
     if not last_break:

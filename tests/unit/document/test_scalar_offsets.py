@@ -1,4 +1,4 @@
-"""Places of characters inside YAML scalars, whatever their notation."""
+"""Positions of characters inside YAML scalars, in every notation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from patchlang.document.scalar_offsets import offsets
 
-# (written form, of a value behind `key: `; for each character of interest: the character and how often it stood before)
+# (source of a value after `key: `; for each character of interest: the character and its number of occurrences before)
 FORMS = {
     "plain": "one\n  two#x\n\n  three",
     "single": "'it''s one\n\n    ''two'' #x'",
@@ -26,7 +26,7 @@ FORMS = {
 
 
 def scalars(text: str) -> list[tuple[str, str]]:
-    """Each scalar's text and its written form."""
+    """The text of each scalar, and its source."""
     return [
         (event.value, text[event.start_mark.index : event.end_mark.index])
         for event in yaml.parse(text, Loader=yaml.CSafeLoader)
@@ -77,7 +77,7 @@ def test_first_column_of_an_indented_line() -> None:
 def test_every_character_of_any_text(text: str, style: str, width: int, indent: int) -> None:
     dumped = yaml.dump({"key": {"in": text}}, default_style=style, width=width, indent=indent, allow_unicode=True)
     value, raw = scalars(dumped)[-1]
-    # not `text`: what PyYAML writes of ` : :`, folded, is read as another one
+    # not `text`: PyYAML writes ` : :`, folded, in a form that it reads differently
     assert value == yaml.safe_load(dumped)["key"]["in"]
     check(value, raw)
 

@@ -1,4 +1,4 @@
-"""Where nodes stand in a domain's bytes: what lines tell is what a look at all of them tells."""
+"""The positions of nodes in a domain's bytes: an index by lines gives the same result as a full search."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lxml import etree
 from patchlang.domain.index import Index, _all_starts
 from patchlang.domain.read import read_root
 
-# mostly one element a line, as libvirt and KubeVirt write them
+# mostly one element per line, as libvirt and KubeVirt write them
 GAPS = st.sampled_from(["\n\t", "\n\t", "\n\t\t", "\n  ", "\n\n", "", " ", "text\n", "\n]]&gt;\n", "\r\n"])
 VALUES = st.sampled_from(["", "1", ">", "&lt;a>", "two\nlines", "&#xA;", "/>", "'", '"'])
 STRANGE = st.sampled_from(["<!-- <a> -->", "<!--\n<a>\n-->", "<![CDATA[\n<a>\n]]>", "<?a <a>?>"])

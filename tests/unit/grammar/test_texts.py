@@ -1,4 +1,4 @@
-"""Texts against what the grammar allows: patterns held against Python's own, and texts of which some is unknown."""
+"""Texts that the grammar allows: patterns compared with Python's own, and texts that are only partly known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from patchlang.grammar.texts import ANYTHING, TRUE_OR_FALSE, WHOLE_NUMBER, Unkno
 
 
 def datatypes() -> list[Datatype]:
-    """All that some libvirt has."""
+    """All datatypes in any version of libvirt."""
     found: set[Datatype] = set()
     for version in versions():
         for one in load(version).types:
@@ -38,7 +38,7 @@ def test_there_are_patterns_and_all_can_be_read() -> None:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_what_a_pattern_makes_fits_it(pattern: str) -> None:
-    """And what is made of that by one character more or less fits where Python says so."""
+    """With one character more or less, the text matches if Python says so."""
 
     texts = st.from_regex(pattern, fullmatch=True, alphabet=st.characters(min_codepoint=32, max_codepoint=126))
 
@@ -115,7 +115,7 @@ def test_ranges_words_and_what_is_unknown(allowed: Texts, text: tuple[str | Unkn
 
 
 def test_no_pattern_takes_longer_than_the_text_is_long() -> None:
-    """What hangs an engine that tries one way after the other."""
+    """These hang an engine that uses backtracking."""
     assert takes("(a+)+b", "a" * 9000) is False
     assert takes("((a|aa)*)*c", "a" * 9000) is False
 

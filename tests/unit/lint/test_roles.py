@@ -1,4 +1,4 @@
-"""Roles: every field of every op has one, and it goes with the notation of the field."""
+"""Roles: every field of every op has one, which fits the notation of the field."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_field_without_a_role_is_refused() -> None:
 
 @record(kw_only=True)
 class Unheard(model.DomainBase):
-    """An op that no check has heard of."""
+    """An op that no check knows."""
 
     path: Annotated[model.XPath | None, Role.CHANGES] = None
     taken: Annotated[model.XPath | None, Role.REMOVES] = None
