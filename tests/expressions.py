@@ -122,7 +122,7 @@ SAMPLES: dict[str, Sequence[Any]] = {
     "self.pattern": [],  # patterns.py: gives the text to `pattern`
     "text": [made.pattern for made in libyaml._DIFFERING],
 }
-"""What the sources of arguments give that only a run knows."""
+"""Sample patterns for arguments whose values are known only at run time, by their source."""
 
 
 def _in(path: Path, tree: ast.Module, uses: dict[str, set[str]]) -> Iterator[Expression]:

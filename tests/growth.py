@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 SIZE = 2_000
-"""Characters of a first try. What takes long for one is tried with more."""
+"""The number of characters in the first try. Shapes that take long are tried with more."""
 SUSPICIOUS = 0.001
-"""Seconds for the first try, above which the growth is measured: a quadratic expression needs many times as much."""
+"""Seconds for the first try. Growth is measured only above this: a quadratic expression takes many times as long."""
 TIMES = 8
 STEEP = 22.0
-"""Times the time for ``TIMES`` the size. Linear is 8, quadratic 64; between them is noise."""
+"""The limit for the time with ``TIMES`` the size. Linear time gives 8, quadratic time 64, anything between is noise."""
 TRIES = 4
 
 

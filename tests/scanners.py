@@ -51,7 +51,7 @@ from shim import documents as shim_documents
 
 HEAD_OF_PATCH = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: p}\nspec:\n"
 MOST = 600
-"""Shapes that are tried of a scanner: of more, every second, third, …"""
+"""The maximum number of shapes to try per scanner. If there are more, only every second, third, … is tried."""
 
 
 class Scanner(NamedTuple):
@@ -599,4 +599,4 @@ NO_SCANNERS = {
         "waits for processes, or reads what they send",
     ),
 }
-"""Modules with loops that step through no text."""
+"""Modules with loops that do not step through a text."""

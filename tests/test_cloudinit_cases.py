@@ -171,7 +171,7 @@ def test_case(
 
 
 DOCUMENTS = [file for file in CASES if file.name.startswith("document-")]
-"""What people write, with null, wrappers and parts, and one patch: ``base/site.patch.yaml``."""
+"""Cloud-init data as people write it, with null, wrappers and parts, and one patch: ``base/site.patch.yaml``."""
 
 
 def site_user_data(text: str) -> list[Any]:

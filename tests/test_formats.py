@@ -122,7 +122,7 @@ def places_in_github(text: bytes) -> list[Place]:
 
 
 def places_in_text(text: bytes) -> list[tuple[str, str, int, int]]:
-    """Includes the end of the text that the caret marks, which is on this line."""
+    """The rule, file, line and column of each finding in the text format."""
     pattern = r"^(.+?):(\d+):(\d+): \w+\[(PL\d+) "
     return [(m[4], m[1], int(m[2]), int(m[3])) for m in re.finditer(pattern, text.decode(), re.MULTILINE)]
 

@@ -20,7 +20,7 @@ from patchlang.budget import LIMIT
 
 ROOT = Path(__file__).parents[1]
 FLOOR = 6 << 20
-"""What a run takes besides: the domain, what the first use of a feature loads."""
+"""Other memory of a run: the domain, and the modules that load on first use of a feature."""
 
 RUNNER = """
 import ctypes, gc, json, sys

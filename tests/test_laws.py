@@ -43,7 +43,7 @@ VALUES = ("new", "", "<b>&amp;]]>\"'", "two\nlines", "1", " é ")
 
 
 NO_EDIT: Edit = {"op": "test", "expression": "true"}
-"""What a document has that is to change nothing, as one without any edit is an error."""
+"""A document that should change nothing gets this, since a document without edits is an error."""
 
 
 # -- from edits to outcomes ------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ def test_the_outcome_is_that_of_plain_lxml_to_the_last_blank(domain: Domain, dat
 
 @given(domains(), st.data())
 def test_lines_end_as_those_of_the_input(domain: Domain, data: st.DataObject) -> None:
-    """With Windows line breaks the outcome is the same, except that it also has Windows line breaks."""
+    """With Windows line breaks the outcome is the same, except for its line breaks, which are also Windows ones."""
     assume(b"\n" in domain.data)
     edits = drawn_edits(data, domain.data, 3)
     unix, windows = run(domain.data, *edits), run(domain.data.replace(b"\n", b"\r\n"), *edits)

@@ -22,10 +22,10 @@ from patchlang.plan.work import Setup
 from patchlang.source import SourceFile
 
 MOST_TIMES = 1.3
-"""The time of a plan beside that of the engine alone (docs/plan.md)."""
+"""The limit for the time of a plan, relative to the engine alone (docs/plan.md)."""
 NOISE = 1.15
 BYTES_OF_A_VM = 2_000
-"""What may be kept of a VM of 18 KB: its name, places, and its share of the report."""
+"""The limit for the memory kept per VM of 18 KB: its name, positions, and its share of the report."""
 
 
 def planned(folder: Path) -> int:
