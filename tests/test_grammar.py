@@ -1,4 +1,4 @@
-"""Errors in patches by libvirt's grammar, patches without false alarms, and an index that must match libvirt."""
+"""libvirt's grammar: the errors that it finds in patches, no false alarms, and an index that matches libvirt's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of patches that KubeVirt's own types lose: warnings about them, compared with runs that lose them."""
+"""Warnings about results of patches that KubeVirt's own types lose, compared with runs that lose them."""
 
 from __future__ import annotations
 
