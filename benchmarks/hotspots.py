@@ -13,8 +13,7 @@ SHOWN = 12
 
 
 def hotspots(title: str, work: Callable[[], object], runs: int) -> Breakdown:
-    """Milliseconds of a run by function, as cProfile counts them: functions that are called often look more expensive
-    than they are."""
+    """Milliseconds of a run by function, as cProfile counts them: frequent calls look more expensive than they are."""
     work()
     profile = cProfile.Profile()
     profile.enable()

@@ -1,5 +1,4 @@
-"""Fair timing: after a warm-up, in rounds that run each action once, in a seeded order that is shuffled for each
-round."""
+"""Fair timing: after a warm-up, in rounds that run each action once, in a seeded random order per round."""
 
 from __future__ import annotations
 
@@ -14,8 +13,7 @@ SEED = 20_260_101
 
 
 def interleaved(actions: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3) -> dict[str, list[float]]:
-    """Milliseconds of each action in each round. If the machine slows down for a while, it slows all of them
-    equally."""
+    """Milliseconds of each action in each round. A temporary slowdown of the machine affects all equally."""
     names = list(actions)
     order = random.Random(SEED)
     taken: dict[str, list[float]] = {name: [] for name in names}
@@ -32,8 +30,7 @@ def interleaved(actions: Mapping[str, Callable[[], object]], rounds: int, warm_u
 
 
 def quickest(action: Callable[[], object], least_seconds: float = 0.2, least_rounds: int = 5) -> float:
-    """The minimum milliseconds of one action, for curves; Python's garbage collector runs between rounds, not in
-    them."""
+    """The minimum milliseconds of one action, for curves; the garbage collector runs between rounds, not in them."""
     action()
     best, spent, rounds = float("inf"), 0.0, 0
     while spent < least_seconds or rounds < least_rounds:

@@ -225,8 +225,7 @@ def alone(hook: Path, *arguments: str, libraries: Path | None = None) -> Callabl
 
 
 def _environment(search: Path | None, libraries: Path | None) -> dict[str, str]:
-    """The image's environment; ``search`` is first in ``$PATH``, ``libraries`` has packages that a Python hook
-    needs."""
+    """The image's environment; ``search`` is first in ``$PATH``, ``libraries`` has the packages of Python hooks."""
     environment = {**os.environ, **IMAGE}
     if search is not None:
         environment["PATH"] = f"{search}{os.pathsep}{environment['PATH']}"

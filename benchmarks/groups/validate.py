@@ -104,8 +104,7 @@ def run(command: Sequence[str]) -> Ran:
 
 
 def _resident(process: int) -> int:
-    """The peak resident memory of the process or one of its children. (The value from wait4 starts with our own
-    memory.)"""
+    """The peak resident memory of the process or one of its children. (wait4's value starts with our own memory.)"""
     found = [0]
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text().split()

@@ -1,4 +1,4 @@
-"""What `derive` makes of the corpus: each case's inputs, and outcomes by the patch of examples/corpus."""
+"""The output of `derive` for the corpus: each case's inputs, and outcomes with the patch from examples/corpus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from patchlang.authoring.derive import Derived, Sample, derive
 
 
 class Case(NamedTuple):
-    """A case of the corpus: what was seen in each of its runs that are not refused."""
+    """A case of the corpus: the samples of each run that is not rejected."""
 
     name: str
     is_domain: bool
@@ -23,7 +23,7 @@ class Case(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What docs/derive.md says of the domain cases."""
+    """The figures in docs/derive.md for the domain cases."""
 
     cases: int
     derived: int
@@ -51,20 +51,20 @@ def _cases() -> Iterator[Case]:
 
 
 def lines_of(text: str) -> int:
-    """Lines without comments and empty ones."""
+    """The number of lines without comments and blank lines."""
     return sum(line.strip()[:1] not in ("", "#") for line in text.splitlines())
 
 
 @cache
 def from_main(name: str) -> Derived:
-    """From the first run of a case alone."""
+    """Derive from the first run of a case only."""
     case = next(case for case in cases() if case.name == name)
     return derive(case.samples[:1], name)
 
 
 @cache
 def from_all(name: str) -> Derived:
-    """From all runs of a case."""
+    """Derive from all runs of a case."""
     case = next(case for case in cases() if case.name == name)
     return derive(case.samples, name)
 

@@ -1,4 +1,4 @@
-"""An editor for the language server, over the wire: a real process, and JSON-RPC on its standard input and output."""
+"""An editor for the language server: a real process, with JSON-RPC on its standard input and output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAIT = int(os.environ.get("W", "60"))
 
 
 class Client:
-    """Talks to a server, and collects what it says of itself: findings in ``published``, requests in ``asked``."""
+    """Talks to a server and collects what it sends unasked: findings in ``published``, requests in ``asked``."""
 
     def __init__(self, root: Path, **capabilities: Any) -> None:
         self.root = root
@@ -52,7 +52,7 @@ class Client:
             self.process.kill()
         self.process.wait()
 
-    # -- the wire --------------------------------------------------------------------------------------------------
+    # -- protocol --------------------------------------------------------------------------------------------------
 
     def send_bytes(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -79,7 +79,7 @@ class Client:
         return answer["result"]
 
     def until(self, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The next message that is meant."""
+        """Wait for the next message that matches."""
         while True:
             try:
                 message = self._answers.get(timeout=WAIT)
@@ -112,7 +112,7 @@ class Client:
         return b"".join(self._said).decode(errors="replace")
 
     def end(self) -> int:
-        """A farewell in good form; returns the exit status."""
+        """Shut down properly; returns the exit status."""
         self.request("shutdown", None)
         self.notify("exit", None)
         return self.ended()
@@ -145,7 +145,7 @@ class Client:
         self.notify("textDocument/didClose", {"textDocument": {"uri": self.uri(name)}})
 
     def findings(self, name: str, is_it: Callable[[Sequence[str]], bool] = bool) -> list[dict[str, Any]]:
-        """The next findings of a file whose rules are as they should be."""
+        """The next findings of a file whose rules satisfy ``is_it``."""
         uri = self.uri(name)
         while True:
             while self._looked_at < len(self.published):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Playground:
-    """One that runs. ``url`` is what it has printed."""
+    """A running playground. ``url`` is the URL that it printed."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -31,7 +31,7 @@ class Playground:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
     ) -> tuple[int, bytes, http.client.HTTPMessage]:
-        """The status, body and headers of an answer; ``TOKEN`` in the path is the token."""
+        """The status, body and headers of a response; ``TOKEN`` in the path is replaced by the token."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path.replace("TOKEN", self.token), body, dict(headers))
         answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""A hook beside its patches: what differs is named with its place, whatever way the hook writes XML."""
+"""A hook compared with its patches: each difference is reported with its location, however the hook writes XML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the completion core offers, as a table."""
+"""The suggestions of the completion core, as a table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TABLE: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "completio
 
 
 def text_of(row: dict[str, Any]) -> tuple[str, int]:
-    """The text of a row without the cursor, and where that is."""
+    """The text of a row without the cursor, and the position of the cursor."""
     if "edits" in row:
         text = f"{HEAD}  domain:\n{row['edits']}"
     else:

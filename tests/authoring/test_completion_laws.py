@@ -1,4 +1,4 @@
-"""Laws of the completion core: it answers anything, soon, and what it offers in a path is right by the grammar."""
+"""Laws of the completion core: it answers any input quickly, and its suggestions in a path are valid in the grammar."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def texts() -> list[str]:
 
 @st.composite
 def mutilated(draw: st.DrawFn) -> str:
-    """A patch of the corpus, of which pieces are missing, and some are put in."""
+    """A patch from the corpus with some pieces removed and others inserted."""
     text = draw(st.sampled_from(texts()))
     for _ in range(draw(st.integers(0, 4))):
         at = draw(st.integers(0, len(text)))
@@ -123,7 +123,7 @@ def test_the_time_grows_with_the_text(name: str) -> None:
 
 
 def paths() -> Iterator[str]:
-    """The paths of the corpus from the root, up to the end of a step."""
+    """The paths in the corpus from the root, up to the end of a step."""
     for text in texts():
         for patch in decode_source(SourceFile("patch.yaml", text))[0]:
             for written, _, _ in xpaths(patch):

@@ -1,4 +1,4 @@
-"""`derive`: the corpus, its figures, and what holds for any domain."""
+"""`derive`: the corpus, its figures, and laws for any domain."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_the_documents_and_what_was_asked() -> None:
 
 @st.composite
 def edited(draw: st.DrawFn) -> bytes:
-    """A domain in which some nodes are changed, gone, new, or elsewhere."""
+    """A domain in which some nodes are changed, removed, added or moved."""
     root = etree.fromstring(BASE)
     for _ in range(draw(st.integers(1, 4))):
         nodes = [n for n in root.iter("*") if n is not root and n.tag not in ("name", "uuid", "devices", "alias")]
@@ -122,7 +122,7 @@ def test_comments_count_unless_the_script_drops_them_all() -> None:
 
 
 def disks(*devices: tuple[str, str, str]) -> bytes:
-    """A domain with disks: what each is, its target, and its cache."""
+    """A domain with disks, each given by its kind, its target and its cache."""
     inner = "".join(
         f'<disk type="file" device="{kind}"><driver name="qemu" cache="{cache}"/><target dev="{target}"/>'
         f'<alias name="ua-{target}"/></disk>'

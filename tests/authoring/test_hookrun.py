@@ -1,4 +1,4 @@
-"""Hooks that are run at a desk: called as the sidecar calls them, and every way in which they go wrong."""
+"""Hooks run locally: called as the sidecar calls them, with every way in which they can fail."""
 
 from __future__ import annotations
 

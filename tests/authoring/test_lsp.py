@@ -1,4 +1,4 @@
-"""The language server, as an editor meets it: a process, and messages on its standard input and output."""
+"""The language server as an editor sees it: a process, with messages on its standard input and output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TITLE = f"{HEAD}  domain:\n    - op: set\n      path: /domain/title\n      value
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """One server for the tests that leave it as it was."""
+    """A shared server for tests that do not change its state."""
     with Client(tmp_path_factory.mktemp("editor")) as client:
         yield client
         assert client.end() == 0
@@ -30,7 +30,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def edited(text: str, edits: list[dict[str, Any]], encoding: str = UTF_16) -> str:
-    """A text after the edits of an action."""
+    """A text after the edits of an action are applied."""
     lines = Lines(text, encoding)
 
     def offset(place: dict[str, int]) -> int:
@@ -87,7 +87,7 @@ def test_open_texts_count_instead_of_files(tmp_path: Path) -> None:
         client.change("b.yaml", TITLE.replace("name: p", "name: other").replace("title", "description"))
         assert client.findings("b.yaml", lambda codes: not codes) == []
         client.change("a.yaml", TITLE.replace("name: p", "name: other"))
-        client.findings("b.yaml")  # what is wrong with one shows at the other, which did not change
+        client.findings("b.yaml")  # an error in one file also appears in the other, which did not change
         client.close("b.yaml")
         client.change("a.yaml", TITLE.replace("title", "emulator"))
         assert client.end() == 0
@@ -220,7 +220,7 @@ def test_a_comment_that_ignores_is_offered(shared: Client) -> None:
     shared.close("ignore.yaml")
 
 
-# -- clients as they come ----------------------------------------------------------------------------------------------
+# -- different clients -------------------------------------------------------------------------------------------------
 
 
 def test_a_client_that_counts_bytes(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_check_whose_process_dies_is_done_by_another(tmp_path: Path) -> None:
 
 
 def children(parent: int) -> list[Path]:
-    """The command lines of the processes that a process has started."""
+    """The command lines of a process's child processes."""
     listed = Path(f"/proc/{parent}/task").glob("*/children")
     return [Path("/proc", child, "cmdline") for path in listed for child in path.read_text().split()]
 

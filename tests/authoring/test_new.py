@@ -1,4 +1,4 @@
-"""What ``patchlang new`` makes: checked by ``validate --strict`` and ``test``, never in place of what is there."""
+"""The output of ``patchlang new``: it passes ``validate --strict`` and ``test``, and never overwrites a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture(scope="module")
 def all_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one for the starter and each recipe, with its test and its ConfigMap."""
+    """A folder with the starter and each recipe, with its test and its ConfigMap."""
     folder = tmp_path_factory.mktemp("made")
     starter = ["-o", str(folder / "mine" / "mine.yaml")]
     for words in (starter, *(["--for", name, "-o", str(folder / name)] for name in recipes())):

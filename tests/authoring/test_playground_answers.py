@@ -1,4 +1,4 @@
-"""What the playground answers, without a server: runs, boots, exports, help with writing."""
+"""The playground's answers, without a server: runs, boots, exports, writing help."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_patch_to_begin_with_shows_something() -> None:
 
 
 def spots(patch: str, domain: str) -> list[list[str]]:
-    """What is marked for each edit, as the browser would cut it out."""
+    """The highlighted text of each edit, as the browser would cut it out."""
     units = domain.encode("utf-16-le")
     [outcome] = tried(texts(patch, domain=domain))["outcomes"]
     return [
@@ -170,7 +170,7 @@ def test_nothing_given_is_nothing_wrong() -> None:
 
 @pytest.mark.parametrize("name", ["linux-min", "windows", "numa-gpu", "edge", "many-disks"])
 def test_what_is_shown_is_what_apply_shows(name: str, tmp_path: Path) -> None:
-    """Although the VMI of a sample is shown as YAML."""
+    """This is true although the VMI of a sample is shown as YAML."""
     patch = tmp_path / "patch.yaml"
     patch.write_text(samples.starter())
     inputs = ["--domain", str(BASE / f"{name}.domain.xml"), "--vmi", str(BASE / f"{name}.vmi.json")]
@@ -304,7 +304,7 @@ def test_what_cannot_be_exported_is_said(form: str, given: Given, said: str) -> 
         exporting.export({"form": form}, given)
 
 
-# -- help with writing -------------------------------------------------------------------------------------------------
+# -- writing help ------------------------------------------------------------------------------------------------------
 
 
 def test_completion_counts_as_browsers_do() -> None:
@@ -359,7 +359,7 @@ def test_offsets_lead_there_and_back(text: str, at: int) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_whatever_is_written_gets_an_answer(data: st.DataObject) -> None:
-    """Pieces of valid texts, cut and mixed."""
+    """The input is pieces of valid texts, cut and mixed."""
     pieces = st.sampled_from([samples.starter(), CLOUD_INIT, MACHINE["domain"], MACHINE["vmi"], DATA["cloudInit"], ""])
 
     def text() -> str:

@@ -1,4 +1,4 @@
-"""The server of the playground: whom it refuses, what it says of nonsense, and how it ends."""
+"""The playground's server: which requests it rejects, how it answers malformed ones, and how it stops."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_the_url_is_all_that_is_printed_and_ctrl_c_ends_it() -> None:
     with playground() as running:
         assert running.url == f"http://127.0.0.1:{running.port}/?token={running.token}"
         assert len(running.token) >= 32
-        for body in (b"", b"{"):  # who goes away in the middle of a request is no fault to tell of
+        for body in (b"", b"{"):  # a client that disconnects during a request is not an error to report
             head = f"POST /api/run?token={running.token} HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n"
             with socket.create_connection(("127.0.0.1", running.port), timeout=60) as connection:
                 connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n".encode() + body)

@@ -1,4 +1,4 @@
-"""The page of the playground in headless Chromium."""
+"""The playground's page in headless Chromium."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(one_browser: Browser, server: Playground) -> Browser:
-    """The page as it begins, with the first answers there."""
+    """The initial page, after the first answers have arrived."""
     one_browser.events.clear()
     one_browser.resize(1280, 800)
     one_browser.prefer("light")
@@ -53,7 +53,7 @@ def page(one_browser: Browser, server: Playground) -> Browser:
 
 
 def type_at_end(page: Browser, text: str, pane: str = "#patch-editor") -> None:
-    """As a user types, at the end of an editor."""
+    """Type at the end of an editor, as a user does."""
     page.run(f"document.querySelector('{pane} .cm-content').focus()")
     page.press("End", control=True)
     page.call("Input.insertText", text=text)
@@ -110,7 +110,7 @@ def test_completion_comes_from_the_same_core(page: Browser) -> None:
     page.press(" ", control=True)
     page.wait_for("document.querySelector('.cm-tooltip-autocomplete li')")
     assert page.run("document.querySelector('.cm-tooltip-autocomplete li').textContent").startswith("ensure")
-    # the editor takes no Enter for a list that has just come up
+    # the editor ignores Enter while a list has only just opened
     page.wait_for("(window.since ??= performance.now()) + 200 < performance.now()")
     page.press("Enter", "\r")
     page.wait_for("document.querySelector('#patch-editor .cm-content').innerText.includes('op: ensure')")
@@ -172,7 +172,7 @@ def test_samples_and_files(page: Browser, tmp_path: Path) -> None:
 
 
 def test_the_keyboard_alone_suffices(page: Browser) -> None:
-    """Skip links, out of an editor, through the tabs, the trace and the export."""
+    """It covers the skip links, leaving an editor, the tabs, the trace and the export."""
     page.run("document.activeElement.blur()")
     page.press("Tab")
     assert page.run("document.activeElement.textContent") == "Skip to the patch"
@@ -233,7 +233,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-# the background that a text is seen on
+# the background behind a text
 BEHIND = """(of => { let at = document.querySelector(of);
     while (at && /^rgba\\(.*, 0\\)$|transparent/.test(getComputedStyle(at).backgroundColor)) at = at.parentElement;
     return getComputedStyle(at).backgroundColor })(%r)"""

@@ -1,4 +1,4 @@
-"""Places as editors count them."""
+"""Positions as editors count them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENCODINGS = st.sampled_from([UTF_8, UTF_16, UTF_32])
 def test_an_offset_is_that_of_its_point(text: str, encoding: str) -> None:
     lines = Lines(text, encoding)
     for offset in range(len(text) + 1):
-        if text[offset - 1 : offset + 1] != "\r\n":  # within a line break there is no place
+        if text[offset - 1 : offset + 1] != "\r\n":  # there is no position within a line break
             assert lines.offset(lines.point(offset)) == offset
 
 

@@ -1,4 +1,4 @@
-"""The recipes that ship: each says what it is for, is tested, valid, and found by what people search for."""
+"""The shipped recipes: each describes its purpose, has a test, is valid, and can be found with common search terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finding's "did you mean" amounts to: written in its place, it is what was meant."""
+"""The "did you mean" of a finding: when it is inserted in place, the result is what the author meant."""
 
 from __future__ import annotations
 

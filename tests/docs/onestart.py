@@ -14,14 +14,14 @@ from docblocks import ROOT
 
 @dataclass(frozen=True)
 class Start:
-    """``log`` is what the sidecar logged, ``failure`` the message of the status if the call failed."""
+    """``log`` is the sidecar's log, ``failure`` the status message if the call failed."""
 
     log: str
     failure: str = ""
 
 
 def one_start(patches: Path, sockets: Path, domain: bytes, vmi: bytes = b"{}") -> Start:
-    """Info, OnDefineDomain and Shutdown, with the paths that a pod has."""
+    """Call Info, OnDefineDomain and Shutdown, with the paths that a pod has."""
     grpc = pytest.importorskip("grpc")
     from shim.stubs import info_pb2, info_pb2_grpc, v1alpha3_pb2, v1alpha3_pb2_grpc
 

@@ -1,10 +1,9 @@
-"""The pages about cloud-init data cannot rot: each patch is run on the data shown below it, each message compared.
+"""Keep the pages about cloud-init data correct: run each patch on the data shown below it, and compare each message.
 
-Blocks are read as in docblocks.py; a list in a
-``yaml`` block is a list of cloud-init edits here. The ``diff`` blocks up to the next patch are the texts before and
-after: of the user data, or with ``<!-- of: network-data -->`` or ``<!-- of: meta-data -->`` before the block of those;
-user data that is not shown is ``#cloud-config``. A ``text`` block is what is said of the last patch, on the user data
-of ``<!-- on: … -->``.
+Blocks are read as in docblocks.py; here, a list in a ``yaml`` block is a list of cloud-init edits. The ``diff`` blocks
+up to the next patch are the texts before and after: of the user data, or, with ``<!-- of: network-data -->`` or ``<!--
+of: meta-data -->`` before the block, of that data. User data that is not shown is ``#cloud-config``. A ``text`` block
+is the message for the last patch, on the user data of ``<!-- on: … -->``.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def run(program: Program, data: bytes, patch: Block) -> CloudInitOutcome:
 
 
 def sides(diff: Block) -> tuple[Any, Any]:
-    """Before and after."""
+    """The texts before and after."""
     lines = diff.text.removesuffix("\n").split("\n")
     assert all(line[:1] in (" ", "-", "+") for line in lines), f"{diff}: a line of a diff has a mark in front"
     texts = ["".join(f"{line[1:]}\n" for line in lines if line[:1] != other) for other in "+-"]
@@ -243,7 +242,7 @@ def test_table_agrees_with_the_code(name: str) -> None:
     TABLES[name](table)
 
 
-# -- each document as a whole ------------------------------------------------------------------------------------------
+# -- whole documents ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("document", CLOUD_INIT_DOCUMENTS)

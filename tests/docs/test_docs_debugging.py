@@ -1,4 +1,4 @@
-"""docs/debugging.md shows what the sidecar says of the patch in it. Its commands run in tests/test_guides.py."""
+"""docs/debugging.md shows the sidecar's messages for the patch in it. Its commands run in tests/test_guides.py."""
 
 from __future__ import annotations
 

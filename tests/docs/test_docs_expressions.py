@@ -1,4 +1,4 @@
-"""Tables of expressions and their results: each is evaluated."""
+"""Evaluate every expression in the tables of expressions and their results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from patchlang.xpath.query import Match
 
 @dataclass
 class Values:
-    """What expressions in a document see, from its block under ``<!-- values -->``."""
+    """The values that expressions in a document use, from its block under ``<!-- values -->``."""
 
     vmi: dict[str, Any]
     variables: dict[str, Any]
@@ -38,7 +38,7 @@ class Values:
         return Names(tuple((name, "dyn") for name in self.variables), True, self.path is not None, True)
 
     def scope(self) -> Scope:
-        """What the engine makes of them, at the node of ``path``."""
+        """The engine's scope for these values, at the node of ``path``."""
         variables = "".join(f"  - {{name: {name}, expression: 'null'}}\n" for name in self.variables)
         compiled, _ = load_sources([source(f"variables:\n{variables}domain:\n  - {{op: test, path: /domain}}\n")])
         assert compiled is not None

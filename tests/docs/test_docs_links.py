@@ -1,4 +1,4 @@
-"""Links and tables of contents lead to what is there."""
+"""The targets of links and tables of contents exist."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_heading_that_is_listed_is_there_in_this_order(document: str) -> None:
-    """The contents at the top of a document."""
+    """Check the table of contents at the top of a document."""
     text = (ROOT / document).read_text()
     listed = re.findall(r"^ *- \[[^\]]*\]\(#([^)]*)\)", text, re.MULTILINE)
     lines = {anchor: at for at, anchor in enumerate(_anchors_in_order(text))}

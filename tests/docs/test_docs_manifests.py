@@ -1,4 +1,4 @@
-"""Manifests, flags and logs of the sidecar as the documents show them."""
+"""Manifests, flags and logs of the sidecar, as shown in the documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every patch that a document shows: it compiles, needs no advice, gives what is shown, and says what is shown."""
+"""Every patch in a document compiles, needs no advice, and gives the result and the messages shown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_patch_compiles(block: Block) -> None:
 
 @pytest.mark.parametrize("block", all_blocks(lambda b: b.is_patch))
 def test_patch_needs_no_advice(block: Block) -> None:
-    """Unless ``<!-- advice: PL303 -->`` says which."""
+    """Unless ``<!-- advice: PL303 -->`` names the expected advice."""
     patches, _ = decode_source(source(block.text))
     found = {d.rule.id for d in advise(patches, None)}
     assert found == set(filter(None, block.marks.get("advice", "").split(", ")))
@@ -61,7 +61,7 @@ def before_and_after(diff: Block) -> tuple[bytes, bytes]:
 
 
 def in_domain(lines: list[str]) -> bytes:
-    """A domain of which ``<domain>`` itself may have been left out."""
+    """A domain; the text may omit the ``<domain>`` element itself."""
     if not lines[0].startswith("<domain"):
         lines = ["<domain>", *(f"  {line}" if line else line for line in lines), "</domain>"]
     return "\n".join(lines).encode()

@@ -1,4 +1,4 @@
-"""Every hook script that a document shows gives the same as its patch, and breaks where the document says so."""
+"""Every hook script in a document gives the same result as its patch, and breaks where the document says it does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from patchlang.render import render
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a hook: what goes in."""
+    """The input of one hook call."""
 
     domain: bool
     data: bytes
@@ -36,7 +36,7 @@ class Call:
         return outcome.data, render(outcome.diagnostics)
 
     def by_script(self, script: Block) -> bytes | None:
-        """What the script prints; None where it fails."""
+        """The output of the script; None if it fails."""
         name, option = ("onDefineDomain", "--domain") if self.domain else ("preCloudInitIso", "--cloud-init")
         arguments = ["--vmi", self.vmi.decode(), option, self.data.decode()]
         if script.lang == "xml":
@@ -51,7 +51,7 @@ class Call:
         return done.stdout if done.returncode == 0 else None
 
     def meaning(self, data: bytes) -> object:
-        """What is compared: the XML without its layout and prefixes, or the data with the user data opened."""
+        """The content to compare: the XML without layout and prefixes, or the data with the user data decoded."""
         if self.domain:
             bare = etree.tostring(etree.fromstring(data, etree.XMLParser(remove_blank_text=True)))
             return etree.canonicalize(bare.decode(), rewrite_prefixes=True)
@@ -99,7 +99,7 @@ def _multipart(_data: bytes) -> bytes:
 
 
 ATTRIBUTE = r'[\w:]+="[^"]*"'
-# inputs on which a script fails, or makes something else than its patch
+# inputs on which a script fails or gives a different result from its patch
 VARIANTS: dict[str, Callable[[bytes], bytes]] = {
     "another order of attributes": _other_order_of_attributes,
     "another order of devices": _other_order_of_devices,
@@ -110,7 +110,7 @@ VARIANTS: dict[str, Callable[[bytes], bytes]] = {
     "self-closed tags": lambda d: bytes(etree.tostring(etree.fromstring(d))),
     "single quotes": lambda d: d.replace(b'"', b"'"),
 }
-# what a script does to bytes that it does not mean to change
+# changes that a script makes to bytes by accident
 SPOILT: dict[str, Callable[[bytes], bool]] = {
     "a prefix of its own": lambda printed: b"<ns0:" in printed,
     "comments": lambda printed: b"# managed by" not in printed,
@@ -119,7 +119,7 @@ SPOILT: dict[str, Callable[[bytes], bool]] = {
 
 
 def variant(way: str, call: Call, block: Block, patch: Program) -> Call:
-    """The call with another input."""
+    """The same call with another input."""
     if way == "second run":
         result, said = call.patched(patch)
         assert result is not None, said
@@ -197,7 +197,7 @@ def test_script_and_patch_give_the_same(script: Block) -> None:
 
 
 def goes_wrong(script: Block, patch: Program, call: Call, way: str) -> None:
-    """The script fails, or makes something else than the patch; or the patch refuses, and the script says nothing."""
+    """The script fails or its result differs from the patch's; or only the patch reports an error."""
     printed = call.by_script(script)
     right, said = call.patched(patch)
     if right is None:

@@ -1,4 +1,4 @@
-"""The site that `make docs` builds: whole, searchable, and without anything from another host."""
+"""The site that `make docs` builds is complete, searchable, and loads nothing from another host."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Page(HTMLParser):
-    """What a page links to, and what it loads."""
+    """A page's links, and the files it loads."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ def html_of(built: Path, page: Path) -> Path:
 
 
 def test_every_page_is_reached_by_links_alone(built: Path) -> None:
-    """Without JavaScript: the navigation is in the pages."""
+    """This works without JavaScript: the navigation is in the pages."""
     site = built / "site"
     todo, seen = [site / "index.html"], {site / "index.html"}
     while todo:

@@ -1,4 +1,4 @@
-"""Tables that list what the code has: keys, ops, functions, rules, limits, flags."""
+"""The tables list exactly what the code has: keys, ops, functions, rules, limits, flags."""
 
 from __future__ import annotations
 
@@ -154,12 +154,12 @@ def test_every_rule_is_in_a_table() -> None:
     assert known == {code for table in tables for code in first_codes(table)}
 
 
-# constants whose limit the documents do not name: shapes of messages, and what bounds the code itself
+# constants whose limits are not in the documents: shapes of messages, and bounds on the code itself
 NOT_LIMITS = {
     "patchlang.cel.checked_expr.MAX_DEPTH",
     "patchlang.executables.MAX_TAIL",
-    "patchlang.lint.paths.MAX_DEGREE",  # beyond it there is advice
-    "patchlang.validation.unit.MAX_MANIFEST_BYTES",  # docs/validate.md names it
+    "patchlang.lint.paths.MAX_DEGREE",  # above it, advice appears
+    "patchlang.validation.unit.MAX_MANIFEST_BYTES",  # in docs/validate.md
     "shim.engine.MAX_FINDINGS",
     "shim.frames.MAX_RESULT",
     "shim.engines.MAX_HELD",
@@ -173,7 +173,7 @@ NOT_LIMITS = {
 
 
 def test_every_limit_is_in_a_table() -> None:
-    """All constants ``MAX_…`` of the code, but for those of cloud-init data, which has a document of its own."""
+    """All constants ``MAX_…`` in the code, except the ones for cloud-init data, which has its own document."""
     defined = set()
     for package in ("patchlang", "shim"):
         for path in (ROOT / package).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Fixtures: a sidecar inside the limits that KubeVirt sets."""
+"""Fixtures: a sidecar within KubeVirt's limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.cgroup import CPU, MEMORY, Cage, Unavailable, cage  # noqa: E402
 
 @pytest.fixture(scope="session", autouse=True)
 def bytecode() -> None:
-    """Compiles the sidecar, as the image has it: compiling while it serves takes memory that it has not there."""
+    """Compile the sidecar as in the image: compiling while it serves would take memory that is not available there."""
     for package in ("patchlang", "shim"):
         assert compileall.compile_dir(ROOT / package, quiet=1)
 
@@ -42,7 +42,7 @@ def group(limits: Sequence[Mapping[str, str]]) -> Iterator[Cage]:
 
 @pytest.fixture
 def start(group: Cage) -> Iterator[Callable[..., Shim]]:
-    """Starts a sidecar in the group with these patches and executables, as the image does; it answers Info then."""
+    """Start a sidecar in the group with these patches and executables, as in the image; wait for Info."""
     folder = Path(tempfile.mkdtemp(prefix="limits-"))
     shim = Shim(folder)
 

@@ -1,4 +1,4 @@
-"""Domains and cloud-init data of a wished size, written as virt-launcher writes them, and patches for them."""
+"""Domains and cloud-init data of a given size, written as virt-launcher writes them, and patches for them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def vmi(board: str = BOARD) -> bytes:
 
 
 def domain(size: int) -> bytes:
-    """As near to ``size`` bytes as whole disks allow, below it, and at least one disk."""
+    """A domain of at most ``size`` bytes, as close as whole disks allow, with at least one disk."""
     disks = [_DISK % (b"vda", b"vda", b"vda")]
     length = len(_HEAD) + len(disks[0]) + len(_TAIL)
     while True:
@@ -62,7 +62,7 @@ def domain(size: int) -> bytes:
 
 
 def cloud_init(size: int, content: int = 1500) -> bytes:
-    """Cloud-init data of about ``size`` bytes: files of ``content`` bytes each, and the list of packages of one."""
+    """Cloud-init data of about ``size`` bytes: files of ``content`` bytes each, and a list of packages."""
     lines = ["#cloud-config", "hostname: web-01", "packages: [curl, jq]", "write_files:"]
     length = 400 + sum(map(len, lines))
     number = 0

@@ -1,4 +1,4 @@
-"""The sidecar in 64 MB and a fifth of a CPU: nothing is killed, everything is answered."""
+"""The sidecar with 64 MB and a fifth of a CPU: no process is killed, and every call gets an answer."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ VERSION = "v1alpha3"
 KIB, MIB = 1024, 1024 * 1024
 Start = Callable[..., Shim]
 
-# what takes long by itself, and where the CPU's share changes nothing
+# slow in itself, and the CPU share makes no difference
 whole_cpu = pytest.mark.parametrize("limits", [(MEMORY,)], ids=["memory"])
 
 
 def patched(domain: bytes) -> bytes:
-    """What DOMAIN_PATCH makes of it."""
+    """The domain after DOMAIN_PATCH."""
     entry = f'\t\t<baseBoard>\n\t\t\t<entry name="serial">{documents.BOARD}</entry>\n\t\t</baseBoard>'
     return domain.replace(b"\t\t<baseBoard></baseBoard>", entry.encode()).replace(
         b'cache="none"', b'cache="writeback"', 1
@@ -37,14 +37,14 @@ def patched(domain: bytes) -> bytes:
 
 
 def edited(data: bytes) -> bytes:
-    """What CLOUD_INIT_PATCH adds."""
+    """The cloud-init data after CLOUD_INIT_PATCH."""
     end = rb'\n","NetworkData"'
     return data.replace(end, rb"\nbootcmd:\n  - [echo, board-00000000]\nssh_pwauth: false" + end)
 
 
 @contextmanager
 def nobody_is_killed(group: Cage, shim: Shim, full: bool = False) -> Iterator[None]:
-    """With ``full`` the memory may be used up meanwhile, by pages of files that the kernel takes back."""
+    """With ``full``, the memory may reach its limit meanwhile, through file pages that the kernel reclaims."""
     yield
     assert shim.process is not None
     reached = f"peak {group.peak:,} bytes, at the limit {group.number('memory.failcnt')} times, {group.killed} killed"
@@ -56,7 +56,7 @@ def nobody_is_killed(group: Cage, shim: Shim, full: bool = False) -> Iterator[No
 
 
 def at_once(count: int, call: Callable[[], bytes]) -> list[bytes]:
-    """The answers of that many calls that start together; the first error is raised."""
+    """The answers of ``count`` calls that start together; raises the first error."""
     together = threading.Barrier(count)
 
     def one() -> bytes:
@@ -92,7 +92,7 @@ def test_domains(start: Start, group: Cage, size: int, callers: int) -> None:
     ("size", "vmi", "callers"), [(MIB, MIB, 16), (60 * KIB, 3900 * KIB, 8)], ids=["1+1MiB", "3.9MiB"]
 )
 def test_large_messages_of_several_callers(start: Start, group: Cage, size: int, vmi: int, callers: int) -> None:
-    """One waits in its caller's socket while another one of more than a megabyte is here."""
+    """One message waits in its caller's socket while the sidecar holds another one of more than a megabyte."""
     shim = start(documents.DOMAIN_PATCH)
     domain, large = documents.domain(size), documents.vmi()[:-1] + b',"large":"' + b"x" * vmi + b'"}'
 
@@ -106,7 +106,7 @@ def test_large_messages_of_several_callers(start: Start, group: Cage, size: int,
 @whole_cpu
 @pytest.mark.parametrize(("character", "number"), [("\u00e9", 1_950_000), ("\u00e9", 500_000), ("\U0001f600", 250_000)])
 def test_cloud_init_data_that_executables_print(start: Start, group: Cage, character: str, number: int) -> None:
-    """A few bytes of text are many as Python's."""
+    """A few bytes of text take much more memory in Python."""
     text = f'{{"DataSource":"noCloud","NoCloudMetaData":{{}},"UserData":"a{character * number}"}}'.encode()
     shim = start(onDefineDomain="#!/bin/sh\n", preCloudInitIso='#!/bin/sh\nexec cat "${0%/*}/printed"\n')
     (shim.bin / "printed").write_bytes(text)
@@ -149,7 +149,7 @@ def test_user_data_of_too_many_nodes_is_refused_before_it_fills_the_memory(start
 
 @pytest.mark.parametrize("size", [MIB + 1000, 4 * MIB - 2000, 5 * MIB], ids=["1MiB+", "4MiB-", "5MiB"])
 def test_sixteen_domains_that_are_too_large(start: Start, group: Cage, size: int) -> None:
-    """Over ``--max-domain-bytes`` our own words, over gRPC's limit gRPC's; both before the memory is full."""
+    """Over ``--max-domain-bytes`` the message is ours, over gRPC's limit gRPC's; both come before memory is full."""
     shim = start(documents.DOMAIN_PATCH)
     domain = documents.domain(size)
 
@@ -168,7 +168,7 @@ def test_sixteen_domains_that_are_too_large(start: Start, group: Cage, size: int
 
 
 def test_info_is_answered_while_a_callback_runs(start: Start, group: Cage) -> None:
-    """Within the second that virt-launcher gives it, the CPU's share used up or not."""
+    """The answer comes within virt-launcher's limit of one second, whether or not the CPU share is used up."""
     shim = start(documents.CLOUD_INIT_PATCH)
     data = documents.cloud_init(200_000)
     with nobody_is_killed(group, shim):
@@ -209,7 +209,7 @@ FLOODS = {
 @whole_cpu
 @pytest.mark.parametrize("flood", FLOODS)
 def test_executables_that_write_without_end(start: Start, group: Cage, flood: str) -> None:
-    """What they write passes through the sidecar's memory and its log, and stays in neither."""
+    """The output passes through the sidecar's memory and its log, and accumulates in neither."""
     shim = start(onDefineDomain=f"#!/bin/sh\n{FLOODS[flood]}\n")
     domain = documents.domain(100_000)
     with nobody_is_killed(group, shim):

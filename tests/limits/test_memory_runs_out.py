@@ -1,4 +1,4 @@
-"""What takes more memory than there is fails that call: the kernel kills nothing, and the next call works."""
+"""A call that needs more memory than available fails: the kernel kills nothing, and the next call works."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def limits() -> tuple[dict[str, str], ...]:
-    """The memory alone: with a fifth of a CPU the same takes five times as long."""
+    """Limit only the memory: with a fifth of a CPU the tests take five times as long."""
     return (MEMORY,)
 
 
 def patch(edits: str, variables: str = "", kind: str = "domain") -> str:
-    """A patch file with these edits and variables, each a YAML list."""
+    """A patch file with these edits and variables, each given as a YAML list."""
     spec = f"  variables: {variables}\n" if variables else ""
     return f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: hungry}}\nspec:\n{spec}  {kind}: {edits}\n"
 
@@ -144,7 +144,7 @@ REFUSED: dict[str, tuple[str, bytes, bytes]] = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_domain_that_grows(start: Callable[..., Shim], group: Cage, what: str) -> None:
-    """It is refused by the limit of what a run makes, and no engine is ended."""
+    """The limit on what a run creates rejects it, and the engine survives."""
     text, grows, long = REFUSED[what]
     shim = start(text)
     for _ in range(2):
@@ -202,7 +202,7 @@ def test_cloud_init_data_that_grows(start: Callable[..., Shim], group: Cage, wha
 
 
 def test_places_of_a_megabyte(start: Callable[..., Shim], group: Cage) -> None:
-    """The trace holds the beginnings of a few."""
+    """The trace shows only the beginnings of a few."""
     edit = "{op: ensure, target: metaData, path: '/$[ vmi.spec.text ]', value: 1, forEach: 'range(200)'}"
     shim = start(patch(f"[{edit}]", kind="cloudInit"))
     virtlauncher.pre_cloud_init(shim.socket, VERSION, cloud_init(EMPTY), vmi("x" * (MIB // 5)))
@@ -243,7 +243,7 @@ def shim() -> Iterator[Shim]:
 
 
 def test_patches_that_do_not_fit(group: Cage, shim: Shim) -> None:
-    """The error of loading is kept and answered."""
+    """The sidecar keeps the loading error and answers with it."""
     edits = ", ".join(
         f"{{op: set, path: /domain/memory, value: \"$[ vmi.spec.text + '{'x' * 40}{number}' ]\"}}"
         for number in range(900)

@@ -1,4 +1,4 @@
-"""`make soak` in short: memory does not grow, every answer is the engine's, and a kill fails one call alone."""
+"""A short `make soak`: memory does not grow, every answer matches the engine's, and a kill fails only one call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.cgroup import MEMORY, Unavailable, cage
 
 
 def test_memory_does_not_grow() -> None:
-    """With more of a CPU than a sidecar has, else it takes minutes; the memory is the sidecar's."""
+    """It uses more CPU than a sidecar has, or it would take minutes; the memory limit is the sidecar's."""
     try:
         with cage(MEMORY) as group:
             report = soak.run(group, calls=300, settled=100, killed=100)

@@ -1,13 +1,13 @@
-"""What the real consumers said, kept for a table at the end of the run.
+"""Collect the output of the real consumers for a table at the end of the run.
 
-A test that asked one takes the fixture `said` and gives it a line, verbatim where there is one to quote:
+A test that asks one uses the fixture `said` and passes it a line, verbatim if there is one to quote:
 
     def test_guest(said: Callable[[str, str], None]) -> None:
         ...
         said("guest", line)
 
-`make test-real` runs this folder and ends with the table: a row for each line, in the order of the tests, the
-consumer named once. Nothing is recorded by a test that fails before it gets there.
+`make test-real` runs this folder and ends with the table: one row per line, in the order of the tests, naming each
+consumer once. A test that fails before the call records nothing.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _LINES = pytest.StashKey[list[tuple[str, str]]]()
 
 @pytest.fixture(scope="session")
 def said(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
-    """Takes a consumer (`libvirt 9.0.0`, `guest`) and what it said."""
+    """Takes a consumer (`libvirt 9.0.0`, `guest`) and its output."""
     lines = pytestconfig.stash.setdefault(_LINES, [])
     return lambda consumer, line: lines.append((consumer, line))
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """With a short path: a socket's has at most 107 bytes."""
+    """A folder with a short path: a socket path has at most 107 bytes."""
     path = Path(tempfile.mkdtemp(prefix="real-"))
     path.chmod(0o755)  # libvirt runs as nobody
     yield path
@@ -47,7 +47,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def machines() -> Iterator[Path]:
-    """The folder of the one libvirt, which asks QEMU what it can once."""
+    """The folder of the only libvirt, which queries QEMU's capabilities once."""
     if missing := machine.missing_packages():
         pytest.skip(f"Debian packages are not installed: {' '.join(missing)}")
     path = Path(tempfile.mkdtemp(prefix="real-"))

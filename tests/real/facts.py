@@ -1,7 +1,7 @@
-"""What an XML document says, fact by fact, so that two documents can be held against each other.
+"""The content of an XML document as facts, so that two documents can be compared.
 
-A fact is a path of names with an attribute's value, with a text, or alone where an element has neither. Which of two
-disks a fact is about is not told, how many disks it holds for is.
+A fact is a path of names with an attribute's value, with a text, or alone if an element has neither. Facts do not tell
+which of two disks they describe, but they count for how many disks they are true.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def named(element: Any) -> str:
 
 
 def lost(before: bytes, after: bytes, read: bytes) -> Iterator[str]:
-    """What a patch wrote and is not there in what was read back."""
+    """Facts that a patch wrote and that are missing when read back."""
     old, new, found = facts(before), facts(after), facts(read)
     yield from (f"lost {fact}" for fact in new - old if found[fact] < new[fact])
 
 
 def returned(before: bytes, after: bytes, read: bytes) -> Iterator[str]:
-    """What a patch removed and is there again."""
+    """Facts that a patch removed and that are back."""
     old, new, found = facts(before), facts(after), facts(read)
     yield from (f"back {fact}" for fact in old - new if found[fact] > new[fact])

@@ -1,4 +1,4 @@
-"""The image: built by buildah as `make image` does, on a base made here, and run as kubelet runs a hook sidecar."""
+"""The image: built by buildah as in `make image`, on a base built here, and run as kubelet runs a hook sidecar."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(*command: str | Path, **more: Any) -> str:
 
 
 def mirror() -> str:
-    """Where this machine's apt gets Debian from."""
+    """The Debian mirror that this machine's apt uses."""
     if "ID=debian\n" not in Path("/etc/os-release").read_text():
         return ""
     sites = subprocess.run(
@@ -67,7 +67,7 @@ def base_name() -> str:
 
 
 def pip_settings() -> str:
-    """This machine's pip configuration, as a file for the build: where packages come from, but for local folders."""
+    """This machine's pip configuration as a file for the build: the package sources except local folders."""
     listed = run(sys.executable, "-m", "pip", "config", "list").splitlines()
     settings = dict(line.split("=", 1) for line in sorted(listed, key=lambda line: line.startswith(":env:")))
     kept = {}
@@ -81,7 +81,7 @@ def pip_settings() -> str:
 
 
 class Builder:
-    """buildah with a store of its own below ``folder``."""
+    """buildah with its own store below ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +92,7 @@ class Builder:
         return run("buildah", *store, *arguments, env={**os.environ, "BUILDAH_ISOLATION": "chroot"}).strip()
 
     def make_base(self) -> str:
-        """Debian with Python and pip, under the name that the Dockerfile builds on; its size in words."""
+        """Build Debian with Python and pip, under the name that the Dockerfile builds on; returns its size in words."""
         name = base_name()
         root = self.folder / "base"
         acquire = run("apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', "Acquire").splitlines()
@@ -115,7 +115,7 @@ class Builder:
         return name
 
     def build(self) -> Image:
-        """As `make image` does it, every time stamp the same."""
+        """Build as `make image` does, with all timestamps the same."""
         certificates = next(path for path in CERTIFICATES if path and Path(path).is_file())
         secrets = [f"--secret=id=pip.conf,src={self.folder / 'pip.conf'}", f"--secret=id=ca.crt,src={certificates}"]
         options = ["--pull-never", "--no-cache", "--timestamp=0", *secrets]
@@ -123,7 +123,7 @@ class Builder:
         return Image(self, self.buildah("images", "--quiet", "--no-trunc", TAG))
 
     def remove(self) -> None:
-        """All that was made. A mount that is left is an error: what is below it is not ours to delete."""
+        """Remove everything. A leftover mount is an error: the files below it are not ours to delete."""
         left = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         assert [path for path in left if path.startswith(f"{self.folder}/")] == []
         shutil.rmtree(self.folder)
@@ -146,7 +146,7 @@ class Image:
 
     @contextlib.contextmanager
     def root(self) -> Iterator[Path]:
-        """Its files, as a folder that lasts as long as the context."""
+        """Extract the image's files to a folder that exists as long as the context."""
         container = self.builder.buildah("from", "--pull-never", self.id)
         try:
             yield Path(self.builder.buildah("mount", container))
@@ -156,7 +156,7 @@ class Image:
 
     @contextlib.contextmanager
     def start(self, root: Path, *arguments: str, files: Mapping[str, bytes]) -> Iterator[Sidecar]:
-        """Its entry point in ``root``, as kubelet starts a hook sidecar; ``files`` by their path in the container."""
+        """Start the entry point in ``root`` as kubelet starts a hook sidecar; ``files`` by path in the container."""
         with tempfile.TemporaryDirectory(prefix="image-") as scratch:
             folder, hooks = Path(scratch, "files"), Path(scratch, "hooks")
             hooks.mkdir()
@@ -181,7 +181,7 @@ class Image:
 
 
 class Sidecar:
-    """The image's process: its user and environment, no capabilities, a read-only root, namespaces of its own."""
+    """The image's process: its user and environment, no capabilities, a read-only root, its own namespaces."""
 
     def __init__(
         self, config: dict[str, Any], root: Path, hooks: Path, files: Path, arguments: tuple[str, ...], log: Path
@@ -210,7 +210,7 @@ class Sidecar:
 
     @cached_property
     def process(self) -> Path:
-        """Its folder in this machine's /proc."""
+        """The folder of the process in this machine's /proc."""
         outer = self._outer.pid
         (inner,) = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()
         return Path("/proc", inner)
@@ -219,12 +219,12 @@ class Sidecar:
         return dict(re.findall(r"^(\w+):[ \t]*(.*)$", (self.process / "status").read_text(), re.MULTILINE))
 
     def writable_mounts(self) -> set[str]:
-        """Where its file systems can be written to, devices aside."""
+        """The writable mounts, except devices."""
         mounts = [line.split() for line in (self.process / "mountinfo").read_text().splitlines()]
         return {m[4] for m in mounts if "rw" in m[5].split(",") and not m[4].startswith("/dev/")}
 
     def end(self) -> int:
-        """Its exit status after SIGTERM."""
+        """The exit status after SIGTERM."""
         os.kill(int(self.process.name), signal.SIGTERM)
         return self._outer.wait(END_SECONDS)
 

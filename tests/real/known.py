@@ -1,6 +1,6 @@
-"""Exceptions: what a consumer is known to say, each with its reason in known.yaml.
+"""Exceptions: the known messages of each consumer, with reasons, in known.yaml.
 
-One that is not said any more fails the test as one that is not known does.
+A message that no longer appears fails the test, just as an unknown one does.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import yaml
 
 
 class Known(NamedTuple):
-    case: str  # as the tests name it, or the file of examples/corpus for all its cases
-    says: str  # a part of what is said
-    since: tuple[int, ...]  # of libvirt: the first version that says it
-    until: tuple[int, ...]  # and the first that does not any more
+    case: str  # the test's name for it, or the file in examples/corpus for all its cases
+    says: str  # a part of the message
+    since: tuple[int, ...]  # the first libvirt version with the message
+    until: tuple[int, ...]  # the first version without it
     why: str
 
 
 def exceptions(consumer: str, version: tuple[int, ...]) -> list[Known]:
-    """Those of a version of libvirt."""
+    """The exceptions for a version of libvirt."""
     entries = yaml.safe_load(Path(__file__).with_name("known.yaml").read_text())[consumer]
     found = [
         Known(entry["case"], says, _version(entry.get("since", 0)), _version(entry.get("until", 999)), entry["why"])
@@ -36,7 +36,7 @@ def _version(number: object) -> tuple[int, ...]:
 
 
 def check(said: Iterable[tuple[str, str]], known: list[Known]) -> None:
-    """Fails where something is said of a case and not known, or known and not said."""
+    """Fail if a case has an unknown message or lacks a known one."""
     unsaid, new = set(known), []
     for case, text in said:
         matching = {one for one in known if one.case in (case, case.partition("[")[0]) and one.says in text}

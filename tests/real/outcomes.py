@@ -1,4 +1,4 @@
-"""Every domain that the corpus and the examples patch: before and after, under the name that the tests give it."""
+"""Every domain that the corpus and the examples patch: before and after, under its name in the tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import test_examples
 
 
 class Outcome(NamedTuple):
-    """What went in and what came out."""
+    """The input and the output."""
 
     name: str
     before: bytes
@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
 
 @cache
 def runs() -> dict[str, test_corpus.Run]:
-    """The runs of the corpus that patch a domain, and change it."""
+    """The runs of the corpus that change a domain."""
     return {
         f"{run.case}[{run.name}]": run
         for run in test_corpus.runs()

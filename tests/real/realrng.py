@@ -1,4 +1,4 @@
-"""libvirt's own grammar as a judge: jing lists every fault of a document, where lxml stops at the first."""
+"""Check against libvirt's own grammar: jing lists every error in a document, while lxml stops at the first one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FAULT = re.compile(r"(?P<file>.*):(?P<line>\d+):(?P<column>\d+): \w+: (?P<messa
 
 
 def faults(documents: Sequence[bytes], folder: Path) -> list[Counter[str]]:
-    """Of each document: path of names and message, without the list of what is allowed, which hangs on the rest."""
+    """The errors of each document: path of names and message, without the list of allowed names, which varies."""
     files = [folder / f"{number}.xml" for number in range(len(documents))]
     for file, document in zip(files, documents, strict=True):
         file.write_bytes(document)
@@ -49,7 +49,7 @@ def faults(documents: Sequence[bytes], folder: Path) -> list[Counter[str]]:
 
 
 def _events(document: bytes) -> list[tuple[tuple[int, int], str]]:
-    """Where each tag begins, and the path that it belongs to. jing names the end of a tag."""
+    """Where each tag begins, and its path. jing reports the end of a tag."""
     parser, stack, events = expat.ParserCreate(), [""], []
 
     def start(name: str, _: Any) -> None:

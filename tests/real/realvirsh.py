@@ -1,6 +1,6 @@
-"""libvirt as a judge, by virsh: the test driver takes any domain, the QEMU driver those that its QEMU can run.
+"""Check with libvirt, through virsh: the test driver accepts any domain, the QEMU driver only what its QEMU can run.
 
-Where the environment has LIBVIRT_ROOT, it is the libvirt of that root (newer.sh makes one), whose /tmp is ours.
+If LIBVIRT_ROOT is set, this uses the libvirt of that root (newer.sh creates one), which shares our /tmp.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ needs_virsh = pytest.mark.skipif(
 )
 
 
-# in documents of the corpus, and what libvirt says where it stays
+# appears in documents of the corpus, with libvirt's message for it
 REFUSED = {
     "//hostdev[@ramfb='on'][preceding-sibling::hostdev/@ramfb='on']/@ramfb": "Only one vgpu device can have 'ramfb'"
 }
 
 
 class Answer(NamedTuple):
-    """Of one virsh: the domain as libvirt has it, or why it will not have it."""
+    """The answer of one virsh: the domain as libvirt stores it, or why libvirt rejects it."""
 
     domain: bytes | None
     refusal: str
 
 
 class Libvirt(machine.Libvirt):
-    """The QEMU driver of the libvirt that judges."""
+    """The libvirt QEMU driver under test."""
 
     @property
     def command(self) -> list[str]:
@@ -58,7 +58,7 @@ def version_numbers() -> tuple[int, ...]:
 
 
 def define_all(documents: Iterable[bytes], folder: Path) -> list[Answer]:
-    """Each document defined in a libvirt of its own (the test driver's state ends with virsh), and dumped back."""
+    """Define each document in a separate libvirt (the test driver's state ends with virsh), and dump it."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda pair: _define(pair[1], folder / f"{pair[0]}.xml"), enumerate(documents)))
 
@@ -71,7 +71,7 @@ def _define(document: bytes, file: Path) -> Answer:
 
 
 def answer(done: subprocess.CompletedProcess[bytes]) -> Answer:
-    """virsh goes on after an error, and its status is that of the last command: what it wrote counts."""
+    """virsh continues after an error, and its status is that of the last command: only its output counts."""
     errors = [line for line in done.stderr.decode().splitlines() if line.startswith("error: ")]
     if errors or not done.stdout.strip():
         return Answer(None, " / ".join(error.removeprefix("error: ") for error in errors[1:] or errors))
@@ -79,7 +79,7 @@ def answer(done: subprocess.CompletedProcess[bytes]) -> Answer:
 
 
 def acceptable(document: bytes) -> bytes:
-    """The document without what libvirt refuses in it before any patch."""
+    """The document without the parts that libvirt rejects even before any patch."""
     root = etree.fromstring(document)
     for path in REFUSED:
         for found in root.xpath(path):

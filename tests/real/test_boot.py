@@ -1,6 +1,6 @@
-"""A guest, really booted from what the sidecar returned over its socket, says what it sees.
+"""Boot a real guest from the domain that the sidecar returned over its socket; the guest reports what it sees.
 
-This is the user guide's own check of its hook, with a patch in the hook's place: examples/end-to-end.
+This is the user guide's own check of its hook, with a patch instead of the hook: examples/end-to-end.
 """
 
 from __future__ import annotations

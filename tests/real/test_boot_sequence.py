@@ -1,8 +1,8 @@
 """The runs of one boot, with a real libvirt between them, for every domain of the corpus and the examples.
 
-What run 1 makes is defined and dumped; run 2 sees the devices of that dump, as far as KubeVirt's own types know them,
-with interfaces and all else as before any edit; run 3 sees what run 2 left, its devices dumped again. After each run
-the case's expectations hold, and the machine that the boot ends with is the one that a single run makes.
+libvirt defines and dumps the result of run 1. Run 2 sees the devices of that dump, as far as KubeVirt's own types know
+them, with interfaces and everything else as before any edit. Run 3 sees the result of run 2, with its devices dumped
+again. After each run the case's expectations are met, and the final machine equals the result of a single run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from patchlang.kubevirt.structs import releases
 
 
 class Boot(NamedTuple):
-    """What boots: the domain, the patch, and what is wrong with a result of it."""
+    """One boot: the domain, the patch, and the check of its result."""
 
     name: str
     domain: bytes
@@ -74,9 +74,9 @@ def written(before: bytes, after: bytes) -> Callable[[bytes], list[str]]:
 
 
 def through(libvirt: machine.Libvirt, domains: dict[str, bytes]) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The domains as libvirt dumps them once defined, and why it does not define the others.
+    """The domains as libvirt dumps them after defining them, and why it rejects the others.
 
-    A TPM, which it does not take here, is in the dump as it was.
+    libvirt does not accept a TPM here, so the dump keeps the original one.
     """
     script, kept = [], {}
     for number, (name, document) in enumerate(domains.items()):
@@ -102,7 +102,7 @@ def through(libvirt: machine.Libvirt, domains: dict[str, bytes]) -> tuple[dict[s
 
 
 class Booted(NamedTuple):
-    """What the boots said, by name and run, and the machines that they ended with beside those of a single run."""
+    """The results of the boots by name and run, and the final machines next to those of a single run."""
 
     release: str
     said: list[tuple[str, str]]
@@ -135,7 +135,7 @@ def boot_all(libvirt: machine.Libvirt, boots: Iterable[Boot], release: str) -> B
 
 
 def plugged_anywhere(domain: bytes) -> Counter[str]:
-    """Facts but for addresses and what gives them, and the UUID that libvirt makes up where there is none."""
+    """Facts without addresses and their sources, and without the UUID that libvirt generates if there is none."""
     root = etree.fromstring(domain)
     for path in ("uuid", "devices/controller[@type='pci']", "devices/*/address"):
         for found in root.findall(path):
@@ -144,7 +144,7 @@ def plugged_anywhere(domain: bytes) -> Counter[str]:
 
 
 def changes(booted: Booted) -> list[tuple[str, str]]:
-    """How the machines that boots end with differ from those of a single run."""
+    """How the final machines of the boots differ from those of a single run."""
     found = []
     for name, (single, last) in booted.machines.items():
         one, other = plugged_anywhere(single), plugged_anywhere(last)

@@ -1,4 +1,4 @@
-"""``--check-domain`` by libvirt's own schema, held against jing, which lists all faults of a document."""
+"""``--check-domain`` with libvirt's own schema, compared with jing, which lists all errors in a document."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_of_the_corpus_only_what_is_known_is_refused(schema: DomainSchema, said:
 
 
 def mutated(document: bytes, choose: random.Random) -> tuple[str, bytes]:
-    """A domain with one thing in it changed, and what that is."""
+    """A domain with one change, and a description of the change."""
     root = etree.fromstring(document)
     elements = [e for e in root.iterdescendants(etree.Element) if "metadata" not in root.getroottree().getpath(e)]
     element = choose.choice(elements)
@@ -87,7 +87,7 @@ def test_it_finds_what_jing_finds(schema: DomainSchema, tmp_path: Path, said: Ca
 
 
 def _differs(kind: str, theirs: Counter[str], ours: list[Fault]) -> bool:
-    """A copy of what KubeVirt wrote, faults and all, is no fault of the patches; jing counts it once more."""
+    """A copy of KubeVirt's own output, errors included, is not an error of the patches; jing counts it again."""
     if not theirs:
         return any(fault.sure for fault in ours)
     return not ours and kind != "copy"

@@ -1,6 +1,6 @@
-"""The real judges: cloud-init and netplan take what patches make of all the cloud-init data that the tests know.
+"""The real consumers: cloud-init and netplan accept the patched results of all cloud-init data in the tests.
 
-The data is that of the corpus, of the examples and of the cases, before and after.
+The data comes from the corpus, the examples and the cases, before and after.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "patches"
 
 
 class Change(NamedTuple):
-    """The two texts, out of their wrapping, before and after."""
+    """The two texts, decoded, before and after."""
 
     name: str
     user_data: tuple[str, str]
@@ -73,7 +73,7 @@ def _change(name: str, before: bytes, after: bytes) -> Change:
 
 @cache
 def parts() -> dict[str, list[Part]]:
-    """All user data as cloud-init reads it; it fetches what an include list names, so that is left out."""
+    """All parts of the user data as cloud-init reads it, without include lists, which it would fetch."""
     texts = {text for change in changes() for text in change.user_data if not text.lstrip().startswith("#include")}
     return dict(zip(sorted(texts), read_user_data(sorted(texts)), strict=True))
 
@@ -101,7 +101,7 @@ def test_no_patch_makes_valid_user_data_invalid(said: Callable[[str, str], None]
 
 @needs_cloud_init
 def test_the_schema_has_teeth(tmp_path: Path) -> None:
-    """The judge in one process says what `cloud-init schema` says, of valid and of invalid user data."""
+    """The in-process check gives the same results as `cloud-init schema`, for valid and invalid user data."""
     assert CLOUD_INIT
     for text, valid in (("#cloud-config\npackages: [vim]\n", True), ("#cloud-config\npackages: vim\n", False)):
         ((part,),) = read_user_data([text])
@@ -147,7 +147,7 @@ def test_cloud_init_reads_yaml_as_we_do() -> None:
                 ours = userdata.open_user_data(text).value
             except PatchError:
                 ours = None
-            # it comes as JSON, with what JSON does not know as text
+            # it arrives as JSON, with values that JSON cannot represent as text
             assert (json.loads(json.dumps(ours, default=str)) or None) == (part.value or None), text
 
 

@@ -1,4 +1,4 @@
-"""A real libvirt defines what patches make, and what they wrote is read back: define drops what it does not know."""
+"""A real libvirt defines the patched domains, and the changes are read back: define drops unknown elements."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_patches_write_is_read_back(tmp_path: Path, said: Callable[[str, st
 
 
 def test_reading_back_has_teeth(tmp_path: Path) -> None:
-    """libvirt drops a misspelt element without a word."""
+    """libvirt drops a misspelled element silently."""
     plain = NOTHING % b"<devices/>"
     misspelt = NOTHING % b"<devices/><featuers><acpi/></featuers>"
     ((read, refusal), (_, refused)) = define_all([misspelt, NOTHING % b"<cpu mode='x'/>"], tmp_path)

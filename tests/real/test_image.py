@@ -1,4 +1,4 @@
-"""The Dockerfile is built, and the image is run as KubeVirt runs a hook sidecar: with nothing that it does not need."""
+"""Build the Dockerfile, and run the image as KubeVirt runs a hook sidecar, with only what it needs."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_every_program_in_it_finds_what_it_is_linked_with(root: Path) -> None:
 
 
 def test_python_has_its_library_and_ours_all_it_imports(root: Path) -> None:
-    """Hook executables may use any of the standard library; what is left out of packages is none of ours."""
+    """Hook executables may use the whole standard library; packages lack only parts that we do not use."""
     everything = "import asyncio, bz2, ctypes, curses, dbm.ndbm, hashlib, lzma, readline, sqlite3, ssl, zoneinfo"
     for python in ("/opt/patchlang/bin/python3", "/usr/bin/python3"):
         done = chroot(root, python, "-c", f"{everything}; zoneinfo.ZoneInfo('Europe/Berlin')")
@@ -213,7 +213,7 @@ def test_each_module_comes_compiled(root: Path) -> None:
     compiled = {path: list((path.parent / "__pycache__").glob(f"{path.stem}.cpython-*.pyc")) for path in sources}
     assert len(compiled) > 100
     assert [str(path) for path, files in compiled.items() if len(files) != 1] == []
-    # PEP 552: the second word says that the source is never looked at again.
+    # PEP 552: the second word says that the source is never checked again.
     assert {files[0].read_bytes()[4:8] for files in compiled.values()} == {b"\x01\x00\x00\x00"}
 
 

@@ -1,7 +1,7 @@
 """cloud-init's NoCloud datasource boots from what `PreCloudInitIso` returns.
 
-The sidecar is asked over its socket, the answer goes into an ISO as KubeVirt makes it, and the installed cloud-init
-runs its stages on the files of that ISO, in a copy of this system (nocloud.sh).
+The test calls the sidecar over its socket, puts the answer into an ISO as KubeVirt does, and runs the stages of the
+installed cloud-init on the files of that ISO, in a copy of this system (nocloud.sh).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def shim(folder: Path) -> Iterator[Shim]:
 
 
 def make_iso(record: dict[str, object], folder: Path) -> Path:
-    """As KubeVirt does it: pkg/cloud-init, files of a folder, and the volume's name by which cloud-init knows it."""
+    """Build it as KubeVirt's pkg/cloud-init does: files of a folder, and the volume name that cloud-init expects."""
     files, iso = folder / "iso", folder / "noCloud.iso"
     files.mkdir()
     (files / "meta-data").write_text(json.dumps(record["NoCloudMetaData"]))
@@ -76,7 +76,7 @@ def make_iso(record: dict[str, object], folder: Path) -> Path:
 
 
 def open_iso(iso: Path, folder: Path) -> Path:
-    """Its files, since not every kernel mounts an ISO."""
+    """The files of the ISO, since not every kernel can mount one."""
     seed = folder / "nocloud"
     command = ["xorriso", "-indev", str(iso), "-osirrox", "on", "-extract", "/", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -85,7 +85,7 @@ def open_iso(iso: Path, folder: Path) -> Path:
 
 
 def run_cloud_init(seed: Path, work: Path) -> dict[str, bytes]:
-    """The files that it wrote, by path."""
+    """The files that cloud-init wrote, by path."""
     work.mkdir()
     command = ["unshare", "--mount", "--uts", "--net", "--pid", "--ipc", "--fork"]
     command += ["sh", str(Path(__file__).with_name("nocloud.sh")), str(seed), str(work)]

@@ -1,6 +1,6 @@
-"""QEMU's command line, as libvirt's QEMU driver makes it of what patches make: qemu.yaml has what must be on it.
+"""QEMU's command line, as libvirt's QEMU driver builds it from the patched domains: qemu.yaml lists the required parts.
 
-The domains are those of the corpus but for what no emulated machine has (`machine.emulated`).
+The domains come from the corpus, without parts that no emulated machine has (`machine.emulated`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXPECTED = yaml.safe_load(Path(__file__).with_name("qemu.yaml").read_text())
 
 
 def patched(entry: dict[str, Any]) -> Outcome:
-    """The outcome that an entry of qemu.yaml is about."""
+    """The outcome that an entry of qemu.yaml refers to."""
     if "case" in entry:
         (outcome,) = (outcome for outcome in outcomes() if outcome.name == entry["case"])
         return outcome
@@ -54,7 +54,7 @@ def patched(entry: dict[str, Any]) -> Outcome:
 
 @cache
 def command_lines(libvirt: machine.Libvirt) -> dict[bytes, str]:
-    """Of every domain, before and after: what libvirt would start, or `error:` and why it would not."""
+    """The command lines for every domain, before and after: what libvirt would start, or `error:` and the reason."""
     all_outcomes = (*outcomes(), *map(patched, EXPECTED))
     documents = sorted({document for outcome in all_outcomes for document in (outcome.before, outcome.after)})
     script = []
@@ -98,7 +98,7 @@ def test_all_arguments_of_the_domain_are_on_the_command_line(lines: dict[bytes, 
 
 
 def has_run(found: Sequence[str], run: Sequence[str]) -> bool:
-    """Whether all of ``run`` stand one after the other."""
+    """Whether ``run`` appears as one consecutive sequence."""
     return any(list(found[at : at + len(run)]) == list(run) for at in range(len(found)))
 
 

@@ -1,6 +1,6 @@
-"""libvirt's grammar: no patch makes invalid what was valid.
+"""libvirt's grammar: no patch makes a valid domain invalid.
 
-KubeVirt's own domains are not valid, and stay so; only what is new counts.
+KubeVirt's own domains are already invalid; only new errors count.
 """
 
 from __future__ import annotations

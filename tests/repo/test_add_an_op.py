@@ -1,4 +1,4 @@
-"""A new op, added by the steps of CONTRIBUTING.md alone: what has to do with ops cannot forget it.
+"""Add a new op with only the steps in CONTRIBUTING.md: no code that deals with ops can forget it.
 
 The op is `swap`, and it is added to a copy of the tree.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# by step: a file, a place in it, and what is put before that; `\1` is how the class at this place is decorated
+# for each step: a file, a place in it, and the text to insert before it; `\1` is the decorator of the class there
 STEPS: dict[int, list[tuple[str, str, str]]] = {
     1: [
         (
@@ -140,7 +140,7 @@ def patchlang(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def mypy(tree: Path) -> list[str]:
-    """The errors, without their lines."""
+    """The errors, without line numbers."""
     output = run(tree, "-m", "mypy", "--no-error-summary", "--cache-dir", str(tree / "cache"), "-p", "patchlang").stdout
     return [re.sub(r":[0-9]+:", ":", line) for line in output.splitlines() if " note: " not in line]
 

@@ -1,4 +1,4 @@
-"""The benchmarks: what they compare does the same, and the page in the documentation is what a run came to."""
+"""The benchmarks: the compared programs do the same work, and the documentation shows the results of a run."""
 
 from __future__ import annotations
 

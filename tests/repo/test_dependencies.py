@@ -1,4 +1,4 @@
-"""docs/dependencies.md tells the licences and sizes of what is installed."""
+"""docs/dependencies.md lists the licenses and sizes of the installed packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rows() -> dict[str, list[str]]:
 
 
 def installed() -> list[str]:
-    """What the lock of the checks names; the lock of the benchmarks has an environment of its own."""
+    """The packages in the lock for the checks; the lock for the benchmarks has its own environment."""
     return re.findall(r"^([\w.-]+)==", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE)
 
 
@@ -37,7 +37,7 @@ def test_the_licence_is_the_one_that_the_package_declares(name: str) -> None:
     said = rows()[name][1]
     for entry in sbom.python_licence(metadata.distribution(name)):
         declared = entry.get("expression") or entry["license"].get("id")
-        # What has no name that is sure, the documents may know better: "BSD" of two or three clauses.
+        # If no SPDX name is certain, the documents may be more precise: "BSD" with two or three clauses.
         vague = entry.get("license", {}).get("name", "").split(" ")[0]
         assert said == declared if declared else said.startswith(vague), entry
 

@@ -1,4 +1,4 @@
-"""The Dockerfile, as far as it can be judged without building it."""
+"""The Dockerfile, as far as it can be checked without building it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each face loads: the sidecar lives in 64 MB, and imports cost both memory and start-up time."""
+"""The modules that each entry point loads: the sidecar runs in 64 MB, and imports cost memory and start-up time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from patchlang.default_paths import SYSTEM_SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = SYSTEM_SCHEMAS / "domain.rng"
-LATE = {"cel_expr_python", "patchlang.rng"}  # loaded when a patch has an expression, or a flag asks for it
+LATE = {"cel_expr_python", "patchlang.rng"}  # loaded if a patch has an expression, or a flag needs it
 COMMAND_LINE = {
     "click",
     *(
@@ -115,7 +115,7 @@ def test_the_front_loads_the_transport_and_no_other_package() -> None:
 def _packages(loaded: set[str]) -> set[str]:
     before = {name.partition(".")[0] for name in _python("import sys; print(*sys.modules)").split()}
     packages = {name.partition(".")[0] for name in loaded} - before - sys.stdlib_module_names
-    tried = {"grpc_tools"}  # by grpc itself; the image has none
+    tried = {"grpc_tools"}  # loaded by grpc itself; the image does not have it
     return {name for name in packages - tried if not name.startswith(("_cython", "cython_runtime"))}
 
 
@@ -219,7 +219,7 @@ def test_apply_loads_no_check_that_it_is_told_to_leave_out(
 
 
 def _python(code: str, *arguments: Path) -> str:
-    """What the code prints, in a process of its own."""
+    """The output of the code, run in its own process."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr

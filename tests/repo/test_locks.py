@@ -1,4 +1,4 @@
-"""The locks: complete, hashed, in step with pyproject.toml, and every package explained."""
+"""The locks are complete, hashed and consistent with pyproject.toml, and every package is explained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("runtime", "build", "dev", "bench", "lock")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)( ; .+)?((?: --hash=sha256:[0-9a-f]{64})+)")
 
-# Packages whose module has another name.
+# Packages whose module has a different name.
 MODULES = {
     "cyclonedx-python-lib": "cyclonedx",
     "grpcio": "grpc",
@@ -47,7 +47,7 @@ def project() -> list[Requirement]:
 
 
 def extras() -> dict[str, list[Requirement]]:
-    """Extra → what it brings; its modules are in the folder of ``patchlang/authoring`` of that name."""
+    """Extra → the packages it adds; its modules are in the ``patchlang/authoring`` folder of the same name."""
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())
     return {name: [*map(Requirement, texts)] for name, texts in data["project"]["optional-dependencies"].items()}
 
@@ -87,7 +87,7 @@ def test_every_locked_package_is_explained() -> None:
 
 
 def imported(*folders: str, but: Collection[Path] = ()) -> set[str]:
-    """The packages, by name in a lock, whose modules the Python files under ``folders`` import."""
+    """The packages, by their name in a lock, that the Python files under ``folders`` import."""
     modules = set()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py") if path not in but):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -100,7 +100,7 @@ def imported(*folders: str, but: Collection[Path] = ()) -> set[str]:
 
 
 def test_the_library_imports_what_pyproject_names_and_nothing_else() -> None:
-    """Except for its pytest plugin, which only pytest loads, and the folders that an extra is for."""
+    """Except for its pytest plugin, which only pytest loads, and the folders that belong to an extra."""
     apart = [ROOT / "patchlang/pytest_plugin.py"]
     apart += [path for extra in extras() for path in (ROOT / "patchlang/authoring" / extra).rglob("*.py")]
     assert imported("patchlang", "shim", but=apart) == {canonicalize_name(r.name) for r in project()}

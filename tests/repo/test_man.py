@@ -1,4 +1,4 @@
-"""The man page: that of the commands as they are, and one that man can show."""
+"""The man page matches the current commands, and man can show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of the playground: the bundle that is committed is that of its sources. Neither npm nor node is needed."""
+"""The playground's page: the committed bundle matches its sources. The test needs neither npm nor node."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What may be quoted is decided in two modules: what makes messages elsewhere has no other way to names and values.
+"""Two modules decide what may be quoted: code elsewhere that builds messages has no other access to names and values.
 
-That nothing they let through holds a value is for the laws of tests/shim/test_shim_secret_laws.py.
+The laws in tests/shim/test_shim_secret_laws.py check that these modules let no value through.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "patchlang"
-# by the parts of the library that have data in hand: what they may not call, and who may
+# the parts of the library that handle data: the calls they may not make, and who may
 ONLY = {
     ("domain", "xpath/explain.py"): ({"node_path", "match_path"}, {"domain/provenance.py"}),
     ("cloudinit", "run_scope.py"): ({"did_you_mean", "closest"}, {"cloudinit/pointer.py"}),

@@ -1,4 +1,4 @@
-"""tools/sbom.py: on a small root made here, whole and the same each time, and right by CycloneDX's own schema."""
+"""tools/sbom.py on a small root built here: complete, reproducible, and valid against CycloneDX's own schema."""
 
 from __future__ import annotations
 

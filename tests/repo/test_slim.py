@@ -1,4 +1,4 @@
-"""What the image leaves out of packages: symbols, and modules that nothing imports."""
+"""The parts of packages that the image leaves out: symbols, and modules that nothing imports."""
 
 from __future__ import annotations
 

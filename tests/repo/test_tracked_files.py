@@ -1,4 +1,4 @@
-"""What the repository's files may not say, and what they must agree on."""
+"""Words that the repository's files may not contain, and facts that they must agree on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import patchlang
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Hosts of package registries: where packages come from is the installer's configuration. Written in pieces, since this
-# file is read too.
+# Hosts of package registries: the installer's configuration decides where packages come from. Written in pieces, since
+# this file is read too.
 HOSTS = re.compile(
     r"py" r"pi\.org|python" r"hosted\.org|npm" r"js\.(org|com)|deb\.deb" r"ian\.org|crates" r"\.io|proxy\.go" r"lang\."
 )
@@ -75,7 +75,7 @@ def test_the_licence_is_whole() -> None:
 
 
 def test_scripts_are_executable() -> None:
-    """Outside tests and examples, which need some that are not."""
+    """Outside of tests and examples, which need some that are not."""
     scripts = [n for n, text in tracked().items() if text[:2] == "#!" and not n.startswith(("tests/", "examples/"))]
     assert ".ci/run" in scripts
     assert [name for name in scripts if not (ROOT / name).stat().st_mode & 0o111] == []

@@ -1,4 +1,4 @@
-"""What ``pip install .`` brings: both commands, the types, the recipes, the licence, and nothing else of the tree."""
+"""``pip install .`` installs both commands, the types, the recipes and the license, and nothing else from the tree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = ("LICENSES.txt", "icon.svg", "index.html", "playground.css", "playground.
 
 
 def _built(tree: Path, *, image: bool = False) -> zipfile.ZipFile:
-    """From a copy, since setuptools leaves its scratch files in the tree it builds; of what the image's build sees."""
+    """Built from a copy of the files in the image build, since setuptools leaves temporary files in the tree."""
     for name in ("LICENSE", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tree)
     ignored = shutil.ignore_patterns("__pycache__", *(["static"] if image else []))
@@ -57,7 +57,7 @@ def test_modules_and_types_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> 
 
 
 def test_the_image_has_neither_recipes_nor_the_playground_s_page(tmp_path: Path) -> None:
-    """Its build sees no examples, so the link to them leads nowhere, and not the page (.dockerignore)."""
+    """The image build sees no examples, so the link to them is dangling, and no page (.dockerignore)."""
     seen = (ROOT / ".dockerignore").read_text().splitlines()
     assert "!examples" not in seen
     assert seen.index("!patchlang") < seen.index(f"{PLAYGROUND}/static")

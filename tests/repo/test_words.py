@@ -1,4 +1,4 @@
-"""Documents and the text in the code avoid the words of tests/words.txt, each of which says what to write instead."""
+"""Documents and the text in the code avoid the words in tests/words.txt, which says what to write instead of each."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ LISTED = _listed()
 
 
 def _blank(found: re.Match[str]) -> str:
-    """Keeps the lines, so that places stay right, and separates what is before from what is after."""
+    """Blank out a match, keep its line breaks, so that line numbers stay right and the text around it stays apart."""
     return "`" + "\n" * found.group().count("\n")
 
 
 def prose(markdown: str) -> str:
-    """A Markdown text without its code, comments, addresses, and indentation, on the same lines."""
+    """A Markdown text without its code, comments, addresses and indentation, on the same lines."""
     return re.sub(r"^[ \t]+", "", _CODE.sub(_blank, markdown), flags=re.MULTILINE)
 
 
 def avoided(text: str) -> list[str]:
-    """What the list says of a text: the line, the words found and those to write."""
+    """The matches of the list in a text: the line, the words found and the replacement."""
     return [
         f"line {text.count(chr(10), 0, found.start()) + 1}: “{' '.join(found.group().split())}”: write {instead}"
         for words, instead in LISTED
@@ -69,7 +69,7 @@ def test_they_are_found_over_lines_and_not_in_code() -> None:
 
 
 def texts(source: str) -> Iterator[tuple[int, str]]:
-    """The line and the text of each comment, docstring and other string of a module; names alone are left out."""
+    """The line and the text of each comment, docstring and other string in a module; plain names are skipped."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string

@@ -1,4 +1,4 @@
-"""What GitHub runs for this repository: pinned, with no more rights than it needs, and calling what there is."""
+"""The GitHub workflows of this repository: pinned, with minimal permissions, and calling only what exists."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github/workflows").glob("*.y*ml"))}
 FILES = [*WORKFLOWS.values(), ROOT / "action.yml"]
-# job → the rights it may have beyond reading the repository, each with its reason
+# job → its permissions beyond reading the repository, each with a reason
 RIGHTS = {
-    ("release.yml", "wheel"): {"id-token", "attestations"},  # signs where the wheel comes from
-    ("release.yml", "image"): {"packages", "id-token", "attestations"},  # pushes the image, and signs the same of it
+    ("release.yml", "wheel"): {"id-token", "attestations"},  # signs the provenance of the wheel
+    ("release.yml", "image"): {"packages", "id-token", "attestations"},  # pushes the image, and signs its provenance
     ("release.yml", "pypi"): {"id-token"},  # trusted publishing
-    ("release.yml", "github"): {"contents"},  # makes the release
+    ("release.yml", "github"): {"contents"},  # creates the release
     ("site.yml", "publish"): {"pages", "id-token"},  # publishes the documentation
 }
 
 
 def load(path: Path) -> dict[str, Any]:
-    """With `on` as a text, which YAML 1.1 takes for true."""
+    """Load with `on` as a string; YAML 1.1 reads it as true."""
     read: dict[str, Any] = yaml.load(path.read_text(), yaml.BaseLoader)
     return read
 
@@ -111,7 +111,7 @@ def test_debians_pythons_and_the_newest_run_the_checks() -> None:
 
 
 def test_the_wheel_is_that_of_the_image() -> None:
-    """Both have the date of their files from the same number, so that they can be compared."""
+    """Both take their file timestamps from the same number, so that they can be compared."""
     text = "\n".join(path.read_text() for path in WORKFLOWS.values())
     dates = set(re.findall(r"SOURCE_DATE_EPOCH: \"(\d+)", text))
     assert dates == set(re.findall(r"SOURCE_DATE_EPOCH=(\d+)", (ROOT / "Dockerfile").read_text()))
