@@ -1,1 +1,1 @@
-"""The fuzzer: seeded inputs for all that reads what others wrote. ``make fuzz``; docs/reliability.md tells more."""
+"""The fuzzer: seeded inputs for all code that reads foreign data. ``make fuzz``; see docs/reliability.md for more."""

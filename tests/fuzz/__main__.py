@@ -1,4 +1,4 @@
-"""``python -m fuzz``: tries inputs of all targets, or some, and writes what breaks a law as files to replay."""
+"""``python -m fuzz``: tries inputs for all targets, or some of them, and writes each failure as a file to replay."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _show(one: Find) -> int:
-    """Tries an input in this process, under the same limits."""
+    """Try an input in this process, under the same limits."""
     for name, data in one.parts.items():
         print(f"--- {name}: {len(data)} bytes\n{data!r}")
     sys.stdout.flush()
@@ -66,7 +66,7 @@ def _show(one: Find) -> int:
 
 
 class _Voice:
-    """Tells of finds at once, and of how far the run is every half a minute."""
+    """Reports finds at once, and the progress of the run every half minute."""
 
     EVERY = 30
 
@@ -125,7 +125,7 @@ def _record(outcome: Outcome, seed: int) -> dict[str, object]:
 
 
 def _commit() -> str:
-    """The commit, with ``+`` where files differ from it."""
+    """The commit, with ``+`` if files differ from it."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""A find: an input that breaks a law, as a file that can be replayed and sent to others."""
+"""A find: an input that breaks a law, as a file to replay and to share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Find:
         return f"{self.target} {self.kind} {self.place}"
 
     def as_text(self) -> str:
-        """JSON; what is no text in UTF-8 stands in base64."""
+        """The find as JSON; data that is not UTF-8 is in base64."""
         return (
             json.dumps({**vars(self), "parts": {name: _written(data) for name, data in self.parts.items()}}, indent=2)
             + "\n"

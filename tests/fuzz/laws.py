@@ -1,4 +1,4 @@
-"""What must hold of every input: a result that its reader can use, or a diagnostic that can be shown."""
+"""The laws for every input: it gives a result that its reader can use, or a diagnostic that can be shown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RESULT, REFUSED = "result", "refused"
 
 
 class BrokenLawError(Exception):
-    """A law that does not hold of an input."""
+    """An input breaks a law."""
 
 
 def require(holds: object, law: str) -> None:
@@ -34,7 +34,7 @@ def require(holds: object, law: str) -> None:
 
 
 def shown(diagnostics: Iterable[Diagnostic], *, refused: bool = False) -> str:
-    """Diagnostics can be written to a terminal; one of them is an error where there is no result."""
+    """A terminal can show the diagnostics; if there is no result, at least one of them is an error."""
     found = tuple(diagnostics)
     require(not refused or any(d.is_error for d in found), "no result and no error")
     for one in found:
@@ -47,7 +47,7 @@ def shown(diagnostics: Iterable[Diagnostic], *, refused: bool = False) -> str:
 
 
 def domain(program: Program, data: bytes, vmi: bytes) -> str:
-    """A patched domain is XML to lxml, a domain, and can be patched again."""
+    """lxml can parse a patched domain, it is still a domain, and it can be patched again."""
     outcome = engine.patch_domain(program, data, vmi)
     shown(outcome.diagnostics, refused=outcome.data is None)
     if outcome.data is None:
@@ -62,9 +62,9 @@ def domain(program: Program, data: bytes, vmi: bytes) -> str:
 
 
 def cloud_init(program: Program, data: bytes, legacy: bytes, vmi: bytes, *, as_text: bool) -> str:
-    """Patched cloud-init data is JSON in both forms, and a cloud-config in it is YAML to cloud-init's own parser.
+    """Patched cloud-init data is JSON in both forms, and cloud-init's own parser can read a cloud-config in it.
 
-    ``as_text``: the patches change user data as a text, too, and answer for what they make of it.
+    ``as_text``: the patches also change user data as text, and are responsible for the result.
     """
     outcome = engine.patch_cloud_init(program, data, legacy, vmi)
     shown(outcome.diagnostics, refused=outcome.data is None)
@@ -86,7 +86,7 @@ def cloud_init(program: Program, data: bytes, legacy: bytes, vmi: bytes, *, as_t
 
 
 def strict_json(data: bytes) -> Any:
-    """JSON that all readers read alike: Python takes NaN, too, and what is beyond doubles for infinite."""
+    """JSON that all readers parse the same way: Python also accepts NaN, and reads huge numbers as infinite."""
 
     def number(word: str) -> float:
         require(math.isfinite(float(word)), "a number is no finite double")
@@ -103,7 +103,7 @@ def _is_json(text: object) -> bool:
 
 
 def _readable(after: str, before: object) -> None:
-    """A cloud-config stays one; what was none to PyYAML before the edits may go on being none."""
+    """A cloud-config stays readable; one that PyYAML could not read before the edits may stay unreadable."""
     text = unwrapped(after).text
     if detect(text).name != "cloud-config" or detect(text).jinja:
         return

@@ -1,4 +1,4 @@
-"""Changes of bytes, of texts in tokens, and of plain data, all drawn from one generator of random numbers."""
+"""Mutations of bytes, of tokens in texts, and of plain data, all driven by one random number generator."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCALARS: tuple[Any, ...] = (
 
 
 def many(random: Random) -> int:
-    """How many changes: mostly one."""
+    """The number of changes: usually one."""
     return min(random.getrandbits(16), 2 ** random.randrange(3)) or 1
 
 
@@ -36,7 +36,7 @@ def many(random: Random) -> int:
 
 
 def of_bytes(random: Random, data: bytes, words: Sequence[bytes] = (), other: bytes = b"") -> bytes:
-    """Some changes of bytes; ``words`` are of the format, ``other`` is another input to take pieces from."""
+    """Make a few changes to bytes; ``words`` belong to the format, ``other`` is another input to take pieces from."""
     out = bytearray(data)
     for _ in range(many(random)):
         at = random.randrange(len(out) + 1)
@@ -72,7 +72,7 @@ def _length(random: Random) -> int:
 
 
 def of_tokens(random: Random, text: str, tokens: re.Pattern[str], words: Sequence[str]) -> str:
-    """Some changes of a text, seen as the tokens that a pattern finds in it."""
+    """Make a few changes to a text, seen as the tokens that a pattern finds in it."""
     out: list[str] = tokens.findall(text)
     for _ in range(many(random)):
         at = random.randrange(len(out) + 1)
@@ -103,7 +103,7 @@ def of_tokens(random: Random, text: str, tokens: re.Pattern[str], words: Sequenc
 def of_data(
     random: Random, data: Any, others: Sequence[Any] = (), text: Callable[[Random, str], str] | None = None
 ) -> Any:
-    """Some changes of a copy of plain data; pieces of ``others`` are put in, ``text`` changes texts."""
+    """Make a few changes to a copy of plain data; inserts pieces of ``others``, changes strings with ``text``."""
     root = {"": _copy(data)}
     for _ in range(many(random)):
         known = list(places(root))
@@ -148,7 +148,7 @@ def _name(random: Random, name: str) -> str:
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Each place of data below ``value``: what holds it, and the key in that."""
+    """Every position in the data below ``value``: its container and its key there."""
     keys: Any = value.keys() if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in keys:
         yield value, key
@@ -165,7 +165,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9/@._-][A-Za-z0-9/@._+-]*")
 
 
 def as_yaml(random: Random, value: Any, at: int = 0) -> str:
-    """Data as YAML, in flow or block style by chance; texts without quotes where that can be."""
+    """Data as YAML, randomly in flow or block style; strings are unquoted where possible."""
     if isinstance(value, dict) and value and random.random() < 0.8 and at < 12:
         pad = "\n" + " " * at
         return pad + pad.join(f"{_scalar(random, k)}: {as_yaml(random, v, at + 2)}" for k, v in value.items())
@@ -188,5 +188,5 @@ def _scalar(random: Random, value: Any) -> str:
 
 
 def as_json(value: Any) -> bytes:
-    """Data as JSON; half of a surrogate pair goes out as an escape or, what is no UTF-8, as it is."""
+    """Data as JSON; a lone surrogate is written as an escape or, though not valid UTF-8, as is."""
     return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")

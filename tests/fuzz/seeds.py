@@ -1,4 +1,4 @@
-"""What inputs are made from: the cases of the tests, the examples, the corpus."""
+"""The sources of inputs: the cases of the tests, the examples, the corpus."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NO_CLOUD_INIT = json.dumps(
 
 @dataclass(frozen=True)
 class Seed:
-    """Patches and what they are applied to."""
+    """Patches and the data they apply to."""
 
     name: str
     patch: bytes
@@ -53,13 +53,13 @@ class Seed:
 
 @cache
 def for_domains() -> list[Seed]:
-    """Patches with a domain that they are made for."""
+    """Patches, each with a domain to apply it to."""
     return [*_of_cases("apply"), *_of_cases("reject"), *_of_examples(), *_of_corpus("domain")]
 
 
 @cache
 def for_cloud_init() -> list[Seed]:
-    """Patches with cloud-init data that they are made for."""
+    """Patches, each with cloud-init data to apply it to."""
     found = []
     for file in cloud_init_cases.CASES:
         case = cloud_init_cases.Case(file)
@@ -71,7 +71,7 @@ def for_cloud_init() -> list[Seed]:
 
 @cache
 def manifests() -> dict[str, bytes]:
-    """YAML files of all kinds, by their paths: ConfigMaps, machines, tests of patches, patches."""
+    """YAML files of all kinds, by path: ConfigMaps, machines, tests of patches, patches."""
     parts = [(file.name, part) for file in cases("cli") for part in file.named(r"stdin|.*\.yaml")]
     contents = {CASES / "cli" / name / part.name: part.data for name, part in parts}
     contents |= {file: file.read_bytes() for file in EXAMPLES.glob("**/*.yaml") if file.is_file()}
@@ -80,7 +80,7 @@ def manifests() -> dict[str, bytes]:
 
 @contextmanager
 def beside(name: str) -> Iterator[str]:
-    """The path of one of ``manifests`` at which the files that it names are, too: those of a case are unpacked."""
+    """A path to one of ``manifests`` where the files it names also exist: a case is unpacked for that."""
     path = Path(name)
     if not path.is_relative_to(CASES):
         yield name
@@ -92,13 +92,13 @@ def beside(name: str) -> Iterator[str]:
 
 @cache
 def trees(which: str) -> list[Any]:
-    """The patch documents among seeds as plain data, scalars as text."""
+    """The patch documents among the seeds as plain data, with scalars as strings."""
     seeds = for_domains() if which == "domain" else for_cloud_init()
     return [document for seed in seeds for document in documents(seed.patch)]
 
 
 def documents(data: bytes) -> list[Any]:
-    """The YAML documents in bytes as plain data; none where they cannot be read, or aliases make them too big."""
+    """The YAML documents in bytes as plain data; none if they are unreadable, or if aliases make them too big."""
     try:
         found = [document for document in yaml.load_all(data, yaml.CBaseLoader) if isinstance(document, dict)]
     except (yaml.YAMLError, UnicodeError, ValueError, TypeError):
@@ -132,7 +132,7 @@ def _of_examples() -> Iterator[Seed]:
 
 
 def _of_corpus(kind: str) -> Iterator[Seed]:
-    """A case of the corpus with what it starts from, the first of its variants alone."""
+    """A case of the corpus with its initial data, using only the first variant."""
     corpus = TESTS / "corpus"
     for case in yaml.load((corpus / "cases.yaml").read_text(), yaml.CSafeLoader):
         if f".{kind}." not in case["base"]:

@@ -1,4 +1,4 @@
-"""Hands out inputs to worker processes, starts those that an input has ended anew, and gathers what came out."""
+"""Hands out inputs to worker processes, restarts workers that an input killed, and collects the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JOB = 250
 
 @dataclass
 class Outcome:
-    """What came out of a run, by target; ``causes`` counts the finds of each cause."""
+    """The results of a run, by target; ``causes`` counts the finds of each cause."""
 
     tallies: dict[str, Tally] = field(default_factory=dict)
     causes: Counter[str] = field(default_factory=Counter)
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def shares(targets: Iterable[Target], inputs: int) -> dict[str, int]:
-    """How many inputs each target gets of so many; all of them are given away."""
+    """The number of inputs for each target; together they use up the total."""
     chosen = list(targets)
     whole, given, passed, result = sum(target.share for target in chosen), 0, 0, {}
     for target in chosen:
@@ -54,7 +54,7 @@ def shares(targets: Iterable[Target], inputs: int) -> dict[str, int]:
 def run(
     targets: Iterable[Target], seed: int, inputs: int, processes: int, say: Callable[[Outcome, Find | None], None]
 ) -> Outcome:
-    """Tries so many inputs; ``say`` hears of the first find of each cause, and now and then of how far it is."""
+    """Try the given number of inputs; ``say`` receives the first find of each cause, and the progress now and then."""
     jobs = _jobs(shares(targets, inputs))
     outcome, lock = Outcome(), threading.Lock()
     began = time.monotonic()
@@ -91,7 +91,7 @@ def run(
 
 
 def _jobs(inputs: dict[str, int]) -> deque[tuple[str, int, int]]:
-    """All targets in turn, so that a run that is cut short has tried each of them."""
+    """All targets in turn, so that even an interrupted run has tried each of them."""
     jobs = [
         (start / count, name, start, min(start + JOB, count))
         for name, count in inputs.items()
@@ -112,7 +112,7 @@ def _add(whole: Tally, part: Tally) -> None:
 
 
 class _Worker:
-    """One worker process, started anew where an input has ended it."""
+    """One worker process, restarted after an input ended it."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -120,7 +120,7 @@ class _Worker:
         self.process: subprocess.Popen[str] | None = None
 
     def do(self, target: str, start: int, stop: int, gather: Callable[[str, Tally | None, Find | None], None]) -> int:
-        """Tries the inputs from ``start`` to ``stop``; the number at which to go on."""
+        """Try the inputs from ``start`` to ``stop``; returns the number to continue at."""
         process = self.process = self.process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -158,7 +158,7 @@ class _Worker:
 
 
 def _ended(status: int) -> tuple[str, str]:
-    """The kind of find that the end of a worker is, and in words."""
+    """The kind of find for a worker's exit, and its description."""
     if status == -signal.SIGPROF:
         return "hang", "too much processor time"
     if status == -signal.SIGALRM:

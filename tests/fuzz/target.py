@@ -1,4 +1,4 @@
-"""What a target of the fuzzer is."""
+"""The definition of a fuzzer target."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Parts = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Target:
-    """Something that reads input. ``share`` is its part of a run, relative to the others.
+    """A piece of code that reads input. ``share`` is its part of a run, relative to the others.
 
-    ``make`` gives the input that a generator of random numbers leads to; ``check`` raises where a law does not hold,
-    and else says what became of the input (``result`` or ``refused``). One input may take ``cpu_seconds`` of processor
-    time: what is slow but not hopeless ends far below, on a busy machine too, since waiting does not count.
-    ``refuses``: whether some inputs are refused, as a run is expected to show.
+    ``make`` builds an input from a random number generator; ``check`` raises if the input breaks a law, and otherwise
+    returns its outcome (``result`` or ``refused``). One input may take ``cpu_seconds`` of CPU time: slow but acceptable
+    inputs finish far below that, even on a busy machine, since waiting does not count. ``refuses``: whether a run is
+    expected to refuse some inputs.
     """
 
     name: str

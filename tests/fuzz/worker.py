@@ -1,8 +1,8 @@
-"""The process that tries inputs, one after the other, under limits that the kernel holds.
+"""The process that tries inputs, one after the other, under limits that the kernel enforces.
 
-It reads jobs (a target, a seed, the numbers from and to) from standard input, a JSON list a line, and writes finds and
-the outcome of each job to standard output. Before each input its number goes to a file, so that whoever started the
-process knows which input ended it: SIGPROF says that it took too much processor time, SIGALRM that it waited.
+It reads jobs (a target, a seed, the first and last number) from standard input, one JSON list per line, and writes
+finds and the outcome of each job to standard output. It writes the number of each input to a file first, so that the
+parent process knows which input killed it: SIGPROF means too much CPU time, SIGALRM too much waiting.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NUMBER = struct.Struct("<q")
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the inputs of a job."""
+    """The outcomes of a job's inputs."""
 
     inputs: int = 0
     results: int = 0
@@ -46,18 +46,18 @@ class Tally:
 
 
 def input_of(target: Target, seed: int, number: int) -> Parts:
-    """The same parts for the same three, anywhere and in any order."""
+    """The input for these three values; it is the same on every machine and in any order."""
     return target.make(Random(f"{seed}/{target.name}/{number}"))
 
 
 def serve(progress: int) -> None:
-    """Do all jobs; ``progress`` is the descriptor of the file for the number of the input."""
+    """Do all jobs; ``progress`` is the file descriptor for the number of the input."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     for line in sys.stdin:
         name, seed, start, stop = json.loads(line)
-        input_of(ALL[name], seed, start)  # loads the seeds, which is not the input's fault
-        gc.freeze()  # they stay: the collector need not look at them each time
+        input_of(ALL[name], seed, start)  # loads the seeds, which does not count against the input
+        gc.freeze()  # they stay, so the garbage collector need not check them each time
         tally, began = Tally(), time.process_time()
         for number in range(start, stop):
             os.pwrite(progress, NUMBER.pack(number), 0)
@@ -69,7 +69,7 @@ def serve(progress: int) -> None:
 
 
 def attempt(target: Target, parts: Parts) -> tuple[str, str, str, str]:
-    """What becomes of an input: ``result`` or ``refused``, or a kind of find, its place and the traceback."""
+    """The outcome of an input: ``result`` or ``refused``, or a kind of find, its place and the traceback."""
     before = _memory()
     try:
         outcome = target.check(parts)
@@ -99,18 +99,18 @@ def _try(target: Target, seed: int, number: int, tally: Tally) -> Find | None:
 
 
 def watch(target: Target | None) -> None:
-    """Gives an input of the target its time. The signals end the process, even in the middle of a library's C code."""
+    """Set the time limits of a target. The signals end the process, even inside a C library."""
     signal.setitimer(signal.ITIMER_PROF, target.cpu_seconds if target else 0)
     signal.setitimer(signal.ITIMER_REAL, target.wait_seconds if target else 0)
 
 
 def _memory() -> int:
-    """The most that the process has held so far."""
+    """The peak memory of the process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _place(error: BaseException) -> str:
-    """The kind of an exception and the innermost line of the package that it passed."""
+    """The type of an exception, and the innermost line of the package in its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if f"{os.sep}patchlang{os.sep}" in frame.filename] or frames
     return f"{type(error).__name__} in {Path(ours[-1].filename).name}:{ours[-1].name}"

@@ -1,4 +1,4 @@
-"""Fixtures: a sidecar with folders of its own, ended after the test."""
+"""Fixtures: a sidecar with its own folders, stopped after the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shimprocess import CONTAINER, Shim
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A short path: a socket's has at most 107 bytes."""
+    """A folder with a short path: a socket path has at most 107 bytes."""
     path = Path(tempfile.mkdtemp(prefix="shim-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
@@ -21,7 +21,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def make_shim(folder: Path) -> Iterator[Callable[..., Shim]]:
-    """Makes sidecars, each with a folder of its own unless it is named; whatever still runs is ended."""
+    """Creates sidecars, each in its own folder unless one is given; stops those that still run."""
     made: list[Shim] = []
 
     def make(name: str | None = None, container: str | None = CONTAINER) -> Shim:

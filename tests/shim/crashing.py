@@ -1,4 +1,4 @@
-"""sidecar-shim whose engine fails while it loads the patches, as $HOW says: it aborts, or it does not return."""
+"""sidecar-shim whose engine fails while it loads the patches, depending on $HOW: it aborts, or it never returns."""
 
 from __future__ import annotations
 

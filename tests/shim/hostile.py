@@ -1,4 +1,4 @@
-"""Patches and inputs that take very long in one call of a C library, or more memory than there is."""
+"""Patches and inputs that take very long in one call of a C library, or need more memory than there is."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ SLOW = {
 
 
 def vmi(text: str = "short") -> bytes:
-    """A VMI that holds this text."""
+    """A VMI that contains this text."""
     return json.dumps({"metadata": {"name": "web"}, "spec": {"text": text}}).encode()
 
 
 def long_vmi() -> bytes:
-    """A VMI that the slow patches take so long for."""
+    """A VMI that makes the slow patches take very long."""
     return vmi(LONG)
 
 
 def domain(inside: str = "") -> bytes:
-    """A small domain, with more elements inside."""
+    """A small domain with more elements inside."""
     return f"<domain><name>web</name><memory>1</memory>{inside}</domain>".encode()
 
 
 def long_domain() -> bytes:
-    """A domain that the slow patches take so long for."""
+    """A domain that makes the slow patches take very long."""
     return domain("".join(f"<x id='i{number}' no='n{number}'/>" for number in range(10_000)))

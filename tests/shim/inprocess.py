@@ -1,4 +1,4 @@
-"""The sidecar's calls with the engine in the same process, so that all that both say of a call can be looked at."""
+"""The sidecar's calls with the engine in the same process, so that tests can check everything that both report."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NOTED = progress.create()
 
 
 class Wire:
-    """In place of the engine's socket: keeps the frames that the engine sends."""
+    """Replaces the engine's socket: keeps the frames that the engine sends."""
 
     def __init__(self) -> None:
         self._data = bytearray()
 
     def sendmsg(self, parts: Sequence[bytes]) -> int:
-        """Takes a part of it, as the kernel may."""
+        """Accept only part of the data, as the kernel may."""
         whole = b"".join(parts)
         taken = whole[: len(whole) // 2 + 1]
         self._data += taken
@@ -48,7 +48,7 @@ class Wire:
 
 
 class InProcess(Engines):
-    """An engine without a process. ``said`` gets the head of each of its frames, and what it notes."""
+    """An engine without a process. ``said`` gets the head of each of its frames, and its notes."""
 
     def __init__(self, program: Program, said: list[str]) -> None:
         self._noted = NOTED
@@ -79,7 +79,7 @@ class InProcess(Engines):
 def answer(
     runner: asyncio.Runner, program: Program, name: str, documents: Sequence[bytes], said: list[str]
 ) -> list[bytes] | None:
-    """What the call ``name`` answers, None for an error, whose status ``said`` gets."""
+    """The answer of the call ``name``; None for an error, whose status goes to ``said``."""
 
     async def call() -> list[bytes]:
         loaded = {"domain": program.edits_domain, "cloud_init": program.edits_cloud_init}

@@ -1,4 +1,4 @@
-"""sidecar-shim whose engine waits while it reads the patch files: before the second one, until there is a file `go`."""
+"""sidecar-shim whose engine pauses before it reads the second patch file, until a file `go` exists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _paused(path: Path, *, regular: bool = False) -> bytes:
     return _read_bytes(path, regular=regular)
 
 
-# The first engine is forked from this process, and inherits it.
+# The first engine is forked from this process and inherits it.
 setattr(sources, "read_bytes", _paused)  # noqa: B010
 
 if __name__ == "__main__":

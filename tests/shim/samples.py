@@ -1,4 +1,4 @@
-"""Documents that the tests send, in the form in which virt-launcher writes them."""
+"""Documents that the tests send, in virt-launcher's format."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ spec:
 
 
 def patched(domain: bytes) -> bytes:
-    """What the executables of the tests make of ``domain``."""
+    """The result of the tests' executables for ``domain``."""
     return domain.replace(b"<baseBoard></baseBoard>", f"<baseBoard>{ENTRY}</baseBoard>".encode())

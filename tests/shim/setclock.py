@@ -1,4 +1,4 @@
-"""sidecar-shim whose wall clock is set, by the number of seconds in the file $CLOCK, while it runs."""
+"""sidecar-shim whose wall clock changes while it runs, by the number of seconds in the file $CLOCK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real sidecar process, started as a container would, and what it wrote and left."""
+"""A real sidecar process, started as in a container, with its log and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Shim:
         default_paths: bool = True,
         within: Sequence[str] = (),
     ) -> Shim:
-        """Starts it; ``program`` is run in place of ``-m shim`` (with other limits, say), ``within`` put before it."""
+        """Start it; ``program`` replaces ``-m shim`` (with other limits, say), ``within`` goes before it."""
         command = [*within, sys.executable, *([str(program)] if program else ["-m", "shim"])]
         if version is not None:
             command += ["--version", version]
         if default_paths:
-            # a named folder that is empty is an error: a container without patches names none
+            # a named empty folder is an error: a container without patches names no folder
             command += ["--patches", str(self.patches)] if any(self.patches.iterdir()) else []
             command += ["--socket-dir", str(self.hooks)] if version is not None else []
         env = {k: v for k, v in os.environ.items() if k != "CONTAINER_NAME"}
@@ -75,7 +75,7 @@ class Shim:
         return self
 
     def launcher(self, wanted: int = 1) -> VirtLauncher:
-        """Waits until it answers Info."""
+        """Wait until it answers Info."""
         try:
             return VirtLauncher(self.hooks).collect(wanted)
         except TimeoutError as error:
@@ -88,12 +88,12 @@ class Shim:
         return self.plugin
 
     def end(self) -> int:
-        """Waits for its end; the exit status."""
+        """Wait for its end; returns the exit status."""
         assert self.process is not None
         return self.process.wait(timeout=END_SECONDS)
 
     def signal(self, number: signal.Signals) -> int:
-        """Sends the signal and waits for the end; the exit status."""
+        """Send the signal and wait for the end; returns the exit status."""
         assert self.process is not None
         self.process.send_signal(number)
         return self.end()
@@ -120,13 +120,13 @@ class Shim:
         return [line["msg"] for line in self.lines]
 
     def wait_for(self, message: str) -> None:
-        """Waits until a log line holds ``message``."""
+        """Wait until a log line contains ``message``."""
         until = time.monotonic() + END_SECONDS
         while message not in self.text:
             assert time.monotonic() < until, self.text
             time.sleep(0.02)
 
-    # What a container may hold.
+    # The environment variables that a container may have.
 
     def patch(self, text: str, name: str = "patch.yaml") -> Path:
         path = self.patches / name

@@ -1,6 +1,6 @@
-"""sidecar-shim with limits of three seconds, and an engine that does not return for a domain that says so.
+"""sidecar-shim with limits of three seconds, and an engine that does not return for a domain that asks for it.
 
-Imported alone it changes the engine of the process that imports it, as later engines do.
+Importing it changes the engine of the current process, which later engines rely on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _slow(program: Program, domain: bytes, vmi: bytes, *, progress: Progress, po
 
 
 setattr(engine, "patch_domain", _slow)  # noqa: B010
-# The first engine is forked from here and has it; those after it start from a text.
+# The first engine is forked from here and inherits it; later ones start from a text.
 setattr(engines, "_BOOT", engines._BOOT.replace("from shim.engine", "import slowrun; from shim.engine"))  # noqa: B010
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Callers that do what virt-launcher never does: all at once, half a call, no HTTP/2, too much."""
+"""Callers that do what virt-launcher never does: many calls at once, half a call, no HTTP/2, too much data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ GARBAGE = {
 
 @pytest.fixture
 def served(shim: Shim) -> Iterator[Shim]:
-    """It serves both kinds of patches, whatever was done to it."""
+    """It still serves both kinds of patches after an attack."""
     shim.patch(PATCH)
     shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
     shim.start(version="v1alpha3").launcher()
@@ -81,7 +81,7 @@ def connected(shim: Shim) -> socket.socket:
 
 
 def test_all_calls_at_once(served: Shim) -> None:
-    """Sixteen callers of each kind: each gets the answer that it would get alone."""
+    """Sixteen callers of each kind: each gets the same answer as alone."""
     calls = [call for call in (define, pre_cloud_init, info) for _ in range(16)]
     together = threading.Barrier(len(calls))
 
@@ -95,7 +95,7 @@ def test_all_calls_at_once(served: Shim) -> None:
 
 
 def test_all_calls_at_once_and_shutdown(shim: Shim, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each call is answered as it would be alone, or not at all; the process ends with status 0 and leaves nothing."""
+    """Each call gets the same answer as alone, or none; the process ends with status 0 and leaves nothing."""
     monkeypatch.setattr(virtlauncher, "CALL_SECONDS", SECONDS)
     shim.patch(PATCH)
     shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
@@ -122,7 +122,7 @@ def test_all_calls_at_once_and_shutdown(shim: Shim, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_no_grpc_is_answered_by_the_end_of_its_connection(served: Shim) -> None:
-    """Or, where it breaks no rule of HTTP/2, hears nothing; other connections notice nothing."""
+    """A caller that breaks no rule of HTTP/2 gets no answer at all; other connections notice nothing."""
     for kind, garbage in GARBAGE.items():
         with connected(served) as caller:
             try:
@@ -147,7 +147,7 @@ def test_hundreds_of_connections_that_go_no_further(served: Shim) -> None:
 
 
 def test_more_connections_than_descriptors(shim: Shim) -> None:
-    """Who comes too late waits until another one goes."""
+    """A caller that comes too late waits until another one leaves."""
     shim.patch(PATCH)
     shim.start(version="v1alpha3", within=["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"]).launcher()
     with ExitStack() as open_ones:
@@ -160,7 +160,7 @@ def test_more_connections_than_descriptors(shim: Shim) -> None:
 
 
 def half_a_call(shim: Shim, **headers: str) -> socket.socket:
-    """The connection of a call whose head is sent and taken, and whose message never comes."""
+    """The connection of a call whose headers have been sent and accepted, and whose message never comes."""
     fields = {":method": "POST", ":scheme": "http", ":path": DEFINE, ":authority": "x", "te": "trailers"}
     fields |= {"content-type": "application/grpc", **{name.replace("_", "-"): value for name, value in headers.items()}}
     block = b"".join(
@@ -184,7 +184,7 @@ def hear(caller: socket.socket, words: bytes) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"grpc_timeout": "60S"}], ids=["no-deadline", "deadline"])
 def test_half_a_call_is_ended(served: Shim, headers: dict[str, str]) -> None:
-    """However patient it is; its caller gets to know."""
+    """This is true however patient the caller is; the caller gets an error."""
     with half_a_call(served, **headers) as caller:
         assert virtlauncher.ask_info(served.socket).name == "shim"
         hear(caller, b"the call's message did not arrive within ")
@@ -198,7 +198,7 @@ def test_half_a_call_ends_at_its_own_deadline(served: Shim) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_half_calls_hold_up_nobody_for_long(served: Shim, number: int) -> None:
-    """As many as may send their messages at once, and more: whoever waits behind them has a turn in seconds."""
+    """There are more than may send their messages at once: callers that wait behind them get a turn in seconds."""
     with ExitStack() as open_ones:
         for _ in range(number):
             open_ones.enter_context(half_a_call(served))
@@ -216,7 +216,7 @@ def test_half_calls_do_not_hold_up_the_end(served: Shim) -> None:
 
 @pytest.mark.parametrize("method", ["OnDefineDomain", "PreCloudInitIso", "Shutdown"])
 def test_a_call_without_a_message(served: Shim, method: str) -> None:
-    """Its stream ends before a message came: an error, and nothing is done."""
+    """Its stream ends before a message arrives: an error, and nothing else happens."""
     with virtlauncher.dial(served.socket) as channel:
         with pytest.raises(grpc.RpcError) as caught:
             channel.stream_unary(f"/kubevirt.hooks.v1alpha3.Callbacks/{method}")(iter(()), timeout=20)
@@ -225,7 +225,7 @@ def test_a_call_without_a_message(served: Shim, method: str) -> None:
 
 
 def test_a_call_with_two_messages(served: Shim) -> None:
-    """The second one is not read."""
+    """The second message is not read."""
     message = v1alpha3_pb2.OnDefineDomainParams(domainXML=DOMAIN, vmi=VMI).SerializeToString()
     with virtlauncher.dial(served.socket) as channel:
         answer = channel.stream_unary(DEFINE)(iter([message, message]), timeout=20)

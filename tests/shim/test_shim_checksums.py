@@ -1,4 +1,4 @@
-"""``--sha256``: what was reviewed is what runs, and nothing else does."""
+"""``--sha256``: only the reviewed file runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def digest(text: str) -> str:
 
 
 def refused(shim: Shim, version: str = "v1alpha2") -> str:
-    """The error that answers each callback."""
+    """The error in the answer to each callback."""
     sidecar = shim.launcher().only
     texts: set[str] = set()
     for callback, data in ((virtlauncher.define_domain, DOMAIN), (virtlauncher.pre_cloud_init, CLOUD_INIT)):

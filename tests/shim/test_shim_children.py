@@ -1,4 +1,4 @@
-"""What executables start and leave behind: it is reaped, it steals no exit status, and nothing of it outlives us."""
+"""Processes that executables start and leave behind: they are reaped, steal no exit status, and do not outlive us."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def start(shim: Shim, within: list[str], pidfd: str, version: str = "v1alpha2") 
 
 
 def answer(shim: Shim, way: str) -> str | None:
-    """The error's text, None for the right answer."""
+    """The error text, or None for the right answer."""
     vmi = f'{{"metadata": {{"name": "{way}"}}}}'.encode()
     try:
         assert virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, vmi) == DOMAIN
@@ -79,7 +79,7 @@ def check(shim: Shim, way: str) -> None:
 
 
 def front(shim: Shim) -> int:
-    """The number of the sidecar's own process, which `unshare` may have started."""
+    """The PID of the sidecar's own process, which `unshare` may have started."""
     assert shim.process is not None
     if b"unshare" in Path(f"/proc/{shim.process.pid}/cmdline").read_bytes():
         (first,) = below(shim.process.pid)
@@ -88,7 +88,7 @@ def front(shim: Shim) -> int:
 
 
 def below(pid: int) -> list[int]:
-    """Children, zombies among them."""
+    """The child processes, including zombies."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return [int(word) for task in tasks for word in (task / "children").read_text().split()]
 
@@ -120,7 +120,7 @@ def end_first(shim: Shim, pid: int) -> int:
 @anywhere
 @pidfds
 def test_orphans_that_end_between_calls_are_reaped(shim: Shim, within: list[str], pidfd: str) -> None:
-    """As soon as they end, not at the next call."""
+    """They are reaped as soon as they end, not at the next call."""
     script = '#!/bin/sh\nfor n in 1 2 3; do sh -c "setsid sleep 1 &" >/dev/null 2>&1; done\nprintf %s "$4"\n'
     shim.executable("onDefineDomain", script)
     start(shim, within, pidfd)
@@ -193,7 +193,7 @@ def test_a_signal_just_after_an_executable_ran_is_never_lost(
 
 @pidfds
 def test_where_ends_of_children_are_ignored_by_inheritance(shim: Shim, pidfd: str) -> None:
-    """The kernel would wait in our place, and tell no status."""
+    """Otherwise the kernel would wait instead of us, and report no status."""
     shim.executable("onDefineDomain", ORPHANS)
     ignored = (
         "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
@@ -203,7 +203,7 @@ def test_where_ends_of_children_are_ignored_by_inheritance(shim: Shim, pidfd: st
         check(shim, way)
 
 
-# -- of the class alone --------------------------------------------------------------------------------------------
+# -- only the class ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def test_all_but_what_is_left_out_is_ended(runner: asyncio.Runner) -> None:
 
 @pytest.mark.parametrize("shape", ["chain", "fan"])
 def test_a_thousand_processes_are_ended(runner: asyncio.Runner, shape: str) -> None:
-    """Each below another one, deeper than Python calls itself, or all beside each other."""
+    """They form one chain, deeper than Python's recursion limit, or are all siblings."""
     number = 1200
     scripts = {
         "chain": f'n=${{1:-{number}}}; [ "$n" -gt 1 ] && {{ sh -c "$0" "$0" $((n - 1)); exit; }}; echo up; sleep 300',

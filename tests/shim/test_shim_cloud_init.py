@@ -1,4 +1,4 @@
-"""Cloud-init edits over a real socket: the bytes of the command line, and results that virt-launcher goes on with."""
+"""Cloud-init edits over a real socket: the same bytes as the command line, and results that virt-launcher accepts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def call(shim: Shim, version: str, data: bytes, source: bytes, vmi: bytes = VMI)
 
 @pytest.mark.parametrize("case", [case for case, runs in CASES.items() if not runs[0].domain])
 def test_the_corpus(shim: Shim, case: str) -> None:
-    """Each run is taken by virt-launcher, and gives the bytes of the engine."""
+    """virt-launcher accepts each run, and the bytes match the engine's."""
     shim.patch((test_corpus.PATCHES / f"{case}.yaml").read_text())
     launcher = shim.start(version="v1alpha3").launcher()
     for run in CASES[case]:

@@ -84,7 +84,7 @@ def test_the_schema_is_that_of_the_system_where_none_is_named(flag: str) -> None
     ],
 )
 def test_the_version_where_none_is_said(arguments: list[str], version: str | None) -> None:
-    """Network binding plugins, and annotations with an image alone, pass no arguments."""
+    """Network binding plugins, and annotations with only an image, pass no arguments."""
     config = parse(arguments)
     assert config.version == version
     assert config.version_given == ("--version" in arguments)

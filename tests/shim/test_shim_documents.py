@@ -1,4 +1,4 @@
-"""What the front itself looks at: bounded in time and memory, whatever it is."""
+"""The parts of documents that the front reads itself: always within bounded time and memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.text(), JSON), st.booleans())
 def test_an_object_is_read_as_json_is(value: dict[str, object], padded: bool) -> None:
-    """Also where it is so long that its values are counted."""
+    """This includes objects so long that their values are counted."""
     padding = {"padding": "x[{," * MAX_VALUES} if padded else {}
     text = json.dumps({**value, **padding})
     assert read_object(text.encode()) == json.loads(text)
@@ -52,7 +52,7 @@ SCANNED: dict[str, Callable[[int], bytes]] = {
 
 @pytest.mark.parametrize("kind", SCANNED)
 def test_reading_takes_no_longer_than_the_text(kind: str) -> None:
-    """Four times the text, at most about four times the time: compared in one run, and never quadratic."""
+    """Four times the text takes at most about four times as long: compared in one run, and never quadratic."""
 
     def seconds(size: int) -> float:
         data = SCANNED[kind](size)
@@ -97,7 +97,7 @@ def test_what_is_not_a_domain(data: bytes, says: str) -> None:
 
 
 def test_a_large_domain_lets_others_have_their_turn() -> None:
-    """The event loop is never held for longer than a piece takes."""
+    """No piece of work blocks the event loop for longer than its time slice."""
 
     async def check() -> int:
         turns = 0
@@ -148,7 +148,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024, said
 
 @pytest.mark.parametrize(("data", "refused"), DOMAINS.values(), ids=DOMAINS)
 def test_a_domain_of_any_shape_takes_little_memory(data: str, refused: str | None) -> None:
-    """What would take much at once, or for good, is refused before: expat reads a tag whole, and keeps names."""
+    """Shapes that need much memory, at once or permanently, are refused: expat buffers a whole tag and keeps names."""
     run = subprocess.run([sys.executable, "-c", MEASURE, data], capture_output=True, text=True, check=True)
     growth, said = run.stdout.split(maxsplit=1)
     assert int(growth) < MAX_GROWTH

@@ -1,4 +1,4 @@
-"""The sidecar is never deaf, late or dead, whatever its patches do (docs/reliability.md)."""
+"""The sidecar always answers, in time, and survives, whatever its patches do (docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def wait_until(done: Callable[[], object], what: str) -> None:
 
 @pytest.mark.parametrize("kind", SLOW)
 def test_a_call_of_c_that_takes_minutes(shim: Shim, pool: ThreadPoolExecutor, kind: str) -> None:
-    """Info is answered all along; the run is ended, blamed on its patch and place, and the next call works."""
+    """Info is answered throughout; the run is stopped, its patch and place are blamed, and the next call works."""
     start(shim, SLOW[kind]).launcher()
     first = engine_of(shim)
     call = pool.submit(slow, shim)
@@ -120,7 +120,7 @@ def test_calls_that_wait_meanwhile_run_on_the_next_engine(shim: Shim, pool: Thre
 
 
 def test_there_is_one_engine_at_most(shim: Shim, pool: ThreadPoolExecutor) -> None:
-    start(shim, SLOW["cel"], callback=6.0).launcher()  # time to load again, on a busy machine too
+    start(shim, SLOW["cel"], callback=6.0).launcher()  # enough time to reload, even on a busy machine
     assert shim.process is not None
     most, done = 0, threading.Event()
 
@@ -162,14 +162,14 @@ def test_shutdown_while_a_call_of_c_runs(shim: Shim, pool: ThreadPoolExecutor) -
 
 
 def test_signals_at_any_moment(make_shim: Callable[..., Shim]) -> None:
-    """From the first instruction on, also while an engine is being started again."""
+    """From the first instruction on, and also while an engine is restarting."""
     for number in range(25):
         shim = start(make_shim(), PATCH)
         time.sleep(number * 0.02)
         assert shim.process is not None
         engines = children(shim.process.pid)
         status = shim.signal(signal.SIGTERM)
-        # before Python runs any of our code, the signal has its usual effect
+        # before Python runs any of our code, the signal has its default effect
         assert status == 0 or (status == -signal.SIGTERM and not shim.text), shim.text
         wait_until(lambda engines=engines: all(map(is_gone, engines)), "an engine is left")  # type: ignore[misc]
         assert list(shim.hooks.iterdir()) == []
@@ -196,7 +196,7 @@ def test_a_signal_while_another_engine_starts(shim: Shim, pool: ThreadPoolExecut
 def test_an_engine_that_dies_amid_a_call(
     shim: Shim, pool: ThreadPoolExecutor, number: signal.Signals, code: grpc.StatusCode, says: str
 ) -> None:
-    """The call in which it dies has the reason and the patch's name; one that waits runs on the next engine."""
+    """The interrupted call gets the reason and the name of the patch; a waiting call runs on the next engine."""
     start(shim, SLOW["cel"], callback=60).launcher()
     call = pool.submit(slow, shim)
     shim.wait_for("OnDefineDomain method has been called")
@@ -211,7 +211,7 @@ def test_an_engine_that_dies_amid_a_call(
 
 
 def test_an_engine_that_dies_between_calls(shim: Shim) -> None:
-    """Nobody need know: another one is there."""
+    """No caller notices: another engine is ready."""
     start(shim, SLOW["cel"]).launcher()
     for _ in range(3):
         engine = engine_of(shim)
@@ -221,7 +221,7 @@ def test_an_engine_that_dies_between_calls(shim: Shim) -> None:
 
 
 def test_an_engine_whose_front_is_killed_ends(shim: Shim, pool: ThreadPoolExecutor) -> None:
-    """Also in the midst of a call, though then not at once."""
+    """It ends even during a call, although not at once."""
     start(shim, SLOW["cel"], callback=1.0).launcher()
     engine = engine_of(shim)
     pool.submit(slow, shim)
@@ -239,7 +239,7 @@ def test_an_engine_whose_front_is_killed_ends(shim: Shim, pool: ThreadPoolExecut
     ],
 )
 def test_late_or_dead_while_loading(shim: Shim, how: str, says: str) -> None:
-    """The error is kept and answered; nothing is tried twice, and no engine is left."""
+    """The error is kept and returned; nothing is tried twice, and no engine is left."""
     shim.patch(PATCH)
     shim.start(version=VERSION, program=HERE / "crashing.py", environment={"HOW": how})
     launcher = shim.launcher()
@@ -265,7 +265,7 @@ def test_without_patches_no_engine_stays(shim: Shim) -> None:
 
 
 def test_a_run_that_takes_too_much_memory(shim: Shim) -> None:
-    """Without any limit of a cgroup; with one, tests/limits."""
+    """This test has no cgroup limit; tests/limits has the tests with one."""
     doubled = "cel.bind(a, vmi.spec.text + vmi.spec.text, cel.bind(b, a + a + a + a, b + b + b + b).size())"
     shim.patch(hostile.patch("big", f'[{{op: set, path: /domain/memory, value: "$[ string({doubled}) ]"}}]'))
     shim.start("--max-memory", "40Mi", version=VERSION)
@@ -283,7 +283,7 @@ def test_a_run_that_takes_too_much_memory(shim: Shim) -> None:
 
 
 def test_half_calls(shim: Shim) -> None:
-    """4 half Infos and 2,000 half OnDefineDomains on one connection: others are answered meanwhile, and these end."""
+    """4 half Infos and 2,000 half OnDefineDomains on one connection: other calls get answers, and these end."""
     start(shim, PATCH, message=3.0, hurried=0.2).launcher()
     with virtlauncher.dial(shim.socket) as channel:
         never = threading.Event()

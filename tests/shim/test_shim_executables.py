@@ -1,4 +1,4 @@
-"""Hook executables: the same files as with KubeVirt's own sidecar-shim, run unchanged; and all that may go wrong."""
+"""Hook executables: the same files as with KubeVirt's own sidecar-shim, run unchanged; and everything that may fail."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ REFUSED = "is refused: virt-launcher cannot use the result: "
 
 
 def refused(shim: Shim, domain: bytes = DOMAIN, vmi: bytes = VMI) -> grpc.RpcError:
-    """The error of OnDefineDomain; the sidecar must live on."""
+    """The error of OnDefineDomain; the sidecar must keep running."""
     path = shim.launcher().only.path
     with pytest.raises(grpc.RpcError) as caught:
         virtlauncher.define_domain(path, "v1alpha2", domain, vmi)
@@ -92,7 +92,7 @@ def refused(shim: Shim, domain: bytes = DOMAIN, vmi: bytes = VMI) -> grpc.RpcErr
 
 
 def failed(shim: Shim, domain: bytes = DOMAIN, vmi: bytes = VMI) -> str:
-    """The text of OnDefineDomain's FAILED_PRECONDITION."""
+    """The message of OnDefineDomain's FAILED_PRECONDITION."""
     error = refused(shim, domain, vmi)
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
     return str(error.details())
@@ -145,7 +145,7 @@ def test_v1alpha1_has_no_call_for_cloud_init(shim: Shim) -> None:
 
 
 def test_the_plugin_api_has_no_call_for_cloud_init(shim: Shim) -> None:
-    """Nothing would be done, and nothing said."""
+    """A hook would do nothing, silently."""
     shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT)
     path = shim.start("--plugin-socket", str(shim.plugin), version=None).wait_for_plugin()
     with pytest.raises(grpc.RpcError) as caught:
@@ -170,7 +170,7 @@ def test_it_gets_no_input_and_the_sidecars_environment(shim: Shim) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"LANG": "C.UTF-8", "LC_ALL": ""}, {"X": "a=b\nc", "é": "ö"}, {"LC_CTYPE": "C"}])
 def test_the_environment_is_exactly_the_containers(shim: Shim, more: dict[str, str]) -> None:
-    """Python adds LC_CTYPE to its own where the locale is C: then `sed` would count characters, not bytes."""
+    """Python adds LC_CTYPE to its own environment in the C locale: then `sed` would count characters, not bytes."""
     program = "import os, sys; open(sys.argv[0] + '.env', 'wb').write(open('/proc/self/environ', 'rb').read())"
     shim.executable("onDefineDomain", f"#!{sys.executable} -IS\n{program}\nsys.stdout.write(sys.argv[4])\n")
     given = {"PATH": f"{shim.bin}:/usr/bin:/bin", "CONTAINER_NAME": CONTAINER, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -217,7 +217,7 @@ def test_a_program_that_hangs(shim: Shim) -> None:
 
 
 def test_a_caller_with_less_patience(shim: Shim) -> None:
-    """The run is ended before the caller gives up, so that the caller gets to know why; a queued one has less left."""
+    """The run is stopped before the caller gives up, so that the caller learns why; a queued run has less time left."""
     shim.executable("onDefineDomain", HANGING)
     shim.start().launcher()
     with pytest.raises(grpc.RpcError) as caught:
@@ -239,7 +239,7 @@ def test_a_caller_that_is_gone(shim: Shim) -> None:
 
 
 def test_a_child_that_prints_the_result(shim: Shim) -> None:
-    """As in the original, the output is at its end when nobody can write to it any more."""
+    """As in the original, the output ends when no process can write to it any more."""
     shim.executable("onDefineDomain", '#!/bin/sh\nprintf "%s" "$4" > "$0.in"\n(sleep 1; cat "$0.in") &\nexit 0\n')
     assert shim.start().launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
 
@@ -251,7 +251,7 @@ def test_a_child_that_prints_the_rest_of_the_result(shim: Shim) -> None:
 
 @pytest.mark.parametrize("how", ["", "setsid ", "setsid nohup setsid "], ids=["plain", "setsid", "setsid-twice"])
 def test_a_child_that_keeps_the_output_open(shim: Shim, how: str) -> None:
-    """It is waited for until the deadline, then all is ended, what has a session of its own too."""
+    """The sidecar waits until the deadline, then kills everything, including processes in their own session."""
     children = shim.folder / "children"
     script = f"#!/bin/sh\n{how}sh -c 'echo $$ > {children}; exec sleep 300' &\necho said >&2\nprintf %s \"$4\"\n"
     shim.executable("onDefineDomain", script)
@@ -266,7 +266,7 @@ def test_a_child_that_keeps_the_output_open(shim: Shim, how: str) -> None:
 @pytest.mark.parametrize("how", ["", "setsid "], ids=["plain", "setsid"])
 @pytest.mark.parametrize("end", ["SIGTERM", "Shutdown"])
 def test_a_child_that_keeps_standard_error_open_delays_nothing(shim: Shim, how: str, end: str) -> None:
-    """It stays alive, what it says is logged, and it ends with the sidecar."""
+    """The child stays alive, its messages are logged, and it ends with the sidecar."""
     children = shim.folder / "children"
     background = f"echo $$ > {children}; while :; do sleep 0.2; echo still here >&2; done"
     shim.executable("onDefineDomain", f"#!/bin/sh\n{how}sh -c '{background}' >/dev/null &\nprintf %s \"$4\"\n")
@@ -292,7 +292,7 @@ def test_a_child_that_keeps_standard_error_open_delays_nothing(shim: Shim, how: 
 
 
 def test_a_later_hook_that_is_late_ends_no_child_of_an_earlier_one(shim: Shim) -> None:
-    """Only what the late one has started is ended."""
+    """Only processes that the late hook started are killed."""
     children = shim.folder / "children"
     shim.executable("onDefineDomain", f'#!/bin/sh\nsleep 300 >/dev/null 2>&1 & echo $! > {children}\nprintf %s "$4"\n')
     shim.start(program=SLOWRUN)
@@ -365,7 +365,7 @@ def test_output_without_end(shim: Shim) -> None:
 
 @pytest.mark.parametrize("too_many", [False, True])
 def test_an_output_that_just_fits_the_answer(shim: Shim, too_many: bool) -> None:
-    """Of the 4 MiB of a gRPC message a few bytes are not the data's."""
+    """A few bytes of gRPC's 4 MiB message limit are not available for the data."""
     size = 4 * 1024 * 1024 - 64 + too_many
     shim.executable("onDefineDomain", f"#!/bin/sh\nprintf '<domain>'\nyes | head -c {size - 17}\nprintf '</domain>'\n")
     shim.start()
@@ -376,7 +376,7 @@ def test_an_output_that_just_fits_the_answer(shim: Shim, too_many: bool) -> None
 
 
 def test_standard_error_without_end(shim: Shim) -> None:
-    """A long line, many lines, no line end: drained, bounded in the log, no hindrance."""
+    """A long line, many lines, no line end: all of it is read, bounded in the log, and blocks nothing."""
     script = (
         "#!/bin/sh\nhead -c 10000000 /dev/zero | tr '\\0' x >&2\necho >&2\n"
         "head -c 10000000 /dev/zero | tr '\\0' '\\n' >&2\nyes noise | head -c 3000000 >&2\n"
@@ -517,7 +517,7 @@ def test_what_virt_launcher_drops_of_a_cloud_init_result_is_warned_of(shim: Shim
 
 
 def test_a_name_that_is_not_written_in_the_script_may_be_a_value(shim: Shim) -> None:
-    """Names that came with the input, and those of the script, are said; what the script made a name of is not."""
+    """Names from the input and from the script are shown; names that the script computed are not."""
     given = {**CLOUD_INIT_VALUE, "NoCloudMetaData": {"instance-id": "i", "local-hostname": "h"}, "Given": 1}
     value = {**given, "written": 1, "hunter2": 1, "NoCloudMetaData": {"instance-id": "i", "hunter2": "x"}}
     (shim.folder / "printed").write_text(json.dumps(value))
@@ -532,7 +532,7 @@ def test_a_name_that_is_not_written_in_the_script_may_be_a_value(shim: Shim) -> 
 
 @pytest.mark.parametrize("content", ["#!/bin/sh\ncat\n", b"\x7fELF\x02"], ids=["script", "binary"])
 def test_not_executable(shim: Shim, content: str | bytes) -> None:
-    """Present but not executable: the original passes it over, and the VM starts without its hook."""
+    """Present but not executable: the original skips it, and the VM starts without its hook."""
     path = shim.executable("onDefineDomain", content, mode=0o644)
     launcher = shim.start().launcher()
     assert launcher.only.hook_points == ("OnDefineDomain",)
@@ -540,7 +540,7 @@ def test_not_executable(shim: Shim, content: str | bytes) -> None:
 
 
 def test_not_executable_for_cloud_init(shim: Shim) -> None:
-    """It is said where it is heard: PreCloudInitIso may not be called at all."""
+    """The error appears where it is noticed: PreCloudInitIso may not be called at all."""
     path = shim.executable("preCloudInitIso", CLOUD_INIT_SCRIPT, mode=0o644)
     assert shim.start().launcher().only.hook_points == ("OnDefineDomain",)
     assert f"preCloudInitIso: {path} exists, but is not executable" in failed(shim)
@@ -555,7 +555,7 @@ def test_not_a_file(shim: Shim) -> None:
 @pytest.mark.parametrize("with_a_good_one", [False, True])
 @pytest.mark.parametrize("kind", ["empty", "full", "link", "pipe", "socket"])
 def test_what_is_no_file_is_an_error_wherever_it_is(shim: Shim, kind: str, with_a_good_one: bool) -> None:
-    """The kubelet makes an empty directory where a ConfigMap lacks the key: somebody meant to put a hook there."""
+    """The kubelet creates an empty directory if a ConfigMap lacks the key: somebody meant to put a hook there."""
     second = shim.folder / "second"
     second.mkdir()
     if with_a_good_one:
@@ -592,7 +592,7 @@ def test_what_is_no_file_is_an_error_beside_patches_too(shim: Shim) -> None:
 
 @pytest.mark.parametrize("content", ["#!/bin/sh\ncat\n", b"\x7fELF\x02"], ids=["script", "binary"])
 def test_a_good_one_after_one_that_is_not_executable(shim: Shim, content: str | bytes) -> None:
-    """The later one is run, as the original does it, and the log says why."""
+    """The later one runs, as in the original, and the log says why."""
     skipped = shim.executable("onDefineDomain", content, mode=0o644)
     second = shim.folder / "second"
     second.mkdir()
@@ -644,7 +644,7 @@ def test_many_calls_leave_nothing_behind(shim: Shim) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether the process ends; as a zombie of somebody else it counts as gone."""
+    """Whether the process has ended; a zombie that belongs to another parent counts as ended."""
     until = time.monotonic() + 10
     while time.monotonic() < until:
         try:

@@ -1,4 +1,4 @@
-"""Faults of what is around the sidecar: each has one outcome, and the next call works (docs/reliability.md)."""
+"""Failures in the sidecar's environment: each has one outcome, and the next call works (docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def define(shim: Shim, domain: bytes = DOMAIN, seconds: float = virtlauncher.CAL
 
 
 def status(call: Future[Any]) -> tuple[grpc.StatusCode, str]:
-    """What a call that failed answered."""
+    """The status of a failed call."""
     error = call.exception(timeout=60)
     assert isinstance(error, grpc.RpcError)
     return error.code(), error.details()
@@ -61,7 +61,7 @@ def wait_until(done: Callable[[], object], what: str) -> None:
 
 
 class TestWhileItStarts:
-    """It reads its patches; there is no socket yet."""
+    """The sidecar is reading its patches; there is no socket yet."""
 
     @pytest.fixture
     def paused(self, shim: Shim) -> Shim:
@@ -87,7 +87,7 @@ class TestWhileItStarts:
 
 
 class TestWhileAPatchRuns:
-    """The run does not return; the sidecar is with it alone."""
+    """The run does not return, and nothing else is running in the sidecar."""
 
     @pytest.fixture
     def call(self, shim: Shim, pool: ThreadPoolExecutor) -> Future[bytes]:
@@ -140,7 +140,7 @@ def test_an_executable_that_is_killed(shim: Shim, pool: ThreadPoolExecutor) -> N
 def test_killed_as_a_containers_first_process_it_takes_the_executable_along(
     shim: Shim, pool: ThreadPoolExecutor
 ) -> None:
-    """Nobody can clean up after SIGKILL but the kernel, which ends a container with its first process."""
+    """After SIGKILL only the kernel can clean up; it ends a container with its first process."""
     if subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True).returncode != 0:
         pytest.skip("no namespaces for processes here (unshare --pid)")
     shim.executable("onDefineDomain", "#!/bin/sh\necho started as child of $PPID >&2\nexec sleep 54321\n")
@@ -162,7 +162,7 @@ def test_killed_as_a_containers_first_process_it_takes_the_executable_along(
 @needs_root
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_a_containers_first_process_hears_signals(shim: Shim, number: signal.Signals) -> None:
-    """The kernel gives process 1 no signal that it has not asked for."""
+    """The kernel delivers only signals that process 1 has handlers for."""
     if subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True).returncode != 0:
         pytest.skip("no namespaces for processes here (unshare --pid)")
     shim.patch(PATCH)
@@ -206,7 +206,7 @@ virtlauncher.define_domain(Path(sys.argv[1]), "v1alpha2", domain, VMI)
 
 @pytest.mark.parametrize("what", ["patch", "executable"])
 def test_a_caller_that_is_killed_amid_its_call(shim: Shim, what: str) -> None:
-    """What runs goes on to its end or its deadline, its answer is dropped; then the next call has its turn."""
+    """Its run continues to the end or the deadline, and the answer is dropped; then it is the next call's turn."""
     if what == "patch":
         shim.patch(PATCH)
     else:
@@ -242,7 +242,7 @@ def test_calls_whose_callers_are_gone_before_their_turn_are_not_run(shim: Shim, 
 
 
 def test_two_that_start_at_one_path_at_once(make_shim: Callable[..., Shim]) -> None:
-    """One serves; the other names the path and ends with status 1."""
+    """One serves; the other reports the path and exits with status 1."""
     for name in ("1", "2"):
         both = [make_shim(name), make_shim(name)]
         both[0].patch(PATCH)
@@ -261,7 +261,7 @@ def test_two_that_start_at_one_path_at_once(make_shim: Callable[..., Shim]) -> N
 
 @pytest.fixture
 def full(folder: Path) -> Iterator[Path]:
-    """A folder on a disk on which nothing can be made."""
+    """A folder on a full disk."""
     if os.geteuid() != 0:
         pytest.skip("needs root to mount a disk")
     path = folder / "full"
@@ -284,7 +284,7 @@ def test_no_room_for_the_socket(shim: Shim, full: Path) -> None:
 
 
 def test_no_room_for_anything_else(shim: Shim, full: Path) -> None:
-    """It writes no file but its socket, not even a temporary one."""
+    """It writes no file except its socket, not even a temporary one."""
     shim.patch(PATCH)
     shim.patch(CLOUD_INIT_PATCH, "cloudinit.yaml")
     launcher = shim.start(environment={"TMPDIR": str(full), "HOME": str(full)}).launcher()
@@ -294,7 +294,7 @@ def test_no_room_for_anything_else(shim: Shim, full: Path) -> None:
 
 
 def test_no_room_for_the_log(shim: Shim) -> None:
-    """/dev/full takes nothing: its lines are lost, the calls are answered."""
+    """/dev/full accepts nothing: the log lines are lost, the calls are answered."""
     shim.patch(PATCH)
     shim.start(within=["sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh"])
     assert ENTRY.encode() in shim.launcher().on_define_domain(DOMAIN, VMI)
@@ -304,7 +304,7 @@ def test_no_room_for_the_log(shim: Shim) -> None:
 
 @pytest.mark.parametrize("reader", ["sleep 300", "true"], ids=["reads-nothing", "is-gone"])
 def test_a_log_that_nobody_reads(shim: Shim, reader: str) -> None:
-    """A full or broken pipe: the lines are lost, the calls are answered, and it ends when it is told to."""
+    """A full or broken pipe: the lines are lost, the calls are answered, and the sidecar still stops on request."""
     noise = 'head -c 200000 /dev/zero | tr "\\0" x | fold -w 900 >&2'
     shim.executable("onDefineDomain", f'#!/bin/sh\n{noise}\nprintf %s "$4"\n')
     pipe = shim.folder / "pipe"
@@ -322,7 +322,7 @@ def test_a_log_that_nobody_reads(shim: Shim, reader: str) -> None:
 
 @needs_root
 def test_a_user_without_name_and_home_on_a_read_only_root(shim: Shim, folder: Path) -> None:
-    """As KubeVirt starts it: user 107, no capability but that the test's files can be read, one folder to write to."""
+    """KubeVirt starts it like this: user 107, one capability to read the test's files, one writable folder."""
     for program in ("unshare", "setpriv"):
         if shutil.which(program) is None:
             pytest.skip(f"there is no {program} (Debian package util-linux)")
@@ -366,7 +366,7 @@ def labelled(name: str, label: str) -> str:
 
 
 def volume(shim: Shim, label: str) -> None:
-    """The next version of a ConfigMap's volume with two keys, put in place as the kubelet does it."""
+    """The next version of a ConfigMap volume with two keys, swapped in as the kubelet does it."""
     version = shim.patches / f"..{label}"
     version.mkdir()
     for name in ("a", "b"):
@@ -386,7 +386,7 @@ def labels(domain: bytes) -> list[str]:
 
 
 def test_a_volume_that_is_updated_while_it_starts(shim: Shim) -> None:
-    """It has read one file of the old version when the new one comes: it reads again, and has the new one whole."""
+    """The new version arrives after one file of the old one was read: the sidecar rereads all of the new one."""
     volume(shim, "old")
     shim.start(program=PAUSED, environment={"PAUSE_IN": str(shim.folder)})
     wait_until((shim.folder / "paused").exists, "it does not start")
@@ -397,7 +397,7 @@ def test_a_volume_that_is_updated_while_it_starts(shim: Shim) -> None:
 
 
 def test_a_volume_that_changes_whenever_it_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is applied that may be a mix."""
+    """Files that may be a mix of versions are never applied."""
     versions = itertools.count()
     monkeypatch.setattr(sources, "_versions", lambda _: [str(next(versions))])
     (folder / "a.yaml").write_text(PATCH)
@@ -415,8 +415,8 @@ def test_a_volume_that_changes_whenever_it_is_read(folder: Path, monkeypatch: py
 
 @pytest.mark.parametrize("how", ["updated", "removed"])
 def test_patch_files_that_change_while_a_call_runs(shim: Shim, pool: ThreadPoolExecutor, how: str) -> None:
-    """They are read once, at the start: until its end it has those, also where another engine compiles them after a run
-    that was late."""
+    """They are read once, at the start: the sidecar keeps that version until its end, even if another engine compiles
+    them after a late run."""
     volume(shim, "old")
     shim.start(program=SLOWRUN).launcher()
     running = pool.submit(define, shim, HANGING_DOMAIN)
@@ -430,7 +430,7 @@ def test_patch_files_that_change_while_a_call_runs(shim: Shim, pool: ThreadPoolE
 
 
 def test_a_file_that_vanishes_while_it_starts(shim: Shim) -> None:
-    """Every call is answered with the error, no executable runs, and what is left is not applied by itself."""
+    """Every call gets the error, no executable runs, and the remaining files are not applied on their own."""
     shim.patch(PATCH, "a.yaml")
     path = shim.patch(CLOUD_INIT_PATCH, "b.yaml")
     shim.executable("onDefineDomain", ECHO)
@@ -451,7 +451,7 @@ def test_a_file_that_vanishes_while_it_starts(shim: Shim) -> None:
 
 @pytest.mark.parametrize("by", [-86_400, 86_400])
 def test_a_wall_clock_that_is_set_while_calls_wait(shim: Shim, pool: ThreadPoolExecutor, by: int) -> None:
-    """They have their turn and the time they need."""
+    """They get their turn and the time they need."""
     clock = shim.folder / "clock"
     clock.write_text("0")
     shim.executable("onDefineDomain", '#!/bin/sh\necho run >&2\nsleep 1\nprintf %s "$4"\n')
@@ -470,7 +470,7 @@ def test_a_wall_clock_that_is_set_while_calls_wait(shim: Shim, pool: ThreadPoolE
 def test_a_caller_waits_as_long_as_it_does_whatever_the_wall_clock_says(
     shim: Shim, pool: ThreadPoolExecutor, by: int
 ) -> None:
-    """How long is told when it comes, and counted by a clock that nobody sets: it hears of its late run in time."""
+    """Its deadline is read on arrival and measured by a clock that nobody sets: it learns of the late run in time."""
     clock = shim.folder / "clock"
     clock.write_text("0")
     shim.executable(

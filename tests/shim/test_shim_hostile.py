@@ -1,4 +1,4 @@
-"""Input that is made to cost time, at the sidecar: what the bounds let through is ended by the deadline."""
+"""Input designed to cost time, at the sidecar: the deadline stops whatever gets past the bounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ spec:
 
 
 def test_a_path_within_the_bound_that_takes_too_long(shim: Shim) -> None:
-    """Two searches of all nodes, one in the other, are allowed: quick on domains as they are, not on this one."""
+    """Two nested searches of all nodes are allowed: they are fast on real domains, but not on this one."""
     shim.patch(PATCH + COSTLY)
     launcher = shim.start(program=SLOWRUN).launcher()
     domain = DOMAIN.replace(b"</domain>", b"<a>y</a>" * 100_000 + b"</domain>")

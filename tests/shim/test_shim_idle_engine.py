@@ -1,4 +1,4 @@
-"""An engine that dies while it has nothing to do is replaced, and no call notices."""
+"""An engine that dies while idle is replaced, and no call notices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGE = DOMAIN.replace(b"</domain>", b"<!--" + b"x" * 900_000 + b"--></domain>")
 
 
 def engine(shim: Shim, but: int = 0) -> int:
-    """The engine's process, as soon as there is another one than ``but``."""
+    """The engine's process, once there is one other than ``but``."""
     assert shim.process is not None
     until = time.monotonic() + END_SECONDS
     while time.monotonic() < until:

@@ -171,7 +171,7 @@ def test_what_python_and_libraries_write_to_standard_error_is_withheld() -> None
 
 
 class Pipe:
-    """In place of standard error: a pipe that is read when the test says so."""
+    """Replaces standard error with a pipe that is read when the test says so."""
 
     def __init__(self, reading: int, handler: StderrHandler) -> None:
         self.reading = reading
@@ -196,7 +196,7 @@ class Pipe:
         os.close(nothing)
 
     def all(self) -> list[str]:
-        """What comes out where the reader reads and the handler writes in turn, to the end."""
+        """The complete output when the reader and the handler take turns."""
         taken = self.read()
         while not self.handler.write() or self.handler._held:
             taken += self.read()
@@ -228,7 +228,7 @@ def piped() -> Iterator[Pipe]:
 
 
 def test_lines_that_find_no_room_are_written_later() -> None:
-    """In their order, whole, and none twice, however long they are."""
+    """They are in order, complete and without duplicates, however long they are."""
     told = [f"{number} " + "é" * (number * 37 % 4000) for number in range(40)]
     with piped() as pipe:
         for text in told:
@@ -264,7 +264,7 @@ def test_the_last_lines_do_not_wait_for_a_reader_that_never_comes(monkeypatch: p
 
 
 def test_a_reader_that_is_gone_holds_nothing_up() -> None:
-    """Its lines are lost: they would only be kept for nobody."""
+    """Its lines are dropped: nobody would ever read them."""
     with piped() as pipe:
         pipe.hang_up()
         for number in range(1000):

@@ -1,4 +1,4 @@
-"""Executables, again and again and at once: no descriptor, no process and no memory is left."""
+"""Executables, repeatedly and in parallel: no descriptor, process or memory leaks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ANSWERS = {
 
 
 def answer(shim: Shim, way: str) -> str | None:
-    """The error's text, None for the right answer."""
+    """The error text, or None for the right answer."""
     vmi = json.dumps({"metadata": {"name": way}}).encode()
     try:
         assert virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, vmi) == DOMAIN
@@ -63,7 +63,7 @@ def check(shim: Shim, way: str) -> str:
 
 
 class Held:
-    """What a process holds of the system."""
+    """The system resources that a process holds."""
 
     def __init__(self, shim: Shim) -> None:
         assert shim.process is not None
@@ -79,7 +79,7 @@ class Held:
 
     @property
     def children(self) -> list[str]:
-        """Zombies are among them."""
+        """The child processes, including zombies."""
         return [word for task in (self.process / "task").iterdir() for word in (task / "children").read_text().split()]
 
     @property
@@ -90,7 +90,7 @@ class Held:
 
 @pytest.fixture
 def held(shim: Shim) -> Iterator[Held]:
-    """At the end nothing more than before; connections that are closed take a moment to go."""
+    """At the end there is nothing more than before; closed connections take a moment to disappear."""
     shim.executable("onDefineDomain", WAYS)
     shim.start(environment=IMAGE).launcher()
     for way in ANSWERS:
@@ -122,7 +122,7 @@ def test_sixteen_at_a_time(shim: Shim, held: Held) -> None:
 
 
 def test_what_executables_leave_running_ends_with_the_sidecar(shim: Shim) -> None:
-    """A child without our pipes may stay, as with KubeVirt's sidecar; the container's end is its end."""
+    """A child without our pipes may stay, as with KubeVirt's sidecar, until the container ends."""
     shim.executable("onDefineDomain", WAYS)
     shim.start(environment=IMAGE).launcher()
     held = Held(shim)
@@ -138,7 +138,7 @@ def test_what_executables_leave_running_ends_with_the_sidecar(shim: Shim) -> Non
 
 
 def test_what_executables_leave_behind_is_reaped_when_it_ends(shim: Shim, held: Held) -> None:
-    """No zombie stays, whoever's child it was."""
+    """No zombie remains, whichever process started it."""
     for _ in range(5):
         assert answer(shim, "leaves") is None
     for pid in held.children:

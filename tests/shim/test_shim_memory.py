@@ -1,4 +1,4 @@
-"""The memory limits of a container, as cgroups of both versions show them."""
+"""The memory limits of a container, as both versions of cgroups report them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_limit_of_the_cgroup(tmp_path: Path, case: str) -> None:
     (proc / "self").mkdir(parents=True)
     (proc / "self" / "cgroup").write_text(lines)
     root.mkdir()
-    (tmp_path / "memory.max").write_text("1")  # what is above the mount is not the container's
+    (tmp_path / "memory.max").write_text("1")  # anything above the mount does not belong to the container
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"{text}\n")
@@ -84,7 +84,7 @@ except MemoryError:
 
 @pytest.mark.parametrize("room", [24, 100])
 def test_what_a_process_may_take(room: int) -> None:
-    """In all; what it has counts, and what is mapped and never touched does not."""
+    """The limit is a total: used memory counts, mapped but untouched memory does not."""
     has = 20 + 8  # the text above, and Python itself
     run = subprocess.run([sys.executable, "-c", LIMITED, str((has + room) * MIB)], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-"""As a network binding plugin: KubeVirt starts the image without arguments, and mounts the socket folder alone."""
+"""As a network binding plugin: KubeVirt starts the image without arguments, and mounts only the socket folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WITHIN = (
 
 @pytest.fixture
 def started(shim: Shim) -> Shim:
-    """A sidecar without arguments, where the folder of the sockets and /etc are the test's own."""
+    """A sidecar without arguments, where the socket folder and /etc belong to the test."""
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
         pytest.skip("no namespaces for mounts here (unshare --mount)")
     if not os.path.samefile("/var/run", "/run"):

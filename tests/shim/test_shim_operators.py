@@ -1,4 +1,4 @@
-"""What operators ask of the sidecar: audits, what the log tells of a boot, and that nothing found is an error."""
+"""The sidecar for operators: audits, the log of a boot, and finding nothing is an error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SKIPPED = PATCH.replace("spec:", "spec:\n  when: 'false'", 1).replace("name: ", 
 
 
 def refusal(shim: Shim) -> str:
-    """What OnDefineDomain is answered with."""
+    """The error that OnDefineDomain returns."""
     with pytest.raises(grpc.RpcError) as caught:
         shim.launcher().on_define_domain(DOMAIN, VMI)
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
@@ -68,7 +68,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_an_audit_of_a_patch(shim: Shim, what: str) -> None:
-    """It never stops a VM: the error is in the log, and the input is returned unchanged every time."""
+    """It never stops a VM: the log has the error, and the input comes back unchanged every time."""
     patch, more = BROKEN[what]
     shim.patch(patch)
     limits = json.dumps({"callback": 2.0})
@@ -99,7 +99,7 @@ def test_an_audit_of_executables_is_refused_at_the_start(shim: Shim) -> None:
 
 
 def test_the_log_has_the_digest_of_each_file(shim: Shim) -> None:
-    """Byte for byte, a byte order mark among them; as sha256sum prints it."""
+    """The digest covers every byte, including a byte order mark, and matches sha256sum."""
     texts = {"a.yaml": PATCH.encode(), "b.yaml": b"\xef\xbb\xbf" + SKIPPED.encode()}
     for name, data in texts.items():
         (shim.patches / name).write_bytes(data)
@@ -159,7 +159,7 @@ KINDS = [a_directory, a_directory_with_files, a_pipe, a_dangling_link, a_circle]
 @pytest.mark.parametrize("make", KINDS)
 @pytest.mark.parametrize("where", ["named", "in the folder", "at the hook's place"])
 def test_what_is_no_file_where_a_file_belongs(shim: Shim, where: str, make: Callable[[Path], None]) -> None:
-    """The kubelet makes an empty directory where a key is missing; none of these may boot a VM unpatched."""
+    """The kubelet creates an empty directory if a key is missing; none of these may boot a VM unpatched."""
     named: list[str] = []
     if where == "named":
         path = shim.folder / "smbios.yaml"
@@ -184,7 +184,7 @@ def test_what_is_no_file_where_a_file_belongs(shim: Shim, where: str, make: Call
 
 
 def test_the_engine_is_the_first_to_go(shim: Shim) -> None:
-    """Where the kernel must kill after all."""
+    """For the case that the kernel must kill a process after all."""
     shim.patch(PATCH)
     shim.start(version=VERSION).launcher()
     assert shim.process is not None

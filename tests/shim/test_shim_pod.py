@@ -1,4 +1,4 @@
-"""Facts of the pod: what the sidecar reads of its environment and of files, and what it refuses."""
+"""Facts of the pod: the sidecar's reads from its environment and from files, and the values it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every version of the protocol, over a real socket, as virt-launcher speaks it."""
+"""Every version of the protocol, over a real socket, as virt-launcher uses it."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_a_message_over_grpcs_limit(shim: Shim) -> None:
 
 
 def test_what_is_not_advertised_comes_back_as_it_was(shim: Shim) -> None:
-    """On purpose: without the flag, finding nothing is an error."""
+    """This is on purpose: without the flag, finding nothing is an error."""
     sidecar = shim.start("--allow-empty").launcher().only
     assert sidecar.hook_points == ()
     assert virtlauncher.define_domain(sidecar.path, "v1alpha2", DOMAIN, VMI) == DOMAIN
@@ -335,7 +335,7 @@ def test_each_document_has_a_log_line(shim: Shim) -> None:
 
 
 def test_thousands_of_edits_at_the_level_debug_hold_up_nobody(shim: Shim) -> None:
-    """Their lines are bounded, and others are answered between them."""
+    """Their lines are bounded, and other calls are answered in between."""
     number, files = 800, 5
     for file in range(files):
         edits = "".join(
@@ -362,7 +362,7 @@ def test_thousands_of_edits_at_the_level_debug_hold_up_nobody(shim: Shim) -> Non
 
 
 def test_at_the_level_debug_each_edit_has_a_log_line(shim: Shim) -> None:
-    """With places, but for names that an expression computes: these may be anybody's secrets."""
+    """The lines have places, except names that an expression computes: these may be secret."""
     shim.patch(
         PATCH
         + """\
@@ -384,7 +384,7 @@ def test_at_the_level_debug_each_edit_has_a_log_line(shim: Shim) -> None:
 
 
 def test_two_containers(make_shim: Callable[..., Shim], folder: Path) -> None:
-    """Each container sees one folder, virt-launcher the folder above."""
+    """Each container sees one folder; virt-launcher sees the parent folder."""
     sockets = folder / "kubevirt-hooks"
     for number, text in enumerate((PATCH, PATCH.replace("Radical Edward", "Second"))):
         shim = make_shim(container=f"hook-sidecar-{number}")

@@ -1,4 +1,4 @@
-"""``--check-domain``: what is invalid by a schema stops the start; a schema that cannot be read does, too."""
+"""``--check-domain``: a domain that is invalid by a schema stops the start; so does an unreadable schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from samples import DOMAIN, VMI
 from shimprocess import Shim
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "domainschema"
-# all of the sample that the small schema knows
+# the parts of the sample that the small schema allows
 SMALL = b"""<domain type='kvm'><name>web</name><memory>1</memory><os><type>hvm</type></os>
 <devices><disk type='file'><target dev='vda'/><capacity>1</capacity></disk></devices></domain>"""
 PATCH = """\
@@ -70,7 +70,7 @@ def test_what_an_executable_makes_is_checked_too(shim: Shim, to: str, refused: s
 
 
 def test_the_check_of_what_an_executable_makes_has_what_time_is_left(shim: Shim) -> None:
-    """An engine that does not move: the call ends before its caller gives up, not after twice the time."""
+    """The engine hangs: the call ends before its caller gives up, not after twice the time."""
     shim.executable(
         "onDefineDomain",
         '#!/bin/sh\nsleep 3\nkill -STOP $(cat pid)\nprintf %s "$4"\n'.replace("pid", f"{shim.folder}/pid"),

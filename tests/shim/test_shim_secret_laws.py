@@ -1,7 +1,7 @@
 """The law that secret markers appear nowhere.
 
-Of generated domains, VMIs and cloud-init data, through edits that fail in every way, nothing that `patchlang.quoting`
-does not let through is in a message, a trace, a log line or a status.
+The edits fail in every way on generated domains, VMIs and cloud-init data. No message, trace, log line or status
+contains anything that `patchlang.quoting` does not let through.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pick(*choices: Any) -> st.SearchStrategy[Any]:
 
 # -- the VMI -------------------------------------------------------------------------------------------------------
 
-# what CEL, XPath, JSON and YAML say of a value begins with the like
+# messages from CEL, XPath, JSON and YAML about a value begin like this
 VALUES = pick(
     MARK, MARK, MARK, f"xpath: {MARK}", f"quantity: {MARK}(", f"No matching overloads found : {MARK}(x)",
     f'Key not found in map : "{MARK}"', f"Index error: index=1 size=1 {MARK}", f'No value with name "{MARK}"',
@@ -98,7 +98,7 @@ ATTRIBUTES = ("x", "name", "passwd", "value", "id")
 
 @st.composite
 def elements(draw: st.DrawFn, depth: int = 2, hidden: bool = False) -> str:
-    """Markup with marks wherever a name at the node, above or beside it says that it is secret."""
+    """Markup with marks wherever the name of the node, a parent or a sibling says that it is secret."""
     name = draw(pick(*NAMES))
     label = draw(pick("disk", "password", "an API key"))
     attributes = sorted(draw(st.sets(pick(*ATTRIBUTES), max_size=3)))
@@ -125,7 +125,7 @@ def domains(draw: st.DrawFn) -> bytes:
         f'  <devices>\n    <graphics type="vnc" passwd="{MARK}"/>\n    <disk type="file"><target dev="vda"/></disk>\n'
         f"  </devices>\n</domain>\n"
     )
-    if draw(st.integers(0, 29)) == 0:  # the end of what can be read, at a mark
+    if draw(st.integers(0, 29)) == 0:  # the end of the readable part, at a mark
         at = draw(pick(*(m.start() for m in re.finditer(MARK, data))))
         data = data[:at] + draw(pick("&", "<", "<!--", "--", "\x01", '"', "&#0;", "<?", "]]>", "</x>")) + data[at:]
     return data.encode()
@@ -195,7 +195,7 @@ def domain_edits(draw: st.DrawFn) -> str:
 def filled(edit: str, code: str) -> str:
     hole = f"$[ {code} ]".replace("'", "''")
     inside = json.dumps(f"$[ {code} ]")[1:-1]
-    # within a text in double quotes, else within one in single quotes
+    # within a text in double quotes, otherwise within one in single quotes
     edit = re.sub(r'"(?:\\.|[^"\\])*"', lambda m: re.sub(r"\bT\b", lambda _: inside, m[0]), edit)
     return re.sub(r"(?<=['/])T(?=['/])", lambda _: hole, edit).replace(": R", ": " + json.dumps(code))
 
@@ -206,7 +206,7 @@ def program_of(kind: str, edits: list[str], more: str = "") -> Any:
     return load_sources([source_of("p.yaml", text.encode())])[0]
 
 
-# what any input lets edits make of a value
+# the ways in which edits may use a value, whatever the input
 MAKERS = {
     "domain": [
         "{op: set, path: /domain/devices/disk/target/@v, value: '$[ variables.s ]'}",
@@ -220,7 +220,7 @@ MAKERS = {
         "{op: ensure, target: userData, path: '/$[ variables.s ]', value: x}",
     ],
 }
-# what fails at whatever the edits before have made, and looks at all of it
+# these fail whatever the earlier edits did, and examine all of it
 PROBES = {
     "domain": [
         *(
@@ -255,7 +255,7 @@ SEEN = {"domain": Counter[str](), "cloudInit": Counter[str]()}
 
 
 def search(kind: str, edits: list[str], more: str, run: Run, *whole: Callable[[Any], str]) -> None:
-    """Keeps the edits that succeed, one after the other, and searches what is said of those that fail after them."""
+    """Keep the edits that succeed, one after the other, and search the messages of those that fail after them."""
     good: list[str] = []
     failing = None
     for edit in [*edits, *MAKERS[kind], *PROBES[kind]]:
@@ -404,7 +404,7 @@ def test_no_mark_is_said_of_cloud_init_data(
 
 
 def test_the_laws_have_tried_both() -> None:
-    """Edits that succeed and edits that fail, in number and kind: else the laws above say nothing."""
+    """The laws have seen enough edits of every kind succeed and fail: otherwise they prove nothing."""
     for kind, seen in SEEN.items():
         if seen:
             assert seen["done"] > EXAMPLES / 8, (kind, seen)

@@ -1,7 +1,7 @@
 """No value of a VMI or of cloud-init data is in a log line, a status or an error message, whatever goes wrong.
 
-Markers are planted in every text of every case of tests/cases, and in values that flow into every kind of expression
-and edit; then all that was said is searched. What shows values on purpose is told apart in docs/reliability.md.
+The tests plant markers in every text of every case in tests/cases, and in values that flow into every kind of
+expression and edit; then they search all output. docs/reliability.md lists the output that shows values on purpose.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from shim.status import CallError
 
 MARK = "Zq7"
 FORMS = [MARK, MARK[::-1], b64encode(MARK.encode()).decode()]
-# what its author puts into a message is the author's to keep
+# a message that the author wrote is the author's responsibility
 AUTHORS = {"test-failed-with-message", "test-with-a-message"}
 
 
-# -- what is said --------------------------------------------------------------------------------------------------
+# -- output --------------------------------------------------------------------------------------------------------
 
 
 class Lines(logging.Handler):
@@ -63,8 +63,7 @@ class Lines(logging.Handler):
 
 
 class Sidecar:
-    """All that is said of a call: log lines down to the level `debug`, statuses, and the engine's frames but for what
-    they carry."""
+    """All output of a call: log lines down to level `debug`, statuses, and the engine's frames without payload."""
 
     def __init__(self, lines: list[str], runner: asyncio.Runner) -> None:
         self.lines = lines
@@ -108,7 +107,7 @@ def assert_nothing_in(said: str) -> None:
 
 
 def in_json(value: Any) -> Any:
-    """Every text in it, marked."""
+    """Mark every text in it."""
     if isinstance(value, dict):
         return {key: in_json(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -117,7 +116,7 @@ def in_json(value: Any) -> Any:
 
 
 def in_bytes(data: bytes) -> bytes:
-    """Every text in it, marked; where it is no JSON, all that is in quotes."""
+    """Mark every text in it; if it is not JSON, mark everything in quotes."""
     try:
         return json.dumps(in_json(json.loads(data))).encode()
     except ValueError:
@@ -125,7 +124,7 @@ def in_bytes(data: bytes) -> bytes:
 
 
 def in_lines(text: str) -> str:
-    """Every line after the first that holds more than a key, marked at its end, before what closes it."""
+    """Mark every line after the first that has more than a key, at its end, before the closing characters."""
     first, *rest = text.split("\n")
     holds_no_value = re.compile(r"[:|>]\s*$|^-*\s*$|^\s*#")
     end = re.compile(r"([\"'\]}]*)(\r?)$")
@@ -141,7 +140,7 @@ class Marked(Case):
 
 
 def secretive(vmi: bytes) -> bytes:
-    """The VMI with more texts that nobody may see, where it can be read."""
+    """The VMI with more secret texts, if it can be parsed."""
     try:
         value = json.loads(vmi)
         value["spec"] = {
@@ -282,7 +281,7 @@ def test_what_the_fuzzer_tries(target: str, sidecar: Sidecar) -> None:
     for number in range(100):
         parts = worker.input_of(USUAL[target], 11, number)
         if b"message" in parts["patch.yaml"]:
-            continue  # an author's
+            continue  # the author's
         try:
             program, _ = load_sources([source_of("p.yaml", parts["patch.yaml"])])
         except PatchError:
@@ -303,7 +302,7 @@ def test_what_the_fuzzer_tries(target: str, sidecar: Sidecar) -> None:
     assert refused > 2
 
 
-# -- faults of ours ------------------------------------------------------------------------------------------------
+# -- bugs of our own -----------------------------------------------------------------------------------------------
 
 INNARDS = {
     "patchlang.domain.tree.parse": "domain",
@@ -323,7 +322,7 @@ INNARDS = {
 def test_an_exception_that_nobody_expects(
     place: str, error: type[Exception], sidecar: Sidecar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An id and the place in the code; the exception's message and its cause's hold data."""
+    """The message has an id and the place in the code; the texts of the exception and its cause contain data."""
 
     def breaks(*arguments: Any, **more: Any) -> Any:
         try:
@@ -372,7 +371,7 @@ FAILING = {
 
 @pytest.mark.parametrize("how", FAILING)
 def test_executables_that_fail(shim: Shim, how: str) -> None:
-    """What they get and print is not shown; what they write to standard error is theirs."""
+    """Their input and output are not shown; standard error is their own responsibility."""
     for hook in ("onDefineDomain", "preCloudInitIso"):
         shim.executable(hook, f"#!/bin/sh\n{FAILING[how]}\n")
     shim.start(version="v1alpha3").launcher()

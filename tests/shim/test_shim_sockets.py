@@ -1,4 +1,4 @@
-"""Where the socket is, and what else may be in its place."""
+"""The location of the socket, and what else may exist there."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_file_for_a_folder(shim: Shim) -> None:
 
 
 def test_a_folder_that_cannot_be_written(shim: Shim) -> None:
-    """Not even root can make anything there."""
+    """Not even root can create files there."""
     shim.start("--plugin-socket", "/proc/self/hook.sock", version=None)
     assert shim.end() == 1
     assert "/proc/self" in shim.messages[-1]
@@ -159,7 +159,7 @@ def test_a_successors_socket_is_not_removed(shim: Shim) -> None:
 
 
 def test_a_scan_finds_only_the_socket_from_the_start_on(shim: Shim) -> None:
-    """Whatever stands in the folder while the sidecar starts is taken for a socket by virt-launcher."""
+    """virt-launcher takes everything in the folder for a socket while the sidecar starts."""
     (shim.hooks / "sub").mkdir()
     seen: set[str] = set()
     shim.start()

@@ -1,4 +1,4 @@
-"""Where patches come from, and when executables run instead."""
+"""The sources of patches, and the conditions under which executables run instead."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ BAD = {
 
 
 def must_not_run(shim: Shim, hook: str = "onDefineDomain") -> Path:
-    """An executable that leaves a mark where it is run."""
+    """An executable that leaves a mark when it runs."""
     mark = shim.folder / "ran"
     shim.executable(hook, f'#!/bin/sh\ntouch {mark}\nprintf %s "$4"\n')
     return mark
 
 
 def answers_with_errors(shim: Shim, version: str = "v1alpha2") -> str:
-    """Every callback is answered by the same error; its text. Only OnDefineDomain is advertised."""
+    """Every callback gets the same error; returns its text. Only OnDefineDomain is advertised."""
     sidecar = shim.launcher().only
     assert sidecar.hook_points == (("OnDefineDomain", "Shutdown") if version == "v1alpha3" else ("OnDefineDomain",))
     texts: set[str] = set()
@@ -65,7 +65,7 @@ def test_a_file_a_folder_and_several(shim: Shim) -> None:
 
 
 def test_a_config_map_volume(shim: Shim) -> None:
-    """As the kubelet lays it out: ..data is a link to the folder of the version, the keys are links through it."""
+    """The layout is the kubelet's: ..data is a link to the folder of the version, the keys are links through it."""
     version = shim.patches / "..2026_01_01_00_00_00.123"
     version.mkdir()
     (version / "patch.yaml").write_text(PATCH)
@@ -185,7 +185,7 @@ def test_an_empty_folder_is_no_patch_file(shim: Shim) -> None:
 
 
 def test_no_fallback(shim: Shim) -> None:
-    """That there is nothing to do is an error, an executable that would do it or not."""
+    """Having nothing to do is an error, even if an executable could do it."""
     mark = must_not_run(shim)
     shim.start("--no-fallback", version="v1alpha3")
     text = answers_with_errors(shim, "v1alpha3")

@@ -1,4 +1,4 @@
-"""The generated code is what ``proto/`` says, and ``proto/`` is what KubeVirt says."""
+"""The generated code matches ``proto/``, and ``proto/`` matches KubeVirt."""
 
 from __future__ import annotations
 

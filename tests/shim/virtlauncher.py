@@ -1,7 +1,7 @@
 """A stand-in for virt-launcher: it finds, asks and calls hook sidecars as KubeVirt does (pkg/hooks/manager.go).
 
-It scans the folder, takes every entry that is no folder for a socket, remembers sockets by file name, gives Info one
-second and callbacks sixty, and dials anew for each call.
+It scans the folder, treats every entry except a folder as a socket, remembers sockets by file name, gives Info one
+second and callbacks sixty, and opens a new connection for each call.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ VERSIONS: dict[str, tuple[Any, Any]] = {
 
 @contextlib.contextmanager
 def dial(path: Path) -> Iterator[grpc.Channel]:
-    """A channel of its own for one call; ConnectionError where nobody takes the connection within a second."""
+    """A new channel for one call; ConnectionError if nobody accepts the connection within a second."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(DIAL_SECONDS)
         try:
             probe.connect(str(path))
         except OSError as error:
             raise ConnectionError(f"nobody answers at {path}: {error}") from None
-    # grpc-go takes the path for the name of the host.
+    # grpc-go uses the path as the host name.
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.default_authority", str(path)))
     with grpc.insecure_channel(address(path), options=options) as channel:
         yield channel
@@ -62,7 +62,7 @@ def dial(path: Path) -> Iterator[grpc.Channel]:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """A sidecar as Info described it."""
+    """A sidecar as described by Info."""
 
     path: Path
     name: str
@@ -76,14 +76,14 @@ def ask_info(path: Path) -> info_pb2.InfoResult:
 
 
 class VirtLauncher:
-    """Collects the sidecars below ``directory`` (one folder, as it is mounted for one container) and calls them."""
+    """Collects the sidecars below ``directory`` (one folder, as mounted into one container) and calls them."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.sidecars: dict[str, Sidecar] = {}
 
     def collect(self, wanted: int = 1, seconds: float = 20.0, interval: float = 0.05) -> VirtLauncher:
-        """Waits for ``wanted`` sockets of different names; TimeoutError where there are fewer, RpcError from Info."""
+        """Wait for ``wanted`` sockets with different names; raises TimeoutError if fewer, RpcError from Info."""
         until = time.monotonic() + seconds
         while len(self.sidecars) < wanted:
             for path in sorted(self.directory.rglob("*")):
@@ -114,13 +114,13 @@ class VirtLauncher:
         return [s for _, s in sorted(self.sidecars.items()) if point in s.hook_points]
 
     def on_define_domain(self, domain: bytes, vmi: bytes) -> bytes:
-        """The domain after all sidecars that want it, one after the other."""
+        """The domain after all sidecars that registered for it, in order."""
         for sidecar in self.with_hook("OnDefineDomain"):
             domain = define_domain(sidecar.path, sidecar.version, domain, vmi)
         return domain
 
     def pre_cloud_init_iso(self, data: bytes, vmi: bytes) -> dict[str, Any]:
-        """What virt-launcher goes on with: only the first sidecar is asked, and its result is checked."""
+        """The data that virt-launcher uses: it calls only the first sidecar and checks the result."""
         for sidecar in self.with_hook("PreCloudInitIso"):
             result = pre_cloud_init(sidecar.path, sidecar.version, data, vmi)
             return checked(json.loads(data)["DataSource"], result.cloudInitData, result.cloudInitNoCloudSource)
@@ -134,7 +134,7 @@ class VirtLauncher:
                 services.CallbacksStub(channel).Shutdown(messages.ShutdownParams(), timeout=CALL_SECONDS)
 
     def boot(self, domain: bytes, vmi: bytes) -> list[bytes]:
-        """The results of the up to three calls of one boot, each on what the one before left (see below)."""
+        """The results of the up to three calls of one boot, each with the result of the previous one (see below)."""
         first = self.on_define_domain(with_placeholders(domain), vmi)
         second = self.on_define_domain(read_back(domain, first), vmi)
         third = self.on_define_domain(second, vmi)
@@ -150,7 +150,7 @@ def define_domain(path: Path, version: str, domain: bytes, vmi: bytes, seconds: 
 
 
 def pre_cloud_init(path: Path, version: str, data: bytes, vmi: bytes, seconds: float = CALL_SECONDS) -> Any:
-    """The result as it comes; KubeVirt sends the older document along, made from the newer one."""
+    """The raw result; KubeVirt also sends the older document, built from the newer one."""
     messages, services = VERSIONS[version]
     older = b""
     with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -163,7 +163,7 @@ def pre_cloud_init(path: Path, version: str, data: bytes, vmi: bytes, seconds: f
 
 
 def mutate_domain(path: Path, domain: bytes, vmi: bytes, kind: str = "libvirt", context: str = "Boot") -> bytes:
-    """As the plugin manager does it: the path must be no symbolic link."""
+    """As in the plugin manager: the path must not be a symbolic link."""
     assert not path.is_symlink()
     with dial(path) as channel:
         request = plugins.MutateDomainRequest(
@@ -177,7 +177,7 @@ def mutate_domain(path: Path, domain: bytes, vmi: bytes, kind: str = "libvirt", 
 
 
 def checked(data_source: str, data: bytes, source: bytes) -> dict[str, Any]:
-    """preCloudInitIsoValidateResult: the newer document if it is whole, else what the older one says."""
+    """preCloudInitIsoValidateResult: the newer document if it is complete, otherwise the content of the older one."""
     value = json.loads(data)
     if value and value.get("UserData") and (value.get("NoCloudMetaData") or value.get("ConfigDriveMetaData")):
         assert json.loads(source).get("userData") == value["UserData"]
@@ -189,7 +189,7 @@ def checked(data_source: str, data: bytes, source: bytes) -> dict[str, Any]:
 
 
 def with_placeholders(domain: bytes) -> bytes:
-    """Run 1 may see interfaces that only hold a place for later hotplug."""
+    """Run 1 may see interfaces that only reserve a slot for later hotplug."""
     root = etree.fromstring(domain)
     devices = _devices(root)
     for number in range(2):
@@ -202,7 +202,7 @@ def with_placeholders(domain: bytes) -> bytes:
 
 
 def read_back(original: bytes, patched: bytes) -> bytes:
-    """Run 2 sees the devices as libvirt gives them back, but interfaces and everything else as before any edit."""
+    """Run 2 sees the devices as libvirt returns them, but interfaces and everything else as before any edit."""
     before, after = etree.fromstring(original), etree.fromstring(patched)
     devices, read = _devices(before), copy.deepcopy(_devices(after))
     for interface in read.findall("interface"):
@@ -224,7 +224,7 @@ def _devices(root: Any) -> Any:
 
 
 def _as_go(root: Any) -> bytes:
-    """Written as Go does: indented by tabs, no self-closed tags."""
+    """Formatted as in Go: indented with tabs, no self-closing tags."""
     etree.indent(root, "\t")
     for element in root.iter("*"):
         if len(element) == 0 and not element.text:

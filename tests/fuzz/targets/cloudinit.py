@@ -1,4 +1,4 @@
-"""Cloud-init data before patches that are fine: the record, user and network data, MIME, base64, gzip; JSON patches."""
+"""Cloud-init data for valid patches: the record, user and network data, MIME, base64, gzip; JSON patches."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _is_record(data: bytes) -> bool:
 
 @cache
 def user_data(multipart: bool) -> list[str]:
-    """User data of the seeds, MIME messages or all else."""
+    """User data from the seeds: MIME messages or everything else."""
     texts = {text for record in _records() if isinstance(text := record.get("UserData"), str) and text}
     return sorted(text for text in texts if ("mime-version:" in text.lower()) == multipart)
 
@@ -138,7 +138,7 @@ def _make_mime(random: Random) -> Parts:
 
 
 def _make_wrapped(random: Random) -> Parts:
-    """Base64 and gzip, of texts as they are and changed, changed themselves."""
+    """Base64 and gzip data of original and changed texts, also changed after encoding."""
     seed, texts = random.choice(programs.cloud_init_seeds()), user_data(random.random() < 0.3)
     data = random.choice(texts).encode()
     if random.random() < 0.3:
@@ -161,7 +161,7 @@ def _is_drawn(hint: Any) -> bool:
     return model.Pointer in options(hint) or set(options(hint)) == set(get_args(model.Value))
 
 
-# of each op that works on a place: the keys of places and of values
+# for each op that works on a place: the keys that hold places and values
 _OPS: dict[str, dict[str, Any]] = {
     op: {key: hint for key, (_, hint) in model_fields(cls).items() if key != "unless" and _is_drawn(hint)}
     for op, cls in model.CLOUD_INIT_OPS.items()
@@ -174,7 +174,7 @@ _TOKENS = (
 
 
 def _make_json_patch(random: Random) -> Parts:
-    """Operations on any pointer, on a document of their own in user data or the record."""
+    """Operations on any pointer, on a separate document in user data or the record."""
     target = random.choice(("userData", "userData", "networkData", "cloudInitData", "metaData"))
     config = mutate.of_data(
         random, {"a": [1, {"a": "1"}, "b"], "b": {"a": {"b": []}}, "users": [{"name": "a"}], "runcmd": ["a"]}
@@ -205,7 +205,7 @@ def operation(random: Random, target: str, known: list[str]) -> dict[str, Any]:
 
 
 def _pointer(random: Random, known: list[str]) -> str:
-    """A place that is there, one below it, or any."""
+    """A place that exists, one below it, or any."""
     below = "".join("/" + random.choice(_TOKENS) for _ in range(random.randrange(4)))
     if random.random() < 0.8:
         return random.choice(known) + random.choice(("", "", "/-", "/a", below))

@@ -1,4 +1,4 @@
-"""A target that fails in every way there is: it shows that the fuzzer would notice. No part of a usual run."""
+"""A target that fails in every possible way, to show that the fuzzer would notice. Not part of a normal run."""
 
 from __future__ import annotations
 

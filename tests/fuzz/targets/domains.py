@@ -1,4 +1,4 @@
-"""Domain XML and the VMI, before patches that are fine."""
+"""Domain XML and the VMI, for valid patches."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _domain(random: Random, data: bytes, other: bytes) -> bytes:
 
 
 def well_formed(random: Random, data: bytes, other: bytes) -> bytes | None:
-    """Other XML: None where the seed is none. Where that can be either way, empty elements get two tags, as Go's."""
+    """Another XML text; None if the seed is not well-formed. Empty elements may get two tags, as in Go."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     try:
         root, pieces = etree.fromstring(data, parser), list(etree.fromstring(other, parser).iter())
@@ -128,7 +128,7 @@ def _check(parts: Parts) -> str:
 
 
 def _make_dump(random: Random) -> Parts:
-    """Domains and VMIs as the command line takes them: in logs, among documents, in machines."""
+    """Domains and VMIs as the command line accepts them: in logs, among documents, in machines."""
     seed = random.choice(programs.domain_seeds())
     log = b'{"level":"info","msg":"Domain XML generated. Base64 dump PGRvbWFpbi8+","pos":"a.go:1"}\n'
     before = random.choice((b"", log, b"2024 info: x\n", b"<!-- virsh -->\n"))

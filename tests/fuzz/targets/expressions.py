@@ -1,4 +1,4 @@
-"""CEL and XPath: expressions from a grammar, and those of the seeds, changed."""
+"""CEL and XPath: expressions from a grammar, and mutated expressions from the seeds."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ _VARIABLES = (("x", "string"), ("n", "int"), ("m", "map"), ("d", "dyn"))
 
 
 class _Bindings:
-    """The values of an expression, and those of a path."""
+    """The values available to an expression and to a path."""
 
     @property
     def budget(self) -> Budget:
@@ -220,7 +220,7 @@ def _check_cel(parts: Parts) -> str:
 
 @cache
 def _expressions(language: str) -> list[str]:
-    """The paths, or the conditions and computed values, of the seeds."""
+    """The paths, or the conditions and computed values, in the seeds."""
     keys = ("path", "in", "from", "unless") if language == "xpath" else ("when", "forEach", "expression")
     found: dict[str, None] = {}
     for document in seeds.trees("domain") + ([] if language == "xpath" else seeds.trees("cloudinit")):

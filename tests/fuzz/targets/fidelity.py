@@ -1,4 +1,4 @@
-"""Fidelity of user data: entries that no edit reaches keep their bytes and comments, and moved ones take them along."""
+"""Fidelity of user data: untouched entries keep their bytes and comments, and moved entries take them along."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ..target import Parts, Target
 from . import cloudinit, patches
 
 _LINE = re.compile(r"[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])")
-_TAIL = re.compile(r"(?:\r?\n[ \t]*+(?:#[^\r\n]*+)?+)*\Z")  # whose comments those are shows what is behind them
+_TAIL = re.compile(r"(?:\r?\n[ \t]*+(?:#[^\r\n]*+)?+)*\Z")  # the next entry decides who owns those comments
 _KEY = re.compile(r"[A-Za-z_]{3}[A-Za-z0-9_-]+")
 _ABOUT = re.compile(r"# about \d+")
-_REFERENCES = re.compile(r"[&*]\w|<<")  # one edit of what several places share is several edits
+_REFERENCES = re.compile(r"[&*]\w|<<")  # an edit of a value with several references is several edits
 
 
 def _make(random: Random) -> Parts:
@@ -98,7 +98,7 @@ def _check(parts: Parts) -> str:
     try:
         wanted = jsonpatch.apply_patch(old, edits)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError):
-        wanted = None  # RFC 6902 knows less, and Python's reader of it refuses in its own way
+        wanted = None  # RFC 6902 supports less, and Python's implementation refuses in a different way
     new = _read(after)
     laws.require(wanted is None or identical(new, wanted), "the data are not as RFC 6902 says")
     _keeps(before, after, old, edits)
@@ -106,7 +106,7 @@ def _check(parts: Parts) -> str:
 
 
 def _keeps(before: str, after: str, old: dict[Any, Any], edits: list[dict[str, Any]]) -> None:
-    """Entries at the top with their comments, where they are, or behind their new key."""
+    """Entries at the top keep their comments, in place or under their new key."""
     names: dict[str, str | None] = {str(key): str(key) for key in old}
     for edit in edits:
         places = [place for name in ("from", "path") if (place := edit.get(name)) is not None]
@@ -126,14 +126,14 @@ def _keeps(before: str, after: str, old: dict[Any, Any], edits: list[dict[str, A
 
 
 def _entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Of a map in block style: its plain keys, the comment right above each, and what stands behind the key."""
+    """The entries of a map in block style: its plain keys, the comment right above each, and the text after the key."""
     try:
         root = yaml.compose(text, yaml.SafeLoader)
     except (yaml.YAMLError, ValueError):
         return
     if not isinstance(root, yaml.MappingNode) or root.flow_style:
         return
-    if len({key.value for key, _ in root.value}) < len(root.value):  # the last of a key alone counts
+    if len({key.value for key, _ in root.value}) < len(root.value):  # only the last of several equal keys counts
         return
     for number, (key, value) in enumerate(root.value):
         start, end = key.start_mark.index, value.end_mark.index
@@ -141,7 +141,7 @@ def _entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
             continue
         entry = _TAIL.sub("", text[key.end_mark.index : end]).rstrip()
         if not text.endswith("\n") and end >= len(text.rstrip()):
-            continue  # a block text there gets another head, so that a line break behind it says the same
+            continue  # a block text there gets another header, so that a line break after it means the same
         lines = _LINE.findall(text[:start])
         above = len(lines)
         while number and above and lines[above - 1].startswith("#"):

@@ -1,4 +1,4 @@
-"""Growth is counted before it is made: what is refused has taken no more than three times the limit."""
+"""Growth is counted before it happens: a refused run has used no more than three times the limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEAST, _MOST = 4, 20
 
 
 def _make(random: Random) -> Parts:
-    """Values that double from one variable to the next, written to many nodes, many times, in many turns."""
+    """Values that double from one variable to the next, written to many nodes, many times, in many loops."""
     power = random.randrange(_LEAST, _MOST + 1)
     first = "x" * 2**_LEAST
     variables = [{"name": f"v{_LEAST}", "expression": f"'{first}'"}]
@@ -41,7 +41,7 @@ def _make(random: Random) -> Parts:
 
 
 def _times(random: Random) -> int:
-    """At most so many that an edit of each node for each node ends within seconds."""
+    """A count small enough that an edit of each node for each node finishes within seconds."""
     return int(2 ** (random.random() * 9))
 
 
@@ -98,7 +98,7 @@ def _check(parts: Parts) -> str:
 
 
 def _settled() -> int:
-    """What the process holds when all that is free has gone back to the kernel, which measures the most from now on."""
+    """The memory of the process after it returned all free memory to the kernel, which now restarts the peak."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")

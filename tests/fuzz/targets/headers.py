@@ -1,4 +1,4 @@
-"""The MIME reader: headers and parameters from a grammar, in messages that gain a part or other text in one."""
+"""The MIME reader: headers and parameters from a grammar, in messages where an edit adds a part or changes one."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _part(random: Random) -> str:
 
 
 def _parameters(random: Random, chance: float) -> str:
-    """As RFC 2231 has them: plain, encoded, in pieces, and neither."""
+    """Parameters as in RFC 2231: plain, encoded, in pieces, and invalid."""
     found = ""
     while random.random() < chance:
         name, value = random.choice(_NAMES), random.choice(_VALUES)
@@ -132,7 +132,7 @@ def _check(parts: Parts) -> str:
 
 
 def _parts(text: str) -> list[tuple[str, Any]]:
-    """The parts as Python's own reader, which is cloud-init's, finds them."""
+    """The parts as Python's own reader, which cloud-init uses, finds them."""
     leaves = [part for part in email.message_from_string(text).walk() if not part.is_multipart()]
     return [(part.get_content_type(), part.get_payload()) for part in leaves]
 

@@ -92,7 +92,7 @@ def _make_test(random: Random) -> Parts:
 
 
 def _check_test(parts: Parts) -> str:
-    """The files that a test names are those of the seed, which it stands for."""
+    """The files that a test names are those of the seed, which the input replaces."""
     with seeds.beside(parts["path"].decode()) as path:
         try:
             source = source_of(path, parts["test.yaml"])

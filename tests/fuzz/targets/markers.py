@@ -1,4 +1,4 @@
-"""Secret markers appear nowhere: no message and no trace has a value that is not the patch's or the domain's."""
+"""Secret markers appear nowhere: messages and traces contain only values from the patch or the domain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import patches
 
 MARK = "Zq7Wv5"
 _END = re.compile(r"^(\s*(?:[\w-]+: |- )+\S.*\w)(['\"]?)$", re.MULTILINE)
-_MESSAGE = re.compile(rb"\bmessage\b")  # what its author puts into a message is the author's to keep
+_MESSAGE = re.compile(rb"\bmessage\b")  # a message that the author wrote is the author's responsibility
 
 
 def _make(random: Random) -> Parts:
@@ -40,7 +40,7 @@ def _patch(random: Random, seed: seeds.Seed, edits: str) -> bytes:
 
 
 def _in_json(random: Random, data: bytes) -> bytes:
-    """Marks in some texts of a document, and in none of its keys."""
+    """Put markers in some strings of a document, but in none of its keys."""
     try:
         root = {"": json.loads(data)}
     except (ValueError, RecursionError):
@@ -58,7 +58,7 @@ def _marked(random: Random, text: str) -> str:
 
 
 def _in_domain(random: Random, data: bytes) -> bytes:
-    """Marks wherever a name at the node, or of one that it is in, says that it is secret."""
+    """Put markers wherever the name of a node or of an ancestor says that it is secret."""
     try:
         root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
     except etree.XMLSyntaxError:

@@ -1,4 +1,4 @@
-"""Patch files: bytes, trees, edits of one patch in another, and what such a patch does."""
+"""Patch files: bytes, trees, edits of one patch in another, and the effect of such a patch."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def changed(random: Random, seed: Seed, edits: str) -> bytes:
 
 
 def _splice(random: Random, documents: list[Any], trees: list[Any], edits: str) -> None:
-    """Edits of other patches between those of this one."""
+    """Insert edits of other patches between those of this one."""
     for _ in range(random.randrange(1, 4)):
         spec, other = random.choice(documents).get("spec"), random.choice(trees).get("spec")
         if isinstance(spec, dict) and isinstance(other, dict):
@@ -68,7 +68,7 @@ def _text(random: Random, text: str) -> str:
 
 
 def written(random: Random, tree: Any, kind: str, edits: list[Any], **spec: Any) -> bytes:
-    """A patch with these edits, and the variables and namespaces of another."""
+    """A patch with these edits, and with the variables and namespaces of another one."""
     theirs = tree.get("spec") if isinstance(tree, dict) else None
     theirs = theirs if isinstance(theirs, dict) else {}
     spec = {key: theirs[key] for key in ("variables", "namespaces") if key in theirs} | spec
@@ -82,7 +82,7 @@ def written(random: Random, tree: Any, kind: str, edits: list[Any], **spec: Any)
 
 
 def loaded(parts: Parts) -> Program | None:
-    """The program of the patches of an input; None where they are refused, in words that can be shown."""
+    """The compiled patches of an input; None if they are refused with a message that can be shown."""
     try:
         source = source_of("patch.yaml", parts["patch.yaml"])
     except PatchError as e:

@@ -1,4 +1,4 @@
-"""Patches compiled once, for targets whose input is something else."""
+"""Patches compiled once, for targets that vary some other input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..seeds import Seed, for_cloud_init, for_domains
 
 
 def of(patch: bytes) -> Program | None:
-    """The program of a patch file that is fine."""
+    """The program of a valid patch file."""
     try:
         return load_sources([SourceFile("patch.yaml", patch.decode())])[0]
     except UnicodeDecodeError:
@@ -25,7 +25,7 @@ _of_seed = cache(of)
 
 @cache
 def domain_seeds() -> list[Seed]:
-    """Those that give a result come four times: what is refused goes less deep."""
+    """Seeds that give a result appear four times: refused inputs reach less code."""
     seeds = [seed for seed in for_domains() if (found := _of_seed(seed.patch)) and found.edits_domain]
     good = [seed for seed in seeds if patch_domain(program(seed.patch), seed.domain, seed.vmi).data is not None]
     return seeds + 3 * good
@@ -42,7 +42,7 @@ def _works(seed: Seed) -> bool:
 
 
 def program(patch: bytes) -> Program:
-    """The program of a seed that one of the above gave."""
+    """The program of a seed from one of the functions above."""
     found = _of_seed(patch)
     assert found is not None, "the seed was chosen for having a program"
     return found

@@ -1,4 +1,4 @@
-"""A scanner's time is linear: of all scanners and regular expressions, with longer units than the tests try."""
+"""A scanner's time is linear: for all scanners and regular expressions, with longer units than the tests try."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Scan = tuple[Callable[[str], object], list[str], list[str], list[str], int]
 
 @cache
 def _scans() -> dict[str, Scan]:
-    """What is tried by name: what runs it, its letters, leads and ends, and the size of a first try."""
+    """The scans by name: the function that runs each, its letters, prefixes and suffixes, and the first size."""
     found: dict[str, Scan] = {
         one.name: (one.run, [*one.letters], [*one.leads], [*one.ends], one.size) for one in SCANNERS
     }

@@ -1,4 +1,4 @@
-"""Undo is byte-exact: a document that is ignored leaves the outcome of those around it, to the last byte."""
+"""Undo is byte-exact: an ignored document does not change the outcome of the others, to the last byte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .values import edits_of
 
 
 def _make(random: Random) -> Parts:
-    """Patches that are fine, and one between them that fails behind edits of any other."""
+    """Valid patches, and between them one that fails after edits of any of the others."""
     of_domain = random.random() < 0.6
     if of_domain:
         choice, others, kind = programs.domain_seeds(), seeds.for_domains(), "domain"

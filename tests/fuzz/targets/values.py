@@ -1,4 +1,4 @@
-"""No value becomes markup or path: an edit with a hole makes the same nodes of a strange value as of a plain one."""
+"""No value becomes markup or path: an edit with a hole creates the same nodes for strange and plain values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PIECES = (
     "a/b/@c", "/", "..", "//", "*", "text()", "[1]", "20", "$v", "~1", "/-", "[name=a]", "[=a]", "\n- a", "\n  b: c",
     "key: value", "{{ x }}", "*a", "&a", "!t", "|", "\n--==patchlang==\n", "\r\n", "---\n", "$[ 1 ]", "$$[", "é", "a",
 )  # fmt: skip
-# with one of them no value is a name, steps or a number, which some holes may be
+# a value that contains one of them is not a name, a step or a number, which some holes may be
 _ENDS = ("'", '"', "]", "<", ">", " ", "&", "=", "\n", "(", "|", ")")
 _NO_PLACES = {"op", "target", "expect", "when", "forEach", "unless", "name", "allowProtected", "part"}
 
@@ -50,7 +50,7 @@ def _make(random: Random) -> Parts:
         if random.random() < 0.2:
             edits = [{"op": "addPart", "contentType": "text/x-shellscript", "filename": "a", "content": "a"}]
     edit = json.loads(json.dumps(edits[0]))
-    if "unless" in edit or "edits" in edit:  # what they ask of the outcome may depend on the value
+    if "unless" in edit or "edits" in edit:  # these checks of the result may depend on the value
         edit.pop("unless", None)
         edit.pop("edits", None)
     for _ in range(mutate.many(random)):
@@ -68,7 +68,7 @@ def edits_of(tree: Any, kind: str) -> list[Any]:
 
 
 def _texts(edit: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """The places of texts in an edit that may hold something computed."""
+    """The positions of strings in an edit that may be computed."""
     for key, value in edit.items():
         if key in _NO_PLACES:
             continue
@@ -88,7 +88,7 @@ def _check(parts: Parts) -> str:
 
 
 def _shape(program: Program, parts: Parts, value: str) -> Any:
-    """The outcome without its texts; None where there is none."""
+    """The outcome without its texts; None if there is no outcome."""
     vmi = json.dumps({"spec": {"hole": value}}).encode()
     if "domain.xml" in parts:
         outcome = patch_domain(program, parts["domain.xml"], vmi)
@@ -118,7 +118,7 @@ def _of_text(text: str) -> Any:
 
 
 def _of_data(data: Any) -> str:
-    """Data without its texts, and without its keys, which may be computed."""
+    """Data without its strings, and without its keys, which may be computed."""
     if isinstance(data, dict):
         return "{" + ",".join(sorted(_of_data(item) for item in data.values())) + "}"
     return f"[{','.join(map(_of_data, data))}]" if isinstance(data, list) else type(data).__name__
