@@ -11,13 +11,13 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 MEMORY = {"memory.limit_in_bytes": "64000000"}
-"""What a sidecar gets in a VM with dedicated CPUs or of the class Guaranteed."""
+"""The limits of a sidecar in a VM with dedicated CPUs or of the class Guaranteed."""
 CPU = {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "20000"}
-"""200m: the same sidecar's share of a processor."""
+"""200m: the CPU share of the same sidecar."""
 
 SHARE = {"cpu.shares": "1024"}
-"""A share like anybody's, without a limit. Outside of such groups, where no container is, the kernel may give each
-session a share of its own (sched_autogroup): what starts one, as the sidecar does for a hook, then waits longer."""
+"""The default share, without a limit. Outside of such groups, where no container runs, the kernel may give each
+session its own share (sched_autogroup): a process that starts one, like the sidecar for a hook, then waits longer."""
 
 
 class Unavailable(Exception):  # noqa: N818 (it says what is)

@@ -13,7 +13,7 @@ ANNOTATION = "smbios.vm.kubevirt.io/baseBoardManufacturer"
 MANUFACTURER = "Radical Edward"
 
 WITH_CEL = (INPUTS / "baseboard.yaml").read_text()
-"""Three edits on the base board, the manufacturer from an annotation of the VMI."""
+"""Three edits on the base board; the manufacturer comes from an annotation of the VMI."""
 WITHOUT_CEL = (INPUTS / "baseboard-literal.yaml").read_text()
 """The same edits with the text written out."""
 

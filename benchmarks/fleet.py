@@ -21,7 +21,7 @@ from .documents import ANNOTATION, BASE, WITH_CEL
 
 BASES = ("linux-min", "numa-gpu", "windows", "edge")
 SIZE = 9_000
-"""Bytes of each domain and of each VMI; those of the corpus that are smaller get more disks, and conditions."""
+"""Bytes of each domain and of each VMI; smaller ones from the corpus get more disks and conditions."""
 NAMESPACES = 20
 SIDECARS = [
     {

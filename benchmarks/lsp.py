@@ -19,13 +19,13 @@ from .results import Figure, Row
 DOCUMENTS = 60
 ROUNDS = 100
 REACH = 100.0
-"""Milliseconds that an answer may take."""
+"""Maximum milliseconds for an answer."""
 DEBOUNCE = 100.0
-"""Milliseconds without a change that the server waits for before it checks."""
+"""Milliseconds without a change before the server checks."""
 SHARE = 0.95
 CORPUS = documents.ROOT / "examples" / "corpus"
 PYTHON = documents.ROOT / ".venv" / "bin" / "python"
-"""It has pygls, which the image has not."""
+"""It has pygls, which is not in the image."""
 WHAT = {
     "completion": "LSP: completion, 95th percentile",
     "hover": "LSP: hover, 95th percentile",

@@ -14,7 +14,7 @@ from .results import Figure, Row
 
 ROUNDS = 10
 REACH = 500
-"""The most milliseconds that an answer may take."""
+"""Maximum milliseconds for an answer."""
 _PATHS = {
     "480 nodes changed": "/domain/devices/disk/driver/@cache",
     "nothing changed": "/domain/devices/disk/driver/@none",

@@ -36,7 +36,7 @@ IMAGE = {
     "LANG": "C.UTF-8",
     "CONTAINER_NAME": CONTAINER,
 }
-"""The environment that the Dockerfile and KubeVirt set. Bytecode is there: ``make bench`` compiles it."""
+"""The environment that the Dockerfile and KubeVirt set. ``make bench`` compiles the bytecode."""
 
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")

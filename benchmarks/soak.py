@@ -44,7 +44,7 @@ SIZES = (*(1000 * 2**power for power in range(10)), 1_000_000)
 REFUSED_EVERY = 50
 KILLED_EVERY = 1_000
 BUSY_SECONDS = 0.005
-"""Of the processor: an engine that has spent them since it got a call of the largest domain is in the middle of it."""
+"""CPU seconds: an engine that has used them since it got the largest domain is in the middle of that call."""
 VERSION = "v1alpha3"
 
 

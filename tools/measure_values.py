@@ -1,10 +1,9 @@
 """Wrong values in all example patches, for ``tools/measure_typos.py --of values``.
 
-A value is made wrong where the grammar lists or describes what something of that name may be: in ``value``, fragments,
-predicates, and in the texts between which ``? :`` chooses. It becomes a word for a number, a number with a unit, below
-or beyond its range, with a point or a letter in it, ``true`` for ``yes``, a part too many or too few, another
-separator.
-What is made is wrong only if nothing of that name may be so, wherever it stands.
+A wrong value goes where the grammar lists or describes the values for a name: in ``value``, fragments, predicates, and
+in the texts that ``? :`` chooses between. It becomes a word instead of a number, a number with a unit, out of range, or
+with a point or a letter in it, ``true`` for ``yes``, one part too many or too few, or another separator. It counts as
+wrong only if nothing of that name may have it anywhere.
 """
 
 from __future__ import annotations

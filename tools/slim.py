@@ -28,7 +28,7 @@ UNUSED = (
     "lxml/*.pyx",
     "lxml/*.h",
 )
-"""Patterns from the folder of packages."""
+"""Patterns relative to the folder of packages."""
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")

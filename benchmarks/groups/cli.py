@@ -15,7 +15,7 @@ from ..results import Figure, Group, Row
 
 ROUNDS = 20
 REACH = 1.5
-"""The most that a start may cost, as a multiple of the imports."""
+"""The maximum cost of a start, as a multiple of the imports."""
 MAIN = "from patchlang.__main__ import run; run()"
 NEEDED = "import click, lxml.etree, yaml"
 WITH_CEL = f"{NEEDED}; from cel_expr_python import cel"

@@ -20,7 +20,7 @@ from ..sidecar import Sidecar, define_domain, info, shim
 
 MIB = 1 << 20
 SECONDS = 5.0
-"""For which Info is asked again and again."""
+"""The seconds during which Info is called repeatedly."""
 SLOW = """\
 apiVersion: patchlang/v1
 kind: Patch
@@ -81,7 +81,7 @@ def _row(what: str, context: Context, patch: str, limits: Cage | None, work: Cal
                 info(sidecar.socket)
                 taken.append((time.perf_counter() - start) * 1000)
                 time.sleep(0.01)
-            sidecar.process.terminate()  # what still runs need not be waited for
+            sidecar.process.terminate()  # no need to wait for calls that still run
             running.result()
     slowest = Figure(max(taken), min(taken), len(taken))
     return Row(f"the slowest Info while {what}", "ms", slowest, reach=100.0 if limits is None else 1000.0)

@@ -19,7 +19,7 @@ CALLS = 1000
 PATCHES = {"without CEL": (documents.WITHOUT_CEL, 45.0, 48.0), "with CEL": (documents.WITH_CEL, 52.0, 56.0)}
 ANONYMOUS = 32.0
 LARGE_CALLS = 20
-"""Calls of each caller with a large domain."""
+"""Calls per caller with a large domain."""
 
 ABOUT = """\
 In a memory cgroup of 64,000,000 bytes (61.0 MiB), the limit that KubeVirt gives a sidecar. All figures are for the

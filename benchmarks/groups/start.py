@@ -20,10 +20,10 @@ COUNTS = (1, 20, 200)
 PATCHES = {"without CEL": documents.WITHOUT_CEL, "with CEL": documents.WITH_CEL}
 FORKED, STARTED = "two bare processes", "two bare processes, the child a separate program"
 COST = {"without CEL": 1.5, "with CEL": 1.8}
-"""Processor time with one patch, as a multiple of two bare processes."""
+"""CPU time with one patch, as a multiple of two bare processes."""
 COST_ROUNDS, FAST_ROUNDS, SLOW_ROUNDS = 15, 7, 3
 REACH = 3.0
-"""Seconds to the first Info with one patch, with 200m of a processor."""
+"""Seconds to the first Info with one patch and 200m of a CPU."""
 SHOWN = 12
 IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+([\w.]+)\n")
 
@@ -41,7 +41,7 @@ from shim import config, engine, progress, start
 request = start.load_request(config.parse(["--patches", sys.argv[1]]), [])
 engine.Worker(request, progress.create()).load([])
 """
-"""What the engine does at its start."""
+"""The work of the engine at its start."""
 
 Case = tuple[int, str]
 Times = dict[str, list[tuple[float, float]]]

@@ -16,7 +16,7 @@ from ..results import Figure, Group, Row
 FILES = 5000
 ROUNDS = 2
 LOOK_EVERY = 0.02
-"""Seconds between looks at a command's memory."""
+"""Seconds between samples of a command's memory."""
 CORPUS = documents.ROOT / "examples" / "corpus"
 SCHEMA = documents.ROOT / "patchlang" / "patch.schema.json"
 YAMLLINT = "{extends: relaxed, rules: {line-length: disable}}"

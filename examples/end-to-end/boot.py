@@ -1,7 +1,7 @@
-"""Boot what the sidecar makes of a domain, and let the guest say what it sees.
+"""Boot a domain that the sidecar patched, and let the guest report what it sees.
 
-The shim is started with two patches, called over its socket as virt-launcher does, and what it returns is booted by
-libvirt under emulation. Before that the domain as it was is booted, to see that the difference is the patches'.
+The script starts the shim with two patches and calls it over its socket as virt-launcher does; libvirt boots the result
+under emulation. Before that it boots the original domain, to show that the patches make the difference.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EXPECTED = (
 
 
 class Guests:
-    """A place to boot domains in, with its kernel and its libvirt."""
+    """A folder to boot domains in, with its kernel and its libvirt."""
 
     def __init__(self, folder: Path, libvirt: machine.Libvirt) -> None:
         self.kernel = machine.fetch_kernel(folder)
@@ -50,7 +50,7 @@ class Guests:
 
 
 def patched_by_the_shim(domain: bytes, vmi: bytes, folder: Path) -> bytes:
-    """What the sidecar returns for ``OnDefineDomain``; ``folder`` holds its patches and its socket."""
+    """The sidecar's answer to ``OnDefineDomain``; ``folder`` holds its patches and its socket."""
     mount, sockets = folder / "patches", folder / "sockets"
     mount_config_map(mount, {name: path.read_bytes() for name, path in PATCHES.items()})
     sockets.mkdir()
@@ -68,7 +68,7 @@ def patched_by_the_shim(domain: bytes, vmi: bytes, folder: Path) -> bytes:
 
 
 def unseen(said: Sequence[str]) -> list[str]:
-    """What is expected of a guest and what it did not say."""
+    """The lines expected from a guest that it did not print."""
     return [line for line in EXPECTED if line not in said]
 
 

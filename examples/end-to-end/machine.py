@@ -1,7 +1,7 @@
 """A machine that needs no cluster, no KVM and no installation: a kernel, an initramfs, and libvirt without its daemon.
 
-All of it lies in one folder. The kernel is Debian's, downloaded and unpacked only; the initramfs is busybox, `init` and
-the few modules that this loads; libvirt's QEMU driver runs inside virsh (`qemu:///embed`) and emulates the processor.
+Everything is in one folder. The kernel is Debian's, only downloaded and unpacked; the initramfs has busybox, `init` and
+the few modules that it loads; libvirt's QEMU driver runs inside virsh (`qemu:///embed`) and emulates the CPU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Element: TypeAlias = Any
 
 HERE = Path(__file__).parent
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
-# in the order in which they are loaded
+# in loading order
 MODULES = (
     "virtio_ring",
     "virtio",
@@ -39,11 +39,11 @@ END = "guest: end"
 
 
 class MachineError(Exception):
-    """Why there is no machine, and what to do."""
+    """There is no machine; the message says why, and what to do."""
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages without which nothing boots."""
+    """The Debian packages that are missing and needed to boot."""
     static = BUSYBOX.exists() and b"/ld-linux" not in BUSYBOX.read_bytes()
     found = {
         "busybox-static": static,
@@ -60,7 +60,7 @@ def missing_packages() -> list[str]:
 
 
 def fetch_kernel(folder: Path) -> Path:
-    """The kernel package's files below ``folder``; nothing is installed."""
+    """Unpack the kernel package below ``folder``, without installing anything."""
     unpacked = folder / "kernel"
     if not unpacked.exists():
         depends = _run("apt-cache", "depends", KERNEL_PACKAGE).splitlines()
@@ -95,9 +95,9 @@ def make_initramfs(folder: Path, kernel: Path) -> Path:
 
 
 class Libvirt:
-    """libvirt's QEMU driver inside virsh; what it keeps lies below ``folder``, whose path should be short.
+    """libvirt's QEMU driver inside virsh; its files are below ``folder``, whose path should be short.
 
-    As root it would look for a user of its own to run QEMU as, so root becomes nobody for it. One virsh at a time.
+    As root, it would look for a dedicated user to run QEMU, so root becomes nobody for it. Run one virsh at a time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -127,7 +127,7 @@ class Libvirt:
 
     @contextmanager
     def running(self, domain: bytes) -> Iterator[subprocess.Popen[bytes]]:
-        """The virsh that runs the machine, and ends it."""
+        """The virsh that runs the machine, and stops it at the end."""
         file, log = self.folder / "domain.xml", self.folder / "virsh.log"
         file.write_bytes(domain)
         name = etree.fromstring(domain).findtext("name")
@@ -142,7 +142,7 @@ class Libvirt:
             virsh.communicate(f"destroy '{name}'\nquit\n".encode(), timeout=60)
 
     def boot(self, domain: bytes) -> list[str]:
-        """What the guest says on its serial console, which ``bootable`` has made a file."""
+        """The guest's output on its serial console, which ``bootable`` redirected to a file."""
         serial = self.folder / "serial.log"
         serial.unlink(missing_ok=True)
         until = time.monotonic() + BOOT_SECONDS
@@ -163,8 +163,8 @@ _VERSIONS = ("Using library", "Running hypervisor")
 
 # -- the domain --------------------------------------------------------------------------------------------------------
 
-# what libvirt does not define for an emulated machine on any host, what it makes no command line of, what it does not
-# start, and what has no other end outside a pod
+# the parts that libvirt cannot define for an emulated machine, cannot turn into a command line or cannot start, and the
+# ones that have no counterpart outside a pod
 NOT_DEFINED = ("devices/emulator", "devices/tpm")
 NOT_EMULATED = (*NOT_DEFINED, "memoryBacking/hugepages", "numatune", "devices/hostdev", "devices/interface")
 _NOT_STARTED = ("features/hyperv", "features/kvm", "features/pvspinlock", "clock/timer")
@@ -172,7 +172,7 @@ _NO_OTHER_END = ("channel", "console", "filesystem", "graphics", "redirdev", "se
 
 
 def emulated(domain: bytes, without: Iterable[str] = NOT_EMULATED) -> Element:
-    """The domain for QEMU's own emulation, all else as it is."""
+    """The domain for QEMU's own emulation, otherwise unchanged."""
     root = etree.fromstring(domain)
     root.set("type", "qemu")
     for kind in root.findall("os/type"):
@@ -185,7 +185,7 @@ def emulated(domain: bytes, without: Iterable[str] = NOT_EMULATED) -> Element:
 
 
 def bootable(domain: bytes, folder: Path, kernel: Path, initramfs: Path) -> bytes:
-    """The domain with what is at hand: our kernel, little memory, empty disks, the console in ``serial.log``."""
+    """The domain with available resources: our kernel, little memory, empty disks, the console in ``serial.log``."""
     root = emulated(domain)
     system, devices = root.find("os"), root.find("devices")
     _remove(root, ("memory", "currentMemory", "maxMemory"))
@@ -206,7 +206,7 @@ def bootable(domain: bytes, folder: Path, kernel: Path, initramfs: Path) -> byte
 
 
 def _empty(disk: Element, folder: Path) -> None:
-    """An empty file in place of what the disk holds."""
+    """An empty file instead of the disk's content."""
     file = folder / f"{disk.find('target').get('dev')}.img"
     file.write_bytes(bytes(1 << 20))
     if os.geteuid() == 0:

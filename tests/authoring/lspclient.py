@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 WAIT = int(os.environ.get("W", "60"))
-"""Seconds for an answer, and a busy machine."""
+"""Seconds for an answer, even on a busy machine."""
 
 
 class Client:

@@ -20,7 +20,7 @@ from patchlang.render import render
 
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = yaml.safe_load((ROOT / "tests/real/known.yaml").read_text())["grammar"]
-"""What Debian 12's schema does not know yet of the corpus."""
+"""Parts of the corpus that Debian 12's schema does not know yet."""
 LATER = {"launch-security-tdx": "TDX came with a later libvirt"} | {known["case"]: known["why"] for known in KNOWN}
 RECIPES = list(recipes().values())
 MODELINES = [f"# yaml-language-server: $schema={up}../patchlang/patch.schema.json" for up in ("../", "../../")]

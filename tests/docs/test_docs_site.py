@@ -162,7 +162,7 @@ PHONE = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
 
 @pytest.fixture(scope="module")
 def served(built: Path) -> Iterator[str]:
-    """The address of the site."""
+    """The URL of the site."""
     handler = partial(QuietHandler, directory=str(built / "site"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 MOST = 16_384
-"""Longer inputs are cut: what only size brings about has cases of its own."""
+"""Longer inputs are cut: failures that depend only on size have their own cases."""
 
 BYTES = (
     b"\0", b"\x1b[2J", b"\xef\xbb\xbf", b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"\x7f", b"\x85", b"\r\n", b"\r",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 Parts = dict[str, bytes]
-"""An input: its pieces by name, as a person would name the files."""
+"""An input: its pieces by name, like file names that a person would choose."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from .target import Parts, Target
 from .targets import ALL
 
 GROWTH = 64 << 20
-"""Bytes that one input may add to what the process holds at most."""
+"""Bytes that one input may add to the peak memory of the process."""
 ADDRESS_SPACE = 2 << 30
 NUMBER = struct.Struct("<q")
 

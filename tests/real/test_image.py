@@ -20,7 +20,7 @@ from patchlang.extract import read_vmi
 
 EXAMPLES = ROOT / "examples/patches"
 LARGEST = 160
-"""MB of the image on Debian with its own Python, as buildah counts them."""
+"""MB of the image on Debian with Debian's Python, as counted by buildah."""
 SBOM = "usr/share/sbom/patchlang.cdx.json"
 DOMAIN = b"<domain><sysinfo><baseBoard>%s</baseBoard></sysinfo></domain>"
 SHELL = b"""#!/bin/sh

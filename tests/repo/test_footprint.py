@@ -31,7 +31,7 @@ COMMAND_LINE = {
     *(f"patchlang.{m}" for m in "domain.origins pytest_plugin validation".split()),
 }
 ENGINE = {"lxml", "yaml", *(f"patchlang.{m}" for m in "cel compile document domain engine loading xpath".split())}
-"""What the sidecar's front leaves to the process of its own."""
+"""Modules that the sidecar's front leaves to the engine's process."""
 TRANSPORT = {"google.protobuf", "grpc", "shim"}
 HEAVY = {"numpy", "pkg_resources", "pydantic", "rich", "setuptools", "structlog", "typer", "unittest"}
 
@@ -56,7 +56,7 @@ def test_imports_bring_no_more_than_they_need(face: str, unwanted: set[str]) -> 
 
 FRONT_PACKAGES = {"google", "grpc", "patchlang", "shim", "typing_extensions"}
 ENGINE_PACKAGES = {"lxml", "patchlang", "shim", "yaml"}
-"""All that the processes of a sidecar without CEL and cloud-init edits may load beside the standard library."""
+"""The only modules that a sidecar without CEL and cloud-init edits may load besides the standard library."""
 DOMAIN_ONLY = {
     "cel_expr_python",
     "jsonpatch",

@@ -6,7 +6,7 @@ import json
 import random
 
 LONG = "".join(random.Random(1).choices("ab", k=200_000))
-"""No regular expression of SLOW matches it, and RE2 needs half a second to see that."""
+"""No regular expression in SLOW matches it, and RE2 needs half a second to find out."""
 
 
 def patch(name: str, edits: str) -> str:
@@ -25,7 +25,7 @@ SLOW = {
     ),
     "xpath": patch("slow", '[{op: remove, path: "//x[//@id = //@no]", expect: "0+"}]'),
 }
-"""Each takes twenty seconds and more with ``long_vmi()`` and ``long_domain()``, and no time with others."""
+"""Each takes twenty seconds or more with ``long_vmi()`` and ``long_domain()``, and no time with others."""
 
 
 def vmi(text: str = "short") -> bytes:

@@ -23,7 +23,7 @@ IMAGE = {
     "MALLOC_MMAP_THRESHOLD_": "131072",
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
 }
-"""What the image's environment says of memory."""
+"""The memory settings in the image's environment."""
 
 
 class Shim:

@@ -24,7 +24,7 @@ from shim.children import Children
 
 NO_PIDFD = Path(__file__).with_name("nopidfd.py")
 FIRST = ["unshare", "--pid", "--fork", "--mount-proc"]
-"""As a container's first process, which inherits every orphan."""
+"""Run as a container's first process, which inherits every orphan."""
 
 ORPHANS = """\
 #!/bin/sh

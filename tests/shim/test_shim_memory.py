@@ -12,7 +12,7 @@ import pytest
 from shim.memory import MIB, cgroup_limit
 
 V1_NONE = str(9223372036854771712)
-"""What the kernel shows where there is no limit."""
+"""The kernel's value for no limit."""
 
 CASES: dict[str, tuple[str, dict[str, str], int | None]] = {
     "version 2, in a namespace": ("0::/\n", {"memory.max": "64000000"}, 64_000_000),
