@@ -31,7 +31,7 @@ from patchlang.validation.options import Options
 from patchlang.validation.run import validate_files
 
 Element = Any
-LONGEST = 1000  # of a text in a path, whose length is limited
+LONGEST = 1000  # for texts in paths, since a path has a length limit
 PREFIXES = {f"http://libvirt.org/schemas/domain/{name}/1.0": name for name in ("qemu", "lxc", "xen", "bhyve")}
 NAMESPACES = {name: uri for uri, name in PREFIXES.items() if name not in ("qemu", "lxc", "xen")}
 

@@ -71,7 +71,7 @@ def _sources() -> dict[Path, str]:
 
 
 def _made(docs: Path) -> dict[Path, str]:
-    """The source that links use for each generated page → its path on the site."""
+    """Link target in the repository for each generated page → its path on the site."""
     recipes = ROOT / "examples" / "corpus"
     found = {recipe: f"gallery/{recipe.stem}.md" for recipe in recipes.glob("*.yaml")}
     found |= {recipes: "gallery/index.md", ROOT / "patchlang" / "pages": "rules/index.md"}

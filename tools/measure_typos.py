@@ -282,7 +282,7 @@ def typo(site: Site, chance: random.Random, words: Vocabulary) -> Typo | None:
 
 
 def slipped(site: Site, slip: str, chance: random.Random) -> str | None:
-    """A word after a slip; None if the slip is impossible in it."""
+    """A word with the given kind of typo; None if it is impossible in this word."""
     prefix, colon, word = site.word.rpartition(":")
     letters = [i for i, c in enumerate(word) if c.isalpha()]
     if len(word) < 2 or not letters:

@@ -96,7 +96,7 @@ def wrong_value(site: Site, chance: random.Random, words: Vocabulary) -> Typo | 
 
 
 def made_wrong(value: str, slip: str, chance: random.Random) -> str | None:
-    """The value after a slip; None if no slip applies to it."""
+    """A similar wrong value; None if none can be made from it."""
     at = chance.randrange(len(value))
     number = re.fullmatch(r"\d+", value) is not None
     match slip:

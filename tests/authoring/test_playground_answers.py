@@ -170,7 +170,7 @@ def test_nothing_given_is_nothing_wrong() -> None:
 
 @pytest.mark.parametrize("name", ["linux-min", "windows", "numa-gpu", "edge", "many-disks"])
 def test_what_is_shown_is_what_apply_shows(name: str, tmp_path: Path) -> None:
-    """This is true although the VMI of a sample is shown as YAML."""
+    """They match even though the VMI of a sample is shown as YAML."""
     patch = tmp_path / "patch.yaml"
     patch.write_text(samples.starter())
     inputs = ["--domain", str(BASE / f"{name}.domain.xml"), "--vmi", str(BASE / f"{name}.vmi.json")]

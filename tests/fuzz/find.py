@@ -1,4 +1,4 @@
-"""A find: an input that breaks a law, as a file to replay and to share."""
+"""A find: an input that breaks a law, stored as a file to replay and share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The content of an XML document as facts, so that two documents can be compared.
 
-A fact is a path of names with an attribute's value, with a text, or alone if an element has neither. Facts do not tell
-which of two disks they describe, but they count for how many disks they are true.
+A fact is a path of names with an attribute's value, with a text, or alone if an element has neither. A fact does not
+tell which of two disks it describes, but equal facts are counted.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def hear(caller: socket.socket, words: bytes) -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"grpc_timeout": "60S"}], ids=["no-deadline", "deadline"])
 def test_half_a_call_is_ended(served: Shim, headers: dict[str, str]) -> None:
-    """This is true however patient the caller is; the caller gets an error."""
+    """However patient the caller is, the call ends with an error."""
     with half_a_call(served, **headers) as caller:
         assert virtlauncher.ask_info(served.socket).name == "shim"
         hear(caller, b"the call's message did not arrive within ")
@@ -198,7 +198,7 @@ def test_half_a_call_ends_at_its_own_deadline(served: Shim) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_half_calls_hold_up_nobody_for_long(served: Shim, number: int) -> None:
-    """There are more than may send their messages at once: callers that wait behind them get a turn in seconds."""
+    """There are more than may send their messages at once: the waiting callers get a turn within seconds."""
     with ExitStack() as open_ones:
         for _ in range(number):
             open_ones.enter_context(half_a_call(served))

@@ -470,7 +470,7 @@ def test_a_wall_clock_that_is_set_while_calls_wait(shim: Shim, pool: ThreadPoolE
 def test_a_caller_waits_as_long_as_it_does_whatever_the_wall_clock_says(
     shim: Shim, pool: ThreadPoolExecutor, by: int
 ) -> None:
-    """Its deadline is read on arrival and measured by a clock that nobody sets: it learns of the late run in time."""
+    """Its deadline is stored at arrival and measured by a clock that nobody sets: it learns of the late run in time."""
     clock = shim.folder / "clock"
     clock.write_text("0")
     shim.executable(

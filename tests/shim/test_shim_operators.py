@@ -1,4 +1,4 @@
-"""The sidecar for operators: audits, the log of a boot, and finding nothing is an error."""
+"""The sidecar for operators: audits, the log of a boot, and errors if nothing is found."""
 
 from __future__ import annotations
 

@@ -362,7 +362,7 @@ def test_thousands_of_edits_at_the_level_debug_hold_up_nobody(shim: Shim) -> Non
 
 
 def test_at_the_level_debug_each_edit_has_a_log_line(shim: Shim) -> None:
-    """The lines have places, except names that an expression computes: these may be secret."""
+    """The lines show places, but no names that an expression computes, since these may be secret."""
     shim.patch(
         PATCH
         + """\

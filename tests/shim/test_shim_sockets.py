@@ -97,7 +97,7 @@ def test_a_file_for_a_folder(shim: Shim) -> None:
 
 
 def test_a_folder_that_cannot_be_written(shim: Shim) -> None:
-    """Not even root can create files there."""
+    """Even root cannot create files there."""
     shim.start("--plugin-socket", "/proc/self/hook.sock", version=None)
     assert shim.end() == 1
     assert "/proc/self" in shim.messages[-1]
