@@ -135,7 +135,7 @@ def boot_all(libvirt: machine.Libvirt, boots: Iterable[Boot], release: str) -> B
 
 
 def plugged_anywhere(domain: bytes) -> Counter[str]:
-    """Facts without addresses and their sources, and without the UUID that libvirt generates if there is none."""
+    """Facts without addresses, PCI controllers and the UUID, which libvirt generates if there is none."""
     root = etree.fromstring(domain)
     for path in ("uuid", "devices/controller[@type='pci']", "devices/*/address"):
         for found in root.findall(path):

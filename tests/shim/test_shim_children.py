@@ -193,7 +193,7 @@ def test_a_signal_just_after_an_executable_ran_is_never_lost(
 
 @pidfds
 def test_where_ends_of_children_are_ignored_by_inheritance(shim: Shim, pidfd: str) -> None:
-    """Otherwise the kernel would wait instead of us, and report no status."""
+    """With SIGCHLD ignored, the kernel would wait instead of us and report no exit status."""
     shim.executable("onDefineDomain", ORPHANS)
     ignored = (
         "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"

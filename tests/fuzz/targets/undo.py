@@ -17,7 +17,7 @@ from .values import edits_of
 
 
 def _make(random: Random) -> Parts:
-    """Valid patches, and between them one that fails after edits of any of the others."""
+    """Valid patches, and one between them that fails after edits from any other patch."""
     of_domain = random.random() < 0.6
     if of_domain:
         choice, others, kind = programs.domain_seeds(), seeds.for_domains(), "domain"
