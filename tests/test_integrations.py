@@ -212,7 +212,7 @@ def needs(shell: str) -> str:
         ("validate --form", ["--format"]),
         ("validate --format s", ["sarif"]),
         ("test --format=j", ["json", "junit"]),
-        ("pl", ["plan"]),
+        ("pla", ["plan", "playground"]),
         ("plan --format h", ["html"]),
         ("plan --det", ["--detailed-exitcode"]),
         ("manifest --version ", ["v1alpha1", "v1alpha2", "v1alpha3"]),

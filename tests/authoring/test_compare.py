@@ -177,7 +177,7 @@ def test_each_sample_gets_its_vmi(compare: Compare, tmp_path: Path) -> None:
     both = ("--domain", "domain.xml", "--domain", "domain.xml")
     done = compare(hook, SETS, *both, "--vmi", "a.json", "--vmi", "b.json")
     assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == [
-        *("same: domain.xml", "hook fails: domain.xml", "2 samples: 1 same, 1 hook fails")
+        *("same: domain.xml 1", "hook fails: domain.xml 2", "2 samples: 1 same, 1 hook fails")
     ]
     assert compare(hook, SETS, *both, "--vmi", "b.json").stdout.endswith("2 samples: 2 hook fails\n")
 
