@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
-from xml.parsers import expat
 
 from lxml import etree
 
@@ -43,6 +42,8 @@ class Chunk(NamedTuple):
 
 def read_by_expat(data: bytes) -> bool:
     """Whether expat accepts it: it knows the names of XML 1.0's fourth edition, and the next run reads our result."""
+    from xml.parsers import expat
+
     reader = expat.ParserCreate("UTF-8")
     try:
         reader.Parse(data, True)

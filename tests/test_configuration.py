@@ -68,9 +68,33 @@ def test_patterns_are_from_the_folder_of_the_file() -> None:
 @pytest.mark.parametrize("text", ["[" * 2000, "a = " + "[" * 100_000, "a = \x00", "\ud800", "a" * 300_000, "{" * 9999])
 @pytest.mark.parametrize("name", [".patchlang.yaml", "pyproject.toml"])
 def test_a_hostile_file_is_a_finding(name: str, text: str) -> None:
-    Path(name).write_bytes(f"# patchlang\n{text}".encode(errors="surrogatepass"))
+    head = "[tool.patchlang]" if name == "pyproject.toml" else "# patchlang"
+    Path(name).write_bytes(f"{head}\n{text}".encode(errors="surrogatepass"))
     _, wrong = configuration(".")
     assert [one.is_error for one in wrong] == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool.patchlang]",
+        '[ "tool" . patchlang ]',
+        "a = 1\ntool.patchlang.x = 1",
+        "[tool]\npatchlang = {}",
+        "tool = {patchlang = {}}",
+    ],
+)
+def test_a_table_of_ours_is_seen_however_it_is_written(text: str) -> None:
+    Path(".patchlang.yaml").touch()
+    Path("pyproject.toml").write_text(text)
+    _, wrong = configuration(".")
+    assert [one.message for one in wrong[:1]] == [".patchlang.yaml beside it is the configuration, too"]
+
+
+@pytest.mark.parametrize("text", ["dependencies = ['patchlang']", "[tool.other]\nx = 'patchlang'", "[[[ patchlang"])
+def test_a_file_that_only_names_us_is_left_to_others(text: str) -> None:
+    Path("pyproject.toml").write_text(text)
+    assert configuration(".") == (Configuration(), ())
 
 
 def test_a_file_that_cannot_be_read() -> None:

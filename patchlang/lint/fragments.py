@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from xml.parsers import expat
 
 from ..patterns import pattern
 from ..record import field, record
@@ -26,6 +25,8 @@ class FragmentNode:
 
 def read(text: str) -> list[FragmentNode]:
     """The elements of a fragment with their places; none if it is not well-formed."""
+    from xml.parsers import expat
+
     reader = expat.ParserCreate("UTF-8")
     reader.ordered_attributes = True
     reader.buffer_text = False

@@ -6,8 +6,10 @@ Most have neither, so the reader (:mod:`.configfile`) is only loaded if there is
 from __future__ import annotations
 
 import os
+import re
 
 from ..diagnostics import Diagnostic
+from ..patterns import pattern
 from ..record import record
 from .leftout import Exclusion
 
@@ -15,6 +17,8 @@ YAML_NAME = ".patchlang.yaml"
 TOML_NAME = "pyproject.toml"
 NO_LIBVIRT = "none"
 _MOST_BYTES = 1024 * 1024
+_TABLE = pattern(rb"""^[ \t]*+(?:\[[ \t]*+)?["']?tool["']?[ \t]*+(?:\.[ \t]*+["']?patchlang\b|[]=])""", re.MULTILINE)
+"""Where TOML may begin `tool.patchlang`: as a header, as a dotted key, or inside `[tool]`."""
 
 
 @record
@@ -51,7 +55,8 @@ def _may_be_ours(path: str) -> bool:
         return True
     try:
         with open(path, "rb") as file:
-            return b"patchlang" in file.read(_MOST_BYTES)
+            text = file.read(_MOST_BYTES)
+            return b"patchlang" in text and _TABLE.search(text) is not None
     except OSError:
         return True  # the reader reports it
 
