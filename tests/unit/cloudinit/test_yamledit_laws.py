@@ -270,7 +270,7 @@ def check(root: Entry, text: str, lines: list[str]) -> None:
         if above in text:
             assert bare.count(above) == 1, above
             at = bare.index(above)
-            following = next(line for line in bare[at + 1 :] if line and not line.startswith("#"))
+            following = next(line for line in lines[at + 1 :] if line.strip() and not line.strip().startswith("#"))
             assert (entry.key or "-") in following, (above, following)
         if entry.behind:
             (line,) = (line for line in bare if line.endswith(f"# behind {entry.number}."))
