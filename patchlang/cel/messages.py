@@ -8,7 +8,7 @@ from ..patterns import pattern
 
 LOCATED = pattern(r"ERROR: <input>:(\d+):(\d+): (.*)")
 # the guard of syntax.guard, applied to a map
-OVER_MAP = pattern(r"'_\+_' applied to '\(map\(.*, dyn\)|No matching overloads found : _\+_\(map, list\)")
+OVER_MAP = pattern(r"'_\+_' applied to '\(map\([^']*, dyn\)|No matching overloads found : _\+_\(map, list\)")
 
 # a type that CEL's checker made up, or inferred from a comparison with null
 GUESSED_TYPE = pattern(r"T%\d|null_type")
