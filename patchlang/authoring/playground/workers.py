@@ -12,6 +12,8 @@ from .answers import refusal
 
 TIME_LIMIT = 20.0
 """Seconds that one answer may take."""
+_ENDING = 5.0
+"""Seconds that a process may take to end once it has closed its output. A signal sent sooner could lose its status."""
 
 
 class Worker:
@@ -37,8 +39,9 @@ class Worker:
         """Ends the process, whatever it does."""
         process, self._process = self._process, None
         if process is not None:
-            with suppress(ProcessLookupError):
-                process.kill()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
             await process.wait()
 
     async def _ask(self, name: str, body: bytes) -> tuple[int, bytes]:
@@ -58,6 +61,9 @@ class Worker:
 
     async def _ended(self) -> tuple[int, bytes]:
         process = self._process
+        if process is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _ENDING)
         await self.stop()
         if process is not None and process.returncode == -signal.SIGALRM:
             message = f"this takes longer than {self._seconds:g} seconds: try a smaller input or a simpler expression"
