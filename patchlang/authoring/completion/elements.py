@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ...grammar.axes import Places
 from ...grammar.places import OPEN, Place
 from ...patterns import pattern
-from ...record import field, record
+from ...record import record
 from .ground import Ground
 from .model import Completions, Hover, Item, Kind
 from .spot import Spot
@@ -19,16 +19,6 @@ _DIRECTIVES = {
     "patch:when": "CEL, a boolean: false leaves the element out",
     "patch:forEach": "CEL, a list: the element once for each of its items",
 }
-
-
-@record(frozen=False)
-class _Tag:
-    """A start tag: its name, from ``start`` to ``end``, and the names of its attributes so far."""
-
-    name: str
-    start: int
-    end: int
-    attributes: list[str] = field(default_factory=list)
 
 
 @record
