@@ -70,10 +70,12 @@ OF_EVERY_EDIT: dict[str, Values] = {
 INSIDE = [".", "*", "a", "b", "n", "..", "//a", "/domain/*"]
 
 
-def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = False, depth: int = 0) -> Values:
+def domain_edits(
+    paths: list[str], *, op: str = "", computed: bool = False, naming: bool = False, depth: int = 0
+) -> Values:
     """Edits of a domain whose elements have these paths.
 
-    ``computed``: edits with computed values. ``naming``: edits that may create protected nodes.
+    ``op``: the only op. ``computed``: edits with computed values. ``naming``: edits that may create protected nodes.
     """
     leaves = {**LEAVES, **NAMING} if naming else LEAVES
     ends = st.sampled_from(("", "", "", "/text()", *(f"/@{name}" for name in (("name",) if naming else ATTRIBUTES))))
@@ -92,7 +94,7 @@ def domain_edits(paths: list[str], *, computed: bool = False, naming: bool = Fal
         return leaves[hint].filter(lambda text: COMPUTED in text) if computed and role in WRITING else leaves[hint]
 
     unless = st.sampled_from(("@x", "*", "not(@x)", "../a"))
-    ops: dict[str, Any] = dict(model.DOMAIN_OPS)
+    ops: dict[str, Any] = {op: model.DOMAIN_OPS[op]} if op else dict(model.DOMAIN_OPS)
     if computed:
         writing = {*WRITING, Role.EDITS}
         ops = {name: op for name, op in ops.items() if any(one.role in writing for one in declared(op))}

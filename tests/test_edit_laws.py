@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import law_reference as reference
+import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from law_domains import Domain, domains
@@ -18,6 +19,7 @@ from test_laws import MANY, document, is_xml, patched, path_of, texts
 
 from patchlang import engine, rules
 from patchlang.compile import Program
+from patchlang.document import model
 from patchlang.kubevirt.replay import differences, second_run
 from patchlang.loading import load_sources
 from patchlang.render import render
@@ -25,19 +27,26 @@ from patchlang.result import Outcome
 from patchlang.source import SourceFile
 
 
-def drawn(data: st.DataObject, domain: Domain, *, computed: bool = False, naming: bool = False) -> Edit:
+def drawn(data: st.DataObject, domain: Domain, op: str = "", *, computed: bool = False, naming: bool = False) -> Edit:
     paths = [path_of(element) for element in reference.elements(etree.fromstring(domain.data))]
-    edit: Edit = data.draw(domain_edits([*paths, "//*", "//a", "/domain/nowhere"], computed=computed, naming=naming))
+    paths += ["//*", "//a", "/domain/nowhere"]
+    edit: Edit = data.draw(domain_edits(paths, op=op, computed=computed, naming=naming))
     return edit
 
 
-def loaded(*edits: Edit, **spec: Any) -> Program:
-    """The program of some edits. Skips the example if they are refused before they run, and checks for a message."""
+def load(*edits: Edit, **spec: Any) -> Program | None:
+    """The program of some edits, or None if they are refused before they run, which needs a message with a position."""
     program, found = load_sources([SourceFile("patch.yaml", document("law", list(edits), **spec))])
     if program is None:
         assert [d for d in found if d.is_error and d.span is not None and d.message]
         event("not loaded")
-        assume(False)
+    return program
+
+
+def loaded(*edits: Edit, **spec: Any) -> Program:
+    """The program of some edits. Skips the example if they are refused before they run."""
+    program = load(*edits, **spec)
+    assume(program is not None)
     assert program is not None
     return program
 
@@ -46,22 +55,23 @@ def run(program: Program, domain: Domain, name: str = "a") -> Outcome:
     return engine.patch_domain(program, domain.data, json.dumps({"metadata": {"name": name}}).encode())
 
 
-@MANY
+@pytest.mark.parametrize("op", model.DOMAIN_OPS)
 @given(domains(), st.data())
-def test_every_edit_is_answered(domain: Domain, data: st.DataObject) -> None:
+def test_every_edit_is_answered(op: str, domain: Domain, data: st.DataObject) -> None:
     """A domain that parses, the same for the same input, or an error with a position in the patch."""
-    edit = drawn(data, domain)
-    program = loaded(edit)
+    program = load(drawn(data, domain, op))
+    if program is None:
+        return
     outcome = run(program, domain)
     assert outcome.data == run(program, domain).data
     if outcome.data is None:
-        event(f"{edit['op']}: refused")
+        event("refused")
         [found] = [d for d in outcome.diagnostics if d.is_error]
         assert found.span is not None
         assert found.span.source.name == "patch.yaml"
         assert render([found])
         return
-    event(f"{edit['op']}: {'same' if outcome.data == domain.data else 'changed'}")
+    event("same" if outcome.data == domain.data else "changed")
     assert etree.fromstring(outcome.data).tag == "domain"
     assert b"patch:" not in outcome.data, "nothing of a directive gets into a domain"
 
