@@ -348,13 +348,15 @@ def test_thousands_of_edits_at_the_level_debug_hold_up_nobody(shim: Shim) -> Non
     path = launcher.only.path
     slowest = 0.0
     with ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
         call = pool.submit(launcher.on_define_domain, DOMAIN, VMI)
         while not call.done():
             started = time.monotonic()
             virtlauncher.ask_info(path)
             slowest = max(slowest, time.monotonic() - started)
+        whole = time.monotonic() - began
         assert call.result().count(b"<" + b"a" * 180) == number * files
-    assert slowest < 0.25
+    assert slowest < whole / 2
     lines = [line["msg"] for line in shim.lines if line["level"] == "debug"]
     left_out = [int(said[1]) for line in lines if (said := re.fullmatch(r"lines of (\d+) more edits .*", line))]
     assert left_out
