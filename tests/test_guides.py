@@ -25,9 +25,11 @@ ROOT = Path(__file__).parents[1]
 GUIDES = (
     "../README.md",
     "first-patch.md",
+    "new.md",
     "debugging.md",
     "testing.md",
     "derive.md",
+    "compare.md",
     "ci.md",
     "validate.md",
     "kubevirt.md",
@@ -37,6 +39,28 @@ BLOCK = re.compile(r"(?:^<!-- file: (\S+) -->\n)?^```(\w+)\n(.*?)^```$", re.MULT
 TABLE = re.compile(r"^<!-- table: (\w+) -->\n((?:^\|.*\n)+)", re.MULTILINE)
 HELM = '#!/bin/sh\ntest "$1" = template && cat rendered.yaml\n'
 TEMPLATE = "{{- if .Values.title }}\nkind: ConfigMap\n{{- end }}\n"
+# a hook and its patches, which docs/compare.md compares without showing them
+HOOK = """#!/bin/sh
+case "$2" in
+*web*) watchdog='<watchdog model="i6300esb" action="reset"></watchdog>' ;;
+esac
+echo "$4" | sed "s|cache=.none.|cache='writeback'|; s|</devices>|$watchdog</devices>|"
+"""
+REPLACEMENT = """apiVersion: patchlang/v1
+kind: Patch
+metadata: {name: disk}
+spec:
+  domain:
+    - {op: set, when: vmi.metadata.name == 'web', path: /domain/devices/disk/driver/@cache, value: writeback}
+    - {op: add, path: /domain/devices, unless: watchdog, xml: <watchdog model="i6300esb" action="reset"/>}
+"""
+SAMPLE = "<domain><devices><disk><driver cache='none'></driver><target dev='vda'></target></disk></devices></domain>"
+COMPARED = {
+    "onDefineDomain": HOOK,
+    "patch.yaml": REPLACEMENT,
+    **{f"{name}.xml": SAMPLE for name in ("web", "db")},
+    **{f"{name}.json": f'{{"metadata": {{"name": "{name}"}}}}' for name in ("web", "db")},
+}
 
 
 class Block(NamedTuple):
@@ -62,9 +86,10 @@ def prepare(name: str, folder: Path) -> dict[str, str]:
         (commands / command).write_text(script)
         (commands / command).chmod(0o755)
     files = {block.file: block.text for block in blocks(name) if block.file} | {"charts/templates/title.yaml": TEMPLATE}
-    for file, text in files.items():
+    for file, text in (files | (COMPARED if name == "compare.md" else {})).items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text)
+        (folder / file).chmod(0o755 if text.startswith("#!") else 0o644)
     environment = {key: value for key, value in os.environ.items() if key not in ("CI", "GITHUB_ACTIONS")}
     return environment | {"PATH": f"{commands}:{environment['PATH']}", "NO_COLOR": "1"}
 
