@@ -7,7 +7,6 @@ from functools import cached_property
 
 from ..markup import trailing_indent
 from .index import Content, Element
-from .splice import content_of
 
 _XML_SPACE = " \t\r\n"
 
@@ -68,7 +67,7 @@ class Indentation:
         """Lay out the inside of a new element; text content stays as it is."""
         if not isinstance(node.tag, str) or edge_child(node, first=True) is None:
             return
-        if any(isinstance(text, str) and text.strip(_XML_SPACE) for text in content_of(node)):
+        if _has_text(node):
             return
         inner = indent + self.unit
         node.text = inner
@@ -81,9 +80,14 @@ class Indentation:
         """Whether its children have only white space between them."""
         known = self._element_only.get(parent)
         if known is None:
-            known = not any(isinstance(text, str) and text.strip(_XML_SPACE) for text in content_of(parent))
+            known = not _has_text(parent)
             self._element_only[parent] = known
         return known
+
+
+def _has_text(element: Element) -> bool:
+    """Whether there is more than white space between its children."""
+    return bool("".join([element.text or "", *[child.tail or "" for child in element]]).strip(_XML_SPACE))
 
 
 def edge_child(parent: Element, *, first: bool) -> Element | None:

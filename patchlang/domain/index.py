@@ -120,7 +120,8 @@ class Index:
         content = self._contents.get(element)
         if content is None:
             return next(element.iterchildren(reversed=True), None)
-        return next((item for item in reversed(content) if isinstance(item, Element)), None)
+        item = content[-2] if len(content) > 1 else None
+        return item if isinstance(item, Element) else None
 
     def _all_nodes(self) -> Iterator[Element]:
         pending = [self._root]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from itertools import takewhile
+from typing import cast
 
 from lxml import etree
 
@@ -119,7 +119,7 @@ class Splicer:
 
     def _patch_inside(self, node: Element, around: Scope | None, patches: list[Patch]) -> None:
         index = self.index
-        dirty = sorted((child for child in self.dirty.get(node, ()) if child not in self.changes.new), key=index.start)
+        dirty = sorted([child for child in self.dirty.get(node, ()) if child not in self.changes.new], key=index.start)
         old = self.changes.contents.get(node)
         if old is None:
             for child in dirty:
@@ -213,7 +213,7 @@ class Splicer:
         """A text as it is written."""
         chunks = self.changes.chunks.get((owner, tail))
         if chunks is not None:
-            return b"".join(self._new_text(c.value) if c.raw is None else c.raw for c in chunks)
+            return b"".join([self._new_text(c.value) if c.raw is None else c.raw for c in chunks])
         if owner in self.changes.new:
             return self._new_text((owner.tail if tail else owner.text) or "")
         return self.index.text(owner, tail=tail)
@@ -238,22 +238,31 @@ class Splicer:
 
 def _plain_start(node: Element, scope: Scope) -> bytes | None:
     """The start tag of a new element; None if namespaces are involved."""
-    names = [str(node.tag), *map(str, node.attrib)]
-    if scope.get(None) or any(name.startswith("{") for name in names):
+    tag, attributes = str(node.tag), node.attrib.items()
+    if scope.get(None) or "{" in "".join([tag, *[str(name) for name, _ in attributes]]):
         return None
-    if any(scope.get(prefix) != uri for prefix, uri in node.nsmap.items()):
+    if not node.nsmap.items() <= scope.items():
         return None
-    attributes = [b' %s="%s"' % (str(n).encode(), escape_attribute(str(v))) for n, v in node.attrib.items()]
-    return b"".join([b"<", names[0].encode(), *attributes, b">"])
+    written = [b' %s="%s"' % (str(name).encode(), escape_attribute(str(value))) for name, value in attributes]
+    return b"".join([b"<", tag.encode(), *written, b">"])
 
 
 def _identities(node: Element, content: Content, touched: Mapping[Slot, object]) -> list[Element | None]:
     """For each item of a content what it is: a child, or the owner of a text; None for touched text."""
-    owners = [node, *(item for item in content if isinstance(item, Element))]
-    texts = [None if (owner, at > 0) in touched else owner for at, owner in enumerate(owners)]
-    return [item for pair in zip(texts, [*owners[1:], None], strict=True) for item in pair][:-1]
+    children = cast("list[Element]", content[1::2])
+    found: list[Element | None] = [node] * len(content)
+    found[1::2] = found[2::2] = children
+    if touched:
+        slots = [(node, False), *((child, True) for child in children)]
+        found[::2] = [None if slot in touched else slot[0] for slot in slots]
+    return found
 
 
 def _in_common(old: Iterable[Element | None], new: Iterable[Element | None]) -> int:
     """How many leading items are the same."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] is not None, zip(old, new, strict=False)))
+    count = 0
+    for before, now in zip(old, new, strict=False):
+        if before is not now or now is None:
+            break
+        count += 1
+    return count

@@ -166,7 +166,7 @@ class DomainTree:
         edge = edge_child(parent, first=position is Position.PREPEND) if inside else None
         if edge is not None and self._indentation.is_element_only(parent):
             anchor, position = edge, Position.BEFORE if position is Position.PREPEND else Position.AFTER
-        room = MAX_DEPTH - 1 - sum(1 for _ in parent.iterancestors())
+        room = MAX_DEPTH - 1 - len([*parent.iterancestors()])
         for node, fresh in zip(nodes, is_fresh, strict=True):
             if _height(node) > room:
                 raise fail(rules.LIMIT, f"elements would be nested more than {MAX_DEPTH} deep")
@@ -321,7 +321,7 @@ class DomainTree:
 
     def _set_chunks(self, owner: Element, tail: bool, chunks: tuple[Chunk, ...]) -> None:
         self._changes.chunks[owner, tail] = chunks
-        text = "".join(c.value for c in chunks) or None
+        text = "".join([c.value for c in chunks]) or None
         if tail:
             owner.tail = text
         else:

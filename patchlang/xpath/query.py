@@ -294,7 +294,7 @@ def new_name(name: str, namespaces: Namespaces, *, attribute: bool) -> str:
     probe = etree.Element("probe" if attribute else clark)
     if attribute:
         probe.set(clark, "")
-    if not read_by_expat(etree.tostring(probe, encoding="utf-8")):
+    if not name.isascii() and not read_by_expat(etree.tostring(probe, encoding="utf-8")):
         raise ValueError("not every XML parser accepts this name")
     return clark
 
