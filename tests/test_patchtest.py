@@ -360,6 +360,18 @@ def test_addresses_are_those_of_the_machine_as_the_release_reads_them() -> None:
     assert addresses(rng, arch="s390x", release="1.5") == [{"type": "ccw"}]
 
 
+def test_a_controller_without_an_index_gets_the_first_free_one_of_its_type() -> None:
+    controllers = [("scsi", None), ("scsi", "1"), ("scsi", None), ("usb", None), ("pci", "0"), ("pci", None)]
+    written = "".join(
+        f"<controller type='{kind}'{f' index={index!r}' if index else ''}/>" for kind, index in controllers
+    )
+    domain = f"<domain><devices>{written}</devices></domain>".encode()
+    data, given = with_addresses(domain, "main")
+    indexes = [controller.get("index") for controller in etree.fromstring(data).iter("controller")]
+    assert indexes == ["0", "1", "2", "0", "0", "1"]
+    assert differences(domain, without(data, given), ("before", "without")) == ""
+
+
 def test_only_what_was_given_is_taken_away_again() -> None:
     data, given = with_addresses(b"<domain><devices><input bus='usb'/></devices></domain>", "main")
     doubled = data.replace(b"</devices>", b"<input><address type='usb' bus='0'/> a</input></devices>")

@@ -1,13 +1,15 @@
-"""The addresses that libvirt assigns to devices between the first two runs of a boot, as far as KubeVirt keeps them.
+"""What libvirt assigns to devices between the first two runs of a boot, as far as KubeVirt keeps it.
 
-The device decides whether it gets an address, and of which type; for a disk on a drive, libvirt's own rule
-(``virDomainDiskDefAssignAddress``) decides. libvirt chooses the numbers of a PCI address: here they are free.
+These are addresses, and indexes of controllers (``virDomainControllerFindUnusedIndex``). The device decides whether it
+gets an address, and of which type; for a disk on a drive, libvirt's own rule (``virDomainDiskDefAssignAddress``)
+decides. libvirt chooses the numbers of a PCI address: here they are free.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import count
 from string import ascii_lowercase
 from typing import Any, TypeAlias
 
@@ -18,8 +20,8 @@ from ..patterns import pattern
 from . import structs
 
 Element: TypeAlias = Any
-# an address as its attributes
-Address = tuple[tuple[str, str], ...]
+# an address, or the type and index of a controller, as attributes
+Given = tuple[tuple[str, str], ...]
 
 _DRIVE = pattern(r"(?:hd|sd|fd)([a-z]{1,3})")
 _LAST_BUS = 255
@@ -30,8 +32,8 @@ _ON_PCI = frozenset({"pci", "sata", "scsi", "usb", "virtio-serial"})
 _OF_MODEL = {"memballoon": "virtio", "memory": "virtio-", "rng": "virtio", "watchdog": "i6300esb"}
 
 
-def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Address]]:
-    """The domain with an address for every device that needs one; and these addresses.
+def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Given]]:
+    """The domain with an address for every device and an index for every controller that needs one; and what was given.
 
     Excluded are interfaces, which KubeVirt rewrites before each run, and devices whose address the ``release`` of
     KubeVirt does not read back.
@@ -42,8 +44,11 @@ def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Address]
         return domain, Counter()
     known = structs.domain(release).children["devices"].children
     giver = _Giver(root, devices)
-    given: Counter[Address] = Counter()
+    given: Counter[Given] = Counter()
     for device in devices.iterchildren(etree.Element):
+        if device.tag == "controller" and "index" not in device.attrib:
+            device.set("index", giver.index(device))
+            given[_controller(device)] += 1
         struct = known[device.tag].children.get("address") if device.tag in known else None
         if struct is None or device.tag == "interface" or device.find("address") is not None:
             continue
@@ -54,12 +59,16 @@ def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Address]
     return bytes(etree.tostring(root, encoding="unicode").encode()) if given else domain, given
 
 
-def without(domain: bytes, given: Counter[Address]) -> bytes:
-    """The domain without the assigned addresses. Other devices with such an address keep it."""
+def without(domain: bytes, given: Counter[Given]) -> bytes:
+    """The domain without what was assigned. Other devices with such an address keep it."""
     if not given:
         return domain
     root = etree.fromstring(domain)
     left = Counter(given)
+    for controller in root.findall("devices/controller[@index]"):
+        if left[_controller(controller)] > 0:
+            left[_controller(controller)] -= 1
+            del controller.attrib["index"]
     for address in root.findall("devices/*/address"):
         key = _key(attributes_of(address))
         if left[key] > 0 and not len(address):
@@ -78,12 +87,20 @@ def _take(node: Element) -> None:
     parent.remove(node)
 
 
-def _key(attributes: Mapping[str, str]) -> Address:
+def _key(attributes: Mapping[str, str]) -> Given:
     return tuple(sorted(attributes.items()))
 
 
+def _controller(controller: Element) -> Given:
+    return _of(controller.get("type", ""), controller.get("index"))
+
+
+def _of(kind: str, index: str) -> Given:
+    return _key({"type": kind, "index": index})
+
+
 class _Giver:
-    """Chooses free addresses."""
+    """Chooses free addresses and indexes."""
 
     def __init__(self, root: Element, devices: Element) -> None:
         kind = root.find("os/type")
@@ -92,6 +109,14 @@ class _Giver:
         buses = [_number(address.get("bus", "")) for address in devices.findall("*/address[@type='pci']")]
         buses += [_number(one.get("index", "")) for one in devices.findall("controller[@type='pci']")]
         self._next = max(buses, default=0) + 1
+        self._controllers = {_controller(one) for one in devices.findall("controller[@index]")}
+
+    def index(self, controller: Element) -> str:
+        """The first index that no controller of this type has."""
+        kind = controller.get("type", "")
+        index = next(index for number in count() if _of(kind, index := str(number)) not in self._controllers)
+        self._controllers.add(_of(kind, index))
+        return index
 
     def address(self, device: Element) -> dict[str, str]:
         """The address of a device; empty if it gets none, or if that is unknown."""

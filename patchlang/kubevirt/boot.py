@@ -10,13 +10,16 @@ from collections.abc import Callable, Generator
 
 from ..diffs import diff
 from ..record import record
-from .addresses import Address, with_addresses, without
+from .addresses import Given, with_addresses, without
 from .replay import differences, is_same_but_for_white_space, second_run, with_placeholders
 
 FIRST = "run 1"
 _AGAIN = "run 1 on its own result"
 _HELP = "docs/language/boot-runs.md explains what each run of a boot sees"
-_GIVEN = "before run 2 libvirt gives each device an address: identify devices by something else, such as an alias"
+_GIVEN = (
+    "before run 2 libvirt gives each device an address and each controller an index: "
+    "identify devices by something else, such as an alias"
+)
 _LOST = "before run 2 KubeVirt drops what its own types do not know of the devices: recreate it in each run"
 
 
@@ -34,7 +37,7 @@ class Run:
     """One call of the hook, which is given ``data``.
 
     What it makes must be what ``first`` is, where that is not None; with ``settled`` it must leave its input as it is.
-    Of a ``rehearsal`` nothing is expected but an outcome. ``given`` are addresses that libvirt has added to the input.
+    Of a ``rehearsal`` nothing is expected but an outcome. ``given`` is what libvirt has added to the input.
     ``sees`` says in words what it is given.
     """
 
@@ -45,11 +48,11 @@ class Run:
     first: bytes | None = None
     settled: bool = False
     rehearsal: bool = False
-    given: Counter[Address] | None = None
+    given: Counter[Given] | None = None
     help: str = _HELP
 
     def seen(self, outcome: bytes) -> bytes:
-        """The outcome without the addresses that libvirt has added."""
+        """The outcome without what libvirt has added."""
         return without(outcome, self.given) if self.given else outcome
 
     def instability(self, outcome: bytes) -> Instability | None:
@@ -84,7 +87,7 @@ def domain_runs(domain: bytes, release: str) -> Runs:
     yield Run("run 2 with devices read back", sees, read_back, first=first, help=_LOST)
     addressed, given = with_addresses(read_back, release)
     if given:
-        sees = "the same, with the addresses that libvirt has given to devices"
+        sees = "the same, with the addresses and indexes that libvirt has given to devices"
         yield Run("run 2 with addresses", sees, addressed, first=first, given=given, help=_GIVEN)
 
 
