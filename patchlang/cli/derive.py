@@ -8,11 +8,12 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..diagnostics import PatchError
+from ..record import record
 from ..render import printable
 from .common import report
 from .status import ENVIRONMENT
@@ -88,18 +89,7 @@ def _target(_: click.Context, __: click.Parameter, value: Path | None) -> Path |
 @click.option("-o", "--output", type=_PATH, callback=_target, help="Write the patch to this file.")
 @click.option("--test", "with_test", is_flag=True, help="Also write a PatchTest beside the output file.")
 def derive(
-    folder: Path | None,
-    before: Path | None,
-    after: Path | None,
-    pairs: Sequence[str],
-    hook: Path | None,
-    domains: Sequence[Path],
-    cloud_inits: Sequence[Path],
-    vmis: Sequence[Path],
-    timeout: float,
-    name: str | None,
-    output: Path | None,
-    with_test: bool,
+    hook: Path | None, timeout: float, name: str | None, output: Path | None, with_test: bool, **given: Any
 ) -> None:
     """Make a patch that does what a hook does, from its outcomes or by running it.
 
@@ -113,7 +103,8 @@ def derive(
       patchlang derive --hook ./onDefineDomain --domain a.xml --vmi a.json --domain b.xml --vmi b.json
       patchlang derive samples/
     """
-    files, is_domain = _files(folder, before, after, pairs, hook, domains, cloud_inits, vmis)
+    given_samples = _Given(hook=hook, **given)
+    files = given_samples.files()
     if with_test and output is None:
         raise click.UsageError("--test writes beside the patch: it needs -o FILE")
     if name is None:
@@ -123,7 +114,7 @@ def derive(
     from ..authoring.derive.testing import patch_test
 
     try:
-        samples = reading.read(files, is_domain=is_domain)
+        samples = reading.read(files, is_domain=given_samples.is_domain)
         if hook is not None:
             samples = [_hooked(sample, hook, timeout) for sample in samples]
         result = derived_from(samples, name)
@@ -152,55 +143,76 @@ _SHOWN = 40
 """Lines of a difference."""
 
 
-def _files(
-    folder: Path | None,
-    before: Path | None,
-    after: Path | None,
-    pairs: Sequence[str],
-    hook: Path | None,
-    domains: Sequence[Path],
-    cloud_inits: Sequence[Path],
-    vmis: Sequence[Path],
-) -> tuple[list[Files], bool | None]:
-    """The samples that the options name, and whether they are domains, where that is said."""
-    from ..authoring.derive.reading import Files, in_folder, paired
+@record
+class _Given:
+    """The options that name samples."""
 
-    ways = {"--before and --after": before or after, "--pair": pairs, "--hook": hook, "FOLDER": folder}
-    given = [way for way, value in ways.items() if value]
-    if len(given) != 1:
-        said = f"{' and '.join(given)} exclude each other" if given else f"give one of {', '.join(ways)}"
-        raise click.UsageError(said)
-    if hook is None and (domains or cloud_inits):
-        raise click.UsageError("--domain and --cloud-init are for --hook")
-    if vmis and (pairs or folder):
-        raise click.UsageError("the VMI of a sample is the third of its --pair, or NAME.vmi.json in the folder")
-    if hook is not None:
-        if bool(domains) == bool(cloud_inits):
+    folder: Path | None
+    before: Path | None
+    after: Path | None
+    pairs: Sequence[str]
+    hook: Path | None
+    domains: Sequence[Path]
+    cloud_inits: Sequence[Path]
+    vmis: Sequence[Path]
+
+    def files(self) -> list[Files]:
+        """The files of the samples. Raises UsageError and Failed."""
+        from ..authoring.derive.reading import in_folder
+
+        outcome = self.before or self.after
+        ways = {"--before and --after": outcome, "--pair": self.pairs, "--hook": self.hook, "FOLDER": self.folder}
+        chosen = [way for way, value in ways.items() if value]
+        if len(chosen) != 1:
+            said = f"{' and '.join(chosen)} exclude each other" if chosen else f"give one of {', '.join(ways)}"
+            raise click.UsageError(said)
+        if self.hook is None and (self.domains or self.cloud_inits):
+            raise click.UsageError("--domain and --cloud-init are for --hook")
+        if self.vmis and (self.pairs or self.folder):
+            raise click.UsageError("the VMI of a sample is the third of its --pair, or NAME.vmi.json in the folder")
+        if self.folder is not None:
+            try:
+                return in_folder(self.folder)
+            except PatchError as e:
+                report([e.diagnostic])
+                raise Failed from None
+        if self.pairs:
+            return [*map(_of_pair, self.pairs)]
+        return self._for_hook() if self.hook is not None else [self._outcome()]
+
+    @property
+    def is_domain(self) -> bool | None:
+        """Whether the samples are domains, where that is said."""
+        return None if self.hook is None else bool(self.domains)
+
+    def _for_hook(self) -> list[Files]:
+        from ..authoring.derive.reading import paired
+
+        if bool(self.domains) == bool(self.cloud_inits):
             raise click.UsageError("--hook needs either --domain or --cloud-init")
         try:
-            return paired(domains or cloud_inits, vmis), bool(domains)
+            return paired(self.domains or self.cloud_inits, self.vmis)
         except ValueError as e:
             raise click.UsageError(str(e)) from None
-    if folder is not None:
-        try:
-            return in_folder(folder), None
-        except PatchError as e:
-            report([e.diagnostic])
-            raise Failed from None
-    if pairs:
-        found = []
-        for pair in pairs:
-            parts = pair.split(",")
-            if not 2 <= len(parts) <= 3 or not all(parts):
-                said = f"--pair takes BEFORE,AFTER or BEFORE,AFTER,VMI, not `{printable(pair)}`"
-                raise click.UsageError(f"{said}; put files with a comma in their names in a FOLDER")
-            found.append(Files(*map(Path, parts)))
-        return found, None
-    if before is None or after is None:
-        raise click.UsageError("--before and --after go together")
-    if len(vmis) > 1:
-        raise click.UsageError("one pair has one --vmi")
-    return [Files(before, after, vmis[0] if vmis else None)], None
+
+    def _outcome(self) -> Files:
+        from ..authoring.derive.reading import Files
+
+        if self.before is None or self.after is None:
+            raise click.UsageError("--before and --after go together")
+        if len(self.vmis) > 1:
+            raise click.UsageError("one pair has one --vmi")
+        return Files(self.before, self.after, self.vmis[0] if self.vmis else None)
+
+
+def _of_pair(text: str) -> Files:
+    from ..authoring.derive.reading import Files
+
+    parts = text.split(",")
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        said = f"--pair takes BEFORE,AFTER or BEFORE,AFTER,VMI, not `{printable(text)}`"
+        raise click.UsageError(f"{said}; put files with a comma in their names in a FOLDER")
+    return Files(*map(Path, parts))
 
 
 def _hooked(sample: Sample, hook: Path, timeout: float) -> Sample:

@@ -70,6 +70,11 @@ def _expect(node: Scalar) -> model.Expect:
     raise fail(rules.BAD_VALUE, f"`{node.text}` is not a count", node.span, 'write 3, "0..1", "1+", "0+" or "2..4"')
 
 
+def is_text(plain: str) -> bool:
+    """Whether all YAML parsers take an unquoted scalar for text."""
+    return plain not in ("", "true", "false", "null") and not (_NUMBER.fullmatch(plain) or _AMBIGUOUS.fullmatch(plain))
+
+
 def json_scalar(node: Scalar) -> model.Constant | model.Template:
     """A scalar of cloud-init data: quoted ones are text, unquoted ones have JSON's types.
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from .cloudinit import derive_cloud_init
 from .deriving import Derived, derive_domain
+from .proof import Fault
 from .samples import Sample
+from .templates import MARKS
 
 __all__ = ["Derived", "Sample", "derive"]
 
@@ -16,8 +18,12 @@ def derive(samples: Sequence[Sample], name: str) -> Derived:
 
     Raises PatchError where a sample cannot be read (PL501 to PL505).
     """
+    for number, sample in enumerate(samples):
+        if mark := next((one for one in sorted(MARKS) if one in sample.texts), None):
+            message = (
+                f"a text has the noncharacter U+{ord(mark):04X}, which only this program may use; take it out first"
+            )
+            return Derived(None, (Fault(number, message),))
     if not any(sample.differences(sample.before) for sample in samples):
-        from .proof import Fault
-
         return Derived(None, (Fault(None, "the hook changes nothing in any sample; give one that it changes"),))
     return derive_domain(samples, name) if samples[0].is_domain else derive_cloud_init(samples, name)

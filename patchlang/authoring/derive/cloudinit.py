@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ...cloudinit.state import open_cloud_init
+from ...cloudinit.state import CloudInit, open_cloud_init
 from ...diagnostics import Diagnostic
 from ...record import replace
 from . import proof, writing
@@ -16,6 +16,8 @@ from .deriving import Derived
 from .facts import Facts
 from .proof import Fault
 from .samples import Sample
+from .telling import texts_in
+from .values import text_of, texts_of
 
 _NAMES = ("name", "path", "id", "filename", "device", "mac_address")
 """Members that tell the maps of a list apart."""
@@ -41,7 +43,7 @@ def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
         found += _edits(edits[key], values, facts, len(samples))
     whens = {edit.get("when") for edit in found}
     if len(samples) > 1 and (len(whens) > 1 or None in whens):
-        plain = _needed([_without_idle_condition(edit, samples) for edit in found], samples)
+        plain = _needed([_guarded(_without_idle_condition(edit, samples), facts) for edit in found], samples)
         found = found if any(proof.differs(_text(name, plain), samples)) else plain
     text = _text(name, found)
     faults = [*proof.differs(text, samples)] or [
@@ -51,7 +53,7 @@ def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
     faults = faults or [*proof.unstable(text, samples)]
     if faults:
         return Derived(None, tuple(faults))
-    return Derived(writing.with_ignores(text, proof.findings(text)))
+    return Derived(writing.with_ignores(text, proof.findings(text)), remarks=tuple(facts.assumed(text)))
 
 
 def _needed(edits: Sequence[Edit], samples: Sequence[Sample]) -> list[Edit]:
@@ -96,13 +98,23 @@ def _edits(edit: Edit, values: Mapping[int, Any], facts: Facts, count: int) -> I
         return
     made = _computed(values, facts)
     if made is not _NOTHING:
-        yield _with(_when(edit, [*values], facts, count), made)
+        yield _guarded(_with(_when(edit, [*values], facts, count), made), facts)
         return
     apart: dict[str, list[int]] = {}
     for number, value in values.items():
         apart.setdefault(json.dumps(value, sort_keys=True), []).append(number)
     for numbers in apart.values():
         yield _with(_when(edit, numbers, facts, count), values[numbers[0]])
+
+
+def _guarded(edit: Edit, facts: Facts) -> Edit:
+    """The edit with the condition that the fields it reads are there."""
+    conditions = [edit.get("when"), *(one for one in facts.needed(texts_in(edit)) if one != edit.get("when"))]
+    if not any(conditions):
+        return edit
+    made: Edit = {key: edit[key] for key in ("value", "content") if key in edit}
+    start: Edit = {key: value for key, value in edit.items() if key not in made}
+    return {**start, "when": " && ".join(one for one in conditions if one), **made}
 
 
 def _with(edit: Edit, value: Any) -> Edit:
@@ -132,19 +144,19 @@ def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
     kinds = {type(value) for value in values.values()}
     first = next(iter(values.values()))
     if kinds == {str}:
-        text = facts.text(dict(values))
+        text = text_of(facts, dict(values))
         return _NOTHING if text is None else text
     if all(value == first for value in values.values()) and len(kinds) == 1 and not isinstance(first, (dict, list)):
         return first
     if kinds == {int}:
-        text = facts.text({number: str(value) for number, value in values.items()})
+        text = text_of(facts, {number: str(value) for number, value in values.items()})
         return _NOTHING if text is None else text
     if kinds == {dict} and len({tuple(value) for value in values.values()}) == 1:
         made = {key: _computed({n: value[key] for n, value in values.items()}, facts) for key in first}
         return _NOTHING if any(one is _NOTHING for one in made.values()) else made
     if kinds == {list}:
         if all(isinstance(one, str) for value in values.values() for one in value):
-            texts = facts.texts(dict(values))
+            texts = texts_of(facts, dict(values))
             return _NOTHING if texts is None else texts
         if len({len(value) for value in values.values()}) == 1:
             row = [_computed({n: value[at] for n, value in values.items()}, facts) for at in range(len(first))]
@@ -181,9 +193,17 @@ def _differences(sample: Sample) -> Iterator[tuple[Edit, Any]]:
         one, other = old.get(name) or {}, new.get(name) or {}
         if _said(one) == _said(other):
             continue
+        if key == "UserData" and "parts" in other and "parts" not in one:
+            one = _wrapped(before)
         yield from _of_text(key, name, one, other, after.record.get(key))
     one, other = ({k: v for k, v in state.record.items() if k not in _TEXTS} for state in (before, after))
     yield from _of_value(one, other, "", partial(_edit, None, None))
+
+
+def _wrapped(before: CloudInit) -> dict[str, Any]:
+    """The facts of user data as the message that `addPart` makes of it, without the part that is added."""
+    message: dict[str, Any] = before.with_part("text/plain", "", "added").facts()["userData"]
+    return {**message, "parts": message["parts"][:-1]}
 
 
 def _of_text(
@@ -201,9 +221,12 @@ def _of_text(
 
 
 def _of_parts(before: Sequence[Any], after: Sequence[Any]) -> list[tuple[Edit, Any]] | None:
-    """Edits of parts; None where a part is gone, another has its place, or what is not read differs."""
+    """Edits of parts.
+
+    None where a part is gone, a new one has no name, another has its place, or what is not read differs.
+    """
     found: list[tuple[Edit, Any]] = []
-    if len(after) < len(before):
+    if len(after) < len(before) or not all(part.get("filename") for part in after[len(before) :]):
         return None
     for number, (one, other) in enumerate(zip(before, after, strict=False)):
         names = {key: one[key] for key in ("contentType", "filename") if key in one}
@@ -221,7 +244,7 @@ def _of_parts(before: Sequence[Any], after: Sequence[Any]) -> list[tuple[Edit, A
             return None
         found += _of_value(one["value"], other["value"], "", partial(_edit, "userData", part))
     for part in after[len(before) :]:
-        added = {key: part[key] for key in ("contentType", "filename") if key in part}
+        added = {key: part[key] for key in ("contentType", "filename")}
         found.append(({"op": "addPart", **added, "path": ""}, part.get("text", "")))
     return found
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import partial
 
-from .facts import Fact, Facts, is_flag, literal
+from .facts import Fact, Facts, literal, shown, truth
 
 _PAIRED = 60
 """Conditions that are tried in pairs."""
@@ -56,7 +55,10 @@ def _conditions(
     facts: Facts, used: Sequence[str], having: Sequence[int], source: Source
 ) -> Iterator[tuple[str, Callable[[int], bool]]]:
     """Conditions on one fact, with what tells whether one holds in a sample; the plainest first."""
-    known = [fact for fact in facts.all if source is Source.ALL or (fact.is_said and fact.guard)]
+    if source is Source.ALL:
+        known = [fact for fact in facts.all if fact.is_said or fact.guard]
+    else:
+        known = [fact for fact in facts.all if fact.is_said and fact.guard]
     if source is Source.FLAGS:
         known = [fact for fact in known if fact.expression in used or "annotation(" in fact.expression]
     known.sort(key=lambda fact: (fact.expression not in used, not fact.is_said))
@@ -65,20 +67,21 @@ def _conditions(
             yield fact.guard, fact.values.__contains__
     for fact in known:
         value = fact.values.get(having[0]) if having else None
-        is_telling = source is not Source.FLAGS or fact.expression in used or is_flag(value)
+        is_telling = source is not Source.FLAGS or fact.expression in used or truth(value) is not None
         if isinstance(value, (str, int, bool)) and is_telling:
-            read = fact.default("") if fact.default else _optional(fact)
-            test = read if value is True and not fact.default else f"{read} == {shown(value)}"
+            read = fact.or_nothing()
+            test = read if value is True else f"{read} == {shown(value)}"
             yield test, partial(_is_one_of, fact, (value,))
     if source is Source.FLAGS:
         return
     for fact in known:
         if fact.guard:
-            yield f"!({fact.guard})", partial(_lacks, fact)
+            yield f"!({fact.guard})" if " in " in fact.guard else f"!{fact.guard}", partial(_lacks, fact)
     for fact in known:
         values = sorted({str(fact.values.get(number)) for number in having})
-        if fact.default and 1 < len(values) <= _ALTERNATIVES and all(number in fact.values for number in having):
-            test = f"{fact.default('')} in [{', '.join(map(literal, values))}]"
+        is_text = fact.frame is not None and fact.kinds == {str}
+        if is_text and 1 < len(values) <= _ALTERNATIVES and all(number in fact.values for number in having):
+            test = f"{fact.or_nothing()} in [{', '.join(map(literal, values))}]"
             yield test, partial(_is_one_of, fact, values)
 
 
@@ -88,16 +91,3 @@ def _is_one_of(fact: Fact, values: Sequence[object], number: int) -> bool:
 
 def _lacks(fact: Fact, number: int) -> bool:
     return number not in fact.values
-
-
-def shown(value: object) -> str:
-    return literal(value) if isinstance(value, str) else json.dumps(value)
-
-
-def _optional(fact: Fact) -> str:
-    """The expression, with a default that no sample has where it may be absent."""
-    if not fact.expression.startswith("vmi.spec"):
-        return fact.expression
-    value = next(iter(fact.values.values()))
-    default = "false" if isinstance(value, bool) else "0" if isinstance(value, int) else "''"
-    return f"vmi.?{fact.expression.removeprefix('vmi.')}.orValue({default})"

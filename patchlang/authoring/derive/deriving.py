@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from time import process_time
 from typing import Any
 
-from lxml import etree
-
 from ...diagnostics import Diagnostic
 from ...record import record
 from . import proof, writing
@@ -19,6 +17,7 @@ from .facts import Facts, literal
 from .paths import Namespaces, path_of, quoted
 from .proof import Fault
 from .samples import Sample
+from .telling import texts_in
 from .templates import is_computed
 from .trees import Element, form
 from .unify import element, unified
@@ -56,7 +55,7 @@ class _Derivation:
         self._samples = samples
         self._name = name
         self._namespaces = Namespaces()
-        self._facts = Facts([sample.document for sample in samples])
+        self._facts = Facts([sample.document for sample in samples], [sample.roots for sample in samples])
         self._differences = [
             Differences(*sample.roots, self._namespaces, number, is_ordered=not sample.reorders)
             for number, sample in enumerate(samples)
@@ -77,8 +76,8 @@ class _Derivation:
     def _derived(self) -> Derived:
         changes = across([of.changes() for of in self._differences], self._differences, self._facts)
         self._places = {path_of(change.steps): None for one in changes for change in one}
-        groups = grouped(unified([*map(widen, changes, self._differences)], self._facts))
-        editing = Editing(self._namespaces)
+        groups = grouped(unified([*map(widen, changes, self._differences)], self._facts), self._facts)
+        editing = Editing(self._namespaces, self._facts)
         for group in groups:
             self._prepare(group, editing)
         failing = {path_of(group.root) for group in self._failing(groups)}
@@ -100,7 +99,10 @@ class _Derivation:
         if faults:
             return Derived(None, tuple(faults))
         text = self._text(groups)
-        return Derived(writing.with_ignores(text, proof.findings(text)), remarks=tuple(self._remarks(groups)))
+        return Derived(
+            writing.with_ignores(text, proof.findings(text)),
+            remarks=(*self._remarks(groups), *self._facts.assumed(text)),
+        )
 
     def _prepare(self, group: Group, editing: Editing) -> None:
         self._separate(group)
@@ -136,7 +138,7 @@ class _Derivation:
         group.loose = bool(absent)
         disturbed = [number for number in lacking if number not in absent and not self._is_idle(group, number)]
         if disturbed:
-            said = "".join(map(_said, group.changes))
+            said = texts_in([change.value for change in group.changes])
             used = [fact.expression for fact in self._facts.all if fact.expression in said]
             group.when = (
                 condition(self._facts, having, lacking, used, Source.FLAGS)
@@ -165,7 +167,7 @@ class _Derivation:
         nodes = [node for number in lacking for node in self._find(path, number)]
         paths += [f"{path}[@{name}={quoted(text)}]" for node in nodes for name, text in node.attrib.items()]
         for one in dict.fromkeys([path, *paths]):
-            if "\ue000" in one:
+            if is_computed(one):
                 continue
             there = {bool(self._find(one, number)) for number in having}
             absent = {bool(self._find(one, number)) for number in lacking}
@@ -299,10 +301,3 @@ class _Derivation:
         literal = [group for group in groups if group.when is None and group.apart]
         for group in literal:
             yield f"nothing in the VMIs tells which samples {path_of(group.root)} changes in"
-
-
-def _said(change: Change) -> str:
-    value = change.value
-    if value is None or isinstance(value, str):
-        return value or ""
-    return "".join(value) if isinstance(value, list) else etree.tostring(value, encoding="unicode")

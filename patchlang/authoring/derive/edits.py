@@ -11,9 +11,9 @@ from lxml import etree
 from ...libvirt_lists import MERGE_KEYS
 from ...record import field, record
 from .changes import END, Change, Kind, Place
-from .facts import literal
+from .facts import Facts, literal
 from .paths import Namespaces, Step, Steps, Wanted, path_of
-from .telling import common, families, guard, key_texts, lines, telling
+from .telling import common, families, guard, key_texts, lines, telling, texts_in
 from .templates import is_computed
 from .trees import Element, elements, is_element, values_at
 
@@ -42,12 +42,16 @@ class Group:
         return self.ways[self.way]
 
 
-def grouped(changes: Iterable[Change]) -> list[Group]:
-    """Changes by the part of the domain that they are about, in the order of the first of each."""
+def grouped(changes: Iterable[Change], facts: Facts) -> list[Group]:
+    """Changes by the part of the domain that they are about, in the order of the first of each.
+
+    Those that depend on the same fields of the VMI are together.
+    """
     groups: dict[tuple[object, ...], Group] = {}
     for change in changes:
         root = _root_of(change)
-        key = (path_of(root), change.place if change.kind is Kind.PUT and len(root) < 3 else None, _presence(change))
+        place = change.place if change.kind is Kind.PUT and len(root) < 3 else None
+        key = (path_of(root), place, _presence(change), *facts.needed(texts_in(change.value)))
         groups.setdefault(key, Group(root, [])).changes.append(change)
     return list(groups.values())
 
@@ -65,8 +69,9 @@ def _root_of(change: Change) -> Steps:
 class Editing:
     """Makes the ways of groups."""
 
-    def __init__(self, namespaces: Namespaces) -> None:
+    def __init__(self, namespaces: Namespaces, facts: Facts) -> None:
         self._namespaces = namespaces
+        self._facts = facts
         self._loose = False
 
     def ways(self, group: Group) -> list[list[Edit]]:
@@ -96,10 +101,21 @@ class Editing:
             edit["expect"] = "0+" if group.loose else "1+"
         elif group.loose and (edit["op"] in ("set", "merge", "add", "replace", "within") or "in" in edit):
             edit["expect"] = "0..1"
-        if group.when:
-            edit["when"] = f"{group.when} && {edit['when']}" if "when" in edit else group.when
+        self._guard(edit, group.when)
         order = ["op", "in", "from", "path", "expect", "when", "unless", "keys", "position", "at", "value", "xml"]
         return {key: edit[key] for key in sorted(edit, key=lambda key: order.index(key) if key in order else 99)}
+
+    def _guard(self, edit: Edit, when: str | None) -> None:
+        """Give an edit its condition: what holds for all of its group, and that the fields it reads are there."""
+        needed = self._facts.needed(texts_in(edit))
+        inner = edit.get("edits", [])
+        if any(self._facts.needed(texts_in(one)) != needed for one in inner):
+            needed = []
+            for one in inner:
+                self._guard(one, None)
+        conditions = [when, *(one for one in needed if one != when), edit.get("when")]
+        if any(conditions):
+            edit["when"] = " && ".join(one for one in conditions if one)
 
     def _inside(self, edits: list[Edit], group: Group) -> list[Edit]:
         """Edits of one node below its path, where that is shorter."""

@@ -7,12 +7,10 @@ from typing import Any
 
 from ...compile import BUILT_IN_NAMESPACES
 from ...markup import escape_attribute, escape_text
-from .templates import parts
+from .templates import GAP, parts
 from .trees import Element, has_mixed_content, is_element
 
 _WIDTH = 100
-_GAP = "\ue002"
-"""Stands before an attribute, where a line may be broken."""
 WHEN = "{urn:patchlang:directives}when"
 """The attribute of an element that is not always there: `patch:when`, in a tree."""
 
@@ -33,7 +31,7 @@ class _Writer:
             return
         name, start, declared = self._start(node, declared)
         if len(indent + start) > _WIDTH + 4 and len(node.attrib) > 1:
-            start = start.replace(_GAP, f"\n{indent}    ")
+            start = start.replace(GAP, f"\n{indent}    ")
             *first, start = start.split("\n")
             yield from (f"{indent}{first[0]}", *first[1:])
             indent_of_end = indent
@@ -47,7 +45,7 @@ class _Writer:
                     yield from self.lines(child, indent + "  ", declared)
                 yield f"{indent_of_end}</{name}>"
             return
-        start = start.replace(_GAP, " ")
+        start = start.replace(GAP, " ")
         if not len(node) and not node.text:
             yield f"{indent}{start}/>"
             return
@@ -67,7 +65,7 @@ class _Writer:
         for child in node:
             if is_element(child):
                 name, start, inner = self._start(child, declared)
-                start = start.replace(_GAP, " ")
+                start = start.replace(GAP, " ")
                 content = self._content(child, inner)
                 found += f"{start}>{content}</{name}>" if content else f"{start}/>"
             else:
@@ -81,10 +79,10 @@ class _Writer:
         name = self._name(node.tag, node.prefix, declared, new)
         attributes = [(self._name(key, None, declared, new), text) for key, text in node.attrib.items() if key != WHEN]
         declarations = [(f"xmlns:{prefix}" if prefix else "xmlns", uri) for prefix, uri in new.items()]
-        shown = "".join(f'{_GAP}{key}="{_escaped(text, escape_attribute)}"' for key, text in declarations + attributes)
+        shown = "".join(f'{GAP}{key}="{_escaped(text, escape_attribute)}"' for key, text in declarations + attributes)
         if (condition := node.get(WHEN)) is not None:
             quote = "'" if '"' in condition else '"'
-            shown += f"{_GAP}patch:when={quote}{condition}{quote}"
+            shown += f"{GAP}patch:when={quote}{condition}{quote}"
         return name, f"<{name}{shown}", declared | {f"{prefix}={uri}" for prefix, uri in new.items()}
 
     def _name(self, clark: str, prefix: str | None, declared: frozenset[str], new: dict[str, str]) -> str:

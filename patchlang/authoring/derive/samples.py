@@ -8,6 +8,7 @@ from typing import Any
 
 from ...record import record
 from . import trees
+from .telling import texts_in
 from .trees import Element
 
 
@@ -45,6 +46,16 @@ class Sample:
         """Whether the hook puts the elements of the domain in another order."""
         return self.is_domain and trees.is_reordered(trees.parse(self.before), trees.parse(self.after))
 
+    @cached_property
+    def texts(self) -> str:
+        """All that is said in the VMI, and before and after the hook. Raises PatchError."""
+        vmi = json.dumps(self.document, ensure_ascii=False)
+        if self.is_domain:
+            return vmi + "".join(map(texts_in, self.roots))
+        from .cloudinit import meaning
+
+        return "".join((vmi, *(_laid_out(meaning(data)).decode() for data in (self.before, self.after))))
+
     def tree(self, data: bytes) -> Element:
         root = trees.parse(data)
         if self.drops_comments:
@@ -71,4 +82,4 @@ class Sample:
 
 
 def _laid_out(value: object) -> bytes:
-    return (json.dumps(value, indent=2, sort_keys=True, default=str) + "\n").encode()
+    return (json.dumps(value, indent=2, sort_keys=True, default=str, ensure_ascii=False) + "\n").encode()

@@ -34,6 +34,16 @@ def families(nodes: Iterable[Element], parent: str) -> Iterator[tuple[list[Eleme
         yield from families(node, node.tag)
 
 
+def texts_in(value: Any) -> str:
+    """All texts in an edit or a part of it, one after another."""
+    if isinstance(value, (dict, list)):
+        return "".join(map(texts_in, value.values() if isinstance(value, dict) else value))
+    if value is None or isinstance(value, (str, int, float)):
+        return value if isinstance(value, str) else ""
+    nodes = list(value.iter())
+    return "".join(text for node in nodes for text in (*node.attrib.values(), node.text or "", node.tail or ""))
+
+
 def key_texts(node: Element, known: Sequence[Key]) -> list[str]:
     return [text for key in known[:1] for path in key for text in values_at(node, path)]
 

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 from ...patterns import pattern
 
-# two characters for private use frame an expression, so that literal text needs no escapes until it is written
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_COMPUTED = pattern(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
+# noncharacters, which Unicode sets aside for use within a program, frame an expression: so literal text needs no
+# escapes until it is written. What a sample has of them is refused.
+_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+GAP = "\ufdd2"
+"""Stands before an attribute, where a line may be broken."""
+MARKS = frozenset({_OPEN, _CLOSE, GAP})
+COMPUTED = pattern(f"{_OPEN}[^{_OPEN}{_CLOSE}]*{_CLOSE}")
 
 
 def computed(expression: str) -> str:
@@ -23,10 +27,10 @@ def is_computed(text: str) -> bool:
 def parts(text: str) -> Iterator[tuple[str, bool]]:
     """The pieces of a text, each with whether it is an expression."""
     end = 0
-    for found in _COMPUTED.finditer(text):
+    for found in COMPUTED.finditer(text):
         if found.start() > end:
             yield text[end : found.start()], False
-        yield found[1], True
+        yield found[0][1:-1], True
         end = found.end()
     if end < len(text):
         yield text[end:], False

@@ -14,6 +14,7 @@ from .facts import Facts
 from .fragments import WHEN
 from .paths import path_of
 from .trees import Element, form, is_element
+from .values import optional_of, text_of, texts_of
 
 
 def unified(changes: Sequence[Sequence[Change]], facts: Facts) -> list[Change]:
@@ -78,9 +79,9 @@ def computed_of(values: Mapping[int, Any], facts: Facts) -> Any:
     if None in values.values():
         return None
     if all(isinstance(value, str) for value in values.values()):
-        return facts.text(values)
+        return text_of(facts, values)
     if all(isinstance(value, list) for value in values.values()):
-        return facts.texts(values)
+        return texts_of(facts, values)
     return element(values, facts)
 
 
@@ -95,15 +96,15 @@ def element(nodes: Mapping[int, Element], facts: Facts) -> Element | None:
     for name in dict.fromkeys(name for node in nodes.values() for name in node.attrib):
         having = {number: text for number, node in nodes.items() if (text := node.get(name)) is not None}
         if len(having) < len(nodes):
-            text = facts.optional(having, [number for number in nodes if number not in having])
+            text = optional_of(facts, having, [number for number in nodes if number not in having])
         else:
-            text = facts.text(having)
+            text = text_of(facts, having)
         if text is None:
             return None
         made.set(name, text)
     texts = {number: node.text or "" for number, node in nodes.items()}
     if any(texts.values()):
-        text = facts.text(texts)
+        text = text_of(facts, texts)
         if text is None:
             return None
         made.text = text

@@ -9,11 +9,14 @@ from typing import Any
 import yaml
 
 from ...diagnostics import Diagnostic
+from ...document.scalar_values import is_text
 from ...validation.ignores import can_be_ignored
 from . import fragments
 from .templates import written
 
 _WIDTH = 110
+_SHORT = frozenset({"env", "keys", "part"})
+"""Maps of texts, which are on one line where there is room."""
 _BOOLEANS = frozenset({"yes", "no", "on", "off"})
 
 
@@ -104,15 +107,13 @@ class _Writer:
                 return
             yield "xml: |"
             yield from (f"{indent}  {line}" for line in lines)
-        elif isinstance(value, dict) and key != "env" and key != "keys":
+        elif isinstance(value, dict) and key not in _SHORT:
             yield f"{key}:"
             yield from (f"{indent}  {line}" for line in self._data(value))
         elif isinstance(value, dict):
-            pairs = ", ".join(
-                f"{self._scalar(k, flow=True)}: {self._scalar(written(v), flow=True)}" for k, v in value.items()
-            )
-            if len(indent) + len(key) + len(pairs) + 4 <= _WIDTH:
-                yield f"{key}: {{{pairs}}}"
+            row = f"{key}: {self._pairs(value)}"
+            if len(indent) + len(row) <= _WIDTH:
+                yield row
                 return
             yield f"{key}:"
             yield from (f"{indent}  {self._scalar(k)}: {self._scalar(written(v))}" for k, v in value.items())
@@ -135,6 +136,10 @@ class _Writer:
                 yield from (f"{indent}  {line}" if line else "" for line in rest)
             else:
                 yield f"{key}: {shown}"
+
+    def _pairs(self, value: Mapping[str, str]) -> str:
+        pairs = (f"{self._scalar(k, flow=True)}: {self._scalar(written(v), flow=True)}" for k, v in value.items())
+        return f"{{{', '.join(pairs)}}}"
 
     def _data(self, value: Any) -> list[str]:
         """A value of cloud-init data in block style."""
@@ -178,12 +183,12 @@ class _Writer:
                 shown = self._scalar(lines[0], flow=True)
             elif key == "args" and _is_texts(value):
                 shown = f"[{', '.join(self._scalar(written(one), flow=True) for one in value)}]"
-            elif isinstance(value, (dict, list)) and value:
+            elif key == "part":
+                shown = self._pairs(value)
+            elif (isinstance(value, (dict, list)) and value) or (isinstance(value, str) and "\n" in value):
                 return None
             else:
                 shown = value if key == "expect" else self._value(value, flow=True)
-                if "\n" in shown:
-                    return None
             found.append(f"{key}: {shown}")
         return f"{{{', '.join(found)}}}"
 
@@ -214,7 +219,8 @@ def scalar(text: str, *, flow: bool = False, exact: bool = False) -> str:
     doubled = json.dumps(text, ensure_ascii=False) if text.isprintable() else json.dumps(text)
     if "'" in text and "\\" not in doubled:
         quoted.insert(0, doubled)
-    for shown in (*(() if exact and _is_ambiguous(text) else (text,)), *quoted, doubled):
+    plain = [text] if text.isprintable() and not (exact and _is_ambiguous(text)) else []
+    for shown in (*plain, *quoted, doubled):
         if _reads(f"{{k: {shown}}}" if flow else f"k: {shown}", text):
             return str(shown)
     return json.dumps(text)
@@ -222,7 +228,7 @@ def scalar(text: str, *, flow: bool = False, exact: bool = False) -> str:
 
 def _is_ambiguous(text: str) -> bool:
     """Whether YAML readers may take a plain text for something else: so says PL108."""
-    return text.lower() in _BOOLEANS | {"y", "n", "true", "false", "null", "~"} or text[:1] in "0123456789+-.="
+    return text.lower() in ("y", "n") or not is_text(text)
 
 
 def _reads(document: str, text: str) -> bool:
