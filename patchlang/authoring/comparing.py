@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
@@ -19,7 +20,7 @@ from .derive.changes import Change, Differences, Kind
 from .derive.cloudinit import meaning
 from .derive.paths import Namespaces, path_of
 from .derive.samples import Sample
-from .derive.trees import Element, form
+from .derive.trees import Element, form, without_comments
 from .hookrun import HookError, run_hook
 
 
@@ -99,11 +100,31 @@ def _in_domain(sample: Sample, made: bytes) -> Iterator[Difference]:
     by_hook, by_patches = sample.tree(sample.after), sample.tree(made)
     if form(by_hook) == form(by_patches):
         return
+    in_comments = [*_in_comments(by_hook, by_patches)]
+    for root in (by_hook, by_patches):
+        without_comments(root)
     namespaces = Namespaces()
-    found = [
-        _difference(by_hook, change, namespaces) for change in Differences(by_hook, by_patches, namespaces).changes()
-    ]
-    yield from found or [Difference("/domain", "comments or processing instructions", "others")]
+    changes = Differences(by_hook, by_patches, namespaces).changes()
+    found = [*(_difference(by_hook, change, namespaces) for change in changes), *in_comments]
+    yield from found or [Difference("/domain", "comments at other places among the elements", None)]
+
+
+def _in_comments(by_hook: Element, by_patches: Element) -> Iterator[Difference]:
+    """The comments and processing instructions that only one side has, by the elements that hold them."""
+    here, there = Counter(_comments(by_hook)), Counter(_comments(by_patches))
+    for path, text in (here - there).elements():
+        yield Difference(path, text, None)
+    for path, text in (there - here).elements():
+        yield Difference(path, None, text)
+
+
+def _comments(root: Element) -> Iterator[tuple[str, str]]:
+    """Of each the path, and what it is."""
+    tree = root.getroottree()
+    for node in root.iter(etree.Comment, etree.ProcessingInstruction):
+        test = "comment()" if node.tag is etree.Comment else "processing-instruction()"
+        text = etree.tostring(node, with_tail=False, encoding="unicode")
+        yield f"{tree.getpath(node.getparent())}/{test}", text
 
 
 def _difference(by_hook: Element, change: Change, namespaces: Namespaces) -> Difference:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from .. import __version__
 from ..manifests.arguments import VERSIONS
-from ..manifests.writing import annotation, annotation_comment, config_map, key_of
+from ..manifests.writing import annotation, annotation_comment, config_map, key_of, plain
 from ..patterns import pattern
 from .recipes import FOLDER, Recipe
 
@@ -17,15 +18,18 @@ IMAGE = f"registry.example.test/patchlang:{__version__}"
 """What the annotation names; everybody's registry is another."""
 
 _HERE = Path(__file__).parent
-_NAME = pattern(r"[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?")
+_LONGEST = 53
 _SAMPLE = pattern(r"\.\./(samples/[\w.-]+)")
 
 
 def name_for(recipe: Recipe | None, stem: str | None) -> str:
-    """What the patch is called: as its file where that can be a name of a ConfigMap too, else as the recipe."""
-    if stem is not None and _NAME.fullmatch(stem):
-        return stem
-    return recipe.name if recipe else STARTER
+    """What the patch is called: as its file, with what a name of a ConfigMap may have; else as the recipe."""
+    return kubernetes_name(stem or "", _LONGEST) or (recipe.name if recipe else STARTER)
+
+
+def kubernetes_name(text: str, longest: int = 63) -> str:
+    """A text as a name that Kubernetes takes; empty if nothing of it can be in one."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest].strip("-")
 
 
 def patch_text(recipe: Recipe | None, name: str) -> str:
@@ -35,20 +39,24 @@ def patch_text(recipe: Recipe | None, name: str) -> str:
     return f"# {recipe.title}\n#\n# {recipe.wish}\n" + _renamed(_without_comments(recipe.patch), recipe.name, name)
 
 
-def files(recipe: Recipe | None, name: str, stem: str, *, with_config_map: bool) -> dict[PurePosixPath, bytes]:
-    """All that is written, by path in the folder: the patch, its test, the test's samples, and the ConfigMap."""
+def files(recipe: Recipe | None, name: str, file: str, *, with_config_map: bool) -> dict[PurePosixPath, bytes]:
+    """All that is written, by path in the folder: the patch ``file``, its test, the test's samples, and the ConfigMap.
+
+    The ConfigMap is in a folder of its own: a folder of patches holds nothing else, as in the sidecar.
+    """
     patch = patch_text(recipe, name)
+    stem, ending = PurePosixPath(file).stem, PurePosixPath(file).suffix
     if recipe is None:
         test = (_HERE / "starter.test.yaml").read_text(encoding="utf-8")
-        test = _renamed(test, STARTER, name).replace(f"[{STARTER}.yaml]", f"[{stem}.yaml]")
+        test = _renamed(test, STARTER, name).replace(f"[{STARTER}.yaml]", f"[{plain(file)}]")
     else:
         test = f"# {recipe.title}: what the patch must do.\n" + _renamed(
             _without_comments(recipe.test), recipe.name, name
-        ).replace(f"[../{recipe.name}.yaml]", f"[{stem}.yaml]")
+        ).replace(f"[../{recipe.name}.yaml]", f"[{plain(file)}]")
     samples = {match[1] for match in _SAMPLE.finditer(test)}
-    made = {f"{stem}.yaml": patch, f"{stem}.test.yaml": _SAMPLE.sub(r"\1", test)}
+    made = {file: patch, f"{stem}.test{ending}": _SAMPLE.sub(r"\1", test)}
     if with_config_map:
-        made[f"{stem}.configmap.yaml"] = _config_map(name, f"{stem}.yaml", patch)
+        made[f"manifests/{stem}.configmap{ending}"] = _config_map(name, file, patch)
     found = {PurePosixPath(path): text.encode() for path, text in made.items()}
     return found | {PurePosixPath(path): (FOLDER / path).read_bytes() for path in sorted(samples)}
 
@@ -66,7 +74,7 @@ def _without_comments(text: str) -> str:
 
 def _renamed(text: str, old: str, new: str) -> str:
     for line in ("metadata: {{name: {}}}\n", "metadata:\n  name: {}\n"):
-        text = text.replace(line.format(old), line.format(new), 1)
+        text = text.replace(line.format(old), line.format(plain(new)), 1)
     return text
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -20,6 +21,21 @@ from .terminal import Failed, read_stdin, wants_colour
 
 STDIN = Path("-")
 _STDIN_NAME = "<stdin>"
+_MOST_SECONDS = 24 * 60 * 60
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
+    if not 0 < value <= _MOST_SECONDS:  # false for NaN as well
+        raise click.BadParameter(f"{value:g} is not a number of seconds above 0 and up to {_MOST_SECONDS}")
+    return value
+
+
+def seconds_option(default: float) -> Callable[[_Command], _Command]:
+    """The option ``--timeout`` of the commands that run a hook."""
+    help = "Seconds that the hook may take for one sample."
+    return click.option("--timeout", type=float, default=default, show_default=True, callback=_seconds, help=help)
 
 
 def load_patches(paths: Sequence[Path]) -> Loaded:

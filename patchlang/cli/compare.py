@@ -13,7 +13,7 @@ import click
 
 from ..diagnostics import PatchError
 from ..render import painted, printable
-from .common import given_facts, load_patches, not_loaded, report
+from .common import given_facts, load_patches, not_loaded, report, seconds_option
 from .terminal import Failed, wants_colour
 
 if TYPE_CHECKING:
@@ -60,13 +60,7 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME=VALUE",
     help="A fact of the pod that a patch declares: env.NAME=TEXT or files.NAME=@FILE. Repeatable.",
 )
-@click.option(
-    "--timeout",
-    default=_SECONDS,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds per run of the hook.",
-)
+@seconds_option(_SECONDS)
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 def compare(
     folder: Path | None,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ import click
 from ..diagnostics import PatchError
 from ..record import record
 from ..render import printable
-from .common import report
+from .common import report, seconds_option
 from .status import ENVIRONMENT
 from .terminal import Failed
 
@@ -25,12 +23,6 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _SECONDS = 30.0
-
-
-def _seconds(_: click.Context, __: click.Parameter, value: float) -> float:
-    if not math.isfinite(value) or value <= 0:
-        raise click.BadParameter(f"{value:g} is not a number of seconds above 0")
-    return value
 
 
 def _called(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -75,14 +67,7 @@ def _target(_: click.Context, __: click.Parameter, value: Path | None) -> Path |
     type=_PATH,
     help="The VMI or VirtualMachine, YAML or JSON: one for all samples, or one for each in their order.",
 )
-@click.option(
-    "--timeout",
-    type=float,
-    default=_SECONDS,
-    show_default=True,
-    callback=_seconds,
-    help="Seconds that the hook may take for one sample.",
-)
+@seconds_option(_SECONDS)
 @click.option(
     "--name", callback=_called, help="The name of the patch. Default: that of the output file, else `derived`."
 )
@@ -108,7 +93,9 @@ def derive(
     if with_test and output is None:
         raise click.UsageError("--test writes beside the patch: it needs -o FILE")
     if name is None:
-        name = _name(output.stem) if output is not None else "derived"
+        from ..authoring.starting import kubernetes_name
+
+        name = (kubernetes_name(output.stem) if output is not None else "") or "derived"
     from ..authoring.derive import derive as derived_from
     from ..authoring.derive import reading
     from ..authoring.derive.testing import patch_test
@@ -226,12 +213,6 @@ def _hooked(sample: Sample, hook: Path, timeout: float) -> Sample:
         if e.help:
             click.echo(f"help: {e.help}", err=True)
         raise Failed from None
-
-
-def _name(stem: str) -> str:
-    """A name that a patch may have, after that of a file."""
-    found = re.sub(r"[^a-z0-9-]+", "-", stem.lower()).strip("-")[:63].strip("-")
-    return found or "derived"
 
 
 def _write(files: Mapping[Path, bytes]) -> None:

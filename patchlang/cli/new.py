@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..diagnostics import did_you_mean
-from ..render import painted, printable
+from ..render import painted
 from .completions import complete_recipes
 from .terminal import wants_colour
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..authoring.recipes import Recipe
 
 _ENDINGS = (".yaml", ".yml")
+_SHOWN = 5
 
 
 @click.command()
@@ -71,10 +73,15 @@ def _recipe(wish: str) -> Recipe:
     _check_installed()
     if wish in known:
         return known[wish]
-    help = did_you_mean(wish, known)
-    found = [recipe.name for recipe in search(wish.replace("-", " "))][:5]
-    if not help.startswith("did you mean"):
-        help = f"there are: {', '.join(found)}" if found else "`patchlang new --list` lists them"
+    words = wish.replace("-", " ").strip()
+    found = [recipe.name for recipe in search(words)] if words else []
+    if found:
+        more = f", and {len(found) - _SHOWN} more: `patchlang new --list {words}`" if len(found) > _SHOWN else ""
+        help = f"there are: {', '.join(found[:_SHOWN])}{more}"
+    else:
+        help = did_you_mean(wish, known)
+        if not help.startswith("did you mean"):
+            help = "`patchlang new --list` lists them"
     raise click.UsageError(f"no recipe is called `{wish}`; {help}")
 
 
@@ -103,23 +110,23 @@ def _write(recipe: Recipe | None, output: Path, configmap: bool) -> None:
 
     is_file = output.suffix in _ENDINGS and not output.is_dir()
     folder = output.parent if is_file else output
+    if not str(output).isprintable():
+        raise click.UsageError("-o must name a path of printable characters in UTF-8")
     name = name_for(recipe, output.stem if is_file else None)
-    stem = output.stem if is_file else name
-    made = files(recipe, name, stem, with_config_map=configmap)
+    made = files(recipe, name, output.name if is_file else f"{name}.yaml", with_config_map=configmap)
     try:
         write_new(folder, made)
     except FileExistsError as error:
         raise click.UsageError(
-            f"{error}: there is such a file already; nothing is written. Give -o another path"
+            f"{error.filename or error}: there is such a file already; nothing is written. Give -o another path"
         ) from None
     for path in made:
-        click.echo(f"wrote {printable(str(folder / path))}", err=True)
+        click.echo(f"wrote {folder / path}", err=True)
     if recipe is not None and not recipe.edits_domain and configmap:
         click.echo(
             "note: the patch edits cloud-init data: virt-launcher crashes if a VM with this sidecar has no cloud-init "
             "volume",
             err=True,
         )
-    click.echo(
-        f"next: patchlang validate {printable(str(folder))} && patchlang test {printable(str(folder))}", err=True
-    )
+    place = shlex.quote(f"./{folder}" if str(folder).startswith("-") else str(folder))
+    click.echo(f"next: patchlang validate {place} && patchlang test {place}", err=True)

@@ -84,9 +84,9 @@ DISK_A = "/domain/devices/disk[target/@dev='vda']"
         ),
         (
             "s/none/writeback/;s|<devices>|<devices><!-- by hook -->|",
-            "/domain/devices",
+            "/domain/devices/comment()",
             "<!-- by hook -->",
-            "<devices>",
+            "nothing",
         ),
     ],
 )
@@ -98,6 +98,34 @@ def test_a_difference(sed: str, path: str, hook: str, patches: str, compare: Com
     assert hook in lines[at + 1].removeprefix("    hook:    ")
     assert patches in lines[at + 2].removeprefix("    patches: ")
     assert lines[-1] == "1 sample: 1 different"
+
+
+OTHER_PLACES = "comments at other places among the elements"
+
+
+@pytest.mark.parametrize(
+    ("sed", "path", "hook", "patches"),
+    [
+        ("s/<vcpu/<!-- two -->&/", "/domain/comment()", "<!-- two -->", "nothing"),
+        ("s/<!-- a -->//", "/domain/devices/comment()", "nothing", "<!-- a -->"),
+        ("s/<vcpu/<?two x?>&/", "/domain/processing-instruction()", "<?two x?>", "nothing"),
+        (
+            "s/<!-- a -->//;s/<!-- b -->/&<!-- a -->/",
+            "/domain",
+            "comments at other places among the elements",
+            "nothing",
+        ),
+    ],
+)
+def test_comments_are_named(
+    sed: str, path: str, hook: str, patches: str, compare: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        globals(), "DOMAIN", DOMAIN.replace("<devices>", "<devices><!-- a -->").replace("</dev", "<!-- b --></dev")
+    )
+    done = compare(SAME.replace("'s", f"'{sed};s"), SETS)
+    said = f"  {path}\n    hook:    {hook}\n    patches: {patches}\n"
+    assert done.stdout == f"different: domain\n{said}1 sample: 1 different\n"
 
 
 def test_a_hook_that_writes_the_whole_document_again(compare: Compare) -> None:
@@ -190,8 +218,12 @@ def test_each_sample_gets_its_vmi(compare: Compare, tmp_path: Path) -> None:
         (["--domain", "domain.xml", "--vmi", "a", "--vmi", "b"], 2, "give one VMI for all, or one per input"),
         (["--domain", "lost.xml"], 1, "`lost.xml` cannot be read"),
         (["--domain", "patch.yaml"], 1, "the domain is YAML or JSON"),
-        (["--domain", "domain.xml", "--timeout", "0"], 2, "0.0 is not in the range"),
+        *(
+            (["--domain", "domain.xml", "--timeout", seconds], 2, "is not a number of seconds above 0 and up to 86400")
+            for seconds in ("0", "-1", "nan", "inf", "1e300")
+        ),
         (["."], 1, "the folder has no samples"),
+        (["domain.xml"], 1, "it is a file, but FOLDER must be a folder"),
         (["--domain", "domain.xml", "--fact", "env.X=1"], 1, "PL206"),
     ],
 )

@@ -51,7 +51,7 @@ def test_what_is_made_says_what_it_is_for(all_made: Path) -> None:
     for name, recipe in recipes().items():
         patch = (all_made / name / f"{name}.yaml").read_text()
         assert patch.startswith(f"# {recipe.title}\n#\n# {recipe.wish}\n")
-        config_map = yaml.safe_load((all_made / name / f"{name}.configmap.yaml").read_text())
+        config_map = yaml.safe_load((all_made / name / "manifests" / f"{name}.configmap.yaml").read_text())
         assert config_map["data"] == {f"{name}.yaml": patch}
 
 
@@ -61,6 +61,38 @@ def test_the_patch_is_called_as_its_file(run: Run, tmp_path: Path) -> None:
     assert "metadata: {name: qos}" in (tmp_path / "in/qos.yaml").read_text()
     test = yaml.safe_load((tmp_path / "in/qos.test.yaml").read_text())
     assert (test["metadata"], test["spec"]["patches"]) == ({"name": "qos"}, ["qos.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("file", "test", "name"),
+    [
+        ("Web_Disks.yaml", "Web_Disks.test.yaml", "web-disks"),
+        ("a, [b] #c: d.yml", "a, [b] #c: d.test.yml", "a-b-c-d"),
+        ("it's.yaml", "it's.test.yaml", "it-s"),
+        ("-x.yaml", "-x.test.yaml", "x"),
+        ("1.yaml", "1.test.yaml", "1"),
+        ("日本.yaml", "日本.test.yaml", "my-patch"),
+        (f"{'x' * 80}.yaml", f"{'x' * 80}.test.yaml", "x" * 53),
+    ],
+)
+def test_any_file_may_be_named(file: str, test: str, name: str, run: Run, tmp_path: Path) -> None:
+    assert run("-o", f"my patches/{file}", "--configmap").stderr.endswith(
+        "next: patchlang validate 'my patches' && patchlang test 'my patches'\n"
+    )
+    folder = tmp_path / "my patches"
+    assert {path.name for path in folder.iterdir()} == {file, test, "manifests"}
+    (config_map,) = (yaml.safe_load(path.read_text()) for path in (folder / "manifests").iterdir())
+    assert config_map["metadata"]["name"] == name
+    for command in (["validate", "--strict"], ["test"]):
+        done = CliRunner().invoke(cli, [*command, str(folder)])
+        assert done.exit_code == 0, done.output
+
+
+def test_the_folder_of_a_recipe_can_be_applied(run: Run, tmp_path: Path) -> None:
+    assert run("--for", "nic-bandwidth", "-o", "made", "--configmap").exit_code == 0
+    domain, vmi = "made/samples/linux-min.domain.xml", "made/samples/linux-min.vmi.json"
+    done = CliRunner().invoke(cli, ["apply", "-p", "made", "--domain", domain, "--vmi", vmi])
+    assert done.exit_code == 0, done.output
 
 
 def test_without_a_folder_the_patch_is_printed(run: Run, tmp_path: Path) -> None:
@@ -99,6 +131,10 @@ def test_a_link_that_leads_nowhere_is_not_followed(run: Run, tmp_path: Path) -> 
     [
         (["--for", "nic-bandwith"], "no recipe is called `nic-bandwith`; did you mean `nic-bandwidth`?"),
         (["--for", "iotune"], "no recipe is called `iotune`; there are: iotune-every-disk"),
+        (["--for", "disk"], "more: `patchlang new --list disk`"),
+        (["--for", ""], "no recipe is called ``; `patchlang new --list` lists them"),
+        (["-o", "a\nb.yaml"], "-o must name a path of printable characters in UTF-8"),
+        (["-o", "\udcff/b.yaml"], "-o must name a path of printable characters in UTF-8"),
         (["--for", "teleport"], "no recipe is called `teleport`; `patchlang new --list` lists them"),
         (["--list", "disk", "teleport"], "no recipe has all of these words: disk teleport"),
         (["disk"], "WORDS are for --list"),

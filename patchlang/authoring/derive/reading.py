@@ -53,6 +53,11 @@ def in_folder(folder: Path, *, outcomes: bool = True) -> list[Files]:
     endings = _BEFORE if outcomes else (*_BEFORE, *_INPUTS)
     try:
         names = sorted(os.listdir(folder))
+    except NotADirectoryError:
+        help = "pass one domain with `--domain`, cloud-init data with `--cloud-init`"
+        if outcomes:
+            help = "pass one pair with `--before` and `--after`, or a domain for a hook with `--domain`"
+        raise PatchError(unreadable(folder, "it is a file, but FOLDER must be a folder", help)) from None
     except OSError as e:
         raise PatchError(unreadable(folder, e.strerror or str(e))) from None
     found = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -22,15 +21,13 @@ from ...manifests.writing import (
     plain,
     scalar,
 )
-from ...patterns import pattern
 from ...result import CloudInitOutcome, Outcome
 from ...source import SourceFile
-from ..starting import IMAGE
+from ..starting import IMAGE, kubernetes_name
 from . import inputs, trying
 from .request import Given, Json, RequestError, item
 from .trying import Prepared
 
-_LABEL = pattern(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NO_INPUT = "give an input that the patches edit: a domain, or cloud-init data"
 _ERRORS = "the patches or inputs have errors: fix what the findings say first"
 
@@ -129,18 +126,12 @@ def _config_map(given: Given) -> tuple[str, Files]:
     again, _ = load_sources([SourceFile("<joined>", text)])
     if again is None or again.names != program.names:
         raise RequestError("the patch files cannot be joined: give each a ConfigMap of its own")
-    name = _name(program.names[0])
+    name = kubernetes_name(program.names[0]) or "patches"
     made = config_map(name, None, key, text)
     made = made if made.endswith("\n") else f"{made}\n"
     note = f"Replace the image `{IMAGE}` with yours. `patchlang manifest` makes the same, and more."
     value = annotation(IMAGE, VERSIONS[-1], name, key)
     return note, [(f"{name}.yaml", made + annotation_comment(value))]
-
-
-def _name(patch: str) -> str:
-    """The name of a patch as one of Kubernetes."""
-    name = re.sub(r"[^a-z0-9]+", "-", patch.lower())[:63].strip("-")
-    return name if _LABEL.fullmatch(name) else "patches"
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
