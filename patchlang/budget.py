@@ -38,9 +38,8 @@ class Budget:
         """Checks whether it would fit. ``place`` is for the error; the default is the edit."""
         left = LIMIT - self.kept - self.held
         if size > left:
-            message = (
-                f"this makes {size:,} bytes, but only {max(left, 0):,} of the {LIMIT:,} that a run may make are left"
-            )
+            rest = f"{max(left, 0):,} of the {LIMIT:,} that a run may create"
+            message = f"this creates {size:,} bytes, but only {rest} are left"
             help = "select fewer nodes, write less to each, or compute shorter values"
             raise fail(rules.LIMIT, message, place and place(), help)
 

@@ -139,8 +139,11 @@ def check_place(path: str, *, allow_secret: bool, span: Span) -> None:
     if folder_of(path) is None:
         raise fail(rules.BAD_VALUE, "files cannot be read here", span, PLACES)
     if is_secret(path) and not allow_secret:
-        help = f"if intended: `{{path: {path}, allowSecret: true}}`; the patch's results go into the domain or "
-        raise fail(rules.BAD_VALUE, "this path holds secrets", span, help + "cloud-init data, where others may read it")
+        help = (
+            f"if intended: `{{path: {path}, allowSecret: true}}`; the patch's results go into the domain or "
+            "cloud-init data, where others may read them"
+        )
+        raise fail(rules.BAD_VALUE, "this path holds secrets", span, help)
 
 
 def check_declared(name: str, declared: Iterable[str], span: Span | None = None) -> None:

@@ -90,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     flag(
         "sha256",
-        "the SHA-256 of a patch file, in hexadecimal; repeatable: then the patch files are refused "
-        "unless these are their checksums, and executables do not run",
+        "the SHA-256 of a patch file, in hexadecimal; repeatable. With it, patch files with any other checksum are "
+        "refused, and executables do not run",
         metavar="DIGEST",
         action="append",
         default=[],
@@ -116,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     flag("log-level", f"lowest level to log: {', '.join(LEVELS)} (default: info)", metavar="LEVEL", default="info")
     flag(
         "max-memory",
-        "most bytes that the patches may use; also accepts 32Mi (default: what the container's limit leaves, "
-        f"{DEFAULT_MEMORY // MIB}Mi if there is none)",
+        "maximum number of bytes that the patches may use; also accepts 32Mi (default: what the container's limit "
+        f"leaves, {DEFAULT_MEMORY // MIB}Mi if there is none)",
         metavar="N",
     )
     flag(

@@ -226,7 +226,7 @@ class Engines:
 
     async def _late(self, seconds: float) -> CallError:
         await self._end()
-        return self._blame("DEADLINE", f"was not done after {seconds:.2g} s and was stopped")
+        return self._blame("DEADLINE", f"did not finish within {seconds:.2g} s and was stopped")
 
     async def _dead(self) -> CallError:
         try:

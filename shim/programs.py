@@ -143,7 +143,7 @@ class Programs:
             errors.drain()
             errors.close()
             if isinstance(failure, TimeoutError):
-                raise ProgramError(f"was not done after {seconds:.2g} s and was killed; {said.last_words}") from None
+                raise ProgramError(f"did not finish within {seconds:.2g} s and was killed; {said.last_words}") from None
             raise
         finally:
             out.close()

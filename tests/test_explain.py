@@ -100,6 +100,34 @@ def name(rule: Rule) -> str:
     return rule.id
 
 
+TEXTS = [
+    *(handbook.page(rule).text for rule in RULES),
+    *(handbook.op_page(op) for op in handbook.ops()),
+    *(handbook.topic_page(topic) for topic in handbook.TOPICS),
+]
+
+
+def test_no_page_leads_to_a_file_that_is_not_installed() -> None:
+    """The documents are in the sources alone; a page names them by their titles."""
+    named = [title for text in TEXTS for title in re.findall(r"[\w/-]+\.md\b", text)]
+    assert named == []
+
+
+def test_pages_of_the_language_reference_are_named_by_their_titles() -> None:
+    titles = {
+        path.read_text().partition("\n")[0].removeprefix("# ").replace("`", "")
+        for path in (Path(__file__).parents[1] / "docs" / "language").glob("*.md")
+    }
+    named = [
+        title
+        for text in TEXTS
+        for names in re.findall(r'[Tt]he\s+pages?\s+("[^.]*?)\s+of\s+the\s+language\s+reference', text)
+        for title in re.findall(r'"([^"]*)"', names)
+    ]
+    assert len(named) > 5
+    assert set(named) <= titles
+
+
 def test_every_rule_has_a_page() -> None:
     folder = Path(handbook.__file__).parent / "pages"
     pages = {path.stem for path in folder.glob("*.md")}

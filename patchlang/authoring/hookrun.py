@@ -72,7 +72,7 @@ def run_hook(path: Path, kind: Kind, data: bytes, vmi: bytes, *, seconds: float 
     if status != 0:
         raise HookError(path, f"the hook {how_it_ended(status)}; {said}")
     if not output.strip():
-        help = "print the whole result to standard output, even where nothing changes"
+        help = "print the whole result to standard output, even if nothing changes"
         raise HookError(path, f"the hook printed nothing; {said}", help)
     (_check_domain if kind == "domain" else _check_cloud_init)(path, output)
     return Ran(output, said)
@@ -126,8 +126,10 @@ def _run(path: Path, program: str, words: list[bytes], seconds: float) -> tuple[
         output = _output_of(process, tail, seconds)
         return process.wait(), output, bytes(tail)
     except TimeoutError:
-        late = "was not done" if process.poll() is None else "ended, but what it started kept standard output open"
-        help = "the sidecar ends it as well: KubeVirt does not wait longer"
+        late = "was still running"
+        if process.poll() is not None:
+            late = "had ended, but a process that it started held standard output open"
+        help = "the sidecar also ends it then, because KubeVirt does not wait longer"
         raise HookError(
             path, f"the hook {late} after {seconds:g} s and was killed; {last_words(bytes(tail))}", help
         ) from None
@@ -200,7 +202,7 @@ def _check_domain(path: Path, output: bytes) -> None:
         read_root(output)
     except PatchError as error:
         raise HookError(
-            path, f"the hook printed what is not a domain: {error.diagnostic.message}", _TO_STDERR
+            path, f"the hook printed something that is not a domain: {error.diagnostic.message}", _TO_STDERR
         ) from None
 
 
@@ -215,7 +217,7 @@ def _check_cloud_init(path: Path, output: bytes) -> None:
     try:
         printed = open_cloud_init(output).record
     except PatchError as error:
-        problem = f"the hook printed what is not CloudInitData: {error.diagnostic.message}"
+        problem = f"the hook printed something that is not CloudInitData: {error.diagnostic.message}"
         raise HookError(path, problem, _TO_STDERR) from None
     for fault in faults(as_go_reads(printed), legacy_only=False, names=AllNames()):
         if fault.diagnostic.is_error:

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 TAGS = {
     "boot": "what the VM boots from",
     "clock": "clock and timers",
-    "cloud-init": "user data, network data and meta data",
+    "cloud-init": "user data, network data, and metadata",
     "commands": "commands and scripts that the guest runs",
     "confidential computing": "AMD SEV, Intel TDX, IBM Secure Execution",
     "console": "serial ports and consoles",

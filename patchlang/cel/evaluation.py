@@ -63,7 +63,7 @@ class Evaluation:
         """Counts text that regular expressions read or make. Raises ValueError."""
         self.searched += characters
         if self.searched > MAX_SEARCHED:
-            text = f"regular expressions read or make more than {MAX_SEARCHED} characters in one expression"
+            text = f"regular expressions read or write more than {MAX_SEARCHED} characters in one expression"
             raise ValueError(f"capture, regex: {text}")
         return True
 

@@ -75,8 +75,8 @@ def compare(
 ) -> None:
     """Show where a hook and the patches that replace it differ.
 
-    Both run on every sample. Their outcomes are compared as XML, or as data for cloud-init. Exit status 1 means that
-    they differ, or that one of them fails. If only bytes differ, such as white space, a remark says so.
+    Both run on every sample. Their results are compared as XML, or as data for cloud-init. Exit status 1 means that
+    they differ, or that one of them fails. If only bytes differ, such as white space, a note says so.
 
     FOLDER has samples: NAME.before.xml or NAME.domain.xml with NAME.vmi.json, for cloud-init data NAME.before.json or
     NAME.cloudinit.json.
@@ -133,7 +133,7 @@ def _note_other_kind(loaded: Loaded, samples: Sequence[Sample]) -> None:
     is_domain = samples[0].is_domain
     if not (loaded.program.edits_domain if is_domain else loaded.program.edits_cloud_init):
         edited, given = ("cloud-init data", "domains") if is_domain else ("domains", "cloud-init data")
-        click.echo(f"note: the patches edit only {edited}, and the samples are {given}", err=True)
+        click.echo(f"note: the patches edit only {edited}, but the samples are {given}", err=True)
 
 
 # -- as text -----------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def _lines(one: Compared, colour: bool) -> Iterator[str]:
             if finding.help:
                 yield f"    help: {printable(finding.help)}"
     if one.verdict is Verdict.SAME and not one.same_bytes:
-        yield "  remark: only bytes differ: white space, quotes, or the order of attributes"
+        yield "  note: only bytes differ: white space, quotes, or the order of attributes"
 
 
 def _words(verdict: Verdict) -> str:

@@ -49,15 +49,15 @@ def _target(_: click.Context, __: click.Parameter, value: Path | None) -> Path |
 @click.command()
 @click.argument("folder", required=False, type=_PATH)
 @click.option("--before", type=_PATH, help="The domain XML or CloudInitData JSON that a hook gets.")
-@click.option("--after", type=_PATH, help="What the hook makes of it.")
+@click.option("--after", type=_PATH, help="The same after the hook.")
 @click.option(
     "--pair",
     "pairs",
     multiple=True,
     metavar="BEFORE,AFTER[,VMI]",
-    help="Such a pair, and the VMI of it; repeatable.",
+    help="A pair of both, and its VMI; repeatable.",
 )
-@click.option("--hook", type=_PATH, help="The hook itself, which is run on each --domain or --cloud-init.")
+@click.option("--hook", type=_PATH, help="The hook itself; it runs on each --domain or --cloud-init.")
 @click.option("--domain", "domains", multiple=True, type=_PATH, help="A domain for the hook; repeatable.")
 @click.option("--cloud-init", "cloud_inits", multiple=True, type=_PATH, help="CloudInitData for the hook; repeatable.")
 @click.option(
@@ -65,22 +65,22 @@ def _target(_: click.Context, __: click.Parameter, value: Path | None) -> Path |
     "vmis",
     multiple=True,
     type=_PATH,
-    help="The VMI or VirtualMachine, YAML or JSON: one for all samples, or one for each in their order.",
+    help="The VMI or VirtualMachine, YAML or JSON: one for all samples, or one for each in the same order.",
 )
 @seconds_option(_SECONDS)
 @click.option(
     "--name", callback=_called, help="The name of the patch. Default: that of the output file, else `derived`."
 )
 @click.option("-o", "--output", type=_PATH, callback=_target, help="Write the patch to this file.")
-@click.option("--test", "with_test", is_flag=True, help="Also write a PatchTest beside the output file.")
+@click.option("--test", "with_test", is_flag=True, help="Also write a PatchTest next to the output file.")
 def derive(
     hook: Path | None, timeout: float, name: str | None, output: Path | None, with_test: bool, **given: Any
 ) -> None:
-    """Make a patch that does what a hook does, from its outcomes or by running it.
+    """Derive a patch that does what a hook does, from its results or by running it.
 
     FOLDER has samples: NAME.before.xml, NAME.after.xml, and NAME.vmi.json if there is one; for cloud-init data
-    NAME.before.json and NAME.after.json. The patch is proven before it is printed: it makes every outcome, changes
-    nothing in a second run or in a later run of the same boot, and `patchlang validate` finds nothing.
+    NAME.before.json and NAME.after.json. The patch is checked before it is printed: it gives the result of every
+    sample, changes nothing in a second run or in a later run of the same boot, and `patchlang validate` finds nothing.
 
     \b
     Examples:
@@ -91,7 +91,7 @@ def derive(
     given_samples = _Given(hook=hook, **given)
     files = given_samples.files()
     if with_test and output is None:
-        raise click.UsageError("--test writes beside the patch: it needs -o FILE")
+        raise click.UsageError("--test writes a file next to the patch: it needs -o FILE")
     if name is None:
         from ..authoring.starting import kubernetes_name
 
@@ -115,7 +115,7 @@ def derive(
             where = f"{samples[fault.sample].name}: " if fault.sample is not None else ""
             click.echo(f"error: {printable(where + fault.message)}", err=True)
             click.echo("".join(f"{printable(line)}\n" for line in fault.diff.splitlines()[:_SHOWN]), err=True, nl=False)
-        click.echo("error: no patch could be proven to do this; nothing is written", err=True)
+        click.echo("error: found no patch that does the same; nothing is written", err=True)
         raise Failed
     written = {output: result.text.encode()} if output is not None else {}
     if output is not None and with_test:
@@ -151,7 +151,7 @@ class _Given:
         ways = {"--before and --after": outcome, "--pair": self.pairs, "--hook": self.hook, "FOLDER": self.folder}
         chosen = [way for way, value in ways.items() if value]
         if len(chosen) != 1:
-            said = f"{' and '.join(chosen)} exclude each other" if chosen else f"give one of {', '.join(ways)}"
+            said = f"{' and '.join(chosen)} cannot be used together" if chosen else f"give one of {', '.join(ways)}"
             raise click.UsageError(said)
         if self.hook is None and (self.domains or self.cloud_inits):
             raise click.UsageError("--domain and --cloud-init are for --hook")
@@ -186,9 +186,9 @@ class _Given:
         from ..authoring.derive.reading import Files
 
         if self.before is None or self.after is None:
-            raise click.UsageError("--before and --after go together")
+            raise click.UsageError("--before needs --after, and --after needs --before")
         if len(self.vmis) > 1:
-            raise click.UsageError("one pair has one --vmi")
+            raise click.UsageError("one pair takes one --vmi")
         return Files(self.before, self.after, self.vmis[0] if self.vmis else None)
 
 

@@ -65,7 +65,7 @@ def _listed() -> Iterator[str]:
     for topic in handbook.TOPICS:
         yield f"{topic:9} {handbook.topic_title(topic).replace('`', '')}"
     yield ""
-    yield "Run `patchlang explain TOPIC` for details."
+    yield "Run `patchlang explain TOPIC` for details. The language reference is in `docs/language` of the sources."
 
 
 def _shown(markdown: str, colour: bool) -> str:

@@ -12,10 +12,11 @@ from .terminal import Failed
 
 @click.command()
 def lsp() -> None:
-    """Serve an editor by the Language Server Protocol, on standard input and output.
+    """Run the language server for editors, on standard input and output.
 
-    It says what `validate` finds while you type, completes keys, XPath, CEL, XML and JSON Pointers, explains what is
-    under the cursor, and offers fixes. Editors start it themselves: docs/editors.md. It comes with the extra `lsp`.
+    It shows what `validate` finds while you type, completes keys, XPath, CEL, XML, and JSON Pointers, explains what is
+    under the cursor, and offers fixes. Editors start it themselves; the page "Editors" of the documentation shows how.
+    It comes with the extra `lsp`.
 
     \b
     Examples:

@@ -25,21 +25,20 @@ _SHOWN = 5
 @click.command()
 @click.argument("words", nargs=-1)
 @click.option(
-    "--for", "wish", metavar="RECIPE", shell_complete=complete_recipes, help="Start from this recipe, by its name."
+    "--for", "wish", metavar="RECIPE", shell_complete=complete_recipes, help="Start from the recipe with this name."
 )
 @click.option("--list", "listed", is_flag=True, help="List the recipes that have all of WORDS; without WORDS, all.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write the patch and its test to this folder, or to this file (*.yaml) and beside it.",
+    help="Write the patch and its test to this folder, or the patch to this file (*.yaml) and the test next to it.",
 )
-@click.option("--configmap", is_flag=True, help="Write the ConfigMap that carries the patch as well. With -o.")
+@click.option("--configmap", is_flag=True, help="Also write the ConfigMap that carries the patch. Needs -o.")
 def new(words: Sequence[str], wish: str | None, listed: bool, output: Path | None, configmap: bool) -> None:
     """Write a patch to start from, and its test.
 
-    Without --for it is a commented example of your own patch. Without -o the patch is printed. Nothing that exists is
-    overwritten.
+    Without --for, it is a commented starter. Without -o, the patch is printed. Existing files are never overwritten.
 
     \b
     Examples:
@@ -49,11 +48,11 @@ def new(words: Sequence[str], wish: str | None, listed: bool, output: Path | Non
       patchlang new --for disk-serial -o patches --configmap
     """
     if words and not listed:
-        raise click.UsageError("WORDS are for --list: `patchlang new --list WORDS`; a recipe is named by --for")
+        raise click.UsageError("WORDS are for --list: `patchlang new --list WORDS`; to start from a recipe, use --for")
     if listed and (wish or output or configmap):
-        raise click.UsageError("--list goes with no other option")
+        raise click.UsageError("--list cannot be combined with other options")
     if configmap and output is None:
-        raise click.UsageError("--configmap needs -o: it is a file of its own")
+        raise click.UsageError("--configmap needs -o, because it writes another file")
     from ..authoring.starting import name_for, patch_text
 
     if listed:
@@ -77,7 +76,7 @@ def _recipe(wish: str) -> Recipe:
     found = [recipe.name for recipe in search(words)] if words else []
     if found:
         more = f", and {len(found) - _SHOWN} more: `patchlang new --list {words}`" if len(found) > _SHOWN else ""
-        help = f"there are: {', '.join(found[:_SHOWN])}{more}"
+        help = f"recipes for it: {', '.join(found[:_SHOWN])}{more}"
     else:
         help = did_you_mean(wish, known)
         if not help.startswith("did you mean"):
@@ -89,7 +88,9 @@ def _check_installed() -> None:
     from ..authoring.recipes import recipes
 
     if not recipes():
-        raise click.UsageError("no recipes are installed: the sidecar's image has none, the Python package has them")
+        raise click.UsageError(
+            "no recipes are installed: the sidecar's image does not have them, but the Python package does"
+        )
 
 
 def _list(words: str) -> None:
@@ -118,7 +119,7 @@ def _write(recipe: Recipe | None, output: Path, configmap: bool) -> None:
         write_new(folder, made)
     except FileExistsError as error:
         raise click.UsageError(
-            f"{error.filename or error}: there is such a file already; nothing is written. Give -o another path"
+            f"{error.filename or error}: the file already exists; nothing is written. Give another path with -o"
         ) from None
     for path in made:
         click.echo(f"wrote {folder / path}", err=True)

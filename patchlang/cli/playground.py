@@ -16,7 +16,7 @@ _EXTRA = "patchlang: the playground needs starlette and uvicorn: pip install 'pa
 
 @click.command()
 @click.argument("patch", required=False, type=click.Path(path_type=Path))
-@click.option("--no-open", "closed", is_flag=True, help="Start no browser.")
+@click.option("--no-open", "closed", is_flag=True, help="Do not open a browser.")
 def playground(patch: Path | None, closed: bool) -> None:
     """Try patches in the browser while you write them.
 

@@ -90,7 +90,7 @@ def _check_beside(new: dict[Any, Any]) -> None:
     """Raises PatchError if an edit sets the outer key beside other keys: cloud-init would only read its value."""
     if _OUTER in new and len(new) > 1:
         raise refused(
-            "network data cannot have `network` beside other keys, and this edit sets it",
+            "network data cannot have `network` next to other keys, and this edit sets it",
             "remove `network` from the start of the path, or from the value",
         )
 

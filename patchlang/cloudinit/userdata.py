@@ -236,7 +236,7 @@ def _as_text(what: str) -> str:
         return "to edit it as text, `replace` /NetworkData with the target cloudInitData"
     return (
         "to skip such user data, add `when: has(cloudInit.userData.value)`; to edit it as text, `replace` "
-        "/UserData with the target cloudInitData; to add a cloud-config beside it, use `addPart`"
+        "/UserData with the target cloudInitData; to add a cloud-config next to it, use `addPart`"
     )
 
 

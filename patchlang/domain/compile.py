@@ -35,11 +35,11 @@ _ONE = model.Expect(1, 1)
 _AT_MOST_ONE = model.Expect(0, 1)
 # what to do if the path of an op matches nothing
 _MISSING: dict[type, str] = {
-    model.Add: "create what is missing with an `ensure` before it; to add nothing then, set {expect}",
+    model.Add: "create what is missing with an `ensure` before it; to skip the edit instead, set {expect}",
     model.Set: "`ensure` creates what is missing; if it may be missing, set {expect}",
-    model.Ensure: "create what is missing with an `ensure` before it; to create nothing then, set {expect}",
-    model.Merge: "create what is missing with an `ensure` before it; to merge nothing then, set {expect}",
-    model.Replace: "`merge` creates what is missing; to replace nothing then, set {expect}",
+    model.Ensure: "create what is missing with an `ensure` before it; to skip the edit instead, set {expect}",
+    model.Merge: "create what is missing with an `ensure` before it; to skip the edit instead, set {expect}",
+    model.Replace: "`merge` creates what is missing; to skip the edit instead, set {expect}",
     model.Remove: "if there may be nothing to remove, drop `expect`, or set {expect}",
     model.Move: "if there may be nothing to move, drop `expect`, or set {expect}",
     model.Copy: "if there may be nothing to copy, set {expect}",

@@ -81,8 +81,8 @@ class Editor:
         if parent is None:
             inside = "use `position: append` or `prepend`"
             if anchor is self.tree.root:
-                raise fail(rules.WRONG_NODE, "nothing can be put beside the root", self.span, inside)
-            message = "nothing can be put beside a copy before the copy is in place"
+                raise fail(rules.WRONG_NODE, "nothing can be inserted next to the root", self.span, inside)
+            message = "nothing can be inserted next to a copy before the copy is in place"
             raise fail(rules.WRONG_NODE, message, self.span, f"{inside}, or an edit after the `copy`")
         self.tree.insert(nodes, anchor, position)
 

@@ -184,7 +184,7 @@ def _check_top(source: Text, root: etree._Element) -> None:
     if any((text or "").strip() for text in texts):
         raise fail(
             rules.BAD_FRAGMENT,
-            "the fragment has text beside its elements",
+            "the fragment has text next to its elements",
             source.span(),
             "put it in an element; to change the text of an element, use `set`",
         )

@@ -15,12 +15,12 @@ from .replay import differences, is_same_but_for_white_space, second_run, with_p
 
 FIRST = "run 1"
 _AGAIN = "run 1 on its own result"
-_HELP = "docs/language/boot-runs.md explains what each run of a boot sees"
+_HELP = "`patchlang explain PL605` says what each run of a boot sees"
 _GIVEN = (
-    "before run 2 libvirt gives each device an address and each controller an index: "
+    "before run 2, libvirt gives each device an address and each controller an index: "
     "identify devices by something else, such as an alias"
 )
-_LOST = "before run 2 KubeVirt drops what its own types do not know of the devices: recreate it in each run"
+_LOST = "before run 2, KubeVirt drops the parts of devices that its own types do not know: recreate them in each run"
 
 
 @record
@@ -73,28 +73,28 @@ Runs = Generator[Run, bytes, None]
 
 def domain_runs(domain: bytes, release: str) -> Runs:
     """All runs of one boot; then with places for hotplug, devices read back by a KubeVirt release, and addresses."""
-    first = yield Run(FIRST, "the domain that KubeVirt made", domain)
-    yield Run(_AGAIN, "all that run 1 made", first, settled=True)
-    sees = "the devices that run 1 made, without the aliases that libvirt drops; everything else as before any edit"
+    first = yield Run(FIRST, "the domain from KubeVirt", domain)
+    yield Run(_AGAIN, "the result of run 1", first, settled=True)
+    sees = "the devices as run 1 left them, without the aliases that libvirt drops; everything else as before any edit"
     second = yield Run("run 2", sees, second_run(domain, first), first=first)
-    yield Run("run 3", "all that run 2 made", second, settled=True)
+    yield Run("run 3", "the result of run 2", second, settled=True)
     rehearsal, reserved = first, with_placeholders(domain)
     if reserved is not None:
-        sees = "the domain, with interfaces that keep places for hotplug"
+        sees = "the domain, with interfaces that reserve places for hotplug"
         rehearsal = yield Run("run 1 with placeholder interfaces", sees, reserved, rehearsal=True)
     read_back = second_run(domain, rehearsal, read_back_by=release)
-    sees = f"the devices that run 1 made, without what KubeVirt {release} does not know of them"
+    sees = f"the devices as run 1 left them, without the parts that KubeVirt {release} does not know"
     yield Run("run 2 with devices read back", sees, read_back, first=first, help=_LOST)
     addressed, given = with_addresses(read_back, release)
     if given:
-        sees = "the same, with the addresses and indexes that libvirt has given to devices"
+        sees = "the same, with the addresses and indexes that libvirt has assigned to devices"
         yield Run("run 2 with addresses", sees, addressed, first=first, given=given, help=_GIVEN)
 
 
 def cloud_init_runs(data: bytes) -> Runs:
     """The one run of a boot on cloud-init data, and another on its outcome."""
-    first = yield Run(FIRST, "the cloud-init data that KubeVirt made", data, of_domain=False)
-    yield Run(_AGAIN, "all that run 1 made", first, of_domain=False, settled=True)
+    first = yield Run(FIRST, "the cloud-init data from KubeVirt", data, of_domain=False)
+    yield Run(_AGAIN, "the result of run 1", first, of_domain=False, settled=True)
 
 
 def play(runs: Runs, do: Callable[[Run], bytes]) -> None:

@@ -236,7 +236,7 @@ def _mendings(
     for arrived in new.but(old).values():
         for unit in [unit for unit in arrived if unit in copies][:_MAX_TRIED]:
             put_back = take_out(copies[unit])
-            yield Fault(node_path(unit), _names(unit), "is not allowed beside the rest")
+            yield Fault(node_path(unit), _names(unit), "is not allowed together with the rest")
             put_back()
     for names, gone in old.but(new).items():
         parent = domain if len(names) == 2 else domain.find("devices")

@@ -63,7 +63,7 @@ def read_one_of(paths: Sequence[str]) -> tuple[Configuration, tuple[Diagnostic, 
     if len(written) > 1:
         place = written[1][0].span if isinstance(written[1][0], Mapping) else None
         help = f"move this into {YAML_NAME}, or delete that file"
-        message = f"{YAML_NAME} beside it is also a configuration"
+        message = f"{YAML_NAME} next to it is also a configuration"
         return Configuration(), (Diagnostic(rules.BAD_CONFIGURATION, message, place, help),)
     return _decoded(*written[0], os.path.dirname(os.path.abspath(paths[0]))) if written else None
 

@@ -55,7 +55,7 @@ def compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compare:
         (SAME, "same: domain\n1 sample: 1 same\n"),
         (
             SAME.replace("'s", "'s/><target/> <target/;s"),
-            "same: domain\n  remark: only bytes differ: white space, quotes, or the order of attributes\n"
+            "same: domain\n  note: only bytes differ: white space, quotes, or the order of attributes\n"
             "1 sample: 1 same\n",
         ),
     ],
@@ -235,4 +235,4 @@ def test_wrong_calls(words: list[str], status: int, says: str, compare: Compare)
 
 def test_patches_for_the_other_kind_of_sample_are_said(compare: Compare) -> None:
     done = compare(SAME, "  cloudInit:\n    - {op: ensure, target: userData, path: /a, value: 1}\n")
-    assert "note: the patches edit only cloud-init data, and the samples are domains" in done.stderr
+    assert "note: the patches edit only cloud-init data, but the samples are domains" in done.stderr

@@ -108,7 +108,7 @@ def test_nothing_is_overwritten(there: str, run: Run, tmp_path: Path) -> None:
     path.write_text("mine")
     done = run("--for", "nic-bandwidth", "-o", "out")
     assert done.exit_code == 2
-    assert f"Error: out/{there}: there is such a file already; nothing is written" in done.stderr
+    assert f"Error: out/{there}: the file already exists; nothing is written" in done.stderr
     assert [one for one in (tmp_path / "out").rglob("*") if one.is_file()] == [path]
     assert path.read_text() == "mine"
 
@@ -122,7 +122,7 @@ def test_where_writing_fails_nothing_is_left(run: Run, tmp_path: Path) -> None:
 
 def test_a_link_that_leads_nowhere_is_not_followed(run: Run, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").symlink_to("elsewhere.yaml")
-    assert "there is such a file already" in run("-o", "mine.yaml").stderr
+    assert "the file already exists" in run("-o", "mine.yaml").stderr
     assert not (tmp_path / "elsewhere.yaml").exists()
 
 
@@ -130,7 +130,7 @@ def test_a_link_that_leads_nowhere_is_not_followed(run: Run, tmp_path: Path) -> 
     ("words", "says"),
     [
         (["--for", "nic-bandwith"], "no recipe is called `nic-bandwith`; did you mean `nic-bandwidth`?"),
-        (["--for", "iotune"], "no recipe is called `iotune`; there are: iotune-every-disk"),
+        (["--for", "iotune"], "no recipe is called `iotune`; recipes for it: iotune-every-disk"),
         (["--for", "disk"], "more: `patchlang new --list disk`"),
         (["--for", ""], "no recipe is called ``; `patchlang new --list` lists them"),
         (["-o", "a\nb.yaml"], "-o must name a path of printable characters in UTF-8"),
@@ -138,7 +138,7 @@ def test_a_link_that_leads_nowhere_is_not_followed(run: Run, tmp_path: Path) -> 
         (["--for", "teleport"], "no recipe is called `teleport`; `patchlang new --list` lists them"),
         (["--list", "disk", "teleport"], "no recipe has all of these words: disk teleport"),
         (["disk"], "WORDS are for --list"),
-        (["--list", "--for", "iotune-every-disk"], "--list goes with no other option"),
+        (["--list", "--for", "iotune-every-disk"], "--list cannot be combined with other options"),
         (["--configmap"], "--configmap needs -o"),
     ],
 )

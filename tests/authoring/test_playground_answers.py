@@ -295,7 +295,7 @@ def test_an_exported_command_line_shows_the_same_diff(given: Given, tmp_path: Pa
         ("test", texts(samples.starter(), domain=""), "give an input"),
         ("test", texts(samples.starter(), vmi="["), "have errors"),
         ("command", texts(samples.starter(), domain="kind: x\n"), "must be XML"),
-        ("nonsense", texts(samples.starter()), "`form` is one of"),
+        ("nonsense", texts(samples.starter()), "`form` must be one of"),
         ("test", Given(()), "no patch"),
     ],
 )

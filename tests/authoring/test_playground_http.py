@@ -138,7 +138,7 @@ def test_another_type_than_json_is_refused(server: Playground) -> None:
 
 def test_a_body_that_is_too_big_is_refused(server: Playground) -> None:
     status, data, _ = server.request("POST", "/api/run?token=TOKEN", bytes(LARGEST_BODY + 1), JSON)
-    assert (status, error(data)) == (413, "a request has 8 MiB at most")
+    assert (status, error(data)) == (413, "a request may have at most 8 MiB")
 
 
 @pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"\0" * 100, b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00"])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from docblocks import DOCUMENTS, LANGUAGE, ROOT, Block, all_blocks, blocks, codes, constant, first_codes, number, rows
 
-from patchlang import libvirt_lists, rules
+from patchlang import handbook, libvirt_lists, rules
 from patchlang.cel import functions as cel_functions
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.diagnostics import Rule
@@ -99,6 +99,8 @@ def table_of_rules(table: Block) -> None:
     assert list(shown) == sorted(shown)
     group = {rule[:3] for rule in shown}
     assert shown == {rule: slug for rule, slug in known.items() if rule[:3] in group}
+    said = {codes(row[0])[0]: row[2] for row in rows(table)}
+    assert said == {rule: handbook.page(handbook.all_rules()[rule]).summary for rule in said}
 
 
 def table_of_limits(table: Block) -> None:

@@ -103,7 +103,7 @@ def test_a_call_of_c_that_takes_minutes(shim: Shim, pool: ThreadPoolExecutor, ki
     code, text = refused(call)
     assert code is FAILED, shim.text
     place = f"{shim.patches / 'patch.yaml'}:5:12: "
-    assert text == f"{place}error[PL414 deadline-passed] the run was not done after 3 s and was stopped (patch slow)"
+    assert text == f"{place}error[PL414 deadline-passed] the run did not finish within 3 s and was stopped (patch slow)"
     assert asked > 5
     assert is_gone(first)
     assert define(shim, hostile.domain()).startswith(b"<domain>")
@@ -234,7 +234,7 @@ def test_an_engine_whose_front_is_killed_ends(shim: Shim, pool: ThreadPoolExecut
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ("hang", "error[PL414 deadline-passed] loading the patches was not done after 1 s and was stopped"),
+        ("hang", "error[PL414 deadline-passed] loading the patches did not finish within 1 s and was stopped"),
         ("abort", "error[PL418 engine-crashed] loading the patches crashed: the engine ended by signal 6"),
     ],
 )

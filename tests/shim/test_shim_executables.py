@@ -212,7 +212,7 @@ def test_a_program_that_hangs(shim: Shim) -> None:
     shim.executable("onDefineDomain", f"#!/bin/sh\necho waiting >&2\nsleep 300 & echo $! > {children}\nwait\n")
     shim.start(program=SLOWRUN)
     for _ in range(2):
-        assert "was not done after 3 s and was killed; its standard error ends: waiting" in failed(shim)
+        assert "did not finish within 3 s and was killed; its standard error ends: waiting" in failed(shim)
         assert is_gone(int(children.read_text()))
 
 
@@ -223,7 +223,7 @@ def test_a_caller_with_less_patience(shim: Shim) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, VMI, seconds=2)
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert re.search(r"was not done after [123](\.\d)? s and was killed", caught.value.details())
+    assert re.search(r"did not finish within [123](\.\d)? s and was killed", caught.value.details())
 
 
 def test_a_caller_that_is_gone(shim: Shim) -> None:
@@ -257,7 +257,7 @@ def test_a_child_that_keeps_the_output_open(shim: Shim, how: str) -> None:
     shim.executable("onDefineDomain", script)
     shim.start(program=SLOWRUN)
     for _ in range(2):
-        assert "was not done after 3 s and was killed; its standard error ends: said" in failed(shim)
+        assert "did not finish within 3 s and was killed; its standard error ends: said" in failed(shim)
         assert is_gone(int(children.read_text()))
     shim.executable("onDefineDomain", SED)
     assert virtlauncher.define_domain(shim.socket, "v1alpha2", DOMAIN, VMI) == patched(DOMAIN)
@@ -298,7 +298,7 @@ def test_a_later_hook_that_is_late_ends_no_child_of_an_earlier_one(shim: Shim) -
     shim.start(program=SLOWRUN)
     assert shim.launcher().on_define_domain(DOMAIN, VMI) == DOMAIN
     shim.executable("onDefineDomain", HANGING)
-    assert "was not done after 3 s" in failed(shim)
+    assert "did not finish within 3 s" in failed(shim)
     pid = int(children.read_text())
     assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x00300\x00"
     assert shim.signal(signal.SIGTERM) == 0

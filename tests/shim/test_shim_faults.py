@@ -487,7 +487,7 @@ def test_a_caller_waits_as_long_as_it_does_whatever_the_wall_clock_says(
     assert first.result() == DOMAIN
     code, text = status(waits)
     assert code is grpc.StatusCode.FAILED_PRECONDITION
-    late = re.search(r"was not done after (\d+(?:\.\d+)?) s and was killed", text)
+    late = re.search(r"did not finish within (\d+(?:\.\d+)?) s and was killed", text)
     assert late is not None
     assert 1 < float(late[1]) < 8
     assert shim.signal(signal.SIGTERM) == 0

@@ -279,7 +279,7 @@ def test_a_run_that_does_not_return_is_given_up(shim: Shim) -> None:
     shim.launcher()
     with pytest.raises(grpc.RpcError) as caught:
         launcher.on_define_domain(hanging, VMI)
-    assert "was not done after 3 s" in caught.value.details()
+    assert "did not finish within 3 s" in caught.value.details()
     assert "the-slow-one" in caught.value.details()
     assert ENTRY.encode() in launcher.on_define_domain(DOMAIN, VMI)
     import signal

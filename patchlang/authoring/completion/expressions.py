@@ -21,7 +21,7 @@ from .spot import Spot
 _WORDS_FOR = {
     "vmi": "the VirtualMachineInstance",
     "variables": "the variables of the patch",
-    "facts": "what the patch reads of the pod",
+    "facts": "what the patch reads from the pod",
     "item": "the item of the loop",
     "index": "the number of the item, from 0",
     "node": "the matched node",

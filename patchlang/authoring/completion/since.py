@@ -18,7 +18,7 @@ def since(place: Place) -> str:
     """The same in words."""
     known, every = known_in(place), versions()
     if not known:
-        return "KubeVirt writes it, libvirt's grammar does not have it"
+        return "KubeVirt writes it, but libvirt's grammar does not have it"
     if known == list(every):
         return f"in libvirt {every[0]} and newer"
     if known[-1] == every[-1]:

@@ -241,7 +241,7 @@ class _Derivation:
     def _choose(self, group: Group) -> Iterator[Fault]:
         """Take the first way of a group that is well-formed, clean and stable by itself; else the first with advice."""
         advised: int | None = None
-        fault = Fault(None, f"nothing makes the change of {path_of(group.root)}")
+        fault = Fault(None, f"no edit makes the change of {path_of(group.root)}")
         for number in range(len(group.ways)):
             group.way = number
             text = self._text([group])
@@ -297,7 +297,7 @@ class _Derivation:
         if any(sample.drops_comments for sample in self._samples):
             yield "the hook drops all comments of the domain, as Python's ElementTree does; the patch keeps them"
         if any(sample.reorders for sample in self._samples):
-            yield "the hook puts elements in another order; libvirt does not mind, and the patch leaves it"
+            yield "the hook reorders elements; the order does not matter to libvirt, and the patch keeps it"
         literal = [group for group in groups if group.when is None and group.apart]
         for group in literal:
-            yield f"nothing in the VMIs tells which samples {path_of(group.root)} changes in"
+            yield f"nothing in the VMIs tells in which samples {path_of(group.root)} changes"

@@ -69,7 +69,7 @@ def differs(text: str, samples: Sequence[Sample]) -> Iterator[Fault]:
         if isinstance(found, Diagnostic):
             yield Fault(number, f"the patch fails: {_said(found)}")
         elif changes := sample.differences(found):
-            yield Fault(number, "the patch makes something else than was seen", changes)
+            yield Fault(number, "the patch gives another result than the hook", changes)
 
 
 def unstable(text: str, samples: Sequence[Sample]) -> Iterator[Fault]:

@@ -68,7 +68,7 @@ def in_folder(folder: Path, *, outcomes: bool = True) -> list[Files]:
         stem = name[: -len(ending)]
         after = f"{stem}.after{ending.removeprefix('.before')}"
         if outcomes and after not in names:
-            raise PatchError(unreadable(folder / after, "there is no such file", f"`{name}` needs its outcome"))
+            raise PatchError(unreadable(folder / after, "the file does not exist", f"`{name}` needs its result"))
         vmi = next((stem + one for one in _VMIS if stem + one in names), None)
         found.append(Files(folder / name, folder / after if outcomes else None, folder / vmi if vmi else None))
     if not found:
@@ -132,7 +132,8 @@ def check_same_vm(sample: Sample) -> None:
         if before != after and before is not None:
             said = f"is `{before}` before and `{after}` after" if after is not None else f"`{before}` is gone after"
             message = f"{sample.name}: the domain's {name} {said}"
-            raise fail(rules.BAD_DOMAIN, message, None, "a hook must not change it: give before and after of one VM")
+            help = "a hook must not change it: give the domain of one VM, before and after"
+            raise fail(rules.BAD_DOMAIN, message, None, help)
 
 
 def _checked(path: Path, data: bytes, is_domain: bool) -> bytes:

@@ -119,7 +119,7 @@ def done_of(checker: Checker, job: Job) -> Done:
             return Done(job, checker.quick(job.folder, job.path))
         return Done(job, checker.full(job.folder))
     except MemoryError:
-        return Done(job, None, f"no memory to check {job.folder.path}")
+        return Done(job, None, f"not enough memory to check {job.folder.path}")
     except Exception as e:
         # a bug must not end the help for all other files
         return Done(job, None, f"a check of {job.folder.path} failed: {type(e).__name__}: {e}")

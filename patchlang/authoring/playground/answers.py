@@ -15,7 +15,7 @@ def answer(name: str, body: bytes) -> tuple[int, bytes]:
     """The status of HTTP and the JSON for a request; whatever is wrong with it is said in ``error``."""
     asked = ANSWERS.get(name)
     if asked is None:
-        return refusal(HTTPStatus.NOT_FOUND, f"there is no `{name}` to ask for")
+        return refusal(HTTPStatus.NOT_FOUND, f"unknown request `{name}`")
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
@@ -38,7 +38,7 @@ def refusal(status: int, message: str) -> tuple[int, bytes]:
 def _rule(asked: Json) -> Json:
     rule = handbook.find_rule(item(asked, "rule", str))
     if rule is None:
-        raise RequestError("there is no such rule")
+        raise RequestError("unknown rule")
     return {"rule": rule.id, "name": rule.slug, "text": handbook.page(rule).text}
 
 

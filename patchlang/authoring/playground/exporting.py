@@ -40,7 +40,7 @@ def export(asked: Json, given: Given) -> Json:
     forms = {"test": _test, "configmap": _config_map, "command": _command}
     form = item(asked, "form", str)
     if form not in forms:
-        raise RequestError(f"`form` is one of {', '.join(forms)}")
+        raise RequestError(f"`form` must be one of {', '.join(forms)}")
     if not given.patches:
         raise RequestError("there is no patch to export")
     try:
@@ -125,11 +125,11 @@ def _config_map(given: Given) -> tuple[str, Files]:
     text, key = joined(sources), key_of([source.name for source in sources])
     again, _ = load_sources([SourceFile("<joined>", text)])
     if again is None or again.names != program.names:
-        raise RequestError("the patch files cannot be joined: give each a ConfigMap of its own")
+        raise RequestError("the patch files cannot be joined: give each its own ConfigMap")
     name = kubernetes_name(program.names[0]) or "patches"
     made = config_map(name, None, key, text)
     made = made if made.endswith("\n") else f"{made}\n"
-    note = f"Replace the image `{IMAGE}` with yours. `patchlang manifest` makes the same, and more."
+    note = f"Replace the image `{IMAGE}` with yours. `patchlang manifest` generates the same, and has more options."
     value = annotation(IMAGE, VERSIONS[-1], name, key)
     return note, [(f"{name}.yaml", made + annotation_comment(value))]
 

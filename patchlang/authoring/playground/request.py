@@ -39,7 +39,7 @@ def given(asked: Json) -> Given:
     """The texts that a request holds. Raises RequestError for any other shape."""
     patches = item(asked, "patches", list)
     if len(patches) > MOST_PATCHES:
-        raise RequestError(f"there are {len(patches)} patch files, and {MOST_PATCHES} are taken at most")
+        raise RequestError(f"there are {len(patches)} patch files, but at most {MOST_PATCHES} are accepted")
     found: list[PatchText] = []
     for one in patches:
         if not isinstance(one, dict):

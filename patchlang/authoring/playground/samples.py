@@ -41,7 +41,7 @@ def sample(asked: Json) -> Json:
     """The texts of one sample: ``domain`` and ``vmi``, or ``cloudInit``. JSON is shown as YAML, which is shorter."""
     name = item(asked, "name", str)
     if name not in TITLES:
-        raise RequestError("there is no sample of this name")
+        raise RequestError("no sample has this name")
     domain, vmi = _FOLDER / f"{name}.domain.xml", _FOLDER / f"{name}.vmi.json"
     if domain.is_file():
         return {"domain": domain.read_text(encoding="utf-8"), "vmi": _legible(vmi)}

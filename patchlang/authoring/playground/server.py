@@ -57,7 +57,7 @@ def application(token: str, port: int, patches: Sequence[PatchText], workers: Wo
     async def api(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in ANSWERS:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "there is nothing of this name to ask for")
+            raise HTTPException(HTTPStatus.NOT_FOUND, "unknown request")
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
         try:
@@ -143,7 +143,8 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_BODY:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request has {LARGEST_BODY >> 20} MiB at most")
+            limit = f"a request may have at most {LARGEST_BODY >> 20} MiB"
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
     return bytes(body)
 
 

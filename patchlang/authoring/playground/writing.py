@@ -35,5 +35,5 @@ def hovered(asked: Json) -> Json:
 def _place(asked: Json) -> tuple[str, int]:
     text = item(asked, "text", str)
     if len(text) > LONGEST_TEXT:
-        raise RequestError("the text is too long for help with writing")
+        raise RequestError("the text is too long for completion")
     return text, characters_of_utf16(text, item(asked, "offset", int))
