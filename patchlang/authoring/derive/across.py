@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
-from ...record import record
 from .changes import Change, Differences, Kind
 from .conditions import Source, condition
 from .facts import Facts
 from .paths import Namespaces, Step, Steps, Wanted, path_of, texts_at
+from .rows import Row, rows_of, texts_in_node
 from .trees import Element, elements, form
 from .unify import computed_of, said
-from .widen import NARROW, is_narrow
 
 _MOST_PARTS = 16
 """Values of one change that are told apart by what the nodes are."""
@@ -21,27 +20,15 @@ _TELLING = ("@device", "alias/@name", "target/@bus", "model/@type", "@type", "@m
 """What people pick devices by; the other attributes come after these."""
 
 
-@record
-class _Row:
-    """Changes that differ only in the node at ``level`` of their paths and in their values, by sample."""
-
-    level: int
-    changes: dict[int, list[Change]]
-
-    @property
-    def first(self) -> Change:
-        return next(iter(self.changes.values()))[0]
-
-
 def across(changes: Sequence[Sequence[Change]], of: Sequence[Differences], facts: Facts) -> list[list[Change]]:
     """The changes of each sample, with one path in all samples where one predicate has just the nodes that change."""
     found = [list(one) for one in changes]
     if len(found) < 2:
         return found
-    nodes = [{path_of(one.paths.steps(node)): node for node in one.before.iter("*")} for one in of]
+    nodes = [one.nodes for one in of]
     depth = max((len(change.steps) for one in found for change in one), default=0)
     for level in range(depth - 1, 0, -1):
-        for row in _rows(found, level, nodes):
+        for row in rows_of(found, level, nodes):
             for part in _parts(row, facts):
                 if (made := _Fitting(part, of, nodes, facts).widened()) is None:
                     continue
@@ -54,46 +41,34 @@ def across(changes: Sequence[Sequence[Change]], of: Sequence[Differences], facts
     return found
 
 
-def _rows(changes: Sequence[Sequence[Change]], level: int, nodes: Sequence[Mapping[str, Element]]) -> list[_Row]:
-    rows: dict[tuple[object, ...], _Row] = {}
-    for number, of_sample in enumerate(changes):
-        for change in of_sample:
-            if not (change.kind in NARROW and len(change.steps) > level and is_narrow(change.steps[: level + 1])):
-                continue
-            if path_of(change.steps[: level + 1]) in nodes[number]:
-                before, step, behind = change.steps[:level], change.steps[level], change.steps[level + 1 :]
-                key = (path_of(before), step.name, path_of(behind), change.kind, change.name, change.place)
-                rows.setdefault(key, _Row(level, {})).changes.setdefault(number, []).append(change)
-    return list(rows.values())
-
-
-def _parts(row: _Row, facts: Facts) -> Iterator[_Row]:
+def _parts(row: Row, facts: Facts) -> Iterator[Row]:
     """The row, if one value fits all; else its parts by value."""
-    values = {number: {said(change.value) for change in its} for number, its in row.changes.items()}
+    values = {number: {said(change.shared) for change in its} for number, its in row.changes.items()}
     if all(len(one) == 1 for one in values.values()):
-        seen = {number: its[0].value for number, its in row.changes.items()}
+        seen = {number: its[0].shared for number, its in row.changes.items()}
         if row.first.kind is Kind.DROP or len(set.union(*values.values())) == 1 or computed_of(seen, facts) is not None:
             yield row
             return
     apart: dict[str, dict[int, list[Change]]] = {}
     for number, its in row.changes.items():
         for change in its:
-            apart.setdefault(said(change.value), {}).setdefault(number, []).append(change)
+            apart.setdefault(said(change.shared), {}).setdefault(number, []).append(change)
     if len(apart) <= _MOST_PARTS:
-        yield from (_Row(row.level, one) for one in apart.values())
+        yield from (Row(row.level, one) for one in apart.values())
 
 
 class _Fitting:
     """Finds the step for the nodes of a row."""
 
     def __init__(
-        self, row: _Row, of: Sequence[Differences], nodes: Sequence[Mapping[str, Element]], facts: Facts
+        self, row: Row, of: Sequence[Differences], nodes: Sequence[Mapping[str, Element]], facts: Facts
     ) -> None:
         self._of = of
         self._facts = facts
         self._changes = row.changes
         first = row.first
         self._kind, self._name = first.kind, first.name
+        self._is_own = all(change.own is not None for its in row.changes.values() for change in its)
         self._step = first.steps[row.level]
         self._start, self._behind = first.steps[: row.level], first.steps[row.level + 1 :]
         self._parents = [one.get(path_of(self._start)) for one in nodes]
@@ -136,7 +111,7 @@ class _Fitting:
         if own is not None:
             yield own
         nodes = [node for chosen in self._chosen.values() for node in chosen]
-        found = _texts(nodes[0], self._of[next(iter(self._chosen))].namespaces)
+        found = texts_in_node(nodes[0], self._of[next(iter(self._chosen))].namespaces)
         shared = [(path, plain, text) for path, plain, text in found if all(text in texts_at(n, plain) for n in nodes)]
         telling = [(path, text) for wanted in _TELLING for path, _, text in shared if path == wanted]
         yield from ((one,) for one in telling)
@@ -175,6 +150,9 @@ class _Fitting:
                 continue
             if any(after.get(node) not in later for node in matched):
                 return None
+            if self._is_own and len(matched) == len(chosen):
+                values[number] = self._changes[number][0].shared
+                continue
             found = self._seen(number, later[0]) if number not in self._changes else self._changes[number][0].value
             if found is _NOTHING or not all(self._is_idle(node, found, number) for node in later):
                 return None
@@ -230,12 +208,3 @@ def _plain(path: str, namespaces: Namespaces) -> str:
         "@" + namespaces.clark(name[1:]) if name.startswith("@") else name if name == "." else namespaces.clark(name)
         for name in path.split("/")
     )
-
-
-def _texts(node: Element, namespaces: Namespaces) -> Iterator[tuple[str, str, str]]:
-    """The attributes of an element and of its children: a path, the same in Clark notation, and the text."""
-    for name, text in node.attrib.items():
-        yield f"@{namespaces.of(name, None)}", f"@{name}", text
-    for child in elements(node):
-        for name, text in child.attrib.items():
-            yield f"{namespaces.name(child)}/@{namespaces.of(name, None)}", f"{child.tag}/@{name}", text

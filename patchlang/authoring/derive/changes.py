@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from ...libvirt_lists import QEMU_NAMESPACE
@@ -54,7 +55,7 @@ class Change:
 
     ``name``: of the attribute; of a new element what tells it from its like. ``values`` are the text, the new element
     or None by the number of the sample. ``place`` is where a new or moved element goes, ``made`` the step that finds it
-    then.
+    then. ``own`` is the value as the node and others that change alike have it of themselves.
     """
 
     kind: Kind
@@ -63,6 +64,12 @@ class Change:
     values: dict[int, Any]
     place: Place = END
     made: Step | None = None
+    own: Any = None
+
+    @property
+    def shared(self) -> Any:
+        """The value that it may have together with changes of other nodes."""
+        return self.value if self.own is None else self.own
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -94,6 +101,11 @@ class Differences:
         self.paths = Paths(self.pairs, namespaces)
         self.namespaces = namespaces
         self._number = number
+
+    @cached_property
+    def nodes(self) -> dict[str, Element]:
+        """The elements of the domain before, by their paths."""
+        return {path_of(self.paths.steps(node)): node for node in self.before.iter("*")}
 
     def changes(self) -> list[Change]:
         """The changes, in the order of the domain; arguments for QEMU are one change, each variable another."""

@@ -14,6 +14,7 @@ from .changes import Change, Differences, Kind
 from .conditions import Source, condition, conditions
 from .edits import Edit, Editing, Group, grouped
 from .facts import Facts, literal
+from .own import find_own
 from .paths import Namespaces, path_of, quoted
 from .proof import Fault
 from .samples import Sample
@@ -67,14 +68,18 @@ class _Derivation:
     def run(self) -> Derived:
         """The patch, or why there is none; that says too when the changes are too many for the time."""
         try:
-            return self._derived()
+            derived = self._derived(with_own=True)
+            return derived if derived.text is not None else self._derived(with_own=False)
         except _LateError:
             changes = sum(len(one.changes()) for one in self._differences)
             message = f"gave up after {_CPU_SECONDS} s: {changes} changes in {len(self._samples)} samples are too many"
             return Derived(None, (Fault(None, f"{message}; give smaller domains, or fewer samples"),))
 
-    def _derived(self) -> Derived:
-        changes = across([of.changes() for of in self._differences], self._differences, self._facts)
+    def _derived(self, *, with_own: bool) -> Derived:
+        seen = [of.changes() for of in self._differences]
+        if with_own:
+            find_own(seen, self._differences)
+        changes = across(seen, self._differences, self._facts)
         self._places = {path_of(change.steps): None for one in changes for change in one}
         groups = grouped(unified([*map(widen, changes, self._differences)], self._facts), self._facts)
         editing = Editing(self._namespaces, self._facts)

@@ -14,7 +14,7 @@ from .changes import END, Change, Kind, Place
 from .facts import Facts, literal
 from .paths import Namespaces, Step, Steps, Wanted, path_of
 from .telling import common, families, guard, key_texts, lines, telling, texts_in
-from .templates import is_computed
+from .templates import is_computed, seen_from
 from .trees import Element, elements, is_element, values_at
 
 Edit: TypeAlias = dict[str, Any]
@@ -66,6 +66,19 @@ def _root_of(change: Change) -> Steps:
     return steps[:depth]
 
 
+def _seen_from(value: Any, depth: int) -> Any:
+    """A part of an edit in which what starts at a node starts so many levels below it."""
+    if isinstance(value, str):
+        return seen_from(value, depth)
+    if not isinstance(value, list):
+        return value
+    found = deepcopy(value)
+    for node in (inner for one in found for inner in one.iter("*")):
+        node.attrib.update({name: seen_from(text, depth) for name, text in node.attrib.items()})
+        node.text = node.text and seen_from(node.text, depth)
+    return found
+
+
 class Editing:
     """Makes the ways of groups."""
 
@@ -92,7 +105,14 @@ class Editing:
         return [[self._finished(edit, group) for edit in self._inside(way, group)] for way in found if way]
 
     def _marked(self, edit: Edit, steps: Steps) -> Edit:
-        return {**edit, "several": True} if any(step.several for step in steps) else edit
+        """The edit with a mark that it is for several nodes; what it reads of these starts where the edit does."""
+        at = max((number for number, step in enumerate(steps) if step.several), default=None)
+        if at is None:
+            return edit
+        start = next((n for n in range(at, len(steps)) if path_of(steps[:n]) == edit.get("in")), len(steps))
+        if edit["op"] == "add" and edit["path"] != path_of(steps):
+            start += 1  # beside a child
+        return {**{key: _seen_from(value, start - at - 1) for key, value in edit.items()}, "several": True}
 
     # -- the finish ----------------------------------------------------------------------------------------------------
 

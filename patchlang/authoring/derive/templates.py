@@ -11,13 +11,24 @@ from ...patterns import pattern
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 GAP = "\ufdd2"
 """Stands before an attribute, where a line may be broken."""
-MARKS = frozenset({_OPEN, _CLOSE, GAP})
+_NODE = "\ufdd3"
+MARKS = frozenset({_OPEN, _CLOSE, GAP, _NODE})
 COMPUTED = pattern(f"{_OPEN}[^{_OPEN}{_CLOSE}]*{_CLOSE}")
 
 
 def computed(expression: str) -> str:
     """A text that is the value of an expression; it can be a part of a longer text."""
     return f"{_OPEN}{expression}{_CLOSE}"
+
+
+def own(path: str) -> str:
+    """An expression that gives the text at a path from the node that changes."""
+    return f"xpath('string({_NODE}{path})')"
+
+
+def seen_from(text: str, depth: int) -> str:
+    """A text in which what starts at a node starts so many levels below it."""
+    return text.replace(_NODE, "../" * depth)
 
 
 def is_computed(text: str) -> bool:

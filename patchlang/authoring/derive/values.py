@@ -240,6 +240,7 @@ _FORMS: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
     (lambda e: f"{e}.trim()", lambda text: text.strip()),
     (lambda e: f"{e}.lowerAscii()", lambda text: text.lower() if text.isascii() else "\0"),
     (lambda e: f"{e}.upperAscii()", lambda text: text.upper() if text.isascii() else "\0"),
+    (lambda e: f"{e}.substring(3)", lambda text: text[3:] if text.startswith("ua-") else "\0"),  # KubeVirt's aliases
     (lambda e: f"{e}.replace('/', '_')", lambda text: text.replace("/", "_")),
     (lambda e: f"{e}.replace('-', '')", lambda text: text.replace("-", "")),
     (lambda e: f"{e}.replace(':', '')", lambda text: text.replace(":", "")),
