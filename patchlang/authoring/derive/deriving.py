@@ -12,8 +12,9 @@ from . import proof, writing
 from .across import across
 from .changes import Change, Differences, Kind
 from .conditions import Source, condition, conditions
-from .edits import Edit, Editing, Group, grouped
+from .edits import Editing
 from .facts import Facts, literal
+from .groups import Edit, Group, grouped
 from .own import find_own
 from .paths import Namespaces, path_of, quoted
 from .proof import Fault
