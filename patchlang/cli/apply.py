@@ -41,7 +41,7 @@ _MOST_SHOWN = 20
     multiple=True,
     required=True,
     type=click.Path(path_type=Path),
-    help="A patch file, or a folder of patch files; repeatable. `-` is standard input.",
+    help="A patch file, a manifest with patches in ConfigMaps, or a folder of patch files; repeatable. `-` is standard input.",
 )
 @click.option(
     "--domain",

@@ -39,10 +39,18 @@ def seconds_option(default: float) -> Callable[[_Command], _Command]:
 
 
 def load_patches(paths: Sequence[Path]) -> Loaded:
-    """The patches that the paths name; ``-`` is standard input."""
-    sources, errors = read_patches(paths)
-    program, diagnostics = load_sources(sources, errors, named={_STDIN_NAME, *map(str, paths)})
+    """The patches that the paths name, also those in the ConfigMaps of a manifest; ``-`` is standard input."""
+    read, errors = read_patches(paths)
+    named = {_STDIN_NAME, *map(str, paths)}
+    sources = [one for source in read for one in (_in_manifest(source) if source.name in named else ()) or (source,)]
+    program, diagnostics = load_sources(sources, errors, named=named)
     return Loaded(tuple(Path(source.name) for source in sources), program, diagnostics, tuple(sources))
+
+
+def _in_manifest(source: SourceFile) -> list[SourceFile]:
+    from ..manifests.configmaps import patches_in
+
+    return [entry.content for entry in patches_in(source) if entry.content is not None]
 
 
 def read_patches(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnostic]]:

@@ -40,7 +40,7 @@ _PATH = click.Path(path_type=Path)
     multiple=True,
     required=True,
     type=_PATH,
-    help="A patch file, or a folder of patch files. Repeatable; `-` reads standard input.",
+    help="A patch file, a manifest with patches in ConfigMaps, or a folder of patch files; repeatable. `-` is standard input.",
 )
 @click.option("--domain", "domains", multiple=True, type=_PATH, help="A domain to try both on. Repeatable.")
 @click.option(

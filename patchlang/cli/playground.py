@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from ..manifests.configmaps import patches_in
+from ..source import SourceFile
 from .common import read_patches, report
 from .status import ENVIRONMENT
 from .terminal import Failed
@@ -46,4 +49,15 @@ def playground(patch: Path | None, closed: bool) -> None:
         click.echo(url)
         sys.stdout.flush()
 
-    serve([PatchText(source.name, source.text) for source in sources], say, open_browser=not closed)
+    texts = [PatchText(name, text) for source in sources for name, text in _named(source)]
+    serve(texts, say, open_browser=not closed)
+
+
+def _named(source: SourceFile) -> Iterator[tuple[str, str]]:
+    """A patch file, or those in the ConfigMaps of a manifest, by their keys."""
+    found = [(entry.key.text, entry.content.text) for entry in patches_in(source) if entry.content is not None]
+    for number, (key, text) in enumerate(found):
+        is_taken = any(key == other for other, _ in found[:number])
+        yield (f"{number + 1}-{key}" if is_taken else key), text
+    if not found:
+        yield source.name, source.text

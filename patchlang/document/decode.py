@@ -301,7 +301,10 @@ def _check_kind(root: Node, wanted: str) -> None:
         if node.text != text:
             hint = example
             if node.text == "ConfigMap":
-                hint = "pass the patch file itself, as it is mounted; `patchlang validate` also reads ConfigMaps"
+                hint = (
+                    "pass the patch file itself, as it is mounted; "
+                    "`-p FILE` and `patchlang validate` also read patches in ConfigMaps"
+                )
             if node.text in ("VirtualMachine", "VirtualMachineInstance"):
                 hint = f"{example}; pass a VM with `--vmi`"
             raise fail(rules.UNKNOWN_KIND, f"unknown `{name}: {node.text}`", node.span, hint)

@@ -13,8 +13,9 @@ from ..document.nested_source import Embedded, encoded, text_of
 from ..document.yamltree import Mapping, Node, Scalar, describe
 from ..patterns import pattern
 from ..record import record
-from ..source import Span
-from .documents import at, word
+from ..source import SourceFile, Span
+from .documents import Kind, at, word
+from .documents import read as documents_of
 
 LARGEST = 1024 * 1024
 """The maximum total size of a ConfigMap's values in bytes (Kubernetes' own limit)."""
@@ -83,6 +84,20 @@ def read(node: Mapping) -> tuple[ConfigMap, list[Diagnostic]]:
         )
     named = ConfigMap(word(node, "metadata", "name"), word(node, "metadata", "namespace"), place, tuple(entries))
     return named, found
+
+
+def patches_in(source: SourceFile) -> list[Entry]:
+    """The keys with patches of the ConfigMaps in a manifest, in the order of the names that the sidecar would see.
+
+    None for a file that has patches itself: it is a patch file.
+    """
+    if "ConfigMap" not in source.text:
+        return []
+    documents = documents_of(source).documents
+    if any(one.kind is Kind.PATCH for one in documents):
+        return []
+    maps = [read(one.node)[0] for one in documents if one.kind is Kind.CONFIG_MAP]
+    return [entry for one in maps for entry in sorted(one.entries, key=lambda one: one.key.text) if entry.is_patch]
 
 
 def _values(node: Mapping, field: str, found: list[Diagnostic]) -> Iterator[tuple[Scalar, Scalar]]:
