@@ -20,7 +20,7 @@ from ..record import replace
 from ..render import printable
 from ..result import CloudInitOutcome, DocumentTrace, Outcome
 from ..source import SourceFile, Span
-from .common import STDIN, given_facts, load_patches, not_loaded, read_input, report
+from .common import STDIN, given_facts, load_patches, not_loaded, patches_option, read_input, report
 from .status import ENVIRONMENT
 from .terminal import Failed, wants_colour
 
@@ -34,15 +34,7 @@ _MOST_SHOWN = 20
 
 
 @click.command()
-@click.option(
-    "-p",
-    "--patches",
-    "patches",
-    multiple=True,
-    required=True,
-    type=click.Path(path_type=Path),
-    help="A patch file, a manifest with patches in ConfigMaps, or a folder of patch files; repeatable. `-` is standard input.",
-)
+@patches_option
 @click.option(
     "--domain",
     type=click.Path(path_type=Path),

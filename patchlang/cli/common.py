@@ -38,6 +38,17 @@ def seconds_option(default: float) -> Callable[[_Command], _Command]:
     return click.option("--timeout", type=float, default=default, show_default=True, callback=_seconds, help=help)
 
 
+patches_option = click.option(
+    "-p",
+    "--patches",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A patch file, a folder of patch files, or a manifest with patches in ConfigMaps; repeatable. "
+    "`-` is standard input.",
+)
+
+
 def load_patches(paths: Sequence[Path]) -> Loaded:
     """The patches that the paths name, also those in the ConfigMaps of a manifest; ``-`` is standard input."""
     read, errors = read_patches(paths)

@@ -13,7 +13,7 @@ import click
 
 from ..diagnostics import PatchError
 from ..render import painted, printable
-from .common import given_facts, load_patches, not_loaded, report, seconds_option
+from .common import given_facts, load_patches, not_loaded, patches_option, report, seconds_option
 from .terminal import Failed, wants_colour
 
 if TYPE_CHECKING:
@@ -33,15 +33,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--hook", required=True, type=_PATH, help="The hook: onDefineDomain, or preCloudInitIso with --cloud-init."
 )
-@click.option(
-    "-p",
-    "--patches",
-    "patches",
-    multiple=True,
-    required=True,
-    type=_PATH,
-    help="A patch file, a manifest with patches in ConfigMaps, or a folder of patch files; repeatable. `-` is standard input.",
-)
+@patches_option
 @click.option("--domain", "domains", multiple=True, type=_PATH, help="A domain to try both on. Repeatable.")
 @click.option(
     "--cloud-init", "cloud_inits", multiple=True, type=_PATH, help="CloudInitData to try both on. Repeatable."

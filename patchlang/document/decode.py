@@ -75,6 +75,12 @@ def decode_document(
     return document, decoder.found
 
 
+def decode_part(root: Node, cls: type[T]) -> tuple[T | None, list[Diagnostic]]:
+    """A map that belongs into a document but stands alone, with its errors; None if it could not be read."""
+    decoder = _Decoder()
+    return decoder.collect(partial(decoder.record, cls, root)), decoder.found
+
+
 _BESIDE = (model.Position.BEFORE, model.Position.AFTER)
 # what can be checked further without its unreadable parts; and parts without which that would mislead
 _PARTIAL = (model.Patch, model.Spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..podfacts import Given, check_declared
 from ..record import replace
 from ..vmi import parse_vmi
 from .checks import plain_value
-from .model import Case, CloudInitInput, DataSource, File, Input, PatchTest
+from .model import Case, CloudInitInput, DataSource, FactsInput, File, Input, PatchTest
 
 
 def beside(entry: File | Input) -> Path:
@@ -56,8 +57,13 @@ def vmi_of(test: PatchTest, case: Case) -> bytes:
 
 def pod_of(test: PatchTest, case: Case, declared: frozenset[str]) -> Given:
     """The facts of a test, overridden by its case. Raises PatchError (PL206) for one that no patch declares."""
+    return facts_of(filter(None, (test.spec.facts, case.facts)), declared)
+
+
+def facts_of(inputs: Iterable[FactsInput], declared: frozenset[str]) -> Given:
+    """Facts, of which later ones override earlier ones. Raises PatchError (PL206) for one that no patch declares."""
     facts: dict[str, bytes] = {}
-    for given in filter(None, (test.spec.facts, case.facts)):
+    for given in inputs:
         for kind, entries in (("env", given.env), ("files", given.files)):
             for name, text in entries:
                 check_declared(f"{kind}.{name.text}", declared, name.span())

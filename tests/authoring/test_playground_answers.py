@@ -29,8 +29,28 @@ HEAD = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: p}\nspec:\n"
 CLOUD_INIT = HEAD + "  cloudInit: [{op: add, path: /packages/-, value: chrony, target: userData}]\n"
 
 
-def texts(patch: str, *, domain: str = MACHINE["domain"], vmi: str = MACHINE["vmi"], data: str = "") -> Given:
-    return Given((PatchText("patch.yaml", patch),), domain, vmi, data)
+FACTS = """\
+# comments may stand here
+env: {ZONE: "lab's \\"a\\""}
+files:
+  netinfo: |+
+    line: 1
+
+    - $x `x` \U0001f600
+
+"""
+WITH_FACTS = f"""{HEAD}\
+  facts: {{env: [ZONE, NONE], files: {{netinfo: /etc/podinfo/network-info}}}}
+  domain:
+    - {{op: ensure, path: /domain/title, value: "$[ facts.env.ZONE.orValue('nowhere') ]"}}
+    - {{op: ensure, path: /domain/description, value: "$[ facts.files.netinfo.orValue('') ]"}}
+"""
+
+
+def texts(
+    patch: str, *, domain: str = MACHINE["domain"], vmi: str = MACHINE["vmi"], data: str = "", facts: str = ""
+) -> Given:
+    return Given((PatchText("patch.yaml", patch),), domain, vmi, data, facts)
 
 
 def edits(text: str) -> str:
@@ -230,6 +250,38 @@ def test_cloud_init_data_is_replayed_and_what_is_not_edited_is_not() -> None:
     assert replayed(texts("{", data=DATA["cloudInit"])) == []
 
 
+def test_facts_are_what_patches_read() -> None:
+    for facts, title in ((FACTS, 'lab\'s "a"'), ("", "nowhere"), ("# none\n", "nowhere")):
+        given = texts(WITH_FACTS, facts=facts)
+        [outcome] = tried(given)["outcomes"]
+        assert f"<title>{title}</title>" in outcome["diff"]
+        [boot] = replayed(given)
+        assert f"<title>{title}</title>" in boot["runs"][0]["diff"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule", "cut"),
+    [
+        ("env: {ZON: x}", "PL206", "ZON"),
+        ("evn: {ZONE: x}", "PL101", "evn"),
+        ("env: [ZONE]", "PL103", "[ZONE]"),
+        ("\U0001f600", "PL103", "\U0001f600"),
+        ("env: {ZONE: [1]}", "PL103", "[1]"),
+        ("env: {", "PL003", None),
+    ],
+)
+def test_wrong_facts_are_found_where_they_are(facts: str, rule: str, cut: str | None) -> None:
+    found = tried(texts(WITH_FACTS, facts=facts))
+    assert found["outcomes"] == []
+    [finding] = found["findings"]
+    assert (finding["pane"], finding["rule"]) == ("facts", rule)
+    if cut is not None:
+        units = facts.encode("utf-16-le")
+        assert units[2 * finding["from"] : 2 * finding["to"]].decode("utf-16-le") == cut
+    with pytest.raises(RequestError):
+        exporting.export({"form": "command"}, texts(WITH_FACTS, facts=facts))
+
+
 # -- exports -----------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +299,7 @@ EXPORTED = {
     "without a VMI": texts(samples.starter(), vmi=""),
     "refused": texts(edits("    - {op: set, path: /domain/os/none, value: x}\n")),
     "unchanged": texts(edits("    - {op: remove, path: /domain/none, expect: '0+'}\n")),
+    "facts": texts(WITH_FACTS, facts=FACTS),
     "odd": texts(samples.starter().replace("first-steps", "a.very-odd-name"), domain="\n\n" + MACHINE["domain"]),
 }  # fmt: skip
 

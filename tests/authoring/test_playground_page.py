@@ -71,6 +71,17 @@ def test_typing_changes_the_diff(page: Browser) -> None:
     assert "3 edits changed" in page.run("document.getElementById('status').textContent")
 
 
+def test_facts_of_the_pod_are_an_input(page: Browser) -> None:
+    type_at_end(page, '    - {op: ensure, path: /domain/title, value: "$[ facts.env.ZONE.orValue(string(7)) ]"}\n')
+    type_at_end(page, "  facts: {env: [ZONE]}\n")
+    page.wait_for(f"{DIFF}.includes('<title>7</title>')")
+    page.run("document.getElementById('tab-facts').click()")
+    type_at_end(page, "env: {ZONE: lab-a}", "#panel-facts")
+    page.wait_for(f"{DIFF}.includes('<title>lab-a</title>')")
+    type_at_end(page, "\nenw: x", "#panel-facts")
+    page.wait_for("document.querySelector('#panel-facts .cm-lintRange-error')?.textContent === 'enw'")
+
+
 def test_findings_are_squiggles_with_their_rule(page: Browser) -> None:
     type_at_end(page, "    - {op: set, path: /domain/devices/dsk, value: x}")
     squiggles = "[...document.querySelectorAll('#patch-editor .cm-lintRange-error')]"

@@ -16,6 +16,7 @@ import {
   hoverTooltip,
   keymap,
   lineNumbers,
+  placeholder,
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { ask, meta } from "./api.js";
@@ -45,7 +46,7 @@ const marks = StateField.define({
 const languages = { yaml, xml };
 
 /** An editor in an element. `complete`: with the help of the server for patches. */
-export function editor(parent, { label, language, changed, dropped, announce, complete = false }) {
+export function editor(parent, { label, language, changed, dropped, announce, hint = "", complete = false }) {
   const leaving = Prec.low(
     keymap.of([
       {
@@ -76,6 +77,7 @@ export function editor(parent, { label, language, changed, dropped, announce, co
         wrapping.of(wrapped()),
         syntaxHighlighting(colours),
         marks,
+        hint ? placeholder(hint) : [],
         complete ? helped() : [],
         leaving,
         keymap.of([

@@ -23,17 +23,24 @@ const announce = (text) => {
 const editors = {
   patch: editor(byId("patch-editor"), { label: "Patch", language: "yaml", complete: true, changed: later, dropped: (file) => take(file, "patch"), announce }),
 };
-for (const [pane, label, language] of [["domain", "Domain XML", "xml"], ["vmi", "VMI", "yaml"], ["cloudInit", "Cloud-init data", "yaml"]]) {
+const SAMPLES = { domain: "machine", vmi: "machine", cloudInit: "data" }; // what an input's sample is chosen in
+const FACTS = "env: {NAME: text}\nfiles: {NAME: text}";
+for (const [pane, label, language] of [["domain", "Domain XML", "xml"], ["vmi", "VMI", "yaml"], ["cloudInit", "Cloud-init data", "yaml"], ["facts", "Facts of the pod", "yaml"]]) {
   const changed = (typed) => {
-    if (typed) byId(pane === "cloudInit" ? "data" : "machine").value = "";
+    if (typed) isOwn(pane);
     later();
   };
-  editors[pane] = editor(byId(`panel-${pane}`), { label, language, changed, dropped: (file) => take(file, pane), announce });
+  const hint = pane === "facts" ? FACTS : "";
+  editors[pane] = editor(byId(`panel-${pane}`), { label, language, hint, changed, dropped: (file) => take(file, pane), announce });
+}
+
+/** An input that is no sample any more. */
+function isOwn(pane) {
+  if (SAMPLES[pane]) byId(SAMPLES[pane]).value = "";
 }
 
 const input = tabs("input-tabs", (id) => {
-  byId("machine").hidden = id === "tab-cloudInit";
-  byId("data").hidden = id !== "tab-cloudInit";
+  for (const select of ["machine", "data"]) byId(select).hidden = SAMPLES[id.replace("tab-", "")] !== select;
 });
 input.select("tab-domain");
 const outcome = tabs("outcome-tabs");
@@ -41,7 +48,7 @@ outcome.select("tab-diff");
 
 function given() {
   const texts = patches.map((one, number) => ({ name: one.name, text: number === shown ? editors.patch.text() : one.text }));
-  return { patches: texts, domain: editors.domain.text(), vmi: editors.vmi.text(), cloudInit: editors.cloudInit.text() };
+  return { patches: texts, domain: editors.domain.text(), vmi: editors.vmi.text(), cloudInit: editors.cloudInit.text(), facts: editors.facts.text() };
 }
 
 function reveal(pane) {
@@ -89,7 +96,7 @@ async function take(file, pane) {
     patches[shown].name = patches.some((one, number) => number !== shown && one.name === file.name) ? patches[shown].name : file.name;
     listFiles();
   } else {
-    byId(pane === "cloudInit" ? "data" : "machine").value = "";
+    isOwn(pane);
   }
   editors[pane].fill(text);
   announce(`${file.name} is open.`);

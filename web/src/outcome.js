@@ -4,7 +4,7 @@ import { byId, count, make, rove } from "./dom.js";
 import { diffView } from "./editors.js";
 import { inline } from "./markdown.js";
 
-const NAMES = { domain: "domain", cloudInit: "cloud-init data", patch: "patch", vmi: "VMI" };
+const NAMES = { domain: "domain", cloudInit: "cloud-init data", patch: "patch", vmi: "VMI", facts: "facts" };
 const LONGEST_PRE = 2000;
 
 /** `marks(edit, of)` shows the nodes of an edit, `go(place)` a place in a text, `rule(id)` the page of a rule. */

@@ -60,8 +60,8 @@ def _played(prepared: Prepared, runs: Runs) -> list[Json]:
 
 def _outcome(prepared: Prepared, run: Run) -> Outcome | CloudInitOutcome:
     if run.of_domain:
-        return patch_domain(prepared.program, run.data, prepared.vmi)
-    return patch_cloud_init(prepared.program, run.data, b"", prepared.vmi)
+        return patch_domain(prepared.program, run.data, prepared.vmi, pod=prepared.pod)
+    return patch_cloud_init(prepared.program, run.data, b"", prepared.vmi, pod=prepared.pod)
 
 
 def _told(

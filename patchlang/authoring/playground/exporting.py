@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import PurePath
 
 from ...diagnostics import PatchError
@@ -21,6 +22,7 @@ from ...manifests.writing import (
     plain,
     scalar,
 )
+from ...podfacts import Given as Facts
 from ...result import CloudInitOutcome, Outcome
 from ...source import SourceFile
 from ..starting import IMAGE, kubernetes_name
@@ -73,6 +75,7 @@ def _test(given: Given) -> tuple[str, Files]:
     named = "".join(f"    - {plain(file)}\n" for file, _ in patches)
     text = f"apiVersion: patchlang/v1\nkind: PatchTest\nmetadata:\n  name: {plain(name)}\nspec:\n  patches:\n{named}"
     text += _entry("  vmi", json.dumps(json.loads(prepared.vmi), indent=2), 4) if given.vmi.strip() else ""
+    text += _facts(prepared.pod)
     note = f"Put the files into one folder; `patchlang test {stem}.test.yaml` runs the test."
     return note, [*patches, (f"{stem}.test.yaml", f"{text}  cases:\n{''.join(cases)}"), *golden]
 
@@ -89,9 +92,9 @@ def _cases(prepared: Prepared, stem: str) -> tuple[list[str], Files]:
             continue
         data = data.lstrip()  # by what it begins with, a test tells it from the name of a file
         if key == "domain":
-            outcome, errors = _ended(patch_domain(prepared.program, data, prepared.vmi))
+            outcome, errors = _ended(patch_domain(program, data, prepared.vmi, pod=prepared.pod))
         else:
-            outcome, errors = _ended(patch_cloud_init(prepared.program, data, b"", prepared.vmi))
+            outcome, errors = _ended(patch_cloud_init(program, data, b"", prepared.vmi, pod=prepared.pod))
         case = f"    - name: {of}\n" + _entry(f"      {key}", data.decode(), 8)
         if outcome is None:
             case += f"      error: {errors[0]}\n"
@@ -102,6 +105,15 @@ def _cases(prepared: Prepared, stem: str) -> tuple[list[str], Files]:
             golden.append((f"{stem}.expected.{ending}", outcome.decode()))
         cases.append(case)
     return cases, golden
+
+
+def _facts(pod: Facts) -> str:
+    """The facts as a test has them."""
+    lines = ["  facts:\n"] if pod.facts else []
+    for kind, names in groupby(sorted(pod.facts), lambda name: name.partition(".")[0]):
+        lines.append(f"    {kind}:\n")
+        lines += (_entry(f"      {plain(name.partition('.')[2])}", pod.facts[name].decode(), 8) for name in names)
+    return "".join(lines)
 
 
 def _entry(key: str, text: str, indent: int) -> str:
@@ -152,17 +164,25 @@ def _command(given: Given) -> tuple[str, Files]:
     if given.vmi.strip():
         files.append(("vmi.yaml", given.vmi))
         with_vmi = " --vmi vmi.yaml"
+    options = with_vmi
+    pod = inputs.facts(given, program.facts) if program is not None else Facts()
+    for name, value in pod.facts.items():
+        is_file = name.startswith("files.")
+        files += [(name, value.decode())] if is_file else []
+        options += f" --fact {name}=" + (f"@{name}" if is_file else shlex.quote(value.decode()))
     of_patches = "".join(f" -p {shlex.quote(file)}" for file, _ in patches)
     lines = ["#!/bin/sh", "set -eu", *(line for name, text in files for line in _written(name, text))]
     flags = {trying.NAMES[trying.DOMAIN]: "--domain", trying.NAMES[trying.CLOUD_INIT]: "--cloud-init"}
-    lines += [f"patchlang apply{of_patches} {flags[name]} {name}{with_vmi} --diff" for name, _ in given_inputs]
+    lines += [f"patchlang apply{of_patches} {flags[name]} {name}{options} --diff" for name, _ in given_inputs]
     return "The script writes its inputs into the current folder.", [("try.sh", "".join(f"{line}\n" for line in lines))]
 
 
 def _written(name: str, text: str) -> Iterator[str]:
+    if not text.endswith("\n"):
+        yield f"printf %s {shlex.quote(text)} >{shlex.quote(name)}"
+        return
     end = "END"
     while end in text:
         end += "_"
     yield f"cat >{shlex.quote(name)} <<'{end}'"
-    yield text.removesuffix("\n")
-    yield end
+    yield f"{text}{end}"

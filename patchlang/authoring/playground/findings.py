@@ -48,7 +48,9 @@ def in_patches(diagnostics: Iterable[Diagnostic]) -> Iterator[Json]:
 
 
 def in_input(diagnostic: Diagnostic, pane: str, text: str) -> Json:
-    """A finding on the text of another pane, where its message names a place there."""
+    """A finding on the text of another pane, where it has a place or its message names one there."""
+    if diagnostic.span is not None:
+        return {"pane": pane, **_place(diagnostic.span), **_said(diagnostic)}
     found = _PLACE.search(diagnostic.message)
     if found is None:
         return {"pane": pane, **_place(None), **_said(diagnostic)}

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 
 from ... import rules
-from ...diagnostics import fail
+from ...diagnostics import PatchError, fail
+from ...document.decode import decode_part
+from ...document.yamltree import parse
 from ...extract import read_domain, read_vmi, text_timestamps
 from ...files import source_of
+from ...patchtest.inputs import facts_of
+from ...patchtest.model import FactsInput
+from ...podfacts import Given as Facts
 from ...source import SourceFile
 from .request import Given
 
@@ -57,6 +62,17 @@ def cloud_init(given: Given) -> bytes:
             rules.BAD_CLOUD_INIT, f"the cloud-init data is neither JSON nor YAML{place}", None, _YAML_HELP
         ) from None
     raise fail(rules.BAD_CLOUD_INIT, "the cloud-init data is not a map", None, _YAML_HELP)
+
+
+def facts(given: Given, declared: frozenset[str]) -> Facts:
+    """The facts of the pod, as a test has them. Raises PatchError, also for one that no patch declares (PL206)."""
+    found: list[FactsInput] = []
+    for root in parse(source_of("facts.yaml", encoded(given.facts))):
+        read, wrong = decode_part(root, FactsInput)
+        if read is None or wrong:
+            raise PatchError(wrong[0])
+        found.append(read)
+    return facts_of(found, declared)
 
 
 def encoded(text: str) -> bytes:

@@ -33,6 +33,7 @@ class Given:
     domain: str = ""
     vmi: str = ""
     cloud_init: str = ""
+    facts: str = ""
 
 
 def given(asked: Json) -> Given:
@@ -47,9 +48,8 @@ def given(asked: Json) -> Given:
         found.append(PatchText(item(one, "name", str), item(one, "text", str)))
     if len({one.name for one in found}) < len(found):
         raise RequestError("two entries of `patches` have the same name")
-    return Given(
-        tuple(found), item(asked, "domain", str, ""), item(asked, "vmi", str, ""), item(asked, "cloudInit", str, "")
-    )
+    texts = (item(asked, key, str, "") for key in ("domain", "vmi", "cloudInit", "facts"))
+    return Given(tuple(found), *texts)
 
 
 _WORDS = {str: "a text", int: "a whole number", list: "a list"}

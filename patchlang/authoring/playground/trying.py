@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import TypeVar
 
 from ...compile import Program
 from ...diagnostics import Diagnostic, PatchError
 from ...diffs import diff, legible
 from ...domain.tree import DomainTree, parse
 from ...engine import patch_cloud_init, patch_domain
+from ...podfacts import Given as Facts
 from ...record import record
 from ...result import CloudInitOutcome, DocumentTrace, EditTrace, Outcome, Spot
 from . import findings, inputs
 from .offsets import utf16_of_bytes
 from .request import Given, Json
 
+T = TypeVar("T")
+
 MOST_SPOTS = 2000
 """Of one edit, so many nodes are marked."""
 DOMAIN, CLOUD_INIT = "domain", "cloudInit"
+_ALWAYS_READ = ("vmi", "facts")
 NAMES = {DOMAIN: "domain.xml", CLOUD_INIT: "cloud-init.json"}
 """What diffs and exported files call the inputs."""
 
@@ -32,6 +37,7 @@ class Prepared:
     domain: bytes | None
     shift: int | None
     cloud_init: bytes | None
+    pod: Facts
 
 
 def try_patches(given: Given) -> Json:
@@ -60,9 +66,9 @@ def prepare(given: Given) -> tuple[Prepared | None, list[Json]]:
     found = [*findings.in_patches(diagnostics)]
     is_readable = True
 
-    def read(pane: str, text: str, reader: partial[bytes]) -> bytes | None:
+    def read(pane: str, text: str, reader: Callable[[], T]) -> T | None:
         nonlocal is_readable
-        if not text.strip() and pane != "vmi":
+        if not text.strip() and pane not in _ALWAYS_READ:
             return None
         try:
             return reader()
@@ -81,19 +87,20 @@ def prepare(given: Given) -> tuple[Prepared | None, list[Json]]:
     vmi = read("vmi", given.vmi, partial(inputs.vmi, given))
     of_domain = read(DOMAIN, given.domain, partial(domain))
     of_cloud_init = read(CLOUD_INIT, given.cloud_init, partial(inputs.cloud_init, given))
-    if program is None or vmi is None or not is_readable:
+    pod = read("facts", given.facts, partial(inputs.facts, given, program.facts)) if program is not None else None
+    if program is None or vmi is None or pod is None or not is_readable:
         return None, found
-    return Prepared(program, vmi, of_domain, shift[0] if shift else 0, of_cloud_init), found
+    return Prepared(program, vmi, of_domain, shift[0] if shift else 0, of_cloud_init, pod), found
 
 
 def _domain(prepared: Prepared, data: bytes, given: Given, found: list[Json]) -> Json:
-    outcome = patch_domain(prepared.program, data, prepared.vmi, parse=_telling_spots)
+    outcome = patch_domain(prepared.program, data, prepared.vmi, parse=_telling_spots, pod=prepared.pod)
     found += _of_run(outcome.diagnostics, DOMAIN, given.domain)
     return _outcome(DOMAIN, outcome, data, prepared.program.edits_domain, prepared.shift)
 
 
 def _cloud_init(prepared: Prepared, data: bytes, given: Given, found: list[Json]) -> Json:
-    outcome = patch_cloud_init(prepared.program, data, b"", prepared.vmi)
+    outcome = patch_cloud_init(prepared.program, data, b"", prepared.vmi, pod=prepared.pod)
     found += _of_run(outcome.diagnostics, CLOUD_INIT, given.cloud_init)
     return _outcome(CLOUD_INIT, outcome, data, prepared.program.edits_cloud_init, None)
 
