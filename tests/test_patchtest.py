@@ -372,6 +372,26 @@ def test_a_controller_without_an_index_gets_the_first_free_one_of_its_type() -> 
     assert differences(domain, without(data, given), ("before", "without")) == ""
 
 
+@pytest.mark.parametrize(
+    ("machine", "added"),
+    [
+        ("pc-q35-rhel9.6.0", [("0", "pcie-root"), ("41", "pcie-root-port"), ("42", "pcie-root-port")]),
+        ("virt", [("0", "pcie-root"), ("41", "pcie-root-port"), ("42", "pcie-root-port")]),
+        ("pc-i440fx-9.2", [("0", "pci-root")]),
+        ("s390-ccw-virtio", []),
+    ],
+)
+def test_a_machine_gets_its_pci_controllers(machine: str, added: list[tuple[str, str]]) -> None:
+    port = "<controller type='pci' index='40' model='pcie-root-port'/>"
+    devices = f"<devices>{port}<rng model='virtio'/><disk><target dev='vda' bus='virtio'/></disk></devices>"
+    domain = f"<domain><os><type machine='{machine}'>hvm</type></os>{devices}</domain>".encode()
+    data, given = with_addresses(domain, "main")
+    own, *more = etree.fromstring(data).iter("controller")
+    assert [(controller.get("index"), controller.get("model")) for controller in more] == added
+    assert (own.find("address").get("bus") == "0x00") == ("q35" in machine or machine == "virt")
+    assert differences(domain, without(data, given), ("before", "without")) == ""
+
+
 def test_only_what_was_given_is_taken_away_again() -> None:
     data, given = with_addresses(b"<domain><devices><input bus='usb'/></devices></domain>", "main")
     doubled = data.replace(b"</devices>", b"<input><address type='usb' bus='0'/> a</input></devices>")

@@ -90,7 +90,7 @@ def _page(recipe: Recipe) -> str:
 
 def _test(recipe: Recipe) -> str:
     """The test as `patchlang new` writes it next to the patch."""
-    return files(recipe, recipe.name, recipe.name, with_config_map=False)[
+    return files(recipe, recipe.name, f"{recipe.name}.yaml", with_config_map=False)[
         PurePosixPath(f"{recipe.name}.test.yaml")
     ].decode()
 

@@ -1,8 +1,9 @@
 """What libvirt assigns to devices between the first two runs of a boot, as far as KubeVirt keeps it.
 
-These are addresses, and indexes of controllers (``virDomainControllerFindUnusedIndex``). The device decides whether it
-gets an address, and of which type; for a disk on a drive, libvirt's own rule (``virDomainDiskDefAssignAddress``)
-decides. libvirt chooses the numbers of a PCI address: here they are free.
+These are addresses, indexes of controllers (``virDomainControllerFindUnusedIndex``), the PCI root, and with PCIe a root
+port for each PCI device (``virDomainPCIAddressSetGrow``). The device decides whether it gets an address, and of which
+type; for a disk on a drive, libvirt's own rule (``virDomainDiskDefAssignAddress``) decides. libvirt chooses the numbers
+of a PCI address: here they are free.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from ..patterns import pattern
 from . import structs
 
 Element: TypeAlias = Any
-# an address, or the type and index of a controller, as attributes
+# an address, the type and index of a controller, or a root port, as attributes
 Given = tuple[tuple[str, str], ...]
 
 _DRIVE = pattern(r"(?:hd|sd|fd)([a-z]{1,3})")
+_WITH_PCIE = pattern(r"q35|^virt")
 _LAST_BUS = 255
+_LAST_SLOT = 31
 # controller models that are not devices on a bus
 _ROOTS = frozenset({"pci-root", "pcie-root", "none"})
 # controllers, by whether they are PCI devices
@@ -56,6 +59,9 @@ def with_addresses(domain: bytes, release: str) -> tuple[bytes, Counter[Given]]:
         if address:
             etree.SubElement(device, "address", address).text = ""
             given[_key(address)] += 1
+    for controller in giver.controllers:
+        etree.SubElement(devices, "controller", controller).text = ""
+        given[_key(controller)] += 1
     return bytes(etree.tostring(root, encoding="unicode").encode()) if given else domain, given
 
 
@@ -69,6 +75,9 @@ def without(domain: bytes, given: Counter[Given]) -> bytes:
         if left[_controller(controller)] > 0:
             left[_controller(controller)] -= 1
             del controller.attrib["index"]
+        elif left[_added(controller)] > 0:
+            left[_added(controller)] -= 1
+            _take(controller)
     for address in root.findall("devices/*/address"):
         key = _key(attributes_of(address))
         if left[key] > 0 and not len(address):
@@ -99,24 +108,40 @@ def _of(kind: str, index: str) -> Given:
     return _key({"type": kind, "index": index})
 
 
+def _added(controller: Element) -> Given:
+    return _key({name: controller.get(name, "") for name in ("type", "index", "model")})
+
+
 class _Giver:
     """Chooses free addresses and indexes."""
 
     def __init__(self, root: Element, devices: Element) -> None:
         kind = root.find("os/type")
         self._ccw = kind is not None and kind.get("arch", "").startswith("s390")
+        machine = kind.get("machine", "") if kind is not None else ""
+        self._is_pcie = _WITH_PCIE.search(machine) is not None
         self._used = {_key(attributes_of(address)) for address in devices.findall("*/address")}
-        buses = [_number(address.get("bus", "")) for address in devices.findall("*/address[@type='pci']")]
+        on_pci = [(_number(one.get("bus", "")), one) for one in devices.findall("*/address[@type='pci']")]
+        taken = {_number(address.get("slot", "")) for bus, address in on_pci if bus == 0}
+        self._slots = (slot for slot in range(1, _LAST_SLOT + 1) if slot not in taken)
+        buses = [bus for bus, _ in on_pci]
         buses += [_number(one.get("index", "")) for one in devices.findall("controller[@type='pci']")]
         self._next = max(buses, default=0) + 1
-        self._controllers = {_controller(one) for one in devices.findall("controller[@index]")}
+        self._indexes = {_controller(one) for one in devices.findall("controller[@index]")}
+        self.controllers: list[dict[str, str]] = []
+        if (self._is_pcie or machine.startswith("pc")) and _of("pci", "0") not in self._indexes:
+            self._add("0", "pcie-root" if self._is_pcie else "pci-root")
 
     def index(self, controller: Element) -> str:
         """The first index that no controller of this type has."""
         kind = controller.get("type", "")
-        index = next(index for number in count() if _of(kind, index := str(number)) not in self._controllers)
-        self._controllers.add(_of(kind, index))
+        index = next(index for number in count() if _of(kind, index := str(number)) not in self._indexes)
+        self._indexes.add(_of(kind, index))
         return index
+
+    def _add(self, index: str, model: str) -> None:
+        self._indexes.add(_of("pci", index))
+        self.controllers.append({"type": "pci", "index": index, "model": model})
 
     def address(self, device: Element) -> dict[str, str]:
         """The address of a device; empty if it gets none, or if that is unknown."""
@@ -124,7 +149,9 @@ class _Giver:
             return self._of_disk(device)
         if device.tag == "controller":
             kind, model = device.get("type", ""), device.get("model", "")
-            return self._on_bus() if kind in _ON_PCI and model not in _ROOTS else {}
+            if kind not in _ON_PCI or model in _ROOTS:
+                return {}
+            return self._in_root() if kind == "pci" and self._is_pcie else self._on_bus()
         if device.tag == "hostdev":
             kind, model = device.get("type"), device.get("model", "vfio-pci")
             if kind == "usb":
@@ -160,7 +187,17 @@ class _Giver:
             return {"type": "ccw", "cssid": "0xfe", "ssid": "0x0", "devno": f"0x{bus:04x}"}
         if bus > _LAST_BUS:
             return {}
-        return {"type": "pci", "domain": "0x0000", "bus": f"0x{bus:02x}", "slot": "0x00", "function": "0x0"}
+        if self._is_pcie:
+            self._add(str(bus), "pcie-root-port")
+        return _pci(bus, 0)
+
+    def _in_root(self) -> dict[str, str]:
+        slot = next(self._slots, None)
+        return {} if slot is None else _pci(0, slot)
+
+
+def _pci(bus: int, slot: int) -> dict[str, str]:
+    return {"type": "pci", "domain": "0x0000", "bus": f"0x{bus:02x}", "slot": f"0x{slot:02x}", "function": "0x0"}
 
 
 def _usb() -> dict[str, str]:

@@ -17,7 +17,7 @@ FIRST = "run 1"
 _AGAIN = "run 1 on its own result"
 _HELP = "`patchlang explain PL605` says what each run of a boot sees"
 _GIVEN = (
-    "before run 2, libvirt gives each device an address and each controller an index: "
+    "before run 2, libvirt gives each device an address and each controller an index, and adds PCIe root ports: "
     "identify devices by something else, such as an alias"
 )
 _LOST = "before run 2, KubeVirt drops the parts of devices that its own types do not know: recreate them in each run"
