@@ -1,1 +1,1 @@
-"""Tools for who writes patches: from outcomes to a patch, a comparison with a hook, recipes, and an editor's help."""
+"""Tools for authors of patches: derive a patch, compare it with a hook, start from a recipe, get help in an editor."""

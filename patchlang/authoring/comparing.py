@@ -1,4 +1,4 @@
-"""A hook and patches on the same samples: where their outcomes differ, as XML or as data, and as bytes."""
+"""Run a hook and patches on the same samples, and show where their results differ: as XML or data, and as bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .hookrun import HookError, run_hook
 
 
 class Verdict(Enum):
-    """How hook and patches compare on one sample."""
+    """The result of comparing a hook and patches on one sample."""
 
     SAME = "same"
     DIFFERENT = "different"
@@ -36,7 +36,7 @@ class Verdict(Enum):
 
 @record
 class Difference:
-    """One place: an XPath or a JSON Pointer, and what is there by the hook and by the patches; None for nothing."""
+    """One difference: an XPath or a JSON Pointer, and the values of the hook and of the patches; None for nothing."""
 
     path: str
     hook: str | None
@@ -45,7 +45,7 @@ class Difference:
 
 @record
 class Compared:
-    """One sample. ``same_bytes`` is whether the outcomes are equal to the byte."""
+    """The comparison of one sample. ``same_bytes`` says whether the results are equal byte for byte."""
 
     name: str
     verdict: Verdict
@@ -56,7 +56,7 @@ class Compared:
 
 
 def compare(hook: Path, program: Program, pod: Pod, samples: Sequence[Sample], seconds: float) -> Iterator[Compared]:
-    """Run both on each sample, in their order. What fails is in the result."""
+    """Run both on each sample, in order. Failures are part of the result."""
     for sample in samples:
         yield _compared(hook, program, pod, sample, seconds)
 
@@ -85,7 +85,7 @@ def _compared(hook: Path, program: Program, pod: Pod, sample: Sample, seconds: f
 
 
 def _patched(program: Program, pod: Pod, sample: Sample) -> tuple[bytes | None, tuple[Diagnostic, ...]]:
-    """What the patches make of a sample; without a result, the errors."""
+    """The result of the patches on a sample, or their errors."""
     if sample.is_domain:
         outcome = engine.patch_domain(program, sample.before, sample.vmi, pod=pod)
         return outcome.data, outcome.diagnostics
@@ -110,7 +110,7 @@ def _in_domain(sample: Sample, made: bytes) -> Iterator[Difference]:
 
 
 def _in_comments(by_hook: Element, by_patches: Element) -> Iterator[Difference]:
-    """The comments and processing instructions that only one side has, by the elements that hold them."""
+    """The comments and processing instructions that only one side has, by the elements that contain them."""
     here, there = Counter(_comments(by_hook)), Counter(_comments(by_patches))
     for path, text in (here - there).elements():
         yield Difference(path, text, None)
@@ -119,7 +119,7 @@ def _in_comments(by_hook: Element, by_patches: Element) -> Iterator[Difference]:
 
 
 def _comments(root: Element) -> Iterator[tuple[str, str]]:
-    """Of each the path, and what it is."""
+    """The path and a description of each node."""
     tree = root.getroottree()
     for node in root.iter(etree.Comment, etree.ProcessingInstruction):
         test = "comment()" if node.tag is etree.Comment else "processing-instruction()"
@@ -153,7 +153,7 @@ def _difference(by_hook: Element, change: Change, namespaces: Namespaces) -> Dif
 
 
 def _shown(node: Element | None) -> str | None:
-    """An element on one line, without declarations of namespaces that it does not use."""
+    """An element on one line, without the namespace declarations that it does not use."""
     if node is None:
         return None
     copied = etree.fromstring(etree.tostring(node, with_tail=False))

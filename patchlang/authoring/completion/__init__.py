@@ -1,4 +1,4 @@
-"""What may be written at a place of a patch, and what stands there, while the text is still being typed.
+"""Completion and hover in patches that are still being typed.
 
-:func:`.core.complete` and :func:`.core.hover` take a text and an offset in it, and know nothing of editors.
+:func:`.core.complete` and :func:`.core.hover` take a text and an offset in it. They do not know anything about editors.
 """

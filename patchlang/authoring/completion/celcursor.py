@@ -1,4 +1,4 @@
-"""What stands at a cursor in a CEL expression that may be half-written, going by its tokens."""
+"""Find out from its tokens what the cursor is on in a CEL expression that may be incomplete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _CLOSED_BY = {")": "(", "]": "[", "}": "{"}
 
 @record
 class Bound:
-    """A name that a macro binds, to an entry of what stands at ``start`` to ``end``; of ``cel.bind`` to that itself."""
+    """A name that a macro binds.
+
+    It stands for an entry of the expression at ``start`` to ``end``, or in ``cel.bind`` for that expression itself.
+    """
 
     name: str
     start: int
@@ -23,9 +26,10 @@ class Bound:
 
 @record
 class Name:
-    """A name is written, from ``start`` to ``end``. ``of`` is the expression whose member it is, if it is one.
+    """A name, from ``start`` to ``end``.
 
-    ``optional``: it stands behind ``.?``. ``bound`` are the names of the macros around, the outermost first.
+    ``of`` is the expression whose member it is, if any. ``optional``: it follows ``.?``. ``bound`` has the names that
+    the enclosing macros bind, the outermost first.
     """
 
     start: int
@@ -37,7 +41,7 @@ class Name:
 
 @record
 class InText:
-    """A text in quotes is written, whose content is at ``start`` to ``end``; ``function`` is the one it goes to."""
+    """A text in quotes, with its content at ``start`` to ``end``; ``function`` takes it as an argument."""
 
     start: int
     end: int
@@ -45,7 +49,7 @@ class InText:
 
 
 def at_cursor(text: str, at: int) -> Name | InText | None:
-    """What is written at a cursor; None in a comment, a number, or where a member cannot stand."""
+    """What the cursor is on; None in a comment, in a number, or where no member can follow."""
     found = list(tokens(text[:at]))
     quote = next((number for number, one in enumerate(found) if one.kind == "symbol" and one.text in "'\""), None)
     if quote is not None:
@@ -128,7 +132,7 @@ def _opening(code: Sequence[Token], at: int) -> int:
 
 
 def bound(code: Sequence[Token]) -> tuple[Bound, ...]:
-    """The names that the macros bind whose calls are not closed yet."""
+    """The names that macros bind whose calls are not closed yet."""
     open: list[tuple[int, list[int]]] = []
     for number, token in enumerate(code):
         if token.kind != "symbol":
@@ -143,7 +147,7 @@ def bound(code: Sequence[Token]) -> tuple[Bound, ...]:
 
 
 def _bound(code: Sequence[Token], at: int, commas: Sequence[int]) -> Bound | None:
-    """What a call binds that opens at a token."""
+    """What the call that opens at a token binds."""
     if code[at].text != "(" or at < 3 or commas[0] != at + 2 or code[at + 1].kind != "name" or code[at - 2].text != ".":
         return None
     name, method = code[at + 1].text, code[at - 1].text

@@ -1,4 +1,4 @@
-"""The keys of cloud-init's formats, which are facts of its documented schemas, and of KubeVirt's own record."""
+"""The keys of cloud-init's formats, as its schemas document them, and of KubeVirt's own record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...record import field, record
 
 @record(eq=False)
 class Keys:
-    """What a place may hold: maps with the keys ``below``, of a list each of its entries; ``words`` say what it is."""
+    """What a place may contain: maps with the keys ``below`` (in a list, each entry is one); ``words`` describe it."""
 
     words: str = ""
     below: Mapping[str, Keys] = field(default_factory=dict)
@@ -141,7 +141,7 @@ config: bridge_interfaces[] vlan_link vlan_id
 config/subnets: type control address netmask broadcast gateway dns_nameservers[] dns_search[] routes[] ipv4 ipv6
 config/subnets/routes: network netmask gateway metric
 """
-# devices of version 2 have names that anybody may choose, which `*` stands for
+# devices of version 2 have names that users choose; `*` stands for them
 _DEVICE = """\
 match set-name wakeonlan dhcp4 dhcp6 dhcp4-overrides dhcp6-overrides addresses[] gateway4 gateway6 mtu nameservers
 optional routes[] routing-policy[] accept-ra macaddress renderer
@@ -161,7 +161,7 @@ routes: to via metric on-link mtu table
 
 @cache
 def keys_of(target: str) -> Keys:
-    """What a target of cloud-init edits, named as in patches, holds."""
+    """What a target of cloud-init edits contains; targets are named as in patches."""
     match target:
         case "userData":
             return _tree(_CLOUD_CONFIG, _BELOW_CLOUD_CONFIG).keys()
@@ -180,14 +180,14 @@ class _Growing:
     is_list: bool = False
 
     def child(self, name: str) -> _Growing:
-        """The one of a name; `[]` behind that says that it is a list."""
+        """The entry for a name; `[]` after the name means a list."""
         plain = name.removesuffix("[]")
         made = self.below.setdefault(plain, _Growing())
         made.is_list |= plain != name
         return made
 
     def grow(self, lines: str) -> None:
-        """Adds keys, given in lines of a path and names."""
+        """Add keys, given as lines with a path and names."""
         for line in filter(None, lines.split("\n")):
             path, _, names = line.partition(": ")
             holder = self

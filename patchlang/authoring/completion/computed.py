@@ -1,4 +1,4 @@
-"""The `$[ ]` of a template that may be half-written."""
+"""The `$[ ]` of a template that may be incomplete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...record import record
 
 @record
 class Piece:
-    """A computed part: ``start`` and ``end`` are of its expression, which stands between ``$[`` and ``]``."""
+    """A computed part: ``start`` and ``end`` are those of its expression, between ``$[`` and ``]``."""
 
     start: int
     end: int
@@ -19,11 +19,11 @@ class Piece:
 
 
 def pieces(text: str) -> list[Piece]:
-    """The computed parts of a template; one that is never closed goes on to the end."""
+    """The computed parts of a template; a part that is never closed extends to the end."""
     found: list[Piece] = []
     at = text.find("$[")
     while at >= 0:
-        if at and text[at - 1] == "$":  # `$$[` is `$[` as text
+        if at and text[at - 1] == "$":  # `$$[` is a literal `$[`
             at = text.find("$[", at + 2)
             continue
         close = closing_bracket(text, at + 2)
@@ -36,12 +36,12 @@ def pieces(text: str) -> list[Piece]:
 
 
 def around(text: str, at: int) -> Piece | None:
-    """The computed part that a cursor is in."""
+    """The computed part that contains a cursor."""
     return next((piece for piece in pieces(text) if piece.holds(at)), None)
 
 
 def filled(text: str) -> str:
-    """The text with as many fillers in place of each computed part."""
+    """The text with each computed part replaced by the same number of fillers."""
     result, done = "", 0
     for piece in pieces(text):
         start, end = piece.start - 2, min(len(text), piece.end + 1)

@@ -1,4 +1,4 @@
-"""Completion and hover at an offset of a text: of patch files, tests, and of ConfigMaps that carry patches."""
+"""Completion and hover at an offset of a text: in patch files, in tests, and in ConfigMaps that carry patches."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from .texts import declared
 from .view import said
 
 _MARKS = tuple(map(chr, range(0xE010, 0xE040)))
-_MOST_NESTED = 2  # a text in a ConfigMap in a List, say
+_MOST_NESTED = 2  # for example, a text in a ConfigMap in a List
 MOST_CHARACTERS = 300_000
-"""Of a document in which anything is offered; the sidecar takes no patch file that is larger."""
+"""The largest document with completion; the sidecar accepts no patch file that is larger."""
 
 
 @record
 class Settings:
-    """``libvirt`` is the version whose grammar the domain follows, by default the newest that is known.
+    """The versions to complete for.
 
-    ``kubevirt`` is the release whose VMI expressions read; None: what any release has.
+    ``libvirt`` is the version whose grammar the domain follows, by default the newest one. ``kubevirt`` is the release
+    that defines the VMI; None: any release.
     """
 
     libvirt: str | None = None
@@ -33,9 +34,10 @@ class Settings:
 
 @record(eq=False)
 class Place:
-    """Where a cursor is: what the model has there, and the way back to the outermost text.
+    """The place of a cursor in the model, and its way back to the outermost text.
 
-    ``start`` and ``end`` are of the key or the scalar there, in the outermost text. ``spot`` is in what a scalar says.
+    ``start`` and ``end`` are those of the key or scalar there, in the outermost text. ``spot`` is the place within the
+    scalar's value.
     """
 
     slot: Slot
@@ -47,19 +49,19 @@ class Place:
 
 
 def complete(text: str, offset: int, settings: Settings = Settings()) -> Completions:  # noqa: B008 (it is frozen)
-    """What may be written at a character of a text, the number of which may be anything. The text need not be YAML."""
+    """The completions at a character of a text. The number may be anything, and the text does not have to be YAML."""
     at = min(max(offset, 0), len(text))
     place = locate(text, at, settings)
     found = _completions(place) if place is not None else None
-    # editors replace characters of one line
+    # editors replace only characters of one line
     if found is None or not found.items or "\n" in text[found.start : found.end]:
         return Completions((), at, at)
-    # in the midst of an escape a cursor stands beside what it is about
+    # within an escape, a cursor has no exact place
     return Completions(found.items, min(found.start, at), max(found.end, at))
 
 
 def hover(text: str, offset: int, settings: Settings = Settings()) -> Hover | None:  # noqa: B008
-    """What is to be said of what stands at a character of a text."""
+    """The hover text for a character of a text."""
     from .hovers import hover_at
 
     place = locate(text, offset, settings)
@@ -67,7 +69,7 @@ def hover(text: str, offset: int, settings: Settings = Settings()) -> Hover | No
 
 
 def definition(text: str, offset: int) -> tuple[int, int] | None:
-    """Where the variable at an offset is declared: start and end of its name."""
+    """The start and end of the name where the variable at an offset is declared."""
     place = locate(text, offset, Settings())
     if place is None or place.spot is None or not (place.slot.hint is ANY or keys.is_text(place.slot.hint)):
         return None
@@ -77,10 +79,9 @@ def definition(text: str, offset: int) -> tuple[int, int] | None:
 
 
 def own_line(text: str, offset: int) -> int:
-    """Where the line begins above which a comment about what is at an offset can stand.
+    """The start of the line above which a comment about the place at an offset can be inserted.
 
-    Of a text that begins in one line and goes on over others that is the line of its key, since what is inside it
-    is not a comment.
+    For a text that spans several lines, that is the line of its key, because what is inside the text is not a comment.
     """
     at = min(max(offset, 0), len(text))
     cursor = _cursor(text, at, lambda place: place, _MOST_NESTED)
@@ -92,14 +93,14 @@ def own_line(text: str, offset: int) -> int:
 
 @record(eq=False)
 class _Cursor:
-    """The outline of the document that a cursor is in, and the way from its marked text to the outermost."""
+    """The outline of the document that contains a cursor, and the way from its marked text to the outermost text."""
 
     outline: Outline
     place: Callable[[int], int]
 
 
 def locate(text: str, offset: int, settings: Settings) -> Place | None:
-    """What is at an offset; None where the language has nothing there."""
+    """What is at an offset; None if the language has nothing there."""
     cursor = _cursor(text, min(max(offset, 0), len(text)), lambda place: place, _MOST_NESTED)
     marked = cursor.outline.marked if cursor is not None else None
     if cursor is None or marked is None:
@@ -130,7 +131,7 @@ def _cursor(text: str, offset: int, outer: Callable[[int], int], nested: int) ->
 
 
 def document_around(text: str, offset: int) -> tuple[int, int]:
-    """Start and end of the YAML document that an offset is in: lines of ``---`` divide a file."""
+    """The start and end of the YAML document that contains an offset; lines of ``---`` separate documents."""
     start = 0
     before = text.rfind("\n---", 0, offset)
     while before >= 0:
@@ -164,7 +165,7 @@ def _slot(outline: Outline, marked: Entry | Scalar) -> Slot | None:
 
 
 def _carries_patch(root: Mapping, marked: Scalar) -> bool:
-    """Whether a scalar is the value of a ConfigMap's key that looks like a patch file, or reads like one."""
+    """Whether a scalar is the value of a ConfigMap's key, and the key or the value looks like a patch file."""
     entry, holder = marked.entry, marked.owner
     if entry is None or not isinstance(holder, Mapping) or holder.entry is None or holder.entry.key != "data":
         return False

@@ -1,4 +1,4 @@
-"""What stands at a cursor in an XML fragment that may be half-written, and what may be written there."""
+"""Find out what the cursor is on in an XML fragment that may be incomplete, and complete it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _DIRECTIVES = {
 
 @record
 class Here:
-    """What a cursor is in. ``kind`` is ``element``, ``attribute``, ``value``, ``text`` or ``end`` (an end tag).
+    """The part of a fragment that contains a cursor.
 
-    ``open`` are the names of the elements around, the outermost first; ``tag`` is the element whose tag this is.
+    ``kind`` is ``element``, ``attribute``, ``value``, ``text`` or ``end`` (an end tag). ``open`` has the names of the
+    enclosing elements, the outermost first; ``tag`` is the element whose tag contains the cursor.
     """
 
     kind: str
@@ -38,7 +39,7 @@ class Here:
 
 
 def find(text: str, at: int) -> Here | None:
-    """What a cursor in a fragment is in; None in a comment, or CDATA."""
+    """The part of a fragment that contains a cursor; None in a comment or CDATA."""
     before = text[:at]
     open: list[str] = []
     done = 0
@@ -71,7 +72,7 @@ def find(text: str, at: int) -> Here | None:
 
 
 def _in_tag(text: str, before: str, at: int, name: str, open: tuple[str, ...]) -> tuple[Here | None, int]:
-    """What a cursor is in if it is in this start tag; else where what follows its attributes begins."""
+    """The part of a start tag that contains a cursor; otherwise, the offset after its attributes."""
     attributes: list[str] = []
     while found := _ATTRIBUTE.match(before, at):
         attribute = found[1]
@@ -103,7 +104,10 @@ def _end_of_value(text: str, start: int, at: int) -> int:
 
 
 def complete(spot: Spot, text: str, parents: Places, ground: Ground) -> Completions:
-    """Of a fragment whose elements become children of ``parents``. ``text`` is the spot's, filled up as for XPath."""
+    """The completions in a fragment whose elements become children of ``parents``.
+
+    ``text`` is the spot's text, with computed parts filled as for XPath.
+    """
     here = find(text, spot.at)
     if here is None:
         return spot.offer((), spot.at, spot.at)
@@ -127,20 +131,20 @@ def _items(here: Here, parents: Places, ground: Ground) -> Iterator[Item]:
 
 
 def within(open: tuple[str, ...], parents: Places, ground: Ground) -> Places:
-    """The places of the innermost of elements, one in another."""
+    """The places of the innermost of nested elements."""
     for name in open:
         parents = step(parents, name, ground)
     return parents
 
 
 def step(parents: Places, name: str, ground: Ground) -> Places:
-    """The children of a name."""
+    """The children with a name."""
     known = ground.dialect.name(name)
     return tuple(place.elements[known] for place in parents if known is not None and known in place.elements)
 
 
 def attributes(places: Places, name: str, ground: Ground) -> Places:
-    """The attributes of a name."""
+    """The attributes with a name."""
     known = ground.dialect.name(name)
     return tuple(place.attributes[known] for place in places if known is not None and known in place.attributes)
 
@@ -168,7 +172,7 @@ def _attributes(here: Here, places: Places, ground: Ground) -> Iterator[Item]:
 
 
 def hover(spot: Spot, text: str, parents: Places, ground: Ground) -> Hover | None:
-    """About the name or the value at the cursor."""
+    """The hover text for the name or value at the cursor."""
     here = find(text, end_of_word(text, spot.at))
     if here is None:
         return None

@@ -1,4 +1,4 @@
-"""What may be written in a CEL expression, by the types of the VMI and what the patch declares."""
+"""Completion in CEL expressions, from the types of the VMI and from what the patch declares."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _WORDS_FOR = {
 class Known:
     """What an expression sees: ``xpath()``, ``variables`` with their expressions, in order, and ``facts``.
 
-    ``facts`` are ``env.NAME`` and ``files.NAME``. ``loop`` is the expression of the list that ``item`` is of. ``names``
-    are those of :data:`_WORDS_FOR` that are there.
+    ``facts`` are ``env.NAME`` and ``files.NAME``. ``loop`` is the expression of the list that ``item`` comes from.
+    ``names`` are those of :data:`_WORDS_FOR` that are available.
     """
 
     release: str | None = None
@@ -46,13 +46,13 @@ class Known:
 
 
 def in_text(spot: Spot) -> InText | None:
-    """The text in quotes that the cursor is in, as of the path of `xpath('…')`."""
+    """The text in quotes that contains the cursor, such as the path of `xpath('…')`."""
     found = at_cursor(spot.text, spot.at) if len(spot.text) <= MAX_SOURCE else None
     return found if isinstance(found, InText) else None
 
 
 def complete(spot: Spot, known: Known) -> Completions:
-    """Of an expression."""
+    """The completions in an expression."""
     found = at_cursor(spot.text, spot.at) if len(spot.text) <= MAX_SOURCE else None
     if not isinstance(found, Name):
         return spot.offer((), spot.at, spot.at)
@@ -60,7 +60,7 @@ def complete(spot: Spot, known: Known) -> Completions:
 
 
 def hover(spot: Spot, known: Known) -> Hover | None:
-    """About the name at the cursor."""
+    """The hover text for the name at the cursor."""
     at = spot.at
     while at < len(spot.text) and (spot.text[at].isalnum() or spot.text[at] == "_"):
         at += 1
@@ -76,7 +76,7 @@ def hover(spot: Spot, known: Known) -> Hover | None:
 
 
 def variable_at(spot: Spot) -> str | None:
-    """The name of the variable that the cursor is on, in `variables.NAME`."""
+    """The name of the variable at the cursor, in `variables.NAME`."""
     at = spot.at
     while at < len(spot.text) and (spot.text[at].isalnum() or spot.text[at] == "_"):
         at += 1
@@ -148,7 +148,7 @@ def _typed(text: str, scope: Scope) -> Typed:
 
 
 def _scope(text: str, bound: tuple[Bound, ...], known: Known) -> Scope:
-    """What is known of the names in an expression."""
+    """The types of the names in an expression, as far as they are known."""
     names = dict(ROOTS)
     scope = Scope(types(known.release), names)
     for name, written in known.variables:
@@ -163,7 +163,7 @@ def _scope(text: str, bound: tuple[Bound, ...], known: Known) -> Scope:
 
 
 def entry(of: Typed) -> Typed:
-    """What a macro gives of a list, a map or an optional, one by one."""
+    """What a macro passes on from a list, a map, or an optional, one by one."""
     if of.type.startswith("["):
         return Typed(of.type[1:-1])
     return Typed(of.type[1:]) if of.type.startswith("?") else Typed(TEXT) if of.type.startswith("{") else Typed()

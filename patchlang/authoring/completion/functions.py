@@ -1,4 +1,4 @@
-"""The functions and methods of CEL as patches have them, each with what it gives, in a few words."""
+"""The functions and methods that CEL has in patches, each with a short description of its result."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ FUNCTIONS = {
 WORDS = ("true", "false", "null")
 MEMBERS = {**NAMESPACES, "cel": ["bind"], "facts": ["env", "files"]}
 OVER = frozenset({*_MACROS, "sortBy", "optMap", "optFlatMap"})
-"""Methods whose first argument names what the second one is about."""
+"""Methods whose first argument is a name that the second argument uses."""
 
 
 def of_type(type: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where the paths of an edit that is being written start and lead, by libvirt's grammar."""
+"""Where the paths of an incomplete edit start and lead, according to libvirt's grammar."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .slots import Edit, Slot
 from .view import said
 
 _EFFORT = 200_000
-"""Places to look at: enough for any path that somebody writes, and done in a tenth of a second."""
+"""How many places to look at: enough for any realistic path, within a tenth of a second."""
 _BESIDE = (model.Position.BEFORE.value, model.Position.AFTER.value)
 
 
 class Ground:
-    """The grammar, for one cursor. Where a path is too costly to follow, a method raises SpentError."""
+    """The grammar, for one cursor. If a path is too expensive to follow, a method raises SpentError."""
 
     def __init__(self, root: Mapping, libvirt: str | None) -> None:
         self.unfolding = unfolding(libvirt or versions()[-1])
@@ -37,25 +37,25 @@ class Ground:
         return (self.unfolding.document,)
 
     def leads(self, path: str, start: Places) -> Places:
-        """Where a path leads."""
+        """The places that a path leads to."""
         return answer(filled(path), start, self.dialect).places
 
     def start(self, edits: Sequence[Edit]) -> Places:
-        """Where the relative paths of the last edit start: the nodes of the one around it, else the document."""
+        """Where relative paths of the last edit start: at the nodes of the enclosing edit, or else the document."""
         return self.matched(edits[:-1]) if len(edits) > 1 else self.document
 
     def matched(self, edits: Sequence[Edit]) -> Places:
-        """What the last edit works on."""
+        """The nodes that the last edit works on."""
         return self._paths(edits, *SELECTING) or self.start(edits)
 
     def made(self, edits: Sequence[Edit]) -> Places:
-        """What the last edit makes by a path; what it works on if it makes none."""
+        """The nodes that the last edit creates by a path; if it creates none, the nodes that it works on."""
         found = self._texts(edits[-1], Role.MAKES)
         start = self.matched(edits)
         return unique(place for path in found for place in self.leads(path, start)) or start
 
     def parents(self, edits: Sequence[Edit]) -> Places:
-        """Where the elements of the last edit's fragment will stand."""
+        """The places of the elements in the last edit's fragment."""
         goal = self._paths(edits, Role.GOAL) or self.matched(edits)
         return parents_of(goal) if self._is_beside(edits[-1]) else goal
 
@@ -64,7 +64,7 @@ class Ground:
         return owners_of(self.matched(edits)) if edits else self.document
 
     def anchors(self, edits: Sequence[Edit]) -> Places:
-        """Where ``at`` starts: any parent of what is made."""
+        """Where ``at`` starts: at any parent of a new node."""
         parents = self.parents(edits)
         built = [
             place
@@ -75,7 +75,7 @@ class Ground:
         return ancestors_of(unique(built) or self.made(edits))
 
     def named(self, edits: Sequence[Edit], name: str) -> Places:
-        """The elements of a name, or ``parent/name``, that the last edit's fragment may have."""
+        """The elements with a name, or ``parent/name``, that the last edit's fragment may have."""
         above, _, local = name.rpartition("/")
         found = [one for place in self.parents(edits) for one in self.unfolding.named_below(place, local)]
         return unique(one for one in found if not above or (one.parent and one.parent.name == above))
@@ -119,7 +119,7 @@ def _own(root: Mapping) -> dict[str, str]:
 
 
 def variables(slot: Slot) -> list[tuple[str, str]]:
-    """The variables of a patch, name and expression, that are written so far."""
+    """The variables of a patch, name and expression, as far as they are written."""
     found = at(slot.root, "spec", "variables")
     items = found.items if isinstance(found, ListNode) else ()
     return [

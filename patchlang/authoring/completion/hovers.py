@@ -1,4 +1,4 @@
-"""What is to be said about a place."""
+"""Hover texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def hover_at(place: Place) -> Hover | None:
-    """What is to be said about a key or a value."""
+    """The hover text for a key or a value."""
     slot = place.slot
     if slot.mapping is not None and isinstance(slot.marked, Entry):
         key = slot.marked.key

@@ -1,4 +1,4 @@
-"""The keys that may be written at a place, and the words that a value may be."""
+"""Completion of keys, and of values that must be one of some words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNTS = {
 
 
 def keys(slot: Slot) -> Iterator[Item]:
-    """The keys that are not there yet: those of an op before those that every edit has, required ones first."""
+    """The keys that are missing: those of the op before those of every edit, required ones first."""
     written = {one.key for one in slot.mapping.entries if one is not slot.marked} if slot.mapping else set()
     if slot.hint in model.OPS:
         if OP not in written:
@@ -61,7 +61,7 @@ def ops(union: Any, lead: str = "") -> Iterator[Item]:
 
 
 def words(slot: Slot) -> Iterator[Item]:
-    """The words that a value may be, where the language has a list of them."""
+    """The words that a value may be, if the language lists them."""
     hint = slot.hint
     if hint == OP:
         yield from ops(slot.edits[-1].union)

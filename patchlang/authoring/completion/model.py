@@ -1,4 +1,4 @@
-"""What the completion core answers with: plain data, for any editor."""
+"""What the completion core returns: plain data, for any editor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...record import record
 
 
 class Kind(Enum):
-    """What an item is, so that an editor can show it as such."""
+    """The kind of an item, so that an editor can show a symbol for it."""
 
     KEY = "key"
     OP = "op"
@@ -25,7 +25,7 @@ class Kind(Enum):
 
 @record
 class Item:
-    """Something that may be written. ``insert`` is the text to put in; ``detail`` says in a few words what it is."""
+    """A completion. ``insert`` is the text to insert; ``detail`` is a short description."""
 
     label: str
     kind: Kind
@@ -44,7 +44,7 @@ class Completions:
 
 @record
 class Hover:
-    """What is to be said (Markdown) about the characters ``start`` to ``end`` of the text."""
+    """The hover text (Markdown) for the characters ``start`` to ``end`` of the text."""
 
     text: str
     start: int

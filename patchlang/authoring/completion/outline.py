@@ -1,8 +1,8 @@
-"""The outline of one YAML document that may be half-written: maps, lists and scalars, each with its place.
+"""The outline of a YAML document that may be incomplete: maps, lists, and scalars, with their places.
 
-:mod:`patchlang.document.yamltree` reads YAML, and while a person types a text hardly ever is YAML. This reader goes by
-lines and indentation (YAML 1.2, chapters 7 and 8, as far as patch files use them) and never fails: it leaves out what
-makes no sense to it. Its time grows with the text.
+:mod:`patchlang.document.yamltree` reads YAML, but while someone types, a text is rarely valid YAML. This reader goes by
+lines and indentation (YAML 1.2, chapters 7 and 8, as far as patch files use them) and never fails: it skips what it
+cannot make sense of. Its time grows with the length of the text.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from ...record import field, record
 _SPACES = " \t"
 _NO_KEY = "{[|>#%@`,]}"
 _MOST_DEPTH = 100
-_LONGEST_QUOTED = 100  # lines in which a quote is looked for its end
+_LONGEST_QUOTED = 100  # how many lines to search for the end of a quote
 
 
 @record(frozen=False, eq=False)
 class Node:
-    """A value. ``owner`` is the map or list it is in, ``entry`` the entry of that map whose value it is."""
+    """A value. ``owner`` is the map or list that contains it, ``entry`` its entry in that map."""
 
     start: int
     end: int
@@ -27,9 +27,9 @@ class Node:
 
 @record(frozen=False, eq=False)
 class Scalar(Node):
-    """A text. ``style`` is ``'``, ``"``, ``|``, ``>`` or empty; ``indent`` that of the lines of a block.
+    """A text. ``style`` is ``'``, ``"``, ``|``, ``>`` or empty; ``indent`` is the indentation of a block's lines.
 
-    ``source`` is the text that it stands in, with ``mark``.
+    ``source`` is the text that contains it, with ``mark``.
     """
 
     source: str = field(default="", repr=False)
@@ -46,7 +46,7 @@ class Mapping(Node):
     entries: list[Entry] = field(default_factory=list)
 
     def get(self, key: str) -> Node | None:
-        """The value of the first entry of this name."""
+        """The value of the first entry with this name."""
         return next((one.value for one in self.entries if one.key == key and one.value is not None), None)
 
     @property
@@ -56,7 +56,7 @@ class Mapping(Node):
 
 @record(frozen=False, eq=False)
 class Sequence(Node):
-    """A list; None for an entry of which nothing is written yet."""
+    """A list; None for an entry that is still empty."""
 
     flow: bool = False
     items: list[Node | None] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Sequence(Node):
 
 @record(frozen=False, eq=False)
 class Entry:
-    """A key, where it is, and its value; ``colon``: it is written to its end."""
+    """A key, its place, and its value; ``colon``: the key is complete."""
 
     key: str
     start: int
@@ -76,14 +76,14 @@ class Entry:
 
 @record
 class Outline:
-    """``root`` is the document's map; ``marked`` is the key or the scalar in which the mark stands."""
+    """``root`` is the document's map; ``marked`` is the key or the scalar that contains the mark."""
 
     root: Node | None
     marked: Entry | Scalar | None
 
 
 def read(text: str, mark: str) -> Outline:
-    """The outline of a document's text. ``mark``, a character of it, is where the cursor stands; no key has it."""
+    """The outline of a document's text. ``mark``, a character in it, marks the cursor; no key contains it."""
     reader = _Reader(text, mark)
     at = 0
     while at < len(text):
@@ -93,7 +93,7 @@ def read(text: str, mark: str) -> Outline:
 
 @record(frozen=False, eq=False)
 class _Open:
-    """A collection that may go on, and its indentation."""
+    """A collection that may continue, and its indentation."""
 
     indent: int
     node: Mapping | Sequence
@@ -111,7 +111,7 @@ class _Reader:
     # -- lines -----------------------------------------------------------------------------------------------------
 
     def line(self, start: int) -> int:
-        """Reads what begins in a line; returns where the next one does."""
+        """Read what begins in a line; returns where the next one begins."""
         end = self.line_end(start)
         at = self.skip(start, end)
         if self.text.startswith("---", start) and (start + 3 == end or self.text[start + 3] in _SPACES):
@@ -155,7 +155,7 @@ class _Reader:
         return at
 
     def close(self, column: int, dash: bool) -> None:
-        """Ends the collections that do not go on at a column."""
+        """End the collections that do not continue at a column."""
         while self.open:
             top = self.open[-1]
             if top.indent < column or (top.indent == column and (dash or isinstance(top.node, Mapping))):
@@ -163,7 +163,7 @@ class _Reader:
             self.open.pop()
 
     def key(self, at: int, end: int) -> tuple[int, int] | None:
-        """Where the colon of a key is and where the key ends, if one begins here."""
+        """The places of the colon and the end of a key, if a key begins here."""
         text = self.text
         if text[at] in "'\"":
             close = text.find(text[at], at + 1, end)
@@ -199,7 +199,7 @@ class _Reader:
         return node
 
     def put(self, node: Node, into: Mapping | Sequence | None) -> None:
-        """Gives a collection the value that it waits for; without one it is the document."""
+        """Give a collection the value that it waits for; without a collection, the value is the document."""
         match into:
             case None:
                 self.root = self.root or node
@@ -237,7 +237,7 @@ class _Reader:
     # -- scalars ---------------------------------------------------------------------------------------------------
 
     def value(self, at: int, end: int, indent: int) -> int:
-        """A value that begins here, in what is indented by ``indent``; returns where the next line begins."""
+        """A value that begins here, inside ``indent``; returns where the next line begins."""
         first = self.text[at]
         into = self.open[-1].node if self.open else None
         if first in "|>" and self.is_header(at, end):
@@ -327,7 +327,7 @@ class _Reader:
         return start
 
     def is_lone_mark(self, at: int, end: int, indent: int) -> bool:
-        """Whether a line is empty except for the mark, and what comes next is still of the block around it."""
+        """Whether a line is empty except for the mark, and the following lines still belong to the enclosing block."""
         if at != self.at_mark or at + 1 != end:
             return False
         start = self.next_line(end)
@@ -340,7 +340,7 @@ class _Reader:
 
 
 class _Flow:
-    """A collection in brackets (YAML 1.2, section 7.4), up to its end, or to a line that cannot be of it."""
+    """A collection in brackets (YAML 1.2, section 7.4), up to its end or to a line that cannot belong to it."""
 
     def __init__(self, reader: _Reader, indent: int, into: Mapping | Sequence | None) -> None:
         self.reader = reader
@@ -402,7 +402,7 @@ class _Flow:
         return end
 
     def plain_end(self, at: int) -> int:
-        """Brackets within a text, as in a path, are of it, though YAML wants such a text in quotes."""
+        """Brackets inside a text, as in a path, belong to it, although YAML requires quotes around such a text."""
         start, depth = at, 0
         while at < len(self.text):
             match self.text[at]:

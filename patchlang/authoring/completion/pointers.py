@@ -1,4 +1,4 @@
-"""What may be written in a JSON Pointer: the keys that cloud-init knows."""
+"""Completion of JSON Pointers, with the keys that cloud-init knows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .spot import Spot
 
 
 def complete(spot: Spot, target: str) -> Completions:
-    """Of a pointer into a target (``userData`` …)."""
+    """The completions in a pointer into a target (``userData`` …)."""
     start = spot.text.rfind("/", 0, spot.at) + 1
     if not start:
         return spot.offer((Item(f"/{key}", Kind.KEY, f"/{key}") for key in keys_of(target).below), 0, len(spot.text))
@@ -40,7 +40,7 @@ def _at(pointer: str, target: str) -> Keys | None:
 
 
 def below(target: str, pointer: str, keys: tuple[str, ...]) -> Iterator[Item]:
-    """The keys of a map in the value that goes to a pointer, which is at ``keys`` in that value."""
+    """The keys of a map that is at ``keys`` in the value for a pointer."""
     known = _at("/".join([pointer.rstrip("/"), *keys]), target)
     if known is not None and not known.is_list:
         for key, one in known.below.items():
@@ -50,7 +50,7 @@ def below(target: str, pointer: str, keys: tuple[str, ...]) -> Iterator[Item]:
 
 
 def hover(spot: Spot, target: str) -> Hover | None:
-    """About the key at the cursor."""
+    """The hover text for the key at the cursor."""
     start = spot.text.rfind("/", 0, spot.at) + 1
     end = spot.text.find("/", spot.at)
     end = len(spot.text.rstrip()) if end < 0 else end

@@ -1,4 +1,4 @@
-"""Which of the known libvirt versions have a place of the grammar, and what may stand there."""
+"""Which of the known libvirt versions have a place of the grammar, and which values it may have."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SHOWN = 12
 
 
 def known_in(place: Place) -> list[str]:
-    """The versions whose grammar has such a place, the oldest first."""
+    """The versions whose grammar has a place, the oldest first."""
     return [version for version in versions() if _like(place, version) is not None]
 
 
 def since(place: Place) -> str:
-    """The same in words."""
+    """The same as text."""
     known, every = known_in(place), versions()
     if not known:
         return "KubeVirt writes it, but libvirt's grammar does not have it"
@@ -28,19 +28,19 @@ def since(place: Place) -> str:
 
 
 def short_since(place: Place) -> str:
-    """``since libvirt 11.3.0``, empty for what all have."""
+    """``since libvirt 11.3.0``, empty if all versions have it."""
     known = known_in(place)
     return f"since libvirt {known[0]}" if known and known[0] != versions()[0] else ""
 
 
 def values_of(place: Place) -> str:
-    """What the text of a place may be, in words; empty where that is any text, or none."""
+    """A description of the text that a place may have; empty if that is any text or none."""
     values = place.values
     return described(values, _SHOWN) if values is not None and values != NOTHING else ""
 
 
 def _like(place: Place, version: str) -> Place | None:
-    """The place of the same path in another version; what only KubeVirt's types have is not there."""
+    """The place with the same path in another version; places that only KubeVirt's types have are missing."""
     way = [place, *place.ancestors][-2::-1] if place.parent is not None else []
     found: Place | None = unfolding(version).document
     for one in way:

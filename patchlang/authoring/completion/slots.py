@@ -1,4 +1,4 @@
-"""What the model has at a place of an outline: which key may be written there, or what kind of value."""
+"""What the model has at a place of an outline: the keys or the kind of value that it may have."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TOP = ("apiVersion", "kind")
 OP = "op"
 BASES: dict[Any, type] = {model.DomainEdit: model.DomainBase, model.CloudInitEdit: model.CloudInitBase}
 ANY = object()
-"""In place of a type: a value of cloud-init data."""
+"""Stands for a type: a value of cloud-init data."""
 
 
 @record(eq=False)
 class Edit:
-    """An edit that is being written: its map, the union of the ops that it may have, and the class of its own op."""
+    """An incomplete edit: its map, the union of the ops that it may have, and the class of its own op."""
 
     node: Mapping
     union: Any
@@ -32,11 +32,11 @@ class Edit:
 
 @record(eq=False)
 class Slot:
-    """Where a cursor stands in a document of ``kind``, an entry of :data:`KINDS`.
+    """The place of a cursor in a document of ``kind``, an entry of :data:`KINDS`.
 
-    ``hint`` is the type of the model for what is there, :data:`ANY`, or one of ``op``, ``apiVersion`` and ``kind``.
-    ``cls`` and ``key`` name the field it belongs to, and ``keys`` what leads on from there through maps of free names.
-    ``edits`` are the edits around, the outermost first. ``mapping`` is the map in which a key is written, if one is.
+    ``hint`` is the type of the model for the place, :data:`ANY`, or one of ``op``, ``apiVersion`` and ``kind``. ``cls``
+    and ``key`` name the field that it belongs to, and ``keys`` the way from there through maps with free names.
+    ``edits`` are the enclosing edits, the outermost first. ``mapping`` is the map whose key is being written, if any.
     """
 
     root: Mapping
@@ -51,7 +51,7 @@ class Slot:
 
 
 def find(root: Mapping, marked: Entry | Scalar, kind: str) -> Slot | None:
-    """What the model has for the marked key or scalar; None where it has nothing."""
+    """What the model has for the marked key or scalar; None if it has nothing."""
     walker = _Walker(KINDS[kind])
     mapping = None
     chain = _chain(marked)
@@ -74,7 +74,7 @@ def find(root: Mapping, marked: Entry | Scalar, kind: str) -> Slot | None:
 
 
 def _chain(marked: Entry | Scalar) -> list[tuple[Node, Entry | None]]:
-    """The collections around something, the document first, each with the entry that leads on."""
+    """The collections around a node, the document first, each with the entry that leads to the next one."""
     found: list[tuple[Node, Entry | None]] = []
     node: Node | None
     entry: Entry | None
@@ -87,7 +87,7 @@ def _chain(marked: Entry | Scalar) -> list[tuple[Node, Entry | None]]:
 
 
 class _Walker:
-    """Goes down the model along the keys of a document."""
+    """Descend in the model along the keys of a document."""
 
     def __init__(self, cls: type) -> None:
         self.hint: Any = cls
@@ -97,7 +97,7 @@ class _Walker:
         self.edits: list[Edit] = []
 
     def enter(self, node: Mapping) -> None:
-        """Into a map: of several types that a value may have, one that is written as a map."""
+        """Descend into a map; if a value may have several types, choose one that is written as a map."""
         if self.hint is ANY or isinstance(self.hint, str):
             return
         if self.hint in model.OPS:
@@ -117,7 +117,7 @@ class _Walker:
             self.hint = next((one for one in choices if value_of_map(one) is not None), self.hint)
 
     def step(self, key: str) -> bool:
-        """On to the value of a key; whether there is such a key."""
+        """Descend to the value of a key; returns whether there is such a key."""
         if self.hint is ANY:
             self.keys.append(key)
             return True
@@ -130,7 +130,7 @@ class _Walker:
             self.cls, self.key, self.hint = self.hint, key, OP
             return True
         if self.hint in model.OPS:
-            # its op is not written yet: that of another one with such a key
+            # its op is not written yet: use an op that has such a key
             classes = (BASES[self.hint], *model.OPS[self.hint].values())
             self.hint = next((cls for cls in classes if key in model_fields(cls)), None)
         if not is_record_of_keys(self.hint):
@@ -147,7 +147,7 @@ class _Walker:
         return True
 
     def item(self) -> bool:
-        """On to an entry of a list; whether there may be one."""
+        """Descend to an entry of a list; returns whether there may be one."""
         if isinstance(self.hint, str):
             return False
         if self.hint is ANY or model.ListValue in options(self.hint):
@@ -164,7 +164,7 @@ class _Walker:
         return [get_args(one)[0] for one in lists]
 
     def settle(self) -> None:
-        """A text is written: of several types that a value may have, one that is a text, or a map that begins so."""
+        """A text is written: if a value may have several types, choose a text, or a map that begins like this."""
         if self.hint is ANY or isinstance(self.hint, str) or self.hint in model.OPS:
             return
         choices = options(self.hint)
@@ -177,12 +177,12 @@ class _Walker:
 
 
 def value_of_map(hint: Any) -> Any:
-    """The type of the values of a map of free names; None for what is no such map."""
+    """The type of the values in a map with free names; None for anything else."""
     item = get_args(hint)[0] if get_origin(hint) is tuple and get_args(hint) else None
     is_pair = get_origin(item) is tuple and get_args(item)[-1] is not Ellipsis
     return get_args(item)[1] if is_pair else None
 
 
 def is_record_of_keys(hint: Any) -> bool:
-    """Whether a type of the model is written as a map of known keys."""
+    """Whether a type of the model is written as a map with known keys."""
     return isinstance(hint, type) and is_record(hint) and hint is not model.Expect and not issubclass(hint, Text)

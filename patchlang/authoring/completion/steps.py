@@ -1,7 +1,7 @@
-"""What stands at a cursor in an XPath that may be half-written, and from where it is reached.
+"""Find out what the cursor is on in an XPath that may be incomplete, and where that starts.
 
-:mod:`patchlang.xpath.parser` reads whole paths. This reader goes over the tokens before the cursor (XPath 1.0, section
-3.7) and keeps what is still open: predicates, calls, a comparison, a quote.
+:mod:`patchlang.xpath.parser` reads whole paths. This reader goes through the tokens before the cursor (XPath 1.0,
+section 3.7) and keeps what is still open: predicates, calls, a comparison, a quote.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _OPERANDS = frozenset({"name", "literal", "number", "variable", "]", ")", ".", "
 
 @record
 class Step:
-    """The name of a step, from ``start`` to ``end``; ``nodes`` are all that may stand there.
+    """The name of a step, from ``start`` to ``end``; ``nodes`` are all nodes that may be there.
 
-    Where it is the first thing of an expression, ``begins`` are the places at which that starts. ``inner``: that is in
-    a predicate or a call.
+    If the step begins an expression, ``begins`` are the places where that starts. ``inner``: it is in a predicate or a
+    call.
     """
 
     start: int
@@ -40,7 +40,7 @@ class Step:
 
 @record
 class Literal:
-    """A text in quotes that stands for one of the texts of ``places``."""
+    """A text in quotes that should be one of the texts of ``places``."""
 
     start: int
     end: int
@@ -49,7 +49,7 @@ class Literal:
 
 @record
 class Variable:
-    """The name of a variable, behind its ``$``."""
+    """The name of a variable, after its ``$``."""
 
     start: int
     end: int
@@ -59,8 +59,9 @@ class Variable:
 class _Frame:
     """Something open: the whole (empty), a predicate (``[``), a call or a group (``(``).
 
-    ``behind`` is the piece of the text that a predicate is about, ``function`` the name of what is called. ``operand``
-    is where the path begins that is being written, ``compared`` the one before ``=``, ``first`` the first argument.
+    ``behind`` is the piece of the text that a predicate applies to, ``function`` the name of the called function.
+    ``operand`` is the start of the path that is being written, ``compared`` the one before ``=``, ``first`` the first
+    argument.
     """
 
     kind: str
@@ -73,7 +74,7 @@ class _Frame:
 
 @record(frozen=False)
 class _Reader:
-    """What the tokens so far leave open. ``last`` is the last one, or its kind; ``before`` the one before that."""
+    """What the tokens so far leave open. ``last`` is the last one, or its kind; ``before`` the one before it."""
 
     frames: list[_Frame] = field(default_factory=lambda: [_Frame("")])
     last: str = ""
@@ -86,7 +87,7 @@ class _Reader:
         return self.frames[-1]
 
     def take(self, kind: str, word: str, start: int) -> None:
-        """One more token."""
+        """Take one more token."""
         self.before = self.last
         is_symbol = kind == "symbol"
         if (is_symbol and word in _OPERATORS) or (word in _WORDS and self.last in _OPERANDS):
@@ -122,9 +123,9 @@ class _Reader:
 
 
 def at_cursor(text: str, at: int, context: Places, ground: Ground) -> Step | Literal | Variable | None:
-    """What is written at a cursor in a path that starts at the places ``context``; None for what nobody can complete.
+    """What the cursor is on in a path that starts at the places ``context``; None if it cannot be completed.
 
-    Raises SpentError where that is too costly to tell.
+    Raises SpentError if that takes too long to find out.
     """
     if at > MAX_LENGTH:
         return None

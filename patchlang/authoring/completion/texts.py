@@ -1,4 +1,4 @@
-"""What a text of a patch may hold at a cursor: a path, an expression, XML, a pointer, a value."""
+"""Completion and hover in a text of a patch: a path, an expression, XML, a pointer, or a value."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class TextAt:
     # -- answers ---------------------------------------------------------------------------------------------------
 
     def complete(self) -> Completions:
-        """What may be written at the cursor."""
+        """The completions at the cursor."""
         try:
             return self._complete()
         except SpentError:
             return self.spot.offer((), self.spot.at, self.spot.at)
 
     def hover(self) -> Hover | None:
-        """What is to be said about what stands there."""
+        """The hover text at the cursor."""
         try:
             return self._hover()
         except SpentError:
@@ -88,7 +88,7 @@ class TextAt:
     # -- CEL -------------------------------------------------------------------------------------------------------
 
     def code(self) -> Spot | None:
-        """The cursor in the expression that it is in, if it is in one."""
+        """The cursor in the expression that contains it, if any."""
         spot, hint = self.spot, self.slot.hint
         if hint is model.Expression:
             return spot
@@ -103,7 +103,7 @@ class TextAt:
         return None
 
     def _path_in(self, code: Spot) -> Spot | None:
-        """The path of ``xpath('…')`` that the cursor is in."""
+        """The path of ``xpath('…')`` that contains the cursor."""
         found = expressions.in_text(code)
         return code.part(found.start, found.end) if found is not None and found.function == "xpath" else None
 
@@ -137,7 +137,7 @@ class TextAt:
         return role(self.slot) in (Role.VALUE, Role.INSERTS, Role.MERGES)
 
     def _loop(self) -> str | None:
-        """The list that ``item`` is of."""
+        """The list that ``item`` comes from."""
         loops = [said(edit.node.get("forEach")) for edit in self.edits]
         if self.slot.key == "forEach":
             loops = loops[:-1]
@@ -160,7 +160,7 @@ class TextAt:
         return found
 
     def variable(self) -> str | None:
-        """The name of the variable that the cursor is on."""
+        """The name of the variable at the cursor."""
         code = self.code()
         if code is not None and (path := self._path_in(code)) is None:
             return expressions.variable_at(code)
@@ -175,7 +175,7 @@ class TextAt:
         return self.ground.owners(self.edits)
 
     def _context(self) -> Places:
-        """Where a path starts, by what its field is for."""
+        """Where a path starts, according to the role of its field."""
         slot, ground, edits = self.slot, self.ground, self.edits
         if not edits:
             return ground.document
@@ -192,7 +192,7 @@ class TextAt:
                 return ground.start(edits)
 
     def _valued(self) -> Places:
-        """What a text becomes the text of."""
+        """The place whose text it becomes."""
         slot = self.slot
         if self.edits and role(slot) is Role.VALUE and self.edits[0].union is model.DomainEdit:
             return self.ground.made(self.edits)
@@ -210,13 +210,13 @@ class TextAt:
 
 
 def target(slot: Slot) -> str:
-    """What the pointer of an edit, or of an expectation, leads into."""
+    """What the pointer of an edit or of an expectation points into."""
     holder = slot.edits[-1].node if slot.edits else slot.marked.owner
     return said(holder.get("target")) or "cloudInitData" if isinstance(holder, Mapping) else "cloudInitData"
 
 
 def declared(slot: Slot, name: str) -> Node | None:
-    """Where a variable of the patch gets its name."""
+    """Where a variable of the patch is named."""
     found = at(slot.root, "spec", "variables")
     for one in found.items if isinstance(found, ListNode) else ():
         if isinstance(one, Mapping) and said(one.get("name")) == name:
@@ -225,7 +225,7 @@ def declared(slot: Slot, name: str) -> Node | None:
 
 
 def may_be_key(slot: Slot) -> bool:
-    """Whether a text in a value of cloud-init data may become the first key of a map: it has a line of its own."""
+    """Whether a text in a value of cloud-init data may become the first key of a map: it has its own line."""
     marked = slot.marked
     if slot.hint is not ANY or not isinstance(marked, Scalar) or marked.style or marked.entry is None:
         return False
@@ -244,7 +244,7 @@ def keys_below(slot: Slot) -> Iterator[Item]:
 
 
 def role(slot: Slot) -> Role | None:
-    """What the field at a cursor is to its edit; None for what every edit has."""
+    """The role of the field at a cursor in its edit; None for fields of every edit."""
     edit = slot.edits[-1] if slot.edits else None
     if edit is None or edit.cls is None:
         return Role.ASKS if slot.key in ("path", "from", "in") else None

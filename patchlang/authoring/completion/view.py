@@ -1,4 +1,4 @@
-"""What a scalar says, with the place of each piece in the text that it is written in."""
+"""The value of a scalar, with the place of each piece in the source text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .outline import Node, Scalar
 
 _FOLD = pattern(r"[ \t\r]*\n\s*")
 _ESCAPE = pattern(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|\r?\n[ \t]*|[\s\S])")
-# YAML 1.2, section 5.7; what is not here stands for itself
+# YAML 1.2, section 5.7; other escaped characters stand for themselves
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "e": "\x1b", "a": "\a", "b": "\b", "v": "\v", "f": "\f"}
 
 
 @record(slots=False)
 class View:
-    """``text`` is what is said. At ``starts`` of it pieces begin, which stand at ``places`` of the outer text."""
+    """``text`` is the value. Its pieces begin at ``starts``, and are at ``places`` of the outer text."""
 
     text: str
     starts: tuple[int, ...]
@@ -24,12 +24,12 @@ class View:
     style: str
 
     def place(self, offset: int) -> int:
-        """Where a character, or the end, of the view stands in the outer text."""
+        """The place of a character of the view, or of its end, in the outer text."""
         piece = max(0, bisect_right(self.starts, offset) - 1)
         return self.places[piece] + offset - self.starts[piece]
 
     def written(self, text: str) -> str:
-        """A text as it is written into a scalar of this style."""
+        """A text in the form in which a scalar of this style contains it."""
         if self.style == "'":
             return text.replace("'", "''")
         if self.style == '"':
@@ -38,12 +38,12 @@ class View:
 
 
 def said(node: Node | None) -> str:
-    """What a scalar says, without the mark; empty for anything else."""
+    """The value of a scalar without the mark; empty for anything else."""
     return view(node).text.replace(node.mark, "").strip() if isinstance(node, Scalar) else ""
 
 
 def view(scalar: Scalar) -> View:
-    """What a scalar says, with the mark that may be in it."""
+    """The value of a scalar, with the mark if it contains one."""
     pieces, text = _Pieces(), scalar.source
     if scalar.style in ("|", ">"):
         _block(text, scalar, pieces)
@@ -106,7 +106,7 @@ def _flow(text: str, start: int, end: int, style: str, pieces: _Pieces) -> None:
 
 
 def _next(text: str, at: int, end: int, style: str) -> int:
-    """Where something comes that is not said as it is written."""
+    """The next place where the value differs from the source."""
     while at < end and text[at] != "\n" and not (text[at] == "'" == style) and not (text[at] == "\\" and style == '"'):
         at += 1
     return at

@@ -1,4 +1,4 @@
-"""What may be written in an XPath, by libvirt's grammar."""
+"""Completion and hover in XPaths, by libvirt's grammar."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .spot import Spot
 from .steps import Literal, Step, Variable, at_cursor
 
 Names = Mapping[str, str]
-"""The variables that XPath may use, each with what it is."""
+"""The variables that XPath may use, each with a description."""
 
 
 def complete_name(spot: Spot, places: Places, ground: Ground) -> Completions:
-    """Of a new name that one of these places, all elements or all attributes, gets."""
+    """The completions of a new name for one of these places, which are all elements or all attributes."""
     kind = "attribute" if places and places[0].kind == "attribute" else "child"
     nodes = tuple(node for parent in parents_of(places) for node in along(parent, kind))
     return spot.offer(_named(Step(0, 0, kind, nodes), ground), 0, len(spot.text.rstrip()))
 
 
 def complete(spot: Spot, text: str, context: Places, ground: Ground, names: Names) -> Completions:
-    """Of a path that starts at the places ``context``. ``text`` is that of the spot with what is computed filled up.
+    """The completions in a path that starts at the places ``context``.
 
-    Raises SpentError where the path leads to too many places.
+    ``text`` is the spot's text with computed parts filled. Raises SpentError if the path leads to too many places.
     """
     match at_cursor(text, spot.at, context, ground):
         case Step() as step:
@@ -45,7 +45,7 @@ def complete(spot: Spot, text: str, context: Places, ground: Ground, names: Name
 
 
 def hover(spot: Spot, text: str, context: Places, ground: Ground, names: Names) -> Hover | None:
-    """About the name or the value at the cursor, as :func:`complete`."""
+    """The hover text for the name or the value at the cursor; parameters as in :func:`complete`."""
     match at_cursor(text, end_of_word(text, spot.at), context, ground):
         case Step(start, end, axis, nodes):
             written = text[start:end]
@@ -61,7 +61,7 @@ def hover(spot: Spot, text: str, context: Places, ground: Ground, names: Names) 
 
 
 def variable_at(spot: Spot, text: str, ground: Ground) -> str | None:
-    """The name of the variable that the cursor is on."""
+    """The name of the variable at the cursor."""
     match at_cursor(text, end_of_word(text, spot.at), ground.document, ground):
         case Variable(start, end):
             return text[start:end].partition(".")[0]
@@ -70,13 +70,13 @@ def variable_at(spot: Spot, text: str, ground: Ground) -> str | None:
 
 
 _KINDS = {"attribute": "attribute"}
-# except for what means nothing in a domain
+# without those that mean nothing in a domain
 _FUNCTIONS = sorted(FUNCTIONS.keys() - {"id", "lang", "namespace-uri"})
 _AXES = sorted(AXES - {"namespace"})
 
 
 def end_of_word(text: str, at: int) -> int:
-    """Where the name ends that a cursor is in."""
+    """Where the name at a cursor ends."""
     while at < len(text) and (text[at].isalnum() or text[at] in "_-."):
         at += 1
     return at
@@ -105,7 +105,7 @@ def _steps(step: Step, ground: Ground) -> Iterator[Item]:
 
 
 def _attributes(step: Step, ground: Ground) -> Iterator[Item]:
-    """Those of the nodes at which an expression begins, each with its sign."""
+    """The attributes of the nodes at which an expression begins, each with `@`."""
     seen = set()
     for place in step.begins:
         for name, attribute in place.attributes.items():
@@ -115,7 +115,7 @@ def _attributes(step: Step, ground: Ground) -> Iterator[Item]:
 
 
 def spelled(name: str, dialect: Dialect) -> str | None:
-    """A name of libvirt's grammar with the patch's own prefix; None where it declares none for it."""
+    """A name of libvirt's grammar with the patch's own prefix; None if the patch declares no prefix for it."""
     prefix, colon, local = name.rpartition(":")
     if not colon:
         return name
@@ -125,12 +125,12 @@ def spelled(name: str, dialect: Dialect) -> str | None:
 
 
 def detail(place: Place) -> str:
-    """What a place is, in a few words."""
+    """A short description of a place."""
     return "; ".join(filter(None, (values_of(place), short_since(place))))
 
 
 def words(places: Iterable[Place]) -> Iterator[Item]:
-    """The words that the texts of the places may be, as far as there is a list of them."""
+    """The words that the texts of the places may be, if the grammar lists them."""
     seen: set[str] = set()
     for place in places:
         values = place.values
@@ -143,7 +143,7 @@ def words(places: Iterable[Place]) -> Iterator[Item]:
 
 
 def about(places: Iterable[Place]) -> str:
-    """What places of the grammar are: their paths, since when, and what may stand there (Markdown)."""
+    """A description of places of the grammar: paths, since which version, and possible values (Markdown)."""
     lines = []
     several = list(places)
     for place in several[:_MOST]:
