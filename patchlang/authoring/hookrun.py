@@ -31,7 +31,7 @@ from ..record import record
 from ..render import printable
 
 Kind = Literal["domain", "cloud-init"]
-"""What a hook edits; the name of its argument as well."""
+"""What a hook edits; also the name of its argument."""
 
 _HOOKS: dict[Kind, str] = {"domain": ON_DEFINE_DOMAIN, "cloud-init": PRE_CLOUD_INIT_ISO}
 _READ = 64 * 1024
@@ -40,7 +40,7 @@ _TO_STDERR = "print the result alone to standard output, messages to standard er
 
 
 class HookError(Exception):
-    """A hook gave no result that the sidecar would take. The message names the file; ``help`` says what to do."""
+    """A hook gave no result that the sidecar would accept. The message names the file; ``help`` says what to do."""
 
     def __init__(self, path: Path, problem: str, help: str | None = None) -> None:
         super().__init__(printable(f"{path}: {problem}"))
@@ -49,7 +49,7 @@ class HookError(Exception):
 
 @record
 class Ran:
-    """What a hook printed, as it is, and the end of its standard error in one line."""
+    """The output of a hook, unchanged, and the end of its standard error on one line."""
 
     outcome: bytes
     last_words: str
@@ -59,8 +59,8 @@ def run_hook(path: Path, kind: Kind, data: bytes, vmi: bytes, *, seconds: float 
     """Run the executable once on a domain (XML) or on CloudInitData (JSON), and a VMI (JSON).
 
     It gets ``--vmi JSON`` and ``--domain XML`` or ``--cloud-init JSON``, no standard input, this process's environment
-    and folder, and a session of its own, which is killed when it has ended or is late. Raises HookError where it cannot
-    be started, fails, is not done in ``seconds``, or prints what the sidecar refuses.
+    and folder, and its own session, which is killed when the executable has ended or is late. Raises HookError if it
+    cannot be started, fails, takes longer than ``seconds``, or prints what the sidecar refuses.
     """
     program = _checked(path)
     arguments = {"vmi": vmi, kind: data}
@@ -97,7 +97,7 @@ def _checked(path: Path) -> str:
 
 
 def _start_of(path: Path) -> bytes | None:
-    """The first bytes of a file; None of a program that may be run and not be read."""
+    """The first bytes of a file; None for a program that may be run but not read."""
     try:
         with path.open("rb") as file:
             return file.read(8)
@@ -145,9 +145,9 @@ def _run(path: Path, program: str, words: list[bytes], seconds: float) -> tuple[
 
 
 def _output_of(process: subprocess.Popen[bytes], tail: bytearray, seconds: float) -> bytes:
-    """Standard output to its end, when the process has ended, too; standard error goes to ``tail``.
+    """Standard output up to its end, when the process has ended as well; standard error goes to ``tail``.
 
-    Raises TimeoutError, and OverflowError where it prints too much.
+    Raises TimeoutError, and OverflowError if it prints too much.
     """
     assert process.stdout is not None
     assert process.stderr is not None
@@ -161,7 +161,7 @@ def _output_of(process: subprocess.Popen[bytes], tail: bytearray, seconds: float
             left = until - monotonic()
             if left <= 0:
                 raise TimeoutError
-            # a pipe's end wakes this up, but not the end of a process that has closed both
+            # the end of a pipe wakes this up, but the end of a process that has closed both pipes does not
             for key, _ in selector.select(left if process.stdout in selector.get_map() else min(left, _POLL)):
                 data = _read(process.stdout if key.fileobj is process.stdout else process.stderr)
                 if data == b"":
@@ -178,7 +178,7 @@ def _output_of(process: subprocess.Popen[bytes], tail: bytearray, seconds: float
 
 
 def _read(pipe: IO[bytes]) -> bytes | None:
-    """What is there; empty at the end, None where nothing has come yet."""
+    """What is there; empty at the end, None if nothing has arrived yet."""
     try:
         return os.read(pipe.fileno(), _READ)
     except BlockingIOError:
@@ -191,7 +191,7 @@ def _keep_end(tail: bytearray, data: bytes) -> None:
 
 
 def _check_domain(path: Path, output: bytes) -> None:
-    """Raises HookError where it is not the XML of a domain."""
+    """Raises HookError if it is not the XML of a domain."""
     from ..domain.read import read_root
 
     before, found, _ = output.partition(b"<domain")
@@ -207,7 +207,7 @@ def _check_domain(path: Path, output: bytes) -> None:
 
 
 def _check_cloud_init(path: Path, output: bytes) -> None:
-    """Raises HookError where virt-launcher could not use it."""
+    """Raises HookError if virt-launcher could not use it."""
     from ..cloudinit.state import open_cloud_init
     from ..cloudinit.virtlauncher import as_go_reads, faults
     from ..quoting import AllNames

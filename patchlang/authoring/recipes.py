@@ -52,7 +52,7 @@ TAGS = {
     "watchdog": "watchdogs and panics",
     "windows": "Windows guests",
 }
-"""Every tag → what it is for."""
+"""Every tag, with its description."""
 
 _FRONT = pattern(r"# (title|wish|tags): (.+)")
 _WORD = pattern(r"[\w.]+")
@@ -60,7 +60,7 @@ _WORD = pattern(r"[\w.]+")
 
 @record
 class Recipe:
-    """A patch that ships. ``patch`` is its file's text, ``test`` that of its test."""
+    """A patch that ships. ``patch`` is the text of its file, ``test`` the text of its test."""
 
     name: str
     title: str
@@ -71,12 +71,12 @@ class Recipe:
 
     @property
     def edits_domain(self) -> bool:
-        """Whether it edits the domain, and not cloud-init data."""
+        """Whether it edits the domain, not cloud-init data."""
         return "cloud-init" not in self.tags
 
 
 def front_matter(text: str) -> dict[str, str]:
-    """``title``, ``wish`` and ``tags`` as a patch file's first comment lines give them."""
+    """``title``, ``wish`` and ``tags`` from the first comment lines of a patch file."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -88,7 +88,7 @@ def front_matter(text: str) -> dict[str, str]:
 
 @cache
 def recipes() -> dict[str, Recipe]:
-    """All recipes by name, in that order; none where they are not installed, as in the sidecar's image."""
+    """All recipes by name, sorted; none if they are not installed, as in the sidecar's image."""
     return {path.stem: _read(path) for path in sorted(FOLDER.glob("*.yaml"))}
 
 
@@ -107,14 +107,14 @@ def _read(path: Path) -> Recipe:
 
 
 def search(words: str) -> list[Recipe]:
-    """The recipes that have all the words in their title, wish, tags or name, those with most in the title first."""
+    """The recipes that have all words in their title, wish, tags, or name; those with most words in the title first."""
     wanted = [_stem(word) for word in _words(words)]
     found = [(_weight(recipe, wanted), recipe) for recipe in recipes().values()]
     return [recipe for weight, recipe in sorted(found, key=lambda one: -one[0]) if weight or not wanted]
 
 
 def _weight(recipe: Recipe, wanted: list[str]) -> int:
-    """How well a recipe matches: 0 where a word is in none of its texts."""
+    """How well a recipe matches: 0 if a word is in none of its texts."""
     weight = 0
     places = (3, recipe.title), (2, recipe.name), (2, " ".join(recipe.tags)), (1, recipe.wish)
     for word in wanted:
@@ -130,7 +130,7 @@ def _words(text: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    """A word without the ending that tells one from many, or a verb's form."""
+    """A word without the ending of a plural or of a verb form."""
     for ending in ("ing", "es", "ed", "s"):
         if word.endswith(ending) and len(word) - len(ending) > 2:
             return word.removesuffix(ending)

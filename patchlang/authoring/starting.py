@@ -15,7 +15,7 @@ from .recipes import FOLDER, Recipe
 
 STARTER = "my-patch"
 IMAGE = f"registry.example.test/patchlang:{__version__}"
-"""What the annotation names; everybody's registry is another."""
+"""The image in the annotation; users replace it, because everybody has a different registry."""
 
 _HERE = Path(__file__).parent
 _LONGEST = 53
@@ -67,7 +67,7 @@ def _config_map(name: str, file: str, patch: str) -> str:
 
 
 def _without_comments(text: str) -> str:
-    """A recipe's file without the comments at its head, which are for the repository."""
+    """The file of a recipe without its first comments, which are for the repository."""
     lines = text.splitlines(keepends=True)
     return "".join(lines[next(number for number, line in enumerate(lines) if not line.startswith("#")) :])
 

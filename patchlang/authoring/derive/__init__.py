@@ -1,4 +1,4 @@
-"""From what a hook does to a patch that does the same: the differences of samples, as edits, proven."""
+"""Derive a patch from what a hook does: turn the differences of samples into edits, and check them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Derived", "Sample", "derive"]
 
 
 def derive(samples: Sequence[Sample], name: str) -> Derived:
-    """The patch that makes the outcome of every sample, all domains or all cloud-init data; see :class:`Derived`.
+    """The patch that gives the result of every sample, all domains or all cloud-init data; see :class:`Derived`.
 
-    Raises PatchError where a sample cannot be read (PL501 to PL505).
+    Raises PatchError if a sample cannot be read (PL501 to PL505).
     """
     for number, sample in enumerate(samples):
         if mark := next((one for one in sorted(MARKS) if one in sample.texts), None):

@@ -1,4 +1,4 @@
-"""The same change in several samples, as one change with the predicate that fits the nodes of all of them."""
+"""Combine the same change in several samples into one change, with a predicate that fits the nodes of all of them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .trees import Element, elements, form
 from .unify import computed_of, said
 
 _MOST_PARTS = 16
-"""Values of one change that are told apart by what the nodes are."""
+"""The values of one change, distinguished by properties of the nodes."""
 _IDENTITY = frozenset({"target/@dev", "alias/@name", "mac/@address", "@name"})
 _TELLING = ("@device", "alias/@name", "target/@bus", "model/@type", "@type", "@model")
-"""What people pick devices by; the other attributes come after these."""
+"""The properties by which people select devices; other attributes come after these."""
 
 
 def across(changes: Sequence[Sequence[Change]], of: Sequence[Differences], facts: Facts) -> list[list[Change]]:
-    """The changes of each sample, with one path in all samples where one predicate has just the nodes that change."""
+    """The changes of each sample, with one path for all if one predicate selects exactly the nodes that change."""
     found = [list(one) for one in changes]
     if len(found) < 2:
         return found
@@ -58,7 +58,7 @@ def _parts(row: Row, facts: Facts) -> Iterator[Row]:
 
 
 class _Fitting:
-    """Finds the step for the nodes of a row."""
+    """Find the step that selects the nodes of a row."""
 
     def __init__(
         self, row: Row, of: Sequence[Differences], nodes: Sequence[Mapping[str, Element]], facts: Facts
@@ -78,7 +78,7 @@ class _Fitting:
         }
 
     def widened(self) -> dict[int, Change] | None:
-        """The change by sample with the step that fits; None where the steps that are there fit or no other does."""
+        """The change by sample with the step that fits; None if the existing steps fit or no other step does."""
         steps = {str(change.steps[len(self._start)]) for its in self._changes.values() for change in its}
         one_each = all(len(nodes) == 1 for nodes in self._chosen.values())
         own = self._step.wanted if len(steps) == 1 and one_each and self._step.position is None else None
@@ -87,7 +87,7 @@ class _Fitting:
         if lacking and condition(self._facts, [*self._chosen], lacking, source=Source.FLAGS) is not None:
             needed = [*self._chosen]
         if own == ():
-            return None  # there is one element of this name: a condition says more than a predicate
+            return None  # there is only one element with this name: a condition is clearer than a predicate
         for wanted in self._candidates(own):
             if (values := self._values(wanted, needed)) is None:
                 continue
@@ -131,7 +131,7 @@ class _Fitting:
         ]
 
     def _values(self, wanted: Wanted, needed: Sequence[int]) -> dict[int, object] | None:
-        """What the change says in each sample where the step selects a node; None where it would do something else."""
+        """The value of the change in each sample with a node for the step; None if it would change something else."""
         values: dict[int, object] = {}
         for number in needed:
             matched = self._matched(self._parents[number], wanted, number)
@@ -170,7 +170,7 @@ class _Fitting:
         return found
 
     def _seen(self, number: int, node: Element) -> object:
-        """What a node says after the hook in a sample where it did not change it."""
+        """The value of a node after the hook, in a sample where the hook did not change it."""
         targets = self._targets(node, number)
         if self._kind is Kind.DROP:
             return None
@@ -185,7 +185,7 @@ class _Fitting:
         return alike[0] if len(alike) == 1 else _NOTHING
 
     def _is_idle(self, node: Element, value: object, number: int) -> bool:
-        """Whether a node after the hook says what the change makes it say."""
+        """Whether a node after the hook has the value that the change would give it."""
         targets = self._targets(node, number)
         if self._kind is Kind.DROP:
             return not targets
@@ -203,7 +203,7 @@ _NOTHING = object()
 
 
 def _plain(path: str, namespaces: Namespaces) -> str:
-    """A path of names with prefixes in Clark notation."""
+    """A path of names with prefixes, in Clark notation."""
     return "/".join(
         "@" + namespaces.clark(name[1:]) if name.startswith("@") else name if name == "." else namespaces.clark(name)
         for name in path.split("/")

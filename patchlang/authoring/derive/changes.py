@@ -1,4 +1,4 @@
-"""What differs between two domains, as steps that a person would name."""
+"""The differences between two domains, as steps that a person would name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMMANDLINE = f"{{{QEMU_NAMESPACE}}}commandline"
 
 
 class Kind(Enum):
-    """What is done: to an attribute, to a text, to a node in its parent."""
+    """The kind of a change: to an attribute, to a text, or to a node in its parent."""
 
     ATTRIBUTE = "attribute"
     TEXT = "text"
@@ -40,7 +40,7 @@ class Kind(Enum):
 
 @record
 class Place:
-    """Where a new node goes, as `position` and `at` have it; the end without a position."""
+    """Where a new node goes, as in `position` and `at`; without a position, at the end."""
 
     position: str | None = None
     at: str | None = None
@@ -51,7 +51,7 @@ END = Place()
 
 @record(frozen=False, eq=False)
 class Change:
-    """One change; ``steps`` select the element that is changed, or the parent of a new one.
+    """One change; ``steps`` select the changed element, or the parent of a new one.
 
     ``name``: of the attribute; of a new element what tells it from its like. ``values`` are the text, the new element
     or None by the number of the sample. ``place`` is where a new or moved element goes, ``made`` the step that finds it
@@ -73,7 +73,7 @@ class Change:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for the same change in several samples."""
+        """The same for equal changes in several samples."""
         return self.kind, path_of(self.steps), self.name, self.place
 
     def of(self, numbers: set[int]) -> Change:
@@ -87,9 +87,9 @@ class Change:
 
 
 class Differences:
-    """The changes from one domain to another; ``number`` is that of the sample.
+    """The changes from one domain to another; ``number`` is the number of the sample.
 
-    Without ``is_ordered`` the place of a new element does not count.
+    Without ``is_ordered``, the place of a new element does not count.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Differences:
         return {path_of(self.paths.steps(node)): node for node in self.before.iter("*")}
 
     def changes(self) -> list[Change]:
-        """The changes, in the order of the domain; arguments for QEMU are one change, each variable another."""
+        """The changes, in the order of the domain; QEMU's arguments are one change, and each variable is another."""
         found = list(self._of(self.before, self.after))
         arguments = [change for change in found if _is_of_commandline(change)]
         told = self._told_to_qemu(arguments)
@@ -117,7 +117,7 @@ class Differences:
         return [*(change for change in found if change not in arguments), *told]
 
     def _told_to_qemu(self, changes: list[Change]) -> list[Change]:
-        """Changes of the command line as arguments and variables; empty where something else is changed in it."""
+        """Changes of the command line, as arguments and variables; empty if anything else in it changes."""
         args: list[str] = []
         env: dict[str, str] = {}
         for change in changes:
@@ -196,7 +196,7 @@ class Differences:
             settled.add(node)
 
     def _called(self, parent: Element, node: Element) -> str:
-        """A new element as it is told from others that are new: its name and its key, else its turn."""
+        """A new element by what distinguishes it from other new ones: its name and key, or else its number."""
         name = self.namespaces.name(node)
         for key in keys_of(parent, node):
             if values := key_values(node, key):
@@ -205,7 +205,7 @@ class Differences:
         return f"{name} {alike.index(node)}" if node in alike else name
 
     def _place(self, parent: Element, node: Element, settled: set[Element]) -> Place:
-        """By the elements that are in their places already."""
+        """By the elements that are already in their places."""
         if not self._is_ordered:
             return END
         siblings = elements(parent)

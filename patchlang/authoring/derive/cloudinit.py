@@ -1,4 +1,4 @@
-"""Cloud-init data before and after a hook, as the edits that make the difference."""
+"""Turn the differences between cloud-init data before and after a hook into edits."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .telling import texts_in
 from .values import text_of, texts_of
 
 _NAMES = ("name", "path", "id", "filename", "device", "mac_address")
-"""Members that tell the maps of a list apart."""
+"""Members that distinguish the maps of a list."""
 _MOST_TRIED = 40
-"""Edits that are tried to be left out."""
+"""How many edits are tried to be omitted."""
 _TEXTS = {"UserData": "userData", "NetworkData": "networkData"}
 Edit = dict[str, Any]
 
 
 def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
-    """The patch for CloudInitData. Raises PatchError where one cannot be read (PL505 and others)."""
+    """The patch for CloudInitData. Raises PatchError if a sample cannot be read (PL505 and others)."""
     facts = Facts([sample.document for sample in samples])
     rows: dict[str, dict[int, Any]] = {}
     edits: dict[str, Edit] = {}
     for number, sample in enumerate(samples):
         for edit, value in _differences(sample):
-            # several entries may come to the end of one list
+            # several entries may go to the end of one list
             key = json.dumps([edit, value if edit["path"].endswith("/-") else None], sort_keys=True)
             edits[key] = edit
             rows.setdefault(key, {})[number] = value
@@ -57,7 +57,7 @@ def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
 
 
 def _needed(edits: Sequence[Edit], samples: Sequence[Sample]) -> list[Edit]:
-    """The edits without those whose work another edit does in all samples, and those that undo it."""
+    """The edits without those whose work another edit does in all samples, and without those that undo such work."""
     found = [*edits]
     for edit in edits[:_MOST_TRIED]:
         rest = [one for one in found if one is not edit]
@@ -67,7 +67,7 @@ def _needed(edits: Sequence[Edit], samples: Sequence[Sample]) -> list[Edit]:
 
 
 def _without_idle_condition(edit: Edit, samples: Sequence[Sample]) -> Edit:
-    """The edit without its condition, if it changes nothing in samples where the hook did the same otherwise."""
+    """The edit without its condition, if it changes nothing in the samples that the hook changed in another way."""
     if "when" not in edit:
         return edit
     alone = {key: value for key, value in edit.items() if key != "when"}
@@ -108,7 +108,7 @@ def _edits(edit: Edit, values: Mapping[int, Any], facts: Facts, count: int) -> I
 
 
 def _guarded(edit: Edit, facts: Facts) -> Edit:
-    """The edit with the condition that the fields it reads are there."""
+    """The edit with the condition that the fields that it reads exist."""
     conditions = [edit.get("when"), *(one for one in facts.needed(texts_in(edit)) if one != edit.get("when"))]
     if not any(conditions):
         return edit
@@ -140,7 +140,7 @@ _NOTHING = object()
 
 
 def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
-    """One value for those of all samples, with what the VMI gives in it; ``_NOTHING`` where there is none."""
+    """One value for all samples, computed from the VMI where it differs; ``_NOTHING`` if there is none."""
     kinds = {type(value) for value in values.values()}
     first = next(iter(values.values()))
     if kinds == {str}:
@@ -168,7 +168,7 @@ def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
 
 
 def meaning(data: bytes) -> dict[str, Any]:
-    """What cloud-init data say, whatever their layout. Raises PatchError."""
+    """The content of cloud-init data, without its layout. Raises PatchError."""
     found = open_cloud_init(data)
     facts = found.facts()
     known = {key: value for key, value in found.record.items() if key not in _TEXTS}
@@ -177,7 +177,7 @@ def meaning(data: bytes) -> dict[str, Any]:
 
 
 def _said(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts without the layout of a text that is read."""
+    """Facts about a text that is parsed, without its layout."""
     if "value" in facts:
         return {key: value for key, value in facts.items() if key != "text"}
     if "parts" in facts:
@@ -201,7 +201,7 @@ def _differences(sample: Sample) -> Iterator[tuple[Edit, Any]]:
 
 
 def _wrapped(before: CloudInit) -> dict[str, Any]:
-    """The facts of user data as the message that `addPart` makes of it, without the part that is added."""
+    """The facts about user data as the message that `addPart` turns it into, without the added part."""
     message: dict[str, Any] = before.with_part("text/plain", "", "added").facts()["userData"]
     return {**message, "parts": message["parts"][:-1]}
 
@@ -223,7 +223,7 @@ def _of_text(
 def _of_parts(before: Sequence[Any], after: Sequence[Any]) -> list[tuple[Edit, Any]] | None:
     """Edits of parts.
 
-    None where a part is gone, a new one has no name, another has its place, or what is not read differs.
+    None if a part is gone, a new part has no name, another part has its place, or anything that is not read differs.
     """
     found: list[tuple[Edit, Any]] = []
     if len(after) < len(before) or not all(part.get("filename") for part in after[len(before) :]):
@@ -281,7 +281,7 @@ def _of_value(before: Any, after: Any, path: str, edit: Any) -> Iterator[tuple[E
 
 
 def _of_list(before: list[Any], after: list[Any], path: str, edit: Any) -> list[tuple[Edit, Any]] | None:
-    """Edits of single elements; None where they would not lead to the list, or not again."""
+    """Edits of single elements; None if they would not lead to the new list, or not when they run again."""
     name = next((n for n in _NAMES if all(_is_named(before + after, n, one) for one in before + after)), None)
     found: list[tuple[Edit, Any]] = []
     if name is not None:
@@ -320,7 +320,7 @@ def _of_list(before: list[Any], after: list[Any], path: str, edit: Any) -> list[
 
 
 def _is_named(values: Sequence[Any], name: str, one: Any) -> bool:
-    """Whether a value is a text, or a map that has its own name; some are."""
+    """Whether a value is a text, or a map with its own name; some are."""
     if isinstance(one, str):
         return any(isinstance(value, dict) for value in values)
     return isinstance(one, dict) and isinstance(one.get(name), str)

@@ -1,4 +1,4 @@
-"""What is true of the VMIs of some samples, and not of the others."""
+"""Conditions that are true for the VMIs of some samples, and false for the others."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from functools import partial
 from .facts import Fact, Facts, literal, shown, truth
 
 _PAIRED = 60
-"""Conditions that are tried in pairs."""
+"""How many conditions are tried in pairs."""
 _ALTERNATIVES = 4
 
 
 class Source(Enum):
-    """Whence conditions may come: from annotations that exist or are flags, which are most likely there for the hook;
-    from all annotations and labels; from all of the VMI."""
+    """Where conditions may come from.
+
+    In this order: annotations that exist or are flags, which are most likely there for the hook; all annotations and
+    labels; the whole VMI.
+    """
 
     FLAGS = "flags"
     SAID = "said"
@@ -29,9 +32,9 @@ def condition(
     used: Sequence[str] = (),
     source: Source = Source.SAID,
 ) -> str | None:
-    """What is true of the samples in ``having`` and of none in ``lacking``, or None.
+    """A condition that is true for the samples in ``having`` and for none in ``lacking``, or None.
 
-    Of ``used``, expressions that an edit has, everything counts.
+    Of ``used``, the expressions that an edit has, all facts count.
     """
     for text, holds in _conditions(facts, used, having, source):
         if all(map(holds, having)) and not any(map(holds, lacking)):
@@ -40,7 +43,7 @@ def condition(
 
 
 def conditions(facts: Facts, having: Sequence[int], lacking: Sequence[int], used: Sequence[str] = ()) -> str | None:
-    """Two conditions that are both true of the samples in ``having`` alone, or None."""
+    """Two conditions that together are true only for the samples in ``having``, or None."""
     true = [(text, holds) for text, holds in _conditions(facts, used, having, Source.ALL) if all(map(holds, having))]
     apart = [(text, {n for n in lacking if holds(n)}) for text, holds in true]
     useful = [(text, left) for text, left in apart if len(left) < len(lacking)][:_PAIRED]
@@ -54,7 +57,7 @@ def conditions(facts: Facts, having: Sequence[int], lacking: Sequence[int], used
 def _conditions(
     facts: Facts, used: Sequence[str], having: Sequence[int], source: Source
 ) -> Iterator[tuple[str, Callable[[int], bool]]]:
-    """Conditions on one fact, with what tells whether one holds in a sample; the plainest first."""
+    """Conditions on one fact, with a function that says whether one holds in a sample; the simplest first."""
     if source is Source.ALL:
         known = [fact for fact in facts.all if fact.is_said or fact.guard]
     else:

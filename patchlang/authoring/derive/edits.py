@@ -1,4 +1,4 @@
-"""Changes to the edits that make them, the way that reads best first."""
+"""Turn changes into edits, the most readable ones first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .telling import lines, texts_in
 
 
 class Editing:
-    """Makes the ways of groups."""
+    """Creates the ways of groups."""
 
     def __init__(self, namespaces: Namespaces, facts: Facts) -> None:
         self._namespaces = namespaces
@@ -45,7 +45,7 @@ class Editing:
         return {key: edit[key] for key in sorted(edit, key=lambda key: order.index(key) if key in order else 99)}
 
     def _guard(self, edit: Edit, when: str | None) -> None:
-        """Give an edit its condition: what holds for all of its group, and that the fields it reads are there."""
+        """Give an edit its condition: the condition of its group, and that the fields that it reads exist."""
         needed = self._facts.needed(texts_in(edit))
         inner = edit.get("edits", [])
         if any(self._facts.needed(texts_in(one)) != needed for one in inner):
@@ -57,7 +57,7 @@ class Editing:
             edit["when"] = " && ".join(one for one in conditions if one)
 
     def _inside(self, edits: list[Edit], group: Group) -> list[Edit]:
-        """Edits of one node below its path, where that is shorter."""
+        """Edits of one node below its path, if that is shorter."""
         base = path_of(group.root)
         if len(edits) < 3 or len(group.root) < 2 or base == path_of(DEVICES):
             return edits

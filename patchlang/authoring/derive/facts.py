@@ -1,4 +1,4 @@
-"""What a VMI and its domain hold, as expressions that read it."""
+"""The content of a VMI and its domain, as expressions that read it."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ _OF_SYSTEM = frozenset(
         "vm-generation",
     )
 ) | {"hooks.kubevirt.io/hookSidecars", "kubectl.kubernetes.io/last-applied-configuration"}
-"""Annotations and labels that nobody writes for a hook."""
+"""Annotations and labels that are not meant for hooks."""
 _OF_DOMAIN = ("vcpu", "memory", "uuid")
-"""What hooks read of a domain that every domain has."""
+"""What hooks read from a domain, and every domain has."""
 _LISTED = 64
-"""Entries of a list, or fields of an object, of a VMI that are looked at."""
+"""How many entries of a list, or fields of an object, of a VMI are considered."""
 
 _INDEXED = 8
-"""Entries of a list in an annotation that are read one by one."""
+"""How many entries of a list in an annotation are read one by one."""
 
 _Way: TypeAlias = tuple[str | int, ...]
-"""Keys and indexes, from the outside to the inside."""
+"""Keys and indexes, from the outside in."""
 
 
 @record
 class Fact:
-    """An expression, what it gives by the number of the sample, and what must hold for it to give something.
+    """An expression, its result by the number of the sample, and what must hold for it to have a result.
 
-    ``is_said``: a person wrote it for this purpose (an annotation, a label) or it names the VM. ``optional`` is the
-    same as an optional, ``frame`` what stands around a default where a VMI may lack it.
+    ``is_said``: a person wrote it for this purpose (an annotation, a label), or it names the VM. ``optional`` is the
+    same as an optional, ``frame`` the text around a default if a VMI may lack it.
     """
 
     expression: str
@@ -67,17 +67,17 @@ class Fact:
         return {type(value) for value in self.values.values()}
 
     def or_value(self, value: object) -> str:
-        """The expression with a default, where there may be one."""
+        """The expression with a default, if it may have one."""
         return self.expression if self.frame is None else f"{self.frame[0]}{shown(value)}{self.frame[1]}"
 
     def or_nothing(self) -> str:
-        """The expression with a default that says nothing, where there may be one."""
+        """The expression with an empty default, if it may have one."""
         kind = next(iter(self.kinds), str)
         return self.or_value(kind() if kind in (bool, int) else "")
 
 
 def literal(text: str) -> str:
-    """Text as a string of CEL."""
+    """Text as a CEL string."""
     escaped = (
         text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
     )
@@ -85,7 +85,7 @@ def literal(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A scalar as CEL has it."""
+    """A scalar as CEL writes it."""
     return literal(value) if isinstance(value, str) else json.dumps(value)
 
 
@@ -99,17 +99,17 @@ class Facts:
 
     @cached_property
     def all(self) -> list[Fact]:
-        """Those that a person wrote first."""
+        """The facts, with those that a person wrote first."""
         return [*self._said(), *self._of_metadata(), *self._of_domain(), *self._of_spec()]
 
     def needed(self, text: str) -> list[str]:
-        """What a text with computed parts needs to be true: that the fields it reads are there."""
+        """The condition for a text with computed parts: that the fields that it reads exist."""
         read = [one for one, is_expression in parts(text) if is_expression]
         fields = [fact for fact in self.all if fact.is_field and any(fact.expression in one for one in read)]
         return [fact.guard for fact in fields if any(_reads(one, fact.expression) for one in read)]
 
     def assumed(self, text: str) -> list[str]:
-        """What a patch assumes that no sample shows: that it does nothing where a field is missing."""
+        """What a patch assumes without evidence in any sample: that it does nothing if a field is missing."""
         plain = text.replace("''", "'")
         all_have = [fact for fact in self.all if fact.is_field and len(fact.values) == len(self.documents)]
         return [
@@ -151,11 +151,11 @@ class Facts:
         for name in ("name", "namespace", "uid"):
             found = {n: _map(document.get("metadata")).get(name) for n, document in enumerate(self.documents)}
             values = {number: value for number, value in found.items() if value is not None}
-            if len(values) == len(self.documents):  # it has no guard, and a sample may be without a VMI
+            if len(values) == len(self.documents):  # it has no guard, and a sample may lack a VMI
                 yield Fact(f"vmi.metadata.{name}", values, "", True)
 
     def _of_domain(self) -> Iterator[Fact]:
-        """What the hook leaves as it is: the next run still reads it."""
+        """What the hook does not change: the next run still reads it."""
         for name in _OF_DOMAIN if self._domains else ():
             texts = [[root.findtext(name) for root in pair] for pair in self._domains]
             if all(before and before == after for before, after in texts):
@@ -175,7 +175,7 @@ class Facts:
             yield Fact(expression, values, guard, False, optional, (f"{optional}.orValue(", ")"), True)
 
     def _optional_from(self, way: _Way) -> int | None:
-        """The first step that a VMI may lack; None where all have it."""
+        """The first step that a VMI may lack; None if all VMIs have the whole path."""
         kind = ROOT
         within: list[Any] = [*self.documents]
         for at, key in enumerate(way):
@@ -192,7 +192,7 @@ def _map(value: object) -> Mapping[str, Any]:
 
 
 def _read(start: str, way: _Way, optional_from: int | None = None) -> str:
-    """The expression that reads a way; from one step on it is an optional."""
+    """The expression that reads a path; from one step on, it is an optional."""
     found = start
     for at, key in enumerate(way):
         is_name = isinstance(key, str) and _NAME.fullmatch(key)
@@ -204,7 +204,7 @@ def _read(start: str, way: _Way, optional_from: int | None = None) -> str:
 
 
 def _reads(text: str, expression: str) -> bool:
-    """Whether an expression reads another one as a whole, and not only one that begins like it."""
+    """Whether an expression reads another one as a whole, and not only one that begins with the same text."""
     rest = [piece[:1] for piece in text.split(expression)[1:]]
     return any(not (one.isalnum() or one == "_") for one in rest)
 
@@ -212,7 +212,7 @@ def _reads(text: str, expression: str) -> bool:
 def _leaves(
     way: _Way, values: Mapping[int, Any], *, with_entries: bool = True
 ) -> Iterator[tuple[_Way, dict[int, Any]]]:
-    """Scalars, lists of texts, and perhaps entries of lists that an object holds at any depth, with the way to each."""
+    """Scalars, lists of texts, and entries of lists that an object contains at any depth, with the path to each."""
     if all(isinstance(value, dict) for value in values.values()):
         for key in sorted({key for value in values.values() for key in value})[:_LISTED]:
             inner = {number: value[key] for number, value in values.items() if value.get(key) is not None}

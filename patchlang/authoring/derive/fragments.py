@@ -12,11 +12,11 @@ from .trees import Element, has_mixed_content, is_element
 
 _WIDTH = 100
 WHEN = "{urn:patchlang:directives}when"
-"""The attribute of an element that is not always there: `patch:when`, in a tree."""
+"""The attribute of an element that not every domain gets: `patch:when`, in a tree."""
 
 
 def lines(nodes: list[Element], known: Mapping[str, str]) -> list[str]:
-    """The lines of a fragment; ``known`` are the namespaces that the patch declares, by their prefixes."""
+    """The lines of a fragment; ``known`` are the namespaces that the patch declares, by prefix."""
     writer = _Writer({**BUILT_IN_NAMESPACES, **known})
     return [line for node in nodes for line in writer.lines(node, "", frozenset())]
 
@@ -74,7 +74,7 @@ class _Writer:
         return found
 
     def _start(self, node: Element, declared: frozenset[str]) -> tuple[str, str, frozenset[str]]:
-        """The name, the start tag without its end, and the prefixes that are declared in it."""
+        """The name, the start tag without its end, and the prefixes that it declares."""
         new: dict[str, str] = {}
         name = self._name(node.tag, node.prefix, declared, new)
         attributes = [(self._name(key, None, declared, new), text) for key, text in node.attrib.items() if key != WHEN]

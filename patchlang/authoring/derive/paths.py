@@ -11,14 +11,14 @@ from ...record import record
 from .trees import Element, Pairs, elements, key_values, keys_of, values_at
 
 Wanted = tuple[tuple[str, str], ...]
-"""Relative paths of a node and the text at each."""
+"""Relative paths from a node, and the text at each."""
 
 
 @record
 class Step:
-    """One step of a path: a name with its prefix, and what tells the node from its like.
+    """One step of a path: a name with its prefix, and what distinguishes the node.
 
-    ``wanted`` are texts at relative paths, ``position`` counts from 1. ``built``: `merge` finds the node by these.
+    ``wanted`` are texts at relative paths; ``position`` counts from 1. ``built``: `merge` finds the node by these.
     ``several``: it selects more than one node.
     """
 
@@ -36,7 +36,7 @@ class Step:
 
     @property
     def is_constructive(self) -> bool:
-        """Whether the path of `ensure` may have it."""
+        """Whether it may be in the path of `ensure`."""
         return (
             self.position is None
             and not self.several
@@ -48,7 +48,7 @@ Steps = tuple[Step, ...]
 
 
 def quoted(text: str) -> str:
-    """Text as a literal of XPath 1.0."""
+    """Text as an XPath 1.0 literal."""
     if "'" not in text:
         return f"'{text}'"
     if '"' not in text:
@@ -62,7 +62,7 @@ def path_of(steps: Sequence[Step], *, relative: bool = False) -> str:
 
 
 class Namespaces:
-    """The prefixes of a patch: those that are built in, and those that its paths need beside them."""
+    """The prefixes of a patch: the built-in ones, and others that its paths need."""
 
     def __init__(self) -> None:
         self.declared: dict[str, str] = {}
@@ -71,7 +71,7 @@ class Namespaces:
         return self.of(node.tag, node.prefix)
 
     def of(self, clark: str, prefix: str | None) -> str:
-        """A name in Clark notation as XPath has it; a prefix that is not known is declared."""
+        """A name in Clark notation as XPath writes it; an unknown prefix is declared."""
         if not clark.startswith("{"):
             return clark
         uri, local = clark[1:].split("}")
@@ -90,7 +90,7 @@ class Namespaces:
         return {**BUILT_IN_NAMESPACES, **self.declared}
 
     def clark(self, name: str) -> str:
-        """A name as XPath has it in Clark notation."""
+        """A name of an XPath in Clark notation."""
         prefix, colon, local = name.rpartition(":")
         return f"{{{self.all[prefix]}}}{local}" if colon else name
 
@@ -105,7 +105,7 @@ class Paths:
         self._index: dict[tuple[Element, str, tuple[str, ...]], dict[tuple[str, ...], list[Element]]] = {}
 
     def steps(self, node: Element) -> Steps:
-        """The steps from the root to an element of the domain before."""
+        """The steps from the root to an element of the domain before the hook."""
         if node not in self._steps:
             parent = node.getparent()
             inner = (Step(self._namespaces.name(node)),) if parent is None else (self.step(node),)
@@ -113,7 +113,7 @@ class Paths:
         return self._steps[node]
 
     def step(self, node: Element) -> Step:
-        """What selects an element among its siblings, now and when the patch has run."""
+        """What selects an element among its siblings, both now and after the patch has run."""
         parent = node.getparent()
         name = self._namespaces.name(node)
         after = self._pairs.after.get(node)
@@ -134,7 +134,7 @@ class Paths:
         return Step(name, position=self._alike(parent, node.tag).index(node) + 1, built=False)
 
     def gone_step(self, node: Element) -> Step:
-        """What selects an element that is to go, and does not select what comes in its place under the same name."""
+        """What selects an element to remove, but not the element with the same name that replaces it."""
         parent = node.getparent()
         ways = [wanted for wanted, _ in self._ways(node, keys_of(parent, node)) if wanted]
         ways += [(*ways[0], *wanted) for wanted in ways[1:]]
@@ -144,7 +144,7 @@ class Paths:
         return self.step(node)
 
     def _found_later(self, node: Element, wanted: Wanted) -> bool:
-        """Whether what is to go would be found again in what the patch leaves there."""
+        """Whether the path of a removed element would match something that the patch leaves there."""
         parent = self._pairs.after.get(node.getparent())
         return parent is not None and bool(self._having(parent, node.tag, wanted))
 
@@ -152,7 +152,7 @@ class Paths:
         return self._having(parent, tag, ())
 
     def _having(self, parent: Element, tag: str, wanted: Wanted) -> list[Element]:
-        """The children of a name that have the wanted texts."""
+        """The children with a name that have the wanted texts."""
         paths = tuple(path for path, _ in wanted)
         index = self._index.get((parent, tag, paths))
         if index is None:
@@ -194,7 +194,7 @@ def texts_at(node: Element, path: str) -> list[str]:
 
 
 def widened(nodes: Sequence[Element], step: Step, pairs: Pairs, namespaces: Namespaces) -> Step | None:
-    """One step for several elements of one parent: their name, or an attribute that they alone have; else None."""
+    """One step for several elements of one parent: their name, or an attribute that only they have; otherwise None."""
     first = nodes[0]
     chosen = set(nodes)
     alike = [one for one in elements(first.getparent()) if one.tag == first.tag]

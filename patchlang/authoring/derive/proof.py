@@ -1,4 +1,4 @@
-"""Whether a patch does what was seen: on every sample, a second time, and in a boot."""
+"""Check whether a patch does what the hook did: on every sample, in a second run, and in a boot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = "derived.yaml"
 
 @record
 class Fault:
-    """Why a patch is not proven. ``sample`` is the number of the sample, None where it fails by itself."""
+    """Why a patch fails the check. ``sample`` is the number of the sample; None if it fails by itself."""
 
     sample: int | None
     message: str
@@ -45,7 +45,7 @@ def compiled(text: str) -> Program | Diagnostic:
 
 
 def outcome(program: Program, sample: Sample) -> bytes | Diagnostic:
-    """What one run makes of a sample, or why it fails."""
+    """The result of one run on a sample, or why it fails."""
     found: Outcome | CloudInitOutcome
     try:
         if sample.is_domain:
@@ -59,7 +59,7 @@ def outcome(program: Program, sample: Sample) -> bytes | Diagnostic:
 
 
 def differs(text: str, samples: Sequence[Sample]) -> Iterator[Fault]:
-    """The samples of which one run does not make what was seen."""
+    """The samples for which one run does not give the hook's result."""
     program = compiled(text)
     if isinstance(program, Diagnostic):
         yield Fault(None, _said(program))
@@ -73,7 +73,7 @@ def differs(text: str, samples: Sequence[Sample]) -> Iterator[Fault]:
 
 
 def unstable(text: str, samples: Sequence[Sample]) -> Iterator[Fault]:
-    """The samples that a second run, or another run of the same boot, would change once more."""
+    """The samples that a second run, or another run of the same boot, would change again."""
     program = compiled(text)
     if isinstance(program, Diagnostic):
         return
@@ -100,7 +100,7 @@ def unstable(text: str, samples: Sequence[Sample]) -> Iterator[Fault]:
 
 
 def findings(text: str) -> list[Diagnostic]:
-    """What `validate` says of a patch, with libvirt's newest grammar."""
+    """What `validate` reports about a patch, with libvirt's newest grammar."""
     from ...grammar.index import versions
     from ...validation.discovery import Input
     from ...validation.run import validate_files

@@ -1,4 +1,4 @@
-"""What was seen: a domain or cloud-init data before and after a hook, and the VMI it was given."""
+"""Samples: a domain or cloud-init data before and after a hook, and the VMI that the hook was given."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .trees import Element
 class Sample:
     """``name`` is for people; ``vmi`` is JSON.
 
-    What a script does to the whole domain is not taken for its purpose: that it drops all comments, or sorts elements.
+    What a script does to the whole domain does not count as its purpose: dropping all comments, or sorting elements.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Sample:
 
     @cached_property
     def drops_comments(self) -> bool:
-        """Whether comments were there before, and none is after: Python's ElementTree drops them all."""
+        """Whether there were comments before and none after: Python's ElementTree drops all of them."""
         return self.is_domain and b"<!--" in self.before and b"<!--" not in self.after
 
     @cached_property
@@ -43,12 +43,12 @@ class Sample:
 
     @cached_property
     def reorders(self) -> bool:
-        """Whether the hook puts the elements of the domain in another order."""
+        """Whether the hook reorders the elements of the domain."""
         return self.is_domain and trees.is_reordered(trees.parse(self.before), trees.parse(self.after))
 
     @cached_property
     def texts(self) -> str:
-        """All that is said in the VMI, and before and after the hook. Raises PatchError."""
+        """Everything in the VMI, and before and after the hook. Raises PatchError."""
         vmi = json.dumps(self.document, ensure_ascii=False)
         if self.is_domain:
             return vmi + "".join(map(texts_in, self.roots))
@@ -65,7 +65,7 @@ class Sample:
         return root
 
     def differences(self, found: bytes) -> str:
-        """How what a patch makes differs from what was seen, as a diff; empty where it does not."""
+        """The difference between a patch's result and the hook's, as a diff; empty if there is none."""
         from ...diffs import diff
 
         if found == self.after:

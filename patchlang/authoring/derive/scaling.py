@@ -1,4 +1,4 @@
-"""Numbers that come from another number: in another unit, or some more."""
+"""Numbers that come from another number: in another unit, or with a difference."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NUMBER = pattern(r"-?[0-9]{1,15}")
 _QUANTITY = pattern(r"([0-9]+)(Ki|Mi|Gi|Ti|k|M|G|T)")
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _FACTORS = frozenset(Fraction(1) * base**power for base in (1000, 1024) for power in (-3, -2, -1, 1, 2, 3))
-"""By which a number in another unit differs."""
+"""Factors between units."""
 
 
 def as_number(value: object) -> tuple[int, bool] | None:
@@ -29,7 +29,7 @@ def as_number(value: object) -> tuple[int, bool] | None:
 
 
 def line(given: Mapping[int, int], wanted: Mapping[int, int]) -> tuple[Fraction, int] | None:
-    """The factor and the difference by which all wanted numbers come from those given."""
+    """The factor and the difference that turn all given numbers into the wanted ones."""
     numbers = list(wanted)
     first = numbers[0]
     other = next((number for number in numbers if given[number] != given[first]), None)

@@ -1,4 +1,4 @@
-"""What tells new elements apart, and how long edits are."""
+"""Distinguish new elements, and estimate the length of edits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .templates import is_computed, parts
 from .trees import Element, is_element, values_at
 
 _TEXTS = ("annotation(", "label(", "vmi.metadata.")
-"""With these begin expressions that give a text."""
+"""Expressions that begin with these give a text."""
 
 
 def common(paths: Sequence[Steps]) -> Steps:
@@ -27,7 +27,7 @@ def common(paths: Sequence[Steps]) -> Steps:
 
 
 def families(nodes: Iterable[Element], parent: str) -> Iterator[tuple[list[Element], str]]:
-    """The elements of a fragment, siblings together, with the name of what they are in."""
+    """The elements of a fragment, siblings together, with the name of their parent."""
     siblings = [node for node in nodes if is_element(node)]
     yield siblings, parent
     for node in siblings:
@@ -35,7 +35,7 @@ def families(nodes: Iterable[Element], parent: str) -> Iterator[tuple[list[Eleme
 
 
 def texts_in(value: Any) -> str:
-    """All texts in an edit or a part of it, one after another."""
+    """All texts in an edit or in a part of it, one by one."""
     if isinstance(value, (dict, list)):
         return "".join(map(texts_in, value.values() if isinstance(value, dict) else value))
     if value is None or isinstance(value, (str, int, float)):
@@ -49,7 +49,7 @@ def key_texts(node: Element, known: Sequence[Key]) -> list[str]:
 
 
 def telling(nodes: Sequence[Element]) -> str | None:
-    """The attribute that all have, each another value of it."""
+    """The attribute that all elements have, each with a different value."""
     for name in nodes[0].attrib:
         if len({node.get(name) for node in nodes}) == len(nodes) and all(node.get(name) is not None for node in nodes):
             return f"@{name}"
@@ -57,9 +57,9 @@ def telling(nodes: Sequence[Element]) -> str | None:
 
 
 def guard(node: Element, namespaces: Namespaces) -> tuple[str, str | None] | None:
-    """What tells a new element from others of its name: an alias, a name, or the longest text in it.
+    """What distinguishes a new element from others with its name: an alias, a name, or its longest text.
 
-    A step of XPath; with the path and the CEL of the text apart, where that text is computed.
+    A step of XPath; if the text is computed, with the path and the CEL of the text separately.
     """
     name = namespaces.name(node)
     found: list[tuple[int, str, str]] = []

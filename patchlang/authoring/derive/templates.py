@@ -1,4 +1,4 @@
-"""Texts with computed parts, as a patch writes them."""
+"""Texts with computed parts, in the form in which a patch writes them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMPUTED = pattern(f"{_OPEN}[^{_OPEN}{_CLOSE}]*{_CLOSE}")
 
 
 def computed(expression: str) -> str:
-    """A text that is the value of an expression; it can be a part of a longer text."""
+    """A text that is the value of an expression; it can be part of a longer text."""
     return f"{_OPEN}{expression}{_CLOSE}"
 
 
@@ -36,7 +36,7 @@ def is_computed(text: str) -> bool:
 
 
 def parts(text: str) -> Iterator[tuple[str, bool]]:
-    """The pieces of a text, each with whether it is an expression."""
+    """The pieces of a text, and for each, whether it is an expression."""
     end = 0
     for found in COMPUTED.finditer(text):
         if found.start() > end:
@@ -48,5 +48,5 @@ def parts(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def written(text: str) -> str:
-    """A text as a template has it."""
+    """A text in the form of a template."""
     return "".join(f"$[ {one} ]" if is_expression else one.replace("$[", "$$[") for one, is_expression in parts(text))

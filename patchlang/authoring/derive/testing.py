@@ -1,4 +1,4 @@
-"""A PatchTest of what a patch was derived from."""
+"""Write a PatchTest with the samples from which a patch was derived."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .writing import scalar
 def patch_test(
     name: str, text: str, samples: Sequence[Sample], files: Sequence[Files], patch: Path, test: Path
 ) -> dict[Path, bytes]:
-    """The file of a test and its golden files, which are what the patch makes of each sample.
+    """The file of a test and its golden files, which are the patch's results.
 
     ``name`` is the name of the test; ``patch`` and ``test`` are where the patch ``text`` and the test are written.
     """

@@ -1,4 +1,4 @@
-"""Domains as trees without layout, and which node of one stands for which of the other."""
+"""Domains as trees without layout, and which nodes of two domains correspond."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lxml import etree
 from ...domain.read import read_root
 from ...libvirt_lists import MERGE_KEYS, Key
 
-Element: TypeAlias = Any  # an element, a comment or a processing instruction of lxml's
+Element: TypeAlias = Any  # an element, comment, or processing instruction of lxml
 Form: TypeAlias = tuple[object, ...]
 
 
@@ -28,7 +28,7 @@ def parse(data: bytes) -> Element:
 
 
 def without_comments(root: Element) -> None:
-    """Take out the comments, in place; the texts around them stay."""
+    """Remove the comments in place; the surrounding texts stay."""
     for node in [node for node in root.iter() if not is_element(node)]:
         parent, before = node.getparent(), node.getprevious()
         if parent is None:
@@ -41,7 +41,7 @@ def without_comments(root: Element) -> None:
 
 
 def is_reordered(before: Element, after: Element) -> bool:
-    """Whether what a domain or its devices hold has another order after, as a script leaves it that sorts or rebuilds.
+    """Whether a domain or its devices have another order after the hook, as after a script that sorts or rebuilds.
 
     At least three names of children, and a third of them, are not where they were among the others.
     """
@@ -57,7 +57,7 @@ def is_reordered(before: Element, after: Element) -> bool:
 
 
 def longest_rising(numbers: Sequence[int]) -> set[int]:
-    """Of numbers that are all different those in the longest rising row, by their places."""
+    """The longest increasing subsequence of different numbers, by position."""
     ends: list[int] = []
     at_end: list[int] = []
     came_from = [-1] * len(numbers)
@@ -75,7 +75,7 @@ def longest_rising(numbers: Sequence[int]) -> set[int]:
 
 
 def in_order(root: Element) -> None:
-    """Sort elements by name in place; those of one name keep their order, and what has text or comments stays."""
+    """Sort elements by name in place; elements with the same name keep their order, and text and comments stay."""
     for node in [*root.iter("*")]:
         if not has_mixed_content(node) and all(map(is_element, node)):
             node[:] = sorted(node, key=lambda child: str(child.tag))
@@ -90,19 +90,19 @@ def elements(node: Element) -> list[Element]:
 
 
 def has_mixed_content(node: Element) -> bool:
-    """Whether there is text beside child nodes."""
+    """Whether there is text next to child nodes."""
     return len(node) > 0 and bool(node.text or any(child.tail for child in node))
 
 
 def form(node: Element) -> Form:
-    """What a node says, for comparison. Prefixes and the order of attributes do not count."""
+    """The content of a node, for comparison. Prefixes and the order of attributes do not count."""
     tag: object = node.tag if is_element(node) else type(node).__name__
     attributes = tuple(sorted(node.attrib.items())) if is_element(node) else ()
     return tag, attributes, node.text or "", tuple((form(child), child.tail or "") for child in node)
 
 
 class Forms:
-    """The form of each node of some trees, made once; equal forms are the same number."""
+    """The form of each node of some trees, computed once; equal forms have the same number."""
 
     def __init__(self, *roots: Element) -> None:
         self._numbers: dict[Form, int] = {}
@@ -123,13 +123,13 @@ class Forms:
 
 
 def keys_of(parent: Element, node: Element) -> Sequence[Key]:
-    """The ways to tell a node from its like, as `merge` knows them, in order."""
+    """The ways to identify a node, as `merge` does, in order."""
     prefix = "" if not is_element(parent) else f"{parent.tag}/"
     return MERGE_KEYS.get(f"{prefix}{node.tag}") or MERGE_KEYS.get(node.tag) or ()
 
 
 def key_values(node: Element, key: Key) -> tuple[str, ...] | None:
-    """What a node has at the paths of a key; None where it lacks one, or the key has none."""
+    """The texts of a node at the paths of a key; None if it lacks one, or if the key has none."""
     found = []
     for path in key:
         values = values_at(node, path)
@@ -140,7 +140,7 @@ def key_values(node: Element, key: Key) -> tuple[str, ...] | None:
 
 
 def values_at(node: Element, path: str) -> list[str]:
-    """The texts at a relative path of names, perhaps with an attribute at its end."""
+    """The texts at a relative path of names, which may end in an attribute."""
     *names, last = path.split("/")
     nodes = [node]
     for name in [*names, *([] if last.startswith("@") else [last])]:
@@ -151,7 +151,7 @@ def values_at(node: Element, path: str) -> list[str]:
 
 
 class Pairs:
-    """Which node of the domain after stands for which node of the domain before, and the other way."""
+    """Which node of the domain after the hook corresponds to which node of the domain before, and vice versa."""
 
     def __init__(self, before: Element, after: Element) -> None:
         self.forms = Forms(before, after)
@@ -161,7 +161,7 @@ class Pairs:
         self._walk(before, after)
 
     def is_same(self, node: Element) -> bool:
-        """Whether a node of the domain before is the same after, all in it included."""
+        """Whether a node of the domain before is unchanged, including its content."""
         return node in self.after and self.forms[node] == self.forms[self.after[node]]
 
     def _walk(self, before: Element, after: Element) -> None:
@@ -191,7 +191,7 @@ class Pairs:
         return iter(found)
 
     def _ways(self, parent: Element) -> Iterator[Callable[[Element], object]]:
-        """What tells equal children of two parents, the surest first; None of a child that has no such thing."""
+        """What identifies equal children of two parents, the most reliable first; None if a child has nothing."""
         yield lambda node: self.forms[node]
         for number in range(max((len(keys) for keys in MERGE_KEYS.values()), default=0)):
 
@@ -213,7 +213,7 @@ def _without(nodes: Iterable[Element], pairs: Iterable[tuple[Element, Element]])
 def _matched(
     left: Sequence[Element], right: Sequence[Element], how: Callable[[Element], object]
 ) -> list[tuple[Element, Element]]:
-    """Pairs that are alike in some way, in the order of their like."""
+    """Pairs of similar nodes, in order of similarity."""
     waiting: dict[object, list[Element]] = {}
     for node in right:
         if (value := _hashable(how(node))) is not None:
@@ -231,7 +231,7 @@ def _hashable(value: object) -> object:
 
 
 def shown(root: Element) -> bytes:
-    """A tree laid out, for a diff of two."""
+    """A tree with layout, for a diff of two trees."""
     copied = etree.fromstring(etree.tostring(root))
     etree.indent(copied)
     for node in copied.iter("*"):

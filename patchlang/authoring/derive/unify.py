@@ -1,4 +1,4 @@
-"""The changes of several samples as changes of all, with what the VMI gives in the place of what differs."""
+"""Combine the changes of several samples into common changes, with values from the VMI where they differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .values import optional_of, text_of, texts_of
 
 
 def unified(changes: Sequence[Sequence[Change]], facts: Facts) -> list[Change]:
-    """One list of the changes of all samples; where nothing of the VMI gives a value, one change for each value."""
+    """One list of the changes of all samples; if nothing in the VMI gives a value, one change for each value."""
     rows: dict[tuple[object, ...], list[Change]] = {}
     for of_sample in changes:
         for change in of_sample:
@@ -28,7 +28,7 @@ def unified(changes: Sequence[Sequence[Change]], facts: Facts) -> list[Change]:
 
 
 def _take_up(rows: dict[tuple[object, ...], list[Change]]) -> None:
-    """What is new in one sample and there with another text in a second is the same change: `ensure` does both."""
+    """A node that is new in one sample and has another text in a second is one change: `ensure` does both."""
     for row in rows.values():
         if not row or row[0].kind is not Kind.PUT or row[0].made is None:
             continue
@@ -70,12 +70,12 @@ def _with(change: Change, values: Mapping[int, Any], value: Any) -> Change:
 
 
 def said(value: Any) -> str:
-    """A value of a change for comparison."""
+    """A value of a change, for comparison."""
     return repr(value if value is None or isinstance(value, (str, list)) else form(value))
 
 
 def computed_of(values: Mapping[int, Any], facts: Facts) -> Any:
-    """One value for those of several samples, with what the VMI gives in it; None where there is none."""
+    """One value for several samples, computed from the VMI where it differs; None if there is none."""
     if None in values.values():
         return None
     if all(isinstance(value, str) for value in values.values()):
@@ -86,7 +86,7 @@ def computed_of(values: Mapping[int, Any], facts: Facts) -> Any:
 
 
 def element(nodes: Mapping[int, Element], facts: Facts) -> Element | None:
-    """One element for those of all samples; None where they are not built alike, or a text cannot be told."""
+    """One element for all samples; None if their structures differ, or if a text cannot be computed."""
     first = next(iter(nodes.values()))
     if len({node.tag for node in nodes.values()}) > 1:
         return None
@@ -114,7 +114,7 @@ def element(nodes: Mapping[int, Element], facts: Facts) -> Element | None:
 
 
 def _children(made: Element, nodes: Mapping[int, Element], facts: Facts) -> bool:
-    """Puts the children of elements into the one for all; False where they cannot be told."""
+    """Put the children of elements into the common one; False if they cannot be combined."""
     rows = _rows(nodes)
     if rows is None:
         return False
@@ -134,7 +134,7 @@ def _children(made: Element, nodes: Mapping[int, Element], facts: Facts) -> bool
 
 
 def _rows(nodes: Mapping[int, Element]) -> list[dict[int, Element]] | None:
-    """The children that stand for each other, in order: all of them by their turn, else by their names."""
+    """The children that correspond, in order: all of them by position, or else by name."""
     if len({tuple(child.tag for child in node) for node in nodes.values()}) == 1:
         length = len(next(iter(nodes.values())))
         return [{number: node[at] for number, node in nodes.items()} for at in range(length)]

@@ -1,4 +1,4 @@
-"""Which expression on the facts gives the values that were seen in the samples."""
+"""Find the expression on the facts that gives the values in the samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .templates import COMPUTED, computed, is_computed
 _SEPARATORS = (",", ";", ":", "=", "/", "|", "@", " ", "-", ".", "_", "x")
 _FEW_CHARACTERS = 4
 _LONG = 8
-"""Characters of a name or uid that is hardly by chance a part of a text."""
+"""From this length on, a name or uid is unlikely to be part of a text by chance."""
 
 
 Values = Mapping[int, str]
@@ -20,7 +20,7 @@ Values = Mapping[int, str]
 
 
 def text_of(facts: Facts, values: Values) -> str | None:
-    """A text with computed parts that is what was seen in each sample, or None."""
+    """A text with computed parts that gives the text of each sample, or None."""
     if len(facts.documents) < 2:
         return next(iter(values.values()), None)
     varies = len(set(values.values())) > 1
@@ -31,7 +31,7 @@ def text_of(facts: Facts, values: Values) -> str | None:
 
 
 def texts_of(facts: Facts, lists: Mapping[int, Sequence[str]]) -> list[str] | str | None:
-    """A list of texts with computed parts, or one expression that gives the list; None where there is none."""
+    """A list of texts with computed parts, or one expression that gives the list; None if there is none."""
     if len({len(one) for one in lists.values()}) == 1:
         length = len(next(iter(lists.values())))
         found = [text_of(facts, {n: one[at] for n, one in lists.items()}) for at in range(length)]
@@ -47,7 +47,7 @@ def texts_of(facts: Facts, lists: Mapping[int, Sequence[str]]) -> list[str] | st
 
 
 def optional_of(facts: Facts, values: Values, lacking: Sequence[int]) -> str | None:
-    """A field that is there just where a text was seen, as an optional; else None."""
+    """A field that exists exactly in the samples with a text, as an optional; otherwise None."""
     for fact in facts.all:
         if not fact.optional or any(number in fact.values for number in lacking):
             continue
@@ -78,9 +78,9 @@ def _equal(facts: Facts, values: Values, varies: bool) -> str | None:
 
 
 def _is_evident(facts: Facts, fact: Fact, values: Values) -> bool:
-    """Whether it is hardly by chance that one same text of some samples is what the VMI says.
+    """Whether it is unlikely that a text which some samples share equals a value of the VMI by chance.
 
-    A person wrote it, and it is either long, in several samples, or in just the samples that have the text.
+    A person wrote the value, and it is either long, in several samples, or in exactly the samples that have the text.
     """
     if not fact.is_said or not all(number in fact.values for number in values):
         return False
@@ -110,7 +110,7 @@ def _part(facts: Facts, fact: Fact, values: Values) -> str | None:
 
 
 def _with_default(facts: Facts, values: Values, varies: bool) -> str | None:
-    """What the VMI says where it does, and one same text where it does not."""
+    """The value of the VMI if it has one, and one common text otherwise."""
     for fact in facts.all if varies else ():
         having = {values[number] for number in values if fact.text(number) is not None}
         lacking = {values[number] for number in values if fact.text(number) is None}
@@ -125,14 +125,14 @@ def _with_default(facts: Facts, values: Values, varies: bool) -> str | None:
 
 
 def _like(fact: Fact, text: str) -> str | int | None:
-    """A text as a default of a fact: of the same type."""
+    """A text as the default of a fact, with the same type."""
     if fact.kinds == {int}:
         return int(text) if NUMBER.fullmatch(text) else None
     return text if fact.kinds == {str} else None
 
 
 def _number(facts: Facts, values: Values, varies: bool) -> str | None:
-    """A number that is another one, times a factor, plus a difference."""
+    """A number that is another one times a factor plus a difference."""
     if not all(NUMBER.fullmatch(text) for text in values.values()):
         return None
     wanted = {number: int(text) for number, text in values.items()}
@@ -151,7 +151,7 @@ def _number(facts: Facts, values: Values, varies: bool) -> str | None:
 
 
 def _switch(facts: Facts, values: Values, varies: bool) -> str | None:
-    """One of two words, as something is true or false."""
+    """One of two words, depending on whether something is true or false."""
     if not varies or len(set(values.values())) != 2:
         return None
     for fact in facts.all:
@@ -202,7 +202,7 @@ def _composed(facts: Facts, values: Values, varies: bool) -> str | None:
 
 
 def _composed_with_default(facts: Facts, values: Values, varies: bool) -> str | None:
-    """Literal text around an annotation, or around one same text where there is none."""
+    """Literal text around an annotation, or around a common text if there is none."""
     for fact in facts.all if varies else ():
         having = {n: text for n in values if (text := fact.text(n)) and text in values[n]}
         lacking = [number for number in values if fact.text(number) is None]
@@ -223,12 +223,12 @@ def _composed_with_default(facts: Facts, values: Values, varies: bool) -> str | 
 
 
 def _outside(text: str) -> str:
-    """The literal parts of a text, apart from each other."""
+    """The separate literal parts of a text."""
     return COMPUTED.sub(computed(""), text) if is_computed(text) else text
 
 
 def _replaced(text: str, part: str, mark: str) -> str:
-    """A text with a part of its literal text, each time it is there, replaced."""
+    """A text in which every occurrence of a part of its literal text is replaced."""
     pieces = re.split(f"({COMPUTED.pattern})", text)
     return "".join(piece if is_computed(piece) else piece.replace(part, mark) for piece in pieces)
 
@@ -248,7 +248,7 @@ _FORMS: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
 
 
 def _is_telling(text: str) -> bool:
-    """Whether it is hardly by chance that a text is what the VMI says."""
+    """Whether it is unlikely that a text equals a value of the VMI by chance."""
     return len(text) >= _FEW_CHARACTERS and not text.isdigit() and text.lower() not in FLAG_WORDS
 
 

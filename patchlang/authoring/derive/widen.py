@@ -1,4 +1,4 @@
-"""The same change of several nodes, as one change with a wider path."""
+"""Combine the same change of several nodes into one change with a wider path."""
 
 from __future__ import annotations
 

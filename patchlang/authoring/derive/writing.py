@@ -1,4 +1,4 @@
-"""A patch as YAML that a person would write."""
+"""Write a patch as YAML, the way a person would."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .templates import written
 
 _WIDTH = 110
 _SHORT = frozenset({"env", "keys", "part"})
-"""Maps of texts, which are on one line where there is room."""
+"""Maps of texts, which are written on one line if they fit."""
 _BOOLEANS = frozenset({"yes", "no", "on", "off"})
 
 
 def patch(name: str, spec: Mapping[str, Any], namespaces: Mapping[str, str], remarks: Sequence[str] = ()) -> str:
-    """The text of a patch document; ``remarks`` become comments at its head."""
+    """The text of a patch document; ``remarks`` become comments at the start."""
     lines = [*(f"# {remark}" for remark in remarks), "apiVersion: patchlang/v1", "kind: Patch"]
     lines += [f"metadata: {{name: {scalar(name, flow=True)}}}", "spec:"]
     body = [
@@ -39,7 +39,7 @@ def patch(name: str, spec: Mapping[str, Any], namespaces: Mapping[str, str], rem
 
 
 def with_ignores(text: str, found: Sequence[Diagnostic]) -> str:
-    """A patch with a comment that ignores what `validate` says of it and cannot be helped: the hook does the same."""
+    """A patch with a comment that ignores unavoidable findings of `validate`: the hook does the same."""
     lines = text.split("\n")
     rules: dict[int, set[str]] = {}
     for one in found:
@@ -53,7 +53,7 @@ def with_ignores(text: str, found: Sequence[Diagnostic]) -> str:
 
 
 def _start(lines: Sequence[str], at: int) -> int:
-    """The line in which the text of a line begins: that of the key, where it is in a block scalar."""
+    """The line in which the text of a line begins; in a block scalar, the line of the key."""
     least = _indent(lines[at])
     for above in range(at - 1, -1, -1):
         if _indent(lines[above]) < least:
@@ -68,7 +68,7 @@ def _indent(line: str) -> int:
 
 
 class _Writer:
-    """``exact``: a text that YAML takes for a number or a boolean is quoted, since types count there."""
+    """``exact``: quote a text that YAML would read as a number or a boolean, because types count there."""
 
     def __init__(self, namespaces: Mapping[str, str], *, exact: bool) -> None:
         self._namespaces = namespaces
@@ -173,7 +173,7 @@ class _Writer:
         return json.dumps(value)
 
     def _flow(self, edit: Mapping[str, Any]) -> str | None:
-        """An edit on one line, where all in it is short; else None."""
+        """An edit on one line if everything in it is short; otherwise None."""
         found = []
         for key, value in edit.items():
             if key == "xml":
@@ -198,7 +198,7 @@ def _is_texts(values: Sequence[Any]) -> bool:
 
 
 def _block(text: str) -> str | None:
-    """A literal block scalar, where one holds the text as it is."""
+    """A literal block scalar, if it can hold the text as it is."""
     body = text.rstrip("\n")
     breaks = len(text) - len(body)
     if (
@@ -212,7 +212,7 @@ def _block(text: str) -> str | None:
 
 
 def scalar(text: str, *, flow: bool = False, exact: bool = False) -> str:
-    """Text as a scalar of YAML that a patch reads as this text, plain where it can be."""
+    """Text as a YAML scalar that a patch reads as this text, plain if possible."""
     if not exact and ((text.isascii() and text.isdecimal() and (text == "0" or text[0] != "0")) or text in _BOOLEANS):
         return text
     quoted = ["'" + text.replace("'", "''") + "'"] if "\n" not in text and text.isprintable() else []
@@ -227,7 +227,7 @@ def scalar(text: str, *, flow: bool = False, exact: bool = False) -> str:
 
 
 def _is_ambiguous(text: str) -> bool:
-    """Whether YAML readers may take a plain text for something else: so says PL108."""
+    """Whether YAML readers may take a plain text for something else, according to PL108."""
     return text.lower() in ("y", "n") or not is_text(text)
 
 

@@ -1,4 +1,4 @@
-"""What an editor offers to do about findings: to write what was meant, or a comment that ignores them."""
+"""The code actions for findings: write the intended text, or ignore the finding with a comment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REASON = "say why"
 def actions(
     buffer: Buffer, findings: Iterable[Finding], wanted: Range, uri_of: convert.UriOf
 ) -> list[types.CodeAction]:
-    """The actions for the findings that are, in part, in a range of a text."""
+    """The actions for the findings that overlap a range of a text."""
     found: list[types.CodeAction] = []
     for one in findings:
         if one.range.touches(wanted):
@@ -39,7 +39,7 @@ def _edits(buffer: Buffer, finding: Finding) -> Iterator[tuple[str, types.TextEd
 
 
 def _ignoring(buffer: Buffer, finding: Finding) -> types.TextEdit:
-    """A comment above the line of a finding, or one more rule in the comment that is there."""
+    """A comment above the line of a finding, or one more rule in an existing comment."""
     text, lines = buffer.text, buffer.lines
     start = own_line(text, lines.offset(finding.range.start))
     above = text.rfind("\n", 0, start - 1) + 1 if start else 0
@@ -53,7 +53,7 @@ def _ignoring(buffer: Buffer, finding: Finding) -> types.TextEdit:
 
 
 def comment_above(text: str, above: int, start: int) -> re.Match[str] | None:
-    """The comment that ignores findings in the line from ``above`` to ``start``; its first group is the rules."""
+    """The comment that ignores findings in the lines from ``above`` to ``start``; its first group is the rules."""
     return _COMMENT.match(text, above, start)
 
 

@@ -13,7 +13,7 @@ from .positions import UTF_16, Lines, Range
 
 @record(slots=False)
 class Buffer:
-    """An open text. ``path`` is that of its file, or its URI if it is not a file."""
+    """An open text. ``path`` is the path of its file, or its URI if it is not a file."""
 
     uri: str
     path: str
@@ -27,13 +27,13 @@ class Buffer:
 
     @property
     def folder(self) -> str:
-        """The folder of its file; what is not a file is on its own."""
+        """The folder of its file; a text that is not a file is alone."""
         return os.path.dirname(self.path) if os.path.isabs(self.path) else self.path
 
 
 @record
 class Change:
-    """A text in place of a part of another, or of all of it."""
+    """A text that replaces a part of another text, or all of it."""
 
     text: str
     range: Range | None = None
@@ -57,7 +57,7 @@ class Buffers:
         return made
 
     def change(self, uri: str, changes: Iterable[Change], version: int) -> Buffer | None:
-        """The text after some changes, one behind the other; None where it is not open."""
+        """The text after some changes, applied in order; None if it is not open."""
         buffer = self._by_uri.get(uri)
         if buffer is None:
             return None
@@ -84,7 +84,7 @@ class Buffers:
 
 
 def path_of(uri: str) -> str:
-    """The path of a URI of a file; another URI as it is."""
+    """The path in the URI of a file; any other URI is returned as it is."""
     try:
         parts = urlsplit(uri)
     except ValueError:

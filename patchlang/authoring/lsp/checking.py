@@ -1,7 +1,7 @@
-"""What ``validate`` finds in the files of a folder, of which some are open in an editor, with places as editors count.
+"""The findings of ``validate`` for a folder of which some files are open in an editor, with the editor's positions.
 
-A check of all of them takes as long as they are large. While somebody types, :meth:`Checker.quick` looks again at the
-documents of a file that changed, and takes what is known of the others from the last whole check.
+A check of the whole folder takes as long as its files are large. While someone types, :meth:`Checker.quick` checks only
+the documents of a file that changed, and takes the findings of the others from the last whole check.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Related:
 
 @record
 class Finding:
-    """A finding, with its place in the file. ``instead`` is what to write in place of the characters of ``meant``."""
+    """A finding, with its place in the file. ``instead`` is what to write instead of the characters of ``meant``."""
 
     range: Range
     severity: str
@@ -53,7 +53,7 @@ class Finding:
     ignorable: bool = False
 
     def moved(self, lines: int) -> Finding:
-        """The same so many lines further down."""
+        """The same finding, this many lines further down."""
         meant = None if self.meant is None else _moved(self.meant, lines)
         return replace(self, range=_moved(self.range, lines), meant=meant)
 
@@ -64,12 +64,12 @@ def _moved(range: Range, lines: int) -> Range:
 
 
 Findings = dict[str, tuple[Finding, ...]]
-"""By the paths of files."""
+"""By the paths of the files."""
 
 
 @record
 class Folder:
-    """A folder to check: ``open`` are the texts in editors, by their paths. ``encoding`` is that of the client."""
+    """A folder to check: ``open`` has the texts in editors, by path. ``encoding`` is the client's."""
 
     path: str
     open: Mapping[str, str]
@@ -81,10 +81,10 @@ class Checker:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, Findings]] = {}
-        """Of an open file: its text, and what was found in the files of its folder."""
+        """For an open file: its text, and the findings for the files of its folder."""
 
     def full(self, folder: Folder) -> Findings:
-        """Everything in the files of a folder; those that the configuration leaves out are not looked at."""
+        """Check all files of a folder, except those that the configuration excludes."""
         settings, wrong = configuration(folder.path)
         left_out = LeftOut([settings.exclude] if settings.exclude else [])
         inputs = list(_inputs(folder, left_out))
@@ -97,7 +97,7 @@ class Checker:
         return found
 
     def quick(self, folder: Folder, path: str) -> Findings | None:
-        """What is in an open file whose text has changed a little; None where only a whole check can tell."""
+        """The findings of an open file whose text has changed a little; None if only a whole check can find them."""
         known = self._known.get(path)
         text = folder.open.get(path, "")
         settings, wrong = configuration(folder.path)
@@ -108,7 +108,7 @@ class Checker:
         changed = [one for one, origin in zip(after, origins, strict=True) if origin is None]
         if not 0 < len(changed) <= _MOST_CHANGED:
             return None
-        # lines in place of the documents that are known
+        # lines that stand for the known documents
         part = "".join(
             one.text if origin is None else "\n" * one.text.count("\n")
             for one, origin in zip(after, origins, strict=True)
@@ -124,7 +124,7 @@ class Checker:
         return result
 
     def forget(self, path: str) -> None:
-        """A file is no longer open."""
+        """A file was closed."""
         self._known.pop(path, None)
 
 
@@ -136,7 +136,7 @@ def _of_part(path: str, text: str, folder: Folder, options: Options) -> list[Fin
 
 @record
 class Document:
-    """A document of a file as text, and the line that it begins in."""
+    """A document of a file as text, and its first line."""
 
     text: str
     line: int
@@ -154,7 +154,7 @@ def documents(text: str) -> list[Document]:
 
 
 def _origins(before: Sequence[Document], after: Sequence[Document]) -> list[int | None]:
-    """Which document before the change each one after it is; None for one that has changed."""
+    """For each document after a change, the same document before it; None for a changed one."""
     if len(before) == len(after):
         return [number if one.text == before[number].text else None for number, one in enumerate(after)]
     most = min(len(before), len(after))
@@ -201,7 +201,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _is_left_out(folder: str, left_out: LeftOut) -> bool:
-    """Whether a folder, or one that it is in, is left out."""
+    """Whether a folder, or a folder above it, is excluded."""
     while (parent := os.path.dirname(folder)) != folder:
         if left_out.leaves_out(parent, os.path.basename(folder), is_folder=True):
             return True
@@ -213,7 +213,7 @@ def _is_left_out(folder: str, left_out: LeftOut) -> bool:
 
 
 _UNKNOWABLE = OF_SEVERAL_FILES - {rules.SAME_PLACE.id}
-"""What depends on files of other folders, which are not looked at."""
+"""Whether a finding depends on files of other folders, which are not checked."""
 
 
 def _findings(diagnostics: Iterator[Diagnostic], folder: Folder) -> Findings:
@@ -226,7 +226,7 @@ def _findings(diagnostics: Iterator[Diagnostic], folder: Folder) -> Findings:
             made = lines[id(span.source)] = Lines(span.source.text, folder.encoding)
         return made.range(span.start, span.end)
 
-    kept = list(diagnostics)  # their sources must live as long as the lines are known by them
+    kept = list(diagnostics)  # their sources must live as long as lines are identified by them
     for one in kept:
         if one.rule.id in _UNKNOWABLE:
             continue
@@ -248,5 +248,5 @@ def _findings(diagnostics: Iterator[Diagnostic], folder: Folder) -> Findings:
 
 
 def _path(name: str, folder: Folder) -> str:
-    """The path of the file that a finding is in, or its URI if it is not a file."""
+    """The path of the file with a finding, or its URI if it is not a file."""
     return name if name in folder.open else os.path.abspath(name)

@@ -1,4 +1,4 @@
-"""Our answers as the protocol's."""
+"""Convert our results to the protocol's types."""
 
 from __future__ import annotations
 

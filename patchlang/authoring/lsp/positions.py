@@ -1,4 +1,4 @@
-"""Places in a text as the Language Server Protocol counts them: lines from 0, and units of an encoding in a line."""
+"""Positions in a text as the Language Server Protocol counts them: lines from 0, and code units in a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bisect import bisect_right
 from ...patterns import pattern
 from ...record import record
 
-# section "Text Documents" of the specification: these three end a line, and nothing else does
+# section "Text Documents" of the specification: only these three end a line
 _LINE_END = pattern(r"\r\n|\n|\r")
 UTF_8, UTF_16, UTF_32 = "utf-8", "utf-16", "utf-32"
 _CODECS = {UTF_8: ("utf-8", 1), UTF_16: ("utf-16-le", 2)}
@@ -23,13 +23,13 @@ class Point:
 
 @record
 class Range:
-    """From a point up to another."""
+    """From one point to another."""
 
     start: Point
     end: Point
 
     def touches(self, other: Range) -> bool:
-        """Whether they have a place in common, be it an edge."""
+        """Whether they overlap or touch."""
         return self.start <= other.end and other.start <= self.end
 
 
@@ -44,7 +44,7 @@ class Lines:
         self._ends = [*(end.start() for end in ends), len(text)]
 
     def offset(self, point: Point) -> int:
-        """The offset of a point; of one that is not there, that of the nearest before it."""
+        """The offset of a point; if there is no such point, the offset of the nearest one before it."""
         if point.line < 0:
             return 0
         if point.line >= len(self._starts):
@@ -62,7 +62,7 @@ class Lines:
         return Point(line, self._units(self.text[self._starts[line] : min(offset, self._ends[line])]))
 
     def range(self, start: int, end: int) -> Range:
-        """From an offset up to another."""
+        """From one offset to another."""
         return Range(self.point(start), self.point(max(start, end)))
 
     def _units(self, text: str) -> int:
@@ -72,7 +72,7 @@ class Lines:
         return len(text.encode(codec, "surrogatepass")) // size
 
     def _characters(self, line: str, units: int) -> int:
-        """How many characters of a line take so many units, or a few less."""
+        """How many characters of a line take this many units, or slightly fewer."""
         taken = 0
         for number, character in enumerate(line):
             taken += self._units(character)

@@ -1,4 +1,4 @@
-"""The server on standard input and output. The protocol is pygls', what is said is ours."""
+"""The server on standard input and output: pygls implements the protocol, this module the answers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .session import Session, log
 
 _Handling = Iterator[tuple[Callable[[Any], object], tuple[object], None]]
 MOST_BYTES = 64 << 20
-"""Of one message."""
+"""The largest message, in bytes."""
 _LONGEST_HEADER = 8192
 _TRIGGERS = ("/", "@", "'", '"', ".", "<", " ", "[", "$", ":")
 _WATCHED = ("**/*.yaml", "**/*.yml", "**/.patchlang.yaml", "**/pyproject.toml")
 
 
 def serve() -> int:
-    """Answers until the client is done or gone; returns the exit status: 1 if it asks to end without a farewell."""
+    """Serve until the client is done or gone; returns the exit status: 1 if it exits without a shutdown."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     server = _Server()
     answers = io.BufferedWriter(io.FileIO(sys.stdout.fileno(), "w", closefd=False))
-    sys.stdout = sys.stderr  # nothing but answers goes there
+    sys.stdout = sys.stderr  # only answers are written there
     try:
         server.start_io(_Stdin(io.FileIO(sys.stdin.fileno(), closefd=False)), answers)
     finally:
@@ -46,7 +46,7 @@ def serve() -> int:
 
 
 class _OneLine(logging.Formatter):
-    """What pygls logs, without its tracebacks."""
+    """Write what pygls logs, without its tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
         from ...render import printable
@@ -55,7 +55,7 @@ class _OneLine(logging.Formatter):
 
 
 class _Stdin(io.BufferedReader):
-    """Standard input, of which no line and no message is read that is larger than anybody means."""
+    """Standard input, without lines and messages that are larger than any real one."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
         return super().readline(_LONGEST_HEADER)
@@ -71,7 +71,7 @@ class _Stdin(io.BufferedReader):
 
 
 class _Protocol(LanguageServerProtocol):
-    """pygls' protocol, which answers requests that it cannot read, and keeps tracebacks to itself."""
+    """pygls' protocol, which also answers unreadable requests, and does not print tracebacks."""
 
     def structure_message(self, data: dict[str, object]) -> object:
         try:
@@ -138,7 +138,7 @@ class _Server(LanguageServer):
         log(f"{type(error).__name__}: {error}")
 
     def shutdown(self) -> None:
-        """As pygls', except for waiting for a thread that waits for input."""
+        """Like pygls', but does not wait for a thread that waits for input."""
         if self._stop_event is not None:
             self._stop_event.set()
         self.thread_pool.shutdown(wait=False, cancel_futures=True)
@@ -236,7 +236,7 @@ class _Server(LanguageServer):
 
 
 def _function(handler: Callable[[Any], object]) -> Callable[[Any], object]:
-    """pygls writes on what it is given, which a method does not allow."""
+    """pygls modifies the object that it is given, which a method does not allow."""
 
     def call(params: Any) -> object:
         return handler(params)

@@ -1,4 +1,4 @@
-"""What the server knows while an editor is connected: open texts, what was found in them, and the checks to come."""
+"""The state of the server while an editor is connected: open texts, findings, and scheduled checks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .checking import Finding, Folder
 from .worker import Done, Job, Worker
 
 QUICK, WHOLE = 0.1, 0.5
-"""Seconds without a change after which a document is checked again, and after which all that it belongs to is."""
+"""Seconds without a change before a document is checked again, and before its whole folder is."""
 
 Publish = Callable[[str, int | None, tuple[Finding, ...]], None]
-"""Told of a URI, the version of its text if it is open, and all that is found in it."""
+"""Gets a URI, the version of its text if it is open, and all its findings."""
 
 
 def log(message: str) -> None:
-    """One line for who looks at the editor's log."""
+    """Write one line for readers of the editor's log."""
     from ...render import printable
 
     with suppress(OSError, ValueError):
@@ -29,7 +29,7 @@ def log(message: str) -> None:
 
 
 class Session:
-    """One editor's."""
+    """The state for one editor."""
 
     def __init__(self, publish: Publish) -> None:
         self.buffers = Buffers()
@@ -64,33 +64,33 @@ class Session:
             self._publish(self.buffers.uri_of(path), None, ())
 
     def files_changed(self) -> None:
-        """Files on disk are others now, or say something else."""
+        """Files on disk, or their contents, have changed."""
         for folder in {one.folder for one in self.buffers}:
             self._soon(folder, whole_after=0)
 
     def settings(self, buffer: Buffer) -> Settings:
-        """What the configuration says of a text; where that is wrong, findings say so."""
+        """The configuration for a text; if the configuration is invalid, findings say so."""
         found, wrong = configuration(buffer.folder)
         if wrong:
             return Settings()
         return Settings(None if found.libvirt == NO_LIBVIRT else found.libvirt, found.kubevirt)
 
     def findings(self, buffer: Buffer) -> tuple[Finding, ...]:
-        """What was found in a text, while it is the one that was checked."""
+        """The findings of a text, if it has not changed since the check."""
         text, found = self._found.get(buffer.path, ("", ()))
         return found if text == buffer.text else ()
 
     # -- checks ----------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """No more checks."""
+        """Stop checking."""
         for folder in list(self._timers):
             self._cancel(folder)
         if self._worker is not None:
             self._worker.close()
 
     def _soon(self, folder: str, buffer: Buffer | None = None, whole_after: float = WHOLE) -> None:
-        """Checks a folder when nothing has changed for a while."""
+        """Check a folder when nothing has changed for a while."""
         loop = asyncio.get_running_loop()
         self._cancel(folder)
         timers = self._timers[folder] = [loop.call_later(whole_after, self._check, folder, None)]
@@ -115,7 +115,7 @@ class Session:
         folder = done.job.folder
         texts = self.buffers.of_folder(folder.path)
         if texts != folder.open:
-            return  # another check is on its way
+            return  # another check is already scheduled
         if done.found is None:
             if done.job.path is not None and not done.fault:
                 self._check(folder.path, None)
@@ -132,5 +132,5 @@ class Session:
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[Done], None], done: Done) -> None:
-    with suppress(RuntimeError):  # the loop has ended
+    with suppress(RuntimeError):  # the event loop has ended
         loop.call_soon_threadsafe(call, done)

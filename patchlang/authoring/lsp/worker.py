@@ -1,4 +1,4 @@
-"""A process that checks folders, so that no answer to the editor waits for a check."""
+"""A process that checks folders, so that answers to the editor do not wait for checks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
 LONGEST = 60.0
-"""Seconds that a check may take."""
+"""How many seconds a check may take."""
 
 
 @record
 class Job:
-    """A folder to check. ``path``: only this file of it changed, so :meth:`Checker.quick` will do if it can."""
+    """A folder to check. ``path``: only this file of it changed, so :meth:`Checker.quick` is enough if it works."""
 
     folder: Folder
     path: str | None = None
@@ -28,7 +28,7 @@ class Job:
 
 @record
 class Done:
-    """What was found; None where the quick check could not tell, or ``fault`` says what became of the check."""
+    """The findings; None if the quick check could not find them, or if ``fault`` says why the check failed."""
 
     job: Job
     found: Findings | None
@@ -36,7 +36,7 @@ class Done:
 
 
 class Worker:
-    """Does one job after another. ``done`` is called with each outcome, in a thread of its own."""
+    """Does one job after another. ``done`` is called with each result, in a separate thread."""
 
     def __init__(self, done: Callable[[Done], None]) -> None:
         self._done = done
@@ -48,7 +48,7 @@ class Worker:
         self._thread.start()
 
     def give(self, job: Job) -> None:
-        """A job, in place of one for the same folder that has not begun."""
+        """Add a job; it replaces a job for the same folder that has not begun."""
         with self._wanted:
             self._jobs[job.folder.path] = job
             self._wanted.notify()
@@ -59,7 +59,7 @@ class Worker:
             self._closed = True
             self._wanted.notify()
             if self._process is not None:
-                self._process.terminate()  # it may be in the midst of a check
+                self._process.terminate()  # it may be in the middle of a check
         self._thread.join(timeout=5)
 
     def _next(self) -> Job | None:
@@ -84,7 +84,7 @@ class Worker:
                 process.join()
 
     def _serve(self, connection: Connection) -> None:
-        """Gives jobs to a process, until it has died or hangs, or there are no more."""
+        """Give jobs to a process, until it has died or hangs, or there are no more jobs."""
         while (job := self._next()) is not None:
             try:
                 connection.send(job)
@@ -100,7 +100,7 @@ class Worker:
 
 
 def work(connection: Connection) -> None:
-    """What the process does until there is nobody who gives it more."""
+    """The loop of the process, until it gets no more jobs."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -113,7 +113,7 @@ def work(connection: Connection) -> None:
 
 
 def done_of(checker: Checker, job: Job) -> Done:
-    """The outcome of a job."""
+    """The result of a job."""
     try:
         if job.path is not None:
             return Done(job, checker.quick(job.folder, job.path))
@@ -121,5 +121,5 @@ def done_of(checker: Checker, job: Job) -> Done:
     except MemoryError:
         return Done(job, None, f"not enough memory to check {job.folder.path}")
     except Exception as e:
-        # a bug must not end the help for all other files
+        # a bug must not end the checks of all other files
         return Done(job, None, f"a check of {job.folder.path} failed: {type(e).__name__}: {e}")

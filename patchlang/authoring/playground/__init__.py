@@ -1,6 +1,6 @@
-"""A page on this machine on which patches are tried while they are written.
+"""A page, served on this machine, on which users try patches while they write them.
 
-What it answers are functions of the texts on the page: :mod:`.answers` has them by name. A worker process calls them
-(:mod:`.worker`), so that what never ends can be ended, and a server for this machine alone hands them on
-(:mod:`.server`). Only this folder knows HTTP.
+The answers are functions of the texts on the page: :mod:`.answers` lists them by name. A worker process calls them
+(:mod:`.worker`), so that a call that never ends can be stopped. A server that listens only on this machine passes them
+on (:mod:`.server`). Only this folder knows HTTP.
 """

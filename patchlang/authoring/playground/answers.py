@@ -1,4 +1,4 @@
-"""What the page may ask, by name: functions from the JSON of a request to that of its answer."""
+"""The requests of the page, by name: functions from the JSON of a request to the JSON of its answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .request import Json, RequestError, given, item
 
 
 def answer(name: str, body: bytes) -> tuple[int, bytes]:
-    """The status of HTTP and the JSON for a request; whatever is wrong with it is said in ``error``."""
+    """The HTTP status and the JSON for a request; ``error`` says what is wrong with the request."""
     asked = ANSWERS.get(name)
     if asked is None:
         return refusal(HTTPStatus.NOT_FOUND, f"unknown request `{name}`")
@@ -31,7 +31,7 @@ def answer(name: str, body: bytes) -> tuple[int, bytes]:
 
 
 def refusal(status: int, message: str) -> tuple[int, bytes]:
-    """A status, and the JSON that says why."""
+    """A status, and JSON that says why."""
     return status, json.dumps({"error": message}).encode()
 
 

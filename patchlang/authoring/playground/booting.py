@@ -1,4 +1,4 @@
-"""The boot replay for the page: every run with what it is given, what it makes of that, and whether that is stable."""
+"""The boot replay for the page: each run with its input, its changes, and whether it is stable."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .trying import Prepared
 
 
 class _RunFailedError(Exception):
-    """Ends a boot: there is no outcome for the runs that follow."""
+    """Ends a boot: there is no result for the remaining runs."""
 
 
 def replay(given: Given) -> Json:
-    """``boots``, one for each input that is given and that patches have edits for: ``of`` what, and its ``runs``.
+    """``boots``, one for each input that is given and that patches edit: ``of`` what, and its ``runs``.
 
-    A run has ``name``, ``sees``, ``state`` (``stable``, ``unstable`` or ``fails``), ``message``, ``help``, ``diff``,
-    which is what it changed, and ``unlike``, a diff from what run 1 made. There are none where the patches do not load.
+    A run has ``name``, ``sees``, ``state`` (``stable``, ``unstable`` or ``fails``), ``message``, ``help``, ``diff``
+    with its changes, and ``unlike``, a diff against the result of run 1. There are no boots if the patches do not load.
     """
     prepared, _ = trying.prepare(given)
     boots: list[Json] = []

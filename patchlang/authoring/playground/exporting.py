@@ -1,4 +1,4 @@
-"""What is on the page as files: a PatchTest, a ConfigMap, a shell script with the command line."""
+"""Export the page as files: a PatchTest, a ConfigMap, or a shell script with the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings for the page: each with the pane it belongs to, and its place there as editors of browsers count."""
+"""Findings for the page: each with its pane, and its place there as browsers count."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .offsets import utf16_of_characters
 from .request import Json
 
 _PLACE = pattern(r"\bline (\d{1,9}), column (\d{1,9})")
-"""As messages on inputs name a place: these have no spans."""
+"""How messages about inputs name a place: these have no spans."""
 
 
 def load(sources: Sequence[SourceFile]) -> tuple[Program | None, list[Diagnostic]]:
-    """The program of patch files, None where there is none; and what ``validate`` and loading say of them."""
+    """The program of patch files, or None; and the findings of ``validate`` and of loading."""
     options = Options(libvirt=versions()[-1])
     inputs = [Input(source.name, True, source.text.encode(errors="surrogatepass")) for source in sources]
     outcome = check(inputs, options)
@@ -32,7 +32,7 @@ def load(sources: Sequence[SourceFile]) -> tuple[Program | None, list[Diagnostic
 
 
 def merged(*several: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Diagnostics of several checks, those that two of them have once."""
+    """The diagnostics of several checks, without duplicates."""
     found: dict[tuple[str, str, str, int], Diagnostic] = {}
     for diagnostic in (one for some in several for one in some):
         span = diagnostic.span
@@ -42,7 +42,7 @@ def merged(*several: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def in_patches(diagnostics: Iterable[Diagnostic]) -> Iterator[Json]:
-    """Findings that have their places in patch files, or none at all."""
+    """Findings with places in patch files, or without a place."""
     for one in diagnostics:
         yield {"pane": "patch" if one.span else None, **_place(one.span), **_said(one)}
 
@@ -63,7 +63,7 @@ def in_input(diagnostic: Diagnostic, pane: str, text: str) -> Json:
 
 
 def place(span: Span) -> Json:
-    """A place in a patch file: its name, offsets, line and column."""
+    """A place in a patch file: its name, offsets, line, and column."""
     offsets = utf16_of_characters(span.source.text, (span.start, max(span.start, span.end)))
     begin = span.begin
     return {

@@ -1,4 +1,4 @@
-"""The inputs as they are on the page, read as the command line reads them, and more: cloud-init data may be YAML."""
+"""The inputs on the page, read as the command line reads them; cloud-init data may also be YAML."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _YAML_HELP = "write KubeVirt's CloudInitData as JSON, or the same in YAML: `User
 
 
 def sources(given: Given) -> list[SourceFile]:
-    """The patch files. Raises PatchError (PL0xx) for one that no sidecar would read."""
+    """The patch files. Raises PatchError (PL0xx) for one that the sidecar would not read."""
     return [source_of(one.name, encoded(one.text)) for one in given.patches]
 
 
 def domain(given: Given) -> tuple[bytes, int | None]:
-    """The domain, and how many characters (as UTF-16 counts) stand before it; None where it was encoded there.
+    """The domain, and the number of characters (in UTF-16) before it; None if it was encoded there.
 
     Raises PatchError (PL501).
     """
@@ -38,7 +38,7 @@ def domain(given: Given) -> tuple[bytes, int | None]:
 
 
 def vmi(given: Given) -> bytes:
-    """The VMI as JSON; an empty one where nothing is given. Raises PatchError (PL504)."""
+    """The VMI as JSON; by default an empty one. Raises PatchError (PL504)."""
     return read_vmi(encoded(given.vmi)) if given.vmi.strip() else b"{}"
 
 
@@ -76,5 +76,5 @@ def facts(given: Given, declared: frozenset[str]) -> Facts:
 
 
 def encoded(text: str) -> bytes:
-    """As a file would hold it; what is not Unicode stays what no reader takes."""
+    """The text as a file would contain it; lone surrogates stay, and every reader refuses them."""
     return text.encode(errors="surrogatepass")

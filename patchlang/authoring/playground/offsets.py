@@ -1,4 +1,4 @@
-"""Offsets as a browser counts them: in UTF-16 code units."""
+"""Offsets as browsers count them: in UTF-16 code units."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 
 def utf16_of_characters(text: str, offsets: Iterable[int]) -> Mapping[int, int]:
-    """Offsets in characters → in UTF-16 code units. Those beyond the text are at its end."""
+    """Offsets in characters → in UTF-16 code units. Offsets beyond the text become its end."""
     found, done, units = {}, 0, 0
     plain = _has_no_pairs(text)
     for offset in sorted(set(offsets)):
@@ -18,7 +18,7 @@ def utf16_of_characters(text: str, offsets: Iterable[int]) -> Mapping[int, int]:
 
 
 def utf16_of_bytes(data: bytes, offsets: Iterable[int], shift: int = 0) -> Mapping[int, int]:
-    """Offsets in bytes of UTF-8 → in UTF-16 code units, and ``shift`` more."""
+    """Offsets in UTF-8 bytes → in UTF-16 code units, plus ``shift``."""
     found, done, units = {}, 0, shift
     for offset in sorted(set(offsets)):
         end = min(max(offset, 0), len(data))
@@ -30,7 +30,7 @@ def utf16_of_bytes(data: bytes, offsets: Iterable[int], shift: int = 0) -> Mappi
 
 
 def characters_of_utf16(text: str, offset: int) -> int:
-    """An offset in UTF-16 code units → in characters; one within a pair is before it."""
+    """An offset in UTF-16 code units → in characters; an offset within a pair counts as before it."""
     if _has_no_pairs(text):
         return min(max(offset, 0), len(text))
     units = 0

@@ -1,4 +1,4 @@
-"""What the page begins with."""
+"""The initial content of the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .request import PatchText
 
 
 def start_data(patches: Sequence[PatchText]) -> str:
-    """JSON: the ``patches``, by default one to begin with, and the ``samples`` there are."""
+    """JSON: the ``patches``, by default an example, and the available ``samples``."""
     begun = [*patches] or [PatchText(samples.STARTER, samples.starter())]
     shown = [{"name": one.name, "text": one.text} for one in begun]
     return json.dumps({"patches": shown, "samples": samples.listed()})

@@ -1,4 +1,7 @@
-"""What the page sends, as records. The page is ours, but anything may be sent by who has its token."""
+"""The requests of the page, as records.
+
+The page is ours, but anyone who has its token may send anything.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ MOST_PATCHES = 1000
 
 
 class RequestError(Exception):
-    """What is asked cannot be answered; the message says why."""
+    """The request cannot be answered; the message says why."""
 
 
 @record
 class PatchText:
-    """A patch file: what messages call it, and what it holds."""
+    """A patch file: its name in messages, and its content."""
 
     name: str
     text: str
@@ -27,7 +30,7 @@ class PatchText:
 
 @record
 class Given:
-    """The texts on the page. An empty one stands for nothing given."""
+    """The texts on the page. An empty text means that nothing is given."""
 
     patches: tuple[PatchText, ...]
     domain: str = ""
@@ -37,7 +40,7 @@ class Given:
 
 
 def given(asked: Json) -> Given:
-    """The texts that a request holds. Raises RequestError for any other shape."""
+    """The texts in a request. Raises RequestError if it has another structure."""
     patches = item(asked, "patches", list)
     if len(patches) > MOST_PATCHES:
         raise RequestError(f"there are {len(patches)} patch files, but at most {MOST_PATCHES} are accepted")
@@ -56,7 +59,7 @@ _WORDS = {str: "a text", int: "a whole number", list: "a list"}
 
 
 def item(asked: Json, key: str, kind: type[T], default: T | None = None) -> T:
-    """A value of a request. Raises RequestError where it is of another type, or missing and without default."""
+    """A value of a request. Raises RequestError if it has another type, or is missing and has no default."""
     value = asked.get(key, default)
     if not isinstance(value, kind) or isinstance(value, bool):
         problem = "is not" if key in asked else "is missing; it must be"

@@ -1,4 +1,4 @@
-"""Domains, VMIs and cloud-init data to try patches on, which are those of the recipes, and a patch to begin with."""
+"""Domains, VMIs, and cloud-init data to try patches on, which come from the recipes, and an example patch."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def sample(asked: Json) -> Json:
 
 
 def starter() -> str:
-    """A patch to begin with, which changes something of the first sample."""
+    """An example patch, which changes something in the first sample."""
     return (_HERE / "starter.yaml").read_text(encoding="utf-8")
 
 

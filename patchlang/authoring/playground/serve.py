@@ -17,16 +17,16 @@ from .server import application
 
 HOST = "127.0.0.1"
 _LONGEST_END = 2
-"""Seconds that requests have to end after Ctrl-C."""
+"""How many seconds requests have to end after Ctrl-C."""
 
 
 def _has_screen() -> bool:
-    """Whether a browser has where to show itself; else Python may start one in the terminal, and wait for its end."""
+    """Whether there is a display for a browser; otherwise, Python might start one in the terminal and wait for it."""
     return sys.platform == "darwin" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def serve(patches: Sequence[PatchText], say: Callable[[str], None], *, open_browser: bool) -> None:
-    """Serves until a signal ends it. ``say`` gets the URL, and nothing else. Raises OSError where there is no port."""
+    """Serve until a signal ends it. ``say`` gets only the URL. Raises OSError if no port is free."""
     token = secrets.token_urlsafe(32)
     with socket.socket() as listener:
         listener.bind((HOST, 0))

@@ -1,4 +1,4 @@
-"""The web application: one page and what it asks for, for whoever has the token in the query, and for this machine."""
+"""The web application: the page and its requests, for anyone with the token in the query, and only on this machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-"""The files of the page by their endings; ``index.html`` is not among them, since it is made for each request."""
+"""The files of the page by suffix; ``index.html`` is not among them, because it is generated for each request."""
 
 
 def application(token: str, port: int, patches: Sequence[PatchText], workers: Workers | None = None) -> ASGIApp:
@@ -62,7 +62,7 @@ def application(token: str, port: int, patches: Sequence[PatchText], workers: Wo
             raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
         try:
             body = await _body(request)
-        except ClientDisconnect:  # there is nobody to answer, as where a browser drops what has changed since
+        except ClientDisconnect:  # nobody waits for the answer, for example because the browser dropped the request
             return Response(status_code=HTTPStatus.BAD_REQUEST)
         return _json(*await asked.ask(name, body))
 
@@ -84,7 +84,7 @@ def application(token: str, port: int, patches: Sequence[PatchText], workers: Wo
 
 
 def policy(nonce: str) -> str:
-    """What the page may load: our files. CodeMirror's styles have the nonce, its marks are pictures in them."""
+    """What the page may load: our files. CodeMirror's styles have the nonce; its markers are images in them."""
     return (
         f"default-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -92,7 +92,7 @@ def policy(nonce: str) -> str:
 
 
 class Guard:
-    """Refuses every request that has another Host, another Origin or not the token, before anything looks at it."""
+    """Refuse every request with another Host, another Origin, or a wrong token, before anything else reads it."""
 
     def __init__(self, app: ASGIApp, token: str, hosts: Sequence[str]) -> None:
         self._app = app
@@ -138,7 +138,7 @@ _CLOSED = [
 
 
 async def _body(request: Request) -> bytes:
-    """The body of a request. Raises HTTPException where it is too big, as soon as that is known."""
+    """The body of a request. Raises HTTPException if it is too big, as soon as that is known."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,4 +1,4 @@
-"""Patches tried on what the page holds: findings, and of each input the diff and the trace."""
+"""Try patches on the inputs of the page: findings, and for each input the diff and the trace."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .request import Given, Json
 T = TypeVar("T")
 
 MOST_SPOTS = 2000
-"""Of one edit, so many nodes are marked."""
+"""How many nodes of one edit are marked."""
 DOMAIN, CLOUD_INIT = "domain", "cloudInit"
 _ALWAYS_READ = ("vmi", "facts")
 NAMES = {DOMAIN: "domain.xml", CLOUD_INIT: "cloud-init.json"}
-"""What diffs and exported files call the inputs."""
+"""The names of the inputs in diffs and exported files."""
 
 
 @record
 class Prepared:
-    """The inputs as they are read. ``shift`` is what stands before the domain in its pane, None where it is encoded."""
+    """The parsed inputs. ``shift`` is the number of characters before the domain in its pane, None if it is encoded."""
 
     program: Program
     vmi: bytes
@@ -41,10 +41,10 @@ class Prepared:
 
 
 def try_patches(given: Given) -> Json:
-    """What patches make of the inputs: ``findings``, and ``outcomes``, one for each input that is given.
+    """The result of patches on the inputs: ``findings``, and ``outcomes``, one for each input that is given.
 
-    An outcome has ``of``, what it is of; ``state``: ``patched``, ``unchanged``, ``refused``, or ``untouched`` where no
-    patch has edits for it; ``diff``; and ``trace``.
+    An outcome has ``of``, its input; ``state``: ``patched``, ``unchanged``, ``refused``, or ``untouched`` if no patch
+    edits this input; ``diff``; and ``trace``.
     """
     prepared, found = prepare(given)
     outcomes: list[Json] = []
@@ -57,7 +57,7 @@ def try_patches(given: Given) -> Json:
 
 
 def prepare(given: Given) -> tuple[Prepared | None, list[Json]]:
-    """What is given, read; None where there is no program, or an input cannot be read. And the findings."""
+    """The parsed inputs, None if there is no program or an input cannot be read; and the findings."""
     try:
         sources = inputs.sources(given)
     except PatchError as e:
@@ -112,7 +112,7 @@ def _telling_spots(data: bytes) -> DomainTree:
 
 
 def _of_run(diagnostics: Iterable[Diagnostic], pane: str, text: str) -> Iterator[Json]:
-    """What a run says: of the patches in their files, of its input where that is written."""
+    """The findings of a run: those on patches in their files, those on its input in its pane."""
     for one in diagnostics:
         if one.span is not None or not one.rule.id.startswith("PL5"):
             yield from findings.in_patches([one])
@@ -138,7 +138,7 @@ def _outcome(of: str, outcome: Outcome | CloudInitOutcome, data: bytes, edited: 
 def _patch(patch: DocumentTrace, units: Mapping[int, int]) -> Json:
     depths: dict[int, int] = {}
     edits: list[Json] = []
-    for edit in patch.edits:  # those inside another one follow it
+    for edit in patch.edits:  # edits inside another one follow it
         depth = depths.get(id(edit), 0)
         depths.update((id(inner), depth + 1) for inner in edit.inner)
         edits.append(_edit(edit, depth, units))

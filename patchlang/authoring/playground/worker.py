@@ -14,15 +14,15 @@ from .answers import answer
 
 
 def main(seconds: float) -> None:
-    """Answers until standard input ends."""
+    """Answer requests until standard input ends."""
     requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever is printed by mistake is not an answer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
+    os.dup2(2, 1)  # anything that is printed by mistake is not an answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which stops this process
     while head := requests.readline():
         name, size = head.decode().split()
         body = requests.read(int(size))
-        signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal ends us, also where no Python runs
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal stops this process even while no Python code runs
         status, data = answer(name, body)
         signal.setitimer(signal.ITIMER_REAL, 0)
         answers.write(f"{int(status)} {len(data)}\n".encode() + data)

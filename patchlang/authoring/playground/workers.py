@@ -1,4 +1,4 @@
-"""Worker processes, seen from the server: started when they are asked first, and again when one has ended."""
+"""The worker processes, as the server sees them: started at the first request, and again when one has ended."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from http import HTTPStatus
 from .answers import refusal
 
 TIME_LIMIT = 20.0
-"""Seconds that one answer may take."""
+"""How many seconds one answer may take."""
 _ENDING = 5.0
 """Seconds that a process may take to end once it has closed its output. A signal sent sooner could lose its status."""
 
 
 class Worker:
-    """One process, which answers one request after the other."""
+    """One process, which answers one request after another."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -25,18 +25,18 @@ class Worker:
         self._turn = asyncio.Lock()
 
     async def ask(self, name: str, body: bytes) -> tuple[int, bytes]:
-        """The status and the JSON of an answer. Where the process ends over it, they say so."""
+        """The status and the JSON of an answer. If the process ends before it answers, they say so."""
         async with self._turn:
             try:
                 return await self._ask(name, body)
             except (asyncio.IncompleteReadError, OSError, ValueError):
                 return await self._ended()
             except asyncio.CancelledError:
-                await self.stop()  # it would answer the next one with this
+                await self.stop()  # otherwise, it would answer the next request with this answer
                 raise
 
     async def stop(self) -> None:
-        """Ends the process, whatever it does."""
+        """Stop the process, whatever it does."""
         process, self._process = self._process, None
         if process is not None:
             if process.returncode is None:
@@ -73,7 +73,7 @@ class Worker:
 
 
 class Workers:
-    """A process for runs, one for boots and one for help with writing: none of them waits for another."""
+    """One process for runs, one for boots, and one for completion: none of them waits for another."""
 
     _QUICK = frozenset({"complete", "hover", "rule", "sample", "samples"})
 
@@ -87,6 +87,6 @@ class Workers:
         return await (self._replays if name == "replay" else self._runs).ask(name, body)
 
     async def stop(self) -> None:
-        """Ends all of them."""
+        """Stop all of them."""
         for worker in (self._runs, self._replays, self._quick):
             await worker.stop()

@@ -11,7 +11,7 @@ LONGEST_TEXT = 1 << 20
 
 
 def completions(asked: Json) -> Json:
-    """What may be written at ``offset`` of ``text``: ``items``, each of which replaces ``from`` to ``to``."""
+    """The completions at ``offset`` of ``text``: ``items``, each of which replaces ``from`` to ``to``."""
     text, at = _place(asked)
     found = complete(text, at)
     offsets = utf16_of_characters(text, (found.start, found.end))
@@ -23,7 +23,7 @@ def completions(asked: Json) -> Json:
 
 
 def hovered(asked: Json) -> Json:
-    """What is to be said (Markdown) of what is at ``offset`` of ``text``; the answer's ``text`` is null for nothing."""
+    """The hover text (Markdown) at ``offset`` of ``text``; the answer's ``text`` is null if there is none."""
     text, at = _place(asked)
     found = hover(text, at)
     if found is None:
