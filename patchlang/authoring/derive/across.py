@@ -42,7 +42,7 @@ def across(changes: Sequence[Sequence[Change]], of: Sequence[Differences], facts
 
 
 def _parts(row: Row, facts: Facts) -> Iterator[Row]:
-    """The row, if one value fits all; else its parts by value."""
+    """The row if one value fits all; otherwise, its parts by value."""
     values = {number: {said(change.shared) for change in its} for number, its in row.changes.items()}
     if all(len(one) == 1 for one in values.values()):
         seen = {number: its[0].shared for number, its in row.changes.items()}

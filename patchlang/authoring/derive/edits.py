@@ -19,7 +19,7 @@ class Editing:
         self._facts = facts
 
     def ways(self, group: Group) -> list[list[Edit]]:
-        """Lists of edits that may make the changes of a group, each complete, the one that reads best first."""
+        """Lists of edits that make the changes of a group, each complete, the most readable first."""
         if (edit := self._qemu_args(group)) is not None:
             return [[self._finished(edit, group)]]
         singles = Singles(self._namespaces, loose=group.loose)

@@ -13,7 +13,7 @@ from .telling import texts_in
 from .trees import Element
 
 Edit: TypeAlias = dict[str, Any]
-"""An edit of a domain as a patch has it; an element of lxml's stands for a fragment, its texts are templates."""
+"""A domain edit as a patch has it; an lxml element stands for a fragment, whose texts are templates."""
 
 ROOT: Steps = (Step("domain"),)
 DEVICES: Steps = (*ROOT, Step("devices"))
@@ -38,9 +38,9 @@ class Group:
 
 
 def grouped(changes: Iterable[Change], facts: Facts) -> list[Group]:
-    """Changes by the part of the domain that they are about, in the order of the first of each.
+    """Changes by the part of the domain that they affect, in the order of the first change of each part.
 
-    Those that depend on the same fields of the VMI are together.
+    Changes that depend on the same fields of the VMI are together.
     """
     groups: dict[tuple[object, ...], Group] = {}
     for change in changes:

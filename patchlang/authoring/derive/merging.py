@@ -25,7 +25,7 @@ class Merging:
         self._singles = singles
 
     def edits(self, changes: Sequence[Change]) -> list[Edit] | None:
-        """What goes, then what comes in one edit; None where `merge` cannot."""
+        """An edit for what is removed, then one for all that is created; None if `merge` cannot do it."""
         gone, made = self._singles.split(changes)
         if not made:
             return gone
@@ -63,7 +63,7 @@ class Merging:
         return [*gone, marked(placed(edit, next(iter(places))), base)]
 
     def _attributes_of_base(self, gone: list[Edit], made: list[Change], base: Steps) -> list[Edit] | None:
-        """A fragment has no place for the attributes of the element it merges into: merge a step further up."""
+        """A fragment cannot hold attributes of the element that it merges into: merge one level further up."""
         if len(base) < 2 or not base[-1].built or base[-1].several:
             return None
         root = self._element(base[-1])
@@ -121,7 +121,7 @@ class Merging:
         return node
 
     def _can_merge(self, base: Steps, fragment: list[Element], keys: dict[str, str]) -> bool:
-        """Whether the elements of a fragment can be told from their like; ``keys`` is given what that needs."""
+        """Whether the elements of a fragment are distinguishable; adds what is needed for that to ``keys``."""
         parent = base[-1].name if base else ""
         for siblings, name in families(fragment, parent):
             of_a_kind: dict[str, list[Element]] = {}

@@ -34,7 +34,7 @@ class Singles:
         return found
 
     def split(self, changes: Sequence[Change]) -> tuple[list[Edit], list[Change]]:
-        """Edits that remove, and the changes that make."""
+        """Edits that remove nodes, and the changes that they make."""
         gone: list[Edit] = []
         made: list[Change] = []
         for change in changes:
@@ -68,13 +68,13 @@ class Singles:
         return {"op": "move", "from": path_of(change.steps), **_beside(path_of(parent), change.place, moved)}
 
     def ensured(self, change: Change) -> Edit | None:
-        """`ensure`, where the path can be built and there is one value at most."""
+        """`ensure`, if it can build the path and there is at most one value."""
         if any(step.several for step in change.steps):
             at = max(number for number, step in enumerate(change.steps) if step.several) + 1
         else:
             at = next((n for n, step in enumerate(change.steps) if not step.is_constructive or not step.built), -1) + 1
         if self._loose and change.steps != ROOT:
-            at = len(change.steps)  # `ensure` would make what is not in every domain
+            at = len(change.steps)  # `ensure` would create what not every domain has
         start, rest = change.steps[:at], change.steps[at:]
         if any(not step.is_constructive or not step.built for step in rest):
             return None
@@ -83,7 +83,7 @@ class Singles:
             tail = change.name
         elif change.kind is Kind.PUT:
             if change.steps == DEVICES:
-                return None  # a device is a fragment, whatever it has
+                return None  # a device is always a fragment
             built = self._chain(change.value, change.steps[-1].name)
             if built is None:
                 return None
@@ -99,7 +99,7 @@ class Singles:
         return placed(edit, change.place) if change.kind is Kind.PUT else edit
 
     def _chain(self, node: Element, parent: str) -> tuple[str, str | None] | None:
-        """The path that builds an element that has one value at most beside what identifies it, and that value."""
+        """The path that builds an element with at most one value besides its identification, and that value."""
         if not is_element(node) or any(not is_element(child) for child in node) or len(node) > 1:
             return None
         known = MERGE_KEYS.get(f"{parent}/{node.tag}") or MERGE_KEYS.get(node.tag)
@@ -124,7 +124,7 @@ class Singles:
         return (f"{step}/{values[0][0]}", values[0][1]) if values else (step, None)
 
     def _added(self, change: Change) -> Edit | None:
-        """`add`, not done where what it adds is there."""
+        """`add`, guarded by the element that it adds."""
         told = guard(change.value, self._namespaces)
         if told is None:
             return None

@@ -10,7 +10,7 @@ from ...patterns import pattern
 # escapes until it is written. What a sample has of them is refused.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 GAP = "\ufdd2"
-"""Stands before an attribute, where a line may be broken."""
+"""Precedes an attribute before which a line may be broken."""
 _NODE = "\ufdd3"
 MARKS = frozenset({_OPEN, _CLOSE, GAP, _NODE})
 COMPUTED = pattern(f"{_OPEN}[^{_OPEN}{_CLOSE}]*{_CLOSE}")

@@ -12,7 +12,7 @@ NARROW = frozenset({Kind.ATTRIBUTE, Kind.TEXT, Kind.PUT, Kind.DROP})
 
 
 def widen(changes: Sequence[Change], of: Differences) -> list[Change]:
-    """The changes, those together that say the same of nodes beside each other, where one path has these alone."""
+    """The changes, with equal changes of siblings combined if one path selects only these siblings."""
     found = list(changes)
     depth = max((len(change.steps) for change in found), default=0)
     for level in range(depth - 1, 0, -1):
@@ -21,12 +21,12 @@ def widen(changes: Sequence[Change], of: Differences) -> list[Change]:
 
 
 def _at(level: int, changes: list[Change], of: Differences) -> list[Change]:
-    """The changes, with the step of one level widened where that fits."""
+    """The changes, with the step of one level widened if that fits."""
     alike: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
         if not (change.kind in NARROW and len(change.steps) > level and is_narrow(change.steps[: level + 1])):
             continue
-        if path_of(change.steps[: level + 1]) in of.nodes:  # what goes and comes back otherwise has a path of its own
+        if path_of(change.steps[: level + 1]) in of.nodes:  # a replaced node has its own path
             alike.setdefault(_apart_from(level, change), []).append(change)
     made: dict[int, Change | None] = {}
     for group in alike.values():
