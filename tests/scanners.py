@@ -13,7 +13,7 @@ from lxml import etree
 
 from patchlang import extract, rules, strictjson
 from patchlang.admission import literals
-from patchlang.authoring.completion import celcursor, computed, elements
+from patchlang.authoring.completion import celcursor, comments, computed, elements
 from patchlang.authoring.completion.core import complete
 from patchlang.authoring.lsp import actions, checking
 from patchlang.authoring.lsp.positions import Lines, Point
@@ -466,7 +466,7 @@ SCANNERS = (
             "patchlang/authoring/completion/view.py",
         ],
         lambda t: [complete(t, at) for at in (0, len(t) // 2, len(t))],
-        ["a", " ", "\n", "'", '"', "{", "[", "]", ":", "a: ", "- ", ", ", "#", " #", "|", "\n---", "\\", "''"],
+        ["a", " ", "\n", "'", '"', "{", "[", "]", ":", "a: ", "- ", ", ", "#", " #", "|", "\n---", "\\", "''", "{{"],
         ["", HEAD_OF_PATCH + "  domain:\n    - ", HEAD_OF_PATCH + "  when: '", HEAD_OF_PATCH + "  when: >\n"],
         size=SIZE // 2,
     ),
@@ -489,6 +489,13 @@ SCANNERS = (
         ),
         ["a", "`", "?", "did you mean `", "`?", ":", "@", "-", "::", "'"],
         ends=["", "`?"],
+    ),
+    Scanner(
+        "rules in comments",
+        ["patchlang/authoring/completion/comments.py"],
+        lambda t: [comments.complete(t, at) for at in (0, len(t) // 2, len(t))],
+        ["a", " ", "#", "# ", "patchlang:", "ignore", "[", "]", "PL301,", "\n", "\t"],
+        ["", "# patchlang: ignore[", "# patchlang:"],
     ),
     Scanner(
         "comments that editors write",

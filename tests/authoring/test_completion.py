@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from patchlang.authoring.completion.core import complete
+from patchlang.authoring.completion.core import complete, hover
 
 CURSOR = "¦"
 HEAD = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: p}\nspec:\n"
-TABLE: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "completions.yaml").read_text(encoding="utf-8"))
+TABLE, HOVERS = (
+    yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    for name in ("completions.yaml", "hovers.yaml")
+)
 
 
 def text_of(row: dict[str, Any]) -> tuple[str, int]:
@@ -40,3 +43,14 @@ def test_what_is_offered(row: dict[str, Any]) -> None:
     if "inserts" in row:
         first = row.get("offers", row.get("only"))[0]
         assert next(item.insert for item in found.items if item.label == first) == row["inserts"]
+
+
+@pytest.mark.parametrize("row", HOVERS, ids=lambda row: row["name"])
+def test_what_is_said(row: dict[str, Any]) -> None:
+    text, at = text_of(row)
+    found = hover(text, at)
+    assert (found is not None) == ("says" in row), found
+    if found is not None:
+        assert found.text.startswith(row["says"])
+        assert found.start <= at <= found.end
+        assert text[found.start : found.end] == row.get("about", text[found.start : found.end])

@@ -205,6 +205,16 @@ def test_what_was_meant_is_offered(shared: Client) -> None:
     shared.close("meant.yaml")
 
 
+def test_a_comment_ends_as_the_lines_around_it(shared: Client) -> None:
+    text = TITLE.replace("/domain/title", "/domain/tilte").replace("\n", "\r\n")
+    shared.open("crlf.yaml", text)
+    (found,) = shared.findings("crlf.yaml")
+    action = next(one for one in shared.actions("crlf.yaml", found["range"]) if one["title"].startswith("Ignore"))
+    after = edited(text, action["edit"]["changes"][shared.uri("crlf.yaml")])
+    assert after.count("\r\n") == after.count("\n") == text.count("\n") + 1
+    shared.close("crlf.yaml")
+
+
 def test_a_comment_that_ignores_is_offered(shared: Client) -> None:
     fragment = "        <disk>\n          <tagret/>\n        </disk>\n"
     text = f"{HEAD}  domain:\n    - op: add\n      path: /domain/devices\n      xml: |\n{fragment}"

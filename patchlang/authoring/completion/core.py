@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ...document import model
 from ...record import record
-from . import keys, texts
+from . import comments, keys, texts
 from .model import Completions, Hover, Item
 from .outline import Entry, Mapping, Node, Outline, Scalar, read
 from .slots import ANY, KINDS, Slot, find, is_record_of_keys
@@ -51,6 +51,8 @@ class Place:
 def complete(text: str, offset: int, settings: Settings = Settings()) -> Completions:  # noqa: B008 (it is frozen)
     """The completions at a character of a text. The number may be anything, and the text does not have to be YAML."""
     at = min(max(offset, 0), len(text))
+    if (in_comment := comments.complete(text, at)) is not None:
+        return in_comment
     place = locate(text, at, settings)
     found = _completions(place) if place is not None else None
     # editors replace only characters of one line
@@ -64,6 +66,8 @@ def hover(text: str, offset: int, settings: Settings = Settings()) -> Hover | No
     """The hover text for a character of a text."""
     from .hovers import hover_at
 
+    if (in_comment := comments.hover(text, min(max(offset, 0), len(text)))) is not None:
+        return in_comment
     place = locate(text, offset, settings)
     return hover_at(place) if place is not None else None
 

@@ -27,6 +27,7 @@ _WORDS_FOR = {
     "node": "the matched node",
     "cloudInit": "the cloud-init data",
 }
+_FACTS = {"env": "environment variables of the pod, by name", "files": "files of the pod, by name"}
 
 
 @record
@@ -69,9 +70,9 @@ def hover(spot: Spot, known: Known) -> Hover | None:
         return None
     written = spot.text[found.start : found.end]
     item = next((one for one in _items(spot.text, found, known) if one.label.rstrip("()") == written), None)
-    if item is None or not item.detail:
-        return None
     of = spot.text[slice(*found.of)] + "." if found.of else ""
+    if item is None or item.detail in ("", f"{of}{written}"):
+        return None
     return spot.say(f"`{of}{written}`: {item.detail}", found.start, found.end)
 
 
@@ -102,7 +103,8 @@ def _items(text: str, name: Name, known: Known) -> Iterator[Item]:
     elif of in MEMBERS:
         kind = Kind.FIELD if of == "facts" else Kind.FUNCTION
         for one in MEMBERS[of]:
-            yield Item(one, kind, one if kind is Kind.FIELD else f"{one}(", f"{of}.{one}")
+            what = _FACTS.get(one, "") if of == "facts" else f"{of}.{one}"
+            yield Item(one, kind, one if kind is Kind.FIELD else f"{one}(", what)
     elif of in OBJECTS and not of.startswith("vmi"):
         yield from (Item(one, Kind.FIELD, one, f"{of}.{one}") for one in sorted(OBJECTS[of]))
     else:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from ... import handbook
 from ...document.field_help import field_help
-from .keys import is_text
-from .model import Hover
+from . import keys
+from .comments import rule_page
+from .model import Hover, Kind
 from .outline import Entry
 from .slots import ANY, OP
-from .texts import TextAt
+from .texts import TextAt, key_below
 
 if TYPE_CHECKING:
     from .core import Place
@@ -18,16 +19,28 @@ if TYPE_CHECKING:
 
 def hover_at(place: Place) -> Hover | None:
     """The hover text for a key or a value."""
-    slot = place.slot
+    slot, spot = place.slot, place.spot
     if slot.mapping is not None and isinstance(slot.marked, Entry):
         key = slot.marked.key
-        cls = slot.hint if isinstance(slot.hint, type) else None
-        help = field_help(cls, key) if cls is not None else None
+        help = key_below(slot, key) if slot.hint is ANY else keys.about(slot, key)
         return Hover(f"`{key}`: {help}", place.start, place.end) if help else None
-    if slot.hint == OP and place.spot is not None:
-        op = place.spot.text.strip()
-        if op in handbook.ops():
-            return Hover(handbook.op_page(op), place.start, place.end)
-    if place.spot is not None and (slot.hint is ANY or is_text(slot.hint)):
-        return TextAt(slot, place.spot, place.settings.libvirt, place.settings.kubevirt).hover()
-    return None
+    if spot is None:
+        return None
+    if slot.hint == OP and spot.text.strip() in handbook.ops():
+        return Hover(handbook.op_page(spot.text.strip()), place.start, place.end)
+    if slot.hint is ANY or keys.is_text(slot.hint):
+        of_text = TextAt(slot, spot, place.settings.libvirt, place.settings.kubevirt).hover()
+        if of_text is not None:
+            return of_text
+    return _word(place, spot.text.strip())
+
+
+def _word(place: Place, word: str) -> Hover | None:
+    """The hover text for a value that is one of a list of words."""
+    item = next((one for one in keys.words(place.slot) if one.label == word), None)
+    if item is None:
+        return None
+    if item.kind is Kind.RULE:
+        return rule_page(word, place.start, place.end)
+    what = item.detail or field_help(place.slot.cls, place.slot.key)
+    return Hover(f"`{word}`: {what}", place.start, place.end) if what else None

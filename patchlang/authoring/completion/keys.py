@@ -13,10 +13,12 @@ from ...patchtest.model import Case, Refusal
 from ...record import is_record
 from ...schema import first_paragraph, options
 from ...source import Text
+from .comments import rule_item
 from .model import Item, Kind
 from .slots import BASES, KINDS, OP, TOP, Slot, is_record_of_keys
 
 _TOP_HELP = {"apiVersion": "The version of the language.", "kind": "The kind of the document."}
+_OP_HELP = "What the edit does."
 _COUNTS = {
     "0..1": "none or one", "0+": "any number", "1+": "one or more", "1": "exactly one", "0": "none",
 }  # fmt: skip
@@ -37,8 +39,17 @@ def keys(slot: Slot) -> Iterator[Item]:
             if key not in written:
                 yield _key(key, "", _TOP_HELP[key])
     elif slot.edits and slot.edits[-1].cls is slot.hint and OP not in written:
-        yield _key(OP, "", "What the edit does.")
+        yield _key(OP, "", _OP_HELP)
     yield from _of_record(slot.hint, written)
+
+
+def about(slot: Slot, key: str) -> str:
+    """What a key is for; empty if nothing is known of it."""
+    if key in TOP and slot.hint in KINDS.values():
+        return _TOP_HELP[key]
+    if key == OP and slot.edits and slot.hint in (slot.edits[-1].cls, slot.edits[-1].union):
+        return _OP_HELP
+    return (field_help(slot.hint, key) if isinstance(slot.hint, type) else None) or ""
 
 
 def _of_record(cls: type, written: set[str]) -> Iterator[Item]:
@@ -82,8 +93,7 @@ def words(slot: Slot) -> Iterator[Item]:
     elif (slot.cls, slot.key) in ((Case, "error"), (Refusal, "rule")):
         from ... import handbook
 
-        for rule in handbook.all_rules().values():
-            yield Item(rule.id, Kind.RULE, rule.id, handbook.page(rule).summary)
+        yield from map(rule_item, handbook.all_rules())
 
 
 def is_text(hint: Any) -> bool:

@@ -116,6 +116,8 @@ class _Reader:
         at = self.skip(start, end)
         if self.text.startswith("---", start) and (start + 3 == end or self.text[start + 3] in _SPACES):
             at = self.skip(start + 3, end)
+        if self.is_action(at):
+            return end + 1
         indent = -1
         while at < end and self.text[at] != "#":
             column = at - start
@@ -312,7 +314,7 @@ class _Reader:
         while start < len(self.text):
             end = self.line_end(start)
             begin = self.skip(start, end)
-            if begin < end:
+            if begin < end and not self.is_action(begin):
                 if begin - start <= indent and not self.is_lone_mark(begin, end, indent):
                     break
                 if not content and begin != self.at_mark:
@@ -325,6 +327,10 @@ class _Reader:
             content = self.at_mark - (self.text.rfind("\n", 0, self.at_mark) + 1)
         self.put(self.scalar(first, max(first, stop), self.text[at], content), into)
         return start
+
+    def is_action(self, at: int) -> bool:
+        """Whether a line is one of a Helm template: none of YAML begins so."""
+        return self.text.startswith("{{", at)
 
     def is_lone_mark(self, at: int, end: int, indent: int) -> bool:
         """Whether a line is empty except for the mark, and the following lines still belong to the enclosing block."""

@@ -243,6 +243,11 @@ def keys_below(slot: Slot) -> Iterator[Item]:
                 yield item
 
 
+def key_below(slot: Slot, key: str) -> str:
+    """What such a key is; empty if nothing is known of it."""
+    return next((item.detail for item in keys_below(slot) if item.label == key), "")
+
+
 def role(slot: Slot) -> Role | None:
     """The role of the field at a cursor in its edit; None for fields of every edit."""
     edit = slot.edits[-1] if slot.edits else None

@@ -48,7 +48,9 @@ def _ignoring(buffer: Buffer, finding: Finding) -> types.TextEdit:
         place = lines.range(there.end(1), there.end(1))
         return types.TextEdit(convert.range_to(place), f"{', ' if there[1].strip() else ''}{finding.rule}")
     indent = _INDENT.match(text, start)
-    comment = f"{indent[0] if indent else ''}# patchlang: ignore[{finding.rule}] {REASON}\n"
+    end = text.find("\n", start)
+    ending = "\r\n" if end > 0 and text[end - 1] == "\r" else "\n"
+    comment = f"{indent[0] if indent else ''}# patchlang: ignore[{finding.rule}] {REASON}{ending}"
     return types.TextEdit(convert.range_to(lines.range(start, start)), comment)
 
 
