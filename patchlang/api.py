@@ -1,6 +1,6 @@
 """The public Python API: ``import patchlang`` exposes what is here, and docs/compatibility.md promises it.
 
-Results are separate values, so that the engine behind them may change.
+Results are separate values, so that the engine can change.
 """
 
 from __future__ import annotations

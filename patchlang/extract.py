@@ -52,7 +52,7 @@ def read_domain(text: bytes) -> FoundDomain:
 
 
 def _is_not_xml(text: bytes) -> bool:
-    """Whether it is not allowed beside the root of a document."""
+    """Whether it is not allowed next to the root of a document."""
     rest = text.removeprefix(b"\xef\xbb\xbf").strip()
     return rest != b"" and not rest.startswith(b"<")
 

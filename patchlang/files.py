@@ -30,7 +30,7 @@ def find_patch_files(
 ) -> tuple[list[Path], list[Diagnostic]]:
     """The patch files that the paths name: files as they are, and the ``*.yaml`` and ``*.yml`` of folders by name.
 
-    Other files in a folder, hidden files and subfolders are skipped beside patch files. A path that does not
+    Other files in a folder, hidden files and subfolders are skipped next to patch files. A path that does not
     exist, or an empty folder, is an error if ``required``. Always errors:
 
     - an empty directory in a folder, or named like a patch file: the kubelet creates one if a volume's ``subPath``

@@ -46,8 +46,8 @@ def load_sources(
 ) -> tuple[Program | None, tuple[Diagnostic, ...]]:
     """Compile patch texts; ``found`` are already known errors. ``progress`` is called for each file and patch.
 
-    No program if there is an error or no text. Test files may be beside patches in a folder. But if all texts together,
-    or one of those in ``named``, contain no patch, that is an error (PL010).
+    Returns no program if there is an error or no text. Folders may contain test files as well as patches. But if all
+    texts together, or one of those in ``named``, contain no patch, that is an error (PL010).
     """
     patches: list[model.Patch] = []
     tests: list[SourceFile] = []

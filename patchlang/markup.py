@@ -106,7 +106,7 @@ def declarations(raw: bytes) -> Scope:
 
 
 def attribute_spans(raw: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
-    """The attributes in a start tag as written, each with where it stands there: its name, the sign and the value."""
+    """The attributes in a start tag as written, each with its place there: its name, the sign and the value."""
     for token in _tokens(raw):
         if not _declares(name := token[1].decode()):
             yield name, (token.start(1), token.end())
@@ -209,7 +209,7 @@ class StartTag:
         }
 
     def _attributes(self, tokens: list[re.Match[bytes]], declared: Scope) -> list[bytes]:
-        """The attributes in order, as written if unchanged; declarations stay beside their neighbor."""
+        """The attributes in order, as written if unchanged; declarations stay next to their neighbor."""
         meant = {**self.meant, **declarations(self.raw or b"")}
         written: dict[str, re.Match[bytes]] = {}
         before: dict[str, list[bytes]] = {}

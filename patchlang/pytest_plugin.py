@@ -108,5 +108,5 @@ class Patches:
 
 @pytest.fixture
 def patchlang(request: pytest.FixtureRequest) -> Patches:
-    """Patches beside the test file: ``patchlang.load('disk.yaml')`` is a ``Program`` of the Python API."""
+    """Patches next to the test file: ``patchlang.load('disk.yaml')`` is a ``Program`` of the Python API."""
     return Patches(request.path.parent)

@@ -27,7 +27,7 @@ _PLACE = 1000
 
 
 Spot = tuple[int, int]
-"""Where something stands in the input: the offsets of its first byte and of the one behind it."""
+"""The place of something in the input: the offset of its first byte, and the offset after its last byte."""
 
 
 @record(frozen=False)

@@ -61,7 +61,7 @@ _NO_OUTCOME: dict[str, Any] = {
 
 
 _BESIDE = {"enum": [model.Position.BEFORE.value, model.Position.AFTER.value]}
-# `at` needs a position beside it
+# `at` needs a position next to it
 _PLACE: dict[str, Any] = {
     "if": {"required": ["at"]},
     "then": {"required": ["position"], "properties": {"position": _BESIDE}},
@@ -243,7 +243,7 @@ class _Writer:
     def field(self, cls: type, key: str, field: Field, hint: Any) -> Schema:
         schema = self.value(hint)
         if "$ref" in schema:
-            return schema  # draft-07 allows nothing beside it
+            return schema  # draft-07 allows nothing next to it
         help = field_help(cls, key)
         schema = {**schema, "description": help} if help else schema
         schema |= _OF_KEYS.get((cls, key), {})

@@ -52,7 +52,7 @@ class Calls:
 
     Waiting calls are limited in number (``Limits.waiting``) and memory: gRPC leaves a message in the caller's socket
     until it is read here, and only ``Limits.reading`` calls read, each of which then waits for its turn; none reads
-    beside a message of ``MUCH``. With ``audit`` everything runs as without, but the input is returned in any case.
+    next to a message of ``MUCH``. With ``audit`` everything runs as without, but the input is returned in any case.
     """
 
     def __init__(self, backend: Backend, limits: Limits, audit: bool) -> None:
@@ -128,7 +128,7 @@ class Calls:
         return await asyncio.shield(task)
 
     def _hold(self, size: int) -> None:
-        """Counts the bytes of messages in memory; beside a large one, no other is admitted."""
+        """Counts the bytes of messages in memory; next to a large one, no other is admitted."""
         self._held += size
         if self._held > MUCH:
             self._has_room.clear()

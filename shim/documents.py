@@ -1,4 +1,4 @@
-"""Input beside the engine, and the output of executables: parsed in the event loop, in bounded steps.
+"""Input next to the engine, and the output of executables: parsed in the event loop, in bounded steps.
 
 Nothing is kept of a domain except whether it is one. JSON values are counted before parsing, since a
 few bytes of text can become a hundred in memory.
@@ -59,7 +59,7 @@ def read_object(data: bytes) -> dict[str, Any]:
 
 
 def _count_values(data: bytes) -> None:
-    """Raises UnreadableError if there are too many. Strings count too: in JSON a value is beside each of them."""
+    """Raises UnreadableError if there are too many. Strings count too: in JSON a value is next to each of them."""
     values = texts = 0
     for token in _TOKEN.finditer(data):
         is_text = data[token.start()] == _QUOTE

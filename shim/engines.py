@@ -210,7 +210,7 @@ class Engines:
             log.info("another engine is ready")
 
     async def _end(self) -> None:
-        """Kills the engine and waits until it is gone: a successor must not run beside it."""
+        """Kills the engine and waits until it is gone: a successor must not run next to it."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

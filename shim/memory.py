@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 DEFAULT = 256 * MIB
 """For the engine if no cgroup has a limit."""
 LEAST = 16 * MIB
-"""What the engine gets in any case, beside what it already has: with less it could not even start."""
+"""What the engine gets in any case, next to what it already has: with less it could not even start."""
 
 UNLIMITED = 1 << 60
 """From here on, the kernel means that there is no limit (cgroup v1 has no word for that)."""

@@ -1,4 +1,4 @@
-"""Checks Plugins against the policies and ConfigMaps beside them: is the sidecar there, with its patches?"""
+"""Checks Plugins against the policies and ConfigMaps next to them: is the sidecar there, with its patches?"""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check(
 
 
 def not_admitted(machines: Iterable[Machine], policies: Sequence[Admitting]) -> Iterator[Diagnostic]:
-    """Annotations that a policy beside them would refuse (PL724)."""
+    """Annotations that a policy next to them would refuse (PL724)."""
     for machine in machines if policies else ():
         if machine.annotation is None:
             continue

@@ -1,7 +1,7 @@
 """The recipes: patches for common wishes, which ship with the command line (``examples/corpus`` in the repository).
 
 A recipe is a patch file with comment lines at its head: ``# title:``, ``# wish:`` (one sentence, as a user would say
-it) and ``# tags:`` (of :data:`TAGS`, separated by commas). ``tests/NAME.test.yaml`` beside it is its test, and the
+it) and ``# tags:`` (of :data:`TAGS`, separated by commas). ``tests/NAME.test.yaml`` next to it is its test, and the
 folder ``samples`` has the inputs of the tests.
 """
 

@@ -40,9 +40,9 @@ def patch_text(recipe: Recipe | None, name: str) -> str:
 
 
 def files(recipe: Recipe | None, name: str, file: str, *, with_config_map: bool) -> dict[PurePosixPath, bytes]:
-    """All that is written, by path in the folder: the patch ``file``, its test, the test's samples, and the ConfigMap.
+    """All files to write, by path in the folder: the patch ``file``, its test, the test's samples, and the ConfigMap.
 
-    The ConfigMap is in a folder of its own: a folder of patches holds nothing else, as in the sidecar.
+    The ConfigMap is in a separate folder: a folder of patches holds nothing else, as in the sidecar.
     """
     patch = patch_text(recipe, name)
     stem, ending = PurePosixPath(file).stem, PurePosixPath(file).suffix
@@ -81,8 +81,8 @@ def _renamed(text: str, old: str, new: str) -> str:
 def write_new(folder: Path, made: Mapping[PurePosixPath, bytes]) -> None:
     """Write files that do not exist yet, all or none. A file that exists with the same content may stay.
 
-    Raises FileExistsError, with nothing written, where one has another content; OSError where writing fails, with all
-    that was written taken away.
+    Raises FileExistsError, with nothing written, if a file has different content; raises OSError if writing fails,
+    after removing all that was written.
     """
     targets = {folder / path: data for path, data in made.items()}
     missing = {path: data for path, data in targets.items() if not _is_there(path, data)}
@@ -107,7 +107,7 @@ def write_new(folder: Path, made: Mapping[PurePosixPath, bytes]) -> None:
 
 
 def _is_there(path: Path, data: bytes) -> bool:
-    """Whether the file is there with this very content. Raises FileExistsError where it has another."""
+    """Whether the file exists with this content. Raises FileExistsError if it has different content."""
     if not path.exists() and not path.is_symlink():
         return False
     if path.parent.name == "samples" and path.is_file() and path.read_bytes() == data:

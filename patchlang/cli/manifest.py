@@ -181,7 +181,7 @@ def _check_joined(text: str, program: Program) -> None:
 
 
 def _check_machine(config_map: str, value: str, namespace: str | None, program: Program) -> None:
-    """What ``validate`` reports for a VM with this annotation, beside this ConfigMap."""
+    """What ``validate`` reports for a VM with this annotation, next to this ConfigMap."""
     place = f"\n  namespace: {namespace}" if namespace else ""
     volume = "\nspec:\n  volumes: [{name: c, cloudInitNoCloud: {userData: x}}]\n" if program.edits_cloud_init else "\n"
     lines = "".join(f"      {line}\n" for line in value.splitlines())

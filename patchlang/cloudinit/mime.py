@@ -65,7 +65,7 @@ class MimeError(ValueError):
 
 @record(frozen=False)
 class Part:
-    """A part without parts of its own: its type in lower case, its filename, and its place in the message."""
+    """A part that contains no parts: its type in lower case, its filename, and its place in the message."""
 
     content_type: str
     filename: str | None

@@ -87,7 +87,7 @@ def _json_map(text: str) -> dict[str, Any] | None:
 
 
 def _check_beside(new: dict[Any, Any]) -> None:
-    """Raises PatchError if an edit sets the outer key beside other keys: cloud-init would only read its value."""
+    """Raises PatchError if an edit sets the outer key next to other keys: cloud-init would only read its value."""
     if _OUTER in new and len(new) > 1:
         raise refused(
             "network data cannot have `network` next to other keys, and this edit sets it",

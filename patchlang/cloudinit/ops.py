@@ -90,7 +90,7 @@ class ValueProgram:
 
 @contextmanager
 def blamed(origin: Origin) -> Iterator[None]:
-    """Errors name the edit, and point at it if they have no place of their own."""
+    """Errors name the edit, and point at it if they do not have their own place."""
     try:
         yield
     except PatchError as e:

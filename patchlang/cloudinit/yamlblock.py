@@ -72,7 +72,7 @@ class BlockWriter(FlowWriter):
         return super().fits_flow(place)
 
     def flow(self, node: Node, old: Any, new: Any) -> str:
-        """As its base does; but entries with comments on lines of their own keep them."""
+        """Like the base class, but entries keep comments on separate lines."""
         kids = node.children
         old_lines = (
             [self.flow_line(node, i) for i in range(len(kids))] if "#" in self.text[node.start : node.end] else []
@@ -101,7 +101,7 @@ class BlockWriter(FlowWriter):
         return self.text[node.start : start] + "".join(lines) + last + self.text[closing[1] : node.end]
 
     def flow_line(self, node: Node, index: int) -> tuple[str, str] | None:
-        """For a flow entry on lines of its own: the lines above it and the comment after it; None for any other."""
+        """For a flow entry on separate lines: the lines above it and the comment after it; None for any other."""
         kids, child = node.children, node.children[index]
         behind = _BEHIND_IN_FLOW.match(self.text, child.end)
         if behind is None:

@@ -156,7 +156,7 @@ class _Attempt:
         return result
 
     def orphans(self, document: Document, writer: BlockWriter) -> set[Node]:
-        """The aliases that must be expanded: their target is removed, or may move behind them."""
+        """The aliases that must be expanded: their target is removed, or may move after them."""
         pairs = [(alias, alias.target) for alias in document.aliases if alias.target]
         found = {alias for alias, target in pairs if writer.lost(target) and not writer.lost(alias)}
         if self.moved_aliases:

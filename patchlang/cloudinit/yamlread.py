@@ -191,7 +191,7 @@ class _Places:
 
 
 class _Loader(yaml.SafeLoader):
-    """Builds our nodes beside PyYAML's: one list of finished children for each node being composed."""
+    """Builds our nodes next to PyYAML's: one list of finished children for each node being composed."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

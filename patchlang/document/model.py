@@ -93,7 +93,7 @@ class Expect:
 
 
 class Position(Enum):
-    """Where to insert elements: into the matched node, at its end or start, or beside it."""
+    """Where to insert elements: into the matched node, at its end or start, or next to it."""
 
     APPEND = "append"
     PREPEND = "prepend"
@@ -102,7 +102,7 @@ class Position(Enum):
 
 
 class ListPosition(Enum):
-    """Where ``add`` inserts into a list of cloud-init data: beside the element at the path, or at the start."""
+    """Where ``add`` inserts into a list of cloud-init data: next to the element at the path, or at the start."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -179,20 +179,20 @@ class Role(Enum):
     # XPath or JSON Pointer that selects what the edit works on, and what happens to that; `expect` counts it, and
     # `unless` is evaluated at each
     ASKS = "asks"  # nothing
-    CHANGES = "changes"  # it stays; something in it or beside it changes
+    CHANGES = "changes"  # it stays; something in it or next to it changes
     REMOVES = "removes"  # it is removed, and may be gone already
     REPLACES = "replaces"  # it is removed, and the inserted content takes its place
     RENAMES = "renames"  # it gets a new name, and may already have it
     MOVES = "moves"  # it moves to the goal, if any, and may be there already
     COPIES = "copies"  # it stays, and a copy goes to the goal, if any, otherwise after it
     # where the work happens
-    GOAL = "goal"  # the path of the single node that something is moved or copied into or beside
-    POSITION = "position"  # whether new content goes into a node or beside it
+    GOAL = "goal"  # the path of the single node that something is moved or copied into or next to
+    POSITION = "position"  # whether new content goes into a node or next to it
     MAKES = "makes"  # a path that is created if missing: at each selected node, or in the document
     # what is put there
     INSERTS = "inserts"  # XML or a value, inserted each time
     MERGES = "merges"  # XML or a value, merged into the existing content
-    AT = "at"  # the path, from the parent of the new node, of the siblings that it goes beside
+    AT = "at"  # the path, from the parent of the new node, of the siblings that it goes next to
     KEYS = "keys"  # for elements of the XML, the relative paths that distinguish list entries
     VALUE = "value"  # the new text or value of what is created, or of what is selected
     NAME = "name"  # the new name of something

@@ -50,7 +50,7 @@ class _Repeated:
 
 @record
 class _Region:
-    """What is filled in an element: holes, and elements with directives, which are regions of their own."""
+    """What is filled in an element: holes, and elements with directives, which are separate regions."""
 
     holes: tuple[_Hole, ...]
     repeated: tuple[_Repeated, ...]

@@ -135,7 +135,7 @@ class Index:
     # -- the bytes -------------------------------------------------------------------------------------------------
 
     def _start_by_line(self, node: Element) -> int | None:
-        """The start of an element that has a line of its own; None if lines do not tell."""
+        """The start of an element that is alone on its line; None if lines do not show that."""
         number = _line(node)
         if not self._trusts_lines or not number or not isinstance(node.tag, str):
             return None

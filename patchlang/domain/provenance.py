@@ -16,7 +16,7 @@ from ..xpath.match import Match, local_name, match_path, string_value
 from .index import Element
 from .splice import Changes, content_of
 
-# labels for the value beside them
+# labels for the value next to them
 _LABELS = ("name", "key", "id", "usage")
 
 

@@ -1,4 +1,4 @@
-"""Where matched nodes stand in the bytes of the input, for who shows them there."""
+"""The places of matched nodes in the bytes of the input, for callers that show them there."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .index import Index
 
 
 def spot(index: Index, match: Match) -> Spot:
-    """The offsets of a node that stood in the input, the second exclusive.
+    """The offsets of a node of the input, the second exclusive.
 
-    Of an attribute that edits have made, they are those of the start tag, of a text behind a node those of that node.
+    For an attribute that edits have made, the offsets of the start tag; for a text after a node, those of that node.
     """
     element = match.element
     if match.text == "text":

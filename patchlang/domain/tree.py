@@ -363,7 +363,7 @@ class DomainTree:
                 self._attach(node, anchor, position)
                 self._set_chunks(node, True, space)
             case _:
-                # the parent has no child yet, or text of its own
+                # the parent has no child yet, or has text
                 text = self._get_chunks(parent, False)
                 self._attach(node, parent, position)
                 if indent is not None:

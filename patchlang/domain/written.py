@@ -193,7 +193,7 @@ def _check_top(source: Text, root: etree._Element) -> None:
 
 
 def _drop_layout(element: etree._Element) -> None:
-    """Drop white space between elements; an element with text of its own keeps all of it."""
+    """Drop white space between elements; an element that contains text keeps all of it."""
     for parent in element.iter():
         children = list(parent)
         texts = [parent.text, *(child.tail for child in children)]

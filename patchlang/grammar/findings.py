@@ -165,7 +165,7 @@ def _instead(name: str, known: Iterable[str], elsewhere: str | None, what: str) 
 
 
 def _elsewhere(name: str, places: Sequence[Place], kind: str) -> str | None:
-    """Where this very name is valid nearby: below the places or beside them, otherwise its only place."""
+    """Where this very name is valid nearby: below the places or next to them, otherwise its only place."""
 
     def has(place: Place) -> bool:
         return name in (place.attributes if kind == "attribute" else place.elements)

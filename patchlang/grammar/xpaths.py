@@ -221,7 +221,7 @@ class _Reader:
         return findings.nothing_there(message, start, end, help)
 
     def _advise(self, search: Step, step: Step, places: Places, found: Place) -> None:
-        """``//`` that stands for a single path."""
+        """``//`` that matches only a single path."""
         if found.kind != "element" or len(places) != 1 or places[0] is OPEN or step.axis != "child":
             return
         if any(place.may_stand_deeper for place in (found, *found.ancestors)):
@@ -319,7 +319,7 @@ def allowed(places: Places) -> Values:
 
 
 def against(values: Values, value: str, places: Places, version: str, start: int, end: int) -> Iterator[Finding]:
-    """A text that stands for one of the values of the places."""
+    """A text that should be one of the values of the places."""
     if FILLER in value or values is None or not places or OPEN in places or fits(values, (value,)):
         return
     if values != NOTHING:

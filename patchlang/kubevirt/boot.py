@@ -1,4 +1,4 @@
-"""One boot run by run: what each call of the hook is given, and whether its outcome is what the first run made.
+"""One boot run by run: the input of each call of the hook, and whether its result equals that of the first run.
 
 :mod:`patchlang.kubevirt.replay` says what happens to a domain between two runs.
 """
@@ -25,7 +25,7 @@ _LOST = "before run 2, KubeVirt drops the parts of devices that its own types do
 
 @record
 class Instability:
-    """How the outcome of a run differs from what it should be, as a unified diff as well."""
+    """How the result of a run differs from what it should be, also as a unified diff."""
 
     message: str
     help: str
@@ -36,9 +36,9 @@ class Instability:
 class Run:
     """One call of the hook, which is given ``data``.
 
-    What it makes must be what ``first`` is, where that is not None; with ``settled`` it must leave its input as it is.
-    Of a ``rehearsal`` nothing is expected but an outcome. ``given`` is what libvirt has added to the input.
-    ``sees`` says in words what it is given.
+    Its result must equal ``first``, if that is not None; with ``settled``, it must leave its input unchanged. A
+    ``rehearsal`` must only give a result. ``given`` is what libvirt has added to the input. ``sees`` describes the
+    input.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Run:
     help: str = _HELP
 
     def seen(self, outcome: bytes) -> bytes:
-        """The outcome without what libvirt has added."""
+        """The result without what libvirt has added."""
         return without(outcome, self.given) if self.given else outcome
 
     def instability(self, outcome: bytes) -> Instability | None:
-        """What is wrong with an outcome of this run; None where nothing is."""
+        """What is wrong with a result of this run; None if nothing is."""
         if self.settled:
             is_same = outcome == self.data or (self.of_domain and is_same_but_for_white_space(self.data, outcome))
             changes = "" if is_same else diff(self.data, outcome, "before", "after")
@@ -68,7 +68,7 @@ class Run:
 
 
 Runs = Generator[Run, bytes, None]
-"""Yields runs, and is sent the outcome of each."""
+"""Yields runs, and gets the result of each."""
 
 
 def domain_runs(domain: bytes, release: str) -> Runs:
@@ -92,13 +92,13 @@ def domain_runs(domain: bytes, release: str) -> Runs:
 
 
 def cloud_init_runs(data: bytes) -> Runs:
-    """The one run of a boot on cloud-init data, and another on its outcome."""
+    """The only run of a boot on cloud-init data, and another one on its result."""
     first = yield Run(FIRST, "the cloud-init data from KubeVirt", data, of_domain=False)
     yield Run(_AGAIN, "the result of run 1", first, of_domain=False, settled=True)
 
 
 def play(runs: Runs, do: Callable[[Run], bytes]) -> None:
-    """Does each run, with the outcome of those before it. What ``do`` raises ends the boot."""
+    """Do each run, with the results of the runs before it. An exception from ``do`` ends the boot."""
     try:
         run = next(runs)
         while True:

@@ -45,7 +45,7 @@ class StructPlace:
 StructPlaces = Sequence[StructPlace] | None
 _LEAF = Struct(["#text"])
 _OF_A_RESULT = 3
-"""What a place on a path accepts, beside the one being looked at."""
+"""What a place on a path accepts, next to the one being looked at."""
 
 
 def lost(patch: model.Patch, edit: model.DomainEdit, domain: Struct, effort: Effort) -> list[Lost]:

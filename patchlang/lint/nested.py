@@ -31,7 +31,7 @@ class _UnknownError(Exception):
 
 
 def flat(patch: model.Patch, *, copies: bool = False) -> model.Patch:
-    """The patch with nested edits beside their parents. With ``copies`` also those of a copy, as if on its original."""
+    """The patch with nested edits after their parents. With ``copies``, also those of a copy, as if on the original."""
     edits = patch.spec.domain
     if not any(isinstance(edit, model.Within | model.Copy) and edit.edits for edit in edits):
         return patch

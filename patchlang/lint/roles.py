@@ -85,7 +85,7 @@ def selecting(edit: model.Edit) -> list[model.XPath]:
 
 
 def anchors(edit: model.Edit) -> list[model.XPath]:
-    """The paths of the nodes that a domain edit puts something into, beside, or in place of."""
+    """The paths of the nodes that a domain edit puts something into, next to, or in place of."""
     return texts(edit, model.XPath, Role.GOAL) or texts(edit, model.XPath, Role.CHANGES, Role.REPLACES, Role.COPIES)
 
 

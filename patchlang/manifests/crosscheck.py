@@ -1,4 +1,4 @@
-"""VMs against the ConfigMaps beside them: will the sidecars start, and find their patches?"""
+"""VMs against the ConfigMaps next to them: will the sidecars start, and find their patches?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VMs: where KubeVirt looks for the hook sidecars' annotation, and the volumes beside them."""
+"""VMs: where KubeVirt looks for the hook sidecars' annotation, and the volumes next to them."""
 
 from __future__ import annotations
 

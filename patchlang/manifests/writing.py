@@ -85,7 +85,7 @@ def annotation(image: str, version: str, name: str, key: str, digest: str | None
 
 
 def annotation_comment(value: str) -> str:
-    """The annotation as a comment that goes behind the ConfigMap, with the place for it."""
+    """The annotation as a comment after the ConfigMap, which says where to put it."""
     lines = "".join(f"#       {line}\n" for line in value.splitlines())
     return f"{_HEAD}{lines}"
 

@@ -241,7 +241,7 @@ class Reader:
             self.others.append(path)
 
     def settle(self) -> None:
-        """Domains in files not named after a VM: the VM is the object beside it, or the ``name`` in the domain."""
+        """Domains in files not named after a VM: the VM is the object next to it, or the ``name`` in the domain."""
         for path in self.others:
             beside = self.pairs.get(_stem(path)) or []
             name = beside[0] if len(beside) == 1 else _name_in(path)

@@ -55,7 +55,7 @@ class DomainSchema:
         return bool(self._relaxng.validate(domain))
 
     def allows_unit(self, unit: etree._Element) -> bool:
-        """Whether a unit is valid, regardless of what is beside it."""
+        """Whether a unit is valid, regardless of what is next to it."""
         return self.allows(_alone(deepcopy(unit), unit))
 
     def values(self, node: Match, unit: etree._Element) -> list[str]:

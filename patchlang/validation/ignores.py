@@ -1,7 +1,8 @@
 """Comments that ignore findings: ``# patchlang: ignore[PL301] reason``.
 
-Such a comment on a line of its own applies to the next line, otherwise to its own. If a text begins in that line and
-continues over more lines (a block scalar: a patch in a ConfigMap, the JSON of an annotation), it applies to all of it.
+A comment that is alone on its line applies to the next line; any other applies to its own line. If a text begins in
+that line and continues over more lines (a block scalar: a patch in a ConfigMap, the JSON of an annotation), it applies
+to all of it.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class _Derivation:
     # -- conditions ----------------------------------------------------------------------------------------------------
 
     def _separate(self, group: Group) -> None:
-        """Give a group a condition, where it would change a sample in which nothing of it was seen."""
+        """Give a group a condition if it would change a sample in which the hook did not make the change."""
         having = sorted({number for change in group.changes for number in change.values})
         lacking = [number for number in range(len(self._samples)) if number not in having]
         absent = [number for number in lacking if not self._reaches(group, number)]

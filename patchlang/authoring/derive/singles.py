@@ -162,7 +162,7 @@ def marked(edit: Edit, steps: Steps) -> Edit:
         return edit
     start = next((n for n in range(at, len(steps)) if path_of(steps[:n]) == edit.get("in")), len(steps))
     if edit["op"] == "add" and edit["path"] != path_of(steps):
-        start += 1  # beside a child
+        start += 1  # next to a child
     return {**{key: _seen_from(value, start - at - 1) for key, value in edit.items()}, "several": True}
 
 
