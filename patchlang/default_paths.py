@@ -1,4 +1,4 @@
-"""Where things are on the machines that run us; imports nothing of ours, since the sidecar reads it first."""
+"""Default paths on the machines that run patchlang. The sidecar reads this first, so it imports no other module."""
 
 from pathlib import Path
 

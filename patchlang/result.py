@@ -34,7 +34,7 @@ Spot = tuple[int, int]
 class Effect:
     """What one application of an op did: nodes matched, nodes changed, the paths of the first few.
 
-    ``spots`` are where the matched nodes stand in the input, if somebody wants that.
+    ``spots`` are the places of the matched nodes in the input, if requested.
     """
 
     matched: int = 0
@@ -48,7 +48,7 @@ class EditTrace:
     """One edit over all its items, of which it ran for ``ran``.
 
     ``places`` are the paths of the nodes it matched, the first few of them; ``inner`` are the edits inside it.
-    ``spots`` are where all of them stand in the input, if somebody wants that.
+    ``spots`` are the places of all of them in the input, if requested.
     """
 
     label: str

@@ -10,7 +10,7 @@ from .source import Span
 
 # as `did_you_mean` writes it
 _MEANT = pattern(r"did you mean `([^`]+)`\?")
-# what stands before the name that is wrong: a sign, the prefix of a directive, an axis
+# what precedes the wrong name: a sign, the prefix of a directive, an axis
 _LEAD = pattern(r"[@$]|patch:|[a-z]+(?:-[a-z]+)*::")
 _NAME = pattern(r"[\w.\-]+")
 
@@ -24,7 +24,7 @@ class Suggestion:
 
 
 def suggestion(diagnostic: Diagnostic) -> Suggestion | None:
-    """What a finding's "did you mean" amounts to, in the text that the finding is in; None where it says no such thing.
+    """What a finding's "did you mean" amounts to, in the text that the finding is in; None if it suggests nothing.
 
     The span of a finding may have more than the name that is wrong: its quotes, a sign such as ``@``, an axis. Of a
     text that is shown at another place, as an encoded one, there is none.

@@ -120,7 +120,7 @@ def limit_memory(allowed: int) -> None:
 
 
 class Worker:
-    """What is loaded, and its operations. Every method raises MemoryError, and Exception for a bug of ours."""
+    """What is loaded, and its operations. Every method may raise MemoryError, and another exception only for a bug."""
 
     def __init__(self, head: dict[str, Any], noted: int) -> None:
         self._head = head

@@ -70,7 +70,7 @@ class Engines:
     async def load(self) -> dict[str, Any]:
         """What the engine has loaded: the header of its reply. If that serves nothing, no engine is left.
 
-        Raises CallError if it was late or died, ran out of memory, or for a bug of ours.
+        Raises CallError if it was late or died, ran out of memory, or had a bug.
         """
         assert self._connection is not None
         try:
@@ -142,7 +142,7 @@ class Engines:
         return received
 
     async def close(self) -> None:
-        """Stops the engine for good."""
+        """Stops the engine permanently."""
         self._stopped = True
         if self._restart is not None:
             self._restart.cancel()

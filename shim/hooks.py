@@ -130,7 +130,7 @@ async def call(
 ) -> bytes:
     """Runs the executable with ``--NAME VALUE`` for each argument and returns its output.
 
-    Raises CallError where the program cannot be started, fails, is not done in
+    Raises CallError if the program cannot be started, fails, is not done in
     ``seconds``, prints too much or what is not UTF-8. The text holds the end of its standard error.
     """
     from .programs import ProgramError  # with asyncio, which the first engine has no use for

@@ -50,7 +50,7 @@ def _code_of(rule: str) -> Code:
 
 
 def internal(places: str, doing: str) -> CallError:
-    """For a bug of ours: an id in the response, and with it the places in the code in the log. No data in either."""
+    """For a bug: an id in the response, and in the log, the places in the code under that id. No data in either."""
     reference = os.urandom(4).hex()
     log.error("internal error %s during %s: %s", reference, doing, places)
     text = (

@@ -88,7 +88,7 @@ def test_a_table_of_ours_is_seen_however_it_is_written(text: str) -> None:
     Path(".patchlang.yaml").touch()
     Path("pyproject.toml").write_text(text)
     _, wrong = configuration(".")
-    assert [one.message for one in wrong[:1]] == [".patchlang.yaml beside it is also a configuration"]
+    assert [one.message for one in wrong[:1]] == [".patchlang.yaml next to it is also a configuration"]
 
 
 @pytest.mark.parametrize("text", ["dependencies = ['patchlang']", "[tool.other]\nx = 'patchlang'", "[[[ patchlang"])

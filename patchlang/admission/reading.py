@@ -133,7 +133,7 @@ class Admitting:
 
 
 def admitting(node: Mapping) -> Admitting | None:
-    """What a policy admits; None if it is not one of ours."""
+    """What a policy admits; None if patchlang did not write it."""
     texts = _admitted(node)
     return (
         Admitting(word(node, "metadata", "name"), _named(node), tuple(one.text for _, one in texts)) if texts else None
@@ -160,7 +160,7 @@ def texts_of(source: SourceFile) -> list[tuple[Scalar, Scalar]]:
 
 
 def _admitted(node: Mapping) -> list[tuple[Scalar, Scalar]]:
-    """The texts that a ValidatingAdmissionPolicy like ours admits; empty if it is not one of ours."""
+    """The texts that a ValidatingAdmissionPolicy from patchlang admits; empty for any other policy."""
     for variable in _items(at(node, "spec", "variables")):
         expression = at(variable, "expression")
         if word(variable, "name") != "admitted" or not isinstance(expression, Scalar):

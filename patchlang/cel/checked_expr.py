@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from .protowire import Message, WireError
 from .tree import Call, Comprehension, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select
 
-# CEL accepts 32 levels, each of which a macro expands into several; what runs has less than 50 in total
+# CEL accepts 32 levels, and a macro expands each into several; an expression that runs has less than 50
 MAX_DEPTH = 100
 
 _ANY_TYPE, _ANY_VALUE = 1, 2

@@ -78,8 +78,8 @@ def manifest(
 ) -> None:
     """Print the ConfigMap for patch files, and the annotation that mounts it into a sidecar.
 
-    PATCHES are files, or folders of patch files; `-` is standard input. Several are joined into one key, since KubeVirt
-    mounts one. Pipe the output to `kubectl apply -f -`; the annotation is a comment at its end.
+    PATCHES are files, or folders of patch files; `-` is standard input. Several files are joined into one key, because
+    KubeVirt mounts only one. Pipe the output to `kubectl apply -f -`; the annotation is a comment at the end.
 
     \b
     Examples:

@@ -76,7 +76,7 @@ def decode_document(
 
 
 def decode_part(root: Node, cls: type[T]) -> tuple[T | None, list[Diagnostic]]:
-    """A map that belongs into a document but stands alone, with its errors; None if it could not be read."""
+    """A map that belongs in a document but is alone, with its errors; None if it could not be read."""
     decoder = _Decoder()
     return decoder.collect(partial(decoder.record, cls, root)), decoder.found
 

@@ -225,7 +225,7 @@ class DomainBase(Edit):
 
 @record(kw_only=True)
 class Add(DomainBase):
-    """Puts a copy of the fragment at each matched node (RFC 5261 section 4.3)."""
+    """Inserts a copy of the fragment at each matched node (RFC 5261 section 4.3)."""
 
     path: Annotated[XPath, Role.CHANGES]
     xml: Annotated[Fragment, Role.INSERTS]

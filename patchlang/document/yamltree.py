@@ -246,7 +246,7 @@ class _Composer:
 
 
 def _merged(value: Node) -> list[tuple[Scalar, Node]]:
-    """What a merge key adds: the entries of one map or of several, of which the first wins."""
+    """What a merge key adds: the entries of one map or of several; the first one wins."""
     maps = value.items if isinstance(value, Sequence) else (value,)
     return [entry for one in maps if isinstance(one, Mapping) for entry in one.entries]
 

@@ -61,7 +61,7 @@ def pod_of(test: PatchTest, case: Case, declared: frozenset[str]) -> Given:
 
 
 def facts_of(inputs: Iterable[FactsInput], declared: frozenset[str]) -> Given:
-    """Facts, of which later ones override earlier ones. Raises PatchError (PL206) for one that no patch declares."""
+    """Facts; later ones override earlier ones. Raises PatchError (PL206) for one that no patch declares."""
     facts: dict[str, bytes] = {}
     for given in inputs:
         for kind, entries in (("env", given.env), ("files", given.files)):

@@ -207,7 +207,7 @@ def _is_patch_file(one: Input, source: SourceFile, contents: Contents) -> bool:
     if Kind.PATCH in kinds or documents.starts_as_patch(source.text):
         return True
     if one.data is not None and not one.open and documents.is_manifest(source.text):
-        return False  # rendered by others, with nothing of ours in it
+        return False  # others render it, and it contains nothing for patchlang
     return one.named and not kinds and not contents.unread
 
 

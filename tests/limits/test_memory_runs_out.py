@@ -153,7 +153,7 @@ def test_a_domain_that_grows(start: Callable[..., Shim], group: Cage, what: str)
         print(caught.value.details())
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION, caught.value.details()
         details = str(caught.value.details())
-        assert any(text in details for text in ("PL413", "that a run may make", "in one expression")), details
+        assert any(text in details for text in ("PL413", "that a run may create", "in one expression")), details
     assert "out-of-memory" not in shim.text
     nobody_was_killed(shim, group)
 

@@ -38,7 +38,7 @@ def rule_page(rule: str, start: int, end: int) -> Hover | None:
 
 
 def _word(text: str, at: int) -> tuple[int, int] | None:
-    """Start and end of what stands at the cursor, in the brackets of such a comment."""
+    """Start and end of the word at the cursor, in the brackets of such a comment."""
     start, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
     found = _IGNORE.search(text, start, len(text) if end < 0 else end)
     if found is None or not found.start(1) <= at <= found.end(1):

@@ -53,9 +53,10 @@ END = Place()
 class Change:
     """One change; ``steps`` select the changed element, or the parent of a new one.
 
-    ``name``: of the attribute; of a new element what tells it from its like. ``values`` are the text, the new element
-    or None by the number of the sample. ``place`` is where a new or moved element goes, ``made`` the step that finds it
-    then. ``own`` is the value as the node and others that change alike have it of themselves.
+    ``name`` is the name of the attribute, or for a new element, what distinguishes it from similar ones. ``values`` are
+    the text, the new element or None by the number of the sample. ``place`` is where a new or moved element goes,
+    ``made`` the step that finds it then. ``own`` is the value as it comes from the node itself, for nodes that change
+    in the same way.
     """
 
     kind: Kind

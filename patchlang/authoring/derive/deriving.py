@@ -37,7 +37,7 @@ class _LateError(Exception):
 
 @record
 class Derived:
-    """``text`` is the patch, None where none can be proven; then ``faults`` say what fails.
+    """``text`` is the patch, None if no patch passes the checks; then ``faults`` say what fails.
 
     ``remarks`` say what is left literal, and what is not taken for the hook's purpose.
     """
@@ -48,7 +48,7 @@ class Derived:
 
 
 def derive_domain(samples: Sequence[Sample], name: str) -> Derived:
-    """The patch for domains. Raises PatchError where one cannot be read (PL501 to PL503)."""
+    """The patch for domains. Raises PatchError if one cannot be read (PL501 to PL503)."""
     return _Derivation(samples, name).run()
 
 
@@ -196,7 +196,7 @@ class _Derivation:
         return is_told or any(self._find(path_of(change.steps), number) for change in group.changes)
 
     def _is_idle(self, group: Group, number: int) -> bool:
-        """Whether the outcome of a sample says what the group would make it say."""
+        """Whether the result of a sample has the value that the group would give it."""
         tree = self._differences[number].after.getroottree()
         return all(self._has(change, tree) for change in group.changes)
 
@@ -217,7 +217,7 @@ class _Derivation:
                 return False
 
     def _whole(self, group: Group) -> Element | None:
-        """What the root of a group is after, with what the VMI gives in it; None where that differs otherwise."""
+        """The root of a group after the hook, with values from the VMI; None if it differs in any other way."""
         found: dict[int, Element] = {}
         for number in sorted({number for change in group.changes for number in change.values}):
             of = self._differences[number]

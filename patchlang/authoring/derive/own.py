@@ -14,7 +14,7 @@ from .trees import Element, elements
 from .unify import computed_of, said
 
 _FEW = 3
-"""Nodes of which a number hardly follows their order by chance."""
+"""From this many nodes on, a number is unlikely to follow their order by chance."""
 
 
 def find_own(changes: Sequence[Sequence[Change]], of: Sequence[Differences]) -> None:

@@ -29,7 +29,7 @@ _VMIS = (".vmi.json", ".vmi.yaml", ".vmi.yml")
 
 @record
 class Files:
-    """The files of one sample; without ``after`` a hook makes the outcome."""
+    """The files of one sample; without ``after``, a hook makes the result."""
 
     before: Path
     after: Path | None = None
@@ -48,7 +48,7 @@ def in_folder(folder: Path, *, outcomes: bool = True) -> list[Files]:
     """The samples in a folder: ``NAME.before.xml`` with ``NAME.after.xml`` and perhaps ``NAME.vmi.json``.
 
     For cloud-init data they end in ``.json``; a VMI may be YAML. Without ``outcomes``, ``NAME.domain.xml`` and
-    ``NAME.cloudinit.json`` are samples too. Raises PatchError (PL001) where there is none, or one lacks its outcome.
+    ``NAME.cloudinit.json`` are samples too. Raises PatchError (PL001) if there is none, or if one lacks its result.
     """
     endings = _BEFORE if outcomes else (*_BEFORE, *_INPUTS)
     try:
@@ -88,7 +88,7 @@ def paired(before: Sequence[Path], vmis: Sequence[Path]) -> list[Files]:
 
 
 def read(files: Sequence[Files], *, is_domain: bool | None = None) -> list[Sample]:
-    """The samples in files, with names that tell them apart; those without an outcome have that of the input.
+    """The samples in files, with names that tell them apart; those without a result have the name of the input.
 
     Raises PatchError for what cannot be read, with the file's name in the message.
     """

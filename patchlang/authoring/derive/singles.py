@@ -24,7 +24,7 @@ class Singles:
         self._loose = loose
 
     def edits(self, changes: Sequence[Change]) -> list[Edit] | None:
-        """An edit for each change; None where one cannot be made so."""
+        """An edit for each change; None if there is none for one of them."""
         found, made = self.split(changes)
         for change in made:
             edit = self._edit(change)

@@ -1,4 +1,4 @@
-"""The findings of ``validate`` for a folder of which some files are open in an editor, with the editor's positions.
+"""The findings of ``validate`` for a folder with files that are open in an editor, with the editor's positions.
 
 A check of the whole folder takes as long as its files are large. While someone types, :meth:`Checker.quick` checks only
 the documents of a file that changed, and takes the findings of the others from the last whole check.

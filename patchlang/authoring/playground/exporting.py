@@ -37,7 +37,7 @@ _ERRORS = "the patches or inputs have errors: fix what the findings say first"
 def export(asked: Json, given: Given) -> Json:
     """``files`` with ``name`` and ``text``, for the ``form``: ``test``, ``configmap`` or ``command``; and a ``note``.
 
-    Raises RequestError where the texts on the page cannot be that.
+    Raises RequestError if the texts on the page cannot be exported.
     """
     forms = {"test": _test, "configmap": _config_map, "command": _command}
     form = item(asked, "form", str)
@@ -122,7 +122,7 @@ def _entry(key: str, text: str, indent: int) -> str:
 
 
 def _ended(outcome: Outcome | CloudInitOutcome) -> tuple[bytes | None, list[str]]:
-    """The outcome of a run, and the rules of its errors."""
+    """The result of a run, and the rules of its errors."""
     return outcome.data, [one.rule.id for one in outcome.diagnostics if one.is_error]
 
 
