@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...grammar.axes import Places
@@ -15,6 +16,8 @@ from .xpaths import about, detail, end_of_word, spelled, words
 
 _MARKUP = pattern(r"<!--[\s\S]*?(?:-->|\Z)|<!\[CDATA\[[\s\S]*?(?:\]\]>|\Z)|<(/?)([^\s<>/=\"']*)")
 _ATTRIBUTE = pattern(r"\s+([^\s<>/=\"']*)(?:\s*=\s*(?:\"([^\"<]*)(\"|\Z)?|'([^'<]*)('|\Z)?)?)?")
+_OTHER_VALUE = pattern(r"[<>=\n]")
+_OTHER_TAG = pattern(r"[<\n]|[^=!<>]=(?!=)")  # CEL has comparisons
 _DIRECTIVES = {
     "patch:when": "CEL, a boolean: false leaves the element out",
     "patch:forEach": "CEL, a list: the element once for each of its items",
@@ -81,7 +84,7 @@ def _in_tag(text: str, before: str, at: int, name: str, open: tuple[str, ...]) -
         if value >= 0 and not quote_end:
             if found.end() < len(before):
                 break  # a quote that is not closed before another tag
-            end = _end_of_value(text, value, len(before))
+            end = _end_of_value(text, value, len(before), _OTHER_TAG if attribute in _DIRECTIVES else _OTHER_VALUE)
             return Here("value", value, end, open, name, attribute, tuple(attributes)), at
         if found.end() == len(before) and value < 0 and "=" not in found.group():
             start = found.start(1)
@@ -97,10 +100,10 @@ def _in_tag(text: str, before: str, at: int, name: str, open: tuple[str, ...]) -
     return None, at
 
 
-def _end_of_value(text: str, start: int, at: int) -> int:
+def _end_of_value(text: str, start: int, at: int, other: re.Pattern[str]) -> int:
+    """Where a value ends: at its quote, unless ``other`` before it shows that the quote belongs to another value."""
     close = text.find(text[start - 1], at)
-    rest = text[at:close] if close >= 0 else ""
-    return close if close >= 0 and not any(one in rest for one in "<>=\n") else at
+    return close if close >= 0 and other.search(text, at, close) is None else at
 
 
 def complete(spot: Spot, text: str, parents: Places, ground: Ground) -> Completions:

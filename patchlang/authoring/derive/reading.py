@@ -95,7 +95,10 @@ def read(files: Sequence[Files], *, is_domain: bool | None = None) -> list[Sampl
     found = [_sample(one, is_domain) for one in files]
     if len({sample.is_domain for sample in found}) > 1:
         raise fail(
-            rules.BAD_DOMAIN, "some samples are domains, others cloud-init data", None, "derive one patch for each"
+            rules.BAD_DOMAIN,
+            "some samples are domains, others cloud-init data",
+            None,
+            "keep them in separate folders, or name the files of one kind",
         )
     names = [sample.name for sample in found]
     if len(set(names)) < len(names):
