@@ -20,7 +20,7 @@ from .status import FINDINGS, USAGE
 from .terminal import Failed, read_stdin, wants_colour
 
 STDIN = Path("-")
-_STDIN_NAME = "<stdin>"
+STDIN_NAME = "<stdin>"
 _MOST_SECONDS = 24 * 60 * 60
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
@@ -52,7 +52,7 @@ patches_option = click.option(
 def load_patches(paths: Sequence[Path]) -> Loaded:
     """The patches that the paths name, also those in the ConfigMaps of a manifest; ``-`` is standard input."""
     read, errors = read_patches(paths)
-    named = {_STDIN_NAME, *map(str, paths)}
+    named = {STDIN_NAME, *map(str, paths)}
     sources = [one for source in read for one in (_in_manifest(source) if source.name in named else ()) or (source,)]
     program, diagnostics = load_sources(sources, errors, named=named)
     return Loaded(tuple(Path(source.name) for source in sources), program, diagnostics, tuple(sources))
@@ -71,7 +71,7 @@ def read_patches(paths: Sequence[Path]) -> tuple[list[SourceFile], list[Diagnost
     for path in [*files, *(p for p in paths if p == STDIN)]:
         try:
             sources.append(
-                source_of(_STDIN_NAME, read_stdin(MAX_FILE_BYTES + 1)) if path == STDIN else read_source(path)
+                source_of(STDIN_NAME, read_stdin(MAX_FILE_BYTES + 1)) if path == STDIN else read_source(path)
             )
         except PatchError as e:
             errors.append(e.diagnostic)

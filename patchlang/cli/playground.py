@@ -10,7 +10,7 @@ import click
 
 from ..manifests.configmaps import patches_in
 from ..source import SourceFile
-from .common import read_patches, report
+from .common import STDIN_NAME, read_patches, report
 from .status import ENVIRONMENT
 from .terminal import Failed
 
@@ -60,4 +60,4 @@ def _named(source: SourceFile) -> Iterator[tuple[str, str]]:
         is_taken = any(key == other for other, _ in found[:number])
         yield (f"{number + 1}-{key}" if is_taken else key), text
     if not found:
-        yield source.name, source.text
+        yield ("patch.yaml" if source.name == STDIN_NAME else source.name), source.text

@@ -20,6 +20,7 @@ from patchlang.authoring.playground.offsets import characters_of_utf16, utf16_of
 from patchlang.authoring.playground.request import Given, PatchText, RequestError
 from patchlang.cli import cli
 from patchlang.diffs import diff
+from patchlang.record import replace
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / "tests/corpus/base"
@@ -292,6 +293,7 @@ def exported(form: str, given: Given, folder: Path) -> list[Path]:
     return [folder / file["name"] for file in found["files"]]
 
 
+WITH_ALL = texts(WITH_FACTS, facts=FACTS)
 BOTH = samples.starter() + CLOUD_INIT.partition("spec:\n")[2].replace("path: /packages/-", "path: /packages/0")
 EXPORTED = {
     "domain": texts(samples.starter()),
@@ -348,6 +350,10 @@ def test_an_exported_command_line_shows_the_same_diff(given: Given, tmp_path: Pa
         ("test", texts(samples.starter(), domain=""), "give an input"),
         ("test", texts(samples.starter(), vmi="["), "have errors"),
         ("command", texts(samples.starter(), domain="kind: x\n"), "must be XML"),
+        *(
+            ("command", replace(WITH_ALL, patches=(PatchText(name, WITH_FACTS),)), f"is called `{Path(name).name}`")
+            for name in ("folder/domain.xml", "vmi.yaml", "files.netinfo")
+        ),
         ("nonsense", texts(samples.starter()), "`form` must be one of"),
         ("test", Given(()), "no patch"),
     ],

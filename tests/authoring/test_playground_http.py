@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import builtins
 import json
+import re
 import signal
 import socket
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -86,6 +88,21 @@ def test_the_first_texts_cannot_become_markup(tmp_path: Path) -> None:
         data = running.request("GET", "/?token=TOKEN")[1]
     assert b"<script src=//" not in data
     assert b"{{token}}" in data
+
+
+def test_it_begins_with_the_patches_of_a_manifest(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.yaml"
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\ndata:\n  b.yaml: |\n    kind: Patch\n  other: text\n"
+    manifest.write_text(f"{one % 'one'}  a.yaml: 'kind: Patch'\n---\n{one % 'two'}")
+    with playground(str(manifest)) as running:
+        page = running.request("GET", "/?token=TOKEN")[1].decode()
+    found = re.search('<meta name="start" content="([^"]*)">', page)
+    assert found is not None
+    assert json.loads(unescape(found[1]))["patches"] == [
+        {"name": "a.yaml", "text": "kind: Patch"},
+        {"name": "b.yaml", "text": "kind: Patch\n"},
+        {"name": "3-b.yaml", "text": "kind: Patch\n"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,9 @@ def _command(given: Given) -> tuple[str, Files]:
         is_file = name.startswith("files.")
         files += [(name, value.decode())] if is_file else []
         options += f" --fact {name}=" + (f"@{name}" if is_file else shlex.quote(value.decode()))
+    names = [name for name, _ in files]
+    if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
+        raise RequestError(f"a patch file is called `{twice}`, as an input of the script: rename it")
     of_patches = "".join(f" -p {shlex.quote(file)}" for file, _ in patches)
     lines = ["#!/bin/sh", "set -eu", *(line for name, text in files for line in _written(name, text))]
     flags = {trying.NAMES[trying.DOMAIN]: "--domain", trying.NAMES[trying.CLOUD_INIT]: "--cloud-init"}
