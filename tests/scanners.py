@@ -594,7 +594,7 @@ NO_SCANNERS = {
     "patchlang/authoring/completion/steps.py": "looks into a path of 4096 characters at most",
     "patchlang/authoring/derive/testing.py": "tries numbers for the name of a file",
     "patchlang/authoring/playground/exporting.py": "tries numbers for a delimiter",
-    "patchlang/validation/configuration.py": "walks over the folders above one",
+    "patchlang/validation/nearest.py": "walks over the folders above one",
     "patchlang/rng/kinds.py": "halves a range of numbers",
     "patchlang/manifests/arguments.py": "walks over the arguments of a container",
     **dict.fromkeys(

@@ -18,9 +18,10 @@ from jsonschema import Draft7Validator
 from patchlang.diagnostics import PatchError
 from patchlang.files import source_of
 from patchlang.validation.configfile import KEYS, read_configuration, schema
-from patchlang.validation.configuration import Configuration, configuration
+from patchlang.validation.configuration import Configuration
 from patchlang.validation.discovery import find
 from patchlang.validation.leftout import LeftOut, excluding
+from patchlang.validation.nearest import configuration
 from patchlang.validation.selection import Selection, can_be_left_out, known_rules, meant
 from patchlang.validation.toml import read_table
 

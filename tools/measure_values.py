@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from measure_typos import LETTERS, OTHERS, Finder, Site, Subject, Typo, Vocabulary
+from mistakes import LETTERS, OTHERS, Finder, Site, Subject, Typo, Vocabulary
 
 from patchlang.cel.syntax import tokens
 from patchlang.cel.template import ComputedPiece

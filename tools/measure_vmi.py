@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from measure_typos import Finder, Site, Subject, Typo, Vocabulary, slipped
+from mistakes import Finder, Site, Subject, Typo, Vocabulary, slipped
 
 from patchlang.cel.syntax import tokens
 from patchlang.cel.tree import Call, Ident, Literal, Macro, Node, Select

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar
 
 import click
 
-from ..validation.configuration import Configuration, configuration
+from ..validation.configuration import Configuration
 from ..validation.leftout import LeftOut, excluding
+from ..validation.nearest import configuration
 from .status import USAGE
 from .terminal import Failed, wants_colour
 

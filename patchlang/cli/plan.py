@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 
 from ..diagnostics import PatchError
-from ..plan.formats import FORMATS, summary, write
+from ..plan.formats import FORMATS, write
 from ..plan.inventory import Reader
 from ..plan.report import NotAPlanError, Plan, from_data, merge
 from ..plan.run import Shard, WorkerDied
 from ..plan.run import plan as plan_all
 from ..plan.selector import Selector, SelectorError
 from ..plan.selector import parse as parse_selector
+from ..plan.words import summary
 from ..plan.work import Setup
 from ..source import SourceFile
 from .common import STDIN, load_patches, not_loaded, report

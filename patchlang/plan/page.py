@@ -10,8 +10,8 @@ from html import escape
 
 from ..diffs import legible
 from ..render import printable
-from .formats import WORDS, summary, title, values
 from .report import Group, Plan, Status
+from .words import WORDS, summary, title, values
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

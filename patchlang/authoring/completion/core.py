@@ -7,10 +7,12 @@ from collections.abc import Callable
 from ...document import model
 from ...record import record
 from . import comments, keys, texts
+from .hovers import hover_at
 from .model import Completions, Hover, Item
 from .outline import Entry, Mapping, Node, Outline, Scalar, read
+from .place import Place, Settings
 from .slots import ANY, KINDS, Slot, find, is_record_of_keys
-from .spot import Spot, spot_in
+from .spot import spot_in
 from .texts import declared
 from .view import said
 
@@ -18,34 +20,6 @@ _MARKS = tuple(map(chr, range(0xE010, 0xE040)))
 _MOST_NESTED = 2  # for example, a text in a ConfigMap in a List
 MOST_CHARACTERS = 300_000
 """The largest document with completion; the sidecar accepts no patch file that is larger."""
-
-
-@record
-class Settings:
-    """The versions to complete for.
-
-    ``libvirt`` is the version whose grammar the domain follows, by default the newest one. ``kubevirt`` is the release
-    that defines the VMI; None: any release.
-    """
-
-    libvirt: str | None = None
-    kubevirt: str | None = None
-
-
-@record(eq=False)
-class Place:
-    """The place of a cursor in the model, and its way back to the outermost text.
-
-    ``start`` and ``end`` are those of the key or scalar there, in the outermost text. ``spot`` is the place within the
-    scalar's value.
-    """
-
-    slot: Slot
-    settings: Settings
-    start: int
-    end: int
-    spot: Spot | None
-    place: Callable[[int], int]
 
 
 def complete(text: str, offset: int, settings: Settings = Settings()) -> Completions:  # noqa: B008 (it is frozen)
@@ -64,8 +38,6 @@ def complete(text: str, offset: int, settings: Settings = Settings()) -> Complet
 
 def hover(text: str, offset: int, settings: Settings = Settings()) -> Hover | None:  # noqa: B008
     """The hover text for a character of a text."""
-    from .hovers import hover_at
-
     if (in_comment := comments.hover(text, min(max(offset, 0), len(text)))) is not None:
         return in_comment
     place = locate(text, offset, settings)

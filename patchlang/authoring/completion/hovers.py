@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ... import handbook
 from ...document.field_help import field_help
 from . import keys
 from .comments import rule_page
 from .model import Hover, Kind
 from .outline import Entry
+from .place import Place
 from .slots import ANY, OP
 from .texts import TextAt, key_below
-
-if TYPE_CHECKING:
-    from .core import Place
 
 
 def hover_at(place: Place) -> Hover | None:

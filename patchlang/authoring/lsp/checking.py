@@ -17,10 +17,10 @@ from ...patterns import pattern
 from ...record import record, replace
 from ...source import Span
 from ...suggestions import suggestion
-from ...validation.configuration import configuration
 from ...validation.discovery import ENDINGS, Input
 from ...validation.ignores import can_be_ignored
 from ...validation.leftout import LeftOut
+from ...validation.nearest import configuration
 from ...validation.options import Options, configured_options
 from ...validation.run import OF_SEVERAL_FILES, validate_files
 from .positions import UTF_16, Lines, Point, Range

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from ...validation.configuration import NO_LIBVIRT, configuration
-from ..completion.core import Settings
+from ...validation.configuration import NO_LIBVIRT
+from ...validation.nearest import configuration
+from ..completion.place import Settings
 from .buffers import Buffer, Buffers, Change
 from .checking import Finding, Folder
 from .worker import Done, Job, Worker
