@@ -199,7 +199,7 @@ def test_the_recorded_measure() -> None:
     assert FIGURES["found"] == FIGURES["typos"] - len(FIGURES["escaped"])
     assert FIGURES["share"] >= 0.95
     guide = " ".join((FOLDER / "docs/validate.md").read_text(encoding="utf-8").split())
-    assert f"{FIGURES['found']} of {FIGURES['typos']} typos in fields of the VMI" in guide
+    assert f"{FIGURES['found']:,} of {FIGURES['typos']:,} typos in fields of the VMI" in guide
 
 
 def test_typos_are_found_today() -> None:
