@@ -22,7 +22,6 @@ from patchlang.cel.compiled import compile_expression
 from patchlang.cel.protowire import Message, WireError
 from patchlang.cel.tree import Call, Comprehension, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select, walk
 from patchlang.cel.unparse import write
-from patchlang.cel.words import NAMESPACES
 from patchlang.diagnostics import PatchError
 
 
@@ -141,14 +140,13 @@ def test_every_expression_is_read_and_its_places_are_those_of_its_text(seed: int
             assert node.position < 0 or text[node.position] in "." + node.name
 
 
-@pytest.mark.parametrize("namespace", NAMESPACES)
-def test_a_function_of_a_namespace_is_one_name_in_every_tree(namespace: str) -> None:
-    text = {"lists": "lists.range(3)", "math": "math.abs(1)", "optional": "optional.of(1)",
-            "regex": "regex.replace('a', 'a', 'b')", "strings": "strings.quote('a')"}[namespace]  # fmt: skip
+@pytest.mark.parametrize("text", ["lists.range(3)", "math.abs(1)", "optional.of(1)", "strings.quote('a')"])
+def test_a_function_of_a_namespace_is_one_name_in_every_tree(text: str) -> None:
     checked = library.environment(fuzz._NAMES_OF_CEL).compile(text).serialize()
     assert read(checked) == tree(text)
-    assert isinstance(tree(text), Call)
-    assert tree(text).function == text.split("(")[0]
+    called = tree(text)
+    assert isinstance(called, Call)
+    assert called.function == text.split("(")[0]
 
 
 @given(SEEDS)
