@@ -57,13 +57,22 @@ def definition(text: str, offset: int) -> tuple[int, int] | None:
 def own_line(text: str, offset: int) -> int:
     """The start of the line above which a comment about the place at an offset can be inserted.
 
-    For a text that spans several lines, that is the line of its key, because what is inside the text is not a comment.
+    For a text that spans several lines, that is the line in which it begins, because what is inside the text is not a
+    comment, unless it is a literal block with a patch.
     """
     at = min(max(offset, 0), len(text))
-    cursor = _cursor(text, at, lambda place: place, _MOST_NESTED)
-    marked = cursor.outline.marked if cursor is not None else None
-    if cursor is not None and isinstance(marked, Scalar):
-        at = cursor.place(marked.entry.start if marked.entry is not None else marked.start)
+    known = None
+    for nested in range(_MOST_NESTED + 1):
+        cursor = _cursor(text, at, lambda place: place, nested)
+        marked = cursor.outline.marked if cursor is not None else None
+        if cursor is None or not isinstance(marked, Scalar):
+            break
+        # a block begins in the line before its first one
+        at_start = cursor.place(marked.start - 1 if marked.style in ("|", ">") else marked.start)
+        if marked.style != "|" or at_start == known:
+            at = at_start
+            break
+        known = at_start
     return text.rfind("\n", 0, at) + 1
 
 
