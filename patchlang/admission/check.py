@@ -128,7 +128,7 @@ class _Checker:
         for container in policy.containers:
             self.container(policy, container)
         if not is_bound and any(one.policy is policy for one in self.listeners):
-            message = f"no binding for policy `{policy.name}` in the input: without one the policy does nothing"
+            message = f"no binding for policy `{policy.name}` in the input: without one, the policy does nothing"
             help = "add a MutatingAdmissionPolicyBinding with this `policyName`"
             self.wrong(Diagnostic(rules.UNBOUND_POLICY, message, policy.span, help, Severity.WARNING))
 

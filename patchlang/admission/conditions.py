@@ -96,7 +96,7 @@ def _unknown(text: str, name: str, at: int) -> tuple[str, int, int, str | None]:
 
 
 def _absent_keys(source: SourceFile, tree: Node) -> Iterator[Diagnostic]:
-    """Map keys that are read without a test: a VMI without one makes the condition fail."""
+    """Map keys that are read without a test: the condition fails for a VMI without one."""
     asked = {
         (_written(of), key)
         for node in walk(tree)
@@ -109,7 +109,7 @@ def _absent_keys(source: SourceFile, tree: Node) -> Iterator[Diagnostic]:
                 of = _written(read)
                 if not any(one == of and wanted.value == name for one, wanted in asked):
                     literal = source.text[at.position :].split("]")[0]
-                    message = f"a VMI without `{name}` makes the condition fail, and does not start"
+                    message = f"the condition fails for a VMI without `{name}`, which then does not start"
                     help = f"test for it first: `{literal} in {of} && …`"
                     span = Span(source, at.position, at.position + len(literal))
                     yield Diagnostic(rules.PLUGIN_CONDITION, message, span, help, Severity.WARNING)

@@ -54,7 +54,7 @@ def test_what_kubevirt_takes(text: str) -> None:
         ("vmi.spec.domian.cpu.cores > 2", "PL911 domian"),
         ("vmi.metadata.annotations.exists(a, a > 5)", "PL912"),
         ("vmi.metadata.labels['a'] == 5", "PL912"),
-        ("vmi.metadata.annotations['a'] == 'b'", "PL719 'a': a VMI without `a` makes the condition fail"),
+        ("vmi.metadata.annotations['a'] == 'b'", "PL719 'a': the condition fails for a VMI without `a`"),
     ],
 )
 def test_what_it_does_not(text: str, said: str) -> None:
