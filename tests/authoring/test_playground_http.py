@@ -10,7 +10,9 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
+from http.client import HTTPException
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -180,6 +182,21 @@ def test_the_url_is_all_that_is_printed_and_ctrl_c_ends_it() -> None:
         running.process.send_signal(signal.SIGINT)
         out, err = running.process.communicate(timeout=60)
     assert (running.process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
+def test_it_ends_at_once_while_it_works(sent: signal.Signals, status: int) -> None:
+    path = "//a[count(//a[count(//a[count(//a) > 1]) > 1]) > 1]"
+    spec = f"{{domain: [{{op: remove, path: '{path}'}}]}}"
+    patch = f"apiVersion: patchlang/v1\nkind: Patch\nmetadata: {{name: x}}\nspec: {spec}\n"
+    given = {"patches": [{"name": "x.yaml", "text": patch}], "domain": f"<domain>{'<a/>' * 5000}</domain>"}
+    with playground() as running, ThreadPoolExecutor() as pool:
+        asked = [pool.submit(running.ask, name, given) for name in ("run", "replay", "run")]
+        assert running.ask("samples", {})[0] == 200
+        running.process.send_signal(sent)
+        out, err = running.process.communicate(timeout=60)
+        assert all(isinstance(one.exception(), (type(None), OSError, HTTPException)) for one in asked)
+    assert (running.process.returncode, out, err) == (status, "", "")
 
 
 def test_a_patch_that_cannot_be_read_starts_nothing(tmp_path: Path) -> None:

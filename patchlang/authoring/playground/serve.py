@@ -9,11 +9,13 @@ import sys
 import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 
 from .request import PatchText
 from .server import application
+from .workers import Workers
 
 HOST = "127.0.0.1"
 _LONGEST_END = 2
@@ -25,6 +27,18 @@ def _has_screen() -> bool:
     return sys.platform == "darwin" or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
 
 
+class _Server(uvicorn.Server):
+    """A server that does not wait for what the workers still do when it ends."""
+
+    def __init__(self, config: uvicorn.Config, workers: Workers) -> None:
+        super().__init__(config)
+        self._workers = workers
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._workers.end()
+        super().handle_exit(sig, frame)
+
+
 def serve(patches: Sequence[PatchText], say: Callable[[str], None], *, open_browser: bool) -> None:
     """Serve until a signal ends it. ``say`` gets only the URL. Raises OSError if no port is free."""
     token = secrets.token_urlsafe(32)
@@ -33,8 +47,9 @@ def serve(patches: Sequence[PatchText], say: Callable[[str], None], *, open_brow
         listener.listen()
         port = listener.getsockname()[1]
         url = f"http://{HOST}:{port}/?token={token}"
+        workers = Workers()
         config = uvicorn.Config(
-            application(token, port, patches),
+            application(token, port, patches, workers),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -46,4 +61,4 @@ def serve(patches: Sequence[PatchText], say: Callable[[str], None], *, open_brow
             with suppress(webbrowser.Error, OSError):
                 webbrowser.open(url)
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            _Server(config, workers).run(sockets=[listener])

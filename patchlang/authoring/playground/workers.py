@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -15,6 +16,8 @@ TIME_LIMIT = 20.0
 _ENDING = 5.0
 """Seconds that a process may take to end once it has closed its output. A signal sent sooner could lose its status."""
 
+_OVER = refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the playground has ended: start it again")
+
 
 class Worker:
     """One process, which answers one request after another."""
@@ -23,17 +26,25 @@ class Worker:
         self._seconds = seconds
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._is_over = False
 
     async def ask(self, name: str, body: bytes) -> tuple[int, bytes]:
         """The status and the JSON of an answer. If the process ends before it answers, they say so."""
         async with self._turn:
             try:
-                return await self._ask(name, body)
+                return await self._ask(name, body) if not self._is_over else _OVER
             except (asyncio.IncompleteReadError, OSError, ValueError):
                 return await self._ended()
             except asyncio.CancelledError:
                 await self.stop()  # otherwise, it would answer the next request with this answer
                 raise
+
+    def end(self) -> None:
+        """Give up the answer that is being worked on, and all that follow. May be called in a signal handler."""
+        self._is_over = True
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)  # not its own `kill`, which could take its status away
 
     async def stop(self) -> None:
         """Stop the process, whatever it does."""
@@ -65,6 +76,8 @@ class Worker:
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), _ENDING)
         await self.stop()
+        if self._is_over:
+            return _OVER
         if process is not None and process.returncode == -signal.SIGALRM:
             message = f"this takes longer than {self._seconds:g} seconds: try a smaller input or a simpler expression"
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, message)
@@ -85,6 +98,11 @@ class Workers:
         if name in self._QUICK:
             return await self._quick.ask(name, body)
         return await (self._replays if name == "replay" else self._runs).ask(name, body)
+
+    def end(self) -> None:
+        """Give up all answers."""
+        for worker in (self._runs, self._replays, self._quick):
+            worker.end()
 
     async def stop(self) -> None:
         """Stop all of them."""
