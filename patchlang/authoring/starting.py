@@ -23,17 +23,17 @@ _SAMPLE = pattern(r"\.\./(samples/[\w.-]+)")
 
 
 def name_for(recipe: Recipe | None, stem: str | None) -> str:
-    """What the patch is called: as its file, with what a name of a ConfigMap may have; else as the recipe."""
+    """The name of the patch: from its file, as far as a ConfigMap's name allows; otherwise from the recipe."""
     return kubernetes_name(stem or "", _LONGEST) or (recipe.name if recipe else STARTER)
 
 
 def kubernetes_name(text: str, longest: int = 63) -> str:
-    """A text as a name that Kubernetes takes; empty if nothing of it can be in one."""
+    """A text as a name that Kubernetes accepts; empty if none of its characters is allowed."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest].strip("-")
 
 
 def patch_text(recipe: Recipe | None, name: str) -> str:
-    """The patch, with comments at its head that say what it is for."""
+    """The patch, with comments at the start that say what it is for."""
     if recipe is None:
         return _renamed((_HERE / "starter.yaml").read_text(encoding="utf-8"), STARTER, name)
     return f"# {recipe.title}\n#\n# {recipe.wish}\n" + _renamed(_without_comments(recipe.patch), recipe.name, name)

@@ -20,7 +20,7 @@ export async function ask(name, body) {
   try {
     answer = await response.json();
   } catch {
-    throw new Error(`The playground gave no answer (status ${response.status}).`);
+    throw new Error(`The playground did not answer (status ${response.status}).`);
   }
   if (!response.ok) throw new Error(answer.error);
   return answer;

@@ -129,7 +129,7 @@ async function sample(name) {
 
 for (const [id, samples] of [["machine", start.samples.machines], ["data", start.samples.cloudInit]]) {
   const select = byId(id);
-  select.append(make("option", { value: "" }, "Own text"), ...samples.map((one) => make("option", { value: one.name }, one.title)));
+  select.append(make("option", { value: "" }, "Your own text"), ...samples.map((one) => make("option", { value: one.name }, one.title)));
   select.addEventListener("change", () => sample(select.value));
 }
 

@@ -102,7 +102,7 @@ export function outcomePanels({ marks, go, rule }) {
       make("summary", { tabIndex: -1 }, make("span", { class: `state ${run.state}` }, words), make("b", {}, run.name), make("span", { class: "soft" }, run.sees)),
       run.message && make("p", { class: "reason" }, ...inline(run.message)),
       run.help && make("p", { class: "soft" }, ...inline(run.help)),
-      run.unlike && [make("p", { class: "soft" }, "How its outcome differs from that of run 1:"), pre(run.unlike)],
+      run.unlike && [make("p", { class: "soft" }, "The difference between its result and that of run 1:"), pre(run.unlike)],
       run.state !== "fails" && (run.diff ? [make("p", { class: "soft" }, "What it changes:"), pre(run.diff)] : make("p", { class: "soft" }, "It changes nothing.")));
     return make("li", {}, details);
   }
@@ -150,9 +150,9 @@ export function sentences(answer) {
   }
   if (!answer.outcomes.length) {
     const errors = answer.findings.some((one) => one.severity === "error");
-    said.push(errors ? "Nothing has run: the findings say what to fix." : "Give a domain or cloud-init data to patch.");
+    said.push(errors ? "Nothing ran: the findings say what to fix." : "Enter a domain or cloud-init data to patch.");
   } else if (answer.outcomes.every((one) => one.state === "untouched")) {
-    said.push("The patches edit none of the inputs that are given.");
+    said.push("The patches do not edit any of the given inputs.");
   }
   return said;
 }

@@ -12,7 +12,7 @@ _ID = pattern(r"[^\s,]+")
 
 
 def complete(text: str, at: int) -> Completions | None:
-    """The rules that can be ignored; None if the cursor is not where one may be named."""
+    """The rules that can be ignored; None if no rule can be named at the cursor."""
     found = _word(text, at)
     if found is None:
         return None

@@ -44,7 +44,7 @@ def keys(slot: Slot) -> Iterator[Item]:
 
 
 def about(slot: Slot, key: str) -> str:
-    """What a key is for; empty if nothing is known of it."""
+    """The purpose of a key; empty if it is unknown."""
     if key in TOP and slot.hint in KINDS.values():
         return _TOP_HELP[key]
     if key == OP and slot.edits and slot.hint in (slot.edits[-1].cls, slot.edits[-1].union):

@@ -244,7 +244,7 @@ def keys_below(slot: Slot) -> Iterator[Item]:
 
 
 def key_below(slot: Slot, key: str) -> str:
-    """What such a key is; empty if nothing is known of it."""
+    """A description of the key; empty if it is unknown."""
     return next((item.detail for item in keys_below(slot) if item.label == key), "")
 
 

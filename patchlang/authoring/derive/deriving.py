@@ -1,4 +1,4 @@
-"""From what was seen to a patch that is proven to do it."""
+"""Derive a patch from samples, and check that it does what the hook did."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class _Derivation:
         group.ways = editing.ways(group)
 
     def _wholes(self, groups: Sequence[Group]) -> Iterator[Group]:
-        """Groups that replace a node as a whole, in the place of those that change parts of it."""
+        """Groups that replace a node as a whole, instead of those that change parts of it."""
         root = groups[0].root
         changes = [change for group in groups for change in group.changes]
         together = Group(root, changes)

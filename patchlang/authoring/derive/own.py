@@ -1,4 +1,4 @@
-"""Values that nodes have of themselves, such as a serial number after the disk's own target."""
+"""Values that come from the nodes themselves, such as a serial number from the disk's own target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples from files: pairs that a person names, a folder of them, or what a hook makes of each."""
+"""Samples from files: named pairs, a folder, or inputs with the results of a hook."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _sample(files: Files, is_domain: bool | None) -> Sample:
 
 
 def check_same_vm(sample: Sample) -> None:
-    """Raises PatchError (PL501) where the domains before and after are of different VMs."""
+    """Raises PatchError (PL501) if the domains before and after belong to different VMs."""
     if not sample.is_domain:
         return
     for name in ("uuid", "name"):
@@ -161,7 +161,7 @@ def _read(path: Path) -> bytes:
 
 
 class _Named:
-    """Puts the name of a file before what is wrong with it."""
+    """Prefix an error message with the name of the file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -176,7 +176,7 @@ class _Named:
 
 
 def hooked(sample: Sample, hook: Path, seconds: float) -> Sample:
-    """A sample with what the hook makes of it. Raises HookError, and PatchError for another VM."""
+    """A sample with the hook's result. Raises HookError, and PatchError if the result is another VM."""
     from ..hookrun import run_hook
 
     kind: Kind = "domain" if sample.is_domain else "cloud-init"

@@ -144,7 +144,7 @@ def placed(edit: Edit, place: Place) -> Edit:
 
 
 def _beside(parent: str, place: Place, moved: Step | None = None) -> Edit:
-    """The path and position of what comes to a place in a parent, as `add` and `move` have them."""
+    """The path and position of a node that is put into a parent, as `add` and `move` write them."""
     if place.at is None:
         return {"path": parent, **({"position": place.position} if place.position else {})}
     at, only = place.at, "[last()]" if place.position == "after" else "[1]"
@@ -156,7 +156,7 @@ def _beside(parent: str, place: Place, moved: Step | None = None) -> Edit:
 
 
 def marked(edit: Edit, steps: Steps) -> Edit:
-    """The edit with a mark that it is for several nodes; what it reads of these starts where the edit does."""
+    """The edit, marked as one for several nodes; what it reads from these nodes starts where the edit does."""
     at = max((number for number, step in enumerate(steps) if step.several), default=None)
     if at is None:
         return edit

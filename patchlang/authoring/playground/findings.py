@@ -48,7 +48,7 @@ def in_patches(diagnostics: Iterable[Diagnostic]) -> Iterator[Json]:
 
 
 def in_input(diagnostic: Diagnostic, pane: str, text: str) -> Json:
-    """A finding on the text of another pane, where it has a place or its message names one there."""
+    """A finding about the text of another pane, if it has a place there or its message names one."""
     if diagnostic.span is not None:
         return {"pane": pane, **_place(diagnostic.span), **_said(diagnostic)}
     found = _PLACE.search(diagnostic.message)
