@@ -7,7 +7,7 @@ from time import process_time
 from typing import Any
 
 from ...diagnostics import Diagnostic
-from ...record import record
+from ...record import record, replace
 from . import proof, writing
 from .across import across
 from .changes import Change, Differences, Kind
@@ -27,6 +27,7 @@ from .widen import widen
 
 _TRIES = 60
 """Patches that are tried before a derivation is given up."""
+_FAILS = 1_000_000
 _CPU_SECONDS = 90
 """After these no other patch is tried."""
 
@@ -49,11 +50,27 @@ class Derived:
 
 def derive_domain(samples: Sequence[Sample], name: str) -> Derived:
     """The patch for domains. Raises PatchError if one cannot be read (PL501 to PL503)."""
-    return _Derivation(samples, name).run()
+    until = process_time() + _CPU_SECONDS
+    found: list[Derived] = []
+    try:
+        for is_careful, any_order in ((False, False), (True, False), (True, True)):
+            like = [replace(sample, any_order=any_order) for sample in samples]
+            found.append(_Derivation(like, name, until, is_careful=is_careful).run())
+            if found[-1].text is not None:
+                return found[-1]
+        return found[0]
+    except _LateError:
+        if found:
+            return found[0]
+        changes = sum(len(Differences(*sample.roots, Namespaces()).changes()) for sample in samples)
+        message = f"gave up after {_CPU_SECONDS} s: {changes} changes in {len(samples)} samples are too many"
+        return Derived(None, (Fault(None, f"{message}; give smaller domains, or fewer samples"),))
 
 
 class _Derivation:
-    def __init__(self, samples: Sequence[Sample], name: str) -> None:
+    """``is_careful``: an edit of what other edits make has a condition, also where that says more than is needed."""
+
+    def __init__(self, samples: Sequence[Sample], name: str, until: float, *, is_careful: bool = False) -> None:
         self._samples = samples
         self._name = name
         self._namespaces = Namespaces()
@@ -63,18 +80,14 @@ class _Derivation:
             for number, sample in enumerate(samples)
         ]
         self._tried = 0
-        self._until = process_time() + _CPU_SECONDS
+        self._until = until
+        self._is_careful = is_careful
         self._places: dict[str, None] = {}
 
     def run(self) -> Derived:
-        """The patch, or why there is none; that says too when the changes are too many for the time."""
-        try:
-            derived = self._derived(with_own=True)
-            return derived if derived.text is not None else self._derived(with_own=False)
-        except _LateError:
-            changes = sum(len(one.changes()) for one in self._differences)
-            message = f"gave up after {_CPU_SECONDS} s: {changes} changes in {len(self._samples)} samples are too many"
-            return Derived(None, (Fault(None, f"{message}; give smaller domains, or fewer samples"),))
+        """The patch, or why there is none. Raises _LateError."""
+        derived = self._derived(with_own=True)
+        return derived if derived.text is not None else self._derived(with_own=False)
 
     def _derived(self, *, with_own: bool) -> Derived:
         seen = [of.changes() for of in self._differences]
@@ -82,7 +95,9 @@ class _Derivation:
             find_own(seen, self._differences)
         changes = across(seen, self._differences, self._facts)
         self._places = {path_of(change.steps): None for one in changes for change in one}
-        groups = grouped(unified([*map(widen, changes, self._differences)], self._facts), self._facts)
+        groups = grouped(
+            unified([*map(widen, changes, self._differences)], self._facts, self._differences), self._facts
+        )
         editing = Editing(self._namespaces, self._facts)
         for group in groups:
             self._prepare(group, editing)
@@ -99,11 +114,10 @@ class _Derivation:
                 return Derived(None, (fault,))
             at = groups.index(alike[0])
             groups = [*groups[:at], *wholes, *(group for group in groups[at:] if group not in alike)]
-        faults = self._faults(groups)
-        while faults and self._tried < _TRIES and self._move_on(groups):
-            faults = self._faults(groups)
+        faults = self._settled(groups)
         if faults:
             return Derived(None, tuple(faults))
+        groups = self._joined(self._needed(groups), editing)
         text = self._text(groups)
         return Derived(
             writing.with_ignores(text, proof.findings(text)),
@@ -142,7 +156,10 @@ class _Derivation:
         lacking = [number for number in range(len(self._samples)) if number not in having]
         absent = [number for number in lacking if not self._reaches(group, number)]
         group.loose = bool(absent)
-        disturbed = [number for number in lacking if number not in absent and not self._is_idle(group, number)]
+        untouched = absent
+        if self._is_careful:
+            untouched = [number for number in absent if not self._reaches(group, number, later=True)]
+        disturbed = [number for number in lacking if number not in untouched and not self._is_idle(group, number)]
         if disturbed:
             said = texts_in([change.value for change in group.changes])
             used = [fact.expression for fact in self._facts.all if fact.expression in said]
@@ -191,9 +208,9 @@ class _Derivation:
         found: list[Element] = tree.xpath(path, namespaces=self._namespaces.all)
         return found
 
-    def _reaches(self, group: Group, number: int) -> bool:
+    def _reaches(self, group: Group, number: int, *, later: bool = False) -> bool:
         is_told = any(change.kind in (Kind.ARGS, Kind.ENV) for change in group.changes)
-        return is_told or any(self._find(path_of(change.steps), number) for change in group.changes)
+        return is_told or any(self._find(path_of(change.steps), number, later=later) for change in group.changes)
 
     def _is_idle(self, group: Group, number: int) -> bool:
         """Whether the result of a sample has the value that the group would give it."""
@@ -225,7 +242,17 @@ class _Derivation:
             if len(nodes) != 1 or nodes[0] not in of.pairs.after:
                 return None
             found[number] = of.pairs.after[nodes[0]]
-        return element(found, self._facts)
+        made = element(found, self._facts)
+        if made is None or group.when is not None:
+            return made
+        others = [number for number in range(len(self._samples)) if number not in found]
+        is_same = all(self._is_after(path_of(group.root), number, made) for number in others)
+        return made if is_same else None
+
+    def _is_after(self, path: str, number: int, node: Element) -> bool:
+        """Whether the hook leaves just this at a path in a sample, or nothing is there."""
+        nodes = self._find(path, number)
+        return not nodes or all(form(one) == form(node) for one in self._find(path, number, later=True))
 
     # -- the search ----------------------------------------------------------------------------------------------------
 
@@ -279,13 +306,51 @@ class _Derivation:
             faults = [Fault(None, f"{one.message} ({one.rule.id})") for one in found]
         return faults or [*proof.unstable(text, self._samples)]
 
-    def _move_on(self, groups: Sequence[Group]) -> bool:
-        """Take the next way of the first group that has one."""
+    def _settled(self, groups: Sequence[Group]) -> list[Fault]:
+        """What is wrong when each group has the way with which least is wrong."""
+        faults = self._faults(groups)
         for group in groups:
-            if group.way + 1 < len(group.ways):
-                group.way += 1
-                return True
-        return False
+            for way in range(len(group.ways)):
+                if not faults or self._tried >= _TRIES:
+                    return faults
+                before, group.way = group.way, way
+                found = self._faults(groups) if way != before else faults
+                if _weight(found) < _weight(faults):
+                    faults = found
+                else:
+                    group.way = before
+        return faults
+
+    def _needed(self, groups: Sequence[Group]) -> list[Group]:
+        """The groups without those whose work another does in all samples."""
+        found = [*groups]
+        for group in groups if len(self._samples) > 1 else ():
+            rest = [one for one in found if one is not group]
+            if rest and self._tried < _TRIES and not self._faults(rest):
+                found = rest
+        return found
+
+    def _joined(self, groups: Sequence[Group], editing: Editing) -> list[Group]:
+        """The groups, those of one place together where that does the same."""
+        found: list[Group] = []
+        for number, group in enumerate(groups):
+            of_place = (path_of(group.root), group.when, group.loose)
+            at = next((n for n, one in enumerate(found) if (path_of(one.root), one.when, one.loose) == of_place), None)
+            if at is not None and self._tried < _TRIES:
+                together = Group(group.root, [*found[at].changes, *group.changes], group.when, group.loose)
+                together.ways = editing.ways(together)[:1]
+                if (
+                    together.ways
+                    and self._length([together]) <= self._length([found[at], group])
+                    and not self._faults([*found[:at], together, *found[at + 1 :], *groups[number + 1 :]])
+                ):
+                    found[at] = together
+                    continue
+            found.append(group)
+        return found
+
+    def _length(self, groups: Sequence[Group]) -> int:
+        return self._text(groups).count("\n")
 
     def _text(self, groups: Sequence[Group]) -> str:
         if process_time() > self._until:
@@ -307,3 +372,8 @@ class _Derivation:
         literal = [group for group in groups if group.when is None and group.apart]
         for group in literal:
             yield f"nothing in the VMIs tells in which samples {path_of(group.root)} changes"
+
+
+def _weight(faults: Sequence[Fault]) -> int:
+    """How much is wrong: a run that fails is more than any difference."""
+    return sum(len(fault.diff) or _FAILS for fault in faults)

@@ -37,7 +37,7 @@ class Editing:
 
     def _finished(self, edit: Edit, group: Group) -> Edit:
         if edit.pop("several", False):
-            edit["expect"] = "0+" if group.loose else "1+"
+            edit["expect"] = "0+" if group.loose or edit["op"] == "remove" else "1+"
         elif group.loose and (edit["op"] in ("set", "merge", "add", "replace", "within") or "in" in edit):
             edit["expect"] = "0..1"
         self._guard(edit, group.when)
@@ -69,6 +69,8 @@ class Editing:
             if edit["op"] == "qemuArgs" or not (path == base or path.startswith(base + "/")):
                 return edits
             inner.append({**edit, key: path[len(base) + 1 :] or "."})
+            if inner[-1].get("in") == ".":
+                del inner[-1]["in"]
             if several:
                 inner[-1].pop("several", None)
         return [{"op": "within", "path": base, "edits": inner, **({"several": True} if several else {})}]

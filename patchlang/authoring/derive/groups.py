@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 from ...record import field, record
-from .changes import Change, Kind
+from .changes import END, Change, Kind
 from .facts import Facts
 from .paths import Step, Steps, path_of
 from .telling import texts_in
@@ -45,7 +45,7 @@ def grouped(changes: Iterable[Change], facts: Facts) -> list[Group]:
     groups: dict[tuple[object, ...], Group] = {}
     for change in changes:
         root = _root_of(change)
-        place = change.place if change.kind is Kind.PUT and len(root) < 3 else None
+        place = change.place if change.kind is Kind.PUT and len(root) < 3 else END
         key = (path_of(root), place, _presence(change), *facts.needed(texts_in(change.value)))
         groups.setdefault(key, Group(root, [])).changes.append(change)
     return list(groups.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from lxml import etree
@@ -46,13 +46,20 @@ class Merging:
             if change.kind is Kind.ATTRIBUTE:
                 if target is None:
                     return self._attributes_of_base(gone, made, base)
-                target.set(self._clark(change.name[1:]), change.value)
+                if not _set(target, {self._clark(change.name[1:]): change.value}):
+                    return None
             elif change.kind is Kind.TEXT:
                 if target is None or change.value == "":
                     return None
                 target.text = change.value
+            elif target is None and (known := top.get(str(change.made))) is not None:
+                if len(known) or len(change.value) or known.text or not _set(known, change.value.attrib):
+                    return None
+                known.text = change.value.text
             elif target is None:
                 fragment.append(deepcopy(change.value))
+                if change.made is not None:
+                    top[str(change.made)] = fragment[-1]
             else:
                 target.append(deepcopy(change.value))
         if not self._can_merge(base, fragment, keys):
@@ -142,3 +149,11 @@ class Merging:
 
     def _clark(self, name: str) -> str:
         return self._namespaces.clark(name)
+
+
+def _set(node: Element, attributes: Mapping[str, str]) -> bool:
+    """Give an element attributes; False where it has one with another value."""
+    if any(node.get(name, text) != text for name, text in attributes.items()):
+        return False
+    node.attrib.update(attributes)
+    return True

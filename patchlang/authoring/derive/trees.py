@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from difflib import SequenceMatcher
 from typing import Any, TypeAlias
 
 from lxml import etree
 
 from ...domain.read import read_root
-from ...libvirt_lists import MERGE_KEYS, Key
+from ...libvirt_lists import MERGE_KEYS, QEMU_NAMESPACE, Key
 
 Element: TypeAlias = Any  # an element, comment, or processing instruction of lxml
 Form: TypeAlias = tuple[object, ...]
@@ -75,10 +76,15 @@ def longest_rising(numbers: Sequence[int]) -> set[int]:
 
 
 def in_order(root: Element) -> None:
-    """Sort elements by name in place; elements with the same name keep their order, and text and comments stay."""
+    """Sort elements by name in place, and those that are no devices by their keys; text and comments stay."""
     for node in [*root.iter("*")]:
         if not has_mixed_content(node) and all(map(is_element, node)):
-            node[:] = sorted(node, key=lambda child: str(child.tag))
+            node[:] = sorted(node, key=lambda child: (str(child.tag), _key(node, child)))
+
+
+def _key(parent: Element, node: Element) -> tuple[str, ...]:
+    keys = keys_of(parent, node) if parent.tag != "devices" else ()
+    return next((values for key in keys if (values := key_values(node, key))), ())
 
 
 def is_element(node: Element) -> bool:
@@ -202,7 +208,8 @@ class Pairs:
 
             yield by_key
         yield lambda node: (node.tag, sorted(node.attrib.items())) if is_element(node) and node.attrib else None
-        yield lambda node: node.tag if is_element(node) else None
+        # outside of devices, what has another key is another thing
+        yield lambda node: node.tag if is_element(node) and not _key(parent, node) else None
 
 
 def _without(nodes: Iterable[Element], pairs: Iterable[tuple[Element, Element]]) -> list[Element]:
@@ -231,11 +238,27 @@ def _hashable(value: object) -> object:
 
 
 def shown(root: Element) -> bytes:
-    """A tree with layout, for a diff of two trees."""
-    copied = etree.fromstring(etree.tostring(root))
+    """A tree with layout, for a diff of two trees, without the prefixes that a script chose."""
+    uris = {name[1:].split("}")[0] for node in root.iter("*") for name in (node.tag, *node.attrib) if name[0] == "{"}
+    prefixes = {f"ns{number}": uri for number, uri in enumerate(sorted(uris - {QEMU_NAMESPACE}), 1)}
+    copied = _copied(root, None, {**prefixes, **({"qemu": QEMU_NAMESPACE} if QEMU_NAMESPACE in uris else {})})
     etree.indent(copied)
-    for node in copied.iter("*"):
-        items = sorted(node.attrib.items())
-        node.attrib.clear()
-        node.attrib.update(items)
     return bytes(etree.tostring(copied, encoding="utf-8")) + b"\n"
+
+
+def _copied(node: Element, parent: Element | None, prefixes: dict[str, str]) -> Element:
+    if not is_element(node):
+        made = deepcopy(node)
+    elif parent is None:
+        made = etree.Element(node.tag, nsmap=prefixes)
+    else:
+        made = etree.SubElement(parent, node.tag)
+    if parent is not None and not is_element(node):
+        parent.append(made)
+    if is_element(node):
+        made.text = node.text
+        made.attrib.update(sorted(node.attrib.items()))
+        for child in node:
+            _copied(child, made, prefixes)
+    made.tail = node.tail if parent is not None else None
+    return made

@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from .changes import Change, Kind
+from .changes import Change, Differences, Kind
 from .conditions import condition
 from .facts import Facts
 from .fragments import WHEN
@@ -17,38 +17,55 @@ from .trees import Element, form, is_element
 from .values import optional_of, text_of, texts_of
 
 
-def unified(changes: Sequence[Sequence[Change]], facts: Facts) -> list[Change]:
+def unified(changes: Sequence[Sequence[Change]], facts: Facts, of: Sequence[Differences]) -> list[Change]:
     """One list of the changes of all samples; if nothing in the VMI gives a value, one change for each value."""
     rows: dict[tuple[object, ...], list[Change]] = {}
     for of_sample in changes:
         for change in of_sample:
             rows.setdefault(change.key, []).append(change)
-    _take_up(rows)
+    _take_up(rows, of)
     return [made for row in rows.values() for made in _one(row, facts)]
 
 
-def _take_up(rows: dict[tuple[object, ...], list[Change]]) -> None:
+def _take_up(rows: dict[tuple[object, ...], list[Change]], of: Sequence[Differences]) -> None:
     """A node that is new in one sample and has another text in a second is one change: `ensure` does both."""
     for row in rows.values():
         if not row or row[0].kind is not Kind.PUT or row[0].made is None:
             continue
-        path = path_of((*row[0].steps, row[0].made))
+        first = row[0]
+        path = path_of((*first.steps, row[0].made))
+        there = {number for change in row for number in change.values}
+        taken: set[int] = set()
         for other in rows.values():
-            if other and other[0].kind in (Kind.TEXT, Kind.ATTRIBUTE) and path_of(other[0].steps) == path:
-                known = {number for change in row for number in change.values}
-                for change in [one for one in other if not known & one.values.keys()]:
-                    for number, value in change.values.items():
-                        node = deepcopy(row[0].value)
-                        if change.kind is Kind.TEXT:
-                            node.text = value
-                        elif value is not None:
-                            node.set(change.name[1:], value)
-                        row.append(
-                            Change(Kind.PUT, row[0].steps, row[0].name, {number: node}, row[0].place, row[0].made)
-                        )
-                    other.remove(change)
+            if not other or other[0].kind not in (Kind.TEXT, Kind.ATTRIBUTE) or path_of(other[0].steps) != path:
+                continue
+            if other[0].kind is Kind.ATTRIBUTE and other[0].name[1:] not in first.value.attrib:
+                continue
+            for change in [one for one in other if one.value is not None and not there & one.values.keys()]:
+                made = {number: _like(first.value, of[number], path) for number in change.values}
+                if None in made.values():
+                    continue
+                for number in made.keys() - taken:
+                    row.append(
+                        Change(Kind.PUT, first.steps, first.name, {number: made[number]}, first.place, first.made)
+                    )
+                taken |= made.keys()
+                other.remove(change)
     for key in [key for key, row in rows.items() if not row]:
         del rows[key]
+
+
+def _like(node: Element, of: Differences, path: str) -> Element | None:
+    """What is at a path after the hook, as far as it has what an element has; None where it lacks some of that."""
+    after = of.pairs.after.get(of.nodes.get(path))
+    if after is None or any(after.get(name) is None for name in node.attrib):
+        return None
+    if [form(child) for child in node] != [form(child) for child in after]:
+        return None
+    made = deepcopy(node)
+    made.text = after.text
+    made.attrib.update({name: after.get(name) for name in node.attrib})
+    return made
 
 
 def _one(row: Sequence[Change], facts: Facts) -> Iterable[Change]:
