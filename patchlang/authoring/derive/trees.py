@@ -76,7 +76,7 @@ def longest_rising(numbers: Sequence[int]) -> set[int]:
 
 
 def in_order(root: Element) -> None:
-    """Sort elements by name in place, and those that are no devices by their keys; text and comments stay."""
+    """Sort elements by name in place, except devices also by key; text and comments stay."""
     for node in [*root.iter("*")]:
         if not has_mixed_content(node) and all(map(is_element, node)):
             node[:] = sorted(node, key=lambda child: (str(child.tag), _key(node, child)))

@@ -56,7 +56,7 @@ def _take_up(rows: dict[tuple[object, ...], list[Change]], of: Sequence[Differen
 
 
 def _like(node: Element, of: Differences, path: str) -> Element | None:
-    """What is at a path after the hook, as far as it has what an element has; None where it lacks some of that."""
+    """What is at a path after the hook, as far as it has what an element has; None if it lacks some of that."""
     after = of.pairs.after.get(of.nodes.get(path))
     if after is None or any(after.get(name) is None for name in node.attrib):
         return None
