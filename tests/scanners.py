@@ -581,7 +581,6 @@ NO_SCANNERS = {
             "patchlang/grammar/axes.py",
             "patchlang/quoting.py",
             "patchlang/plan/effects.py",
-            "patchlang/authoring/derive/deriving.py",
             "patchlang/authoring/derive/paths.py",
             "patchlang/authoring/derive/telling.py",
             "patchlang/authoring/derive/trees.py",
