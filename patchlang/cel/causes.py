@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ..run_scope import Bindings
+from ..strictjson import JsonError, read_for_cel
 from .optionals import Lexis
 from .tree import Call, Ident, ListExpr, Literal, Macro, Node, Select, walk
 
@@ -20,6 +21,9 @@ _TAKE_NULL = frozenset(
     "_==_ _!=_ dyn type optional.of optional.ofNonZeroValue optional.none or orValue hasValue value".split()
 )
 _BINDERS = frozenset({"cel.bind", "optMap", "optFlatMap"})
+# methods whose result has entries of the list before the dot
+_REARRANGE = frozenset({"distinct", "reverse", "slice", "sort"})
+_OF_METADATA = {"annotation": "annotations", "label": "labels"}
 _FORMATS = {"script": "a script", "multipart": "a MIME message", "include": "an include list", "boothook": "a boothook"}
 
 
@@ -44,7 +48,7 @@ _Names = Mapping[str, tuple[_Known, ...]]
 
 def null_used(tree: Node, text: str, bindings: Bindings) -> Cause | None:
     """The first null where a value is needed, if any."""
-    for node, found in _Search(bindings).uses(tree, {}, frozenset()):
+    for node, found in _Search(bindings, text).uses(tree, {}, frozenset()):
         start, end = _extent(node, text)
         written = text[start:end]
         message = f"`{found.path}` is null" + ("" if written == found.path else f", which is `{written}` here")
@@ -78,8 +82,9 @@ def missing_user_data(tree: Node, text: str, bindings: Bindings) -> Cause | None
 
 
 class _Search:
-    def __init__(self, bindings: Bindings) -> None:
+    def __init__(self, bindings: Bindings, text: str) -> None:
         self.bindings = bindings
+        self.text = text
 
     def uses(self, node: Node, names: _Names, tested: frozenset[Node]) -> Iterator[tuple[Node, _Known]]:
         """Each null node, and which null it is, where its parent needs a value; ``tested`` are known not to be null."""
@@ -136,6 +141,8 @@ class _Search:
                     yield from self.values(entry, names)
             case Macro("filter", children=(of, *_)):
                 yield from (found for found in self.entries(of, names) if found.value is not None)
+            case Call(function, True, children=(of, *_)) if function in _REARRANGE:
+                yield from self.entries(of, names)
             case _:
                 for found in self.values(node, names):
                     if isinstance(found.value, list):
@@ -172,6 +179,31 @@ class _Search:
                         yield from self.values(side, names)
             case Macro("cel.bind", variable, children=(_, body)):
                 yield from self.values(body, {**names, variable: tuple(self.bound(node, names))})
+            case Literal("string", value):
+                yield _Known(value, self.written(node))
+            case Call("first" | "last" as function, True, children=(of,)):
+                entries = list(islice(self.entries(of, names), MOST_ENTRIES))
+                yield from entries[:1] if function == "first" else entries[-1:]
+            case Call("annotation" | "label" as function, False, children=(key, *default)):
+                of_vmi = self.bindings.cel_value("vmi").get("metadata", {}).get(_OF_METADATA[function])
+                there = [*_at(of_vmi, key)]
+                yield from (_Known(value, self.written(node)) for value in there)
+                if not there:
+                    yield from (found for one in default for found in self.values(one, names))
+            case Call("parseJSON", False, children=(of,)):
+                for text in self.values(of, names):
+                    yield from (_Known(value, self.written(node)) for value in _of_json(text))
+
+    def written(self, node: Node) -> str:
+        return self.text[slice(*_extent(node, self.text))]
+
+
+def _of_json(text: _Known) -> Iterator[Any]:
+    if isinstance(text.value, str):
+        try:
+            yield read_for_cel(text.value)
+        except (JsonError, RecursionError, UnicodeEncodeError):
+            return
 
 
 def _text_of(key: Node) -> str:
@@ -236,7 +268,7 @@ def _extent(node: Node, text: str) -> tuple[int, int]:
             return start, lexis.closing(number).end
         case Call("_?._"):
             return start, lexis.tokens[min(number + 2, len(lexis.tokens) - 1)].end
-        case Call(_, True):
+        case Call() if lexis.tokens[number].text == "(":
             return start, lexis.closing(number).end
         case _:
             return start, lexis.tokens[number].end

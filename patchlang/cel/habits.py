@@ -12,7 +12,7 @@ _BEFORE = (
 )
 # the same with the first character after it
 _AROUND = (
-    (pattern(r"\?\?$"), "write `m.?key.orValue('…')`"),
+    (pattern(r"\?[?:]$"), "write `m.?key.orValue('…')`"),
     (pattern(r"\w\?\.\w*$"), "the optional operator is `.?`: `vmi.spec.?hostname.orValue('…')`"),
     (pattern(r"\[[^\[\]]*:$"), "for part of a string use `.substring(0, 3)`, for part of a list `.slice(0, 3)`"),
 )
@@ -27,6 +27,7 @@ _WORDS = {
     "&": "CEL writes `&&`",
     ";": "an expression does not end in `;`",
     "#": "CEL has no comments; put them in the YAML",
+    "/": "that is XPath syntax: read the domain with `xpath('/domain/…')`",
     "@": "that is XPath syntax: read the domain with `xpath('…/@name')`",
 }
 _ENDS = pattern(r"[-+*/%&|<>=!?:,.(\[{]\s*$")
@@ -43,6 +44,8 @@ def help_for(source: str, offset: int) -> str | None:
         for habit, help in habits:
             if habit.search(text):
                 return help
+    if here[:1] in (")", "]", "}") and before.rstrip().endswith(","):
+        return "remove the comma before this"
     if here:
         return "an operator or a comma is missing before this" if _OPERAND.match(here) else None
     missing = [close for start, close in ("()", "[]", "{}") if source.count(start) > source.count(close)]

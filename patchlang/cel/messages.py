@@ -19,7 +19,9 @@ _NO_ORDER = (
     "`.map`, `.filter` and `.sortBy` over a map have no defined order",
     "use `keys(m).map(k, ... m[k] ...)`, which is sorted",
 )
-_CONVERT = "convert with `string(...)`, `int(...)` or `double(...)`"
+_LAMBDA = "a variable comes before a comma: `list.filter(x, x.name == 'a')`"
+CONVERT = "convert with `string(...)`, `int(...)` or `double(...)`"
+"""The help for types that do not match, if nothing more is known."""
 
 # CEL's own words → ours, and what to do
 _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
@@ -38,12 +40,13 @@ _RUN_TIME: tuple[tuple[str, str, str | None], ...] = (
      "use %s %d %x %X %b %o %e %f or %.3f, without widths"),
     ("is greater than <string>.size()", "the position is past the end of the string", "test its `size()` first"),
     ("Applying SELECT to non-message type", "the value before `.` is not a map",
-     "write a key with `.`, `/` or `-` in brackets: `annotations['kubevirt.io/foo']`"),
+     "only a map has members; write a key with `.`, `/` or `-` in brackets: `annotations['kubevirt.io/foo']`"),
     ("clause can only be used on", "a clause of `format` does not fit its value", "`%s` takes any value"),
     ("No matching overloads found : join", "`join` takes a list of strings", "write `.map(x, string(x)).join(',')`"),
     ("No matching overloads found : orValue", "`orValue` takes an optional, not a plain value",
      "`m[?'key']` gives an optional"),
-    ("<optional>.value() dereferenced", "the optional has no value", "end it with `.orValue(...)`"),
+    ("optional.none() dereference", "the optional has no value",
+     "end it with `.orValue(...)`, or test first with `.hasValue()`"),
     ("invalid single argument value", "`math.greatest` and `math.least` need numbers", "test its `size()` first"),
     ("list elements must have the same type", "`sort` and `sortBy` need values of the same type",
      "convert them: `.map(x, string(x)).sort()`"),
@@ -129,12 +132,18 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
                 "close it, or write it in triple quotes; in YAML's double quotes `\\n` is a line break for CEL: "
                 "write `\\\\n` there; YAML's `>-` keeps the line breaks around indented lines",
             )
+        if here[:2] == "=>":
+            return "`=>` is not CEL", _LAMBDA
         if here[:1] == "=":
             return "`=` is not CEL", "compare with `==`"
+        if here[:2] == "$[":
+            return "an expression takes CEL without `$[ ]`", "write just the expression"
         if here[:1] == "$":
             return "`$` is XPath syntax", "in CEL, write `variables.NAME`, `item` or `index`"
     if message.startswith("has() argument must be"):
         return "`has()` takes a member written with a dot", _has_help(source)
+    if message.startswith("expected type 'optional_type("):
+        return "`?` before an entry takes an optional", "write `map[?'key']` or `map.?member`"
     if "invalid single argument value" in message or "simple literal arguments" in message:
         return "`math.greatest` and `math.least` need one or more numbers, or a list of them", None
     text = message.removeprefix("Syntax error: ").replace("<EOF>", "end of the expression")
@@ -149,7 +158,7 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
             return text, help
     from .habits import help_for
 
-    return text, help_for(source, offset)
+    return text, _LAMBDA if re.search(r"-$", source[:offset]) and here[:1] == ">" else help_for(source, offset)
 
 
 _HAS_KEY = pattern(r"has\(\s*([\w.]+)\[\s*('[^']*'|\"[^\"]*\"|[\w.]+)\s*\]\s*\)")
@@ -187,7 +196,15 @@ def _conversion(call: str) -> str:
         return "a list takes two positions, `slice(from, to)`; for a string write `substring(from, to)`"
     if call.startswith(("contains(list", "contains(map")):
         return "`contains` is for strings; write `x in list`"
-    return _CONVERT
+    if call.startswith("join(list"):
+        return "`join` takes strings: `.map(x, string(x)).join(',')`"
+    if re.match(r"@?_?in_?\(.*, string\)?$", call):
+        return "`in` looks into a list or a map; for a string write `text.contains(x)`"
+    if re.match(r"_\[_\]\(string, ", call):
+        return "take part of a string with `charAt(0)` or `substring(0, 1)`"
+    if re.match(r"_\|\|_\(.*, (?!bool)", call):
+        return "`||` joins conditions; a fallback is written `m[?'key'].orValue('...')`"
+    return CONVERT
 
 
 _NUMBERS = frozenset({"int", "uint", "double"})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import rules
 from ..diagnostics import PatchError, did_you_mean, fail
+from ..patterns import pattern
 from ..source import Span, Text
 from .functions import SIGNATURES
 from .messages import BEHIND_NAME, LOCATED, OVER_MAP, TOO_DEEP, explain_static, quiet
@@ -42,8 +43,25 @@ def static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw
     span = source.span(offset, min(offset + 1, len(source.text)))
     if unknown := re.match(r"undeclared reference to '([^']*)'", message):
         return _unknown_name(source, unknown[1], offset, names)
+    if (of := _NO_MEMBERS.fullmatch(message)) and (member := _MEMBER.match(source.text, offset)):
+        return _no_member(source, of[1], member)
     words, help = explain_static(message, source.text, offset)
     return fail(rules.BAD_EXPRESSION, words, span, help)
+
+
+_NO_MEMBERS = pattern(r"expression of type '(.*)' cannot be the operand of a select operation")
+_MEMBER = pattern(r"\s*\.\s*(\w+)")
+
+
+def _no_member(source: Text, of: str, member: re.Match[str]) -> PatchError:
+    from .words import member_help
+
+    kind = of.replace("int64", "int")
+    kind = next((f"a {one}" for one in ("list", "string") if kind.startswith(one)), f"a value of type {kind}")
+    help = member_help(member[1]) or (
+        "select an entry: `[0]`, or `.filter(x, ...)[0]`" if kind == "a list" else "use the value itself"
+    )
+    return fail(rules.BAD_EXPRESSION, f"{kind} has no member `{member[1]}`", source.span(*member.span(1)), help)
 
 
 def too_deep(source: Text, how: str) -> PatchError:
@@ -68,7 +86,8 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
         return fail(rules.UNKNOWN_NAME, "`variables` alone is not a value", span, f"available: {listed}")
     if root in known:
         return fail(rules.UNKNOWN_NAME, f"unknown name `{root}`", span, f"did you mean `variables.{root}`?")
-    if source.text[: span.start - source.span().start].rstrip().endswith("."):
+    start = max(0, source.text.rfind(root, 0, offset + len(root) + 1))
+    if source.text[:start].rstrip().endswith("."):
         from .words import method_help
 
         if not root:
@@ -88,12 +107,14 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
     roots = ["vmi", "variables", *(["item", "index"] if names.item else []), *SIGNATURES]
     from .words import NAMESPACES, function_help, namespace_help
 
-    start = max(0, source.text.rfind(root, 0, offset + len(root) + 1))
     following = [token.text for token in islice(tokens(source.text, start), 3)]
     if root in NAMESPACES and following[:2] == [root, "."]:
         help = namespace_help(root, following[-1])
         return fail(rules.UNKNOWN_NAME, f"`{root}` has no function `{following[-1]}`", span, help)
-    return fail(rules.UNKNOWN_NAME, f"unknown name `{root}`", span, function_help(root, roots))
+    help = function_help(root, roots)
+    if source.text[:start].rstrip().endswith(("{", ",")) and following[1:2] == [":"]:
+        help = f"the key of a map is a string: `'{root}'`"
+    return fail(rules.UNKNOWN_NAME, f"unknown name `{root}`", span, help)
 
 
 def _span_of_name(source: Text, name: str, offset: int) -> Span:

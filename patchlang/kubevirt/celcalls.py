@@ -207,10 +207,14 @@ class Judge:
             return
         if found == {"map"} and "text" in wanted and node.function == "contains":
             help = f"test for a key: `{source(node.children[1])} in {called(of)}`" if of.way else "test with `in`"
+        elif wanted == {"list"}:
+            help = list_of(node.children[0], of)
         elif found == {"list"} and node.function == "contains":
             help = f"test its entries: `{called(of)}.exists(v, v == …)`"
         elif found & {"map", "list"}:
             help = "select one of its members" if found == {"map"} else "select an entry: `[0]`, or `.filter(v, …)[0]`"
+        elif wanted == {"number"}:
+            help = number_of(node.children[0], of)
         else:
             help = "convert it with `string(…)`" if "text" in wanted else "use the value itself"
         self.slip(rules.VMI_TYPE, f"`{node.function}` takes {words}, but {what(of)} is not one", self.at(node), help)

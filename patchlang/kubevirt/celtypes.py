@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from .. import rules
 from ..cel.tree import Call, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select, walk
+from ..cel.words import member_help
 from ..diagnostics import Severity
 from .celcalls import NUMERIC, TAKES, Judge, Slip, key_of, way_to
-from .celwords import NOWHERE, Typed, Way, called, number_of, shown, what
+from .celwords import KEYED, NOWHERE, Typed, Way, called, named, number_of, optional_of, shown, what
 from .vmitypes import ANY, BOOLEAN, INTEGER, NULL, NUMBER, QUANTITY, ROOT, TEXT, VmiTypes, kinds, words
 
 _LITERALS = {
@@ -36,7 +37,8 @@ _ORDER = frozenset({"_<_", "_<=_", "_>_", "_>=_"})
 _ARITHMETIC = frozenset({"_-_", "_*_", "_/_", "_%_"})
 # arguments that are checked here, including the one before a method's dot
 _LEAST = {"contains": 2, "optional.of": 1, "optional.ofNonZeroValue": 1, "orValue": 2, "size": 1}
-_OVER = frozenset({"all", "exists", "exists_one", "filter", "map"})
+_OVER = frozenset({"all", "exists", "exists_one", "filter", "map", "sortBy"})
+_ORDERED = frozenset({"filter", "map", "sortBy"})
 
 
 class Scope(NamedTuple):
@@ -150,19 +152,29 @@ class _Reader(Judge):
         if type.startswith("{"):
             return Typed(f"?{type[1:-1]}" if optional else type[1:-1], way)
         if type.startswith("["):
-            if name in self.types.get(type[1:-1], ()):
+            if method := member_help(name):
+                help = method
+            elif name in self.types.get(type[1:-1], ()):
                 help = f"select an entry: `{called(of)}[0].{name}`, or all of them: `{called(of)}.map(v, v.{name})`"
             else:
                 entry = "v.name" if "name" in self.types.get(type[1:-1], ()) else "v"
                 help = (
                     f"select an entry: `{called(of)}.filter(v, {entry} == '{name}')[0]`, or test with `.exists(v, …)`"
                 )
-            message = f"`{called(of)}` is {words(type)} and has no member `{name}`"
+            message = f"{named(of)} is {words(type)} and has no member `{name}`"
             self.slip(rules.VMI_TYPE, message, self.name(node, name), help)
         elif kinds(type) & {"text", "number", "boolean"}:
-            message = f"`{called(of)}` is {words(type)} and has no member `{name}`"
-            self.slip(rules.VMI_TYPE, message, self.name(node, name), "use the value itself")
+            message = f"{named(of)} is {words(type)} and has no member `{name}`"
+            help = member_help(name) or self.dotted_key(node, of) or "use the value itself"
+            self.slip(rules.VMI_TYPE, message, self.name(node, name), help)
         return Typed(way=way)
+
+    def dotted_key(self, node: Node, of: Typed) -> str | None:
+        """For an entry of a map of strings: the key may have been meant to continue after the dot."""
+        map = of.way[:-1]
+        if not (map and isinstance(node, Select) and map[-1] in KEYED):
+            return None
+        return f"write a key with `.`, `/` or `-` in brackets: `{shown(map)}['{of.way[-1]}.{node.field}…']`"
 
     def below(self, way: Way) -> frozenset[Way]:
         size = len(way)
@@ -176,15 +188,13 @@ class _Reader(Judge):
         way = (*of.way, key_of(key)) if of.way else NOWHERE
         if type.startswith("[") and kinds(kind.type) and "number" not in kinds(kind.type):
             help = "an entry has an index, from 0; use `.filter(v, …)` to find it by its content"
-            self.slip(
-                rules.VMI_TYPE, f"`{called(of)}` is {words(type)}, but the key is not a number", self.at(node), help
-            )
+            self.slip(rules.VMI_TYPE, f"{named(of)} is {words(type)}, but the key is not a number", self.at(node), help)
         if kinds(type) and kinds(type) <= {"text", "number", "boolean"}:
             help = "take part of a string with `substring(0, 1)`, or split it with `split(…)`"
-            self.slip(rules.VMI_TYPE, f"`{called(of)}` is {words(type)} and has no entries", self.at(node), help)
+            self.slip(rules.VMI_TYPE, f"{named(of)} is {words(type)} and has no entries", self.at(node), help)
             return Typed()
         if kinds(type) == {"map"} and kinds(kind.type) and "text" not in kinds(kind.type):
-            message = f"`{called(of)}` is {words(type)}, but the key is not a string"
+            message = f"{named(of)} is {words(type)}, but the key is not a string"
             self.slip(rules.VMI_TYPE, message, self.at(node), "name a member; `keys(…)` lists them")
         if type.startswith(("[", "{")):
             return Typed(type[1:-1] if type == of.type else f"?{type[1:-1]}", way, of.known)
@@ -212,9 +222,7 @@ class _Reader(Judge):
             case "orValue" if node.is_method:
                 if kinds(given[0].type):
                     message = f"`orValue` needs an optional, but {what(given[0])} is not one"
-                    self.slip(
-                        rules.VMI_TYPE, message, self.at(node), "`?` before a member makes one: `vmi.spec.?hostname`"
-                    )
+                    self.slip(rules.VMI_TYPE, message, self.at(node), optional_of(node))
                 return Typed(self.joined([given[0].type.removeprefix("?"), given[1].type]), given[0].way)
             case "or" if node.is_method:
                 return Typed(self.joined(one.type for one in given))
@@ -245,7 +253,10 @@ class _Reader(Judge):
             case function if node.is_method and function in _OF_TEXT:
                 self.takes(node, given[0], {"text"}, "a string")
             case function if node.is_method and function in _SAME:
-                return Typed(given[0].type)
+                # `reverse` also takes a string
+                wanted = {"list", "text"} if function == "reverse" else {"list"}
+                self.takes(node, given[0], wanted, "a list")
+                return Typed(given[0].type if kinds(given[0].type) & wanted else ANY)
             case function if not node.is_method and function in TAKES and given:
                 self.takes(node, given[0], *TAKES[function])
                 if function in NUMERIC and given[0].type == QUANTITY:
@@ -266,6 +277,11 @@ class _Reader(Judge):
             return Typed(f"?{opened.type.removeprefix('?')}")
         if node.name not in _OVER:
             return Typed()
+        if node.name in _ORDERED and kinds(of.type) == {"map"}:
+            message = f"`{node.name}` iterates over a list, but {what(of)} has no order"
+            self.slip(
+                rules.VMI_TYPE, message, self.at(node), f"use its keys, sorted: `keys({called(of)}).{node.name}(…)`"
+            )
         if kinds(of.type) and not kinds(of.type) & {"list", "map"}:
             message = f"`{node.name}` iterates over a list, but {what(of)} is not one"
             self.slip(rules.VMI_TYPE, message, self.at(node), "use a list")
@@ -278,6 +294,8 @@ class _Reader(Judge):
         inside = {**names, node.variable: Typed(type, (node.variable,))}
         made = [self.value(other, inside) for other in others]
         self.there = before
+        if node.name == "sortBy":
+            return Typed(of.type if of.type.startswith("[") else ANY, of.way, of.known)
         if node.name != "map" or len(others) > 1:
             self.condition(others[0], made[0])
         if node.name == "filter":

@@ -5,15 +5,16 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..cel.tree import Call, Node
+from ..cel.tree import Call, Literal, Node, Select
 from ..cel.unparse import write
+from ..patterns import pattern
 from .vmitypes import ANY, QUANTITY, kinds, words
 
 # a value as its path: the name it starts at, and members
 Way = tuple[str, ...]
 NOWHERE: Way = ()
-# maps whose keys are written in brackets
-_KEYED = frozenset({"annotations", "labels"})
+KEYED = frozenset({"annotations", "labels"})
+"""Maps whose keys are written in brackets."""
 _OF_MACHINES = frozenset("dataVolumeTemplates instancetype preference runStrategy running template".split())
 
 
@@ -32,13 +33,18 @@ def shown(way: Way) -> str:
         if name.startswith("["):
             text += name
         else:
-            text += f".{name}" if name.isidentifier() and above not in _KEYED else f"['{name}']"
+            text += f".{name}" if name.isidentifier() and above not in KEYED else f"['{name}']"
     return text
 
 
 def called(of: Typed) -> str:
     """The value as CEL, as far as it comes from the VMI."""
     return shown(of.way) if of.way else "it"
+
+
+def named(of: Typed) -> str:
+    """The value as the subject of a sentence."""
+    return f"`{shown(of.way)}`" if of.way else "this"
 
 
 def what(of: Typed) -> str:
@@ -57,6 +63,9 @@ def source(node: Node) -> str:
 def converting(node: Call, left: Typed, right: Typed) -> str:
     """How two compared values become the same kind."""
     both = kinds(left.type) | kinds(right.type)
+    written = _literal_meant(node, left, right)
+    if written is not None:
+        return written
     if QUANTITY in (left.type, right.type) or both == {"text", "number"}:
         number = 0 if left.type == QUANTITY or (right.type != QUANTITY and "text" in kinds(left.type)) else 1
         return number_of(node.children[number], (left, right)[number])
@@ -66,6 +75,17 @@ def converting(node: Call, left: Typed, right: Typed) -> str:
     return "compare values of the same type"
 
 
+def _literal_meant(node: Call, left: Typed, right: Typed) -> str | None:
+    """A literal string that reads like the number or boolean it is compared with."""
+    for literal, other in zip(node.children, (right, left), strict=True):
+        if isinstance(literal, Literal) and isinstance(literal.value, str) and other.type != QUANTITY:
+            is_meant = {"number": _NUMBER.fullmatch(literal.value), "boolean": literal.value in ("true", "false")}
+            if any(kinds(other.type) == {kind} and meant for kind, meant in is_meant.items()):
+                return f"write it without quotes: `{literal.value}`"
+    return None
+
+
+_NUMBER = pattern(r"-?[0-9]+(\.[0-9]+)?")
 _ONE_TEXT = "it is a string: compare it with a string"
 
 
@@ -82,6 +102,8 @@ def number_of(node: Node, value: Typed) -> str:
 def boolean_of(node: Node, value: Typed) -> str:
     """How a value becomes a condition."""
     found = kinds(value.type)
+    if found == {"map"} and not value.type.startswith("{") and isinstance(node, Select):
+        return f"test whether it is there: `has({source(node)})`"
     if found <= {"list", "map"}:
         return f"write `size({source(node)}) > 0`"
     if found == {"number"}:
@@ -89,6 +111,20 @@ def boolean_of(node: Node, value: Typed) -> str:
     if found == {"text"}:
         return f"compare it: `{source(node)} == 'true'`"
     return "compare it"
+
+
+def optional_of(node: Call) -> str:
+    """How what is before ``.orValue(…)`` becomes an optional."""
+    default = source(node.children[1])
+    match node.children[0]:
+        case Call("annotation" | "label" as function, False, children=(key,)):
+            return f"write `{function}({source(key)}, {default})`"
+        case Call("_[_]", children=(of, key)):
+            return f"write `{source(of)}[?{source(key)}].orValue({default})`"
+        case Select(field, False, children=(of,)):
+            return f"write `{source(of)}.?{field}.orValue({default})`"
+        case _:
+            return "`?` before a member makes one: `vmi.spec.?hostname`"
 
 
 def list_of(node: Node, value: Typed) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .. import rules
+from ..cel.messages import CONVERT
 from ..compile import compile_program
 from ..diagnostics import Diagnostic, PatchError, Severity, has_errors
 from ..document import model
@@ -20,7 +21,7 @@ from ..loading import decode_source
 from ..manifests import documents
 from ..manifests.documents import Contents, Document, Kind
 from ..manifests.given import Given, PatchFacts
-from ..record import field, record
+from ..record import field, record, replace
 from ..source import SourceFile, Span
 from . import ignores
 from .discovery import Input
@@ -133,14 +134,36 @@ def _with_those_of_the_vmi(
     from ..lint.conditions import unexplained
 
     said = {_place(one) for one in found if one.is_error}
-    of_values = (rules.UNKNOWN_VALUE, rules.BAD_EXPRESSION)
-    values = [one.span for one in found if one.rule in of_values and one.span is not None]
+    values = [one.span for one in found if one.rule is rules.UNKNOWN_VALUE and one.span is not None]
     of_vmi = [
         one
         for one in check_vmi(patches, release)
         if _place(one) not in said and not any(_is_in(one, value) for value in values)
     ]
+    found, of_vmi = _without_followers(found, of_vmi, patches)
     return [*unexplained(found, (one for one in of_vmi if one.rule is rules.VMI_TYPE), patches), *of_vmi]
+
+
+def _without_followers(
+    found: Sequence[Diagnostic], of_vmi: list[Diagnostic], patches: Sequence[model.Patch]
+) -> tuple[Sequence[Diagnostic], list[Diagnostic]]:
+    """Both, without types that do not fit in an expression that CEL refuses: one of them may lend it its help."""
+    refused = [one for one in found if one.rule is rules.BAD_EXPRESSION and one.span is not None]
+    if not refused or not any(one.rule is rules.VMI_TYPE for one in of_vmi):
+        return found, of_vmi
+    spans = [text.span() for patch in patches for text in expressions(patch.spec)]
+    helped: dict[Diagnostic, str] = {}
+    for error in refused:
+        written = next((span for span in spans if error.span and _contains(span, error.span)), error.span)
+        followers = [one for one in of_vmi if written is not None and _is_in(one, written)]
+        of_vmi = [one for one in of_vmi if one not in followers]
+        if error.help == CONVERT and followers and (help := followers[0].help):
+            helped[error] = help
+    return [replace(one, help=helped.get(one, one.help)) if one in helped else one for one in found], of_vmi
+
+
+def _contains(outer: Span, inner: Span) -> bool:
+    return outer.source is inner.source and outer.start <= inner.start < max(outer.end, outer.start + 1)
 
 
 def findings(sources: Sequence[SourceFile], options: Options) -> list[Diagnostic]:
