@@ -17,7 +17,7 @@ from ..diagnostics import Diagnostic
 from ..podfacts import Pod
 from ..record import record, replace
 from .derive.changes import Change, Differences, Kind
-from .derive.cloudinit import meaning
+from .derive.meaning import meaning
 from .derive.paths import Namespaces, path_of
 from .derive.samples import Sample
 from .derive.trees import Element, form, without_comments

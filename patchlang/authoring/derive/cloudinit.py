@@ -14,6 +14,7 @@ from . import proof, writing
 from .conditions import Source, condition, conditions
 from .deriving import Derived
 from .facts import Facts
+from .meaning import TEXTS, said_of
 from .proof import Fault
 from .samples import Sample
 from .telling import texts_in
@@ -23,7 +24,6 @@ _NAMES = ("name", "path", "id", "filename", "device", "mac_address")
 """Members that distinguish the maps of a list."""
 _MOST_TRIED = 40
 """How many edits are tried to be omitted."""
-_TEXTS = {"UserData": "userData", "NetworkData": "networkData"}
 Edit = dict[str, Any]
 
 
@@ -167,36 +167,17 @@ def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
 # -- the differences of one sample -------------------------------------------------------------------------------------
 
 
-def meaning(data: bytes) -> dict[str, Any]:
-    """The content of cloud-init data, without its layout. Raises PatchError."""
-    found = open_cloud_init(data)
-    facts = found.facts()
-    known = {key: value for key, value in found.record.items() if key not in _TEXTS}
-    said = {name: _said(facts.get(name) or {}) for name in _TEXTS.values()}
-    return {**known, **said}
-
-
-def _said(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts about a text that is parsed, without its layout."""
-    if "value" in facts:
-        return {key: value for key, value in facts.items() if key != "text"}
-    if "parts" in facts:
-        parts = [{k: v for k, v in part.items() if k != "text" or "value" not in part} for part in facts["parts"]]
-        return {**{key: value for key, value in facts.items() if key != "text"}, "parts": parts}
-    return dict(facts)
-
-
 def _differences(sample: Sample) -> Iterator[tuple[Edit, Any]]:
     before, after = (open_cloud_init(data) for data in (sample.before, sample.after))
     old, new = before.facts(), after.facts()
-    for key, name in _TEXTS.items():
+    for key, name in TEXTS.items():
         one, other = old.get(name) or {}, new.get(name) or {}
-        if _said(one) == _said(other):
+        if said_of(one) == said_of(other):
             continue
         if key == "UserData" and "parts" in other and "parts" not in one:
             one = _wrapped(before)
         yield from _of_text(key, name, one, other, after.record.get(key))
-    one, other = ({k: v for k, v in state.record.items() if k not in _TEXTS} for state in (before, after))
+    one, other = ({k: v for k, v in state.record.items() if k not in TEXTS} for state in (before, after))
     yield from _of_value(one, other, "", partial(_edit, None, None))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...record import record
 from . import trees
+from .meaning import meaning
 from .telling import texts_in
 from .trees import Element
 
@@ -57,8 +58,6 @@ class Sample:
         vmi = json.dumps(self.document, ensure_ascii=False)
         if self.is_domain:
             return vmi + "".join(map(texts_in, self.roots))
-        from .cloudinit import meaning
-
         return "".join((vmi, *(_laid_out(meaning(data)).decode() for data in (self.before, self.after))))
 
     def tree(self, data: bytes) -> Element:
@@ -76,8 +75,6 @@ class Sample:
         if found == self.after:
             return ""
         if not self.is_domain:
-            from .cloudinit import meaning
-
             made, seen = meaning(found), meaning(self.after)
             return "" if made == seen else diff(_laid_out(seen), _laid_out(made), "seen", "made")
         made, seen = self.tree(found), self.roots[1]
