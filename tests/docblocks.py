@@ -10,7 +10,7 @@ The language and the first lines of a fenced block determine its kind.
 ``diff``
     The effect of the last patch on a domain: lines that start with a blank or ``-`` are the domain before, lines that
     start with a blank or ``+`` the domain after, byte for byte. The ``<domain>`` around them is optional. A second run
-    on the outcome must change nothing, unless ``<!-- second run changes -->`` or ``<!-- second run fails -->`` comes
+    on the result must change nothing, unless ``<!-- second run changes -->`` or ``<!-- second run fails -->`` comes
     before the block.
 ``text``
     The messages for the last patch: ``error[PL401 match-count] …`` and its ``help:`` line, or messages with positions
@@ -270,7 +270,7 @@ def apply(patch: Program, domain: bytes, vmi: bytes, pod: Pod = NOTHING) -> byte
 
 
 def boot(patch: Program, domain: bytes, vmi: bytes) -> list[bytes]:
-    """The outcomes of the three runs of one boot."""
+    """The results of the three runs of one boot."""
     first = apply(patch, domain, vmi)
     second = apply(patch, second_run(domain, first), vmi)
     return [first, second, apply(patch, second, vmi)]

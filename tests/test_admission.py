@@ -108,7 +108,7 @@ def _bad(good: str) -> Iterator[tuple[str, Any]]:
     yield "a second image, whose key counts for Go", good.replace('[{"image"', '[{"Image": "evil", "image"')
     yield "the last of two keys counts", good.replace('"}}]', '"}, "image": "evil"}]')
     yield "a key with an escape", good.replace('"}}]', '"}, "\\u0069mage": "evil"}]')
-    yield "a command of its own", good.replace('[{"image"', '[{"command": ["sh"], "image"')
+    yield "a separate command", good.replace('[{"image"', '[{"command": ["sh"], "image"')
     yield "a second sidecar", good.replace("}]\n", '}, {"image": "evil"}]\n')
     yield "another text's checksum", good.replace('"--sha256", "', '"--sha256", "0', 1)
     yield "audit alone", good.replace('"--version"', '"--audit", "--version"')

@@ -123,7 +123,7 @@ class Case:
         assert (outcome.data == before) == same, "the same data must be the same bytes"
         legacy = json.loads(outcome.no_cloud_source)
         for key, field in (("userData", "UserData"), ("networkData", "NetworkData")):
-            assert (legacy.get(key) or "") == (new.get(field) or ""), "both fields must say the same"
+            assert (legacy.get(key) or "") == (new.get(field) or ""), "both fields must have the same value"
 
 
 @pytest.mark.parametrize("file", CASES, ids=name)
@@ -158,7 +158,7 @@ def test_case(
         if "trace.txt" in file:
             golden.check(file, "trace.txt", patchlang([*args, "--trace"], capsysbinary, monkeypatch).stderr)
     if outcome.data is None:
-        assert not file.named(r"expected\.[^t].*"), "what is refused has no outcome"
+        assert not file.named(r"expected\.[^t].*"), "a refused run has no result"
         return
     case.check(golden, data, outcome)
     again = patch_cloud_init(loaded.program, outcome.data, outcome.no_cloud_source or b"", case.vmi())

@@ -449,7 +449,7 @@ ANY_EDIT = cloud_init_edits(
 
 @given(DATA | FIELDS, DATA | FIELDS, FIELDS, st.lists(ANY_EDIT, max_size=3))
 def test_whatever_comes_is_answered(users: Any, network: Any, meta: Any, edits: list[dict[str, Any]]) -> None:
-    """The outcome is data that virt-launcher accepts, or an error with a message. Unchanged fields keep their bytes."""
+    """The result is data that virt-launcher accepts, or an error with a message. Unchanged fields keep their bytes."""
     fields = {"DataSource": "noCloud", "NoCloudMetaData": meta, "UserData": users, "NetworkData": network}
     data = json.dumps(fields).encode()
     outcome = run([*edits, {"op": "test", "expression": "true"}], data)

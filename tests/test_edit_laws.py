@@ -155,7 +155,7 @@ def texts_in(element: reference.Element) -> str:
 @MANY
 @given(domains(), st.data(), texts)
 def test_a_value_is_no_markup_in_any_edit(domain: Domain, data: st.DataObject, value: str) -> None:
-    """The elements and attributes of the outcome do not depend on the value."""
+    """The elements and attributes of the result do not depend on the value."""
     edit = drawn(data, domain, computed=True)
     assume(is_xml(value))
     program = loaded(edit)
@@ -287,7 +287,7 @@ def machines(draw: st.DrawFn) -> bytes:
 @MANY
 @given(machines(), st.sampled_from(OUTCOMES))
 def test_what_names_its_outcome_is_done_once_in_all_runs_of_a_boot(machine: bytes, edit: Edit) -> None:
-    """A second run on the outcome changes nothing, and each run of a boot gives the same machine."""
+    """A second run on the result changes nothing, and each run of a boot gives the same machine."""
     program = loaded(edit)
     first = run(program, Domain(machine))
     if first.data is None:

@@ -67,7 +67,7 @@ def test_domain_example_over_one_boot(folder: Path) -> None:
     second = patched(folder, second_input(first, domain), vmi)
     third = patched(folder, second, vmi)
     assert third == second
-    assert sorted(canonical(second)) == sorted(canonical(first)), "the same but for the order of devices"
+    assert sorted(canonical(second)) == sorted(canonical(first)), "the same except for the order of devices"
 
 
 @pytest.mark.parametrize("folder", DOMAINS, ids=lambda p: p.name)

@@ -108,7 +108,7 @@ TEXTS = [
 
 
 def test_no_page_leads_to_a_file_that_is_not_installed() -> None:
-    """The documents are in the sources alone; a page names them by their titles."""
+    """The documents are only in the sources; a page names them by their titles."""
     named = [title for text in TEXTS for title in re.findall(r"[\w/-]+\.md\b", text)]
     assert named == []
 

@@ -43,7 +43,7 @@ for line in sys.stdin:
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # the peak begins anew
+        file.write("5")  # resets the peak
     before = memory("VmRSS")
     if given["kind"] == "domain":
         outcome = engine.patch_domain(program, data, vmi)
@@ -79,7 +79,7 @@ def runner() -> Iterator[Runner]:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
     except OSError:
-        pytest.skip("the kernel does not let a process begin its peak of memory anew")
+        pytest.skip("the kernel does not let a process reset its peak memory")
     started = Runner()
     with started.process:
         yield started

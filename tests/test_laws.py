@@ -369,7 +369,7 @@ def test_the_outcome_is_that_of_plain_lxml_to_the_last_blank(domain: Domain, dat
 
 @given(domains(), st.data())
 def test_lines_end_as_those_of_the_input(domain: Domain, data: st.DataObject) -> None:
-    """With Windows line breaks the outcome is the same, except for its line breaks, which are also Windows ones."""
+    """With Windows line breaks the result is the same, except for its line breaks, which are also Windows ones."""
     assume(b"\n" in domain.data)
     edits = drawn_edits(data, domain.data, 3)
     unix, windows = run(domain.data, *edits), run(domain.data.replace(b"\n", b"\r\n"), *edits)
@@ -703,7 +703,7 @@ def clark(name: str) -> str:
 @example("/domain/a", "$[ vmi.metadata.name ]")
 @example("20", "/domain/e$[ vmi.metadata.name ]/f")
 def test_a_value_in_the_names_of_a_computed_path_is_names(value: str, template: str) -> None:
-    """It is refused, or the outcome is one chain of elements with these names and nothing else."""
+    """It is refused, or the result is one chain of elements with these names and nothing else."""
     vmi = json.dumps({"metadata": {"name": value}}).encode()
     outcome = run(b"<domain/>", {"op": "ensure", "path": template, "value": "t"}, vmi=vmi)
     if outcome.data is None:

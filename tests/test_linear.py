@@ -27,13 +27,13 @@ def test_a_regular_expression_is_linear(expression: Expression) -> None:
     letters, words = expression.alphabet()
     units = pairs([*letters, *words, "a", " ", "\n"])
     found = steep(expression.scan(), texts(units, ["", *letters[:3], *words], ["", "\x01"]))
-    assert found is None, f"(lead, unit again and again, end), times for eight times the size: {found}"
+    assert found is None, f"(start, repeated unit, end), times at eight times the size: {found}"
 
 
 @pytest.mark.parametrize("scanner", SCANNERS, ids=lambda one: one.name)
 def test_a_scanner_is_linear(scanner: Scanner) -> None:
     found = steep(scanner.run, scanner.shapes(), scanner.size)
-    assert found is None, f"(lead, unit again and again, end), times for eight times the size: {found}"
+    assert found is None, f"(start, repeated unit, end), times at eight times the size: {found}"
 
 
 HEAD = "apiVersion: patchlang/v1\nkind: Patch\nmetadata: {name: p}\nspec:\n"
@@ -88,7 +88,7 @@ def test_a_file_is_checked_in_linear_time(name: str) -> None:
         ignores.apply(found.diagnostics, found.ignores, lambda _file, _rule: True)
 
     found = steep(validate, [FILES[name]], 1000 if name == "a union of searches" else 10_000)
-    assert found is None, f"times for eight times the size: {found}"
+    assert found is None, f"times at eight times the size: {found}"
 
 
 def test_a_scanner_that_is_not_linear_is_found() -> None:
@@ -105,7 +105,7 @@ def test_a_scanner_that_is_not_linear_is_found() -> None:
 def test_every_module_that_steps_through_a_text_is_listed() -> None:
     listed = {module for scanner in SCANNERS for module in scanner.modules}
     stepping = {str(path.relative_to(ROOT)) for path in SOURCES if _steps_through_a_text(ast.parse(path.read_text()))}
-    assert stepping - listed == NO_SCANNERS.keys(), "list it in scanners.py: what runs it, or why it is none"
+    assert stepping - listed == NO_SCANNERS.keys(), "list it in scanners.py: what runs it, or why it is not a scanner"
     assert not listed & NO_SCANNERS.keys()
 
 

@@ -44,7 +44,7 @@ BEYOND = {
         'spec: {patches: ["\\0"], domain: d.xml, cases: [{name: a, unchanged: true}]}\n',
     ),
     "does not fit in a double": (
-        "it knows no end of numbers",
+        "it does not limit numbers",
         HEAD + "  cloudInit: [{op: add, path: /a, value: -1.5e400}]\n",
     ),
     "`value` is empty": (
@@ -64,15 +64,15 @@ BEYOND = {
     "is not a count": ("it compares no numbers", HEAD + "  domain: [{op: remove, path: /a, expect: 3..2}]\n"),
     "no rule": ("it would change with each rule", TEST_HEAD + "  - {name: b, error: PL999}\n"),
     "`domain` or `cloudInit` is missing": (
-        "they may stand in the test or in the case",
+        "they may be in the test or in the case",
         TEST_HEAD.replace("  domain: d.xml\n", "") + "  - {name: b, unchanged: true}\n",
     ),
     "to check": (
-        "they may stand in the test or in the case",
+        "they may be in the test or in the case",
         TEST_HEAD + "  - {name: b, expect: [{pointer: /a, equals: 1}]}\n",
     ),
     "needs a case with one input": (
-        "they may stand in the test or in the case",
+        "they may be in the test or in the case",
         TEST_HEAD + "  - {name: b, cloudInit: c.json, golden: x}\n",
     ),
 }

@@ -14,7 +14,7 @@ import pytest
 PATCH = """\
 apiVersion: patchlang/v1
 kind: Patch
-metadata: {name: colour}
+metadata: {name: color}
 spec:
   domain:
     - {op: set, path: /domain/a, value: new}
@@ -53,7 +53,7 @@ def on_a_terminal(*args: str, stream: str, **environment: str) -> bytes:
         pass
     other = b"".join(filter(None, process.communicate(timeout=60)))
     os.close(ours)
-    assert ESCAPE not in other, "a pipe is never coloured"
+    assert ESCAPE not in other, "a pipe is never colored"
     return shown
 
 
@@ -61,17 +61,17 @@ DIFF = ("apply", "-p", "patch.yaml", "--domain", "domain.xml", "--diff")
 
 
 @pytest.mark.parametrize(("args", "stream"), [(("validate", "bad.yaml"), "stdout"), (DIFF, "stdout")])
-def test_colour_only_on_a_terminal_and_only_where_it_is_wanted(args: tuple[str, ...], stream: str) -> None:
+def test_color_only_on_a_terminal_and_only_where_it_is_wanted(args: tuple[str, ...], stream: str) -> None:
     plain = subprocess.run([*COMMAND, *args], env=ENVIRONMENT, capture_output=True, timeout=60)
     assert ESCAPE not in plain.stdout + plain.stderr
-    coloured = on_a_terminal(*args, stream=stream)
-    assert ESCAPE in coloured
-    uncoloured = on_a_terminal(*args, stream=stream, NO_COLOR="1")
-    assert uncoloured.replace(b"\r\n", b"\n") == getattr(plain, stream)
+    colored = on_a_terminal(*args, stream=stream)
+    assert ESCAPE in colored
+    uncolored = on_a_terminal(*args, stream=stream, NO_COLOR="1")
+    assert uncolored.replace(b"\r\n", b"\n") == getattr(plain, stream)
     assert ESCAPE in on_a_terminal(*args, stream=stream, NO_COLOR=""), "no-color.org: an empty NO_COLOR does not count"
 
 
-def test_a_result_is_never_coloured() -> None:
+def test_a_result_is_never_colored() -> None:
     shown = on_a_terminal("apply", "-p", "patch.yaml", "--domain", "domain.xml", stream="stdout")
     assert shown.replace(b"\r\n", b"\n") == b"<domain>\n  <a>new</a>\n</domain>\n"
 
@@ -113,7 +113,7 @@ def test_what_others_named_is_shown_and_not_obeyed(args: tuple[str, ...], stream
     edit = f"name: {json.dumps(HOSTILE)}, op: set, path: /domain/a"
     cloud_init = '\n  cloudInit:\n    - {op: replace, path: /UserData, value: "#!/bin/sh\\n\\e[2J \\x9b"}\n'
     Path("hostile.yaml").write_text(PATCH.replace("op: set, path: /domain/a", edit) + cloud_init)
-    Path("hostile-name.yaml").write_text(PATCH.replace("name: colour", f"name: {json.dumps(HOSTILE)}"))
+    Path("hostile-name.yaml").write_text(PATCH.replace("name: color", f"name: {json.dumps(HOSTILE)}"))
     record = {"DataSource": "noCloud", "NoCloudMetaData": {"instance-id": "a"}, "UserData": "#cloud-config\n"}
     Path("cloud-init.json").write_text(json.dumps(record))
     shown = on_a_terminal(*args, stream=stream, **QUIET).replace(b"\r\n", b"\n").decode()

@@ -15,14 +15,14 @@ ROUNDS = 5
 CHANGED = 20
 
 ABOUT = f"""\
-`patchlang derive` of a domain of 137 KB in which a script has changed {CHANGED} disks, as a whole process, beside
-`patchlang apply` of the patch that comes out.
+`patchlang derive` on a domain of 137 KB in which a script has changed {CHANGED} disks, as a whole process, compared
+with `patchlang apply` of the derived patch.
 
-`patchlang lsp` over the wire, with a file of {lsp.DOCUMENTS} documents of the corpus open, in which a character is
+`patchlang lsp` over the wire, with an open file of {lsp.DOCUMENTS} documents of the corpus, in which a character is
 typed or removed {lsp.ROUNDS} times: the findings of the changed document after the {lsp.DEBOUNCE:.0f} ms without a
 change that the server waits for, then completion and hover at that place. The figure is the 95th percentile.
 
-`patchlang playground` on a domain of 137 KB: findings, diff and trace, from request to answer of its worker process,
+`patchlang playground` on a domain of 137 KB: findings, diff, and trace, from request to answer of its worker process,
 which has answered before."""
 
 

@@ -113,7 +113,7 @@ def compare(actions: Mapping[str, Callable[[], bytes]], plain: bytes) -> None:
         raise AssertionError("the patch changes nothing")
     different = [name for name, outcome in outcomes.items() if outcome != wanted]
     if different:
-        raise AssertionError(f"not the outcome of the patch: {', '.join(different)}")
+        raise AssertionError(f"not the result of the patch: {', '.join(different)}")
 
 
 def _canonical(domain: bytes) -> str:

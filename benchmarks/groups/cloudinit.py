@@ -112,4 +112,4 @@ def compare(actions: dict[str, Callable[[], bytes]]) -> None:
     outcomes = {name: yaml.load(json.loads(action())["UserData"], yaml.CSafeLoader) for name, action in actions.items()}
     different = [name for name, outcome in outcomes.items() if outcome != outcomes[OURS]]
     if different or outcomes[OURS]["bootcmd"][-1] != ["echo", "patched"]:
-        raise AssertionError(f"not the outcome of the patch: {', '.join(different)}")
+        raise AssertionError(f"not the result of the patch: {', '.join(different)}")

@@ -66,7 +66,7 @@ def fetch_kernel(folder: Path) -> Path:
         depends = _run("apt-cache", "depends", KERNEL_PACKAGE).splitlines()
         package = next((line.split()[1] for line in depends if line.strip().startswith("Depends: linux-image")), None)
         if package is None:
-            raise MachineError(f"apt knows no {KERNEL_PACKAGE}: run `apt-get update` first, on Debian for amd64")
+            raise MachineError(f"apt does not know {KERNEL_PACKAGE}: run `apt-get update` first, on Debian for amd64")
         _run("apt-get", "--quiet", "-o", "APT::Sandbox::User=root", "download", package, cwd=folder)
         (archive,) = folder.glob(f"{package}_*.deb")
         _run("dpkg-deb", "--extract", str(archive), str(unpacked))

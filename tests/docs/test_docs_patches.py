@@ -69,7 +69,7 @@ def in_domain(lines: list[str]) -> bytes:
 
 def last_patch(block: Block) -> Block:
     earlier = [b for b in blocks(block.document) if b.line < block.line and b.is_patch]
-    assert earlier, f"{block}: no patch stands before it"
+    assert earlier, f"{block}: no patch precedes it"
     return earlier[-1]
 
 

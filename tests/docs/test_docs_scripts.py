@@ -112,7 +112,7 @@ VARIANTS: dict[str, Callable[[bytes], bytes]] = {
 }
 # changes that a script makes to bytes by accident
 SPOILT: dict[str, Callable[[bytes], bool]] = {
-    "a prefix of its own": lambda printed: b"<ns0:" in printed,
+    "an invented prefix": lambda printed: b"<ns0:" in printed,
     "comments": lambda printed: b"# managed by" not in printed,
     "empty elements": lambda printed: b"/>" in printed,
 }

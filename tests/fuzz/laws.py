@@ -53,7 +53,7 @@ def domain(program: Program, data: bytes, vmi: bytes) -> str:
     if outcome.data is None:
         return REFUSED
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    require(etree.fromstring(outcome.data, parser).tag == "domain", "the root is no domain")
+    require(etree.fromstring(outcome.data, parser).tag == "domain", "the root is not a domain")
     domain_tree.parse(outcome.data)
     if outcome.data != data:
         again = engine.patch_domain(program, outcome.data, vmi)
@@ -89,7 +89,7 @@ def strict_json(data: bytes) -> Any:
     """JSON that all readers parse the same way: Python also accepts NaN, and reads huge numbers as infinite."""
 
     def number(word: str) -> float:
-        require(math.isfinite(float(word)), "a number is no finite double")
+        require(math.isfinite(float(word)), "a number is not a finite double")
         return float(word)
 
     return json.loads(data, parse_constant=number, parse_float=number)
@@ -111,7 +111,7 @@ def _readable(after: str, before: object) -> None:
         yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, IndexError) as e:
         if isinstance(before, str) and _is_yaml(before):
-            raise BrokenLawError("user data is no YAML any more") from e
+            raise BrokenLawError("user data is no longer YAML") from e
 
 
 def _is_yaml(text: str) -> bool:

@@ -160,7 +160,7 @@ class _Worker:
 def _ended(status: int) -> tuple[str, str]:
     """The kind of find for a worker's exit, and its description."""
     if status == -signal.SIGPROF:
-        return "hang", "too much processor time"
+        return "hang", "too much CPU time"
     if status == -signal.SIGALRM:
         return "wait", "too long"
     return "crash", signal.Signals(-status).name if status < 0 else f"status {status}"

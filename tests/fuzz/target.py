@@ -15,7 +15,7 @@ class Target:
     """A piece of code that reads input. ``share`` is its part of a run, relative to the others.
 
     ``make`` builds an input from a random number generator; ``check`` raises if the input breaks a law, and otherwise
-    returns its outcome (``result`` or ``refused``). One input may take ``cpu_seconds`` of CPU time: slow but acceptable
+    returns its result (``result`` or ``refused``). One input may take ``cpu_seconds`` of CPU time: slow but acceptable
     inputs finish far below that, even on a busy machine, since waiting does not count. ``refuses``: whether a run is
     expected to refuse some inputs.
     """

@@ -1,7 +1,7 @@
 """The process that tries inputs, one after the other, under limits that the kernel enforces.
 
 It reads jobs (a target, a seed, the first and last number) from standard input, one JSON list per line, and writes
-finds and the outcome of each job to standard output. It writes the number of each input to a file first, so that the
+finds and the result of each job to standard output. It writes the number of each input to a file first, so that the
 parent process knows which input killed it: SIGPROF means too much CPU time, SIGALRM too much waiting.
 """
 
@@ -33,7 +33,7 @@ NUMBER = struct.Struct("<q")
 
 @dataclass(slots=True)
 class Tally:
-    """The outcomes of a job's inputs."""
+    """The results of a job's inputs."""
 
     inputs: int = 0
     results: int = 0
@@ -69,7 +69,7 @@ def serve(progress: int) -> None:
 
 
 def attempt(target: Target, parts: Parts) -> tuple[str, str, str, str]:
-    """The outcome of an input: ``result`` or ``refused``, or a kind of find, its place and the traceback."""
+    """The result of an input: ``result`` or ``refused``, or a kind of find, its place and the traceback."""
     before = _memory()
     try:
         outcome = target.check(parts)

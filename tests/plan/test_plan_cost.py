@@ -48,7 +48,7 @@ def test_a_fleet_has_three_groups_for_each_kind_of_change(fleets: dict[int, Path
     inventory = Reader(fleets[120], None, lambda _: None).read([str(fleets[120])], [])
     found = plan(Setup(inventory))
     assert {group.body.status.value for group in found.groups.values()} == {"changes", "unchanged"}
-    assert len(found.groups) <= len(fleet.BASES) + 1, "names, UUIDs and addresses part no group"
+    assert len(found.groups) <= len(fleet.BASES) + 1, "names, UUIDs, and addresses must not split groups"
 
 
 def test_a_plan_costs_little_more_than_the_engine(fleets: dict[int, Path]) -> None:

@@ -83,7 +83,7 @@ def test_it_finds_what_jing_finds(schema: DomainSchema, tmp_path: Path, said: Ca
     assert found["found"] > 200
     assert found["valid"] > 50
     assert found["doubtful"] <= 5
-    said("--check-domain beside jing", ", ".join(f"{count} {name}" for name, count in sorted(found.items())))
+    said("--check-domain next to jing", ", ".join(f"{count} {name}" for name, count in sorted(found.items())))
 
 
 def _differs(kind: str, theirs: Counter[str], ours: list[Fault]) -> bool:

@@ -31,7 +31,7 @@ EXPECTED = yaml.safe_load(Path(__file__).with_name("qemu.yaml").read_text())
 
 
 def patched(entry: dict[str, Any]) -> Outcome:
-    """The outcome that an entry of qemu.yaml refers to."""
+    """The result that an entry of qemu.yaml refers to."""
     if "case" in entry:
         (outcome,) = (outcome for outcome in outcomes() if outcome.name == entry["case"])
         return outcome

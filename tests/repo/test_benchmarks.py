@@ -50,7 +50,7 @@ def test_all_that_is_compared_does_the_same(tmp_path: Path) -> None:
         hook = hook_folder(tmp_path / file, "onDefineDomain", file) / "onDefineDomain"
         actions[file] = alone(hook, "--vmi", vmi.decode(), "--domain", domain.decode())
     call.compare(actions, domain)
-    with pytest.raises(AssertionError, match="not the outcome of the patch: plain"):
+    with pytest.raises(AssertionError, match="not the result of the patch: plain"):
         call.compare({**actions, "plain": lambda: domain}, domain)
 
 

@@ -83,7 +83,7 @@ def test_every_locked_package_is_explained() -> None:
     explained = {canonicalize_name(row[0].strip("`")): row[1:] for row in rows}
     locked = {package for name in LOCKS for package in pins(name)}
     assert explained.keys() == locked, "docs/dependencies.md and the locks differ"
-    assert [name for name, cells in explained.items() if len(cells) != 4 or not all(cells)] == [], "why, licence, size"
+    assert [name for name, cells in explained.items() if len(cells) != 4 or not all(cells)] == [], "why, license, size"
 
 
 def imported(*folders: str, but: Collection[Path] = ()) -> set[str]:

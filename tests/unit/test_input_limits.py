@@ -49,7 +49,7 @@ def test_depth_counts_through_aliases(split: int) -> None:
     """A list of lists, split in two by an alias, is as deep as an unsplit one."""
     for depth, rule in ((yamltree.MAX_DEPTH, None), (yamltree.MAX_DEPTH + 1, rules.YAML_LIMIT)):
         inner, outer = split - 1, depth - split
-        # each part is in a list of its own, which is its first level
+        # each part is in its own list, which is its first level
         text = f"- &a {'[' * inner}x{']' * inner}\n- {'[' * outer}*a{']' * outer}\n"
         assert refused(text) is rule, (depth, split)
 

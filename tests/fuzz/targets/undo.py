@@ -1,4 +1,4 @@
-"""Undo is byte-exact: an ignored document does not change the outcome of the others, to the last byte."""
+"""Undo is byte-exact: an ignored document does not change the result of the others, to the last byte."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _check(parts: Parts) -> str:
 
 
 def _shape(program: Program, parts: Parts, value: str) -> Any:
-    """The outcome without its texts; None if there is no outcome."""
+    """The result without its texts; None if there is no result."""
     vmi = json.dumps({"spec": {"hole": value}}).encode()
     if "domain.xml" in parts:
         outcome = patch_domain(program, parts["domain.xml"], vmi)
