@@ -13,7 +13,7 @@ import click
 
 from ..diagnostics import PatchError
 from ..render import painted, printable
-from .common import given_facts, load_patches, not_loaded, patches_option, report, seconds_option
+from .common import STDIN, given_facts, load_patches, not_loaded, patches_option, report, seconds_option
 from .terminal import Failed, wants_colour
 
 if TYPE_CHECKING:
@@ -34,9 +34,15 @@ _PATH = click.Path(path_type=Path)
     "--hook", required=True, type=_PATH, help="The hook: onDefineDomain, or preCloudInitIso with --cloud-init."
 )
 @patches_option
-@click.option("--domain", "domains", multiple=True, type=_PATH, help="A domain to try both on. Repeatable.")
 @click.option(
-    "--cloud-init", "cloud_inits", multiple=True, type=_PATH, help="CloudInitData to try both on. Repeatable."
+    "--domain", "domains", multiple=True, type=_PATH, help="A domain to try both on; `-` is standard input. Repeatable."
+)
+@click.option(
+    "--cloud-init",
+    "cloud_inits",
+    multiple=True,
+    type=_PATH,
+    help="CloudInitData to try both on; `-` is standard input. Repeatable.",
 )
 @click.option(
     "--vmi",
@@ -78,6 +84,8 @@ def compare(
       patchlang compare --hook ./onDefineDomain -p patch.yaml --domain domain.xml --vmi vmi.json
       patchlang compare --hook ./onDefineDomain -p patches samples --format json
     """
+    if [*patches, *domains, *cloud_inits, *vmis].count(STDIN) > 1:
+        raise click.UsageError("standard input (`-`) can be read only once")
     samples = _samples(folder, domains, cloud_inits, vmis)
     loaded = load_patches(patches)
     if loaded.program is None:

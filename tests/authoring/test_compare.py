@@ -210,6 +210,14 @@ def test_each_sample_gets_its_vmi(compare: Compare, tmp_path: Path) -> None:
     assert compare(hook, SETS, *both, "--vmi", "b.json").stdout.endswith("2 samples: 2 hook fails\n")
 
 
+def test_standard_input_is_a_sample(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    compare(SAME, SETS)
+    words = ["compare", "--hook", "./hook", "-p", "patch.yaml", "--domain", "-"]
+    assert CliRunner().invoke(cli, words, input=DOMAIN).stdout == "same: stdin\n1 sample: 1 same\n"
+    done = CliRunner().invoke(cli, [*words, "--vmi", "-"], input=DOMAIN)
+    assert (done.exit_code, done.stderr.endswith("standard input (`-`) can be read only once\n")) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 """Bytes of one input."""
 _BEFORE = (".before.xml", ".before.json")
 _INPUTS = (".domain.xml", ".cloudinit.json")
+_STDIN = Path("-")
 _VMIS = (".vmi.json", ".vmi.yaml", ".vmi.yml")
 
 
@@ -37,7 +40,7 @@ class Files:
 
     @property
     def name(self) -> str:
-        base = self.before.name
+        base = "stdin" if self.before == _STDIN else self.before.name
         for ending in (*_BEFORE, ".domain.xml", ".cloudinit.json", ".xml", ".json"):
             if base.endswith(ending):
                 return base[: -len(ending)] or base
@@ -151,7 +154,7 @@ def _checked(path: Path, data: bytes, is_domain: bool) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if path == _STDIN else path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as e:
         raise PatchError(unreadable(path, e.strerror or str(e))) from None
