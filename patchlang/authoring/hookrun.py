@@ -6,11 +6,13 @@ import os
 import signal
 import stat
 import subprocess
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from ..diagnostics import PatchError
 from ..executables import (
@@ -36,6 +38,7 @@ Kind = Literal["domain", "cloud-init"]
 _HOOKS: dict[Kind, str] = {"domain": ON_DEFINE_DOMAIN, "cloud-init": PRE_CLOUD_INIT_ISO}
 _READ = 64 * 1024
 _POLL = 0.05
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _TO_STDERR = "print the result alone to standard output, messages to standard error (`>&2` in a shell)"
 
 
@@ -109,39 +112,72 @@ def _start_of(path: Path) -> bytes | None:
 
 def _run(path: Path, program: str, words: list[bytes], seconds: float) -> tuple[int, bytes, bytes]:
     """Exit status, standard output and the end of standard error. Raises HookError."""
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
-            words,
-            executable=program,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise HookError(path, f"cannot be started: {why_not_started(program, error)}") from None
     tail = bytearray()
+    with _started(path, program, words) as process:
+        try:
+            output = _output_of(process, tail, seconds)
+            return process.wait(), output, bytes(tail)
+        except TimeoutError:
+            late = "was still running"
+            if process.poll() is not None:
+                late = "had ended, but a process that it started held standard output open"
+            help = "the sidecar also ends it then, because KubeVirt does not wait longer"
+            raise HookError(
+                path, f"the hook {late} after {seconds:g} s and was killed; {last_words(bytes(tail))}", help
+            ) from None
+        except OverflowError:
+            raise HookError(path, f"the hook printed more than {MAX_OUTPUT} bytes and was killed") from None
+
+
+@contextmanager
+def _started(path: Path, program: str, words: list[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of a hook. At the end, it and what it started are killed. Raises HookError if it cannot start."""
+    with ExitStack() as stack:
+        with _signals_wait():
+            try:
+                process = subprocess.Popen(  # noqa: S603 - the user's own program, without a shell
+                    words,
+                    executable=program,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise HookError(path, f"cannot be started: {why_not_started(program, error)}") from None
+            stack.callback(_end, process)
+        yield process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals whose handlers may raise an exception are handled at the end, not while a process starts.
+
+    The exception would come when the process runs already, but nobody knows it yet.
+    """
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: handler for number in _ENDING if callable(handler := signal.getsignal(number))}
+    for number in before:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
-        output = _output_of(process, tail, seconds)
-        return process.wait(), output, bytes(tail)
-    except TimeoutError:
-        late = "was still running"
-        if process.poll() is not None:
-            late = "had ended, but a process that it started held standard output open"
-        help = "the sidecar also ends it then, because KubeVirt does not wait longer"
-        raise HookError(
-            path, f"the hook {late} after {seconds:g} s and was killed; {last_words(bytes(tail))}", help
-        ) from None
-    except OverflowError:
-        raise HookError(path, f"the hook printed more than {MAX_OUTPUT} bytes and was killed") from None
+        yield
     finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _output_of(process: subprocess.Popen[bytes], tail: bytearray, seconds: float) -> bytes:

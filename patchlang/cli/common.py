@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import click
 
@@ -36,6 +38,20 @@ def seconds_option(default: float) -> Callable[[_Command], _Command]:
     """The option ``--timeout`` of the commands that run a hook."""
     help = "Seconds that the hook may take for one sample."
     return click.option("--timeout", type=float, default=default, show_default=True, callback=_seconds, help=help)
+
+
+@contextmanager
+def hooks_end_too() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does: with the hook that it runs in another session."""
+
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 patches_option = click.option(

@@ -13,7 +13,7 @@ import click
 
 from ..diagnostics import PatchError
 from ..render import painted, printable
-from .common import STDIN, given_facts, load_patches, not_loaded, patches_option, report, seconds_option
+from .common import STDIN, given_facts, hooks_end_too, load_patches, not_loaded, patches_option, report, seconds_option
 from .terminal import Failed, wants_colour
 
 if TYPE_CHECKING:
@@ -100,10 +100,11 @@ def compare(
 
     done: list[Compared] = []
     colour = wants_colour(sys.stdout)
-    for one in compare(hook, loaded.program, pod, samples, timeout):
-        done.append(one)
-        if form == "text":
-            click.echo("".join(f"{line}\n" for line in _lines(one, colour)), nl=False, color=True)
+    with hooks_end_too():
+        for one in compare(hook, loaded.program, pod, samples, timeout):
+            done.append(one)
+            if form == "text":
+                click.echo("".join(f"{line}\n" for line in _lines(one, colour)), nl=False, color=True)
     click.echo(json.dumps(_report(done), indent=2, ensure_ascii=False) if form == "json" else _summary(done))
     if any(one.verdict is not Verdict.SAME for one in done):
         raise Failed

@@ -13,7 +13,7 @@ import click
 from ..diagnostics import PatchError
 from ..record import record
 from ..render import printable
-from .common import report, seconds_option
+from .common import hooks_end_too, report, seconds_option
 from .status import ENVIRONMENT
 from .terminal import Failed
 
@@ -103,7 +103,8 @@ def derive(
     try:
         samples = reading.read(files, is_domain=given_samples.is_domain)
         if hook is not None:
-            samples = [_hooked(sample, hook, timeout) for sample in samples]
+            with hooks_end_too():
+                samples = [_hooked(sample, hook, timeout) for sample in samples]
         result = derived_from(samples, name)
     except PatchError as e:
         report([e.diagnostic])

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,6 +212,24 @@ def test_each_sample_gets_its_vmi(compare: Compare, tmp_path: Path) -> None:
         *("same: domain.xml 1", "hook fails: domain.xml 2", "2 samples: 1 same, 1 hook fails")
     ]
     assert compare(hook, SETS, *both, "--vmi", "b.json").stdout.endswith("2 samples: 2 hook fails\n")
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("words", [["compare", "-p", "patch.yaml"], ["derive"]], ids=["compare", "derive"])
+def test_a_signal_ends_the_hook_as_well(
+    words: list[str], sent: signal.Signals, status: int, compare: Compare, tmp_path: Path
+) -> None:
+    compare(SAME, SETS)
+    os.mkfifo(tmp_path / "alive")
+    Path("hook").write_text("#!/bin/sh\nexec 3>alive\necho started >&3\nsleep 300\n")
+    command = [sys.executable, "-m", "patchlang", *words, "--hook", "./hook", "--domain", "domain.xml"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with open("alive") as alive:
+            assert alive.readline() == "started\n"
+            process.send_signal(sent)
+            assert alive.read() == ""  # all that could write to it have ended
+        out, err = process.communicate()
+    assert (process.returncode, out, "Traceback" in err) == (status, "", False)
 
 
 def test_standard_input_is_a_sample(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
