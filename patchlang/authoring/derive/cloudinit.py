@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
 from ...cloudinit.state import CloudInit, open_cloud_init
 from ...diagnostics import Diagnostic
+from ...patterns import pattern
 from ...record import replace
 from . import proof, writing
 from .conditions import Source, condition, conditions
@@ -24,23 +25,37 @@ _NAMES = ("name", "path", "id", "filename", "device", "mac_address")
 """Members that distinguish the maps of a list."""
 _MOST_TRIED = 40
 """How many edits are tried to be omitted."""
+_ELEMENT = pattern(r"/(?:-$|\[)")
 Edit = dict[str, Any]
 
 
 def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
     """The patch for CloudInitData. Raises PatchError if a sample cannot be read (PL505 and others)."""
+    lists = {found for sample in samples for edit, _ in _differences(sample) for found in _lists_in(edit)}
+    derived = _derived(samples, name, lists)
+    if derived.text is None and lists:
+        whole = _derived(samples, name, frozenset())
+        return derived if whole.text is None else whole
+    return derived
+
+
+def _derived(samples: Sequence[Sample], name: str, lists: Set[tuple[str, str]]) -> Derived:
+    """The patch, with edits of single elements of these lists, each given by its target and path."""
     facts = Facts([sample.document for sample in samples])
     rows: dict[str, dict[int, Any]] = {}
     edits: dict[str, Edit] = {}
+    order: list[str] = []
     for number, sample in enumerate(samples):
-        for edit, value in _differences(sample):
-            # several entries may go to the end of one list
-            key = json.dumps([edit, value if edit["path"].endswith("/-") else None], sort_keys=True)
-            edits[key] = edit
-            rows.setdefault(key, {})[number] = value
+        keys = []
+        for edit, value in (one for seen in _differences(sample) for one in _by_element(*seen, lists)):
+            # several entries may come to the end of one list
+            keys.append(json.dumps([edit, value if edit["path"].endswith("/-") else None], sort_keys=True))
+            edits[keys[-1]] = edit
+            rows.setdefault(keys[-1], {})[number] = value
+        order = _in_order(order, keys)
     found: list[Edit] = []
-    for key, values in rows.items():
-        found += _edits(edits[key], values, facts, len(samples))
+    for key in order:
+        found += _edits(edits[key], rows[key], facts, len(samples))
     whens = {edit.get("when") for edit in found}
     if len(samples) > 1 and (len(whens) > 1 or None in whens):
         plain = _needed([_guarded(_without_idle_condition(edit, samples), facts) for edit in found], samples)
@@ -54,6 +69,18 @@ def derive_cloud_init(samples: Sequence[Sample], name: str) -> Derived:
     if faults:
         return Derived(None, tuple(faults))
     return Derived(writing.with_ignores(text, proof.findings(text)), remarks=tuple(facts.assumed(text)))
+
+
+def _in_order(known: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """All keys in one order, in which new ones are before those that follow them."""
+    found = [*known]
+    at = len(found)
+    for key in reversed(keys):
+        if key in known:
+            at = found.index(key)
+        elif key not in found:
+            found.insert(at, key)
+    return found
 
 
 def _needed(edits: Sequence[Edit], samples: Sequence[Sample]) -> list[Edit]:
@@ -165,6 +192,20 @@ def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
 
 
 # -- the differences of one sample -------------------------------------------------------------------------------------
+
+
+def _lists_in(edit: Edit) -> Iterator[tuple[str, str]]:
+    """The target and path of each list of which an edit changes single elements."""
+    for found in _ELEMENT.finditer(edit["path"]):
+        yield edit.get("target", ""), edit["path"][: found.start()]
+
+
+def _by_element(edit: Edit, value: Any, lists: Set[tuple[str, str]]) -> list[tuple[Edit, Any]]:
+    """An edit that makes a new list as edits of its elements, if other samples have such edits."""
+    if edit["op"] != "ensure" or not isinstance(value, list) or (edit.get("target", ""), edit["path"]) not in lists:
+        return [(edit, value)]
+    found = _of_list([], value, edit["path"], partial(_edit, edit.get("target"), edit.get("part")))
+    return [(edit, value)] if found is None else found
 
 
 def _differences(sample: Sample) -> Iterator[tuple[Edit, Any]]:

@@ -15,6 +15,7 @@ from . import fragments
 from .templates import written
 
 _WIDTH = 110
+_SHORT_ROW = 60
 _SHORT = frozenset({"env", "keys", "part"})
 """Maps of texts, which are written on one line if they fit."""
 _BOOLEANS = frozenset({"yes", "no", "on", "off"})
@@ -149,7 +150,9 @@ class _Writer:
                 lines = self._data(inner)
                 nested = isinstance(inner, (dict, list)) and inner
                 head = self._scalar(str(key))
-                if nested:
+                if (row := self._row(inner)) is not None:
+                    found.append(f"{head}: {row}")
+                elif nested:
                     found += [f"{head}:", *(f"  {line}" for line in lines)]
                 else:
                     found += [f"{head}: {lines[0]}", *(f"  {line}" if line else "" for line in lines[1:])]
@@ -161,6 +164,15 @@ class _Writer:
                 found += [f"- {lines[0]}", *(f"  {line}" if line else "" for line in lines[1:])]
             return found
         return self._value(value, flow=False).split("\n")
+
+    def _row(self, value: Any) -> str | None:
+        """A short list of scalars on one line; None for other values."""
+        if not isinstance(value, list) or not value or any(isinstance(one, (dict, list)) for one in value):
+            return None
+        if any(isinstance(one, str) and "\n" in one for one in value):
+            return None
+        row = f"[{', '.join(self._value(one, flow=True) for one in value)}]"
+        return row if len(row) <= _SHORT_ROW else None
 
     def _value(self, value: Any, *, flow: bool) -> str:
         if isinstance(value, str):
