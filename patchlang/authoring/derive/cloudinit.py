@@ -195,7 +195,7 @@ def _computed(values: Mapping[int, Any], facts: Facts) -> Any:
 
 
 def _lists_in(edit: Edit) -> Iterator[tuple[str, str]]:
-    """The target and path of each list of which an edit changes single elements."""
+    """The target and path of each list in which an edit changes single elements."""
     for found in _ELEMENT.finditer(edit["path"]):
         yield edit.get("target", ""), edit["path"][: found.start()]
 
