@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     def flag(name: str, help: str, **how: object) -> None:
+        def value(text: str) -> str:
+            if not text and name != "version":
+                raise UsageError(f"--{name} needs a value that is not empty")
+            return text
+
+        if "metavar" in how:
+            how["type"] = value
         # The original parses its flag with pflag; Go's own flag package, which others use, allows a single dash.
         parser.add_argument(f"--{name}", f"-{name}", help=help, **how)  # type: ignore[arg-type]
 
@@ -140,10 +147,6 @@ def _parser() -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str]) -> Config:
     """Parses the arguments, without the program's name. Raises UsageError; ``--help`` prints and exits."""
     given = _parser().parse_args(list(arguments))
-    for name in ("patches", "socket_dir", "plugin_socket", "check_domain"):
-        value = getattr(given, name)
-        if value == "" or (isinstance(value, list) and "" in value):
-            raise UsageError(f"--{name.replace('_', '-')} needs a non-empty path")
     if given.log_level not in LEVELS:
         raise UsageError(f"--log-level {given.log_level[:40]} is not a level; known: {', '.join(LEVELS)}")
     return Config(

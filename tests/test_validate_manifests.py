@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from patchlang import rules
@@ -131,6 +131,10 @@ WORDS = [
 
 
 @given(words=st.lists(st.sampled_from(WORDS), max_size=5))
+@example(words=["--check-domain=", "--check-domain"])
+@example(words=["--socket-dir=", "--socket-dir=/d"])
+@example(words=["--log-level", "", "--log-level=debug"])
+@example(words=["--max-domain-bytes=", "--max-domain-bytes=10"])
 def test_arguments_are_refused_where_the_sidecar_refuses_them(words: list[str]) -> None:
     source = SourceFile("a", "x")
     span = Span(source, 0, 1)
