@@ -63,7 +63,8 @@ def derive_domain(samples: Sequence[Sample], name: str) -> Derived:
         if found:
             return found[0]
         changes = sum(len(Differences(*sample.roots, Namespaces()).changes()) for sample in samples)
-        message = f"gave up after {_CPU_SECONDS} s: {changes} changes in {len(samples)} samples are too many"
+        of = "1 sample" if len(samples) == 1 else f"{len(samples)} samples"
+        message = f"gave up after {_CPU_SECONDS} s: too many changes ({changes} in {of})"
         return Derived(None, (Fault(None, f"{message}; give smaller domains, or fewer samples"),))
 
 
