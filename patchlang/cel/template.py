@@ -59,7 +59,7 @@ def pieces(source: Text) -> Iterator[LiteralPiece | ComputedPiece]:
                 rules.BAD_TEMPLATE,
                 "the closing `]` of `$[` is missing",
                 source.span(found.start(), found.end()),
-                "write `$$[` for a plain `$[`",
+                "write it, or `$$[` for a plain `$[`",
             )
         if not text[found.end() : end].strip():
             span, help = (

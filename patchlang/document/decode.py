@@ -120,7 +120,9 @@ class _Decoder:
             elif name.text not in also:
                 from .habits import key_hint
 
-                help = key_hint(cls, name.text) or did_you_mean(name.text, [*also, *_own_first(cls)], "known keys")
+                help = key_hint(cls, name.text, node) or did_you_mean(
+                    name.text, [*also, *_own_first(cls)], "known keys"
+                )
                 self.found.append(Diagnostic(rules.UNKNOWN_KEY, f"unknown key `{name.text}`", name.span, help))
         self.found += _missing_keys(cls, node)
         read = {name: value for name, value in values.items() if value is not None}
@@ -174,7 +176,8 @@ class _Decoder:
 
     def pairs(self, name_type: Any, value_type: Any, node: Node, what: str) -> tuple[Any, ...]:
         if not isinstance(node, Mapping):
-            raise fail(rules.WRONG_TYPE, f"{what} must be a map, not {describe(node)}", node.span)
+            message = f"{what} must be a map, not {describe(node)}"
+            raise fail(rules.WRONG_TYPE, message, node.span, "write a line `NAME: value` for each entry")
 
         def pair(name: Scalar, child: Node) -> tuple[Any, Any]:
             return scalar(name_type, name, "a key"), self.value(value_type, child, f"`{name.text}`")
@@ -209,7 +212,10 @@ class _Decoder:
         if not isinstance(op, Scalar):
             message = f"`op` is {describe(op)}" if op else "`op` is missing"
             rule = rules.WRONG_TYPE if op else rules.MISSING_KEY
-            raise fail(rule, message, op.span if op else _start_of(node), "ops: " + ", ".join(ops))
+            from .habits import missing_op_hint
+
+            hint = missing_op_hint((name.text for name, _ in node.entries), ops)
+            raise fail(rule, message, op.span if op else _start_of(node), hint or "ops: " + ", ".join(ops))
         if op.text not in ops:
             from .habits import op_hint
 

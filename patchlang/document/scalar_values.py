@@ -55,6 +55,8 @@ def scalar(hint: Any, node: Scalar, what: str) -> Any:
     else:
         if text == "" and (node.plain or hint not in (*_MAY_BE_EMPTY, model.Fragment)):
             what_to_do = "write '' for empty text" if hint in _MAY_BE_EMPTY else None
+            if node.span.source.text[node.span.end : node.span.end + 20].lstrip(" ").startswith("#"):
+                what_to_do = "`#` begins a comment: quote the value"
             raise fail(rules.BAD_VALUE, f"{what} is empty", node.span, what_to_do)
         return hint(text, Inside(node))
     raise fail(rules.WRONG_TYPE, f"{what} must be {described(hint)}", node.span)

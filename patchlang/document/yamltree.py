@@ -78,10 +78,11 @@ def parse(source: SourceFile, *, manifest: bool = False) -> list[Node]:
     except yaml.MarkedYAMLError as e:
         marks = [min(mark.index, len(source.text)) for mark in (e.context_mark, e.problem_mark) if mark]
         at = marks[-1] if marks else 0
+        if not source.text[at:].strip():
+            at = marks[0] if marks else 0  # at the end of the file nothing is wrong, but where it began
         problem = " ".join(filter(None, (e.problem, e.context))) or "not YAML"
-        raise fail(
-            rules.BAD_YAML, f"not YAML: {problem}", Span(source, at, at), _hint(source, _before(source, at), at)
-        ) from None
+        help = _ESCAPES if "unknown escape" in problem else _hint(source, _before(source, at), at)
+        raise fail(rules.BAD_YAML, f"not YAML: {problem}", Span(source, at, at), help) from None
     except yaml.YAMLError as e:
         before = source.text.encode()[: getattr(e, "position", 0)]  # libyaml counts bytes
         at = len(before.decode(errors="ignore"))
@@ -99,7 +100,8 @@ HELM_HELP = "a Helm template must be rendered first: `helm template CHART | patc
 _BRACKET_START = pattern(r"""(?:^|[:\-])\s+(?:\[[^\]]*\]|\{[^}]*\})\s*[^\s,#}\]:]""")
 _COLON_INSIDE = pattern(r"[\w\"']:\s+[^\s#'\"|>].*:(?:\s|$)")
 _QUOTED_START = pattern(r"""[:\-,{]\s+(?:'[^']*'|"[^"]*")\s*[^\s,#}\]]""")
-
+_BLOCK_START = pattern(r".*:\s+[|>][-+0-9]*\s*$")
+_ESCAPES = "in YAML, `\\` in double quotes begins an escape: write `\\\\`, or use single quotes"
 
 _NO_BLANK = pattern(
     r"\s*(?:-\s+)?(apiVersion|expect|forEach|from|in|kind|name|op|path|unless|value|when|xml):[^\s/:][^:]*$"
@@ -121,7 +123,10 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
         return "quote a value that begins with `@`, `%` or a backquote"
     if any(re.search(r"[:,{-]\s+!", line) for line in lines):
         return _NEGATION
-    if any(re.search(r"[\w/.*)\]]\[", line.partition("{")[2]) for line in lines):
+    before = source.line(numbers[0] - 1)[:_HINTED_COLUMNS] if numbers[0] > 1 else ""
+    if any(_BLOCK_START.match(line) for line in (before, *lines[:-1])):
+        return "indent the text after `|` or `>` further than its key"
+    if any(re.search(r"[\w/.*)\]]\[|\w\([^()]*,", line.partition("{")[2]) for line in lines):
         return "inside `{ }`, quote a value that contains `[`, `]`, `{`, `}` or `,`"
     if any("$[" in line for line in lines):
         return "quote a value with `$[ ]`: `: `, ` #`, and inside `{ }` also `,`, `[` and `]`, are YAML syntax"
@@ -129,7 +134,6 @@ def _hint(source: SourceFile, first: int, last: int) -> str | None:
         return "quote the whole value if it begins with a quote: `when: \"'x' in vmi.metadata.annotations\"`"
     if any(_BRACKET_START.search(line) for line in lines):
         return "quote the whole value if it begins with `[` or `{` and continues after the closing bracket"
-    before = source.line(numbers[0] - 1)[:_HINTED_COLUMNS] if numbers[0] > 1 else ""
     if found := next((one for one in map(_NO_BLANK.match, (before, *lines)) if one), None):
         return f"put a space after the colon of a key: `{found[1]}: …`"
     if any(_COLON_INSIDE.search(line) for line in lines):

@@ -244,8 +244,10 @@ class DomainOps:
                 (self.template(name, node=self.nested), self.template(value, node=self.nested))
                 for name, value in edit.env
             )
-        from .qemuargs import QemuArgsOp
+        from .qemuargs import QemuArgsOp, check_names
 
+        if isinstance(env, tuple):
+            check_names(env)
         return QemuArgsOp(args, edit.unique, env, edit.span)
 
     def computed(self, key: str, value: model.Template, kind: str) -> TemplateProgram:

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 # as libvirt parses it: qemuDomainXmlNsDefParse
 _VARIABLE = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAMING = "use letters, digits and `_`, and do not begin with a digit"
+
+
+def check_names(env: tuple[tuple[TemplateProgram, TemplateProgram], ...]) -> None:
+    """Raises PatchError (PL104) for a literal name that is not a variable's."""
+    for name, _ in env:
+        if name.constant is not None and not _VARIABLE.fullmatch(name.constant):
+            raise fail(rules.BAD_VALUE, f"`{name.constant}` is not a valid variable name", name.source.span(), _NAMING)
 
 
 @record
@@ -73,8 +81,7 @@ class QemuArgsOp:
             written = name.constant
             text = name.text(scope) if written is None else written
             if written is None and not _VARIABLE.fullmatch(text):
-                help = "use letters, digits and `_`, and do not begin with a digit"
-                raise fail(rules.WRONG_RESULT, "the key is not a valid variable name", name.source.span(), help)
+                raise fail(rules.WRONG_RESULT, "the key is not a valid variable name", name.source.span(), _NAMING)
             if text in variables:
                 raise fail(rules.WRONG_RESULT, "two keys of `env` name the same variable", name.source.span())
             variables[text] = value.text(scope)
@@ -88,8 +95,7 @@ class QemuArgsOp:
             help = "give a map of names and values, such as `{'NAME': 'value'}`"
             raise origin.error(rules.WRONG_RESULT, f"`env` needs a map, but the expression gives {found}", help)
         if not all(_VARIABLE.fullmatch(name) for name in value):
-            help = "use letters, digits and `_`, and do not begin with a digit"
-            raise origin.error(rules.WRONG_RESULT, "a key is not a valid variable name", help)
+            raise origin.error(rules.WRONG_RESULT, "a key is not a valid variable name", _NAMING)
         return {name: as_text(text, origin) for name, text in value.items()}
 
     def _written_argument(self, number: int) -> str | None:

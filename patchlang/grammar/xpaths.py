@@ -96,8 +96,14 @@ class _Reader:
     def places(self, expr: Expr, context: Places, *, top: bool = False) -> Places | None:
         """Where an expression leads; None if it gives no nodes. Its parts are checked too."""
         match expr:
+            case Path(base=None, absolute=True):
+                before = len(self.found)
+                places = self._steps((self.dialect.unfolding.document,), expr.steps, top)
+                if not top:
+                    self._meant_relative(expr, context, before)
+                return places
             case Path(base=None):
-                return self._steps((self.dialect.unfolding.document,) if expr.absolute else context, expr.steps, top)
+                return self._steps(context, expr.steps, top)
             case Path(base=Expr() as base, filters=(), steps=()):
                 return self.places(base, context, top=top)
             case Path(base=Expr() as base):
@@ -254,6 +260,16 @@ class _Reader:
                 if values is not None and not _equals(values, number):
                     self.found += against(values, text, places, self.version, other.start, other.end)
 
+    def _meant_relative(self, path: Path, context: Places, before: int) -> None:
+        """A path in a predicate that begins at the document, but would lead somewhere without its ``/``."""
+        if not path.steps or not any(path.steps[0].test in place.elements for place in context if place is not OPEN):
+            return
+        for number, one in enumerate(self.found[before:], before):
+            if one.rule is rules.UNKNOWN_ELEMENT and one.start == path.steps[0].start:
+                written = self.text[path.steps[0].start : path.end]
+                help = f"a path that begins with `/` begins at the document: write `{written}`"
+                self.found[number] = replace(one, help=help)
+
     def _unquoted(self, side: Expr, other: Expr) -> None:
         """An unknown name compared with a path: probably text without its quotes."""
         match side:
@@ -293,7 +309,7 @@ class _Reader:
     def _part(self, call: Call, places: Places | None) -> None:
         """``starts-with(@type, 'pci')``: some value must match."""
         literal = call.args[1]
-        if places is None or OPEN in places or not isinstance(literal, Literal) or FILLER in literal.value:
+        if places is None or OPEN in places or not isinstance(literal, Literal) or _is_rendered(literal.value):
             return
         values = _values(places)
         before = () if call.name == "starts-with" else (ANYTHING,)
@@ -320,12 +336,17 @@ def allowed(places: Places) -> Values:
 
 def against(values: Values, value: str, places: Places, version: str, start: int, end: int) -> Iterator[Finding]:
     """A text that should be one of the values of the places."""
-    if FILLER in value or values is None or not places or OPEN in places or fits(values, (value,)):
+    if _is_rendered(value) or values is None or not places or OPEN in places or fits(values, (value,)):
         return
     if values != NOTHING:
         yield findings.unknown_value(version, value, places, start, end)
     elif value.strip():
         yield findings.no_text(version, places, start, end)
+
+
+def _is_rendered(value: str) -> bool:
+    """Whether the text is not the value itself, but where one will be, or was meant to be."""
+    return any(mark in value for mark in (FILLER, "{{", "$["))
 
 
 def _values(places: Places) -> Values:

@@ -139,17 +139,28 @@ class Judge:
             self.slip(rules.VMI_TYPE, message, self.whole(node), boolean_of(node, value))
 
     def wanted(self, node: Node, value: Typed, kind: str) -> None:
-        """The result of an expression as a whole, where a ``boolean``, a ``list`` or a ``text`` is needed."""
+        """The result of an expression as a whole, where a ``boolean``, a ``list``, a ``map`` or a ``text`` is needed.
+
+        An ``argument`` is a text in a list, a ``part`` the part of a text; only a whole ``text`` may be an optional.
+        """
         found = kinds(value.type)
-        if kind == "boolean":
+        if kind not in ("", "text") and value.type.startswith("?"):
+            self.slip(rules.VMI_TYPE, "the result is an optional", self.whole(node), "end it with `.orValue(…)`")
+        elif kind == "boolean":
             self.condition(node, value)
         elif kind == "list" and found and "list" not in found:
             self.slip(
                 rules.VMI_TYPE, f"expected a list, but {what(value)} is not one", self.whole(node), list_of(node, value)
             )
-        elif kind == "text" and found and found <= {"list", "map", "boolean"}:
+        elif kind == "map" and found and "map" not in found:
+            help = "give names and values, such as `{'NAME': 'value'}`"
+            self.slip(rules.VMI_TYPE, f"expected a map, but {what(value)} is not one", self.whole(node), help)
+        elif kind in ("argument", "part", "text") and found and found <= {"list", "map", "boolean"}:
             message = f"text takes strings and numbers, but {what(value)} is neither"
-            self.slip(rules.VMI_TYPE, message, self.whole(node), text_of(node, value))
+            help = text_of(node, value)
+            if kind == "argument" and found == {"list"}:
+                help = 'make it the entire value, without a YAML list around it: `args: "$[ … ]"`'
+            self.slip(rules.VMI_TYPE, message, self.whole(node), help)
 
     def added(self, node: Call, left: Typed, right: Typed) -> None:
         ours, theirs = kinds(left.type), kinds(right.type)

@@ -63,7 +63,8 @@ def typed(tree: Node, scope: Scope) -> Typed:
 
 
 def slips(text: str, tree: Node, scope: Scope, wanted: str = "") -> list[Slip]:
-    """What in an expression is impossible or may be missing; ``wanted`` is its required type: ``boolean list text``."""
+    """What in an expression is impossible or may be missing; ``wanted`` is its required type:
+    ``argument boolean list map part text``."""
     reader = _Reader(text, scope, _asked(tree))
     found = reader.value(tree, scope.names)
     if not any(one.severity is Severity.ERROR for one in reader.found):

@@ -11,13 +11,15 @@ from ..document import model
 from ..document.model import Role
 from ..lint.guards import variables_of
 from ..lint.nested import distinct, flat
-from ..lint.reading import TEMPLATES, cel, directives, expressions, leaves
+from ..lint.reading import TEMPLATES, cel, directives, expressions, filled, leaves, template, tree
 from ..lint.roles import role_of, texts
+from ..patterns import pattern
 from ..record import fields
 from ..source import Text
+from ..xpath.tree import VariableRef, walk
 from .celcalls import Slip
 from .celtypes import ROOTS, Scope, slips, typed
-from .celwords import Typed, Way
+from .celwords import Typed, Way, shown
 from .vmitypes import INTEGER, releases, types
 
 
@@ -126,6 +128,7 @@ def _slips(patch: model.Patch, release: str | None) -> Iterator[tuple[Text, Slip
                 own = dict(_directives(leaf)) if isinstance(leaf, model.Fragment) else {}
                 inside = scope_of_fragment(patch, leaf, scope) if own else scope
                 wanted = _wanted(edit, field.name, leaf)
+                yield from _of_xpath(leaf, scope)
                 for expression in expressions(leaf):
                     needed = own.get(expression.text)
                     yield from _of(expression, inside if needed is None else scope, needed or wanted)
@@ -141,13 +144,41 @@ def _directives(xml: Text) -> Iterator[tuple[str, str]]:
         yield from ((expression.text, wanted) for expression in directives(xml, name))
 
 
+_MEMBER = pattern(r"\w+(?:\.\w+)+")
+
+
+def _of_xpath(leaf: Text, scope: Scope) -> Iterator[tuple[Text, Slip]]:
+    """``$item.name`` and the like in an XPath: members of variables."""
+    if isinstance(leaf, model.ConstructivePath):
+        # a placeholder is as long as what it stands for, so that everything else keeps its place
+        read = tree(filled(leaf, lambda piece: "_" * (piece.end - piece.at)))
+    else:
+        read = tree(leaf.text) if isinstance(leaf, model.XPath) else None
+    for part in walk(read) if read is not None else ():
+        if not (isinstance(part, VariableRef) and _MEMBER.fullmatch(part.name)):
+            continue
+        for text, slip in _of(_as_cel(leaf, part), scope):
+            guard = f"guard the edit with `when: has({shown(slip.way)})`" if slip.way else ""
+            yield text, slip._replace(help=guard or slip.help)
+
+
+def _as_cel(leaf: Text, part: VariableRef) -> Text:
+    before = "" if part.name.startswith("item.") else "variables."
+    at = part.start + 1 - len(before)  # after the `$`
+    return Text(before + part.name, lambda start, end: leaf.span(at + start, None if end is None else at + end))
+
+
 def _wanted(edit: model.Edit, name: str, leaf: Text) -> str:
     """The required type of the expressions in a field; empty if any will do."""
-    role = role_of(edit, name)
     if isinstance(leaf, model.Expression):
-        return "boolean" if role is Role.CONDITION else ""
-    is_text = isinstance(edit, model.DomainBase) and role is not Role.ARGUMENT
-    return "text" if is_text and isinstance(leaf, TEMPLATES) else ""
+        return "boolean" if role_of(edit, name) is Role.CONDITION else ""
+    if isinstance(edit, model.QemuArgs) and leaf in (edit.args, edit.env):
+        return "list" if leaf is edit.args else "map"
+    if isinstance(edit, model.QemuArgs) and isinstance(edit.args, tuple) and leaf in edit.args:
+        return "argument"
+    if not (isinstance(edit, model.DomainBase) and isinstance(leaf, TEMPLATES)):
+        return ""
+    return "part" if not isinstance(leaf, model.Fragment) and len(template(leaf)) > 1 else "text"
 
 
 def scope_of_fragment(patch: model.Patch, xml: Text, scope: Scope) -> Scope:

@@ -130,6 +130,8 @@ def kinds(type: str) -> frozenset[str]:
 
 def words(type: str) -> str:
     """A type for people."""
+    if type in ("[none]", "{none}"):
+        return "an empty list" if type == "[none]" else "an empty map"
     if type.startswith("["):
         return f"a list of {_several(type[1:-1])}"
     if type.startswith("{"):

@@ -11,12 +11,12 @@ from ..diagnostics import Diagnostic
 from ..document import model
 from ..document.model import Role
 from ..source import Span, Text
-from ..xpath.tree import Binary, Literal, Number, Step, walk
+from ..xpath.tree import Binary, Literal, Step, walk
 from .guards import variables_of
 from .nested import flat
 from .reading import advice, directives, queries, shown, tree
 from .roles import parts, texts
-from .truth import NOTHING, all_of, truth
+from .truth import NOTHING, all_of, number, truth
 
 _EMPTY = (cel_tree.ListExpr(), cel_tree.Call("range", cel_tree.Literal("int", 0)))
 _JOINS = ("and", "or")
@@ -95,7 +95,7 @@ def _predicates(patch: model.Patch) -> Iterator[Diagnostic]:
             start, end = step.predicates[0].start, step.predicates[-1].end
             message = f"`[{shown(query.source.text[start:end])}]` is true for {'every' if value else 'no'} node"
             help = "an attribute has one value; write `or` if either is fine"
-            if any(isinstance(predicate, Number) for predicate in step.predicates):
+            if any(number(predicate) is not None for predicate in step.predicates):
                 help = "positions are whole numbers and count from 1"
             elif _alone(step):
                 help = _COMPARE

@@ -137,22 +137,31 @@ def nested_search(patch: model.Patch) -> Iterator[Diagnostic]:
 
 
 _ARITHMETIC = frozenset({"+", "-", "*", "div", "mod"})
+_AS_TEXT = "compare text with text, by `=`, `starts-with` or `contains`"
+_ORDER = frozenset({"<", "<=", ">", ">="})
 
 
 def text_as_number(patch: model.Patch) -> Iterator[Diagnostic]:
-    """``'ua-' + $item``: XPath adds numbers, and turns anything else into NaN, which equals nothing."""
+    """``'ua-' + $item``, ``@dev > 'vda'``, ``count(disk) = 'x'``: XPath turns text that is not a number into NaN."""
     for query in queries(patch):
         for part in walk(query.tree):
-            if not isinstance(part, Binary) or part.operator not in _ARITHMETIC:
+            if not isinstance(part, Binary) or not _takes_numbers(part):
                 continue
             texts = [side for side in (part.left, part.right) if _is_no_number(side)]
             if texts:
                 source = query.source.text
                 no_number = shown(source[texts[0].start : texts[0].end])
-                message = f"`{part.operator}` takes numbers, and turns `{no_number}` into NaN, which equals nothing"
+                numbers = "compares numbers here" if part.operator in ("=", "!=") else "takes numbers"
+                message = f"`{part.operator}` {numbers}, and turns `{no_number}` into NaN, which equals nothing"
                 sides = ", ".join(source[side.start : side.end] for side in (part.left, part.right))
-                help = f"write `concat({shown(sides)})`" if part.operator == "+" else "compare text as text"
+                help = f"write `concat({shown(sides)})`" if part.operator == "+" else _AS_TEXT
                 yield advice(patch, rules.TEXT_AS_NUMBER, message, query.source.span(part.start, part.end), help)
+
+
+def _takes_numbers(part: Binary) -> bool:
+    if part.operator in ("=", "!="):
+        return "number" in (result_kind(part.left), result_kind(part.right))
+    return part.operator in _ARITHMETIC or part.operator in _ORDER
 
 
 def _is_no_number(expr: Expr) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 
 from ..record import record
-from ..xpath.tree import Binary, Call, Expr, Literal, Number, Path
+from ..xpath.tree import Binary, Call, Expr, Literal, Negation, Number, Path
 from .reading import names
 
 Steps = tuple[str, ...]
@@ -76,11 +76,22 @@ def all_of(predicates: tuple[Expr, ...], facts: NodeFacts) -> bool | None:
     if _contradict(parts):
         return False
     # a number is a position; which one is unknown, except one that never exists
-    return _all(_position(part) if isinstance(part, Number) else truth(part, facts) for part in parts)
+    return _all(truth(part, facts) if (at := number(part)) is None else _position(at) for part in parts)
 
 
-def _position(number: Number) -> bool | None:
-    return None if number.value >= 1 and number.value.is_integer() else False
+def number(expr: Expr) -> float | None:
+    """The value of a number that is written out."""
+    match expr:
+        case Number(value=value):
+            return value
+        case Negation(operand=Number(value=value)):
+            return -value
+        case _:
+            return None
+
+
+def _position(number: float) -> bool | None:
+    return None if number >= 1 and number.is_integer() else False
 
 
 def _operands(expr: Expr, operator: str) -> Iterator[Expr]:

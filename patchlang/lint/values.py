@@ -20,6 +20,7 @@ from .roles import parts, texts
 _BRACES = pattern(r"[$%#]\{\s*([^{}\s]+)\s*\}|\{\{\s*([^{}\s]+)\s*\}\}|\$\(\s*([^()\s]+)\s*\)")
 _MEMBERS = r"([A-Za-z_]\w*+)\.\??(\w++)(?:\.\??\w++|\[\??(?:'[^']*+'|\"[^\"]*+\"|\w++)\])*+"
 _WHOLE_PATH = pattern(rf"\s*+({_MEMBERS})\s*+")
+_WHOLE_CALL = pattern(r"\s*+((?:annotation|label|parseJSON|quantity|xpath)\(['\"].*\)(?:[.\[].*)?+)\s*+")
 _PATH_IN_MARKUP = pattern(rf"['\">]\s*+({_MEMBERS})\s*+(?=['\"<])")
 _HELM = pattern(
     r"\{\{-?\s*(?:\.(?:Values|Release|Chart|Files|Capabilities)\b|(?:include|tpl|toYaml|required)\s)[^{}]*\}\}"
@@ -32,8 +33,8 @@ SpanOf = Callable[[int, int], Span]
 def not_computed(patch: model.Patch) -> Iterator[Diagnostic]:
     """``$port``, ``${ port }``, ``{{ port }}`` in a value, where ``port`` is a variable: only ``$[ ]`` is computed.
 
-    The same for a value that is just a CEL path, such as ``vmi.metadata.name``, for ``$port`` in
-    the quotes of an XPath, and for Helm's ``{{ .Values.port }}``.
+    The same for a value that is just a CEL path or call, such as ``vmi.metadata.name`` or ``label('a')``, for
+    ``$port`` in the quotes of an XPath, and for Helm's ``{{ .Values.port }}``.
     """
     variables = {variable.name.text for variable in patch.spec.variables}
     for edit in (*patch.spec.domain, *patch.spec.cloud_init):
@@ -118,9 +119,11 @@ def _meant(text: str, kind: type, names: set[str], cloud_init: bool) -> Iterator
 
 
 def _paths(text: str, kind: type, variables: set[str], *, loop: bool) -> Iterator[tuple[int, int, str]]:
-    """CEL paths that are the whole of a value, or of an attribute or a text of a fragment."""
+    """CEL paths and calls that are the whole of a value, and paths that are one of a fragment."""
     if kind not in (model.Template, model.Fragment):
         return
+    if kind is model.Template and (call := _WHOLE_CALL.fullmatch(text)):
+        yield call.start(1), call.end(1), call[1].rstrip()
     whole = _WHOLE_PATH.fullmatch(text)
     for found in _PATH_IN_MARKUP.finditer(text) if kind is model.Fragment else [whole] if whole else []:
         from ..cel.syntax import MEMBERS

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .. import rules
-from ..diagnostics import PatchError, Rule, did_you_mean, fail
+from ..diagnostics import PatchError, Rule, fail
 from ..patterns import pattern
 from ..record import record
 from ..source import Span, Text
 from .parser import MAX_LENGTH, MAX_TOKENS, XPathSyntaxError, is_ncname, parse
-from .query import Namespaces, new_name
+from .query import Namespaces, new_name, variable_help
 from .tree import Binary, Expr, Literal, Number, Path, Step, VariableRef, walk
 
 HOLE = "Q"
@@ -237,7 +237,7 @@ class _Reader:
                 root, dot, _ = name.partition(".")
                 if name not in self.dialect.variables and not (dot and f"{root}.*" in self.dialect.variables):
                     known = sorted(v for v in self.dialect.variables if not v.endswith("*"))
-                    message, help = f"no variable `${name}` here", did_you_mean(name, known, "variables")
+                    message, help = f"no variable `${name}` here", variable_help(name, known)
                     raise self.error(message, value.start, value.end, help, rules.UNKNOWN_NAME)
                 return Condition(attribute, variable=name)
             case _:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..patterns import pattern
+
 _SIGNS = {
     "==": "XPath compares with a single `=`",
     "&&": "XPath writes `and`",
@@ -35,8 +37,13 @@ _FUNCTIONS = {
 }
 
 
+_CEL = pattern(r"\s*!?\s*(?:vmi|variables|item|facts|cloudInit)\.|\s*!?\s*(?:annotation|label|has|xpath)\(")
+
+
 def help_for(text: str, offset: int) -> str | None:
     """What to write instead of what is at ``offset``, where the parser stopped; None if unclear."""
+    if _CEL.match(text):
+        return "this is CEL, but a path is XPath: write a condition in CEL as `when`"
     # for a symbol of two characters, the parser may stop at the second one
     here = (text[offset : offset + 2], text[max(0, offset - 1) : offset + 1], text[offset : offset + 1])
     if (found := next((_SIGNS[sign] for sign in here if sign in _SIGNS), None)) is not None:
@@ -46,6 +53,8 @@ def help_for(text: str, offset: int) -> str | None:
         return "remove the last `/`"
     if before.endswith("not"):
         return "write it with brackets: `not(…)`"
+    if text[offset : offset + 1] == "@" and (before[-1:].isalnum() or before.endswith("]")):
+        return "separate the attribute with `/`: `/@name`"
     if text[offset : offset + 20].strip():
         return None
     if before.endswith("@"):

@@ -26,6 +26,19 @@ class XPathValues(Protocol):
         """A string, number or boolean; otherwise raises LookupError with a message and its diagnostic (or None)."""
 
 
+_ONLY_IN_CEL = ("cloudInit", "facts", "vmi")
+
+
+def variable_help(name: str, known: list[str]) -> str:
+    """What to write instead of a variable that XPath does not know."""
+    short = name.removeprefix("variables.").partition(".")[0]
+    if name != short and short in known:
+        return f"write `${name.removeprefix('variables.')}`"
+    if name.partition(".")[0] in _ONLY_IN_CEL:
+        return "XPath only sees variables: compute it in `spec.variables`, and write `$NAME`"
+    return did_you_mean(name, known, "variables")
+
+
 class Query:
     """A checked and compiled XPath expression.
 
@@ -48,7 +61,8 @@ class Query:
         self.is_relative = not document
         if (at := self.text.find("$[")) >= 0:
             message = "`$[ ]` is not computed in XPath"
-            raise fail(rules.BAD_XPATH, message, self._span(at, at + 2), "write a variable as `$NAME`")
+            help = "write a variable as `$NAME`, outside of quotes: `concat('ua-', $NAME)`"
+            raise fail(rules.BAD_XPATH, message, self._span(at, at + 2), help)
         if bad := unusable_character(self.text):
             raise fail(rules.BAD_XPATH, f"the path contains {bad}, which is not allowed in XML", source.span())
         try:
@@ -128,7 +142,7 @@ class Query:
                             rules.UNKNOWN_NAME,
                             f"no variable `${name}` here",
                             self._span(expr.start, expr.end),
-                            did_you_mean(name, names, "variables"),
+                            variable_help(name, names),
                         )
                 case Step(axis="attribute", test=test) if test == "xmlns" or test.startswith("xmlns:"):
                     raise fail(
@@ -141,6 +155,10 @@ class Query:
                     name = test.removeprefix("variables.")
                     message = f"`{test}` is CEL syntax; here it is the name of an element"
                     raise fail(rules.BAD_XPATH, message, self._span(expr.start, expr.end), f"write `${name}`")
+                case Step(test=test) if test.partition(".")[0] in _ONLY_IN_CEL and "." in test:
+                    message = f"`{test}` is CEL syntax; here it is the name of an element"
+                    help = "XPath only sees variables: compute it in `spec.variables`, and write `$NAME`"
+                    raise fail(rules.BAD_XPATH, message, self._span(expr.start, expr.end), help)
                 case Step(test=test) if ":" in test:
                     prefix = test.split(":")[0]
                     if prefix not in self.namespaces and prefix != "xml":
