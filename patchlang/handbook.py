@@ -14,8 +14,9 @@ from typing import Any, get_args, get_origin
 from . import rules
 from .diagnostics import Rule
 from .document import model
-from .document.decode import NOT_TAKEN, model_fields
+from .document.decode import NOT_TAKEN
 from .document.field_help import field_help
+from .document.keys import model_fields
 from .record import MISSING, Field, record
 from .schema import first_paragraph, options
 

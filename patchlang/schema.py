@@ -12,8 +12,9 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from .document import model
-from .document.decode import CEL_WORDS, IDENTIFIER, NAME, NOT_TAKEN, TAKEN_NAMES, model_fields
+from .document.decode import CEL_WORDS, IDENTIFIER, NAME, NOT_TAKEN, TAKEN_NAMES
 from .document.field_help import field_help
+from .document.keys import model_fields
 from .document.scalar_values import COUNT
 from .patchtest import model as testmodel
 from .podfacts import KUBEVIRT, PODINFO, SECRETS

@@ -59,7 +59,7 @@ import yaml
 
 from patchlang.compile import Program
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.engine import patch_domain
 from patchlang.kubevirt.replay import second_run
 from patchlang.loading import load_sources

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from law_domains import ATTRIBUTES, NAMES
 
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.document.model import Role
 from patchlang.lint.roles import SELECTING, declared
 from patchlang.schema import options

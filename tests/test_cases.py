@@ -22,7 +22,7 @@ from lxml import etree
 from patchlang import cli, engine, rules
 from patchlang.diagnostics import Diagnostic, Rule
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.extract import read_vmi
 from patchlang.files import source_of
 from patchlang.lint.roles import declared, parts

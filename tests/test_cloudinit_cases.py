@@ -22,7 +22,7 @@ from test_cases import Golden, golden, name, patch_files, patchlang, vmi_files
 
 from patchlang import rules
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.engine import patch_cloud_init
 from patchlang.extract import read_vmi
 from patchlang.files import source_of

@@ -20,7 +20,7 @@ import pytest
 from patchlang import cli, handbook
 from patchlang.diagnostics import Rule
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 
 # pages without samples → why
 NO_SAMPLE = {

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from lxml import etree
 
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.patchtest import model
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from jsonschema import Draft7Validator
 from patchlang import schema
 from patchlang.diagnostics import Diagnostic, PatchError
 from patchlang.document import field_help, model, yamltree
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.loading import decode_source, is_test
 from patchlang.patchtest import decode as testdecode
 from patchlang.patchtest import model as testmodel

@@ -24,7 +24,14 @@ _BINDERS = frozenset({"cel.bind", "optMap", "optFlatMap"})
 # methods whose result has entries of the list before the dot
 _REARRANGE = frozenset({"distinct", "reverse", "slice", "sort"})
 _OF_METADATA = {"annotation": "annotations", "label": "labels"}
-_FORMATS = {"script": "a script", "multipart": "a MIME message", "include": "an include list", "boothook": "a boothook"}
+# formats without one of them, even if they are readable
+_WITHOUT_BOTH = {
+    "boothook": "a boothook", "include": "an include list", "part-handler": "a part handler", "script": "a script",
+}  # fmt: skip
+_WITHOUT = {
+    "parts": {**_WITHOUT_BOTH, "cloud-config": "a cloud-config", "empty": "empty", "ignition": "an Ignition config"},
+    "value": {**_WITHOUT_BOTH, "multipart": "a MIME message"},
+}
 
 
 class Cause(NamedTuple):
@@ -74,7 +81,7 @@ def missing_user_data(tree: Node, text: str, bindings: Bindings) -> Cause | None
         other = (
             "edits pick a part with `part`; `cloudInit.userData.parts` lists all parts" if name == "multipart" else ""
         )
-        is_there = _FORMATS.get(name, "not YAML, or unreadable")
+        is_there = _WITHOUT[wanted].get(name, "not YAML, or unreadable")
         message = f"user data is {is_there} and has no `{wanted}`"
         guard = f"test first: `has(cloudInit.userData.{wanted})`"
         return Cause(message, *_extent(node, text), "; ".join(filter(None, (guard, other))))

@@ -26,6 +26,7 @@ _WHERE = {
     "xpath": "`xpath` is only available in domain edits, and in `when` and `variables` of a patch without cloud-init "
     "edits",
 }
+_LOOP = "add `forEach` to the edit, or `patch:forEach` to the element; a macro names its entry, as in `list.map(x, …)`"
 
 
 def static_error(source: Text, text: str, insertions: tuple[Insertion, ...], raw: str, names: Names) -> PatchError:
@@ -79,7 +80,7 @@ def _unknown_name(source: Text, name: str, offset: int, names: Names) -> PatchEr
         return fail(rules.UNKNOWN_NAME, message, span, did_you_mean(member, known, "variables"))
     known_function = root in SIGNATURES and (root != "xpath" or names.xpath)
     if root in _WHERE and not known_function:
-        return fail(rules.UNKNOWN_NAME, _WHERE[root], span)
+        return fail(rules.UNKNOWN_NAME, _WHERE[root], span, _LOOP if root in ("item", "index") else None)
     known = [n for n, _ in names.variables]
     if root == "variables":
         listed = ", ".join(f"`variables.{n}`" for n in known) or "none"

@@ -159,7 +159,7 @@ class CloudInitOps:
 def _check_end_of_list(path: PointerProgram) -> None:
     tokens = path.parsed.tokens
     if not tokens or path.parsed.token_text(len(tokens) - 1) != "-":
-        help = "to insert at the start of the list `/packages`, write `/packages/-`"
+        help = f"to insert at the start of a list, write `{path.source.text}/-`"
         raise fail(rules.BAD_VALUE, "`position: prepend` needs a path that ends in `/-`", path.source.span(), help)
 
 

@@ -16,7 +16,7 @@ from ..result import Effect
 from ..source import Span, Text
 from ..values import ABSENT, identical
 from . import jsonops, pointer
-from .pointer import NotFoundError, NullError, Pointer, PointerError, WrongKindError
+from .pointer import Key, NotFoundError, NullError, Pointer, PointerError, WrongKindError
 from .state import CloudInit, Origin
 from .userdata import PartSelector
 
@@ -144,9 +144,11 @@ class EditTarget:
         return Site(data, path, scope, fill)
 
     def _is_left_out(self, data: Any, path: Pointer) -> bool:
-        """Whether what is created may be missing, along with its parent, which is not null either."""
+        """Whether what is created may be missing, and cannot be created, or its parent is missing or null."""
         if self.expect is None or not (self.expect.allows(0) and self.expect.allows(1)):
             return False
+        if path.tokens and not isinstance(path.tokens[-1], Key) and not self.ensures:
+            return True  # an entry found by its content: only `ensure` creates it
         parent = replace(path, tokens=path.tokens[:-1])
         return not self._exists(data, parent, self.counted) or pointer.resolve(data, parent) is None
 

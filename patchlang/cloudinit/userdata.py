@@ -244,12 +244,10 @@ def _pick(holder: Parts, part: PartSelector) -> Any:
     hits = [candidate for candidate in holder.parts if part.picks(candidate)]
     if len(hits) == 1:
         return hits[0]
-    raise fail(
-        rules.MATCH_COUNT,
-        f"`part` matches {len(hits) or 'none'} of the parts: {part}",
-        None,
-        f"the parts are: {_listed(holder)}",
-    )
+    help = f"the parts are: {_listed(holder)}"
+    if len(hits) > 1 and part.filename is None:
+        help += "; `filename` selects one of several"
+    raise fail(rules.MATCH_COUNT, f"`part` matches {len(hits) or 'none'} of the parts: {part}", None, help)
 
 
 def _listed(holder: Parts | None) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import partial
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, assert_never, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, assert_never, get_args, get_origin
 
 from .. import rules
 from ..diagnostics import Diagnostic, PatchError, did_you_mean, fail
 from ..patterns import pattern
-from ..record import Field, fields, is_record
+from ..record import fields, is_record
 from ..source import Span, Text
 from . import model
+from .keys import model_fields
 from .scalar_values import described, json_scalar, scalar
 from .yamltree import Mapping, Node, Scalar, Sequence, describe
 
@@ -33,19 +34,6 @@ NOT_TAKEN: dict[type, frozenset[str]] = {
     model.Within: frozenset({"allowProtected"}),
     model.AddPart: frozenset({"part", "expect", "unless"}),
 }
-
-
-def yaml_key(field: Field) -> str:
-    """The YAML key of a model field: its own, or its Python name in camel case."""
-    head, *tail = field.name.split("_")
-    return field.key or head + "".join(part.capitalize() for part in tail)
-
-
-@cache
-def model_fields(cls: Any) -> dict[str, tuple[Field, Any]]:
-    """YAML key → (field, its type), in order, without ``span``, which is a place and not a key."""
-    hints = get_type_hints(cls)
-    return {yaml_key(f): (f, hints[f.name]) for f in fields(cls) if f.name != "span"}
 
 
 def decode(root: Node) -> tuple[model.Patch | None, list[Diagnostic]]:

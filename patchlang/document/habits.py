@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
 
+from ..record import fields
 from . import model
+from .keys import yaml_key
 from .yamltree import Mapping, Node, Sequence
 
 _OPS = {
@@ -108,9 +110,7 @@ def _yaml_slip(key: str, node: Node) -> str | None:
 
 
 def _takes(cls: type, key: str) -> bool:
-    from .decode import model_fields
-
-    return key in model_fields(cls)
+    return any(yaml_key(field) == key for field in fields(cls) if field.name != "span")
 
 
 def unquoted_hint(node: Node) -> str | None:

@@ -201,7 +201,10 @@ class ReplaceOp(FragmentOp):
     def change(self, edit: Editor, match: Match, value: list[etree._Element]) -> bool:
         if not edit.is_attached(match.element):
             return False
-        edit.replace(match.element, value)
+        if value:
+            edit.replace(match.element, value)
+        else:
+            edit.remove(match.element)
         return True
 
 

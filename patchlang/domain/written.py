@@ -74,9 +74,12 @@ def _directives(source: Text, pieces: Cut, tag: StartTag) -> dict[str, Text]:
         return source.span(pieces.places[start], pieces.places[end])
 
     if tag.declares is not None:
-        raise fail(rules.BAD_FRAGMENT, _RESERVED, span(tag.declares, tag.declares + len("xmlns:patch")))
+        place = span(tag.declares, tag.declares + len("xmlns:patch"))
+        raise fail(rules.BAD_FRAGMENT, _RESERVED, place, "choose another prefix, or remove the declaration")
     if tag.name.startswith(PREFIX):
-        raise fail(rules.BAD_FRAGMENT, _RESERVED, span(tag.start, tag.start + len(tag.name)))
+        place = span(tag.start, tag.start + len(tag.name))
+        help = 'write it as an attribute of the element: `<disk patch:when="…">`'
+        raise fail(rules.BAD_FRAGMENT, _RESERVED, place, help)
     found: dict[str, Text] = {}
     for one in tag.directives:
         start = one.end - len(pieces.text[one.start : one.end].lstrip())

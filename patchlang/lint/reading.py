@@ -10,7 +10,7 @@ from ..cel import tree as cel_tree
 from ..cel.template import ComputedPiece, part_of, pieces
 from ..diagnostics import Diagnostic, PatchError, Rule, Severity
 from ..document import model
-from ..domain.directives import PREFIX, blanked, start_tags
+from ..domain.directives import NAMES, PREFIX, blanked, start_tags
 from ..patterns import pattern
 from ..record import fields, is_record, record
 from ..source import Span, Text
@@ -74,10 +74,10 @@ def expressions(value: Any) -> Iterator[Text]:
 
 
 def directives(xml: Text, *names: str) -> Iterator[Text]:
-    """The CEL of the directives of a fragment, of all of them or of those names."""
+    """The CEL of the directives of a fragment, of all known ones or of those names."""
     plain = filled(xml, lambda piece: "x" * (piece.end - piece.at), blank=False)
     for tag in start_tags(plain) if PREFIX in plain else ():
-        for one in (one for one in tag.directives if not names or one.name in names):
+        for one in (one for one in tag.directives if one.name in (names or NAMES)):
             yield part_of(xml, one.value_start, one.value_end)
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from ..document import model
-from ..document.decode import yaml_key
+from ..document.keys import yaml_key
 from ..document.model import Role
 from ..record import fields, is_record
 from ..source import Text

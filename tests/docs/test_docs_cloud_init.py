@@ -40,7 +40,7 @@ from patchlang.cloudinit.userformat import detect
 from patchlang.cloudinit.virtlauncher import FIELDS, SOURCES
 from patchlang.compile import Program
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.engine import patch_cloud_init
 from patchlang.loading import decode_source, load_sources
 from patchlang.render import render

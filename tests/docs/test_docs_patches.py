@@ -25,7 +25,7 @@ from lxml import etree
 
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.engine import patch_domain
 from patchlang.lint import advise
 from patchlang.loading import decode_source, load_sources

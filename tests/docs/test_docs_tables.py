@@ -15,7 +15,7 @@ from patchlang.cel import functions as cel_functions
 from patchlang.compile import BUILT_IN_NAMESPACES
 from patchlang.diagnostics import Rule
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.xpath import tree as xpath_tree
 
 

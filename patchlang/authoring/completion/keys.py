@@ -7,8 +7,9 @@ from enum import Enum
 from typing import Any, get_origin
 
 from ...document import model
-from ...document.decode import NOT_TAKEN, model_fields
+from ...document.decode import NOT_TAKEN
 from ...document.field_help import field_help
+from ...document.keys import model_fields
 from ...patchtest.model import Case, Refusal
 from ...record import is_record
 from ...schema import first_paragraph, options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args, get_origin
 
 from ...document import model
-from ...document.decode import model_fields
+from ...document.keys import model_fields
 from ...patchtest.model import PatchTest
 from ...record import is_record, record
 from ...schema import options

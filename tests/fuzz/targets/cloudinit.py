@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, get_args
 
 from patchlang.document import model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.lint.roles import SELECTING, declared
 from patchlang.schema import options
 

@@ -8,7 +8,7 @@ import pytest
 
 from patchlang import lint
 from patchlang.document import decode, model
-from patchlang.document.decode import model_fields
+from patchlang.document.keys import model_fields
 from patchlang.document.model import Role
 from patchlang.grammar import patches as grammar
 from patchlang.kubevirt import advice as kubevirt
