@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from ..cel.syntax import tokens
 from ..cel.template import ComputedPiece
-from ..cel.tree import Call, Ident, Literal, Macro, Node, walk
+from ..cel.tree import Call, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select, walk
 from ..document import model
 from ..kubevirt.celtypes import Scope, typed
 from ..kubevirt.vmicheck import scope_in, scope_of_fragment
@@ -44,23 +44,39 @@ class Known:
     """What is known where a template is computed.
 
     ``scope`` has the types; ``variables`` are the expressions of the patch's variables, except those that a condition
-    tests; ``asked`` are the literals in conditions: the values they stand for may never get here. Reading
-    expressions uses ``effort``.
+    tests; ``asked`` are the literals in conditions: the values they stand for may never get here. ``loop`` is the
+    expression of the loop, and ``items`` are its entries if they are written out. Reading expressions uses ``effort``.
     """
 
     scope: Scope
     variables: Mapping[str, str]
     asked: frozenset[Literal] = frozenset()
+    loop: Text | None = None
+    items: tuple[Node, ...] = ()
     effort: Effort = field(default_factory=Effort, compare=False, repr=False)
 
     def within(self, edit: model.Edit, *conditions: Text | None) -> Known:
         """What is known in an edit, under its conditions."""
-        return replace(self._behind(conditions), scope=scope_in(self.scope, edit.for_each))
+        known = replace(self._behind(conditions), scope=scope_in(self.scope, edit.for_each))
+        return known._in_loop(edit.for_each) if edit.for_each is not None else known
 
     def in_fragment(self, patch: model.Patch, xml: Text) -> Known:
         """What is known in a fragment, under its directives."""
         known = self._behind(directives(xml, "when"))
-        return replace(known, scope=scope_of_fragment(patch, xml, known.scope))
+        known = replace(known, scope=scope_of_fragment(patch, xml, known.scope))
+        loops = list(directives(xml, "forEach"))
+        if not loops:
+            return known
+        # with several loops, it is unclear whose entry an `item` is
+        is_only = len(loops) == 1 and known.loop is None
+        return known._in_loop(loops[0]) if is_only else replace(known, loop=None, items=())
+
+    def _in_loop(self, loop: Text) -> Known:
+        """With the entries of a loop, if they are written out."""
+        read = celtruth.read(loop.text, self.variables)
+        self.effort.spend(_OF_A_NODE * (sum(1 for _ in walk(read)) if read is not None else celtruth.MOST_NODES))
+        items = read.children if isinstance(read, ListExpr) and not read.optional else ()
+        return replace(self, loop=loop, items=items)
 
     def _behind(self, conditions: Iterable[Text | None]) -> Known:
         variables, asked = self.variables, self.asked
@@ -98,6 +114,17 @@ def outcomes(
     """
     first = bisect_left(pieces, start, key=attrgetter("at"))
     computed = list(takewhile(lambda piece: piece.end <= end, islice(pieces, first, None)))
+    if not (known.items and any("item" in piece.expression.text for piece in computed)):
+        yield from _combined(source, computed, start, end, written, known)
+        return
+    # each entry of a loop on its own: what is read of it belongs together
+    for item in known.items if len(known.items) <= _MOST else ():
+        yield from _combined(source, computed, start, end, written, replace(known, items=(item,)))
+
+
+def _combined(
+    source: Text, computed: list[ComputedPiece], start: int, end: int, written: str, known: Known
+) -> Iterator[Outcome]:
     parts: list[_Possible] = []
     at = start
     for piece in computed:
@@ -112,7 +139,10 @@ def outcomes(
     for chosen in product(*parts):
         text = tuple(piece for pieces, _ in chosen for piece in pieces if piece != "")
         decisive = [(piece, literal) for piece, (_, literal) in zip(computed, chosen[1::2], strict=True) if literal]
-        place = _place(*decisive[0]) if len(decisive) == 1 else None
+        place = None
+        if len(decisive) == 1:
+            piece, literal = decisive[0]
+            place = _place(piece.expression, literal) or (_place(known.loop, literal) if known.loop else None)
         yield Outcome(text, *(place or (source, start, end)))
 
 
@@ -123,14 +153,14 @@ def _of_expression(expression: Text, known: Known) -> _Possible:
     return found if 0 < len(found) <= _MOST else [((ANYTHING,), None)]
 
 
-def _place(piece: ComputedPiece, literal: Literal) -> tuple[Text, int, int] | None:
+def _place(expression: Text, literal: Literal) -> tuple[Text, int, int] | None:
     """Where a literal is, if it is in the expression itself and not in that of a variable."""
-    read = cel(piece.expression.text)
+    read = cel(expression.text)
     if read is None or not any(node.position == literal.position and node == literal for node in walk(read)):
         return None
-    for token in tokens(piece.expression.text):
+    for token in tokens(expression.text):
         if token.start == literal.position:
-            return piece.expression, token.start, token.end
+            return expression, token.start, token.end
     return None
 
 
@@ -144,8 +174,21 @@ def _possible(node: Node, known: Known) -> _Possible:
             # a condition that tests for the key excludes the value for its absence, and most likely '' too
             never = other == Literal("string", "") or not known.asked.isdisjoint(walk(of))
             return [*_possible(of, known), *([] if never else _possible(other, known))]
+        case Call("annotation" | "label", False, children=(key, other)):
+            never = other == Literal("string", "") or key in known.asked
+            return [((ANYTHING,), None), *([] if never else _possible(other, known))]
         case Call("optional.of" | "string", False, children=(of,)):
             return _possible(of, known)
+        case Ident("item") if known.items:
+            return [one for item in known.items for one in _possible(item, known)]
+        case Select(field, False, children=(of,)):
+            entries = [_entries(item, Literal("string", field)) for item in _written(of, known)]
+            if entries and all(entries):
+                return [one for found in entries for entry in found for one in _possible(entry, known)]
+            return _of_type(node, known)
+        case Call("_[_]" | "_[?_]", children=(ListExpr() | MapExpr() as holder, key)):
+            found = _entries(holder, key)
+            return [one for entry in found for one in _possible(entry, known)] or _of_type(node, known)
         case Macro("cel.bind", children=(_, body)):
             return _possible(body, known)
         case Call("_+_", children=(left, right)) if TEXT in (
@@ -159,4 +202,29 @@ def _possible(node: Node, known: Known) -> _Possible:
         case Call("hex", False):
             return [((HEXADECIMAL,), None)]
         case _:
-            return [((_KINDS.get(typed(node, known.scope).type.removeprefix("?"), ANYTHING),), None)]
+            return _of_type(node, known)
+
+
+def _of_type(node: Node, known: Known) -> _Possible:
+    return [((_KINDS.get(typed(node, known.scope).type.removeprefix("?"), ANYTHING),), None)]
+
+
+def _written(node: Node, known: Known) -> tuple[Node, ...]:
+    """What a value may be, if it is written out."""
+    if isinstance(node, Ident) and node.name == "item":
+        return known.items
+    return (node,) if isinstance(node, MapExpr) else ()
+
+
+def _entries(holder: Node, key: Node) -> list[Node]:
+    """The entries of a list or map that is written out, which a key may select: all if the key is computed."""
+    match holder:
+        case ListExpr(children=entries):
+            pairs: list[tuple[Node, Node]] = [(Literal("int", number), entry) for number, entry in enumerate(entries)]
+        case MapExpr(children=children):
+            pairs = list(zip(children[::2], children[1::2], strict=True))
+        case _:
+            return []
+    if isinstance(key, Literal):
+        return [entry for name, entry in pairs if name == key]
+    return [entry for _, entry in pairs]

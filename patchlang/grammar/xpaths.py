@@ -253,6 +253,8 @@ class _Reader:
         match other:
             case Literal(value=value) if FILLER in value:
                 self.computed.append(ComputedText(value, other.start + 1, places))
+            case Literal(value=value) if "$[" in value:
+                pass  # a path that compiling refuses
             case Literal(value=value):
                 self.found += against(_values(places), value, places, self.version, *self._inside(other))
             case Number(value=number):
@@ -346,7 +348,7 @@ def against(values: Values, value: str, places: Places, version: str, start: int
 
 def _is_rendered(value: str) -> bool:
     """Whether the text is not the value itself, but where one will be, or was meant to be."""
-    return any(mark in value for mark in (FILLER, "{{", "$["))
+    return any(mark in value for mark in (FILLER, "{{"))
 
 
 def _values(places: Places) -> Values:
