@@ -14,7 +14,7 @@ from .conditions import constant_condition
 from .nested import distinct, flat
 from .paths import costly_xpath, nested_search, positional_predicate, text_as_number
 from .places import same_place, untested
-from .runs import fails_again, piles_up, unseen_guard
+from .runs import fails_again, finds_more, piles_up, unseen_guard
 from .values import joined_argument, not_computed, trailing_break
 
 __all__ = ["advise", "untested"]
@@ -27,6 +27,7 @@ CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
     text_as_number,
     piles_up,
     fails_again,
+    finds_more,
     unseen_guard,
     constant_condition,
     not_computed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .. import rules
 from ..cel import tree as cel_tree
@@ -193,6 +193,35 @@ def fails_again(patch: model.Patch) -> Iterator[Diagnostic]:
                 message = f"{reasons[0]}: the next run finds nothing and fails"
                 help = f'{_RUNS}; set `expect: "{_lenient(edit)}"`, or guard the edit with `when`'
                 yield advice(patch, rules.FAILS_AGAIN, message, path.span(), help)
+
+
+def finds_more(patch: model.Patch) -> Iterator[Diagnostic]:
+    """An edit that expects one node, and leaves several that its own path selects, so that the next run fails.
+
+    ``copy`` next to its original, and ``replace`` by several elements of the same name: matches are counted before
+    ``unless`` skips any.
+    """
+    survey = _Survey(patch)
+    for number, edit in enumerate(patch.spec.domain):
+        if (edit.expect.high if edit.expect else 1) != 1 or reads_domain(patch, edit):
+            continue
+        for path in texts(edit, model.XPath, Role.COPIES, Role.REPLACES):
+            places = locations_of(path)
+            found = [names(place.steps) or () for place in places]
+            if not _leaves_more(patch, edit, places) or any(survey.is_made_anew(number, one) for one in found):
+                continue
+            message = f"`{shown(path.text)}` also selects what the edit adds: the next run finds several and fails"
+            help = f'{_RUNS}; identify the original with a predicate, or set `expect: "1+"`'
+            yield advice(patch, rules.FAILS_AGAIN, message, path.span(), help)
+
+
+def _leaves_more(patch: model.Patch, edit: model.DomainEdit, places: Sequence[Path]) -> bool:
+    if len(places) != 1 or not places[0].steps or any(step.predicates for step in places[0].steps):
+        return False
+    last = places[0].steps[-1]
+    if isinstance(edit, model.Copy):
+        return edit.path is None and not any(isinstance(inner, model.Rename) for inner in edit.edits)
+    return sum(prefixed(patch, str(node.tag)) == last.test for node in fragment_roots(patch, edit, certain=True)) > 1
 
 
 def _insists(edit: model.DomainEdit) -> bool:
