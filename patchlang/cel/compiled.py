@@ -342,13 +342,16 @@ def _check_fact(source: Text, chain: Chain, declared: tuple[str, ...]) -> None:
         return
     if name in declared:
         message, help = f"`facts.{name}` is an optional string", "end it with `.orValue('...')`"
+    elif declared and name in ("", "env", "files"):
+        message = f"`{'.'.join(filter(None, ('facts', name)))}` alone is not a value"
+        help = f"each fact is read by its name: {', '.join(f'`facts.{one}`' for one in declared)}"
     elif not declared:
         message, help = (
             "`facts` holds what `spec.facts` declares, and this patch declares nothing",
             "declare `env` or `files`",
         )
     else:
-        message = f"`spec.facts` declares no `{name}`" if name else "`facts` alone is not a value"
+        message = f"`spec.facts` declares no `{name}`"
         help = did_you_mean(f"facts.{name}", [f"facts.{one}" for one in declared], "declared")
     raise fail(rules.UNKNOWN_NAME, message, source.span(start, end), help)
 
@@ -364,6 +367,17 @@ def _check_members(source: Text, chain: Chain) -> None:
                 rules.UNKNOWN_NAME,
                 f"`{path}` has no `{member.text}`",
                 source.span(member.start, member.end),
-                did_you_mean(member.text, known, "available"),
+                _elsewhere(path, member.text) or did_you_mean(member.text, known, "available"),
             )
         path = f"{path}.{member.text}"
+
+
+_OF_SPEC = frozenset({"architecture", "domain", "hostname", "networks", "nodeSelector", "subdomain", "volumes"})
+
+
+def _elsewhere(path: str, member: str) -> str | None:
+    """Where a member of the VMI is that was looked for at its root."""
+    if path != "vmi":
+        return None
+    holder = "spec" if member in _OF_SPEC else "metadata" if member in MEMBERS["vmi.metadata"] else None
+    return f"write `vmi.{holder}.{member}`" if holder else None

@@ -6,12 +6,16 @@ Derived from CEL's own tree. What is unknown has the type ``any``, which allows 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from .. import rules
 from ..cel.tree import Call, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select, walk
 from ..cel.words import member_help
 from ..diagnostics import Severity
+from ..xpath.parser import XPathSyntaxError, parse
+from ..xpath.tree import Call as XPathCall
+from ..xpath.tree import result_kind
 from .celcalls import NUMERIC, TAKES, Judge, Slip, key_of, way_to
 from .celwords import KEYED, NOWHERE, Typed, Way, called, named, number_of, optional_of, shown, what
 from .vmitypes import ANY, BOOLEAN, INTEGER, NULL, NUMBER, QUANTITY, ROOT, TEXT, VmiTypes, kinds, words
@@ -249,6 +253,8 @@ class _Reader(Judge):
             case "_&&_" | "_||_" | "!_":
                 for child, one in zip(node.children, given, strict=True):
                     self.condition(child, one)
+            case "xpath" if not node.is_method:
+                return Typed(_of_xpath(node.children[0]))
             case "size":
                 self.takes(node, given[0], {"text", "list", "map"}, "a string, a list or a map")
             case function if node.is_method and function in _OF_TEXT:
@@ -303,6 +309,20 @@ class _Reader(Judge):
             known = of.known | {way[1:] for way in _asked(others[0]) if way[0] == node.variable}
             return Typed(of.type if of.type.startswith("[") else ANY, of.way, known)
         return Typed(f"[{made[-1].type}]" if node.name == "map" else BOOLEAN)
+
+
+@lru_cache(maxsize=1024)
+def _of_xpath(query: Node) -> str:
+    """What an XPath gives that is written out."""
+    if not isinstance(query, Literal) or not isinstance(query.value, str):
+        return ANY
+    try:
+        tree = parse(query.value)
+    except XPathSyntaxError:
+        return ANY
+    if isinstance(tree, XPathCall) and tree.name in ("count", "string-length"):
+        return INTEGER
+    return {"nodes": "[string]", "text": TEXT, "boolean": BOOLEAN}.get(result_kind(tree) or "", ANY)
 
 
 def _numbers(given: list[Typed]) -> bool:

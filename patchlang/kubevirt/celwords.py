@@ -69,6 +69,8 @@ def converting(node: Call, left: Typed, right: Typed) -> str:
     if QUANTITY in (left.type, right.type) or both == {"text", "number"}:
         number = 0 if left.type == QUANTITY or (right.type != QUANTITY and "text" in kinds(left.type)) else 1
         return number_of(node.children[number], (left, right)[number])
+    if "list" in both and any(_is_xpath(child) for child in node.children):
+        return _ONE_STRING
     if both == {"text", "boolean"}:
         text = left if "text" in kinds(left.type) else right
         return "annotations and labels are strings: compare with 'true', not true" if is_metadata(text) else _ONE_TEXT
@@ -141,9 +143,18 @@ def text_of(node: Node, value: Typed) -> str:
     found = kinds(value.type)
     if found == {"boolean"}:
         return f"write `{source(node)} ? 'yes' : 'no'`, or the words used there"
+    if _is_xpath(node):
+        return _ONE_STRING
     if found == {"list"}:
         return f"select an entry, or join them: `{source(node)}.map(v, …).join(',')`"
     return "select one of its members"
+
+
+_ONE_STRING = "for one string write `xpath('string(…)')`"
+
+
+def _is_xpath(node: Node) -> bool:
+    return isinstance(node, Call) and node.function == "xpath"
 
 
 def is_metadata(value: Typed) -> bool:

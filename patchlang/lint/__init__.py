@@ -11,6 +11,7 @@ from ..compile import Program
 from ..diagnostics import Diagnostic, in_order
 from ..document import model
 from .conditions import constant_condition
+from .literals import unusable_literal
 from .nested import distinct, flat
 from .paths import costly_xpath, nested_search, positional_predicate, text_as_number
 from .places import same_place, untested
@@ -30,6 +31,7 @@ CHECKS: tuple[Callable[[model.Patch], Iterator[Diagnostic]], ...] = (
     finds_more,
     unseen_guard,
     constant_condition,
+    unusable_literal,
     not_computed,
     joined_argument,
     trailing_break,

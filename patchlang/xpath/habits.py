@@ -37,7 +37,7 @@ _FUNCTIONS = {
 }
 
 
-_CEL = pattern(r"\s*!?\s*(?:vmi|variables|item|facts|cloudInit)\.|\s*!?\s*(?:annotation|label|has|xpath)\(")
+_CEL = pattern(r"\s*+(?:!\s*+)?(?:(?:vmi|variables|item|facts|cloudInit)\.|(?:annotation|label|has|xpath)\()")
 
 
 def help_for(text: str, offset: int) -> str | None:
