@@ -189,7 +189,8 @@ def _hole(
 ) -> _Hole:
     place, attribute, text = found
     if place == "text" and not isinstance(node.tag, str):
-        raise fail(rules.BAD_FRAGMENT, "`$[ ]` is not computed in a comment", written.source.span())
+        message = "`$[ ]` is not computed in a comment"
+        raise fail(rules.BAD_FRAGMENT, message, written.source.span(), "write the comment without it")
     split = HOLE.split(text)
     alone = len(split) == 3 and not split[0] and not split[2]
     optional = alone and (place == "attribute" or (place == "text" and not len(node)))

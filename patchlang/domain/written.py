@@ -157,6 +157,9 @@ def _syntax_error(source: Text, pieces: Cut, error: etree.XMLSyntaxError) -> Pat
         )
     if MARK in message or re.search(rf"<[^<>\"']*{MARK}", pieces.text):
         return fail(rules.BAD_FRAGMENT, "`$[ ]` is allowed in attribute values and text, not in names", span)
+    if named := re.match(r"Entity '(\w+)' not defined", message):
+        known = "write the character itself: XML only knows `&amp;`, `&lt;`, `&gt;`, `&quot;`, and `&apos;`"
+        return fail(rules.BAD_FRAGMENT, f"unknown entity `&{named[1]};`", span, known)
     if "EntityRef" in message or "Entity" in message:
         return fail(rules.BAD_FRAGMENT, "a `&` is not escaped, or names an unknown entity", span, "write `&amp;`")
     if "fragment" in message:

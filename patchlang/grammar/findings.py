@@ -39,7 +39,9 @@ def unknown_element(version: str, name: str, places: Sequence[Place], start: int
     where = f"below {_where(places)}" if below else f"in {_where(places)}"
     message = f"libvirt {version} has no element `{name}` {where}"
     known = {name for place in places for name in (place.names_below if below else place.type.elements)}
-    if any(name in place.attributes for place in places):
+    if not below and any(place.name == name for place in places):
+        help = f"this is already in `{name}`: leave it out, and write what goes into it"
+    elif any(name in place.attributes for place in places):
         help = f"it is an attribute: write `@{name}`"
     elif dotted := _dotted(name, places):
         help = f"steps are separated by `/`: `{dotted}`"
@@ -177,7 +179,7 @@ def _elsewhere(name: str, places: Sequence[Place], kind: str) -> str | None:
     written = f"@{name}" if kind == "attribute" else name
     if not found and len(holders := places[0].unfolding.holders(written)) == 1:
         found = holders
-    paths = list(dict.fromkeys(f"`{place.path}`" for place in found))
+    paths = list(dict.fromkeys(f"`{place.path}`" if place.path else "the document" for place in found))
     more = ", …" if len(paths) > _PATHS else ""
     return f"`{written}` belongs in {', '.join(paths[:_PATHS])}{more}" if paths else None
 
