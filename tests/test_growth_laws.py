@@ -97,7 +97,10 @@ def patch(edits: list[dict[str, Any]], variables: int, kind: str) -> dict[str, A
 
 sizes = st.sampled_from((1, 3, 30, 300, 3000))
 few = st.sampled_from((1, 3, 30, 300))
-texts = st.sampled_from(("vmi.metadata.name", "vmi.spec.text", "vmi.spec.text + vmi.metadata.name"))
+NAMED = ("vmi.metadata.name", "vmi.spec.text")
+# inside one expression, not these limits but the memory of the process ends growth (PL417): no new text in its loops
+named = st.sampled_from(NAMED)
+texts = st.sampled_from((*NAMED, "vmi.spec.text + vmi.metadata.name"))
 
 
 @st.composite
@@ -114,7 +117,7 @@ def domain_edits(draw: st.DrawFn) -> dict[str, Any]:
         {"op": "ensure", "in": "//a", "path": "b/c/@d", "value": hole, **many},
         {"op": "copy", "from": "/domain/*", "path": "/domain/a[1]", **many},
         {"op": "qemuArgs", "args": [hole] * draw(sizes)},
-        {"op": "qemuArgs", "args": f"$[ range(1000).map(i, {draw(texts)}) ]"},
+        {"op": "qemuArgs", "args": f"$[ range(1000).map(i, {draw(named)}) ]"},
         {"op": "set", "path": "//a/@x", "value": "$[ xpath('string(/)') + vmi.spec.text ]", **many},
     ]  # fmt: skip
     edit = draw(st.sampled_from(edits))
