@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import Any
 
-from ..record import record
+from ..record import field, record
 from ..run_scope import Bindings
 
 # total of all ranges that one expression makes: in a loop each uses memory until the expression is done
@@ -30,6 +31,14 @@ class Evaluation:
     entries: int = 0
     searched: int = 0
     made: int = 0
+    given: list[list[Any] | dict[Any, Any]] = field(default_factory=list)
+
+    def give(self, result: Any) -> Any:
+        """A function's result for the library, which never frees it: a list or map is given as a copy to be emptied."""
+        if isinstance(result, (list, dict)):
+            result = result.copy()
+            self.given.append(result)
+        return result
 
     def range(self, count: int) -> None:
         """Counts the numbers of a range. Raises ValueError."""
@@ -85,3 +94,5 @@ class evaluating:  # noqa: N801 (a context manager, named like those in contextl
 
     def __exit__(self, *_: object) -> None:
         _now.reset(self._before)
+        for given in self._evaluation.given:
+            given.clear()

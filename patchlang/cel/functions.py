@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cel_expr_python import cel
@@ -90,6 +91,7 @@ def _keys(mapping: dict[Any, Any]) -> list[Any]:
 
 
 def _flatten(items: list[Any]) -> list[Any]:
+    now().given += [item for item in items if isinstance(item, list)]  # nor are lists freed that it gives in a list
     return [inner for item in items for inner in (item if isinstance(item, list) else [item])]
 
 
@@ -122,29 +124,34 @@ def _declare(name: str, *overloads: cel.Overload) -> cel.FunctionDecl:
     return cel.FunctionDecl(name, list(overloads))
 
 
+def _giving(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, for results that are lists or maps: see :meth:`.evaluation.Evaluation.give`."""
+    return lambda *args: now().give(function(*args))
+
+
 _T = cel.Type
 _LIST = _T.List(_T.DYN)
 _TEXTS = _T.List(_T.STRING)
 _TWO = [_T.STRING, _T.STRING]
 FUNCTIONS: dict[str, cel.FunctionDecl] = {
-    "parseJSON": _declare("parseJSON", cel.Overload("parseJSON", _T.DYN, [_T.STRING], impl=_parse_json)),
+    "parseJSON": _declare("parseJSON", cel.Overload("parseJSON", _T.DYN, [_T.STRING], impl=_giving(_parse_json))),
     "quantity": _declare(
         "quantity",
         cel.Overload("quantity_text", _T.INT, [_T.STRING], impl=_quantity),
         cel.Overload("quantity_number", _T.INT, [_T.INT], impl=lambda number: number),
     ),
     "capture": _declare(
-        "capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=regex.capture)
+        "capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=_giving(regex.capture))
     ),
     "xpath": _declare(
         "xpath",
-        cel.Overload("xpath_text", _T.DYN, [_T.STRING], impl=_xpath),
-        cel.Overload("xpath_values", _T.DYN, [_T.STRING, _T.Map(_T.STRING, _T.DYN)], impl=_xpath),
+        cel.Overload("xpath_text", _T.DYN, [_T.STRING], impl=_giving(_xpath)),
+        cel.Overload("xpath_values", _T.DYN, [_T.STRING, _T.Map(_T.STRING, _T.DYN)], impl=_giving(_xpath)),
     ),
     "hex": _declare("hex", cel.Overload("hex", _T.STRING, [_T.INT, _T.INT], impl=_hex)),
-    "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_range)),
-    "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_keys)),
-    "flatten": _declare("flatten__", cel.Overload("flatten__", _LIST, [_LIST], impl=_flatten)),
+    "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_giving(_range))),
+    "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_giving(_keys))),
+    "flatten": _declare("flatten__", cel.Overload("flatten__", _LIST, [_LIST], impl=_giving(_flatten))),
     **{
         name: _declare(
             name,
@@ -167,11 +174,11 @@ BEHIND = (
     ),
     _declare(
         "split__",
-        cel.Overload("split__", _TEXTS, _TWO, is_member=True, impl=texts.split),
-        cel.Overload("split__limit", _TEXTS, [*_TWO, _T.INT], is_member=True, impl=texts.split),
+        cel.Overload("split__", _TEXTS, _TWO, is_member=True, impl=_giving(texts.split)),
+        cel.Overload("split__limit", _TEXTS, [*_TWO, _T.INT], is_member=True, impl=_giving(texts.split)),
     ),
-    _declare("regex__.extract", cel.Overload("regex__extract", _TEXTS, _TWO, impl=regex.extract)),
-    _declare("regex__.extractAll", cel.Overload("regex__extractAll", _TEXTS, _TWO, impl=regex.extract_all)),
+    _declare("regex__.extract", cel.Overload("regex__extract", _TEXTS, _TWO, impl=_giving(regex.extract))),
+    _declare("regex__.extractAll", cel.Overload("regex__extractAll", _TEXTS, _TWO, impl=_giving(regex.extract_all))),
     _declare(
         "regex__.replace",
         cel.Overload("regex__replace", _T.STRING, [*_TWO, _T.STRING], impl=regex.replace),
