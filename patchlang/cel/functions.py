@@ -91,7 +91,8 @@ def _keys(mapping: dict[Any, Any]) -> list[Any]:
 
 
 def _flatten(items: list[Any]) -> list[Any]:
-    now().given += [item for item in items if isinstance(item, list)]  # nor are lists freed that it gives in a list
+    # the library does not free these arguments either
+    now().given += [items, *(item for item in items if isinstance(item, list))]
     return [inner for item in items for inner in (item if isinstance(item, list) else [item])]
 
 

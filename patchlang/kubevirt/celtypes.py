@@ -253,7 +253,7 @@ class _Reader(Judge):
             case "_&&_" | "_||_" | "!_":
                 for child, one in zip(node.children, given, strict=True):
                     self.condition(child, one)
-            case "xpath" if not node.is_method:
+            case "xpath" if node.children and not node.is_method:
                 return Typed(_of_xpath(node.children[0]))
             case "size":
                 self.takes(node, given[0], {"text", "list", "map"}, "a string, a list or a map")
