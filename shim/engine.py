@@ -48,6 +48,8 @@ def serve(connection: socket.socket, noted: int) -> NoReturn:
         _answer_all(connection, noted)
     except (OSError, frames.BrokenFrameError):
         status = 1  # the front is gone
+    except MemoryError:
+        status = frames.NO_MEMORY
     except BaseException:
         status = 2
     os._exit(status)

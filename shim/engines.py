@@ -238,6 +238,8 @@ class Engines:
             return CallError("UNAVAILABLE", "the run was stopped: the sidecar is shutting down")
         if status == -signal.SIGKILL:  # not by us: the kernel does that when memory runs out
             return self._blame("OUT_OF_MEMORY", "was killed, probably by the kernel because memory ran out")
+        if status == frames.NO_MEMORY:
+            return self._ran_out()
         return self._blame("ENGINE_CRASHED", f"crashed: the engine {_how(status)}")
 
     def _failure_in(self, reply: dict[str, Any], doing: str) -> CallError | None:
@@ -245,8 +247,11 @@ class Engines:
         if "bug" in reply:
             return internal(reply["bug"], doing)
         if "memory" in reply:
-            return self._blame("OUT_OF_MEMORY", "ran out of memory and was stopped")
+            return self._ran_out()
         return None
+
+    def _ran_out(self) -> CallError:
+        return self._blame("OUT_OF_MEMORY", "ran out of memory and was stopped")
 
     def _blame(self, rule: str, what: str) -> CallError:
         """The error for the patch that the engine was in, in the form of patchlang's own diagnostics."""

@@ -23,6 +23,9 @@ MAX_RESULT = 4 * 1024 * 1024 - 64
 MAX_WAITING = 256 * 1024
 """Bytes that may be sent to an engine before it reads them."""
 
+NO_MEMORY = 3
+"""Exit status of an engine that has not even the memory left to say that it ran out of it."""
+
 _LENGTH = struct.Struct(">I")
 _CHUNK = 256 * 1024
 _WAIT_ALL = 0x100  # MSG_WAITALL, without importing `socket`

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +23,9 @@ from hostile import SLOW
 from samples import CLOUD_INIT, DOMAIN, PATCH
 from samples import VMI as SAMPLE_VMI
 from shimprocess import Shim
+
+from shim import engines, frames
+from shim.status import CallError
 
 HERE = Path(__file__).parent
 VERSION = "v1alpha3"
@@ -315,3 +321,26 @@ def test_cloud_init_is_answered_by_the_same_engine(shim: Shim) -> None:
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     result = virtlauncher.pre_cloud_init(shim.socket, VERSION, CLOUD_INIT, SAMPLE_VMI)
     assert json.loads(result.cloudInitData) == json.loads(CLOUD_INIT)
+
+
+def test_an_engine_without_memory_to_say_so_says_it_by_its_exit_status() -> None:
+    code = (
+        "from shim import engine\n"
+        "def without_memory(*_): raise MemoryError\n"
+        "engine._become_an_engine = lambda: None\n"
+        "engine._answer_all = without_memory\n"
+        "engine.serve(None, 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == frames.NO_MEMORY
+
+
+def test_that_status_is_lack_of_memory_to_the_front() -> None:
+    async def dead(status: int) -> CallError:
+        engine = object.__new__(engines.Engines)
+        engine._ended = asyncio.get_running_loop().create_future()
+        engine._ended.set_result(status)
+        engine._stopped, engine._loaded, engine._noted = False, True, os.memfd_create("noted")
+        return await engine._dead()
+
+    assert "PL417" in asyncio.run(dead(frames.NO_MEMORY)).text
+    assert "PL418" in asyncio.run(dead(frames.NO_MEMORY - 1)).text
