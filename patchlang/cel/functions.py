@@ -125,64 +125,71 @@ def _declare(name: str, *overloads: cel.Overload) -> cel.FunctionDecl:
     return cel.FunctionDecl(name, list(overloads))
 
 
-def _giving(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, for results that are lists or maps: see :meth:`.evaluation.Evaluation.give`."""
-    return lambda *args: now().give(function(*args))
-
-
 _T = cel.Type
 _LIST = _T.List(_T.DYN)
 _TEXTS = _T.List(_T.STRING)
 _TWO = [_T.STRING, _T.STRING]
+_SCALARS = (_T.BOOL, _T.INT, _T.STRING)
+
+
+def _overload(
+    name: str, result: cel.Type, parameters: list[cel.Type], impl: Callable[..., Any], *, is_member: bool = False
+) -> cel.Overload:
+    """An overload that calls ``impl``. What it gives that may be a list or map is emptied after the evaluation."""
+
+    def giving(*args: Any) -> Any:
+        return now().give(impl(*args))
+
+    return cel.Overload(name, result, parameters, is_member=is_member, impl=impl if result in _SCALARS else giving)
+
+
 FUNCTIONS: dict[str, cel.FunctionDecl] = {
-    "parseJSON": _declare("parseJSON", cel.Overload("parseJSON", _T.DYN, [_T.STRING], impl=_giving(_parse_json))),
+    "parseJSON": _declare("parseJSON", _overload("parseJSON", _T.DYN, [_T.STRING], _parse_json)),
     "quantity": _declare(
         "quantity",
-        cel.Overload("quantity_text", _T.INT, [_T.STRING], impl=_quantity),
-        cel.Overload("quantity_number", _T.INT, [_T.INT], impl=lambda number: number),
+        _overload("quantity_text", _T.INT, [_T.STRING], _quantity),
+        _overload("quantity_number", _T.INT, [_T.INT], lambda number: number),
     ),
-    "capture": _declare(
-        "capture", cel.Overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], impl=_giving(regex.capture))
-    ),
+    "capture": _declare("capture", _overload("capture", _T.List(_T.STRING), [_T.STRING, _T.STRING], regex.capture)),
     "xpath": _declare(
         "xpath",
-        cel.Overload("xpath_text", _T.DYN, [_T.STRING], impl=_giving(_xpath)),
-        cel.Overload("xpath_values", _T.DYN, [_T.STRING, _T.Map(_T.STRING, _T.DYN)], impl=_giving(_xpath)),
+        _overload("xpath_text", _T.DYN, [_T.STRING], _xpath),
+        _overload("xpath_values", _T.DYN, [_T.STRING, _T.Map(_T.STRING, _T.DYN)], _xpath),
     ),
-    "hex": _declare("hex", cel.Overload("hex", _T.STRING, [_T.INT, _T.INT], impl=_hex)),
-    "range": _declare("range", cel.Overload("range", _T.List(_T.INT), [_T.INT], impl=_giving(_range))),
-    "keys": _declare("keys", cel.Overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], impl=_giving(_keys))),
-    "flatten": _declare("flatten__", cel.Overload("flatten__", _LIST, [_LIST], impl=_giving(_flatten))),
+    "hex": _declare("hex", _overload("hex", _T.STRING, [_T.INT, _T.INT], _hex)),
+    "range": _declare("range", _overload("range", _T.List(_T.INT), [_T.INT], _range)),
+    "keys": _declare("keys", _overload("keys", _T.List(_T.STRING), [_T.Map(_T.DYN, _T.DYN)], _keys)),
+    "flatten": _declare("flatten__", _overload("flatten__", _LIST, [_LIST], _flatten)),
     **{
         name: _declare(
             name,
-            cel.Overload(f"{name}_key", _T.STRING, [_T.STRING], impl=impl),
-            cel.Overload(f"{name}_default", _T.STRING, [_T.STRING, _T.STRING], impl=impl),
+            _overload(f"{name}_key", _T.STRING, [_T.STRING], impl),
+            _overload(f"{name}_default", _T.STRING, [_T.STRING, _T.STRING], impl),
         )
         for name, impl in (("annotation", _annotation), ("label", _label))
     },
 }
 # the functions that :func:`.syntax.guard` puts into an expression
 BEHIND = (
-    _declare("budget__", cel.Overload("budget__", _T.BOOL, [_T.INT], impl=lambda size: now().square(size))),
-    _declare("entries__", cel.Overload("entries__", _T.BOOL, [_T.INT], impl=lambda size: now().copy(size))),
+    _declare("budget__", _overload("budget__", _T.BOOL, [_T.INT], lambda size: now().square(size))),
+    _declare("entries__", _overload("entries__", _T.BOOL, [_T.INT], lambda size: now().copy(size))),
     # twice: for the text and for the result
-    _declare("search__", cel.Overload("search__", _T.BOOL, [_T.INT], impl=lambda size: now().search(2 * size))),
+    _declare("search__", _overload("search__", _T.BOOL, [_T.INT], lambda size: now().search(2 * size))),
     _declare(
         "replace__",
-        cel.Overload("replace__", _T.STRING, [_T.STRING, *_TWO], is_member=True, impl=texts.replace),
-        cel.Overload("replace__limit", _T.STRING, [_T.STRING, *_TWO, _T.INT], is_member=True, impl=texts.replace),
+        _overload("replace__", _T.STRING, [_T.STRING, *_TWO], texts.replace, is_member=True),
+        _overload("replace__limit", _T.STRING, [_T.STRING, *_TWO, _T.INT], texts.replace, is_member=True),
     ),
     _declare(
         "split__",
-        cel.Overload("split__", _TEXTS, _TWO, is_member=True, impl=_giving(texts.split)),
-        cel.Overload("split__limit", _TEXTS, [*_TWO, _T.INT], is_member=True, impl=_giving(texts.split)),
+        _overload("split__", _TEXTS, _TWO, texts.split, is_member=True),
+        _overload("split__limit", _TEXTS, [*_TWO, _T.INT], texts.split, is_member=True),
     ),
-    _declare("regex__.extract", cel.Overload("regex__extract", _TEXTS, _TWO, impl=_giving(regex.extract))),
-    _declare("regex__.extractAll", cel.Overload("regex__extractAll", _TEXTS, _TWO, impl=_giving(regex.extract_all))),
+    _declare("regex__.extract", _overload("regex__extract", _TEXTS, _TWO, regex.extract)),
+    _declare("regex__.extractAll", _overload("regex__extractAll", _TEXTS, _TWO, regex.extract_all)),
     _declare(
         "regex__.replace",
-        cel.Overload("regex__replace", _T.STRING, [*_TWO, _T.STRING], impl=regex.replace),
-        cel.Overload("regex__replace_count", _T.STRING, [*_TWO, _T.STRING, _T.INT], impl=regex.replace),
+        _overload("regex__replace", _T.STRING, [*_TWO, _T.STRING], regex.replace),
+        _overload("regex__replace_count", _T.STRING, [*_TWO, _T.STRING, _T.INT], regex.replace),
     ),
 )

@@ -158,7 +158,7 @@ def explain_static(message: str, source: str, offset: int) -> tuple[str, str | N
             return text, help
     from .habits import help_for
 
-    return text, _LAMBDA if re.search(r"-$", source[:offset]) and here[:1] == ">" else help_for(source, offset)
+    return text, _LAMBDA if source[:offset].endswith("-") and here[:1] == ">" else help_for(source, offset)
 
 
 _HAS_KEY = pattern(r"has\(\s*([\w.]+)\[\s*('[^']*'|\"[^\"]*\"|[\w.]+)\s*\]\s*\)")
@@ -176,6 +176,27 @@ def quiet(raw: str) -> str:
     return "the expression cannot be evaluated" + (f" ({code[1].replace('_', ' ').lower()})" if code else "")
 
 
+# a call whose types do not match, in CEL's notation → what to write
+_CONVERSIONS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (pattern(r"^!_\((?!bool)"), "`!` binds tighter than `in` and `==`: write `!(a in list)`"),
+    (
+        pattern(r"^@?_?in_?\(bool, "),
+        "`in`, `==` and `!=` group from the left: write `a != b && c in list`, or add parentheses",
+    ),
+    (pattern(r"^string\((?:map|list)"), "join a list of strings with `.join(',')`; for a map, name its members"),
+    (pattern(r"(?:^|\.)format\("), "`format` takes a list: `'%s-%s'.format([a, b])`"),
+    (
+        pattern(r"\bslice\b"),
+        "a list takes two positions, `slice(from, to)`; for a string write `substring(from, to)`",
+    ),
+    (pattern(r"^contains\((?:list|map)"), "`contains` is for strings; write `x in list`"),
+    (pattern(r"^join\(list"), "`join` takes strings: `.map(x, string(x)).join(',')`"),
+    (pattern(r"^@?_?in_?\(.*, string\)?$"), "`in` looks into a list or a map; for a string write `text.contains(x)`"),
+    (pattern(r"^_\[_\]\(string, "), "take part of a string with `charAt(0)` or `substring(0, 1)`"),
+    (pattern(r"^_\|\|_\(.*, (?!bool)"), "`||` joins conditions; a fallback is written `m[?'key'].orValue('...')`"),
+)
+
+
 def _conversion(call: str) -> str:
     """What to write if the types of a call, in CEL's notation, do not match."""
     if "optional_type" in call:
@@ -184,27 +205,7 @@ def _conversion(call: str) -> str:
         return _unequal(sides[1], sides[2])
     if "null_type" in call:
         return "one of the values is null: provide a fallback, `x == null ? ... : x`"
-    if re.match(r"!_\((?!bool)", call):
-        return "`!` binds tighter than `in` and `==`: write `!(a in list)`"
-    if re.match(r"@?_?in_?\(bool, ", call):
-        return "`in`, `==` and `!=` group from the left: write `a != b && c in list`, or add parentheses"
-    if re.match(r"string\((?:map|list)", call):
-        return "join a list of strings with `.join(',')`; for a map, name its members"
-    if ".format(" in call or call.startswith("format("):
-        return "`format` takes a list: `'%s-%s'.format([a, b])`"
-    if re.search(r"\bslice\b", call):
-        return "a list takes two positions, `slice(from, to)`; for a string write `substring(from, to)`"
-    if call.startswith(("contains(list", "contains(map")):
-        return "`contains` is for strings; write `x in list`"
-    if call.startswith("join(list"):
-        return "`join` takes strings: `.map(x, string(x)).join(',')`"
-    if re.match(r"@?_?in_?\(.*, string\)?$", call):
-        return "`in` looks into a list or a map; for a string write `text.contains(x)`"
-    if re.match(r"_\[_\]\(string, ", call):
-        return "take part of a string with `charAt(0)` or `substring(0, 1)`"
-    if re.match(r"_\|\|_\(.*, (?!bool)", call):
-        return "`||` joins conditions; a fallback is written `m[?'key'].orValue('...')`"
-    return CONVERT
+    return next((help for calls, help in _CONVERSIONS if calls.search(call)), CONVERT)
 
 
 _NUMBERS = frozenset({"int", "uint", "double"})

@@ -69,6 +69,11 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
         yield Token(str(found.lastgroup), found.group(), found.start())
 
 
+def token_at(text: str, start: int) -> Token | None:
+    """The token that begins at a position, if one does."""
+    return next((token for token in tokens(text) if token.start == start), None)
+
+
 def closing_bracket(text: str, start: int) -> int | None:
     """The offset of the ``]`` that balances a ``[`` just before ``start``; None if there is none.
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import islice, product, takewhile
 from operator import attrgetter
 
-from ..cel.syntax import tokens
+from ..cel.syntax import token_at
 from ..cel.template import ComputedPiece
 from ..cel.tree import Call, Ident, ListExpr, Literal, Macro, MapExpr, Node, Select, walk
 from ..document import model
@@ -158,10 +158,8 @@ def _place(expression: Text, literal: Literal) -> tuple[Text, int, int] | None:
     read = cel(expression.text)
     if read is None or not any(node.position == literal.position and node == literal for node in walk(read)):
         return None
-    for token in tokens(expression.text):
-        if token.start == literal.position:
-            return expression, token.start, token.end
-    return None
+    token = token_at(expression.text, literal.position)
+    return (expression, token.start, token.end) if token is not None else None
 
 
 def _possible(node: Node, known: Known) -> _Possible:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from .. import rules
+from ..cel.syntax import token_at
 from ..cel.tree import Call, ListExpr, Literal, Node, walk
 from ..diagnostics import Diagnostic, PatchError
 from ..document import model
@@ -90,7 +91,5 @@ def _tried(call: Call) -> tuple[str, str | None] | None:
 
 
 def _place(expression: Text, literal: Literal) -> Span:
-    from ..cel.syntax import tokens
-
-    token = next((one for one in tokens(expression.text) if one.start == literal.position), None)
+    token = token_at(expression.text, literal.position)
     return expression.span(token.start, token.end) if token is not None else expression.span()

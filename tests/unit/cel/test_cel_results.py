@@ -44,3 +44,15 @@ def test_lists_and_maps_do_not_outlive_their_expression(expression: str) -> None
     objects()
     before = objects()
     assert objects() - before < 100, "fewer than one for each of the hundred evaluations"
+
+
+def test_what_is_emptied_is_never_the_value_itself() -> None:
+    lists = "flatten(vmi.spec.lists).join() + flatten(variables.made).join() + flatten([variables.made]).join()"
+    edits = [{"op": "set", "path": f"/domain/{name}", "value": f"$[ {lists} ]"} for name in "ab"]
+    spec = {"variables": [{"name": "made", "expression": "['p', 'q']"}], "domain": edits}
+    patch = {"apiVersion": "patchlang/v1", "kind": "Patch", "metadata": {"name": "a"}, "spec": spec}
+    program, found = load_sources([SourceFile("a.yaml", json.dumps(patch))])
+    assert program is not None, found
+    vmi = json.dumps({"metadata": {}, "spec": {"lists": [["x"], ["y"]]}}).encode()
+    outcome = engine.patch_domain(program, b"<domain><a/><b/></domain>", vmi)
+    assert outcome.data == b"<domain><a>xypqpq</a><b>xypqpq</b></domain>", outcome.diagnostics
