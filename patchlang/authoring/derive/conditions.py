@@ -70,7 +70,8 @@ def _conditions(
             yield fact.guard, fact.values.__contains__
     for fact in known:
         value = fact.values.get(having[0]) if having else None
-        is_telling = source is not Source.FLAGS or fact.expression in used or truth(value) is not None
+        # what an edit copies may be anything: its value in a sample says nothing about other VMs
+        is_telling = truth(value) is not None or (source is not Source.FLAGS and fact.expression not in used)
         if isinstance(value, (str, int, bool)) and is_telling:
             read = fact.or_nothing()
             test = read if value is True else f"{read} == {shown(value)}"
@@ -82,7 +83,7 @@ def _conditions(
             yield f"!({fact.guard})" if " in " in fact.guard else f"!{fact.guard}", partial(_lacks, fact)
     for fact in known:
         values = sorted({str(fact.values.get(number)) for number in having})
-        is_text = fact.frame is not None and fact.kinds == {str}
+        is_text = fact.frame is not None and fact.kinds == {str} and fact.expression not in used
         if is_text and 1 < len(values) <= _ALTERNATIVES and all(number in fact.values for number in having):
             test = f"{fact.or_nothing()} in [{', '.join(map(literal, values))}]"
             yield test, partial(_is_one_of, fact, values)

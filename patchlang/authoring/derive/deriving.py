@@ -13,7 +13,7 @@ from .across import across
 from .changes import Change, Differences, Kind
 from .conditions import Source, condition, conditions
 from .edits import Editing
-from .facts import Facts, literal
+from .facts import OF_ONE_VM, Facts, literal
 from .groups import Edit, Group, grouped
 from .own import find_own
 from .paths import Namespaces, path_of, quoted
@@ -173,6 +173,7 @@ class _Derivation:
                 or self._condition_of_domain(group, having, disturbed, lasting=False)
                 or condition(self._facts, having, disturbed, used, Source.ALL)
                 or conditions(self._facts, having, disturbed, used)
+                or condition(self._facts, having, disturbed, (), Source.ALL)  # even by a value that the edit copies
             )
             group.apart = group.when is None
 
@@ -373,6 +374,12 @@ class _Derivation:
         literal = [group for group in groups if group.when is None and group.apart]
         for group in literal:
             yield f"nothing in the VMIs tells in which samples {path_of(group.root)} changes"
+        for group in groups:
+            copied = texts_in([change.value for change in group.changes])
+            own = [fact for fact in self._facts.all if fact.expression in copied or fact.expression in OF_ONE_VM]
+            compared = [f"{fact.or_nothing()} {word} " for fact in own for word in ("==", "in")]
+            if group.when is not None and any(one in group.when for one in compared):
+                yield f"a condition compares with values of the samples that other VMs may not have: {group.when}"
 
 
 def _weight(faults: Sequence[Fault]) -> int:

@@ -28,6 +28,7 @@ _OF_SYSTEM = frozenset(
     )
 ) | {"hooks.kubevirt.io/hookSidecars", "kubectl.kubernetes.io/last-applied-configuration"}
 """Annotations and labels that are not meant for hooks."""
+OF_ONE_VM = frozenset({"vmi.metadata.name", "vmi.metadata.uid"})
 _OF_DOMAIN = ("vcpu", "memory", "uuid")
 """What hooks read from a domain, and every domain has."""
 _LISTED = 64
