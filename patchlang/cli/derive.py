@@ -71,7 +71,7 @@ def _target(_: click.Context, __: click.Parameter, value: Path | None) -> Path |
 @click.option(
     "--name", callback=_called, help="The name of the patch. Default: that of the output file, else `derived`."
 )
-@click.option("-o", "--output", type=_PATH, callback=_target, help="Write the patch to this file, replacing what is there.")
+@click.option("-o", "--output", type=_PATH, callback=_target, help="Write the patch to this file, or replace it.")
 @click.option("--test", "with_test", is_flag=True, help="Also write a PatchTest next to the output file.")
 def derive(
     hook: Path | None, timeout: float, name: str | None, output: Path | None, with_test: bool, **given: Any
